@@ -1,0 +1,67 @@
+"""A mini deep-learning framework on NumPy that reads like Keras, and can be read."""
+
+from minicnn.layers import (
+    Activation,
+    AveragePooling2D,
+    AvgPool,
+    AvgPool2D,
+    BatchNorm,
+    BatchNormalization,
+    Conv2D,
+    Convolution2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalAvgPool,
+    GlobalAvgPool2D,
+    Input,
+    InputLayer,
+    Layer,
+    MaxPool,
+    MaxPool2D,
+    MaxPooling2D,
+    ReLU,
+    Rescaling,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from minicnn.optimizers import SGD, Adam
+from minicnn.sequential import Sequential, load_model
+from minicnn.training import History
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Activation",
+    "Adam",
+    "AveragePooling2D",
+    "AvgPool",
+    "AvgPool2D",
+    "BatchNorm",
+    "BatchNormalization",
+    "Conv2D",
+    "Convolution2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool",
+    "GlobalAvgPool2D",
+    "History",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "MaxPool",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "ReLU",
+    "Rescaling",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "load_model",
+]

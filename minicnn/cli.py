@@ -1,0 +1,287 @@
+"""The command line: ``minicnn train``, ``evaluate``, ``predict`` and ``summary``."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+import minicnn
+from minicnn.applications import NETWORKS
+from minicnn.data import Dataset, load_hdf5
+from minicnn.data.images import load_image
+from minicnn.errors import ConfigError, DataError, MiniCNNError
+from minicnn.files.atomic import make_folder, replacing
+from minicnn.metrics import wilson_interval
+from minicnn.optimizers import Adam
+from minicnn.optimizers.schedules import CosineDecay
+from minicnn.plots import plot_history
+from minicnn.sequential import Sequential, load_model
+from minicnn.shapes import Array
+from minicnn.training import History
+
+HDF5_ENDINGS = (".h5", ".hdf5")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 2 for a mistake, 130 after Ctrl-C."""
+    try:
+        options = _parser().parse_args(arguments)
+        status: int = options.run(options)
+        return status
+    except MiniCNNError as error:
+        print(f"minicnn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nminicnn: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough; nothing more can be printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message} (see '{self.prog} --help').")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="minicnn", description="Train small convolutional networks.")
+    parser.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "train",
+        help="train a network on HDF5 images",
+        description="Train a network and write a folder with the model and its curves. Without "
+        "--train and --test it learns to count fingers on pictures that it draws itself.",
+    )
+    train.add_argument("--train", type=Path, metavar="FILE", help="HDF5 file to learn from")
+    train.add_argument("--test", type=Path, metavar="FILE", help="HDF5 file to be judged on")
+    train.add_argument("--model", choices=NETWORKS, default="small", help="default: small")
+    train.add_argument("--epochs", type=_whole, default=20, help="default: 20")
+    train.add_argument("--batch-size", type=_whole, default=32, help="default: 32")
+    train.add_argument(
+        "--learning-rate",
+        type=_positive,
+        default=1e-3,
+        help="at the start; it falls to 0 along a cosine; default: 0.001",
+    )
+    train.add_argument("--seed", type=_seed, default=0, help="default: 0")
+    train.add_argument("--out", type=Path, metavar="DIR", help="default: the next runs/NAME-N")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="judge a saved model on HDF5 images")
+    evaluate.add_argument("model", type=Path, help="a .keras file")
+    evaluate.add_argument("file", type=Path, help="an HDF5 file")
+    evaluate.set_defaults(run=_evaluate)
+
+    predict = commands.add_parser("predict", help="say what is on pictures")
+    predict.add_argument("model", type=Path, help="a .keras file")
+    predict.add_argument(
+        "images", type=Path, nargs="+", metavar="IMAGE-OR-H5", help="pictures or HDF5 files"
+    )
+    predict.set_defaults(run=_predict)
+
+    summary = commands.add_parser("summary", help="show the layers of a saved model")
+    summary.add_argument("model", type=Path, help="a .keras file")
+    summary.set_defaults(run=_summary)
+    return parser
+
+
+def _whole(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return value
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def _train(options: argparse.Namespace) -> int:
+    started = time.perf_counter()
+    train_file, test_file = _data_files(options)
+    train, test = load_hdf5(train_file), load_hdf5(test_file)
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise DataError(
+            f"{test_file}: expected images of shape {train.x.shape[1:]}, as in {train_file}, "
+            f"got {test.x.shape[1:]}."
+        )
+    classes = max(train.classes, test.classes)
+    model = NETWORKS[options.model](train.x.shape[1:], classes, options.seed)
+    # The rate falls to 0: with steps of full size to the end, the last epoch would be a lottery.
+    steps = options.epochs * -(-len(train) // options.batch_size)
+    rate = CosineDecay(options.learning_rate, steps)
+    model.compile(Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    print(
+        f"{len(train):,} images to learn from, {len(test):,} to be judged on, {classes} classes; "
+        f"network {options.model}, seed {options.seed}"
+    )
+    # The folder is made first, so that one that cannot be is not found out after the training.
+    folder = _new_folder(options.out, train_file)
+    try:
+        history = model.fit(
+            train, batch_size=options.batch_size, epochs=options.epochs, validation_data=test
+        )
+    except BaseException:
+        folder.rmdir()
+        raise
+    settings = {"train": str(train_file), "test": str(test_file)} | {
+        name: getattr(options, name)
+        for name in ("model", "epochs", "batch_size", "learning_rate", "seed")
+    }
+    _write_run(folder, model, history, settings)
+    print(
+        f"{_judge(model, test).line('Test accuracy')}, after {time.perf_counter() - started:.0f} s"
+    )
+    print(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    return 130 if history.interrupted else 0
+
+
+def _write_run(folder: Path, model: Sequential, history: History, settings: dict[str, Any]) -> None:
+    model.save(folder / "model.keras")
+    history.to_csv(folder / "history.csv")
+    if history.epoch:
+        plot_history(history, folder / "curves.png")
+    settings |= {
+        "epochs_done": len(history.epoch),
+        "versions": {
+            "minicnn": minicnn.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        },
+    }
+    with replacing(folder / "settings.json") as unfinished:
+        unfinished.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _data_files(options: argparse.Namespace) -> tuple[Path, Path]:
+    if (options.train is None) != (options.test is None):
+        missing = "--test" if options.test is None else "--train"
+        raise ConfigError(f"expected --train and --test together, got no {missing}.")
+    if options.train is not None:
+        return options.train, options.test
+    from minicnn.data.synthetic import write_fingers
+
+    files = Path("datasets/train_fingers.h5"), Path("datasets/test_fingers.h5")
+    if not all(file.exists() for file in files):
+        print("Drawing pictures of hands into datasets/ ...")
+        write_fingers("datasets")
+    return files
+
+
+def _new_folder(wanted: Path | None, train_file: Path) -> Path:
+    if wanted is not None:
+        if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+            raise ConfigError(f"{wanted}: expected a new or empty folder for --out.")
+        folder = wanted
+    else:
+        name = train_file.stem.removeprefix("train_")
+        folder = next(
+            path for n in range(1, 1_000_000) if not (path := Path(f"runs/{name}-{n}")).exists()
+        )
+    make_folder(folder)
+    return folder
+
+
+@dataclass
+class _Judgement:
+    loss: float
+    right: int
+    total: int
+
+    def line(self, what: str) -> str:
+        low, high = wilson_interval(self.right, self.total)
+        return (
+            f"{what} {self.right / self.total:.3f} ({self.right} of {self.total}; "
+            f"95% interval {low:.3f} to {high:.3f}), loss {self.loss:.4f}"
+        )
+
+
+def _judge(model: Sequential, data: Dataset) -> _Judgement:
+    figures = model.evaluate(data, return_dict=True)
+    assert isinstance(figures, dict)
+    guesses, _ = _classes(model.predict(data))
+    return _Judgement(figures["loss"], int(np.sum(guesses == data.y)), len(data))
+
+
+def _classes(predictions: Array) -> tuple[Array, Array]:
+    """(class, its probability) for each row; a single output is the probability of class 1."""
+    if predictions.shape[-1] == 1:
+        predictions = np.concatenate([1 - predictions, predictions], axis=-1)
+    return predictions.argmax(axis=-1), predictions.max(axis=-1)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    model, data = _load(options.model), load_hdf5(options.file)
+    _check_images(model, options.file, data)
+    print(_judge(model, data).line("Accuracy"))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    model = _load(options.model)
+    # All files are read before the first line is printed: a mistake costs no half answer.
+    names: list[str] = []
+    pictures: list[Array] = []
+    for path in options.images:
+        if path.suffix in HDF5_ENDINGS:
+            data = load_hdf5(path)
+            _check_images(model, path, data)
+            names += [f"{path}[{i}]" for i in range(len(data))]
+            pictures.append(data.x)
+        else:
+            names.append(str(path))
+            pictures.append(load_image(path, model.input_shape)[None])
+    found, sure = _classes(model.predict(np.concatenate(pictures)))
+    for name, number, probability in zip(names, found, sure, strict=True):
+        label = model.class_names[number] if number < len(model.class_names) else number
+        print(f"{name}\t{label}\t{probability:.3f}")
+    return 0
+
+
+def _summary(options: argparse.Namespace) -> int:
+    load_model(options.model).summary()
+    return 0
+
+
+def _load(path: Path) -> Sequential:
+    """A saved model that classifies images."""
+    model = load_model(path)
+    if len(model.input_shape) != 3 or len(model.output_shape) != 1:
+        raise ConfigError(
+            f"{path}: expected a model that classifies images (H, W, C), "
+            f"got {model.input_shape} to {model.output_shape}."
+        )
+    return model
+
+
+def _check_images(model: Sequential, path: Path, data: Dataset) -> None:
+    if data.x.shape[1:] != model.input_shape:
+        raise DataError(
+            f"{path}: expected images of shape {model.input_shape}, as the model was trained on, "
+            f"got {data.x.shape[1:]}."
+        )

@@ -1,0 +1,39 @@
+"""Single pictures from image files."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from minicnn.errors import DataError
+from minicnn.files.atomic import reason
+from minicnn.shapes import Array, Shape
+
+
+def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
+    """Read a picture (PNG, JPEG, ...) as uint8 of ``shape`` (H, W, C), resized if it must be.
+
+    Photographs are turned upright as their EXIF data say; C is 3 for colour and 1 for
+    grey. Raises ``DataError`` with one line when the file is not a picture.
+    """
+    # Pillow comes with matplotlib, which reads pictures with it too.
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    height, width, channels = shape
+    modes = {1: "L", 3: "RGB"}
+    if channels not in modes:
+        raise DataError(
+            f"{path}: expected a model for images with 1 or 3 channels, got {channels}."
+        )
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture).convert(modes[channels])
+            resized = upright.resize((width, height), Image.Resampling.BOX)
+            return np.asarray(resized, np.uint8).reshape(shape)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise DataError(
+            f"{path}: expected a picture (PNG, JPEG, ...), got something else."
+        ) from None

@@ -1,0 +1,29 @@
+"""The errors minicnn raises: who, what was expected, what came, what to do.
+
+Every mistake of a user's is one of these, with a message of one line. The
+command line prints that line and exits with status 2.
+"""
+
+
+class MiniCNNError(Exception):
+    """The parent of every error that minicnn raises on purpose."""
+
+
+class ShapeError(MiniCNNError, ValueError):
+    """An array, an image or a window has a shape that cannot work."""
+
+
+class ConfigError(MiniCNNError, ValueError):
+    """An argument of a layer, a model, an optimizer or a command makes no sense."""
+
+
+class DataError(MiniCNNError, ValueError):
+    """A data file, an image or an array of labels cannot be learned from."""
+
+
+class ModelFileError(MiniCNNError, ValueError):
+    """A saved model cannot be read, or is not one."""
+
+
+class DivergenceError(MiniCNNError, ArithmeticError):
+    """Training met a loss that is infinite or not a number."""

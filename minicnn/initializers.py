@@ -1,0 +1,253 @@
+"""How the numbers of a layer start, under Keras' names and with its distributions.
+
+An initializer is called with a shape, the model's generator and a dtype. The
+fans that most of them look at are, for a kernel (kh, kw, c_in, c_out),
+
+    fan_in = kh * kw * c_in,  fan_out = kh * kw * c_out.
+
+Numbers are drawn in double precision and then rounded, so that a float32 and a
+float64 model of one seed start alike.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minicnn.config import Configurable, find, snake_case
+from minicnn.errors import ConfigError
+from minicnn.shapes import Array, DType, Shape
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "get",
+]
+
+TRUNCATED_STDDEV = 0.87962566103423978
+"""The standard deviation of a unit normal cut off at two standard deviations."""
+
+
+class Initializer(Configurable):
+    """Something that fills a new array."""
+
+    keras_module = "keras.initializers"
+
+    def __call__(
+        self, shape: Shape, rng: np.random.Generator, dtype: DType | type | str = "float32"
+    ) -> Array:
+        """A new array of ``shape`` and ``dtype``, drawn from ``rng``.
+
+        >>> GlorotUniform()((3, 3, 1, 8), np.random.default_rng(0)).shape
+        (3, 3, 1, 8)
+        """
+        return self.draw(shape, rng).astype(dtype)
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """The numbers, in double precision."""
+        raise TypeError(f"{type(self).__name__} defines no draw(shape, rng).")
+
+
+class Zeros(Initializer):
+    """All 0."""
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """All 1."""
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        return np.ones(shape)
+
+
+class Constant(Initializer):
+    """All ``value``."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = value
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        return np.full(shape, float(self.value))
+
+
+class RandomNormal(Initializer):
+    """Normal with the given mean and standard deviation."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        self.mean = mean
+        self.stddev = stddev
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+class TruncatedNormal(Initializer):
+    """Normal, drawn again wherever it fell more than two ``stddev`` from the mean."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        self.mean = mean
+        self.stddev = stddev
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        return self.mean + self.stddev * _truncated_normal(shape, rng)
+
+
+class RandomUniform(Initializer):
+    """Uniform between ``minval`` and ``maxval``."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
+        self.minval = minval
+        self.maxval = maxval
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+class VarianceScaling(Initializer):
+    """Zero mean and variance scale / fan, with fan_in, fan_out or their mean as the fan.
+
+    ``distribution`` is "uniform" (limit sqrt(3 * scale / fan)), "untruncated_normal",
+    or "truncated_normal", whose stddev is divided by 0.8796 to make up for the cut.
+    Glorot & Bengio (2010), He et al. (2015) and LeCun et al. (1998) are special cases.
+    """
+
+    def __init__(
+        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal"
+    ) -> None:
+        if scale <= 0:
+            raise ConfigError(f"VarianceScaling: expected scale above 0, got {scale!r}.")
+        if mode not in ("fan_in", "fan_out", "fan_avg"):
+            raise ConfigError(
+                f"VarianceScaling: expected mode fan_in, fan_out or fan_avg, got {mode!r}."
+            )
+        if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
+            raise ConfigError(
+                "VarianceScaling: expected distribution truncated_normal, untruncated_normal "
+                f"or uniform, got {distribution!r}."
+            )
+        self.scale = scale
+        self.mode = mode
+        self.distribution = distribution
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        fan_in, fan_out = fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, fan)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            return rng.uniform(-limit, limit, shape)
+        if self.distribution == "untruncated_normal":
+            return rng.normal(0.0, math.sqrt(variance), shape)
+        return math.sqrt(variance) / TRUNCATED_STDDEV * _truncated_normal(shape, rng)
+
+
+class _Scaled(VarianceScaling):
+    settings: tuple[float, str, str]
+
+    def __init__(self) -> None:
+        super().__init__(*self.settings)
+
+
+class GlorotUniform(_Scaled):
+    """Uniform within sqrt(6 / (fan_in + fan_out)): Keras' default for kernels."""
+
+    settings = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_Scaled):
+    """Truncated normal of variance 2 / (fan_in + fan_out)."""
+
+    settings = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Scaled):
+    """Uniform within sqrt(6 / fan_in), meant for ReLU."""
+
+    settings = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_Scaled):
+    """Truncated normal of variance 2 / fan_in, meant for ReLU."""
+
+    settings = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Scaled):
+    """Uniform within sqrt(3 / fan_in)."""
+
+    settings = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Scaled):
+    """Truncated normal of variance 1 / fan_in."""
+
+    settings = (1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(Initializer):
+    """An orthogonal matrix (all axes but the last make its rows) times ``gain``.
+
+    Saxe et al. (2014). The matrix comes from the QR decomposition of a normal one,
+    with the signs of R's diagonal moved into Q, so that all are equally likely.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        if len(shape) < 2:
+            raise ConfigError(f"Orthogonal: expected a shape of two axes or more, got {shape}.")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diag(r))
+        return np.asarray(self.gain * (q if rows >= columns else q.T).reshape(shape))
+
+
+def fans(shape: Shape) -> tuple[float, float]:
+    """(fan_in, fan_out) of a kernel: how many numbers come into and go out of one unit.
+
+    >>> fans((3, 3, 16, 32)), fans((400, 10))
+    ((144, 288), (400, 10))
+    """
+    if len(shape) < 2:
+        return (shape[0], shape[0]) if shape else (1, 1)
+    pixels = math.prod(shape[:-2])
+    return pixels * shape[-2], pixels * shape[-1]
+
+
+def _truncated_normal(shape: Shape, rng: np.random.Generator) -> Array:
+    values = rng.standard_normal(shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.standard_normal(int(outside.sum()))
+    return values
+
+
+_CLASSES = (
+    Zeros, Ones, Constant, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling,
+    GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal,
+)  # fmt: skip
+_BY_NAME = {n: c for c in _CLASSES for n in (snake_case(c.__name__), c.__name__)}
+
+
+def get(who: str, argument: str, value: Any) -> Initializer:
+    """The initializer that ``value`` names; raises ``ConfigError`` when there is none.
+
+    >>> get("Dense", "kernel_initializer", "he_normal")
+    HeNormal()
+    """
+    return find(who, argument, value, Initializer, _BY_NAME)

@@ -1,0 +1,176 @@
+"""Activation functions as layers of their own."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn import activations
+from minicnn.errors import ConfigError, ShapeError
+from minicnn.layers.base import Grads, Layer
+from minicnn.shapes import Array, Shape
+
+
+class ActivationCache(NamedTuple):
+    """What the backward pass of an activation needs: its output."""
+
+    y: Array
+
+
+class Activation(Layer):
+    """y = f(x) for the function of that name: "relu", "sigmoid", "tanh", "softmax", "linear".
+
+    >>> Activation("relu").forward(np.array([[-1.0, 2.0]]))[0].tolist()
+    [[0.0, 2.0]]
+    """
+
+    def __init__(self, activation: str, name: str | None = None) -> None:
+        super().__init__(name)
+        self.activation = activation
+        activations.get(self.who, activation)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ActivationCache]:
+        """Y = f(x)."""
+        y = activations.get(self.who, self.activation).forward(x)
+        return y, ActivationCache(y)
+
+    def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
+        """Dx = dy * f'(x), with f'(x) found from y."""
+        return activations.get(self.who, self.activation).gradient(dy, cache.y), {}
+
+    def split_activation(self) -> tuple[Layer | None, str | None]:
+        """Nothing, and the activation."""
+        return None, self.activation
+
+
+class _Named(Activation):
+    keras_name = "Activation"
+    function: str
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(self.function, name)
+
+    def keras_config(self) -> dict[str, Any]:
+        """Keras has no layer of this name, but an Activation."""
+        return {"activation": self.activation, "name": self.name}
+
+
+class Sigmoid(_Named):
+    """y = 1 / (1 + exp(-x)).
+
+    >>> Sigmoid().forward(np.array([[0.0]]))[0].tolist()
+    [[0.5]]
+    """
+
+    function = "sigmoid"
+
+
+class Tanh(_Named):
+    """y = tanh(x).
+
+    >>> Tanh().forward(np.array([[0.0]]))[0].tolist()
+    [[0.0]]
+    """
+
+    function = "tanh"
+
+
+class ReLU(Layer):
+    """y = x above ``threshold``, else negative_slope * (x - threshold); at most ``max_value``.
+
+    With the defaults, y = max(x, 0). The gradient at the corners is that of the
+    flat side, as in Keras. All three arguments must be 0 or more.
+
+    >>> ReLU(max_value=6).forward(np.array([[-1.0, 2.0, 9.0]]))[0].tolist()
+    [[0.0, 2.0, 6.0]]
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        for argument, value in (
+            ("max_value", max_value or 0.0),
+            ("negative_slope", negative_slope),
+            ("threshold", threshold),
+        ):
+            if value < 0:
+                raise ConfigError(f"{self.who}: expected {argument} of 0 or more, got {value!r}.")
+        if max_value is not None and max_value < threshold:
+            raise ConfigError(
+                f"{self.who}: expected max_value of at least threshold {threshold!r}, "
+                f"got {max_value!r}."
+            )
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ActivationCache]:
+        """Y, piece by piece linear in x."""
+        if self.threshold == 0.0 and self.negative_slope == 0.0:
+            y = activations.relu(x)
+        else:
+            below = float(self.negative_slope) * (x - float(self.threshold))
+            y = np.where(x > float(self.threshold), x, below)
+        if self.max_value is not None:
+            y = np.minimum(y, float(self.max_value))
+        return y, ActivationCache(y)
+
+    def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
+        """Dx = dy where x lies between threshold and max_value, negative_slope * dy below."""
+        y = cache.y
+        rising = y > float(self.threshold)
+        if self.max_value is not None:
+            rising &= y < float(self.max_value)
+        dx = dy * rising
+        if self.negative_slope:
+            dx += dy * (float(self.negative_slope) * (y <= float(self.threshold)))
+        return dx, {}
+
+
+class Softmax(Layer):
+    """y = exp(x) / sum of exp(x) along ``axis``.
+
+    >>> Softmax().forward(np.array([[1.0, 1.0]]))[0].tolist()
+    [[0.5, 0.5]]
+    """
+
+    def __init__(self, axis: int = -1, name: str | None = None) -> None:
+        super().__init__(name)
+        if not isinstance(axis, int) or axis == 0:
+            raise ConfigError(
+                f"{self.who}: expected axis as a whole number but 0, the batch, got {axis!r}."
+            )
+        self.axis = axis
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The input's; raises ``ShapeError`` if it has no such axis."""
+        if not -len(input_shape) <= self.axis <= len(input_shape):
+            raise ShapeError(
+                f"{self.who}: expected input with an axis {self.axis}, "
+                f"got (N, {', '.join(map(str, input_shape))})."
+            )
+        return input_shape
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ActivationCache]:
+        """Y, whose sum along the axis is 1."""
+        self.output_shape(x.shape[1:])
+        y = activations.softmax(x, self.axis)
+        return y, ActivationCache(y)
+
+    def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
+        """Dx = y * (dy - sum of dy * y)."""
+        return activations.softmax_gradient(dy, cache.y, self.axis), {}
+
+    def split_activation(self) -> tuple[Layer | None, str | None]:
+        """Nothing, and the softmax, if it runs over the last axis."""
+        return (None, "softmax") if self.axis == -1 else (self, None)

@@ -1,0 +1,200 @@
+"""The contract of every layer.
+
+    y, cache = layer.forward(x, training=False, rng=None)
+    dx, grads = layer.backward(dy, cache)
+
+``forward`` and ``backward`` write neither to the layer nor to what they are
+given, so one layer can serve two threads, a batch can be cut into shards, and a
+cache can be printed and looked at. To write a layer of your own:
+
+* the constructor stores its arguments under their own names, and calls
+  ``super().__init__(name)``;
+* ``output_shape(input_shape)`` says what comes out, without the batch axis;
+* ``build(input_shape, rng, dtype)`` calls ``super().build`` and fills
+  ``self.params``, the arrays that are learned (and ``self.state``, those that are not);
+* ``forward`` and ``backward`` do the work; the cache is a NamedTuple of what
+  ``backward`` will want;
+* ``axes`` names the input's axes, if the layer cares how many there are.
+
+``minicnn.testing.check_layer`` then tells whether it keeps its promises.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from minicnn.config import Configurable, accepted
+from minicnn.errors import ConfigError, ShapeError
+from minicnn.kernels import KERNELS, Kernels
+from minicnn.shapes import Array, DType, Shape
+
+Grads = dict[str, Array]
+ExpectedShape = tuple[int | str, ...]
+
+
+class NoCache(NamedTuple):
+    """The cache of a layer whose backward pass needs to remember nothing."""
+
+
+class Layer(Configurable):
+    """A step of a network: what it computes, and how gradients come back through it."""
+
+    axes: ClassVar[tuple[str, ...]] = ("...",)
+    """The input's axes after the batch axis, such as ("H", "W", "C"); "..." is any number."""
+
+    keras_name: ClassVar[str] = ""
+    """The class's name in Keras and in model files, where it is not its own."""
+
+    why_not_sharded: ClassVar[str] = ""
+    """Why a batch is not the sum of its parts to this layer in training; empty when it is."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+        self.trainable = True
+        self.params: dict[str, Array] = {}
+        self.state: dict[str, Array] = {}
+        self.input_shape: Shape | None = None
+        self.dtype: DType = np.dtype("float32")
+        self.kernel_set = "vectorized"
+
+    # What a layer defines ------------------------------------------------------------
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of one image's output, given that of one input; neither has a batch axis.
+
+        Raises ``ShapeError`` when such an input cannot work.
+        """
+        self.check_shape((None, *input_shape))
+        return input_shape
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+    ) -> None:
+        """Prepare for inputs of ``input_shape`` (no batch axis): fill ``params`` and ``state``.
+
+        Layers with arrays of their own extend this; all numbers come from ``rng``.
+        """
+        self.input_shape = None
+        self.output_shape(input_shape)
+        self.input_shape = input_shape
+        self.dtype = np.dtype(dtype)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Any]:
+        """(y, cache) for a batch x."""
+        raise TypeError(f"{self.who} defines no forward(x, *, training, rng).")
+
+    def backward(self, dy: Array, cache: Any) -> tuple[Array, Grads]:
+        """(dx, grads) from the gradient of the loss with respect to y.
+
+        ``grads`` has the keys, shapes and dtypes of ``params``.
+        """
+        raise TypeError(f"{self.who} defines no backward(dy, cache).")
+
+    def param_grads(self, dy: Array, cache: Any) -> Grads:
+        """The gradients alone, for a first layer, whose dx nobody wants."""
+        return self.backward(dy, cache)[1]
+
+    def split_activation(self) -> tuple["Layer | None", str | None]:
+        """The layer without its last activation (None if nothing is left), and that one's name.
+
+        What is left shares this layer's arrays.
+        """
+        return self, None
+
+    def next_state(self, cache: Any) -> dict[str, Array]:
+        """What ``state`` becomes after the forward pass that made ``cache``."""
+        return self.state
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """How many multiplications with an addition one image costs, going forward."""
+        return 0
+
+    # What all layers share -----------------------------------------------------------
+
+    @property
+    def who(self) -> str:
+        """The layer as errors name it: class and name."""
+        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
+
+    @property
+    def built(self) -> bool:
+        """Whether ``build`` has been called."""
+        return self.input_shape is not None
+
+    @property
+    def kernels(self) -> Kernels:
+        """The kernels that this layer computes with."""
+        return KERNELS[self.kernel_set]
+
+    def arrays(self) -> dict[str, Array]:
+        """All arrays that a model file keeps: ``params``, then ``state``."""
+        return self.params | self.state
+
+    def param(self, name: str) -> Array:
+        """One of ``params``; raises ``ConfigError`` if the layer was never built."""
+        if name not in self.params:
+            raise ConfigError(
+                f"{self.who}: expected a built layer, got one without {name!r}. Put it in a "
+                "model that starts with Input(shape), or call build(input_shape, rng, dtype)."
+            )
+        return self.params[name]
+
+    @classmethod
+    def accepted_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What the constructor takes of Keras' arguments; refuses those that would be missed."""
+        return accepted(cls, config)
+
+    def keras_config(self) -> dict[str, Any]:
+        """The arguments under which Keras makes the same layer."""
+        return self.get_config()
+
+    def expected_shape(self) -> ExpectedShape:
+        """The input's axes after the batch axis: numbers where they are fixed, else names.
+
+        A layer that has learned arrays for the last axis is bound to that axis' size.
+        """
+        if self.input_shape is not None and self.params:
+            before = self.axes if self.axes == ("...",) else self.axes[:-1]
+            return (*before, self.input_shape[-1])
+        return self.axes
+
+    def check_shape(self, shape: tuple[int | None, ...]) -> None:
+        """Raise ``ShapeError`` unless a batch of this shape fits ``expected_shape``."""
+        expected = self.expected_shape()
+        open_ended = expected[:1] == ("...",)
+        wanted = expected[1:] if open_ended else expected
+        got = shape[1:]
+        fits = len(got) >= len(wanted) if open_ended else len(got) == len(wanted)
+        tail = got[len(got) - len(wanted) :]
+        if fits and all(isinstance(w, str) or w == g for w, g in zip(wanted, tail, strict=True)):
+            return
+        raise ShapeError(
+            f"{self.who}: expected input of shape {_show(('N', *expected))}, "
+            f"got {_show(tuple('N' if n is None else n for n in shape))}."
+            + _remedy(expected, shape)
+        )
+
+    def _check_dy(self, dy: Array, y_shape: Shape) -> None:
+        if dy.shape != y_shape:
+            raise ShapeError(f"{self.who}: expected dy of shape {y_shape}, got {dy.shape}.")
+
+
+def _show(shape: tuple[int | str, ...]) -> str:
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _remedy(expected: ExpectedShape, shape: tuple[int | None, ...]) -> str:
+    if len(expected) == 3:
+        channels = expected[-1]
+        if len(shape) == 4 and shape[1] in ((1, 3) if isinstance(channels, str) else (channels,)):
+            return " minicnn is channels-last: try x.transpose(0, 2, 3, 1)."
+        if len(shape) == 3:
+            return (
+                " For one image, or images without channels, add the axis: x[None], x[..., None]."
+            )
+    if len(expected) == 2 and len(shape) > 2:
+        return " Put Flatten() before it."
+    return ""

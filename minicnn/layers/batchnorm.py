@@ -1,0 +1,175 @@
+"""Batch normalization."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.errors import ConfigError, ShapeError
+from minicnn.layers.base import ExpectedShape, Grads, Layer
+from minicnn.shapes import Array, DType, Shape
+
+
+class BatchNormCache(NamedTuple):
+    """What ``BatchNorm.backward`` needs; ``mean`` and ``variance`` are None outside training."""
+
+    x_hat: Array
+    """The normalized input, with the channels last."""
+    inverse_deviation: Array
+    mean: Array | None
+    variance: Array | None
+
+
+class BatchNorm(Layer):
+    """Bring each channel to mean 0 and variance 1, then scale and shift it.
+
+        x_hat = (x - mean) / sqrt(variance + epsilon),   y = gamma * x_hat + beta
+
+    In training, mean and (biased) variance are the batch's over all axes but
+    ``axis``, and the moving ones follow: new = momentum * old + (1 - momentum) * batch
+    (the reverse of PyTorch's momentum). Outside training, and when ``trainable`` is
+    False, the moving ones are used. ``center`` and ``scale`` say whether there is a
+    beta and a gamma. Ioffe & Szegedy (2015); numbers as in Keras.
+
+    >>> layer = BatchNorm()
+    >>> layer.build((3,), np.random.default_rng(0), "float64")
+    >>> y, cache = layer.forward(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]), training=True)
+    >>> y.mean(axis=0).tolist()
+    [0.0, 0.0, 0.0]
+    """
+
+    keras_name = "BatchNormalization"
+    why_not_sharded = "it normalizes with the statistics of the whole batch"
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        if not isinstance(axis, int) or axis == 0:
+            raise ConfigError(
+                f"{self.who}: expected axis as a whole number but 0, the batch, got {axis!r}."
+            )
+        if not 0 <= momentum <= 1:
+            raise ConfigError(f"{self.who}: expected momentum from 0 to 1, got {momentum!r}.")
+        if epsilon <= 0:
+            raise ConfigError(f"{self.who}: expected epsilon above 0, got {epsilon!r}.")
+        self.axis = axis
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+
+    def expected_shape(self) -> ExpectedShape:
+        """Any number of axes before it is built; then as many, with the same channels."""
+        if self.input_shape is None:
+            return ("...",)
+        axis = self._channel_axis(self.input_shape)
+        return tuple(n if i == axis else f"axis {i + 1}" for i, n in enumerate(self.input_shape))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The input's; raises ``ShapeError`` if it has no such axis."""
+        self.check_shape((None, *input_shape))
+        self._channel_axis(input_shape)
+        return input_shape
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+    ) -> None:
+        """Make gamma, beta, moving_mean and moving_variance, one number each per channel."""
+        super().build(input_shape, rng, dtype)
+        channels = input_shape[self._channel_axis(input_shape)]
+        self.params = {}
+        if self.scale:
+            self.params["gamma"] = np.ones(channels, dtype)
+        if self.center:
+            self.params["beta"] = np.zeros(channels, dtype)
+        self.state = {
+            "moving_mean": np.zeros(channels, dtype),
+            "moving_variance": np.ones(channels, dtype),
+        }
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, BatchNormCache]:
+        """Y, normalized by the batch in training and by the moving statistics outside it."""
+        if not self.built:
+            raise ConfigError(f"{self.who}: expected a built layer. Put it in a model.")
+        self.check_shape(x.shape)
+        x = self._channels_last(x)
+        mean = variance = None
+        if training and self.trainable:
+            count = x.size // x.shape[-1]
+            mean = self.kernels.channel_sums(x) / count
+            centred = x - mean
+            variance = self.kernels.channel_sums(np.square(centred)) / count
+            used = variance
+        else:
+            centred = x - self.state["moving_mean"]
+            used = self.state["moving_variance"]
+        inverse_deviation = 1 / np.sqrt(used + float(self.epsilon))
+        x_hat = centred
+        x_hat *= inverse_deviation
+        y = x_hat * self.params["gamma"] if self.scale else x_hat.copy()
+        if self.center:
+            y += self.params["beta"]
+        return self._restored(y), BatchNormCache(x_hat, inverse_deviation, mean, variance)
+
+    def backward(self, dy: Array, cache: BatchNormCache) -> tuple[Array, Grads]:
+        """The gradient also flows through the batch's mean and variance, in training.
+
+        dx = gamma / deviation * (dy - mean of dy - x_hat * mean of dy * x_hat)
+        """
+        x_hat, inverse_deviation, mean, _ = cache
+        dy = self._channels_last(dy)
+        self._check_dy(dy, x_hat.shape)
+        sum_dy = self.kernels.channel_sums(dy)
+        sum_dy_x_hat = self.kernels.channel_sums(dy * x_hat)
+        factor = inverse_deviation * self.params["gamma"] if self.scale else inverse_deviation
+        if mean is None:
+            dx = dy * factor
+        else:
+            count = x_hat.size // x_hat.shape[-1]
+            dx = x_hat * (-sum_dy_x_hat / count)
+            dx += dy
+            dx -= sum_dy / count
+            dx *= factor
+        grads = {"gamma": sum_dy_x_hat} if self.scale else {}
+        if self.center:
+            grads["beta"] = sum_dy
+        return self._restored(dx), grads
+
+    def next_state(self, cache: BatchNormCache) -> dict[str, Array]:
+        """The moving statistics, one step nearer to the batch's."""
+        if cache.mean is None or cache.variance is None:
+            return self.state
+        old, keep, new = self.state, float(self.momentum), 1 - float(self.momentum)
+        return {
+            "moving_mean": keep * old["moving_mean"] + new * cache.mean,
+            "moving_variance": keep * old["moving_variance"] + new * cache.variance,
+        }
+
+    def _channel_axis(self, input_shape: Shape) -> int:
+        """Which axis of one input holds the channels, counted from the front."""
+        axis = self.axis - 1 if self.axis > 0 else self.axis + len(input_shape)
+        if not 0 <= axis < len(input_shape):
+            raise ShapeError(
+                f"{self.who}: expected input with an axis {self.axis}, "
+                f"got (N, {', '.join(map(str, input_shape))})."
+            )
+        return axis
+
+    def _channels_last(self, x: Array) -> Array:
+        return np.moveaxis(x, self._channel_axis(x.shape[1:]) + 1, -1)
+
+    def _restored(self, x: Array) -> Array:
+        assert self.input_shape is not None
+        return np.moveaxis(x, -1, self._channel_axis(self.input_shape) + 1)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """One for each number: outside training the layer is one scale and one shift."""
+        return int(np.prod(input_shape))

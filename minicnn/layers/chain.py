@@ -1,0 +1,56 @@
+"""Layers run one after another, forward and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minicnn.layers.base import Grads, Layer
+from minicnn.shapes import Array
+
+
+def forward(
+    layers: Sequence[Layer], x: Array, training: bool, rng: np.random.Generator | None
+) -> tuple[Array, list[Any]]:
+    """(y, caches): the output of the last layer, and the cache of each."""
+    caches = []
+    for layer in layers:
+        x, cache = layer.forward(x, training=training, rng=rng)
+        caches.append(cache)
+    return x, caches
+
+
+def infer(layers: Sequence[Layer], x: Array) -> Array:
+    """The output of the last layer outside training; no cache is kept."""
+    for layer in layers:
+        x = layer.forward(x)[0]
+    return x
+
+
+def backward(
+    layers: Sequence[Layer], dy: Array, caches: Sequence[Any], need_dx: bool = True
+) -> tuple[Array, Grads]:
+    """(dx, grads): the gradients of the loss, those of parameters as ``<layer>.<param>``.
+
+    Layers that are not trainable give none. Without ``need_dx`` the way back ends at
+    the first layer that learns, and what is returned as dx means nothing.
+    """
+    grads: Grads = {}
+    learning = [i for i, layer in enumerate(layers) if layer.trainable and layer.params]
+    last = 0 if need_dx else min(learning, default=len(layers))
+    for i in reversed(range(last, len(layers))):
+        layer = layers[i]
+        if i == last and not need_dx:
+            own = layer.param_grads(dy, caches[i])
+        else:
+            dy, own = layer.backward(dy, caches[i])
+        if layer.trainable:
+            grads.update({f"{layer.name}.{name}": grad for name, grad in own.items()})
+    return dy, grads
+
+
+def apply_state(layers: Sequence[Layer], caches: Sequence[Any]) -> None:
+    """Let moving statistics follow the batch that made ``caches``."""
+    for layer, cache in zip(layers, caches, strict=True):
+        if layer.state:
+            layer.state = layer.next_state(cache)

@@ -1,0 +1,142 @@
+"""Convolution."""
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn import activations, initializers
+from minicnn.errors import ConfigError
+from minicnn.initializers import Initializer
+from minicnn.layers.base import Grads, Layer
+from minicnn.shapes import Array, DType, Padding, Shape, Windows, check_padding, pair, windows
+
+
+class Conv2DCache(NamedTuple):
+    """What ``Conv2D.backward`` needs."""
+
+    x: Array
+    y: Array | None
+    """The output, where there is an activation to go back through."""
+
+
+class Conv2D(Layer):
+    """Slide ``filters`` small kernels over an image.
+
+        y[n, h, w, f] = activation(bias[f] + sum over i, j, c of
+            x_padded[n, h * stride_h + i, w * stride_w + j, c] * kernel[i, j, c, f])
+
+    x is (N, H, W, C), the kernel (kh, kw, C, filters), y (N, H', W', filters).
+    ``padding`` is "valid" (none), "same" (H' = ceil(H / stride), the odd pixel at
+    the bottom and right, as in Keras), or a number of pixels of zeros, a pair of
+    them or ((top, bottom), (left, right)), which Keras does not have. Raises
+    ``ShapeError`` for inputs that are not such images or that the kernel does not
+    fit, ``ConfigError`` for arguments that make no sense.
+
+    >>> Conv2D(8, 4, padding="same").output_shape((64, 64, 3))
+    (64, 64, 8)
+    """
+
+    axes = ("H", "W", "C")
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        padding: Padding = "valid",
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        if not isinstance(filters, int | np.integer) or filters < 1:
+            raise ConfigError(
+                f"{self.who}: expected filters as a whole number of at least 1, got {filters!r}."
+            )
+        pair(self.who, "kernel_size", kernel_size)
+        pair(self.who, "strides", strides)
+        check_padding(self.who, padding)
+        activations.get(self.who, activation)
+        initializers.get(self.who, "kernel_initializer", kernel_initializer)
+        initializers.get(self.who, "bias_initializer", bias_initializer)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def windows(self, image: Shape) -> Windows:
+        """Where the kernel goes on an image (H, W, ...)."""
+        return windows(
+            self.who,
+            (image[0], image[1]),
+            pair(self.who, "kernel_size", self.kernel_size),
+            pair(self.who, "strides", self.strides),
+            self.padding,
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(H', W', filters)."""
+        self.check_shape((None, *input_shape))
+        return *self.windows(input_shape).out, int(self.filters)
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+    ) -> None:
+        """Make ``kernel`` (kh, kw, C, filters) and ``bias`` (filters,)."""
+        super().build(input_shape, rng, dtype)
+        shape = (*self.windows(input_shape).size, input_shape[-1], int(self.filters))
+        kernel = initializers.get(self.who, "kernel_initializer", self.kernel_initializer)
+        self.params = {"kernel": kernel(shape, rng, dtype)}
+        if self.use_bias:
+            bias = initializers.get(self.who, "bias_initializer", self.bias_initializer)
+            self.params["bias"] = bias(shape[-1:], rng, dtype)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Conv2DCache]:
+        """The convolution, then the activation."""
+        kernel = self.param("kernel")
+        self.check_shape(x.shape)
+        _, strides, pads, _ = self.windows(x.shape[1:])
+        z = self.kernels.conv2d(x, kernel, self.params.get("bias"), strides, pads)
+        y = activations.get(self.who, self.activation).forward(z)
+        return y, Conv2DCache(x, y if self.activation else None)
+
+    def backward(self, dy: Array, cache: Conv2DCache) -> tuple[Array, Grads]:
+        """Dx, and the gradients of kernel and bias."""
+        dx, grads = self._backward(dy, cache, need_dx=True)
+        assert dx is not None
+        return dx, grads
+
+    def param_grads(self, dy: Array, cache: Conv2DCache) -> Grads:
+        """The gradients of kernel and bias, at half the cost of ``backward``."""
+        return self._backward(dy, cache, need_dx=False)[1]
+
+    def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
+        x, y = cache
+        _, strides, pads, out = self.windows(x.shape[1:])
+        self._check_dy(dy, (len(x), *out, int(self.filters)))
+        dz = dy if y is None else activations.get(self.who, self.activation).gradient(dy, y)
+        dx, dkernel, dbias = self.kernels.conv2d_backward(
+            dz, x, self.params["kernel"], strides, pads, need_dx
+        )
+        return dx, {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
+
+    def split_activation(self) -> tuple[Layer | None, str | None]:
+        """The same layer without the activation, and the activation."""
+        linear = copy.copy(self)
+        linear.activation = None
+        return linear, self.activation
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """H' * W' * filters * kh * kw * C."""
+        (kh, kw), _, _, (oh, ow) = self.windows(input_shape)
+        return oh * ow * int(self.filters) * kh * kw * input_shape[-1]

@@ -1,0 +1,154 @@
+"""Pooling: the maximum or the mean of every window, or of the whole image."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.errors import ConfigError
+from minicnn.layers.base import Grads, Layer
+from minicnn.shapes import Array, Padding, Shape, Windows, check_padding, pair, windows
+
+
+class _Pool(Layer):
+    axes = ("H", "W", "C")
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = (2, 2),
+        strides: int | Sequence[int] | None = None,
+        padding: Padding = "valid",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        pair(self.who, "pool_size", pool_size)
+        if strides is not None:
+            pair(self.who, "strides", strides)
+        check_padding(self.who, padding)
+        self.pool_size = pool_size
+        self.strides = strides
+        self.padding = padding
+
+    def windows(self, image: Shape) -> Windows:
+        """Where the window goes on an image (H, W, ...)."""
+        size = pair(self.who, "pool_size", self.pool_size)
+        strides = size if self.strides is None else pair(self.who, "strides", self.strides)
+        found = windows(self.who, (image[0], image[1]), size, strides, self.padding)
+        if any(max(pads) >= k for pads, k in zip(found.pads, size, strict=True)):
+            raise ConfigError(
+                f"{self.who}: expected padding smaller than the window {size}, got {found.pads}: "
+                "a window must not lie wholly outside the image."
+            )
+        return found
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(H', W', C)."""
+        self.check_shape((None, *input_shape))
+        return *self.windows(input_shape).out, input_shape[-1]
+
+
+class MaxPoolCache(NamedTuple):
+    """What ``MaxPool.backward`` needs: where y equals x is where the gradient goes."""
+
+    x: Array
+    y: Array
+
+
+class MaxPool(_Pool):
+    """y[n, h, w, c] = the maximum of x over a window at (h * stride_h, w * stride_w).
+
+    x is (N, H, W, C), y (N, H', W', C). ``strides=None`` means ``pool_size``;
+    ``padding`` is as in ``Conv2D``, with pixels of minus infinity. Of several equal
+    maxima the first in row-major order takes the gradient; NaN propagates. Raises
+    ``ShapeError`` for inputs that are not such images or that the window does not fit.
+
+    >>> MaxPool(8, padding="same").output_shape((64, 64, 8))
+    (8, 8, 8)
+    """
+
+    keras_name = "MaxPooling2D"
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, MaxPoolCache]:
+        """The maxima."""
+        self.check_shape(x.shape)
+        size, strides, pads, _ = self.windows(x.shape[1:])
+        y = self.kernels.max_pool(x, size, strides, pads)
+        return y, MaxPoolCache(x, y)
+
+    def backward(self, dy: Array, cache: MaxPoolCache) -> tuple[Array, Grads]:
+        """Dx: each dy at the pixel that won its window, added up where windows overlap."""
+        x, y = cache
+        self._check_dy(dy, y.shape)
+        size, strides, pads, _ = self.windows(x.shape[1:])
+        return self.kernels.max_pool_backward(dy, x, y, size, strides, pads), {}
+
+
+class AvgPoolCache(NamedTuple):
+    """What ``AvgPool.backward`` needs: the shape of the images."""
+
+    shape: Shape
+
+
+class AvgPool(_Pool):
+    """y[n, h, w, c] = the mean of x over a window at (h * stride_h, w * stride_w).
+
+    x is (N, H, W, C), y (N, H', W', C). ``strides=None`` means ``pool_size``;
+    ``padding`` is as in ``Conv2D``, but its pixels do not count in the mean.
+    Raises ``ShapeError`` for inputs that are not such images or that the window does
+    not fit.
+
+    >>> AvgPool(2).output_shape((28, 28, 6))
+    (14, 14, 6)
+    """
+
+    keras_name = "AveragePooling2D"
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, AvgPoolCache]:
+        """The means."""
+        self.check_shape(x.shape)
+        size, strides, pads, _ = self.windows(x.shape[1:])
+        return self.kernels.avg_pool(x, size, strides, pads), AvgPoolCache(x.shape)
+
+    def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
+        """Dx: an equal share of each dy to every real pixel of its window."""
+        image = cache.shape[1:]
+        self._check_dy(dy, (cache.shape[0], *self.output_shape(image)))
+        size, strides, pads, _ = self.windows(image)
+        return self.kernels.avg_pool_backward(dy, cache.shape, size, strides, pads), {}
+
+
+class GlobalAvgPool(Layer):
+    """y[n, c] = the mean of x[n, :, :, c]; with ``keepdims``, y is (N, 1, 1, C).
+
+    >>> GlobalAvgPool().output_shape((8, 8, 64))
+    (64,)
+    """
+
+    axes = ("H", "W", "C")
+    keras_name = "GlobalAveragePooling2D"
+
+    def __init__(self, keepdims: bool = False, name: str | None = None) -> None:
+        super().__init__(name)
+        self.keepdims = keepdims
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(C,), or (1, 1, C)."""
+        self.check_shape((None, *input_shape))
+        return (1, 1, input_shape[-1]) if self.keepdims else (input_shape[-1],)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, AvgPoolCache]:
+        """The mean of each channel."""
+        self.check_shape(x.shape)
+        return x.mean(axis=(1, 2), keepdims=self.keepdims), AvgPoolCache(x.shape)
+
+    def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
+        """Dx = dy / (H * W) at every pixel."""
+        n, h, w, c = cache.shape
+        self._check_dy(dy, (n, *self.output_shape((h, w, c))))
+        return np.broadcast_to(dy.reshape(n, 1, 1, c) / (h * w), cache.shape).copy(), {}

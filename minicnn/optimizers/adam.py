@@ -1,0 +1,47 @@
+"""Adam."""
+
+import math
+
+import numpy as np
+
+from minicnn.optimizers.base import Optimizer, Slots
+from minicnn.optimizers.schedules import Schedule
+from minicnn.shapes import Array
+
+
+class Adam(Optimizer):
+    """Steps scaled by running means of the gradient and of its square.
+
+        m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v)
+        w -= lr * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)
+
+    Kingma & Ba (2015), in the form of its section 2: epsilon is added to the root
+    before its bias is corrected, as in Keras and unlike PyTorch.
+
+    >>> params = {"w": np.array([1.0])}
+    >>> Adam(0.1).step(params, {"w": np.array([2.0])})
+    >>> params["w"].round(6).tolist()
+    [0.9]
+    """
+
+    slot_names = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta_1 = self._check("beta_1", beta_1, below=1)
+        self.beta_2 = self._check("beta_2", beta_2, below=1)
+        self.epsilon = self._check("epsilon", epsilon)
+
+    def update(self, param: Array, grad: Array, slots: Slots) -> None:
+        """See the class."""
+        m, v, t = slots["momentum"], slots["velocity"], self.iterations
+        m += (grad - m) * (1 - self.beta_1)
+        v += (np.square(grad) - v) * (1 - self.beta_2)
+        alpha = self.rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        param -= alpha * m / (np.sqrt(v) + self.epsilon)

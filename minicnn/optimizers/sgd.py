@@ -1,0 +1,46 @@
+"""Stochastic gradient descent."""
+
+from minicnn.errors import ConfigError
+from minicnn.optimizers.base import Optimizer, Slots
+from minicnn.optimizers.schedules import Schedule
+from minicnn.shapes import Array
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked for.
+
+        w -= lr * g                                  without momentum
+        v = momentum * v - lr * g;  w += v           with momentum
+        v likewise;  w += momentum * v - lr * g      with Nesterov's
+
+    Sutskever et al. (2013), in Keras' form.
+
+    >>> import numpy as np
+    >>> params = {"w": np.array([1.0])}
+    >>> SGD(0.1).step(params, {"w": np.array([2.0])})
+    >>> params["w"].tolist()
+    [0.8]
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.momentum = self._check("momentum", momentum, below=1)
+        if nesterov and not momentum:
+            raise ConfigError("SGD: expected momentum above 0 with nesterov=True, got 0.")
+        self.nesterov = nesterov
+        self.slot_names = ("momentum",) if self.momentum else ()
+
+    def update(self, param: Array, grad: Array, slots: Slots) -> None:
+        """See the class."""
+        step = grad * -self.rate
+        if self.momentum:
+            velocity = slots["momentum"]
+            velocity *= self.momentum
+            velocity += step
+            step = step + self.momentum * velocity if self.nesterov else velocity
+        param += step

@@ -1,0 +1,72 @@
+"""Pictures of a training run, drawn without a display."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minicnn.errors import ConfigError, MiniCNNError
+from minicnn.files.atomic import replacing
+from minicnn.training import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_history(
+    history: History | Mapping[str, Sequence[float]],
+    path: str | os.PathLike[str] | None = None,
+) -> "Figure":
+    """Draw loss and metrics over the epochs, training beside validation.
+
+    One panel for each of "loss", "accuracy", ...; validation is told from training by
+    dashes and darkness, so that the picture can be read in grey. ``history`` is what
+    ``fit`` returns, or its dictionary. With ``path`` (.png, .pdf, .svg) the picture is
+    written there, whole or not at all; the figure is returned either way, and a
+    notebook shows it. Raises ``ConfigError`` for a history without epochs and for a
+    path of another kind.
+
+    >>> figure = plot_history({"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['loss']
+    """
+    # The figure alone, without pyplot: no window, no global state, nothing to close.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figures = history.history if isinstance(history, History) else history
+    names = [name for name in figures if not name.startswith("val_")]
+    if not names or not figures[names[0]]:
+        raise ConfigError("plot_history: expected a history of at least one epoch, got none.")
+    figure = Figure(figsize=(4.8 * len(names), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for key, label, style in (
+            (name, "training", {"color": "#8aa4c8", "linestyle": "-"}),
+            (f"val_{name}", "validation", {"color": "#7a1f1f", "linestyle": "--"}),
+        ):
+            if key in figures:
+                epochs = range(1, len(figures[key]) + 1)
+                marker = "o" if len(figures[key]) < 3 else ""
+                axes.plot(epochs, figures[key], label=label, linewidth=2, marker=marker, **style)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    if path is not None:
+        _save(figure, Path(path))
+    return figure
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    try:
+        with replacing(path) as unfinished:
+            figure.savefig(unfinished, dpi=120)
+    except MiniCNNError:
+        raise
+    except ValueError:
+        raise ConfigError(
+            f"plot_history: expected a path that ends in .png, .pdf or .svg, got {str(path)!r}."
+        ) from None

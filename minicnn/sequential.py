@@ -1,0 +1,421 @@
+"""The model: layers in a row, with the verbs of Keras."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minicnn import losses, optimizers, training
+from minicnn import metrics as metric_table
+from minicnn.config import save_config, snake_case
+from minicnn.data.arrays import Dataset
+from minicnn.errors import ConfigError, MiniCNNError, ModelFileError, ShapeError
+from minicnn.files import keras
+from minicnn.kernels import check_kernels
+from minicnn.layers import LAYERS, Input, Layer, chain
+from minicnn.layers.saving import restored_layer, saved_layer
+from minicnn.losses import Loss
+from minicnn.metrics import Metric
+from minicnn.optimizers import Optimizer
+from minicnn.shapes import Array, Shape
+from minicnn.training import History
+
+
+class Sequential:
+    """Layers that run one after another.
+
+    ``seed`` starts the model's one generator, from which come the first weights, the
+    order of the batches and what dropout drops; without it every model differs.
+    ``dtype`` is "float32" or "float64"; ``kernels`` is "vectorized", or "reference" for
+    plain loops.
+
+    >>> model = Sequential([Input((4,)), Dense(3, activation="softmax")], seed=0)
+    >>> model.predict(np.ones((2, 4))).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] = (),
+        *,
+        seed: int | None = None,
+        name: str = "sequential",
+        dtype: str = "float32",
+        kernels: str = "vectorized",
+    ) -> None:
+        if dtype not in ("float32", "float64"):
+            raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
+        self.name = name
+        self.dtype = np.dtype(dtype)
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
+        self.kernels = check_kernels("Sequential", kernels)
+        self.stack: list[Layer] = []
+        self.optimizer: Optimizer | None = None
+        self.loss: Loss | None = None
+        self.metrics: Sequence[str | Metric] = ()
+        self.class_names: tuple[str, ...] = ()
+        self.history: History | None = None
+        for layer in layers:
+            self.add(layer)
+
+    # Building ------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the Input, as in Keras."""
+        return [layer for layer in self.stack if not isinstance(layer, Input)]
+
+    def add(self, layer: Layer) -> None:
+        """Put a layer at the end, name it if it has no name, and build it if that can be."""
+        if not isinstance(layer, Layer):
+            raise ConfigError(f"Sequential: expected a layer, got {layer!r}.")
+        if any(layer is other for other in self.stack):
+            raise ConfigError(
+                f"Sequential: expected a new layer, got {layer.who} again. Make a second one."
+            )
+        if isinstance(layer, Input) and self.stack:
+            raise ConfigError(f"Sequential: expected Input only as the first layer, got {layer!r}.")
+        taken = {other.name for other in self.stack}
+        if layer.name is None:
+            base = snake_case(layer.keras_name or type(layer).__name__)
+            names = [base] + [f"{base}_{i}" for i in range(1, len(taken) + 1)]
+            layer.name = next(name for name in names if name not in taken)
+        elif layer.name in taken:
+            raise ConfigError(
+                f"Sequential: expected layers of different names, got two called {layer.name!r}."
+            )
+        shape = self.output_shape if self.built else None
+        if isinstance(layer, Input):
+            shape = layer.shape
+        if shape is not None:
+            self._build_layer(layer, shape)
+        self.stack.append(layer)
+
+    @property
+    def built(self) -> bool:
+        """Whether the layers have their arrays."""
+        return bool(self.stack) and all(layer.built for layer in self.stack)
+
+    def build(self, input_shape: Shape | None = None) -> None:
+        """Make the layers' arrays for inputs of ``input_shape``, without the batch axis.
+
+        Not needed in a model that starts with an Input. Raises ``ShapeError`` when the
+        layers do not fit each other.
+        """
+        if self.built:
+            return
+        if not self.stack:
+            raise ConfigError("Sequential: expected layers, got none.")
+        if input_shape is None:
+            raise ConfigError(
+                "Sequential: expected the shape of one input. Start with Input(shape), "
+                "or call build(input_shape)."
+            )
+        layers, self.stack = self.stack, []
+        try:
+            for layer in (Input(tuple(input_shape)), *layers):
+                self.add(layer)
+        except MiniCNNError:
+            self.stack = layers
+            raise
+
+    def _build_layer(self, layer: Layer, shape: Shape) -> None:
+        layer.kernel_set = self.kernels
+        if not layer.built:
+            layer.build(shape, self.rng, self.dtype)
+        elif layer.input_shape != shape or layer.dtype != self.dtype:
+            raise ConfigError(
+                f"Sequential: {layer.who} was built for {layer.dtype} inputs of shape "
+                f"{layer.input_shape}, got {self.dtype} and {shape}. Make a new one."
+            )
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one input."""
+        self._require_built()
+        assert self.stack[0].input_shape is not None
+        return self.stack[0].input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output for one input."""
+        self._require_built()
+        last = self.stack[-1]
+        assert last.input_shape is not None
+        return last.output_shape(last.input_shape)
+
+    def _require_built(self) -> None:
+        if not self.built:
+            self.build()
+
+    # A loop of one's own -------------------------------------------------------------
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The arrays that training changes, as ``<layer>.<param>``; they are not copies."""
+        return {
+            f"{layer.name}.{name}": array
+            for layer in self.stack
+            if layer.trainable
+            for name, array in layer.params.items()
+        }
+
+    def forward(self, x: Any, training: bool = False) -> tuple[Array, list[Any]]:
+        """(y, caches) for a batch x, with one cache a layer for ``backward``.
+
+        Raises ``ShapeError`` when x is not a batch of what the model takes.
+        """
+        return chain.forward(self.stack, self._batch(x), training, self.rng)
+
+    def backward(self, dy: Array, caches: Sequence[Any]) -> tuple[Array, dict[str, Array]]:
+        """(dx, grads) from the gradient of the loss with respect to y.
+
+        ``grads`` has the keys of ``params``; hand both to ``optimizer.step``.
+        """
+        return chain.backward(self.stack, dy, caches)
+
+    def update_state(self, caches: Sequence[Any]) -> None:
+        """Let the moving statistics of BatchNorm follow the batch of a training forward."""
+        chain.apply_state(self.stack, caches)
+
+    def _batch(self, x: Any) -> Array:
+        x = training.images("Sequential", x)
+        if not self.built:
+            self.build(x.shape[1:])
+        self.stack[0].check_shape(x.shape)
+        return np.asarray(x, self.dtype)
+
+    # Keras' verbs --------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: str | Optimizer,
+        loss: str | Loss,
+        metrics: Sequence[str | Metric] | None = None,
+    ) -> None:
+        """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names."""
+        self.optimizer = optimizers.get("Sequential", optimizer)
+        self.loss = losses.get("Sequential", loss)
+        wanted = [metrics] if isinstance(metrics, str) else metrics or ()
+        self.metrics = [metric_table.check("Sequential", metric) for metric in wanted]
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        validation_data: Any = None,
+        shuffle: bool = True,
+    ) -> History:
+        """Train on arrays x and y, or on a dataset, and return what each epoch brought.
+
+        The figures of an epoch are running means while the weights move;
+        ``validation_data``, a dataset or a pair (x, y), is evaluated after each. Ctrl-C
+        ends the training after the batch at hand and keeps what was learned.
+        ``verbose`` is 1 or "auto" for a bar, 2 for a line an epoch, 0 for silence.
+        Raises ``DataError`` or ``ShapeError`` for data that do not fit, and
+        ``DivergenceError`` when the loss is no longer a number.
+        """
+        x, y, names = *training.arrays("fit", x, y), getattr(x, "class_names", ())
+        self._ready(x)
+        validation = None
+        if validation_data is not None:
+            pair = (
+                (validation_data, None) if isinstance(validation_data, Dataset) else validation_data
+            )
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise ConfigError(
+                    "fit: expected validation_data as a dataset or a pair (x, y), "
+                    f"got {type(validation_data).__name__}."
+                )
+            validation = training.arrays("fit, validation_data", *pair)
+            self.stack[0].check_shape(validation[0].shape)
+        if not isinstance(epochs, int | np.integer) or epochs < 1:
+            raise ConfigError(f"fit: expected epochs of at least 1, got {epochs!r}.")
+        self.class_names = tuple(names) or self.class_names
+        self.history = History()
+        training.fit(self, x, y, batch_size, epochs, verbose, validation, shuffle, self.history)
+        return self.history
+
+    def evaluate(
+        self, x: Any, y: Any = None, batch_size: int = 32, return_dict: bool = False
+    ) -> float | list[float] | dict[str, float]:
+        """The loss and the metrics on arrays or a dataset, outside training.
+
+        A list in the order of ``compile`` (just the loss if there are no metrics), or
+        with ``return_dict`` a dictionary by name.
+        """
+        x, y = training.arrays("evaluate", x, y)
+        self._ready(x)
+        figures = training.evaluate(self, x, y, batch_size)
+        if return_dict:
+            return figures
+        return list(figures.values()) if len(figures) > 1 else figures["loss"]
+
+    def predict(self, x: Any, batch_size: int = 32) -> Array:
+        """The output for every image of an array or a dataset."""
+        x = training.images("predict", x)
+        self._ready(x)
+        return training.predict(self, x, batch_size)
+
+    def _ready(self, x: Array) -> None:
+        if not self.built:
+            self.build(x.shape[1:])
+        self.stack[0].check_shape(x.shape)
+
+    # Weights and files ---------------------------------------------------------------
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""
+        self._require_built()
+        return [array.copy() for layer in self.stack for array in layer.arrays().values()]
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Put arrays in the place of those that ``get_weights`` gives.
+
+        Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
+        """
+        self._require_built()
+        targets = [
+            (f"{layer.name}.{name}", array)
+            for layer in self.stack
+            for name, array in layer.arrays().items()
+        ]
+        values = [np.asarray(value) for value in weights]
+        if len(values) != len(targets):
+            raise ShapeError(f"set_weights: expected {len(targets)} arrays, got {len(values)}.")
+        for (name, array), value in zip(targets, values, strict=True):
+            if value.shape != array.shape:
+                raise ShapeError(
+                    f"set_weights: expected shape {array.shape} for {name}, got {value.shape}."
+                )
+        for (_, array), value in zip(targets, values, strict=True):
+            array[...] = value
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as a ``.keras`` file: layers, weights and optimizer.
+
+        The file is written whole or not at all.
+        """
+        self._require_built()
+        if Path(path).suffix != ".keras":
+            raise ConfigError(f"save: expected a path that ends in .keras, got {str(path)!r}.")
+        compiled, state = None, []
+        if self.optimizer is not None and self.loss is not None:
+            compiled = {
+                "optimizer": save_config(self.optimizer),
+                "loss": save_config(self.loss),
+                "loss_weights": None,
+                "metrics": [m if isinstance(m, str) else save_config(m) for m in self.metrics],
+                "weighted_metrics": None,
+                "run_eagerly": False,
+                "steps_per_execution": 1,
+                "jit_compile": False,
+            }
+            state = self.optimizer.get_state(self.params)
+        layers = [saved_layer(layer) for layer in self.stack]
+        model = keras.SavedModel(
+            self.name, self.dtype.name, layers, compiled, state, list(self.class_names)
+        )
+        keras.save(path, model)
+
+    def summary(self) -> None:
+        """Print a table: each layer's output, parameters, multiply-adds and memory an image."""
+        self._require_built()
+        rows, memory, work = [], 0, 0
+        for layer in self.stack:
+            assert layer.input_shape is not None
+            shape = layer.output_shape(layer.input_shape)
+            count = sum(array.size for array in layer.arrays().values())
+            size = math.prod(shape) * self.dtype.itemsize
+            adds = layer.multiply_adds(layer.input_shape)
+            memory, work = memory + size, work + adds
+            rows.append(
+                (
+                    f"{layer.name} ({type(layer).__name__})",
+                    f"({', '.join(['N', *map(str, shape)])})",
+                    f"{count:,}",
+                    f"{adds:,}",
+                    f"{size / 1024:,.1f} KiB",
+                )
+            )
+        header = ("layer", "output shape", "params", "multiply-adds", "activations")
+        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i < 2 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in [header, *rows]
+        ]
+        learned = sum(array.size for array in self.params.values())
+        total = sum(array.size for array in self.get_weights())
+        print(f"Model {self.name!r}", lines[0], "-" * len(lines[0]), *lines[1:], sep="\n")
+        print("-" * len(lines[0]))
+        print(
+            f"{total:,} parameters ({total * self.dtype.itemsize / 1024:,.1f} KiB), "
+            f"{learned:,} of them trainable\n"
+            f"{work:,} multiply-adds and {memory / 1024:,.1f} KiB of activations an image"
+        )
+
+
+def load_model(
+    path: str | os.PathLike[str], custom_objects: Mapping[str, type[Layer]] | None = None
+) -> Sequential:
+    """Read a model from a ``.keras`` file, compiled as it was when it was saved.
+
+    Only layers of minicnn's own are made, and those classes that ``custom_objects``
+    maps their names to; nothing else that the file names is imported or run. Raises
+    ``ModelFileError`` with one line when the file is not a model that can be.
+
+    >>> import tempfile
+    >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
+    True
+    """
+    known = LAYERS | dict(custom_objects or {})
+    found: list[Sequential] = []
+
+    def rebuild(saved: keras.SavedModel) -> tuple[list[list[Shape]], list[Shape]]:
+        model = _rebuild(path, saved, known)
+        found.append(model)
+        shapes = [[array.shape for array in layer.arrays().values()] for layer in model.stack]
+        slots = []
+        if model.optimizer is not None:
+            slots = [array.shape for array in model.optimizer.get_state(model.params)]
+        return shapes, slots
+
+    saved = keras.load(path, rebuild)
+    model = found[0]
+    model.set_weights([array for layer in saved.layers for array in layer.weights])
+    model.class_names = tuple(saved.class_names)
+    if model.optimizer is not None and saved.optimizer:
+        model.optimizer.set_state(model.params, saved.optimizer)
+    return model
+
+
+def _rebuild(
+    path: str | os.PathLike[str], saved: keras.SavedModel, known: Mapping[str, type[Layer]]
+) -> Sequential:
+    try:
+        model = Sequential(name=saved.name, dtype=saved.dtype)
+        for layer in saved.layers:
+            model.add(restored_layer(layer, known))
+        if not model.built:
+            raise ConfigError("expected an InputLayer first")
+        if saved.compiled:
+            model.compile(*(saved.compiled.get(k) for k in ("optimizer", "loss", "metrics")))  # type: ignore[arg-type]
+    except MiniCNNError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        raise ModelFileError(f"{path}: the config makes no model: {error}.") from None
+    return model

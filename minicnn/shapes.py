@@ -1,0 +1,117 @@
+"""Integer arithmetic of images and windows, and the names of array types.
+
+A window (a kernel or a pool) of k pixels moves over n pixels in steps of s,
+after ``before`` and ``after`` pixels were added at the two ends. It fits
+
+    floor((n + before + after - k) / s) + 1
+
+times. ``"valid"`` adds nothing. ``"same"`` adds what it takes to make the
+output ceil(n / s) long, the odd pixel at the far end, as Keras and TensorFlow do:
+
+    total = max((ceil(n / s) - 1) * s + k - n, 0),  before = total // 2.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from minicnn.errors import ConfigError, ShapeError
+
+Array: TypeAlias = npt.NDArray[Any]
+DType: TypeAlias = np.dtype[Any]
+Shape: TypeAlias = tuple[int, ...]
+Pair: TypeAlias = tuple[int, int]
+Pads: TypeAlias = tuple[Pair, Pair]
+"""((top, bottom), (left, right)), in pixels."""
+Padding: TypeAlias = str | int | Sequence[int | Sequence[int]]
+"""``"valid"``, ``"same"``, p, (p_height, p_width) or ((top, bottom), (left, right))."""
+
+
+class Windows(NamedTuple):
+    """How a window moves over an image, with every number decided."""
+
+    size: Pair
+    strides: Pair
+    pads: Pads
+    out: Pair
+    """(height, width) of what comes out: the number of places the window takes."""
+
+
+def pair(who: str, argument: str, value: int | Sequence[int], least: int = 1) -> Pair:
+    """One whole number for height and width, or one for each, as (height, width).
+
+    >>> pair("MaxPool", "pool_size", 2), pair("MaxPool", "pool_size", (3, 2))
+    ((2, 2), (3, 2))
+    """
+    both = (value, value) if isinstance(value, int | np.integer) else value
+    if (
+        not isinstance(both, Sequence)
+        or len(both) != 2
+        or not all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in both)
+        or min(both) < least
+    ):
+        raise ConfigError(
+            f"{who}: expected {argument} as one whole number of at least {least} "
+            f"or a pair of them, got {value!r}."
+        )
+    return int(both[0]), int(both[1])
+
+
+def same_pads(n: int, k: int, s: int) -> Pair:
+    """The pixels that ``"same"`` adds before and after n pixels.
+
+    >>> same_pads(64, 4, 1), same_pads(8, 2, 1)  # the course's two kernels
+    ((1, 2), (0, 1))
+    """
+    total = max((-(-n // s) - 1) * s + k - n, 0)
+    return total // 2, total - total // 2
+
+
+def check_padding(who: str, padding: Padding) -> None:
+    """Raise ``ConfigError`` unless ``padding`` is one of the forms it may take."""
+    if padding not in ("valid", "same"):
+        _explicit_pads(who, padding)
+
+
+def windows(
+    who: str, image: Pair, size: Pair, strides: Pair, padding: Padding = "valid"
+) -> Windows:
+    """Place a window on an image, or raise ``ShapeError`` when it does not fit.
+
+    >>> windows("Conv2D", (64, 64), (4, 4), (1, 1), "same")
+    Windows(size=(4, 4), strides=(1, 1), pads=((1, 2), (1, 2)), out=(64, 64))
+    """
+    pads: Pads
+    if padding == "valid":
+        pads = ((0, 0), (0, 0))
+    elif padding == "same":
+        pads = (
+            same_pads(image[0], size[0], strides[0]),
+            same_pads(image[1], size[1], strides[1]),
+        )
+    else:
+        pads = _explicit_pads(who, padding)
+    if any(n + sum(p) < k for n, k, p in zip(image, size, pads, strict=True)):
+        added = "" if pads == ((0, 0), (0, 0)) else f" with padding {pads}"
+        raise ShapeError(
+            f"{who}: expected an image of at least {size[0]}x{size[1]} pixels for its window, "
+            f"got {image[0]}x{image[1]}{added}. Use a smaller window or padding='same'."
+        )
+    out = (
+        (image[0] + sum(pads[0]) - size[0]) // strides[0] + 1,
+        (image[1] + sum(pads[1]) - size[1]) // strides[1] + 1,
+    )
+    return Windows(size, strides, pads, out)
+
+
+def _explicit_pads(who: str, padding: Padding) -> Pads:
+    both: Any = padding if isinstance(padding, Sequence) and len(padding) == 2 else (padding,) * 2
+    try:
+        return pair(who, "padding", both[0], least=0), pair(who, "padding", both[1], least=0)
+    except ConfigError:
+        raise ConfigError(
+            f"{who}: expected padding 'valid', 'same', a number of pixels, a pair of them or "
+            f"((top, bottom), (left, right)), got {padding!r}."
+        ) from None

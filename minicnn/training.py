@@ -1,0 +1,321 @@
+"""The loop behind ``fit``, ``evaluate`` and ``predict``.
+
+One step: draw a batch, go forward, take the loss and its gradient, go back, move
+the parameters. Figures of an epoch are running means over its batches, weighted
+by their sizes, as in Keras.
+"""
+
+import csv
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from minicnn import metrics as metric_table
+from minicnn.activations import ACTIVATIONS
+from minicnn.data.arrays import Dataset, batches, check_batch_size
+from minicnn.errors import ConfigError, DataError, DivergenceError
+from minicnn.files.atomic import replacing
+from minicnn.layers import Layer, chain
+from minicnn.losses import Loss
+from minicnn.metrics import Metric
+from minicnn.optimizers import Optimizer
+from minicnn.shapes import Array, DType, Shape
+
+Figures = dict[str, float]
+
+
+class Model(Protocol):
+    """What the loop needs to know of a model that is built and compiled."""
+
+    @property
+    def stack(self) -> Sequence[Layer]: ...  # noqa: D102
+    @property
+    def params(self) -> dict[str, Array]: ...  # noqa: D102
+    @property
+    def output_shape(self) -> Shape: ...  # noqa: D102
+
+    dtype: DType
+    rng: np.random.Generator
+    optimizer: Optimizer | None
+    loss: Loss | None
+    metrics: Sequence[str | Metric]
+
+
+@dataclass
+class History:
+    """What each epoch brought: ``history`` maps "loss", "val_loss", ... to a list of figures.
+
+    >>> history = History()
+    >>> history.append({"loss": 0.5, "accuracy": 0.9})
+    >>> history.history
+    {'loss': [0.5], 'accuracy': [0.9]}
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    epoch: list[int] = field(default_factory=list)
+    interrupted: bool = False
+    """Whether Ctrl-C ended the training; an epoch left unfinished is not in ``history``."""
+
+    def append(self, figures: Figures) -> None:
+        """Add one epoch."""
+        self.epoch.append(len(self.epoch))
+        for name, value in figures.items():
+            self.history.setdefault(name, []).append(value)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a table with a row an epoch: its number from 1, then the figures."""
+        with (
+            replacing(path) as unfinished,
+            unfinished.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(["epoch", *self.history])
+            for i, row in zip(self.epoch, zip(*self.history.values(), strict=True), strict=True):
+                writer.writerow([i + 1, *row])
+
+
+class Objective(NamedTuple):
+    """What training makes small, seen from where the loss is taken."""
+
+    layers: list[Layer]
+    loss: Loss
+    predictions: Callable[[Array], Array]
+    """Makes of the output of ``layers`` what the whole model would give."""
+
+
+def objective(layers: Sequence[Layer], loss: Loss) -> Objective:
+    """Take a last softmax or sigmoid off the layers and compute it with its cross-entropy.
+
+    Together the two cannot overflow, and their gradient is (p - y) / N. Raises
+    ``ConfigError`` when the loss expects logits and the model ends in an activation.
+    """
+    trunk, name = layers[-1].split_activation()
+    if name in ("softmax", "sigmoid") and getattr(loss, "from_logits", False):
+        raise ConfigError(
+            f"{type(loss).__name__}: expected logits, as from_logits=True says, got the output "
+            f"of a {name}. Drop from_logits, or the last activation."
+        )
+    if name is None or name != loss.activation:
+        return Objective(list(layers), loss, lambda y: y)
+    rest = [*layers[:-1], trunk] if trunk else list(layers[:-1])
+    return Objective(rest, loss.on_logits(), ACTIVATIONS[name].forward)
+
+
+def fit(
+    model: Model,
+    x: Array,
+    y: Array,
+    batch_size: int,
+    epochs: int,
+    verbose: str | int,
+    validation: tuple[Array, Array] | None,
+    shuffle: bool,
+    history: History,
+) -> None:
+    """Train for ``epochs`` and append each to ``history``. Ctrl-C ends it after a batch."""
+    goal, optimizer = objective(model.stack, _compiled(model)), model.optimizer
+    assert optimizer is not None
+    y = goal.loss.targets(y, model.output_shape)
+    if validation is not None:
+        validation = validation[0], goal.loss.targets(validation[1], model.output_shape)
+    check_batch_size(batch_size)
+    steps = -(-len(x) // batch_size)
+    params = model.params
+    # Numbers that run away are found in the loss, which names the layer; no warnings then.
+    with ctrl_c_sets_a_flag() as pressed, np.errstate(over="ignore", invalid="ignore"):
+        for epoch in range(epochs):
+            running = Running(model, y)
+            with _progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
+                for batch in batches(len(x), batch_size, model.rng if shuffle else None):
+                    if pressed():
+                        break
+                    x_batch, y_batch = x[batch].astype(model.dtype, copy=False), y[batch]
+                    z, caches = chain.forward(goal.layers, x_batch, True, model.rng)
+                    loss = goal.loss(y_batch, z)
+                    if not np.isfinite(loss):
+                        raise _divergence(goal.layers, x_batch, loss, epoch)
+                    dz = goal.loss.gradient(y_batch, z)
+                    _, grads = chain.backward(goal.layers, dz, caches, need_dx=False)
+                    optimizer.step(params, grads)
+                    chain.apply_state(goal.layers, caches)
+                    running.update(loss, y_batch, goal.predictions(z))
+                    show(running.figures(), 1)
+                figures = running.figures()
+                if validation is not None and not pressed():
+                    results = evaluate(model, *validation, batch_size)
+                    figures |= {f"val_{name}": value for name, value in results.items()}
+                    show(figures, 0)
+            if pressed():
+                history.interrupted = True
+                if verbose:
+                    print("\nStopped by Ctrl-C; what was learned is kept.")
+                return
+            history.append(figures)
+
+
+def evaluate(model: Model, x: Array, y: Array, batch_size: int) -> Figures:
+    """The loss and the metrics over x and y, outside training."""
+    goal = objective(model.stack, _compiled(model))
+    y = goal.loss.targets(y, model.output_shape)
+    running = Running(model, y)
+    for batch in batches(len(x), batch_size):
+        z = chain.infer(goal.layers, x[batch].astype(model.dtype, copy=False))
+        running.update(goal.loss(y[batch], z), y[batch], goal.predictions(z))
+    return running.figures()
+
+
+def predict(model: Model, x: Array, batch_size: int) -> Array:
+    """The model's output for every image of x, made a batch at a time."""
+    y = np.empty((len(x), *model.output_shape), model.dtype)
+    for batch in batches(len(x), batch_size):
+        y[batch] = chain.infer(model.stack, x[batch].astype(model.dtype, copy=False))
+    return y
+
+
+class Running:
+    """The running means of an epoch: the loss, and the model's metrics."""
+
+    def __init__(self, model: Model, y: Array) -> None:
+        self.metrics = [
+            metric_table.get("Sequential", metric, y.ndim, model.output_shape)
+            for metric in model.metrics
+        ]
+        for metric in self.metrics:
+            metric.reset_state()
+        self.total = 0.0
+        self.seen = 0
+
+    def update(self, loss: float, y_true: Array, y_pred: Array) -> None:
+        """Take in one batch."""
+        self.total += loss * len(y_true)
+        self.seen += len(y_true)
+        for metric in self.metrics:
+            metric.update_state(y_true, y_pred)
+
+    def figures(self) -> Figures:
+        """All means so far, by name."""
+        loss = self.total / self.seen if self.seen else float("nan")
+        return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
+
+
+def arrays(who: str, x: Any, y: Any) -> tuple[Array, Array]:
+    """The images and labels that ``fit`` was given, as a dataset or as two arrays.
+
+    Raises ``DataError`` unless they are numbers, finite, as many of one as of the
+    other, and not none.
+    """
+    if isinstance(x, Dataset):
+        if y is not None:
+            raise DataError(f"{who}: expected no y beside a dataset, which has its own labels.")
+        x, y = x.x, x.y
+    elif y is None:
+        raise DataError(f"{who}: expected a dataset, or x and y; got no y.")
+    x, y = images(who, x), np.asarray(y)
+    if y.dtype.kind not in "biuf" or y.ndim == 0:
+        raise DataError(f"{who}: expected labels as an array of numbers, got {y.dtype} {y.shape}.")
+    if len(x) != len(y):
+        raise DataError(
+            f"{who}: expected as many labels as images, got {len(x)} images and {len(y)} labels."
+        )
+    return x, y
+
+
+def images(who: str, x: Any) -> Array:
+    """The images that the model was given, checked as ``arrays`` does."""
+    x = np.asarray(x.x if isinstance(x, Dataset) else x)
+    if x.dtype.kind not in "biuf" or x.ndim == 0:
+        raise DataError(f"{who}: expected images as an array of numbers, got {x.dtype} {x.shape}.")
+    if not len(x):
+        raise DataError(f"{who}: expected images, got none.")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise DataError(f"{who}: expected finite numbers, got NaN or infinity among the images.")
+    return np.asarray(x)
+
+
+@contextmanager
+def ctrl_c_sets_a_flag() -> Iterator[Callable[[], bool]]:
+    """Within, the first Ctrl-C only makes the function true, and a second one leaves at once.
+
+    An update is then never cut in half. Outside the main thread, or where the
+    program has a handler of its own, nothing changes.
+    """
+    presses = 0
+
+    def note(signum: int, frame: Any) -> None:
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: presses > 0
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _progress(
+    verbose: str | int, title: str, steps: int
+) -> Iterator[Callable[[Figures, int], None]]:
+    """Show figures as they come: a bar (1, "auto"), one line at the end (2), or nothing (0)."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ConfigError(f"fit: expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
+    latest = ""
+    if verbose in ("auto", 1):
+        from tqdm import tqdm
+
+        with tqdm(total=steps, desc=title, unit="batch") as bar:
+
+            def show(figures: Figures, done: int) -> None:
+                bar.set_postfix_str(_line(figures), refresh=not done)
+                bar.update(done)
+
+            yield show
+        return
+
+    def keep(figures: Figures, done: int) -> None:
+        nonlocal latest
+        latest = _line(figures) if verbose else ""
+
+    yield keep
+    if verbose and latest:
+        print(f"{title}: {latest}")
+
+
+def _line(figures: Figures) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+def _compiled(model: Model) -> Loss:
+    if model.loss is None:
+        raise ConfigError(
+            "Sequential: expected a compiled model. Call compile(optimizer, loss, metrics) first."
+        )
+    return model.loss
+
+
+def _divergence(layers: Sequence[Layer], x: Array, loss: float, epoch: int) -> DivergenceError:
+    """Say where the numbers went wrong: the first layer whose output is not finite."""
+    where = "the loss itself"
+    for layer in layers:
+        x = layer.forward(x)[0]
+        if not np.isfinite(x).all():
+            where = f"the output of {layer.who}"
+            break
+    return DivergenceError(
+        f"Sequential: the loss became {loss} in epoch {epoch + 1}; the first to go was {where}. "
+        "Try a smaller learning rate."
+    )

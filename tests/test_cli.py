@@ -1,0 +1,218 @@
+"""The command line: a run from nothing to a folder, and one line for every mistake."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from minicnn import Conv2D, Input, Sequential
+from minicnn.cli import main
+from minicnn.data.synthetic import fingers
+
+
+def write(path, x, y, part="train"):
+    with h5py.File(path, "w") as file:
+        file[f"{part}_set_x"], file[f"{part}_set_y"] = x, y
+        file["list_classes"] = np.arange(6)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder with a few pictures, to work in."""
+    monkeypatch.chdir(tmp_path)
+    x, y = fingers(48, seed=0)
+    write("train_few.h5", x[:36], y[:36])
+    write("test_few.h5", x[36:], y[36:], "test")
+    return tmp_path
+
+
+TRAIN = ["train", "--train", "train_few.h5", "--test", "test_few.h5", "--epochs", "2"]
+
+
+def test_a_run(home, capsys):
+    """A run writes model, history, curves and settings, and prints accuracy with its interval."""
+    assert main([*TRAIN, "--model", "course", "--seed", "7", "--batch-size", "16"]) == 0
+    out = capsys.readouterr().out
+    assert "Test accuracy" in out
+    assert "of 12; 95% interval" in out
+    assert "runs/few-1" in out
+    folder = home / "runs/few-1"
+    assert {path.name for path in folder.iterdir()} == {
+        "model.keras",
+        "history.csv",
+        "curves.png",
+        "settings.json",
+    }
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["model"] == "course"
+    assert (settings["seed"], settings["batch_size"], settings["epochs"]) == (7, 16, 2)
+    assert settings["versions"]["numpy"] == np.__version__
+    with open(folder / "history.csv") as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+    assert main(["evaluate", "runs/few-1/model.keras", "test_few.h5"]) == 0
+    judged = capsys.readouterr().out
+    assert judged.split("(")[0].split()[-1] == out.split("Test accuracy ")[1].split()[0]
+    assert main(["summary", "runs/few-1/model.keras"]) == 0
+    assert "max_pooling2d_1 (MaxPool)" in capsys.readouterr().out
+
+    from PIL import Image
+
+    with h5py.File("test_few.h5") as file:
+        Image.fromarray(file["test_set_x"][0]).save("hand.png")
+    assert main(["predict", "runs/few-1/model.keras", "hand.png", "test_few.h5"]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == ["hand.png"] + [f"test_few.h5[{i}]" for i in range(12)]
+    assert lines[0][1:] == lines[1][1:]
+
+
+def test_the_same_command_gives_the_same_bits_and_its_own_folder(home):
+    """A second run of one command goes into a folder of its own and gives the same figures."""
+    for _ in range(2):
+        assert main([*TRAIN, "--seed", "3"]) == 0
+    first, second = (home / f"runs/few-{n}/history.csv" for n in (1, 2))
+    assert first.read_bytes() == second.read_bytes()
+    assert main([*TRAIN, "--out", "elsewhere/run"]) == 0
+    assert (home / "elsewhere/run/model.keras").exists()
+
+
+def test_fingers_are_drawn_when_no_file_is_named(home, monkeypatch, capsys):
+    """Without files it draws its own, and learns from them."""
+    import minicnn.data.synthetic as synthetic
+
+    def write_few(folder):
+        os.makedirs(folder)
+        x, y = fingers(24, seed=0)
+        for part in ("train", "test"):
+            write(f"{folder}/{part}_fingers.h5", x, y, part)
+
+    monkeypatch.setattr(synthetic, "write_fingers", write_few)
+    assert main(["train", "--epochs", "1"]) == 0
+    assert (home / "runs/fingers-1/model.keras").exists()
+    assert "Drawing pictures" in capsys.readouterr().out
+
+
+def broken(name, **parts):
+    with h5py.File(name, "w") as file:
+        for key, value in parts.items():
+            file[key] = value
+
+
+X, Y = np.zeros((4, 64, 64, 3), np.uint8), np.array([0, 1, 2, 3])
+FILES = {
+    "keys.h5": {"a": X, "b": Y},
+    "lengths.h5": {"train_set_x": X, "train_set_y": Y[:3]},
+    "rank.h5": {"train_set_x": X[0, 0], "train_set_y": Y},
+    "range.h5": {"train_set_x": X, "train_set_y": Y, "list_classes": [0, 1]},
+    "none.h5": {"train_set_x": X[:0], "train_set_y": Y[:0]},
+    "size.h5": {"train_set_x": X[:, :32], "train_set_y": Y},
+}
+MISTAKES = [
+    ([], "required: COMMAND"),
+    (["fly"], "invalid choice: 'fly'"),
+    (["train", "--model", "huge"], "invalid choice: 'huge'"),
+    (["train", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),
+    (["train", "--batch-size", "x"], "expected a whole number of at least 1, got 'x'"),
+    (["train", "--learning-rate", "-1"], "expected a number above 0, got '-1'"),
+    (["train", "--learning-rate", "nan"], "expected a number above 0, got 'nan'"),
+    (["train", "--seed", "1.5"], "expected a whole number of 0 or more, got '1.5'"),
+    (["train", "--train", "train_few.h5"], "--train and --test together, got no --test"),
+    ([*TRAIN, "--out", "full"], "full: expected a new or empty folder"),
+    ([*TRAIN, "--out", "train_few.h5"], "expected a new or empty folder"),
+    ([*TRAIN, "--out", "train_few.h5/x"], "cannot be made: not a directory"),
+    ([*TRAIN[:4], "size.h5"], "size.h5: expected images of shape (64, 64, 3)"),
+    ([*TRAIN[:2], "keys.h5", *TRAIN[3:]], "expected one dataset named *_set_x, got none (a, b)"),
+    ([*TRAIN[:2], "lengths.h5", *TRAIN[3:]], "expected 4 labels"),
+    ([*TRAIN[:2], "rank.h5", *TRAIN[3:]], "expected images of shape (m, H, W, C), got (64, 3)"),
+    ([*TRAIN[:2], "range.h5", *TRAIN[3:]], "labels from 0 to 1, as there are 2 classes, got 2"),
+    ([*TRAIN[:2], "none.h5", *TRAIN[3:]], "expected images, got none"),
+    ([*TRAIN[:2], "text.h5", *TRAIN[3:]], "text.h5: expected an HDF5 file"),
+    ([*TRAIN[:2], "short.h5", *TRAIN[3:]], "short.h5: the HDF5 file is cut short"),
+    ([*TRAIN[:2], "missing.h5", *TRAIN[3:]], "missing.h5: cannot be read"),
+    ([*TRAIN, "--learning-rate", "1e37"], "Try a smaller learning rate"),
+    (["evaluate", "missing.keras", "train_few.h5"], "missing.keras: cannot be read"),
+    (["evaluate", "train_few.h5", "train_few.h5"], "expected a .keras file"),
+    (["evaluate", "model.keras", "size.h5"], "size.h5: expected images of shape (64, 64, 3)"),
+    (["evaluate", "model.keras", "range.h5"], "labels from 0 to 1"),
+    (["evaluate", "strange.keras", "train_few.h5"], "expected a model that classifies images"),
+    (["predict", "model.keras", "text.h5"], "text.h5: expected an HDF5 file"),
+    (["predict", "model.keras", "train_few.h5", "text.png"], "text.png: expected a picture"),
+    (["predict", "model.keras", "missing.png"], "missing.png: cannot be read"),
+    (["predict", "model.keras"], "required: IMAGE-OR-H5"),
+    (["summary", "text.h5"], "text.h5: expected a .keras file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=lambda v: " ".join(v)[:50])
+def test_a_mistake_is_one_line_and_status_2(arguments, message, home, capsys):
+    """Every mistake prints one line on standard error, exits with 2, and leaves nothing behind."""
+    from minicnn.applications import course
+
+    for name, parts in FILES.items():
+        broken(name, **parts)
+    (home / "text.h5").write_text("no HDF5")
+    (home / "text.png").write_text("no picture")
+    whole = (home / "train_few.h5").read_bytes()
+    (home / "short.h5").write_bytes(whole[: len(whole) // 2])
+    (home / "full").mkdir()
+    (home / "full/file").touch()
+    course((64, 64, 3), 6, seed=0).save("model.keras")
+    Sequential([Input((8, 8, 3)), Conv2D(2, 3)], seed=0).save("strange.keras")
+    before = sorted(home.rglob("*"))
+
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line and not line.startswith("epoch ")]
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("minicnn: ")
+    assert message in lines[0]
+    assert sorted(path for path in home.rglob("*") if path.name != "runs") == before
+
+
+def test_ctrl_c_saves_and_exits_130(home):
+    """Ctrl-C in the middle of a run ends it with what was learned in its folder."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "minicnn", *TRAIN[:-1], "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen = ""
+    while "epoch 3/" not in seen:
+        seen += run.stderr.read(1)
+    time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Stopped by Ctrl-C" in out
+    assert "Test accuracy" in out
+    settings = json.loads((home / "runs/few-1/settings.json").read_text())
+    assert 2 <= settings["epochs_done"] < 100000
+
+
+def test_installed_commands(home):
+    """``minicnn`` and ``python -m minicnn`` are the same command."""
+    for command in ([sys.executable, "-m", "minicnn"], ["minicnn"]):
+        result = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        assert result.stdout.startswith("minicnn ")
+    result = subprocess.run(["minicnn", "fly"], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_leaves_early_is_no_error(home):
+    """Output cut off by head ends quietly."""
+    from minicnn.applications import course
+
+    course((64, 64, 3), 6, seed=0).save("model.keras")
+    script = "minicnn predict model.keras " + "train_few.h5 " * 60 + "| head -1"
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    assert len(result.stdout.splitlines()) == 1

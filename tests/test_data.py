@@ -1,0 +1,225 @@
+"""Data files in all their forms, and one line for each way in which they are wrong."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+from minicnn.data import Dataset, batches, load_hdf5
+from minicnn.data.images import load_image
+from minicnn.errors import ConfigError, DataError
+
+rng = np.random.default_rng(0)
+X = rng.integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
+Y = np.array([0, 1, 2, 0, 1, 2])
+NAMES = np.array([b"no", b"yes", b"maybe"])
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file in the course's layout, with some of its parts changed."""
+
+    def write(name="data.h5", **parts):
+        contents = {"train_set_x": X, "train_set_y": Y, "list_classes": NAMES} | parts
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            for key, value in contents.items():
+                if callable(value):
+                    value(file, key)
+                elif value is not None:
+                    file[key] = value
+        return path
+
+    return write
+
+
+def test_the_course_layout(write):
+    """Images stay uint8, labels become (m,), names become text."""
+    data = load_hdf5(write())
+    assert data.x.dtype == np.uint8
+    np.testing.assert_array_equal(data.x, X)
+    np.testing.assert_array_equal(data.y, Y)
+    assert data.class_names == ("no", "yes", "maybe")
+    assert (len(data), data.classes) == (6, 3)
+    assert repr(data) == "Dataset('data.h5': uint8 (6, 4, 5, 3), 3 classes)"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [Y[None], Y[:, None], np.eye(3)[Y], np.eye(3, dtype=bool)[Y], Y.astype(np.uint8), Y * 1.0],
+    ids=["row", "column", "one-hot", "one-hot bool", "bytes", "floats"],
+)
+def test_labels_in_every_form(write, labels):
+    """However a file writes the labels, they are read as class numbers (m,)."""
+    data = load_hdf5(write(train_set_y=labels))
+    np.testing.assert_array_equal(data.y, Y)
+    assert data.y.dtype == np.int64
+
+
+def test_one_image_with_one_hot_or_plain_label(write):
+    """(1, 3) beside one image is one-hot; (1, 1) is a label."""
+    assert load_hdf5(write(train_set_x=X[:1], train_set_y=np.eye(3)[[2]])).y.tolist() == [2]
+    assert load_hdf5(write(train_set_x=X[:1], train_set_y=np.array([[2]]))).y.tolist() == [2]
+
+
+def test_other_keys_names_and_images(write):
+    """Keys can be given; names may be numbers or missing; grey and float images are read."""
+    path = write(train_set_x=None, train_set_y=None, list_classes=np.arange(3), photos=X, kinds=Y)
+    data = load_hdf5(path, x_key="photos", y_key="kinds")
+    assert data.class_names == ("0", "1", "2")
+    data = load_hdf5(write(list_classes=None))
+    assert (data.class_names, data.classes) == ((), 3)
+    assert load_hdf5(write(train_set_x=X[..., 0])).x.shape == (6, 4, 5, 1)
+    assert load_hdf5(write(train_set_x=X / np.float32(255))).x.dtype == np.float32
+
+
+def test_a_compressed_file_with_a_userblock(tmp_path):
+    """Compression and a block of the user's before the HDF5 part are no obstacle."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset("test_set_x", data=X, compression="gzip", shuffle=True)
+        file["test_set_y"] = Y
+    np.testing.assert_array_equal(load_hdf5(path).x, X)
+
+
+def external(file, key):
+    file.create_dataset(
+        key, shape=X.shape, dtype="u1", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+    )
+
+
+def virtual(file, key):
+    layout = h5py.VirtualLayout(shape=X.shape, dtype="u1")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", shape=X.shape)
+    file.create_virtual_dataset(key, layout)
+
+
+def bomb(file, key):
+    file.create_dataset(key, shape=(2**20, 64, 64, 3), dtype="u1", chunks=(1, 64, 64, 3))
+
+
+def link(file, key):
+    file[key] = h5py.ExternalLink("/etc/passwd", "x")
+
+
+WRONG = {
+    "no x": ({"train_set_x": None}, r"named \*_set_x, got none \(list_classes, train_set_y\)"),
+    "no y": ({"train_set_y": None}, r"named \*_set_y, got none .*Name it with y_key="),
+    "two x": ({"test_set_x": X}, r"got two or more \(list_classes, test_set_x, train_set_x"),
+    "a group": ({"train_set_x": lambda f, k: f.create_group(k)}, "got none"),
+    "lengths": ({"train_set_y": Y[:5]}, "expected 6 labels, as many as there are images, got 5"),
+    "row length": ({"train_set_y": Y[None, :5]}, "expected 6 labels.*got 5"),
+    "x rank": ({"train_set_x": X.reshape(6, -1)}, r"shape \(m, H, W, C\), got \(6, 60\)"),
+    "y rank": ({"train_set_y": Y.reshape(1, 6, 1)}, r"or one-hot, got \(1, 6, 1\)"),
+    "y scalar": ({"train_set_y": np.int64(3)}, r"got \(\)"),
+    "too large": ({"train_set_y": Y + 1}, "labels from 0 to 2, as there are 3 classes, got 3"),
+    "negative": ({"train_set_y": Y - 1, "list_classes": None}, "labels >= 0, got -1"),
+    "one-hot twice": ({"train_set_y": np.ones((6, 3))}, "a single 1 in each"),
+    "halves": ({"train_set_y": Y + 0.5}, "whole numbers"),
+    "nan label": ({"train_set_y": Y * np.nan}, "whole numbers"),
+    "text labels": ({"train_set_y": np.array([b"a"] * 6)}, "labels that are numbers"),
+    "no images": ({"train_set_x": X[:0], "train_set_y": Y[:0]}, "expected images, got none"),
+    "no pixels": ({"train_set_x": X[:, :0]}, r"got none \(shape \(6, 0, 5, 3\)\)"),
+    "int images": ({"train_set_x": X.astype(int)}, "uint8 or floating-point images, got int64"),
+    "nan": ({"train_set_x": np.where(X < 300, np.nan, 0)}, "NaN or infinity in image 0"),
+    "external": ({"train_set_x": external}, "points to data in other files"),
+    "virtual": ({"train_set_x": virtual}, "points to data in other files"),
+    "bomb": ({"train_set_x": bomb}, "claims 12,884,901,888 bytes, but the file holds 0"),
+    "link": ({"train_set_x": link}, "got none"),
+    "strings": (
+        {"train_set_x": lambda f, k: f.create_dataset(k, (6,), h5py.string_dtype())},
+        "expected numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_said_in_one_line(what, write):
+    """Each way a file can be wrong gives one line that names the file and the fault."""
+    parts, message = WRONG[what]
+    path = write(**parts)
+    with pytest.raises(DataError, match=message) as error:
+        load_hdf5(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_none(tmp_path, write):
+    """A missing, empty, foreign or truncated file, and a folder, are told apart."""
+    with pytest.raises(DataError, match="cannot be read: no such file or directory"):
+        load_hdf5(tmp_path / "missing.h5")
+    with pytest.raises(DataError, match="cannot be read: is a directory"):
+        load_hdf5(tmp_path)
+    (tmp_path / "empty.h5").touch()
+    with pytest.raises(DataError, match="expected an HDF5 file, got an empty file"):
+        load_hdf5(tmp_path / "empty.h5")
+    (tmp_path / "text.h5").write_text("not HDF5")
+    with pytest.raises(DataError, match="expected an HDF5 file, got a file of another kind"):
+        load_hdf5(tmp_path / "text.h5")
+    path = write()
+    os.truncate(path, path.stat().st_size - 100)
+    with pytest.raises(DataError, match="the HDF5 file is cut short"):
+        load_hdf5(path)
+    with pytest.raises(DataError, match="expected a dataset 'pictures', got list_classes, train"):
+        load_hdf5(write(), x_key="pictures")
+
+
+def test_a_damaged_file_never_crashes(write):
+    """Bytes changed anywhere give the data or a DataError, and nothing else."""
+    path = write(train_set_x=lambda f, k: f.create_dataset(k, data=X, compression="gzip"))
+    good = path.read_bytes()
+    mutate = np.random.default_rng(1)
+    refused = 0
+    for _ in range(300):
+        bad = bytearray(good)
+        for position in mutate.integers(0, len(bad), mutate.integers(1, 20)):
+            bad[position] = mutate.integers(256)
+        path.write_bytes(bad)
+        try:
+            load_hdf5(path)
+        except DataError:
+            refused += 1
+    assert refused > 50
+
+
+def test_dataset_checks_its_parts():
+    """Images and labels must be as many as each other, and some."""
+    with pytest.raises(DataError, match="got 6 images and 5 labels"):
+        Dataset(X, Y[:5])
+    with pytest.raises(DataError, match="expected images, got none"):
+        Dataset(X[:0], Y[:0])
+
+
+def test_batches_cover_everything_once():
+    """Shuffled or not, every image is in exactly one batch, the last one short."""
+    for generator in (None, np.random.default_rng(0)):
+        picked = [np.arange(10)[batch] for batch in batches(10, 4, generator)]
+        assert [len(p) for p in picked] == [4, 4, 2]
+        assert sorted(np.concatenate(picked)) == list(range(10))
+    with pytest.raises(ConfigError, match="batch_size: expected a whole number"):
+        next(batches(10, 0))
+
+
+def test_pictures_are_read_in_the_model_s_shape(tmp_path):
+    """A picture file becomes uint8 of the shape asked for, in colour or in grey."""
+    from PIL import Image
+
+    Image.fromarray(np.full((20, 10, 3), (200, 100, 0), np.uint8)).save(tmp_path / "a.png")
+    picture = load_image(tmp_path / "a.png", (4, 4, 3))
+    assert (picture.shape, picture.dtype) == ((4, 4, 3), np.uint8)
+    assert picture[0, 0].tolist() == [200, 100, 0]
+    assert load_image(tmp_path / "a.png", (4, 4, 1)).shape == (4, 4, 1)
+    turned = np.zeros((2, 4, 3), np.uint8)
+    turned[:, :2] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn it clockwise
+    Image.fromarray(turned).save(tmp_path / "b.png", exif=exif)
+    assert load_image(tmp_path / "b.png", (4, 2, 3))[:, 0, 0].tolist() == [255, 255, 0, 0]
+    (tmp_path / "c.png").write_text("no picture")
+    with pytest.raises(DataError, match="expected a picture"):
+        load_image(tmp_path / "c.png", (4, 4, 3))
+    with pytest.raises(DataError, match="cannot be read: no such file"):
+        load_image(tmp_path / "d.png", (4, 4, 3))
+    with pytest.raises(DataError, match="1 or 3 channels, got 2"):
+        load_image(tmp_path / "a.png", (4, 4, 2))

@@ -1,0 +1,101 @@
+"""The examples run as a user runs them, on small data."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from minicnn.data.synthetic import fingers
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Few pictures, under all the names that the examples look for."""
+    x, y = fingers(24, seed=0)
+    for name, labels in (("fingers", y), ("signs", y), ("catvnoncat", y % 2)):
+        for part in ("train", "test"):
+            with h5py.File(tmp_path / f"{part}_{name}.h5", "w") as file:
+                file[f"{part}_set_x"], file[f"{part}_set_y"] = x, labels
+                file["list_classes"] = np.arange(labels.max() + 1)
+    return tmp_path
+
+
+def run(script, *arguments, folder):
+    return subprocess.run(
+        [sys.executable, EXAMPLES / script, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "files", "says"),
+    [
+        ("train_fingers.py", ["--epochs", 1], ["fingers.png", "fingers.keras"], "Test accuracy"),
+        (
+            "train_signs.py",
+            ["--epochs", 2, "--seeds", 0],
+            ["signs-course-0.png", "signs-course-0.keras"],
+            "mean test accuracy",
+        ),
+        (
+            "train_signs.py",
+            ["--epochs", 1, "--seeds", 0, "--model", "small"],
+            ["signs-small-0.keras"],
+            "mean test accuracy",
+        ),
+        (
+            "train_cats.py",
+            ["--epochs", 1, "--seeds", 0, 1],
+            ["cats-0.png", "cats-1.keras"],
+            "mean test accuracy",
+        ),
+    ],
+)
+def test_training_scripts(script, arguments, files, says, data):
+    """Each script trains, says how well, and writes its curves and its model."""
+    result = run(script, "--data", data, *arguments, folder=data)
+    assert result.returncode == 0, result.stderr
+    assert says in result.stdout
+    for file in files:
+        assert (data / file).exists()
+
+
+@pytest.mark.parametrize("script", ["train_signs.py", "train_cats.py"])
+def test_missing_files_are_explained(script, tmp_path):
+    """Without the course's files a script says in one line where they come from."""
+    result = run(script, folder=tmp_path)
+    assert result.returncode == 1
+    assert "is missing" in result.stderr
+    assert "course" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_custom_layer(tmp_path):
+    """The layer of one's own passes the checks and trains."""
+    result = run("custom_layer.py", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "PReLU passes every check" in result.stdout
+
+
+def test_custom_loop(tmp_path):
+    """The loop of one's own brings the loss down."""
+    result = run("custom_loop.py", "--images", 96, "--epochs", 3, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    losses = [float(line.split()[3].rstrip(",")) for line in result.stdout.splitlines()]
+    assert losses[-1] < losses[0]
+
+
+def test_examples_stay_short():
+    """Every example is under 70 lines, and has a test here."""
+    tests = Path(__file__).read_text(encoding="utf-8")
+    for path in EXAMPLES.glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 70, path.name
+        assert path.name in tests

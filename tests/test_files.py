@@ -1,0 +1,329 @@
+"""Saved models come back as they were; damaged and foreign files get one line."""
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from minicnn import (
+    SGD,
+    Activation,
+    Adam,
+    AvgPool,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Input,
+    Layer,
+    MaxPool,
+    ReLU,
+    Rescaling,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from minicnn import load_model as load
+from minicnn.errors import ConfigError, ModelFileError
+from minicnn.files.atomic import replacing
+from minicnn.losses import CategoricalCrossentropy
+from minicnn.metrics import BinaryAccuracy
+from minicnn.optimizers.schedules import CosineDecay
+
+
+def every_layer_model():
+    return Sequential(
+        [
+            Input((16, 16, 3)),
+            Rescaling(1 / 255, offset=-0.5),
+            Conv2D(4, 3, padding="same", use_bias=False, kernel_initializer="he_normal"),
+            BatchNorm(momentum=0.9),
+            ReLU(negative_slope=0.1),
+            MaxPool(2, padding="same"),
+            Conv2D(6, (2, 3), strides=(2, 1), activation="tanh"),
+            AvgPool(2),
+            Conv2D(6, 1),
+            Sigmoid(),
+            Dropout(0.2),
+            GlobalAvgPool(keepdims=True),
+            Flatten(),
+            Dense(5, activation="relu"),
+            Tanh(),
+            Activation("linear"),
+            Dense(3),
+            Softmax(),
+        ],
+        seed=0,
+    )
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model = every_layer_model()
+    model.compile(Adam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8), rng.integers(0, 3, 20)
+    model.fit(x, y, epochs=2, verbose=0)
+    model.class_names = ("a", "b", "c")
+    path = tmp_path / "model.keras"
+    model.save(path)
+    return model, path, x, y
+
+
+def test_every_layer_comes_back(saved):
+    """A model of every layer predicts the same bits after a round trip, and keeps its names."""
+    model, path, x, _ = saved
+    again = load(path)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert [layer.name for layer in again.stack] == [layer.name for layer in model.stack]
+    assert again.class_names == ("a", "b", "c")
+    assert again.get_weights()[0].dtype == np.float32
+
+
+def test_training_goes_on_with_the_same_numbers(saved):
+    """The optimizer's state comes back too: both models take the same next steps."""
+    model, path, x, y = saved
+    again = load(path)
+    for m in (model, again):
+        m.rng = np.random.default_rng(5)
+        m.fit(x, y, epochs=2, verbose=0)
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [SGD(0.1), SGD(0.1, momentum=0.9, nesterov=True), Adam(CosineDecay(0.1, 50)), Adam(0.1)],
+    ids=repr,
+)
+def test_compiled_as_it_was(optimizer, tmp_path):
+    """Optimizer, schedule, loss and metrics come back with their arguments; float64 stays."""
+    model = Sequential([Input((3,)), Dense(2, activation="softmax")], dtype="float64", seed=0)
+    metric = BinaryAccuracy(threshold=0.3)
+    model.compile(optimizer, CategoricalCrossentropy(label_smoothing=0.1), [metric, "accuracy"])
+    model.fit(np.eye(3), np.eye(3)[:, :2], verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = load(tmp_path / "m.keras")
+    assert repr(again.optimizer) == repr(optimizer)
+    assert again.optimizer.iterations == 1
+    assert repr(again.loss) == repr(model.loss)
+    assert repr(again.metrics) == repr(model.metrics)
+    assert again.dtype == np.float64
+
+
+def test_layout_is_keras_own(saved):
+    """The zip, the groups and the attributes are those that Keras 3 writes."""
+    _, path, _, _ = saved
+    with zipfile.ZipFile(path) as archive:
+        assert {i.compress_type for i in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert set(archive.namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
+        config = json.loads(archive.read("config.json"))
+        data = archive.read("model.weights.h5")
+    assert config["class_name"] == "Sequential"
+    first, *rest = config["config"]["layers"]
+    assert first["class_name"] == "InputLayer"
+    assert first["config"]["batch_shape"] == [None, 16, 16, 3]
+    assert {layer["module"] for layer in rest} == {"keras.layers"}
+    with h5py.File(io.BytesIO(data)) as file:
+        groups = set(file["layers"])
+        assert {"conv2d", "conv2d_1", "max_pooling2d", "re_lu", "batch_normalization"} <= groups
+        assert "input_layer" not in groups
+        variables = file["layers/batch_normalization/vars"]
+        assert variables.attrs["name"] == "batch_normalization"
+        assert sorted(variables) == ["0", "1", "2", "3"]
+        assert int(file["optimizer/vars/0"][()]) == 2
+        assert float(file["optimizer/vars/1"][()]) == pytest.approx(0.01)
+
+
+class Doubling(Layer):
+    """y = factor * x: a class that no file may bring with it."""
+
+    def __init__(self, factor=2, name=None):
+        super().__init__(name)
+        self.factor = factor
+
+    def forward(self, x, *, training=False, rng=None):
+        return x * self.factor, None
+
+    def backward(self, dy, cache):
+        return dy * self.factor, {}
+
+
+def test_a_layer_of_ones_own_needs_custom_objects(tmp_path):
+    """A file never imports a class by its name: the user hands it in."""
+    model = Sequential([Input((3,)), Doubling(3), Dense(2)], seed=0)
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(ModelFileError, match=r"got 'Doubling'.*custom_objects"):
+        load(tmp_path / "m.keras")
+    again = load(tmp_path / "m.keras", custom_objects={"Doubling": Doubling})
+    np.testing.assert_array_equal(again.predict(np.eye(3)), model.predict(np.eye(3)))
+    assert again.layers[0].factor == 3
+
+
+def test_frozen_layers_stay_frozen(tmp_path):
+    """trainable=False is kept in the file."""
+    model = Sequential([Input((4, 4, 1)), Conv2D(2, 3), BatchNorm(), Flatten(), Dense(2)])
+    model.layers[0].trainable = False
+    model.save(tmp_path / "m.keras")
+    assert [layer.trainable for layer in load(tmp_path / "m.keras").layers] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+
+
+def rewrite(path, **members):
+    """The same archive with some members changed; None leaves one out."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()} | members
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in contents.items():
+            if data is not None:
+                archive.writestr(name, data)
+
+
+def edited(path, change):
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    change(config)
+    rewrite(path, **{"config.json": json.dumps(config)})
+
+
+def weights(path, change):
+    with zipfile.ZipFile(path) as archive:
+        buffer = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(buffer, "a") as file:
+        change(file)
+    rewrite(path, **{"model.weights.h5": buffer.getvalue()})
+
+
+def replaced(name, **options):
+    def change(file):
+        del file[name]
+        file.create_dataset(name, **options)
+
+    return change
+
+
+def linked(file):
+    del file["layers/dense/vars/0"]
+    file["layers/dense/vars/0"] = h5py.ExternalLink("/etc/passwd", "x")
+
+
+def layer_config(index, **changes):
+    return lambda config: config["config"]["layers"][index]["config"].update(changes)
+
+
+DAMAGE = {
+    "missing": (lambda p: p.unlink(), "cannot be read: no such file"),
+    "a folder": (lambda p: (p.unlink(), p.mkdir()), "cannot be read"),
+    "empty": (lambda p: p.write_bytes(b""), "expected a .keras file"),
+    "another kind": (lambda p: p.write_bytes(b"hello" * 99), "expected a .keras file"),
+    "cut short": (lambda p: os.truncate(p, p.stat().st_size // 2), "expected a .keras file"),
+    "no config": (lambda p: rewrite(p, **{"config.json": None}), "one without config.json"),
+    "no weights": (lambda p: rewrite(p, **{"model.weights.h5": None}), "one without model.w"),
+    "bad json": (lambda p: rewrite(p, **{"config.json": b"{"}), "config.json is damaged"),
+    "deep json": (lambda p: rewrite(p, **{"config.json": b"[" * 10**6}), "json is damaged"),
+    "a list": (lambda p: rewrite(p, **{"config.json": b"[]"}), "config.json is damaged"),
+    "bad weights": (lambda p: rewrite(p, **{"model.weights.h5": b"x" * 99}), "is damaged"),
+    "functional": (
+        lambda p: edited(p, lambda c: c.update(class_name="Functional")),
+        "expected a Sequential model, got 'Functional'",
+    ),
+    "no layers": (lambda p: edited(p, lambda c: c["config"].clear()), "does not describe layers"),
+    "lambda": (
+        lambda p: edited(p, lambda c: c["config"]["layers"][2].update(class_name="Lambda")),
+        "layers that minicnn has, got 'Lambda'",
+    ),
+    "channels first": (
+        lambda p: edited(p, layer_config(2, data_format="channels_first")),
+        "data_format='channels_first' is not supported",
+    ),
+    "dilation": (lambda p: edited(p, layer_config(2, dilation_rate=[2, 2])), "dilation_rate"),
+    "bad argument": (lambda p: edited(p, layer_config(2, filters=-1)), "filters as a whole"),
+    "wrong type": (lambda p: edited(p, layer_config(2, strides={})), "expected strides"),
+    "other filters": (lambda p: edited(p, layer_config(2, filters=5)), "expected shape"),
+    "layer gone": (
+        lambda p: weights(p, lambda f: f["layers"].pop("dense")),
+        "expected 2 arrays in layers/dense, got none",
+    ),
+    "array gone": (
+        lambda p: weights(p, lambda f: f["layers/dense/vars"].pop("1")),
+        "expected 2 arrays in layers/dense, got 1",
+    ),
+    "wrong shape": (
+        lambda p: weights(p, replaced("layers/dense/vars/1", data=np.zeros(7))),
+        "expected shape",
+    ),
+    "strings": (
+        lambda p: weights(p, replaced("layers/dense/vars/1", data=np.array([b"a"] * 5, object))),
+        "expected numbers",
+    ),
+    "external data": (
+        lambda p: weights(
+            p,
+            replaced(
+                "layers/dense/vars/1",
+                shape=(5,),
+                dtype="f4",
+                external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)],
+            ),
+        ),
+        "points to data in other files",
+    ),
+    "link": (lambda p: weights(p, linked), "is missing, or a link"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_files_get_one_line(damage, saved):
+    """Whatever is wrong with a model file, one line names the file and says what."""
+    _, path, _, _ = saved
+    harm, message = DAMAGE[damage]
+    harm(path)
+    with pytest.raises(ModelFileError, match=message) as error:
+        load(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_saving_needs_the_right_name_and_a_folder(tmp_path):
+    """A path of another kind, and a folder that is not there, are said in one line."""
+    model = Sequential([Input((3,)), Dense(2)])
+    with pytest.raises(ConfigError, match=r"ends in .keras, got .*model\.h5"):
+        model.save(tmp_path / "model.h5")
+    with pytest.raises(ConfigError, match="cannot be written: no such file or directory"):
+        model.save(tmp_path / "nowhere" / "model.keras")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    """If writing fails on the way, the old file stays and no other is left behind."""
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail(error):
+        with replacing(path) as unfinished:
+            unfinished.write_text("half")
+            raise error
+
+    with pytest.raises(RuntimeError):
+        fail(RuntimeError())
+    with pytest.raises(ConfigError, match=r"a\.txt: cannot be written: no space left"):
+        fail(OSError(28, "No space left on device"))
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+    with replacing(path) as unfinished:
+        unfinished.write_text("new")
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["a.txt"]
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == Path(tmp_path / "plain").stat().st_mode

@@ -1,0 +1,490 @@
+"""The model: building, training, judging, and what it says when something is wrong."""
+
+import os
+import pickle
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from minicnn import (
+    SGD,
+    Activation,
+    Adam,
+    AvgPool,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Input,
+    MaxPool,
+    ReLU,
+    Rescaling,
+    Sequential,
+    Sigmoid,
+    Softmax,
+)
+from minicnn.data import Dataset
+from minicnn.errors import ConfigError, DataError, DivergenceError, ShapeError
+from minicnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
+from minicnn.metrics import SparseCategoricalAccuracy
+from minicnn.testing import numeric_gradient
+
+rng = np.random.default_rng(0)
+X = rng.integers(0, 256, (50, 8, 8, 3), dtype=np.uint8)
+Y = (X[..., 0].mean(axis=(1, 2)) > X[..., 1].mean(axis=(1, 2))).astype(np.int64)
+
+
+def network(seed=0, **options):
+    return Sequential(
+        [
+            Input((8, 8, 3)),
+            Rescaling(1 / 255),
+            Conv2D(4, 3, padding="same", use_bias=False),
+            BatchNorm(momentum=0.8),
+            ReLU(),
+            MaxPool(2),
+            Conv2D(5, 2, activation="tanh"),
+            AvgPool(2, padding="same"),
+            Flatten(),
+            Dropout(0.2),
+            Dense(2, activation="softmax"),
+        ],
+        seed=seed,
+        **options,
+    )
+
+
+def compiled(seed=0, optimizer=None, **options):
+    model = network(seed, **options)
+    model.compile(
+        optimizer or Adam(1e-2), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return model
+
+
+def test_it_learns():
+    """Fifty pictures told apart by colour are learned."""
+    model = compiled()
+    history = model.fit(X, Y, batch_size=16, epochs=30, verbose=0)
+    assert history.history["loss"][-1] < 0.4 * history.history["loss"][0]
+    assert model.evaluate(X, Y, return_dict=True)["accuracy"] >= 0.9
+
+
+def test_the_same_seed_gives_the_same_bits():
+    """Two runs of one seed have equal weights and histories to the bit; another seed has not."""
+    runs = []
+    for seed in (3, 3, 4):
+        model = compiled(seed)
+        history = model.fit(X, Y, batch_size=16, epochs=2, validation_data=(X, Y), verbose=0)
+        runs.append((history.history, [w.tobytes() for w in model.get_weights()]))
+    assert runs[0] == runs[1]
+    assert runs[0][1] != runs[2][1]
+    assert set(runs[0][0]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+def test_the_global_generator_is_never_touched():
+    """Building, training and predicting leave NumPy's global generator where it was."""
+    before = pickle.dumps(np.random.get_state())  # noqa: NPY002
+    model = compiled()
+    model.fit(X, Y, epochs=1, verbose=0)
+    model.predict(X)
+    assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
+
+
+def test_the_reference_kernels_train_the_same_model():
+    """A model on plain loops takes the same steps as one on the fast kernels."""
+    x, y = X[:6], Y[:6]
+    losses = []
+    for kernels in ("vectorized", "reference"):
+        model = compiled(dtype="float64", kernels=kernels)
+        losses.append(model.fit(x, y, batch_size=3, epochs=2, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-9)
+
+
+def test_gradients_of_a_whole_model():
+    """Backward through all layers gives central differences, for dx and every parameter."""
+    model = network(dtype="float64")
+    x, y = rng.uniform(0, 255, (4, 8, 8, 3)), np.array([0, 1, 1, 0])
+    loss = SparseCategoricalCrossentropy()
+    state = model.rng.bit_generator.state
+
+    def value(batch):
+        model.rng.bit_generator.state = state
+        return loss(y, model.forward(batch, training=True)[0])
+
+    model.rng.bit_generator.state = state
+    predictions, caches = model.forward(x, training=True)
+    dx, grads = model.backward(loss.gradient(y, predictions), caches)
+    assert grads.keys() == model.params.keys()
+    np.testing.assert_allclose(dx, numeric_gradient(value, x), rtol=1e-4, atol=1e-9)
+    for name, param in model.params.items():
+        kept = param.copy()
+
+        def moved(new, param=param):
+            param[...] = new
+            return value(x)
+
+        numeric = numeric_gradient(moved, kept)
+        param[...] = kept
+        np.testing.assert_allclose(grads[name], numeric, rtol=1e-4, atol=1e-8, err_msg=name)
+
+
+def test_a_loop_of_ones_own_takes_the_same_steps_as_fit():
+    """forward, gradient, backward, step and update_state are what fit is made of."""
+    fitted, looped = compiled(dtype="float64"), network(dtype="float64")
+    fitted.fit(X, Y, batch_size=25, epochs=2, shuffle=False, verbose=0)
+    optimizer, loss = Adam(1e-2), SparseCategoricalCrossentropy()
+    for start in (0, 25, 0, 25):
+        batch = slice(start, start + 25)
+        predictions, caches = looped.forward(X[batch], training=True)
+        _, grads = looped.backward(loss.gradient(Y[batch], predictions), caches)
+        optimizer.step(looped.params, grads)
+        looped.update_state(caches)
+    for a, b in zip(fitted.get_weights(), looped.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-10)
+
+
+def test_figures_are_means_weighted_by_batch_size():
+    """With weights that do not move, the running figures equal those over all images."""
+    model = network()
+    model.layers[-2].rate = 0.0
+    model.layers[2].trainable = False
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy", ["accuracy"])
+    history = model.fit(X, Y, batch_size=16, verbose=0, validation_data=Dataset(X, Y))
+    loss, accuracy = model.evaluate(X, Y, batch_size=7)
+    assert history.history["loss"][0] == pytest.approx(loss, rel=1e-6)
+    assert history.history["accuracy"][0] == pytest.approx(accuracy)
+    assert history.history["val_loss"][0] == pytest.approx(loss, rel=1e-6)
+    predictions = model.predict(X, batch_size=11)
+    assert accuracy == np.mean(predictions.argmax(axis=1) == Y)
+    expected = -np.log(predictions[np.arange(50), Y]).mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [Dense(2, activation="softmax")],
+        [Dense(2), Softmax()],
+        [Dense(2), Activation("softmax")],
+    ],
+    ids=["dense", "softmax", "activation"],
+)
+def test_softmax_is_fused_with_its_loss(head):
+    """However the softmax ends the model, huge logits train without overflow."""
+    model = Sequential([Input((3,)), *head], seed=0)
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy", ["accuracy"])
+    x = np.array([[1e6, 0, -1e6], [-1e6, 5, 1e6]])
+    logits = x @ model.params["dense.kernel"]
+    wrong = logits.argmin(axis=1)
+    loss = model.fit(x, wrong, verbose=0).history["loss"][0]
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    exact = np.log(np.exp(shifted).sum(axis=1)) - shifted[[0, 1], wrong]
+    assert loss == pytest.approx(exact.mean(), rel=1e-5)
+    assert loss > 100  # far beyond what clipped probabilities could give
+
+
+@pytest.mark.parametrize("head", [[Dense(1, activation="sigmoid")], [Dense(1), Sigmoid()]])
+def test_sigmoid_is_fused_with_its_loss(head):
+    """A sigmoid and binary cross-entropy train on labels (m,), with binary accuracy."""
+    model = Sequential([Input((3,)), *head], seed=0)
+    model.compile(Adam(0.1), "binary_crossentropy", ["accuracy"])
+    x = rng.standard_normal((64, 3)) * 1e3
+    history = model.fit(x, (x[:, 0] > 0).astype(int), epochs=20, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert history.history["accuracy"][-1] > 0.9
+
+
+def test_one_hot_labels_and_metric_objects():
+    """Categorical cross-entropy takes one-hot labels; a metric may be an object."""
+    model = network()
+    model.compile("adam", "categorical_crossentropy", ["accuracy"])
+    model.fit(X, np.eye(2)[Y], verbose=0)
+    model.compile("sgd", "sparse_categorical_crossentropy", [SparseCategoricalAccuracy(name="hit")])
+    history = model.fit(X, Y, epochs=2, validation_data=(X, Y), verbose=0)
+    assert set(history.history) == {"loss", "hit", "val_loss", "val_hit"}
+
+
+def test_layers_are_named_as_keras_names_them():
+    """Names count the layers of a class in one model, and every model starts anew."""
+    for _ in range(2):
+        names = [layer.name for layer in network().layers]
+        assert names == [
+            "rescaling",
+            "conv2d",
+            "batch_normalization",
+            "re_lu",
+            "max_pooling2d",
+            "conv2d_1",
+            "average_pooling2d",
+            "flatten",
+            "dropout",
+            "dense",
+        ]
+    assert "conv2d_1.kernel" in network().params
+
+
+def test_building_without_an_input_layer():
+    """A model without Input is built by its first data, or by build(shape)."""
+    model = Sequential([Flatten(), Dense(2)], seed=0)
+    assert not model.built
+    assert model.predict(X).shape == (50, 2)
+    model = Sequential([Dense(3)])
+    model.build((4,))
+    assert model.output_shape == (3,)
+    with pytest.raises(ConfigError, match="Start with Input"):
+        Sequential([Dense(3)]).summary()
+    with pytest.raises(ConfigError, match="expected layers, got none"):
+        Sequential().build((3,))
+
+
+def test_frozen_layers_keep_their_weights():
+    """A layer that is not trainable gives no gradients and does not move."""
+    model = compiled()
+    model.layers[1].trainable = model.layers[2].trainable = False
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    after = model.get_weights()
+    same = [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert same == [True] * 5 + [False] * 4
+
+
+def test_a_trunk_can_be_used_again():
+    """Layers of a trained model keep their arrays in a new one, under a new head."""
+    trained = network()
+    model = Sequential([Input((8, 8, 3)), *trained.layers[:-1], Dense(4)], seed=1)
+    assert model.layers[1].params["kernel"] is trained.layers[1].params["kernel"]
+    assert model.output_shape == (4,)
+    with pytest.raises(ConfigError, match=r"'rescaling' was built for float32 inputs of shape \(8"):
+        Sequential([Input((9, 9, 3)), *trained.layers])
+
+
+def test_weights_round_trip():
+    """set_weights takes what get_weights gives; the wrong ones change nothing."""
+    first, second = network(0), network(1)
+    second.set_weights(first.get_weights())
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+    before = second.get_weights()
+    with pytest.raises(ShapeError, match="expected 9 arrays, got 1"):
+        second.set_weights(before[:1])
+    wrong = [np.zeros_like(w) for w in before]
+    wrong[-1] = np.zeros(3)
+    with pytest.raises(ShapeError, match=r"expected shape \(2,\) for dense.bias, got \(3,\)"):
+        second.set_weights(wrong)
+    assert all(np.array_equal(a, b) for a, b in zip(second.get_weights(), before, strict=True))
+
+
+def test_summary_counts_by_hand(capsys):
+    """Parameters and multiply-adds are those worked out by hand."""
+    model = Sequential([Input((6, 6, 3)), Conv2D(4, 3), BatchNorm(), GlobalAvgPool(), Dense(2)])
+    model.summary()
+    text = capsys.readouterr().out
+    for part in (
+        "conv2d (Conv2D)",
+        "(N, 4, 4, 4)",
+        "112",  # 3 * 3 * 3 * 4 + 4 parameters
+        "1,728",  # 4 * 4 * 4 * 27 multiply-adds
+        "138 parameters",  # 112 + 16 + 10
+        "130 of them trainable",
+        "1,800 multiply-adds",  # 1728 + 64 + 8
+    ):
+        assert part in text, text
+
+
+def test_progress(capsys):
+    """Verbose 1 shows a bar with the figures, 2 a line an epoch, 0 nothing."""
+    model = compiled()
+    model.fit(X, Y, verbose=1, validation_data=(X, Y))
+    err = capsys.readouterr().err
+    assert "epoch 1/1" in err
+    assert "val_accuracy" in err
+    model.fit(X, Y, epochs=2, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    model.fit(X, Y, verbose=0)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_ctrl_c_keeps_what_was_learned():
+    """Ctrl-C ends fit after the batch at hand, with whole epochs in the history."""
+    model, steps = compiled(), []
+    original = model.optimizer.step
+
+    def step(params, grads):
+        original(params, grads)
+        steps.append(1)
+        if len(steps) == 6:  # in the middle of the second epoch of four batches
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model.optimizer.step = step
+    before = model.get_weights()
+    history = model.fit(X, Y, batch_size=16, epochs=50, verbose=0)
+    assert len(steps) == 6
+    assert history.interrupted
+    assert history.epoch == [0]
+    assert len(history.history["loss"]) == 1
+    assert not np.array_equal(before[0], model.get_weights()[0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_leaves_at_once():
+    """Ctrl-C twice raises KeyboardInterrupt like any program."""
+    model = compiled()
+
+    def step(params, grads):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    model.optimizer.step = step
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, verbose=0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_fit_in_a_thread():
+    """Outside the main thread fit leaves signals alone and trains."""
+    model = compiled()
+    thread = threading.Thread(target=model.fit, args=(X, Y), kwargs={"verbose": 0})
+    thread.start()
+    thread.join()
+    assert len(model.history.epoch) == 1
+
+
+def test_divergence_is_named():
+    """A loss that is no longer a number stops the training and names the layer."""
+    model = compiled(optimizer=SGD(1e38))
+    with pytest.raises(
+        DivergenceError, match=r"became (nan|inf) in epoch \d+.*output of (Conv2D|BatchNorm) '"
+    ):
+        model.fit(X, Y, epochs=5, verbose=0)
+
+
+def test_data_that_do_not_fit():
+    """Images and labels that cannot be learned from say so before the first step."""
+    model = compiled()
+    before = model.get_weights()
+    cases = [
+        ((X[:, :6], Y), ShapeError, r"Input 'input_layer': expected input of shape \(N, 8, 8, 3\)"),
+        ((X.transpose(0, 3, 1, 2), Y), ShapeError, r"channels-last: try x.transpose\(0, 2, 3, 1\)"),
+        ((X[0], Y[:8]), ShapeError, "add the axis"),
+        ((X, Y[:-1]), DataError, "50 images and 49 labels"),
+        ((X[:0], Y[:0]), DataError, "expected images, got none"),
+        ((X, Y + 1), DataError, "expected labels from 0 to 1.*got 2"),
+        ((X, np.array(["a"] * 50)), DataError, "expected labels as an array of numbers"),
+        ((X.astype(str), Y), DataError, "expected images as an array of numbers"),
+        ((np.full(X.shape, np.nan), Y), DataError, "NaN or infinity"),
+        ((X,), DataError, "got no y"),
+        ((Dataset(X, Y), Y), DataError, "which has its own labels"),
+    ]
+    for arguments, error, message in cases:
+        with pytest.raises(error, match=message):
+            model.fit(*arguments, verbose=0)
+    with pytest.raises(DataError, match="validation_data"):
+        model.fit(X, Y, validation_data=(X, Y[:3]), verbose=0)
+    with pytest.raises(ConfigError, match=r"validation_data as a dataset or a pair \(x, y\)"):
+        model.fit(X, Y, validation_data=0.2, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_arguments_that_make_no_sense():
+    """Wrong arguments say who, what was expected, and what came."""
+    model = network()
+    with pytest.raises(ConfigError, match="expected a compiled model"):
+        model.fit(X, Y, verbose=0)
+    model = compiled()
+    for options, message in (
+        ({"epochs": 0}, "epochs of at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size: expected a whole number of at least 1, got 0"),
+        ({"batch_size": 2.5}, "batch_size"),
+        ({"verbose": 3}, "verbose"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            model.fit(X, Y, **{"verbose": 0} | options)
+    for build, message in (
+        (lambda: Sequential([Dense(2), "relu"]), "expected a layer, got 'relu'"),
+        (lambda: Sequential([Dense(2), Input((2,))]), "Input only as the first layer"),
+        (lambda: Sequential([Dense(2, name="a"), ReLU(name="a")]), "two called 'a'"),
+        (lambda: Sequential(dtype="float16"), "float32 or float64, got 'float16'"),
+        (lambda: Sequential(kernels="cuda"), "reference, vectorized, got 'cuda'"),
+        (lambda: Conv2D(0, 3), "filters as a whole number of at least 1, got 0"),
+        (lambda: Conv2D(3, 3, padding="full"), "padding 'valid', 'same'"),
+        (lambda: Conv2D(3, 3, activation="rleu"), "Did you mean 'relu'"),
+        (lambda: Dense(0), "units as a whole number"),
+        (lambda: Dense(2, kernel_initializer="glorot"), "Did you mean"),
+        (lambda: Dropout(1), "rate from 0 to below 1, got 1"),
+        (lambda: BatchNorm(axis=0), "but 0, the batch"),
+        (lambda: BatchNorm(momentum=2), "momentum from 0 to 1"),
+        (lambda: BatchNorm(epsilon=0), "epsilon above 0"),
+        (lambda: Softmax(axis=0), "but 0, the batch"),
+        (lambda: ReLU(negative_slope=-1), "negative_slope of 0 or more"),
+        (lambda: ReLU(max_value=1, threshold=2), "max_value of at least threshold"),
+        (lambda: Input((0, 3)), "whole numbers above 0"),
+        (lambda: Input(3), "whole numbers above 0"),
+        (lambda: Sequential([Input((4, 4, 1)), MaxPool(2, padding=2)]), "smaller than the window"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            build()
+    layer = Dense(2)
+    with pytest.raises(ConfigError, match=r"again\. Make a second one"):
+        Sequential([layer, layer])
+    with pytest.raises(ConfigError, match="Dense 'dense': expected a built layer"):
+        layer.forward(np.ones((1, 3)))
+    with pytest.raises(ConfigError, match="Dropout: expected a generator in training"):
+        Dropout(0.5).forward(np.ones((1, 3)), training=True)
+    with pytest.raises(ShapeError, match=r"expected an image of at least 9x9.*got 8x8"):
+        Sequential([Input((8, 8, 3)), Conv2D(1, 9)])
+    with pytest.raises(ShapeError, match=r"expected input of shape \(N, \.\.\., 20\), got \(50, 8"):
+        model.layers[-1].forward(X)
+
+
+def test_logits_after_a_softmax_are_refused():
+    """A loss on logits after a softmax or a sigmoid is a mistake that trains badly: refused."""
+    model = network()
+    model.compile("sgd", SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ConfigError, match=r"expected logits.*output of a softmax"):
+        model.fit(X, Y, verbose=0)
+    model = Sequential([Input((3,)), Dense(1, activation="sigmoid")])
+    model.compile("sgd", BinaryCrossentropy(from_logits=True))
+    with pytest.raises(ConfigError, match="output of a sigmoid"):
+        model.evaluate(np.ones((2, 3)), [0, 1])
+
+
+def test_batch_norm_by_hand():
+    """Training uses the batch's biased variance, and momentum weighs the old value."""
+    layer = BatchNorm(momentum=0.75, epsilon=0.5)
+    layer.build((1,), np.random.default_rng(0), "float64")
+    x = np.array([[1.0], [2.0], [6.0]])
+    y, cache = layer.forward(x, training=True)
+    variance = ((x - 3) ** 2).mean()
+    np.testing.assert_allclose(y, (x - 3) / np.sqrt(variance + 0.5))
+    state = layer.next_state(cache)
+    assert state["moving_mean"][0] == pytest.approx(0.75 * 0 + 0.25 * 3)
+    assert state["moving_variance"][0] == pytest.approx(0.75 * 1 + 0.25 * variance)
+    layer.state = state
+    y, cache = layer.forward(x)
+    np.testing.assert_allclose(y, (x - 0.75) / np.sqrt(state["moving_variance"] + 0.5))
+    assert layer.next_state(cache) is state
+    layer.trainable = False
+    np.testing.assert_array_equal(layer.forward(x, training=True)[0], y)
+
+
+def test_dropout_keeps_the_mean_and_needs_its_generator():
+    """In training a share of rate is dropped and the mean stays; outside nothing happens."""
+    x = np.ones((200, 100))
+    y, cache = Dropout(0.3).forward(x, training=True, rng=np.random.default_rng(0))
+    assert (y == 0).mean() == pytest.approx(0.3, abs=0.01)
+    assert y.mean() == pytest.approx(1, abs=0.01)
+    np.testing.assert_array_equal(Dropout(0.3).backward(x, cache)[0], y)
+    assert Dropout(0.3).forward(x)[0] is x
+
+
+def test_repr_is_the_call():
+    """A layer prints as the call that makes it, defaults left out."""
+    assert repr(Conv2D(8, 4, padding="same")) == "Conv2D(8, 4, padding='same')"
+    assert repr(Dense(6, "softmax")) == "Dense(6, activation='softmax')"
+    assert repr(Adam(0.01)) == "Adam(learning_rate=0.01)"

@@ -1,0 +1,218 @@
+"""The checks find what they look for: for each, a layer that breaks that promise."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from minicnn import Conv2D, Layer
+from minicnn.errors import ShapeError
+from minicnn.layers.base import NoCache
+from minicnn.testing import CHECKS, CheckError, LayerCase, check_layer, numeric_gradient
+
+
+class ScaleCache(NamedTuple):
+    x: np.ndarray
+
+
+class Scale(Layer):
+    """y = gain * x: a layer that keeps all its promises, for others to break."""
+
+    axes = ("H", "C")
+
+    def __init__(self, start=1.0, name=None):
+        super().__init__(name)
+        self.start = start
+
+    def build(self, input_shape, rng, dtype):
+        super().build(input_shape, rng, dtype)
+        self.params = {"gain": np.full(input_shape[-1], self.start, dtype)}
+
+    def forward(self, x, *, training=False, rng=None):
+        self.check_shape(x.shape)
+        return x * self.params["gain"], ScaleCache(x)
+
+    def backward(self, dy, cache):
+        return dy * self.params["gain"], {"gain": (dy * cache.x).sum(axis=(0, 1))}
+
+
+class WrongShape(Scale):
+    def output_shape(self, input_shape):
+        super().output_shape(input_shape)
+        return (*input_shape, 1)
+
+
+class WidensDtype(Scale):
+    def forward(self, x, **options):
+        return super().forward(x.astype(np.float64), **options)
+
+
+class WritesToInput(Scale):
+    def forward(self, x, **options):
+        y, cache = super().forward(x, **options)
+        if x.flags.writeable:
+            x += 1
+        return y, cache
+
+
+class NeedsWritableInput(Scale):
+    def forward(self, x, **options):
+        x *= 1
+        return super().forward(x, **options)
+
+
+class WritesToCache(Scale):
+    def forward(self, x, **options):
+        y, _ = super().forward(x, **options)
+        return y, ScaleCache(x.copy())
+
+    def backward(self, dy, cache):
+        result = super().backward(dy, cache)
+        cache.x[...] *= 2
+        return result
+
+
+class MemoryOrderMatters(Scale):
+    def forward(self, x, **options):
+        y, cache = super().forward(x, **options)
+        return (y if x.flags.c_contiguous else y + 1), cache
+
+
+class WrongDx(Scale):
+    def backward(self, dy, cache):
+        dx, grads = super().backward(dy, cache)
+        return dx * 1.001, grads
+
+
+class WrongGradient(Scale):
+    def backward(self, dy, cache):
+        dx, grads = super().backward(dy, cache)
+        return dx, {"gain": grads["gain"] * 0.999}
+
+
+class ForgetsGradient(Scale):
+    def backward(self, dy, cache):
+        return super().backward(dy, cache)[0], {}
+
+
+class WrongParamGrads(Scale):
+    def param_grads(self, dy, cache):
+        return {"gain": self.backward(dy, cache)[1]["gain"] + 1}
+
+
+class CountsCalls(Scale):
+    calls = 0
+
+    def backward(self, dy, cache):
+        CountsCalls.calls += 1
+        dx, grads = super().backward(dy, cache)
+        return dx + CountsCalls.calls, grads
+
+
+class RemembersLastInput(Scale):
+    def forward(self, x, **options):
+        self.__dict__["last"] = x
+        return super().forward(x, **options)
+
+    def backward(self, dy, cache):
+        return super().backward(dy, ScaleCache(self.__dict__["last"]))
+
+
+class LooksAtTheBatch(Scale):
+    def forward(self, x, **options):
+        y, cache = super().forward(x, **options)
+        return y - x.mean(), cache
+
+
+class SlowKernelsDiffer(Scale):
+    def forward(self, x, **options):
+        y, cache = super().forward(x, **options)
+        return (y + 1 if self.kernel_set == "reference" else y), cache
+
+
+class ForgetsItsConfig(Scale):
+    def get_config(self):
+        return {"name": self.name}
+
+
+class CannotBePickled(Scale):
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state["params"] = {"gain": state["params"]["gain"] + 1}
+        return state
+
+
+class AcceptsAnything(Scale):
+    def check_shape(self, shape):
+        pass
+
+
+class NamesNobody(Scale):
+    def check_shape(self, shape):
+        try:
+            super().check_shape(shape)
+        except ShapeError:
+            raise ShapeError("bad shape") from None
+
+
+BROKEN = [
+    ("output_shape", WrongShape),
+    ("dtypes", WidensDtype),
+    ("inputs", WritesToInput),
+    ("inputs", NeedsWritableInput),
+    ("inputs", WritesToCache),
+    ("inputs", MemoryOrderMatters),
+    ("dx", WrongDx),
+    ("param_gradients", WrongGradient),
+    ("gradient_keys", ForgetsGradient),
+    ("gradient_keys", WrongParamGrads),
+    ("backward_twice", CountsCalls),
+    ("interleaved", RemembersLastInput),
+    ("shards", LooksAtTheBatch),
+    ("kernels", SlowKernelsDiffer),
+    ("round_trips", ForgetsItsConfig),
+    ("round_trips", CannotBePickled),
+    ("shape_errors", AcceptsAnything),
+    ("shape_errors", NamesNobody),
+]
+
+
+def test_the_layer_they_derive_from_passes():
+    """The layer whose promises are broken below keeps them all."""
+    check_layer(lambda: Scale(0.5), input_shape=(4, 3))
+
+
+@pytest.mark.parametrize(("check", "layer"), BROKEN, ids=lambda value: str(value))
+def test_each_check_fails_a_layer_that_breaks_its_promise(check, layer):
+    """A layer that breaks one promise fails the check that is for it."""
+    with pytest.raises((CheckError, ValueError)):
+        CHECKS[check](LayerCase(lambda: layer(0.5), (4, 3)))
+
+
+def test_every_check_is_shown_to_fail():
+    """No check is in the table that the broken layers above do not fail."""
+    assert {check for check, _ in BROKEN} == set(CHECKS)
+
+
+def test_a_missing_bias_gradient_is_found_in_a_real_layer(monkeypatch):
+    """A convolution whose bias gradient is halved fails, and the message says where."""
+    original = Conv2D.backward
+
+    def halved(self, dy, cache):
+        dx, grads = original(self, dy, cache)
+        return dx, grads | {"bias": grads["bias"] / 2}
+
+    monkeypatch.setattr(Conv2D, "backward", halved)
+    with pytest.raises(CheckError, match="Conv2D 'checked': the gradient of bias is off"):
+        check_layer(lambda: Conv2D(2, 2), input_shape=(3, 3, 1))
+
+
+def test_numeric_gradient_of_a_cubic():
+    """Central differences give 3 x^2 for x^3."""
+    x = np.array([[1.0, -2.0], [0.5, 3.0]])
+    np.testing.assert_allclose(numeric_gradient(lambda v: np.sum(v**3), x), 3 * x**2, rtol=1e-8)
+
+
+def test_a_layer_without_cache_can_say_so():
+    """The empty cache prints as what it is."""
+    assert repr(NoCache()) == "NoCache()"
