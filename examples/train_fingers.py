@@ -21,6 +21,7 @@ from minicnn import (
 )
 from minicnn.data import load_hdf5
 from minicnn.data.synthetic import write_fingers
+from minicnn.optimizers.schedules import CosineDecay
 from minicnn.plots import plot_history
 
 
@@ -48,8 +49,9 @@ def main():
         seed=options.seed,
     )  # fmt: skip
     model.summary()
-    model.compile(Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = model.fit(train, batch_size=32, epochs=options.epochs, validation_data=test)
+    rate = CosineDecay(4e-3, decay_steps=17 * options.epochs)  # 17 batches make an epoch
+    model.compile(Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(train, batch_size=64, epochs=options.epochs, validation_data=test)
 
     loss, accuracy = model.evaluate(test)
     print(f"Test accuracy {accuracy:.3f}, loss {loss:.3f}")

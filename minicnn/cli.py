@@ -68,12 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--test", type=Path, metavar="FILE", help="HDF5 file to be judged on")
     train.add_argument("--model", choices=NETWORKS, default="small", help="default: small")
     train.add_argument("--epochs", type=_whole, default=20, help="default: 20")
-    train.add_argument("--batch-size", type=_whole, default=32, help="default: 32")
+    train.add_argument("--batch-size", type=_whole, default=64, help="default: 64")
     train.add_argument(
         "--learning-rate",
         type=_positive,
-        default=1e-3,
-        help="at the start; it falls to 0 along a cosine; default: 0.001",
+        default=4e-3,
+        help="at the start; it falls to 0 along a cosine; default: 0.004",
     )
     train.add_argument("--seed", type=_seed, default=0, help="default: 0")
     train.add_argument("--out", type=Path, metavar="DIR", help="default: the next runs/NAME-N")

@@ -119,44 +119,49 @@ def fit(
     history: History,
 ) -> None:
     """Train for ``epochs`` and append each to ``history``. Ctrl-C ends it after a batch."""
-    goal, optimizer = objective(model.stack, _compiled(model)), model.optimizer
-    assert optimizer is not None
+    check_batch_size(batch_size)
+    goal = objective(model.stack, _compiled(model))
     y = goal.loss.targets(y, model.output_shape)
     if validation is not None:
         validation = validation[0], goal.loss.targets(validation[1], model.output_shape)
-    check_batch_size(batch_size)
     steps = -(-len(x) // batch_size)
-    params = model.params
     # Numbers that run away are found in the loss, which names the layer; no warnings then.
     with ctrl_c_sets_a_flag() as pressed, np.errstate(over="ignore", invalid="ignore"):
         for epoch in range(epochs):
             running = Running(model, y)
             with _progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
                 for batch in batches(len(x), batch_size, model.rng if shuffle else None):
+                    loss, predictions = _train_batch(model, goal, x[batch], y[batch])
+                    running.update(loss, y[batch], predictions)
+                    show(running.figures(), 1)
                     if pressed():
                         break
-                    x_batch, y_batch = x[batch].astype(model.dtype, copy=False), y[batch]
-                    z, caches = chain.forward(goal.layers, x_batch, True, model.rng)
-                    loss = goal.loss(y_batch, z)
-                    if not np.isfinite(loss):
-                        raise _divergence(goal.layers, x_batch, loss, epoch)
-                    dz = goal.loss.gradient(y_batch, z)
-                    _, grads = chain.backward(goal.layers, dz, caches, need_dx=False)
-                    optimizer.step(params, grads)
-                    chain.apply_state(goal.layers, caches)
-                    running.update(loss, y_batch, goal.predictions(z))
-                    show(running.figures(), 1)
-                figures = running.figures()
-                if validation is not None and not pressed():
-                    results = evaluate(model, *validation, batch_size)
-                    figures |= {f"val_{name}": value for name, value in results.items()}
+                if running.seen == len(x):
+                    figures = running.figures()
+                    if validation is not None:
+                        results = evaluate(model, *validation, batch_size)
+                        figures |= {f"val_{name}": value for name, value in results.items()}
                     show(figures, 0)
+                    history.append(figures)
             if pressed():
                 history.interrupted = True
                 if verbose:
                     print("\nStopped by Ctrl-C; what was learned is kept.")
                 return
-            history.append(figures)
+
+
+def _train_batch(model: Model, goal: Objective, x: Array, y: Array) -> tuple[float, Array]:
+    """One step: forward, loss, gradient, back, update. Returns the loss and the predictions."""
+    assert model.optimizer is not None
+    x = x.astype(model.dtype, copy=False)
+    z, caches = chain.forward(goal.layers, x, True, model.rng)
+    loss = goal.loss(y, z)
+    if not np.isfinite(loss):
+        raise _divergence(goal.layers, x, loss)
+    _, grads = chain.backward(goal.layers, goal.loss.gradient(y, z), caches, need_dx=False)
+    model.optimizer.step(model.params, grads)
+    chain.apply_state(goal.layers, caches)
+    return loss, goal.predictions(z)
 
 
 def evaluate(model: Model, x: Array, y: Array, batch_size: int) -> Figures:
@@ -307,7 +312,7 @@ def _compiled(model: Model) -> Loss:
     return model.loss
 
 
-def _divergence(layers: Sequence[Layer], x: Array, loss: float, epoch: int) -> DivergenceError:
+def _divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:
     """Say where the numbers went wrong: the first layer whose output is not finite."""
     where = "the loss itself"
     for layer in layers:
@@ -316,6 +321,6 @@ def _divergence(layers: Sequence[Layer], x: Array, loss: float, epoch: int) -> D
             where = f"the output of {layer.who}"
             break
     return DivergenceError(
-        f"Sequential: the loss became {loss} in epoch {epoch + 1}; the first to go was {where}. "
+        f"Sequential: the loss became {loss}; the first to go was {where}. "
         "Try a smaller learning rate."
     )
