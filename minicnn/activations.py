@@ -17,7 +17,7 @@ __all__ = ["ACTIVATIONS", "Function", "get", "linear", "relu", "sigmoid", "softm
 
 
 def linear(x: Array) -> Array:
-    """X itself."""
+    """x itself."""
     return x
 
 

@@ -1,6 +1,5 @@
 """The model: layers in a row, with the verbs of Keras."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 from minicnn.shapes import Array, Shape
+from minicnn.summary import table
 from minicnn.training import History
 
 
@@ -328,41 +328,7 @@ class Sequential:
     def summary(self) -> None:
         """Print a table: each layer's output, parameters, multiply-adds and memory an image."""
         self._require_built()
-        rows, memory, work = [], 0, 0
-        for layer in self.stack:
-            assert layer.input_shape is not None
-            shape = layer.output_shape(layer.input_shape)
-            count = sum(array.size for array in layer.arrays().values())
-            size = math.prod(shape) * self.dtype.itemsize
-            adds = layer.multiply_adds(layer.input_shape)
-            memory, work = memory + size, work + adds
-            rows.append(
-                (
-                    f"{layer.name} ({type(layer).__name__})",
-                    f"({', '.join(['N', *map(str, shape)])})",
-                    f"{count:,}",
-                    f"{adds:,}",
-                    f"{size / 1024:,.1f} KiB",
-                )
-            )
-        header = ("layer", "output shape", "params", "multiply-adds", "activations")
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i < 2 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in [header, *rows]
-        ]
-        learned = sum(array.size for array in self.params.values())
-        total = sum(array.size for array in self.get_weights())
-        print(f"Model {self.name!r}", lines[0], "-" * len(lines[0]), *lines[1:], sep="\n")
-        print("-" * len(lines[0]))
-        print(
-            f"{total:,} parameters ({total * self.dtype.itemsize / 1024:,.1f} KiB), "
-            f"{learned:,} of them trainable\n"
-            f"{work:,} multiply-adds and {memory / 1024:,.1f} KiB of activations an image"
-        )
+        print(f"Model {self.name!r}", table(self.stack), sep="\n")
 
 
 def load_model(

@@ -145,7 +145,7 @@ def check_inputs(case: LayerCase) -> None:
 
 
 def check_dx(case: LayerCase) -> None:
-    """Dx is what central differences give."""
+    """dx is what central differences give."""
     layer, x = case.built(), case.x()
     for training in (False, True):
         y, dx, _ = case.both(layer, x, training)

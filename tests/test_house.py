@@ -20,7 +20,7 @@ FLOORS = [
     ["errors", "config", "shapes", "initializers", "activations", "metrics"],
     ["kernels", "data", "files"],
     ["layers", "losses", "optimizers"],
-    ["training"],
+    ["training", "summary"],
     ["sequential"],
     ["applications", "plots", "testing", "cli", "__main__", "__init__"],
 ]

@@ -41,7 +41,7 @@ class Kernels(Protocol):
     def max_pool_backward(
         self, dy: Array, x: Array, y: Array, size: Pair, strides: Pair, pads: Pads
     ) -> Array:
-        """Dx: all of dy goes to the first maximum of its window in row-major order."""
+        """dx: all of dy goes to the first maximum of its window in row-major order."""
 
     def avg_pool(self, x: Array, size: Pair, strides: Pair, pads: Pads) -> Array:
         """The mean over the real pixels of every window; pads do not count."""
@@ -49,7 +49,7 @@ class Kernels(Protocol):
     def avg_pool_backward(
         self, dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads: Pads
     ) -> Array:
-        """Dx: every real pixel of a window gets an equal share of dy."""
+        """dx: every real pixel of a window gets an equal share of dy."""
 
     def channel_sums(self, x: Array) -> Array:
         """The sum over all axes but the last."""

@@ -31,12 +31,12 @@ class Activation(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
-        """Y = f(x)."""
+        """y = f(x)."""
         y = activations.get(self.who, self.activation).forward(x)
         return y, ActivationCache(y)
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
-        """Dx = dy * f'(x), with f'(x) found from y."""
+        """dx = dy * f'(x), with f'(x) found from y."""
         return activations.get(self.who, self.activation).gradient(dy, cache.y), {}
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
@@ -113,7 +113,7 @@ class ReLU(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
-        """Y, piece by piece linear in x."""
+        """y, piece by piece linear in x."""
         if self.threshold == 0.0 and self.negative_slope == 0.0:
             y = activations.relu(x)
         else:
@@ -124,7 +124,7 @@ class ReLU(Layer):
         return y, ActivationCache(y)
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
-        """Dx = dy where x lies between threshold and max_value, negative_slope * dy below."""
+        """dx = dy where x lies between threshold and max_value, negative_slope * dy below."""
         y = cache.y
         rising = y > float(self.threshold)
         if self.max_value is not None:
@@ -162,13 +162,13 @@ class Softmax(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
-        """Y, whose sum along the axis is 1."""
+        """y, whose sum along the axis is 1."""
         self.output_shape(x.shape[1:])
         y = activations.softmax(x, self.axis)
         return y, ActivationCache(y)
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
-        """Dx = y * (dy - sum of dy * y)."""
+        """dx = y * (dy - sum of dy * y)."""
         return activations.softmax_gradient(dy, cache.y, self.axis), {}
 
     def split_activation(self) -> tuple[Layer | None, str | None]:

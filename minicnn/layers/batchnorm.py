@@ -96,7 +96,7 @@ class BatchNorm(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, BatchNormCache]:
-        """Y, normalized by the batch in training and by the moving statistics outside it."""
+        """y, normalized by the batch in training and by the moving statistics outside it."""
         if not self.built:
             raise ConfigError(f"{self.who}: expected a built layer. Put it in a model.")
         self.check_shape(x.shape)

@@ -1,15 +1,14 @@
 """Convolution."""
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from minicnn import activations, initializers
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import Grads
+from minicnn.layers.weighted import Weighted
 from minicnn.shapes import Array, DType, Padding, Shape, Windows, check_padding, pair, windows
 
 
@@ -21,7 +20,7 @@ class Conv2DCache(NamedTuple):
     """The output, where there is an activation to go back through."""
 
 
-class Conv2D(Layer):
+class Conv2D(Weighted):
     """Slide ``filters`` small kernels over an image.
 
         y[n, h, w, f] = activation(bias[f] + sum over i, j, c of
@@ -52,7 +51,7 @@ class Conv2D(Layer):
         bias_initializer: str | Initializer = "zeros",
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, name)
         if not isinstance(filters, int | np.integer) or filters < 1:
             raise ConfigError(
                 f"{self.who}: expected filters as a whole number of at least 1, got {filters!r}."
@@ -60,17 +59,10 @@ class Conv2D(Layer):
         pair(self.who, "kernel_size", kernel_size)
         pair(self.who, "strides", strides)
         check_padding(self.who, padding)
-        activations.get(self.who, activation)
-        initializers.get(self.who, "kernel_initializer", kernel_initializer)
-        initializers.get(self.who, "bias_initializer", bias_initializer)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
-        self.activation = activation
-        self.use_bias = use_bias
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
 
     def windows(self, image: Shape) -> Windows:
         """Where the kernel goes on an image (H, W, ...)."""
@@ -93,11 +85,7 @@ class Conv2D(Layer):
         """Make ``kernel`` (kh, kw, C, filters) and ``bias`` (filters,)."""
         super().build(input_shape, rng, dtype)
         shape = (*self.windows(input_shape).size, input_shape[-1], int(self.filters))
-        kernel = initializers.get(self.who, "kernel_initializer", self.kernel_initializer)
-        self.params = {"kernel": kernel(shape, rng, dtype)}
-        if self.use_bias:
-            bias = initializers.get(self.who, "bias_initializer", self.bias_initializer)
-            self.params["bias"] = bias(shape[-1:], rng, dtype)
+        self.make_params(shape, rng, dtype)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -107,11 +95,11 @@ class Conv2D(Layer):
         self.check_shape(x.shape)
         _, strides, pads, _ = self.windows(x.shape[1:])
         z = self.kernels.conv2d(x, kernel, self.params.get("bias"), strides, pads)
-        y = activations.get(self.who, self.activation).forward(z)
-        return y, Conv2DCache(x, y if self.activation else None)
+        y, kept = self.activate(z)
+        return y, Conv2DCache(x, kept)
 
     def backward(self, dy: Array, cache: Conv2DCache) -> tuple[Array, Grads]:
-        """Dx, and the gradients of kernel and bias."""
+        """dx, and the gradients of kernel and bias."""
         dx, grads = self._backward(dy, cache, need_dx=True)
         assert dx is not None
         return dx, grads
@@ -124,17 +112,11 @@ class Conv2D(Layer):
         x, y = cache
         _, strides, pads, out = self.windows(x.shape[1:])
         self._check_dy(dy, (len(x), *out, int(self.filters)))
-        dz = dy if y is None else activations.get(self.who, self.activation).gradient(dy, y)
+        dz = self.back_through_activation(dy, y)
         dx, dkernel, dbias = self.kernels.conv2d_backward(
             dz, x, self.params["kernel"], strides, pads, need_dx
         )
         return dx, {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
-
-    def split_activation(self) -> tuple[Layer | None, str | None]:
-        """The same layer without the activation, and the activation."""
-        linear = copy.copy(self)
-        linear.activation = None
-        return linear, self.activation
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """H' * W' * filters * kh * kw * C."""

@@ -39,12 +39,12 @@ class Input(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, NoCache]:
-        """Y = x."""
+        """y = x."""
         self.check_shape(x.shape)
         return x, NoCache()
 
     def backward(self, dy: Array, cache: NoCache) -> tuple[Array, Grads]:
-        """Dx = dy."""
+        """dx = dy."""
         return dy, {}
 
     def keras_config(self) -> dict[str, Any]:
@@ -80,14 +80,14 @@ class Rescaling(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, NoCache]:
-        """Y = scale * x + offset."""
+        """y = scale * x + offset."""
         y = x * float(self.scale)
         if self.offset:
             y += float(self.offset)
         return y, NoCache()
 
     def backward(self, dy: Array, cache: NoCache) -> tuple[Array, Grads]:
-        """Dx = scale * dy."""
+        """dx = scale * dy."""
         return dy * float(self.scale), {}
 
 
@@ -115,5 +115,5 @@ class Flatten(Layer):
         return x.reshape(x.shape[0], int(np.prod(x.shape[1:]))), FlattenCache(x.shape)
 
     def backward(self, dy: Array, cache: FlattenCache) -> tuple[Array, Grads]:
-        """Dy in the shape of x."""
+        """dy in the shape of x."""
         return dy.reshape(cache.shape), {}

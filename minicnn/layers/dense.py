@@ -1,14 +1,13 @@
 """The fully connected layer."""
 
-import copy
 from typing import NamedTuple
 
 import numpy as np
 
-from minicnn import activations, initializers
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import Grads
+from minicnn.layers.weighted import Weighted
 from minicnn.shapes import Array, DType, Shape
 
 
@@ -20,7 +19,7 @@ class DenseCache(NamedTuple):
     """The output, where there is an activation to go back through."""
 
 
-class Dense(Layer):
+class Dense(Weighted):
     """y = activation(x @ kernel + bias), along the last axis.
 
     x is (N, ..., features), the kernel (features, units), y (N, ..., units).
@@ -42,19 +41,12 @@ class Dense(Layer):
         bias_initializer: str | Initializer = "zeros",
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, name)
         if not isinstance(units, int | np.integer) or units < 1:
             raise ConfigError(
                 f"{self.who}: expected units as a whole number of at least 1, got {units!r}."
             )
-        activations.get(self.who, activation)
-        initializers.get(self.who, "kernel_initializer", kernel_initializer)
-        initializers.get(self.who, "bias_initializer", bias_initializer)
         self.units = units
-        self.activation = activation
-        self.use_bias = use_bias
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The input's, with ``units`` for its last axis."""
@@ -67,11 +59,7 @@ class Dense(Layer):
         """Make ``kernel`` (features, units) and ``bias`` (units,)."""
         super().build(input_shape, rng, dtype)
         shape = (input_shape[-1], int(self.units))
-        kernel = initializers.get(self.who, "kernel_initializer", self.kernel_initializer)
-        self.params = {"kernel": kernel(shape, rng, dtype)}
-        if self.use_bias:
-            bias = initializers.get(self.who, "bias_initializer", self.bias_initializer)
-            self.params["bias"] = bias(shape[-1:], rng, dtype)
+        self.make_params(shape, rng, dtype)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -82,11 +70,11 @@ class Dense(Layer):
         z = x @ kernel
         if self.use_bias:
             z += self.params["bias"]
-        y = activations.get(self.who, self.activation).forward(z)
-        return y, DenseCache(x, y if self.activation else None)
+        y, kept = self.activate(z)
+        return y, DenseCache(x, kept)
 
     def backward(self, dy: Array, cache: DenseCache) -> tuple[Array, Grads]:
-        """Dx = dz @ kernel.T, dkernel = x.T @ dz, dbias = the sum of dz."""
+        """dx = dz @ kernel.T, dkernel = x.T @ dz, dbias = the sum of dz."""
         dz = self._dz(dy, cache)
         return dz @ self.params["kernel"].T, self._grads(dz, cache)
 
@@ -96,9 +84,7 @@ class Dense(Layer):
 
     def _dz(self, dy: Array, cache: DenseCache) -> Array:
         self._check_dy(dy, (*cache.x.shape[:-1], int(self.units)))
-        if cache.y is None:
-            return dy
-        return activations.get(self.who, self.activation).gradient(dy, cache.y)
+        return self.back_through_activation(dy, cache.y)
 
     def _grads(self, dz: Array, cache: DenseCache) -> Grads:
         rows = dz.reshape(-1, dz.shape[-1])
@@ -106,12 +92,6 @@ class Dense(Layer):
         if self.use_bias:
             grads["bias"] = self.kernels.channel_sums(rows)
         return grads
-
-    def split_activation(self) -> tuple[Layer | None, str | None]:
-        """The same layer without the activation, and the activation."""
-        linear = copy.copy(self)
-        linear.activation = None
-        return linear, self.activation
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Features * units, for every place along the other axes."""

@@ -40,7 +40,7 @@ class Dropout(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, DropoutCache]:
-        """Y, with some of its numbers dropped in training."""
+        """y, with some of its numbers dropped in training."""
         if not training or not self.rate:
             return x, DropoutCache(None)
         if rng is None:
@@ -53,5 +53,5 @@ class Dropout(Layer):
         return x * scale, DropoutCache(scale)
 
     def backward(self, dy: Array, cache: DropoutCache) -> tuple[Array, Grads]:
-        """Dx = dy * the same mask and scale."""
+        """dx = dy * the same mask and scale."""
         return (dy if cache.scale is None else dy * cache.scale), {}

@@ -78,7 +78,7 @@ class MaxPool(_Pool):
         return y, MaxPoolCache(x, y)
 
     def backward(self, dy: Array, cache: MaxPoolCache) -> tuple[Array, Grads]:
-        """Dx: each dy at the pixel that won its window, added up where windows overlap."""
+        """dx: each dy at the pixel that won its window, added up where windows overlap."""
         x, y = cache
         self._check_dy(dy, y.shape)
         size, strides, pads, _ = self.windows(x.shape[1:])
@@ -114,7 +114,7 @@ class AvgPool(_Pool):
         return self.kernels.avg_pool(x, size, strides, pads), AvgPoolCache(x.shape)
 
     def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
-        """Dx: an equal share of each dy to every real pixel of its window."""
+        """dx: an equal share of each dy to every real pixel of its window."""
         image = cache.shape[1:]
         self._check_dy(dy, (cache.shape[0], *self.output_shape(image)))
         size, strides, pads, _ = self.windows(image)
@@ -148,7 +148,7 @@ class GlobalAvgPool(Layer):
         return x.mean(axis=(1, 2), keepdims=self.keepdims), AvgPoolCache(x.shape)
 
     def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
-        """Dx = dy / (H * W) at every pixel."""
+        """dx = dy / (H * W) at every pixel."""
         n, h, w, c = cache.shape
         self._check_dy(dy, (n, *self.output_shape((h, w, c))))
         return np.broadcast_to(dy.reshape(n, 1, 1, c) / (h * w), cache.shape).copy(), {}

@@ -1,0 +1,53 @@
+"""What a model is made of, as a table."""
+
+import math
+from collections.abc import Sequence
+
+from minicnn.layers import Layer
+
+HEADER = ("layer", "output shape", "params", "multiply-adds", "activations")
+
+
+def table(layers: Sequence[Layer]) -> str:
+    """A line for each of ``layers``, which are built, and the totals.
+
+    Multiply-adds and activations are those of one image going forward.
+    """
+    rows, params, learned, work, memory = [HEADER], 0, 0, 0, 0
+    for layer in layers:
+        assert layer.input_shape is not None
+        shape = layer.output_shape(layer.input_shape)
+        count = sum(array.size for array in layer.arrays().values())
+        adds = layer.multiply_adds(layer.input_shape)
+        size = math.prod(shape) * layer.dtype.itemsize
+        rows.append(
+            (
+                f"{layer.name} ({type(layer).__name__})",
+                f"({', '.join(['N', *map(str, shape)])})",
+                f"{count:,}",
+                f"{adds:,}",
+                _kib(size),
+            )
+        )
+        params, work, memory = params + count, work + adds, memory + size
+        if layer.trainable:
+            learned += sum(array.size for array in layer.params.values())
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    rule = "-" * len(lines[0])
+    itemsize = layers[0].dtype.itemsize
+    totals = (
+        f"{params:,} parameters ({_kib(params * itemsize)}), {learned:,} of them trainable\n"
+        f"{work:,} multiply-adds and {_kib(memory)} of activations an image"
+    )
+    return "\n".join([lines[0], rule, *lines[1:], rule, totals])
+
+
+def _kib(size: int) -> str:
+    return f"{size / 1024:,.1f} KiB"
