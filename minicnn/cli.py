@@ -1,6 +1,8 @@
 """The command line: ``minicnn train``, ``evaluate``, ``predict`` and ``summary``."""
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import platform
@@ -14,11 +16,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 import minicnn
+from minicnn.activations import ACTIVATIONS
 from minicnn.applications import NETWORKS
-from minicnn.data import Dataset, load_hdf5
+from minicnn.data import Dataset, load_hdf5, load_images
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, DataError, MiniCNNError
-from minicnn.files.atomic import make_folder, replacing
+from minicnn.files.atomic import make_folder, reason, replacing
 from minicnn.metrics import wilson_interval
 from minicnn.optimizers import Adam
 from minicnn.optimizers.schedules import CosineDecay
@@ -37,15 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         return status
     except MiniCNNError as error:
-        print(f"minicnn: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nminicnn: stopped.", file=sys.stderr)
-        return 130
+        return _complain(str(error))
     except BrokenPipeError:
         # The reader, such as head, has seen enough; nothing more can be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        return _complain(f"{error.filename or 'output'}: {reason(error)}.")
+    except MemoryError:
+        return _complain("this does not fit in memory. Try smaller images or a smaller batch.")
+    except KeyboardInterrupt:
+        print("\nminicnn: stopped.", file=sys.stderr)
+        return 130
+
+
+def _complain(message: str) -> int:
+    print("minicnn:", " ".join(message.split()), file=sys.stderr)
+    return 2
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--train", type=Path, metavar="FILE", help="HDF5 file to learn from")
     train.add_argument("--test", type=Path, metavar="FILE", help="HDF5 file to be judged on")
+    _add_keys(train, "--x-key", "--y-key")
     train.add_argument("--model", choices=NETWORKS, default="small", help="default: small")
     train.add_argument("--epochs", type=_whole, default=20, help="default: 20")
     train.add_argument("--batch-size", type=_whole, default=64, help="default: 64")
@@ -82,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="judge a saved model on HDF5 images")
     evaluate.add_argument("model", type=Path, help="a .keras file")
     evaluate.add_argument("file", type=Path, help="an HDF5 file")
+    _add_keys(evaluate, "--x-key", "--y-key")
     evaluate.set_defaults(run=_evaluate)
 
     predict = commands.add_parser("predict", help="say what is on pictures")
@@ -89,12 +102,22 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGE-OR-H5", help="pictures or HDF5 files"
     )
+    _add_keys(predict, "--x-key")
     predict.set_defaults(run=_predict)
 
     summary = commands.add_parser("summary", help="show the layers of a saved model")
     summary.add_argument("model", type=Path, help="a .keras file")
     summary.set_defaults(run=_summary)
     return parser
+
+
+def _add_keys(command: argparse.ArgumentParser, *options: str) -> None:
+    for option in options:
+        what = "images" if option == "--x-key" else "labels"
+        default = f"*_set_{option[2]}"
+        command.add_argument(
+            option, metavar="NAME", help=f"the HDF5 dataset with the {what}; default: {default}"
+        )
 
 
 def _whole(text: str) -> int:
@@ -123,13 +146,10 @@ def _positive(text: str) -> float:
 def _train(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     train_file, test_file = _data_files(options)
-    train, test = load_hdf5(train_file), load_hdf5(test_file)
-    if train.x.shape[1:] != test.x.shape[1:]:
-        raise DataError(
-            f"{test_file}: expected images of shape {train.x.shape[1:]}, as in {train_file}, "
-            f"got {test.x.shape[1:]}."
-        )
-    classes = max(train.classes, test.classes)
+    _check_folder(options.out)
+    train = load_hdf5(train_file, options.x_key, options.y_key)
+    test = load_hdf5(test_file, options.x_key, options.y_key)
+    classes = _check_pair(train_file, train, test_file, test)
     model = NETWORKS[options.model](train.x.shape[1:], classes, options.seed)
     # The rate falls to 0: with steps of full size to the end, the last epoch would be a lottery.
     steps = options.epochs * -(-len(train) // options.batch_size)
@@ -139,25 +159,49 @@ def _train(options: argparse.Namespace) -> int:
         f"{len(train):,} images to learn from, {len(test):,} to be judged on, {classes} classes; "
         f"network {options.model}, seed {options.seed}"
     )
-    # The folder is made first, so that one that cannot be is not found out after the training.
+    history = model.fit(
+        train, batch_size=options.batch_size, epochs=options.epochs, validation_data=test
+    )
+    judgement = _judge(model, test)
     folder = _new_folder(options.out, train_file)
-    try:
-        history = model.fit(
-            train, batch_size=options.batch_size, epochs=options.epochs, validation_data=test
-        )
-    except BaseException:
-        folder.rmdir()
-        raise
     settings = {"train": str(train_file), "test": str(test_file)} | {
         name: getattr(options, name)
-        for name in ("model", "epochs", "batch_size", "learning_rate", "seed")
+        for name in ("x_key", "y_key", "model", "epochs", "batch_size", "learning_rate", "seed")
     }
     _write_run(folder, model, history, settings)
-    print(
-        f"{_judge(model, test).line('Test accuracy')}, after {time.perf_counter() - started:.0f} s"
-    )
+    print(f"{judgement.line('Test accuracy')}, after {time.perf_counter() - started:.0f} s")
     print(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     return 130 if history.interrupted else 0
+
+
+def _check_pair(train_file: Path, train: Dataset, test_file: Path, test: Dataset) -> int:
+    """How many classes two files have; raises ``DataError`` if they do not go together."""
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise DataError(
+            f"{test_file}: expected images of shape {train.x.shape[1:]}, as in {train_file}, "
+            f"got {test.x.shape[1:]}."
+        )
+    _check_names(train_file, train.class_names, test_file, test.class_names)
+    for file, data in ((train_file, train), (test_file, test)):
+        if data.x.dtype.kind == "f" and data.x.max() <= 1:
+            raise DataError(
+                f"{file}: expected images from 0 to 255, got floating-point numbers up to "
+                f"{data.x.max():.3g}. Store them as uint8."
+            )
+    classes = max(train.classes, test.classes)
+    if classes < 2:
+        raise DataError(f"{train_file}: expected images of two classes or more, got {classes}.")
+    return classes
+
+
+def _check_names(
+    known_by: Path, known: tuple[str, ...], path: Path, names: tuple[str, ...]
+) -> None:
+    if known and names and known != names:
+        raise DataError(
+            f"{path}: expected the classes {', '.join(known)}, as in {known_by}, "
+            f"got {', '.join(names)}."
+        )
 
 
 def _write_run(folder: Path, model: Sequential, history: History, settings: dict[str, Any]) -> None:
@@ -193,18 +237,28 @@ def _data_files(options: argparse.Namespace) -> tuple[Path, Path]:
     return files
 
 
+def _check_folder(wanted: Path | None) -> None:
+    """Find out before the training, not after it, that the run has nowhere to go."""
+    folder = Path("runs") if wanted is None else wanted
+    if wanted is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder}: expected a new or empty folder for --out, got one in use.")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError(f"{folder}: cannot be made: {there} is not a folder to write to.")
+
+
 def _new_folder(wanted: Path | None, train_file: Path) -> Path:
     if wanted is not None:
-        if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
-            raise ConfigError(f"{wanted}: expected a new or empty folder for --out.")
-        folder = wanted
-    else:
-        name = train_file.stem.removeprefix("train_")
-        folder = next(
-            path for n in range(1, 1_000_000) if not (path := Path(f"runs/{name}-{n}")).exists()
-        )
-    make_folder(folder)
-    return folder
+        make_folder(wanted)
+        return wanted
+    name = train_file.stem.removeprefix("train_")
+    make_folder(Path("runs"))
+    for n in itertools.count(1):
+        with contextlib.suppress(FileExistsError):
+            folder = Path(f"runs/{name}-{n}")
+            folder.mkdir()
+            return folder
+    raise AssertionError("there is always a next number")
 
 
 @dataclass
@@ -224,20 +278,27 @@ class _Judgement:
 def _judge(model: Sequential, data: Dataset) -> _Judgement:
     figures = model.evaluate(data, return_dict=True)
     assert isinstance(figures, dict)
-    guesses, _ = _classes(model.predict(data))
+    guesses, _ = _classes(model, data.x)
     return _Judgement(figures["loss"], int(np.sum(guesses == data.y)), len(data))
 
 
-def _classes(predictions: Array) -> tuple[Array, Array]:
-    """(class, its probability) for each row; a single output is the probability of class 1."""
-    if predictions.shape[-1] == 1:
-        predictions = np.concatenate([1 - predictions, predictions], axis=-1)
-    return predictions.argmax(axis=-1), predictions.max(axis=-1)
+def _classes(model: Sequential, x: Array) -> tuple[Array, Array]:
+    """(class, its probability) for each image; a single output is the probability of class 1."""
+    outputs = model.predict(x)
+    if model.loss is not None and getattr(model.loss, "from_logits", False):
+        outputs = ACTIVATIONS[model.loss.activation].forward(outputs)
+    if outputs.shape[-1] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=-1)
+    return outputs.argmax(axis=-1), outputs.max(axis=-1)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    model, data = _load(options.model), load_hdf5(options.file)
-    _check_images(model, options.file, data)
+    model = _load(options.model)
+    data = load_hdf5(options.file, options.x_key, options.y_key)
+    _check_images(model, options.file, data.x)
+    _check_names(options.model, model.class_names, options.file, data.class_names)
+    if model.loss is None:
+        raise ConfigError(f"{options.model}: expected a model saved with its loss, got none.")
     print(_judge(model, data).line("Accuracy"))
     return 0
 
@@ -248,15 +309,15 @@ def _predict(options: argparse.Namespace) -> int:
     names: list[str] = []
     pictures: list[Array] = []
     for path in options.images:
-        if path.suffix in HDF5_ENDINGS:
-            data = load_hdf5(path)
-            _check_images(model, path, data)
-            names += [f"{path}[{i}]" for i in range(len(data))]
-            pictures.append(data.x)
+        if path.suffix.lower() in HDF5_ENDINGS:
+            x = load_images(path, options.x_key)
+            _check_images(model, path, x)
+            names += [f"{path}[{i}]" for i in range(len(x))]
+            pictures.append(x)
         else:
             names.append(str(path))
             pictures.append(load_image(path, model.input_shape)[None])
-    found, sure = _classes(model.predict(np.concatenate(pictures)))
+    found, sure = _classes(model, np.concatenate(pictures))
     for name, number, probability in zip(names, found, sure, strict=True):
         label = model.class_names[number] if number < len(model.class_names) else number
         print(f"{name}\t{label}\t{probability:.3f}")
@@ -279,9 +340,9 @@ def _load(path: Path) -> Sequential:
     return model
 
 
-def _check_images(model: Sequential, path: Path, data: Dataset) -> None:
-    if data.x.shape[1:] != model.input_shape:
+def _check_images(model: Sequential, path: Path, x: Array) -> None:
+    if x.shape[1:] != model.input_shape:
         raise DataError(
             f"{path}: expected images of shape {model.input_shape}, as the model was trained on, "
-            f"got {data.x.shape[1:]}."
+            f"got {x.shape[1:]}."
         )

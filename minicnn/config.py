@@ -6,10 +6,14 @@ file holds) and their copies are read off the constructor's signature.
 """
 
 import inspect
+import math
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
 
 from minicnn.errors import ConfigError
 
@@ -83,7 +87,7 @@ def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in config.items():
         inert = value is None or value is False or value in INERT.get(key, ())
         if key not in known and key not in IGNORED and not inert:
-            raise ConfigError(f"{cls.__name__}: {key}={value!r} is not supported.")
+            raise ConfigError(f"{cls.__name__}: argument {key!r} = {value!r} is not supported.")
     return {key: value for key, value in config.items() if key in known}
 
 
@@ -104,8 +108,8 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
         found: Kind = table[name](**accepted(table[name], config))
         return found
     raise ConfigError(
-        f"{who}: expected {kind} to be a {parent.__name__} or one of "
-        f"{', '.join([n for n in table if n.islower()] or table)}; got {value!r}."
+        f"{who}: expected {kind} as {parent.__name__} or one of "
+        f"{', '.join([n for n in table if n.islower()] or table)}; got {name!r}."
         f"{did_you_mean(name, table)}"
     )
 
@@ -148,7 +152,49 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
+def number(
+    who: str,
+    argument: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Raise ``ConfigError`` unless ``value`` is a finite number within the bounds given.
+
+    ``least`` and ``most`` are within them, ``above`` and ``below`` are not.
+
+    >>> number("Dropout", "rate", 0.5, least=0, below=1)
+    """
+    bounds = [
+        (f"{least} or more", least, operator.ge),
+        (f"above {above}", above, operator.gt),
+        (f"{most} or less", most, operator.le),
+        (f"below {below}", below, operator.lt),
+    ]
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if (
+        real
+        and math.isfinite(value)
+        and all(within(value, bound) for _, bound, within in bounds if bound is not None)
+    ):
+        return
+    texts = " and ".join(text for text, bound, _ in bounds if bound is not None)
+    raise ConfigError(
+        f"{who}: expected {argument} as a number{', ' * bool(texts)}{texts}, got {value!r}."
+    )
+
+
+def by_name(classes: Sequence[type], **aliases: type) -> dict[str, Any]:
+    """A table of classes by their names in Keras: ``HeNormal`` and ``he_normal``."""
+    table = {name: c for c in classes for name in (snake_case(c.__name__), c.__name__)}
+    return table | aliases
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, Configurable):
         return save_config(value)
     if isinstance(value, tuple | list):

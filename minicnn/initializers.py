@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import Configurable, find, snake_case
+from minicnn.config import Configurable, by_name, find, number
 from minicnn.errors import ConfigError
 from minicnn.shapes import Array, DType, Shape
 
@@ -79,6 +79,7 @@ class Constant(Initializer):
     """All ``value``."""
 
     def __init__(self, value: float = 0.0) -> None:
+        number("Constant", "value", value)
         self.value = value
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
@@ -89,6 +90,8 @@ class RandomNormal(Initializer):
     """Normal with the given mean and standard deviation."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        number("RandomNormal", "mean", mean)
+        number("RandomNormal", "stddev", stddev, least=0)
         self.mean = mean
         self.stddev = stddev
 
@@ -100,6 +103,8 @@ class TruncatedNormal(Initializer):
     """Normal, drawn again wherever it fell more than two ``stddev`` from the mean."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        number("TruncatedNormal", "mean", mean)
+        number("TruncatedNormal", "stddev", stddev, least=0)
         self.mean = mean
         self.stddev = stddev
 
@@ -111,6 +116,8 @@ class RandomUniform(Initializer):
     """Uniform between ``minval`` and ``maxval``."""
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
+        number("RandomUniform", "minval", minval)
+        number("RandomUniform", "maxval", maxval)
         self.minval = minval
         self.maxval = maxval
 
@@ -129,8 +136,7 @@ class VarianceScaling(Initializer):
     def __init__(
         self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal"
     ) -> None:
-        if scale <= 0:
-            raise ConfigError(f"VarianceScaling: expected scale above 0, got {scale!r}.")
+        number("VarianceScaling", "scale", scale, above=0)
         if mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ConfigError(
                 f"VarianceScaling: expected mode fan_in, fan_out or fan_avg, got {mode!r}."
@@ -207,6 +213,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain: float = 1.0) -> None:
+        number("Orthogonal", "gain", gain)
         self.gain = gain
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
@@ -241,7 +248,7 @@ _CLASSES = (
     Zeros, Ones, Constant, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling,
     GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal,
 )  # fmt: skip
-_BY_NAME = {n: c for c in _CLASSES for n in (snake_case(c.__name__), c.__name__)}
+_BY_NAME = by_name(_CLASSES)
 
 
 def get(who: str, argument: str, value: Any) -> Initializer:

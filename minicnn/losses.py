@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from minicnn.activations import sigmoid, softmax
-from minicnn.config import Configurable, find
-from minicnn.errors import ConfigError, DataError
+from minicnn.config import Configurable, by_name, find, number
+from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
 
 __all__ = [
@@ -42,11 +42,13 @@ class Loss(Configurable):
 
     def __call__(self, y_true: Array, y_pred: Array) -> float:
         """The mean loss of a batch. Raises ``DataError`` when the labels do not fit."""
+        y_pred = self._predictions(y_pred)
         y_true = self.targets(y_true, y_pred.shape[1:])
         return float(np.mean(self.per_sample(y_true, y_pred), dtype=np.float64))
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         """The derivative of the mean loss with respect to ``y_pred``, in its shape and dtype."""
+        y_pred = self._predictions(y_pred)
         y_true = self.targets(y_true, y_pred.shape[1:])
         count = max(y_pred.size // y_pred.shape[-1], 1)
         slope = self.slope(y_true, y_pred)
@@ -79,6 +81,15 @@ class Loss(Configurable):
         fused = copy.copy(self)
         fused.from_logits = True  # type: ignore[attr-defined]
         return fused
+
+    def _predictions(self, y_pred: Array) -> Array:
+        y_pred = np.asarray(y_pred)
+        if y_pred.dtype.kind != "f" or y_pred.ndim < 2:
+            raise DataError(
+                f"{type(self).__name__}: expected predictions as floating-point numbers of shape "
+                f"(N, ..., outputs), got {y_pred.dtype} {y_pred.shape}."
+            )
+        return y_pred
 
     def _remedy(self, y_true: Array) -> str:
         return ""
@@ -259,10 +270,7 @@ def _clipped(p: Array) -> Array:
 
 
 def _check_smoothing(loss: Loss, smoothing: float) -> float:
-    if not 0 <= smoothing <= 1:
-        raise ConfigError(
-            f"{type(loss).__name__}: expected label_smoothing from 0 to 1, got {smoothing!r}."
-        )
+    number(type(loss).__name__, "label_smoothing", smoothing, least=0, most=1)
     return smoothing
 
 
@@ -279,17 +287,15 @@ def _show(shape: Shape) -> str:
     return f"({', '.join(['N', *map(str, shape)])}{'' if shape else ','})"
 
 
-_BY_NAME = {
-    "binary_crossentropy": BinaryCrossentropy,
-    "BinaryCrossentropy": BinaryCrossentropy,
-    "categorical_crossentropy": CategoricalCrossentropy,
-    "CategoricalCrossentropy": CategoricalCrossentropy,
-    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
-    "SparseCategoricalCrossentropy": SparseCategoricalCrossentropy,
-    "mean_squared_error": MeanSquaredError,
-    "mse": MeanSquaredError,
-    "MeanSquaredError": MeanSquaredError,
-}
+_BY_NAME = by_name(
+    (
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        MeanSquaredError,
+        SparseCategoricalCrossentropy,
+    ),
+    mse=MeanSquaredError,
+)
 
 
 def get(who: str, value: Any) -> Loss:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import Configurable, find
+from minicnn.config import Configurable, by_name, find, number
 from minicnn.errors import ConfigError, DataError
 from minicnn.shapes import Array, Shape
 
@@ -81,6 +81,7 @@ class BinaryAccuracy(_Accuracy):
 
     def __init__(self, threshold: float = 0.5, name: str = "binary_accuracy") -> None:
         super().__init__(name)
+        number(type(self).__name__, "threshold", threshold)
         self.threshold = threshold
 
     def matches(self, y_true: Array, y_pred: Array) -> Array:
@@ -123,49 +124,42 @@ class SparseCategoricalAccuracy(_Accuracy):
         return np.asarray(self._expect(y_true, y_pred.shape[:-1]) == y_pred.argmax(axis=-1))
 
 
-_BY_NAME = {
-    "binary_accuracy": BinaryAccuracy,
-    "BinaryAccuracy": BinaryAccuracy,
-    "categorical_accuracy": CategoricalAccuracy,
-    "CategoricalAccuracy": CategoricalAccuracy,
-    "sparse_categorical_accuracy": SparseCategoricalAccuracy,
-    "SparseCategoricalAccuracy": SparseCategoricalAccuracy,
-}
+_BY_NAME = by_name((BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy))
+_BY_SHAPE = ("accuracy", "acc")
+"""Names that become one of the three when the shapes are known."""
 
 
-def check(who: str, value: Any) -> str | Metric:
-    """``value`` if it is a metric or the name of one, or the metric that a file describes.
+def get(who: str, value: Any) -> Metric | str:
+    """The metric that ``value`` is, names or describes; a name in ``_BY_SHAPE`` stays one.
 
     Raises ``ConfigError`` if it is none.
+
+    >>> get("Sequential", "binary_accuracy")
+    BinaryAccuracy()
     """
-    if value in ("accuracy", "acc"):
-        return str(value)
-    metric = find(who, "metrics", value, Metric, {"accuracy": Metric, **_BY_NAME})
-    return value if isinstance(value, str) else metric
+    if isinstance(value, str) and value in _BY_SHAPE:
+        return value
+    return find(who, "metrics", value, Metric, dict.fromkeys(_BY_SHAPE) | _BY_NAME)
 
 
-def get(who: str, value: Any, labels_rank: int, output_shape: Shape) -> Metric:
-    """The metric that ``value`` names, for labels and predictions of these shapes.
+def for_shapes(who: str, metric: Metric | str, labels_rank: int, output_shape: Shape) -> Metric:
+    """A metric from ``get``, for labels and predictions of these shapes.
 
     "accuracy" is what Keras makes of it: binary when the last axis of the
     predictions is 1, sparse when the labels have an axis less, else categorical.
     ``labels_rank`` counts the batch axis, ``output_shape`` leaves it out. The metric
     bears the name that the user gave.
 
-    >>> get("Sequential", "accuracy", labels_rank=1, output_shape=(6,))
+    >>> for_shapes("Sequential", "accuracy", labels_rank=1, output_shape=(6,))
     SparseCategoricalAccuracy(name='accuracy')
     """
-    if value in ("accuracy", "acc"):
-        if not output_shape:
-            raise ConfigError(
-                f"{who}: expected predictions with an axis of classes for 'accuracy'."
-            )
-        if output_shape[-1] == 1:
-            return BinaryAccuracy(name=value)
-        if labels_rank < len(output_shape) + 1:
-            return SparseCategoricalAccuracy(name=value)
-        return CategoricalAccuracy(name=value)
-    return find(who, "metrics", value, Metric, _BY_NAME)
+    if isinstance(metric, Metric):
+        return metric
+    if output_shape[-1] == 1:
+        return BinaryAccuracy(name=metric)
+    if labels_rank < len(output_shape) + 1:
+        return SparseCategoricalAccuracy(name=metric)
+    return CategoricalAccuracy(name=metric)
 
 
 def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:

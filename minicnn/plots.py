@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minicnn.errors import ConfigError, MiniCNNError
+from minicnn.errors import ConfigError
 from minicnn.files.atomic import replacing
 from minicnn.training import History
 
@@ -61,12 +61,10 @@ def plot_history(
 
 
 def _save(figure: "Figure", path: Path) -> None:
-    try:
-        with replacing(path) as unfinished:
-            figure.savefig(unfinished, dpi=120)
-    except MiniCNNError:
-        raise
-    except ValueError:
+    kind = path.suffix[1:].lower()
+    if kind not in ("png", "pdf", "svg"):
         raise ConfigError(
             f"plot_history: expected a path that ends in .png, .pdf or .svg, got {str(path)!r}."
-        ) from None
+        )
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=120, format=kind)

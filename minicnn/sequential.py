@@ -50,7 +50,10 @@ class Sequential:
             raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
         self.name = name
         self.dtype = np.dtype(dtype)
-        self.seed = seed
+        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+            raise ConfigError(
+                f"Sequential: expected seed as a whole number of 0 or more, or None, got {seed!r}."
+            )
         self.rng = np.random.default_rng(seed)
         self.kernels = check_kernels("Sequential", kernels)
         self.stack: list[Layer] = []
@@ -59,6 +62,9 @@ class Sequential:
         self.metrics: Sequence[str | Metric] = ()
         self.class_names: tuple[str, ...] = ()
         self.history: History | None = None
+        self._identity = object()
+        if not isinstance(layers, Sequence):
+            raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
         for layer in layers:
             self.add(layer)
 
@@ -86,7 +92,8 @@ class Sequential:
             layer.name = next(name for name in names if name not in taken)
         elif layer.name in taken:
             raise ConfigError(
-                f"Sequential: expected layers of different names, got two called {layer.name!r}."
+                f"Sequential: expected layers of different names, got two called {layer.name!r}. "
+                "Give one of them another name=."
             )
         shape = self.output_shape if self.built else None
         if isinstance(layer, Input):
@@ -116,21 +123,31 @@ class Sequential:
                 "or call build(input_shape)."
             )
         layers, self.stack = self.stack, []
+        begun = [layer for layer in layers if not layer.built]
         try:
-            for layer in (Input(tuple(input_shape)), *layers):
+            for layer in (Input(input_shape), *layers):
                 self.add(layer)
-        except MiniCNNError:
+        except BaseException:
+            for layer in begun:
+                layer.unbuild()
             self.stack = layers
             raise
 
     def _build_layer(self, layer: Layer, shape: Shape) -> None:
-        layer.kernel_set = self.kernels
         if not layer.built:
-            layer.build(shape, self.rng, self.dtype)
-        elif layer.input_shape != shape or layer.dtype != self.dtype:
+            layer.kernel_set = self.kernels
+            try:
+                layer.build(shape, self.rng, self.dtype)
+            except BaseException:
+                layer.unbuild()
+                raise
+            return
+        built_for = (layer.input_shape, layer.dtype, layer.kernel_set)
+        if built_for != (shape, self.dtype, self.kernels):
             raise ConfigError(
                 f"Sequential: {layer.who} was built for {layer.dtype} inputs of shape "
-                f"{layer.input_shape}, got {self.dtype} and {shape}. Make a new one."
+                f"{layer.input_shape} and {layer.kernel_set} kernels, got {self.dtype}, {shape} "
+                f"and {self.kernels}. Make a new one."
             )
 
     @property
@@ -176,7 +193,7 @@ class Sequential:
 
         ``grads`` has the keys of ``params``; hand both to ``optimizer.step``.
         """
-        return chain.backward(self.stack, dy, caches)
+        return chain.backward(self.stack, np.asarray(dy, self.dtype), caches)
 
     def update_state(self, caches: Sequence[Any]) -> None:
         """Let the moving statistics of BatchNorm follow the batch of a training forward."""
@@ -195,21 +212,35 @@ class Sequential:
         self,
         optimizer: str | Optimizer,
         loss: str | Loss,
-        metrics: Sequence[str | Metric] | None = None,
+        metrics: str | Metric | Sequence[str | Metric] | None = None,
     ) -> None:
-        """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names."""
-        self.optimizer = optimizers.get("Sequential", optimizer)
+        """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names.
+
+        Raises ``ConfigError`` for an optimizer that trains another model: what it remembers
+        is of that one's parameters.
+        """
+        found = optimizers.get("Sequential", optimizer)
+        if found.owner not in (None, self._identity):
+            raise ConfigError(
+                f"Sequential: expected an optimizer of its own, got the {found!r} of another "
+                "model. Make a new one."
+            )
+        wanted = [metrics] if isinstance(metrics, str | Metric) else metrics or ()
+        if not isinstance(wanted, Sequence):
+            raise ConfigError(f"Sequential: expected metrics as a list, got {metrics!r}.")
+        self.metrics = [metric_table.get("Sequential", metric) for metric in wanted]
         self.loss = losses.get("Sequential", loss)
-        wanted = [metrics] if isinstance(metrics, str) else metrics or ()
-        self.metrics = [metric_table.check("Sequential", metric) for metric in wanted]
+        self.optimizer = found
+        found.owner = self._identity
 
     def fit(
         self,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
+        *,
         validation_data: Any = None,
         shuffle: bool = True,
     ) -> History:
@@ -218,33 +249,40 @@ class Sequential:
         The figures of an epoch are running means while the weights move;
         ``validation_data``, a dataset or a pair (x, y), is evaluated after each. Ctrl-C
         ends the training after the batch at hand and keeps what was learned.
-        ``verbose`` is 1 or "auto" for a bar, 2 for a line an epoch, 0 for silence.
-        Raises ``DataError`` or ``ShapeError`` for data that do not fit, and
-        ``DivergenceError`` when the loss is no longer a number.
+        ``batch_size=None`` is 32. ``verbose`` is 1 or "auto" for a bar, 2 for a line an
+        epoch, 0 for silence. Raises ``DataError`` or ``ShapeError`` for data that do not
+        fit, before the first step, and ``DivergenceError`` when the loss or a weight is no
+        longer a number.
         """
-        x, y, names = *training.arrays("fit", x, y), getattr(x, "class_names", ())
+        names = x.class_names if isinstance(x, Dataset) else ()
+        x, y = training.arrays("fit", x, y)
         self._ready(x)
         validation = None
         if validation_data is not None:
-            pair = (
-                (validation_data, None) if isinstance(validation_data, Dataset) else validation_data
-            )
+            pair = validation_data
+            if isinstance(pair, Dataset):
+                pair = (pair, None)
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise ConfigError(
                     "fit: expected validation_data as a dataset or a pair (x, y), "
-                    f"got {type(validation_data).__name__}."
+                    f"got {type(pair).__name__}."
                 )
             validation = training.arrays("fit, validation_data", *pair)
             self.stack[0].check_shape(validation[0].shape)
         if not isinstance(epochs, int | np.integer) or epochs < 1:
             raise ConfigError(f"fit: expected epochs of at least 1, got {epochs!r}.")
         self.class_names = tuple(names) or self.class_names
-        self.history = History()
-        training.fit(self, x, y, batch_size, epochs, verbose, validation, shuffle, self.history)
-        return self.history
+        size = 32 if batch_size is None else batch_size
+        return training.fit(self, x, y, size, int(epochs), verbose, validation, shuffle)
 
     def evaluate(
-        self, x: Any, y: Any = None, batch_size: int = 32, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        *,
+        return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics on arrays or a dataset, outside training.
 
@@ -253,16 +291,17 @@ class Sequential:
         """
         x, y = training.arrays("evaluate", x, y)
         self._ready(x)
-        figures = training.evaluate(self, x, y, batch_size)
+        size = 32 if batch_size is None else batch_size
+        figures = training.evaluate(self, x, y, size, verbose)
         if return_dict:
             return figures
         return list(figures.values()) if len(figures) > 1 else figures["loss"]
 
-    def predict(self, x: Any, batch_size: int = 32) -> Array:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Array:
         """The output for every image of an array or a dataset."""
         x = training.images("predict", x)
         self._ready(x)
-        return training.predict(self, x, batch_size)
+        return training.predict(self, x, 32 if batch_size is None else batch_size, verbose)
 
     def _ready(self, x: Array) -> None:
         if not self.built:
@@ -287,7 +326,12 @@ class Sequential:
             for layer in self.stack
             for name, array in layer.arrays().items()
         ]
-        values = [np.asarray(value) for value in weights]
+        try:
+            values = [np.asarray(value, self.dtype) for value in weights]
+        except (TypeError, ValueError):
+            raise ConfigError(
+                "set_weights: expected a list of arrays of numbers, as get_weights gives."
+            ) from None
         if len(values) != len(targets):
             raise ShapeError(f"set_weights: expected {len(targets)} arrays, got {len(values)}.")
         for (name, array), value in zip(targets, values, strict=True):
@@ -299,7 +343,7 @@ class Sequential:
             array[...] = value
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model as a ``.keras`` file: layers, weights and optimizer.
+        """Write the model as a ``.keras`` file: layers, weights, optimizer and generator.
 
         The file is written whole or not at all.
         """
@@ -321,7 +365,13 @@ class Sequential:
             state = self.optimizer.get_state(self.params)
         layers = [saved_layer(layer) for layer in self.stack]
         model = keras.SavedModel(
-            self.name, self.dtype.name, layers, compiled, state, list(self.class_names)
+            self.name,
+            self.dtype.name,
+            layers,
+            compiled,
+            state,
+            list(self.class_names),
+            self.rng.bit_generator.state,
         )
         keras.save(path, model)
 
@@ -332,13 +382,17 @@ class Sequential:
 
 
 def load_model(
-    path: str | os.PathLike[str], custom_objects: Mapping[str, type[Layer]] | None = None
+    path: str | os.PathLike[str],
+    custom_objects: Mapping[str, type[Layer]] | None = None,
+    compile: bool = True,
 ) -> Sequential:
     """Read a model from a ``.keras`` file, compiled as it was when it was saved.
 
     Only layers of minicnn's own are made, and those classes that ``custom_objects``
-    maps their names to; nothing else that the file names is imported or run. Raises
-    ``ModelFileError`` with one line when the file is not a model that can be.
+    maps their names to; nothing else that the file names is imported or run. With
+    ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
+    the generator where it was. Raises ``ModelFileError`` with one line when the file is
+    not a model that can be.
 
     >>> import tempfile
     >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
@@ -348,40 +402,40 @@ def load_model(
     >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
     True
     """
+    saved, data = keras.read_model(path)
     known = LAYERS | dict(custom_objects or {})
-    found: list[Sequential] = []
-
-    def rebuild(saved: keras.SavedModel) -> tuple[list[list[Shape]], list[Shape]]:
-        model = _rebuild(path, saved, known)
-        found.append(model)
-        shapes = [[array.shape for array in layer.arrays().values()] for layer in model.stack]
-        slots = []
-        if model.optimizer is not None:
-            slots = [array.shape for array in model.optimizer.get_state(model.params)]
-        return shapes, slots
-
-    saved = keras.load(path, rebuild)
-    model = found[0]
-    model.set_weights([array for layer in saved.layers for array in layer.weights])
-    model.class_names = tuple(saved.class_names)
-    if model.optimizer is not None and saved.optimizer:
-        model.optimizer.set_state(model.params, saved.optimizer)
-    return model
-
-
-def _rebuild(
-    path: str | os.PathLike[str], saved: keras.SavedModel, known: Mapping[str, type[Layer]]
-) -> Sequential:
     try:
         model = Sequential(name=saved.name, dtype=saved.dtype)
         for layer in saved.layers:
             model.add(restored_layer(layer, known))
         if not model.built:
-            raise ConfigError("expected an InputLayer first")
-        if saved.compiled:
-            model.compile(*(saved.compiled.get(k) for k in ("optimizer", "loss", "metrics")))  # type: ignore[arg-type]
+            raise ConfigError("expected an InputLayer first, got none.")
+        optimizer = None
+        if compile and saved.compiled:
+            _compile_as_saved(model, saved.compiled)
+            optimizer = model.optimizer
+        shapes = [[array.shape for array in layer.arrays().values()] for layer in model.stack]
+        slots = None
+        if optimizer is not None:
+            slots = [array.shape for array in optimizer.get_state(model.params)]
+        keras.read_arrays(path, saved, data, shapes, slots)
+        model.set_weights([array for layer in saved.layers for array in layer.weights])
+        if optimizer is not None and saved.optimizer:
+            optimizer.set_state(model.params, saved.optimizer)
+        if saved.generator is not None:
+            model.rng.bit_generator.state = saved.generator
+    except ModelFileError:
+        raise
     except MiniCNNError as error:
         raise ModelFileError(f"{path}: {error}") from None
-    except (TypeError, ValueError, OverflowError, MemoryError) as error:
-        raise ModelFileError(f"{path}: the config makes no model: {error}.") from None
+    except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        raise ModelFileError(f"{path}: the file makes no model: {error}.") from None
+    model.class_names = tuple(saved.class_names)
     return model
+
+
+def _compile_as_saved(model: Sequential, compiled: Mapping[str, Any]) -> None:
+    try:
+        model.compile(compiled["optimizer"], compiled["loss"], compiled.get("metrics"))
+    except (ConfigError, KeyError) as error:
+        raise ConfigError(f"{error} To predict only, load it with compile=False.") from None

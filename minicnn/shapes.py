@@ -59,6 +59,29 @@ def pair(who: str, argument: str, value: int | Sequence[int], least: int = 1) ->
     return int(both[0]), int(both[1])
 
 
+def check_axis(who: str, axis: int) -> None:
+    """Raise ``ConfigError`` unless ``axis`` is a whole number and not that of the batch."""
+    if not isinstance(axis, int) or isinstance(axis, bool) or axis == 0:
+        raise ConfigError(
+            f"{who}: expected axis as a whole number other than 0, the batch, got {axis!r}."
+        )
+
+
+def axis_of(who: str, axis: int, input_shape: Shape) -> int:
+    """Which axis of a batch ``axis`` is, counted from the front; 1 is the first of an image's.
+
+    Raises ``ShapeError`` when inputs of ``input_shape`` have no such axis.
+
+    >>> axis_of("Softmax", -1, (8, 8, 3)), axis_of("Softmax", 1, (8, 8, 3))
+    (3, 1)
+    """
+    found = axis if axis > 0 else axis + len(input_shape) + 1
+    if not 1 <= found <= len(input_shape):
+        shape = ", ".join(["N", *map(str, input_shape)])
+        raise ShapeError(f"{who}: expected input with an axis {axis}, got shape ({shape}).")
+    return found
+
+
 def same_pads(n: int, k: int, s: int) -> Pair:
     """The pixels that ``"same"`` adds before and after n pixels.
 

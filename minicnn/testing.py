@@ -16,7 +16,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -232,6 +232,25 @@ def check_shards(case: LayerCase) -> None:
         _close(layer, "as the sum of two shards", joined, (y, dx, grads))
 
 
+def check_state(case: LayerCase) -> None:
+    """The next state has the keys, shapes and dtypes of ``state``; no global generator is drawn on.
+
+    Neither forward nor backward nor ``next_state`` changes the layer itself.
+    """
+    layer, x = case.built("float32"), case.x("float32")
+    before = np.random.get_state()  # noqa: NPY002
+    attributes, kept = dict(vars(layer)), copy.deepcopy(vars(layer))
+    y, cache = case.forward(layer, x, training=True)
+    layer.backward(case.dy(y), cache)
+    found = {name: (array.shape, array.dtype) for name, array in layer.next_state(cache).items()}
+    wanted = {name: (array.shape, array.dtype) for name, array in layer.state.items()}
+    _require(layer, found == wanted, f"next_state should be {wanted}, got {found}")
+    same = vars(layer).keys() == attributes.keys() and _same(vars(layer), kept)
+    _require(layer, same, "forward, backward or next_state wrote to the layer")
+    after = np.random.get_state()  # noqa: NPY002
+    _require(layer, _same(before, after), "the layer drew from NumPy's global generator")
+
+
 def check_kernels(case: LayerCase) -> None:
     """Every set of kernels gives the same."""
     layer, x = case.built(), case.x()
@@ -276,20 +295,31 @@ def check_shape_errors(case: LayerCase) -> None:
         _raises_shape_error(layer, partial(layer.output_shape, shape), shape)
 
 
+def _reported(check: Callable[[LayerCase], None]) -> Callable[[LayerCase], None]:
+    """The check, with whatever else a broken layer raises made a ``CheckError``."""
+
+    @wraps(check)
+    def run(case: LayerCase) -> None:
+        try:
+            check(case)
+        except CheckError:
+            raise
+        except Exception as error:
+            raise CheckError(
+                f"{case.make().who}: {check.__name__} met {type(error).__name__}: {error}"
+            ) from error
+
+    return run
+
+
 CHECKS: dict[str, Callable[[LayerCase], None]] = {
-    "output_shape": check_output_shape,
-    "dtypes": check_dtypes,
-    "inputs": check_inputs,
-    "dx": check_dx,
-    "param_gradients": check_param_gradients,
-    "gradient_keys": check_gradient_keys,
-    "backward_twice": check_backward_twice,
-    "interleaved": check_interleaved,
-    "shards": check_shards,
-    "kernels": check_kernels,
-    "round_trips": check_round_trips,
-    "shape_errors": check_shape_errors,
-}
+    check.__name__.removeprefix("check_"): _reported(check)
+    for check in (
+        check_output_shape, check_dtypes, check_inputs, check_dx, check_param_gradients,
+        check_gradient_keys, check_backward_twice, check_interleaved, check_shards, check_state,
+        check_kernels, check_round_trips, check_shape_errors,
+    )
+}  # fmt: skip
 
 
 def numeric_gradient(function: Callable[[Array], float], x: Array) -> Array:

@@ -27,7 +27,11 @@ from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 from minicnn.shapes import Array, DType, Shape
 
+SMALLER = "Try a smaller learning rate."
+
 Figures = dict[str, float]
+Show = Callable[[Figures, int], None]
+"""(figures so far, batches done since the last call)."""
 
 
 class Model(Protocol):
@@ -45,6 +49,7 @@ class Model(Protocol):
     optimizer: Optimizer | None
     loss: Loss | None
     metrics: Sequence[str | Metric]
+    history: "History | None"
 
 
 @dataclass
@@ -60,7 +65,7 @@ class History:
     history: dict[str, list[float]] = field(default_factory=dict)
     epoch: list[int] = field(default_factory=list)
     interrupted: bool = False
-    """Whether Ctrl-C ended the training; an epoch left unfinished is not in ``history``."""
+    """Whether Ctrl-C ended the training; an epoch cut short, or its validation, is not in it."""
 
     def append(self, figures: Figures) -> None:
         """Add one epoch."""
@@ -116,38 +121,43 @@ def fit(
     verbose: str | int,
     validation: tuple[Array, Array] | None,
     shuffle: bool,
-    history: History,
-) -> None:
-    """Train for ``epochs`` and append each to ``history``. Ctrl-C ends it after a batch."""
+) -> History:
+    """Train for ``epochs``. Ctrl-C ends it after a batch; an epoch cut short is not recorded."""
     check_batch_size(batch_size)
-    goal = objective(model.stack, _compiled(model))
+    goal = objective(model.stack, compiled_loss(model))
     y = goal.loss.targets(y, model.output_shape)
+    Running(model, y)
     if validation is not None:
         validation = validation[0], goal.loss.targets(validation[1], model.output_shape)
+        Running(model, validation[1])
+    history = model.history = History()
     steps = -(-len(x) // batch_size)
-    # Numbers that run away are found in the loss, which names the layer; no warnings then.
-    with ctrl_c_sets_a_flag() as pressed, np.errstate(over="ignore", invalid="ignore"):
+    with ctrl_c_sets_a_flag() as pressed, _quiet():
         for epoch in range(epochs):
             running = Running(model, y)
-            with _progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
+            with progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
                 for batch in batches(len(x), batch_size, model.rng if shuffle else None):
                     loss, predictions = _train_batch(model, goal, x[batch], y[batch])
                     running.update(loss, y[batch], predictions)
                     show(running.figures(), 1)
                     if pressed():
                         break
-                if running.seen == len(x):
-                    figures = running.figures()
-                    if validation is not None:
-                        results = evaluate(model, *validation, batch_size)
-                        figures |= {f"val_{name}": value for name, value in results.items()}
+                figures = running.figures()
+                complete = running.seen == len(x)
+                if complete and validation is not None:
+                    judged = _judge(model, *validation, batch_size, stop=pressed)
+                    figures |= {f"val_{name}": value for name, value in judged.figures().items()}
+                    complete = judged.seen == len(validation[0])
+                if complete:
+                    _check_finite(model, figures)
                     show(figures, 0)
                     history.append(figures)
             if pressed():
                 history.interrupted = True
                 if verbose:
                     print("\nStopped by Ctrl-C; what was learned is kept.")
-                return
+                break
+    return history
 
 
 def _train_batch(model: Model, goal: Objective, x: Array, y: Array) -> tuple[float, Array]:
@@ -164,34 +174,59 @@ def _train_batch(model: Model, goal: Objective, x: Array, y: Array) -> tuple[flo
     return loss, goal.predictions(z)
 
 
-def evaluate(model: Model, x: Array, y: Array, batch_size: int) -> Figures:
+def evaluate(model: Model, x: Array, y: Array, batch_size: int, verbose: str | int = 0) -> Figures:
     """The loss and the metrics over x and y, outside training."""
-    goal = objective(model.stack, _compiled(model))
+    check_batch_size(batch_size)
+    steps = -(-len(x) // batch_size)
+    with progress(verbose, "evaluate", steps) as show, _quiet():
+        return _judge(model, x, y, batch_size, show=show).figures()
+
+
+def _judge(
+    model: Model,
+    x: Array,
+    y: Array,
+    batch_size: int,
+    stop: Callable[[], bool] = lambda: False,
+    show: Show = lambda figures, done: None,
+) -> "Running":
+    goal = objective(model.stack, compiled_loss(model))
     y = goal.loss.targets(y, model.output_shape)
     running = Running(model, y)
     for batch in batches(len(x), batch_size):
         z = chain.infer(goal.layers, x[batch].astype(model.dtype, copy=False))
         running.update(goal.loss(y[batch], z), y[batch], goal.predictions(z))
-    return running.figures()
+        show(running.figures(), 1)
+        if stop():
+            break
+    return running
 
 
-def predict(model: Model, x: Array, batch_size: int) -> Array:
+def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> Array:
     """The model's output for every image of x, made a batch at a time."""
+    check_batch_size(batch_size)
     y = np.empty((len(x), *model.output_shape), model.dtype)
-    for batch in batches(len(x), batch_size):
-        y[batch] = chain.infer(model.stack, x[batch].astype(model.dtype, copy=False))
+    with progress(verbose, "predict", -(-len(x) // batch_size)) as show, _quiet():
+        for batch in batches(len(x), batch_size):
+            y[batch] = chain.infer(model.stack, x[batch].astype(model.dtype, copy=False))
+            show({}, 1)
     return y
 
 
 class Running:
-    """The running means of an epoch: the loss, and the model's metrics."""
+    """The running means of an epoch: the loss, and the model's metrics.
+
+    Raises ``DataError`` when a metric cannot be taken of labels like ``y``.
+    """
 
     def __init__(self, model: Model, y: Array) -> None:
         self.metrics = [
-            metric_table.get("Sequential", metric, y.ndim, model.output_shape)
+            metric_table.for_shapes("Sequential", metric, y.ndim, model.output_shape)
             for metric in model.metrics
         ]
         for metric in self.metrics:
+            # A metric that does not fit these labels should say so before the first step.
+            metric.update_state(y[:1], np.zeros((1, *model.output_shape), model.dtype))
             metric.reset_state()
         self.total = 0.0
         self.seen = 0
@@ -221,9 +256,11 @@ def arrays(who: str, x: Any, y: Any) -> tuple[Array, Array]:
         x, y = x.x, x.y
     elif y is None:
         raise DataError(f"{who}: expected a dataset, or x and y; got no y.")
-    x, y = images(who, x), np.asarray(y)
+    x, y = images(who, x), as_array(who, y)
     if y.dtype.kind not in "biuf" or y.ndim == 0:
         raise DataError(f"{who}: expected labels as an array of numbers, got {y.dtype} {y.shape}.")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise DataError(f"{who}: expected finite numbers, got NaN or infinity among the labels.")
     if len(x) != len(y):
         raise DataError(
             f"{who}: expected as many labels as images, got {len(x)} images and {len(y)} labels."
@@ -233,7 +270,7 @@ def arrays(who: str, x: Any, y: Any) -> tuple[Array, Array]:
 
 def images(who: str, x: Any) -> Array:
     """The images that the model was given, checked as ``arrays`` does."""
-    x = np.asarray(x.x if isinstance(x, Dataset) else x)
+    x = as_array(who, x.x if isinstance(x, Dataset) else x)
     if x.dtype.kind not in "biuf" or x.ndim == 0:
         raise DataError(f"{who}: expected images as an array of numbers, got {x.dtype} {x.shape}.")
     if not len(x):
@@ -241,6 +278,14 @@ def images(who: str, x: Any) -> Array:
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise DataError(f"{who}: expected finite numbers, got NaN or infinity among the images.")
     return np.asarray(x)
+
+
+def as_array(who: str, value: Any) -> Array:
+    """``value`` as an array; raises ``DataError`` for lists whose rows differ in length."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise DataError(f"{who}: expected an array, got rows of different shapes.") from None
 
 
 @contextmanager
@@ -272,12 +317,10 @@ def ctrl_c_sets_a_flag() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _progress(
-    verbose: str | int, title: str, steps: int
-) -> Iterator[Callable[[Figures, int], None]]:
+def progress(verbose: str | int, title: str, steps: int) -> Iterator[Show]:
     """Show figures as they come: a bar (1, "auto"), one line at the end (2), or nothing (0)."""
     if verbose not in ("auto", 0, 1, 2):
-        raise ConfigError(f"fit: expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
+        raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
     latest = ""
     if verbose in ("auto", 1):
         from tqdm import tqdm
@@ -304,12 +347,18 @@ def _line(figures: Figures) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
 
 
-def _compiled(model: Model) -> Loss:
+def compiled_loss(model: Model) -> Loss:
+    """The model's loss; raises ``ConfigError`` if it was never compiled."""
     if model.loss is None:
         raise ConfigError(
             "Sequential: expected a compiled model. Call compile(optimizer, loss, metrics) first."
         )
     return model.loss
+
+
+def _quiet() -> np.errstate:
+    # Numbers that run away are found in the loss and the weights, which names the layer.
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:
@@ -321,6 +370,19 @@ def _divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceErr
             where = f"the output of {layer.who}"
             break
     return DivergenceError(
-        f"Sequential: the loss became {loss}; the first to go was {where}. "
-        "Try a smaller learning rate."
+        f"Sequential: the loss became {loss}; the first to go was {where}. {SMALLER}"
     )
+
+
+def _check_finite(model: Model, figures: Figures) -> None:
+    """Raise ``DivergenceError`` if the last steps of an epoch broke the weights."""
+    for layer in model.stack:
+        for name, array in layer.arrays().items():
+            if not np.isfinite(array).all():
+                raise DivergenceError(
+                    f"{layer.who}: {name} is no longer finite after an epoch. {SMALLER}"
+                )
+    for name in ("loss", "val_loss"):
+        value = figures.get(name, 0.0)
+        if not np.isfinite(value):
+            raise DivergenceError(f"Sequential: {name} became {value}. {SMALLER}")

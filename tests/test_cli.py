@@ -113,6 +113,10 @@ FILES = {
     "range.h5": {"train_set_x": X, "train_set_y": Y, "list_classes": [0, 1]},
     "none.h5": {"train_set_x": X[:0], "train_set_y": Y[:0]},
     "size.h5": {"train_set_x": X[:, :32], "train_set_y": Y},
+    "one.h5": {"train_set_x": X, "train_set_y": Y * 0},
+    "slip.h5": {"train_set_x": X, "train_set_y": Y * 10**12},
+    "unit.h5": {"train_set_x": X / 255, "train_set_y": Y},
+    "order.h5": {"train_set_x": X, "train_set_y": Y, "list_classes": [5, 4, 3, 2, 1, 0]},
 }
 MISTAKES = [
     ([], "required: COMMAND"),
@@ -126,7 +130,7 @@ MISTAKES = [
     (["train", "--train", "train_few.h5"], "--train and --test together, got no --test"),
     ([*TRAIN, "--out", "full"], "full: expected a new or empty folder"),
     ([*TRAIN, "--out", "train_few.h5"], "expected a new or empty folder"),
-    ([*TRAIN, "--out", "train_few.h5/x"], "cannot be made: not a directory"),
+    ([*TRAIN, "--out", "train_few.h5/x"], "is not a folder to write to"),
     ([*TRAIN[:4], "size.h5"], "size.h5: expected images of shape (64, 64, 3)"),
     ([*TRAIN[:2], "keys.h5", *TRAIN[3:]], "expected one dataset named *_set_x, got none (a, b)"),
     ([*TRAIN[:2], "lengths.h5", *TRAIN[3:]], "expected 4 labels"),
@@ -136,7 +140,17 @@ MISTAKES = [
     ([*TRAIN[:2], "text.h5", *TRAIN[3:]], "text.h5: expected an HDF5 file"),
     ([*TRAIN[:2], "short.h5", *TRAIN[3:]], "short.h5: the HDF5 file is cut short"),
     ([*TRAIN[:2], "missing.h5", *TRAIN[3:]], "missing.h5: cannot be read"),
+    ([*TRAIN[:2], "one.h5", "--test", "one.h5"], "two classes or more, got 1"),
+    ([*TRAIN[:2], "slip.h5", *TRAIN[3:]], "without list_classes, got 1000000000000"),
+    ([*TRAIN[:2], "unit.h5", "--test", "unit.h5"], "expected images from 0 to 255"),
+    ([*TRAIN[:4], "order.h5"], "order.h5: expected the classes 0, 1, 2, 3, 4, 5, as in train_few"),
+    ([*TRAIN, "--x-key", "photos"], "expected a dataset 'photos', got list_classes, train_set_x"),
+    ([*TRAIN, "--out", "a" * 300], "file name too long"),
     ([*TRAIN, "--learning-rate", "1e37"], "Try a smaller learning rate"),
+    ([*TRAIN, "--learning-rate", "1e37", "--out", "mine"], "Try a smaller learning rate"),
+    ([*TRAIN, "--learning-rate", "1e38", "--epochs", "1"], "Try a smaller learning rate"),
+    (["evaluate", "named.keras", "order.h5"], "order.h5: expected the classes 0, 1"),
+    (["evaluate", "plain.keras", "train_few.h5"], "expected a model saved with its loss"),
     (["evaluate", "missing.keras", "train_few.h5"], "missing.keras: cannot be read"),
     (["evaluate", "train_few.h5", "train_few.h5"], "expected a .keras file"),
     (["evaluate", "model.keras", "size.h5"], "size.h5: expected images of shape (64, 64, 3)"),
@@ -161,9 +175,15 @@ def test_a_mistake_is_one_line_and_status_2(arguments, message, home, capsys):
     (home / "text.png").write_text("no picture")
     whole = (home / "train_few.h5").read_bytes()
     (home / "short.h5").write_bytes(whole[: len(whole) // 2])
+    (home / "mine").mkdir()
     (home / "full").mkdir()
     (home / "full/file").touch()
-    course((64, 64, 3), 6, seed=0).save("model.keras")
+    model = course((64, 64, 3), 6, seed=0)
+    model.save("plain.keras")
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.save("model.keras")
+    model.class_names = tuple("012345")
+    model.save("named.keras")
     Sequential([Input((8, 8, 3)), Conv2D(2, 3)], seed=0).save("strange.keras")
     before = sorted(home.rglob("*"))
 
@@ -173,7 +193,24 @@ def test_a_mistake_is_one_line_and_status_2(arguments, message, home, capsys):
     assert len(lines) == 1, captured.err
     assert lines[0].startswith("minicnn: ")
     assert message in lines[0]
-    assert sorted(path for path in home.rglob("*") if path.name != "runs") == before
+    assert sorted(home.rglob("*")) == before
+
+
+def test_predict_needs_no_labels_and_knows_logits(home, capsys):
+    """Pictures without labels are predicted; a model that ends in logits gives probabilities."""
+    from minicnn import Dense, Flatten
+    from minicnn.losses import SparseCategoricalCrossentropy
+
+    model = Sequential([Input((64, 64, 3)), Flatten(), Dense(6)], seed=0)
+    model.compile("sgd", SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.save("logits.keras")
+    broken("photos.H5", photos=X)
+    assert main(["predict", "logits.keras", "photos.H5", "--x-key", "photos"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert {line.split("\t")[2] for line in lines} == {"0.167"}
+    assert main(["evaluate", "logits.keras", "test_few.h5"]) == 0
+    assert "loss nan" not in capsys.readouterr().out
 
 
 def test_ctrl_c_saves_and_exits_130(home):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from minicnn.data import Dataset, batches, load_hdf5
+from minicnn.data import Dataset, batches, load_hdf5, load_images
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, DataError
 
@@ -74,6 +74,17 @@ def test_other_keys_names_and_images(write):
     assert load_hdf5(write(train_set_x=X / np.float32(255))).x.dtype == np.float32
 
 
+def test_names_as_h5py_writes_text(write):
+    """Class names written as Python strings are read like bytes."""
+    path = write(list_classes=lambda f, k: f.create_dataset(k, data=["no", "yes", "maybe"]))
+    assert load_hdf5(path).class_names == ("no", "yes", "maybe")
+
+
+def test_images_without_labels(write):
+    """``load_images`` asks for no labels."""
+    np.testing.assert_array_equal(load_images(write(train_set_y=None)), X)
+
+
 def test_a_compressed_file_with_a_userblock(tmp_path):
     """Compression and a block of the user's before the HDF5 part are no obstacle."""
     path = tmp_path / "a.h5"
@@ -105,7 +116,7 @@ def link(file, key):
 
 WRONG = {
     "no x": ({"train_set_x": None}, r"named \*_set_x, got none \(list_classes, train_set_y\)"),
-    "no y": ({"train_set_y": None}, r"named \*_set_y, got none .*Name it with y_key="),
+    "no y": ({"train_set_y": None}, r"named \*_set_y, got none .*Name it with y_key"),
     "two x": ({"test_set_x": X}, r"got two or more \(list_classes, test_set_x, train_set_x"),
     "a group": ({"train_set_x": lambda f, k: f.create_group(k)}, "got none"),
     "lengths": ({"train_set_y": Y[:5]}, "expected 6 labels, as many as there are images, got 5"),
@@ -114,15 +125,20 @@ WRONG = {
     "y rank": ({"train_set_y": Y.reshape(1, 6, 1)}, r"or one-hot, got \(1, 6, 1\)"),
     "y scalar": ({"train_set_y": np.int64(3)}, r"got \(\)"),
     "too large": ({"train_set_y": Y + 1}, "labels from 0 to 2, as there are 3 classes, got 3"),
-    "negative": ({"train_set_y": Y - 1, "list_classes": None}, "labels >= 0, got -1"),
+    "negative": ({"train_set_y": Y - 1, "list_classes": None}, "without list_classes, got -1"),
+    "a slip": ({"train_set_y": Y + 10**12, "list_classes": None}, "from 0 to 999.*got 10000000"),
     "one-hot twice": ({"train_set_y": np.ones((6, 3))}, "a single 1 in each"),
     "halves": ({"train_set_y": Y + 0.5}, "whole numbers"),
     "nan label": ({"train_set_y": Y * np.nan}, "whole numbers"),
-    "text labels": ({"train_set_y": np.array([b"a"] * 6)}, "labels that are numbers"),
+    "text labels": ({"train_set_y": np.array([b"a"] * 6)}, "expected numbers, got"),
     "no images": ({"train_set_x": X[:0], "train_set_y": Y[:0]}, "expected images, got none"),
     "no pixels": ({"train_set_x": X[:, :0]}, r"got none \(shape \(6, 0, 5, 3\)\)"),
     "int images": ({"train_set_x": X.astype(int)}, "uint8 or floating-point images, got int64"),
     "nan": ({"train_set_x": np.where(X < 300, np.nan, 0)}, "NaN or infinity in image 0"),
+    "filter": (
+        {"train_set_x": lambda f, k: f.create_dataset(k, data=X, scaleoffset=0)},
+        "expected no filters but gzip, shuffle, fletcher32, lzf",
+    ),
     "external": ({"train_set_x": external}, "points to data in other files"),
     "virtual": ({"train_set_x": virtual}, "points to data in other files"),
     "bomb": ({"train_set_x": bomb}, "claims 12,884,901,888 bytes, but the file holds 0"),
@@ -189,6 +205,8 @@ def test_dataset_checks_its_parts():
         Dataset(X, Y[:5])
     with pytest.raises(DataError, match="expected images, got none"):
         Dataset(X[:0], Y[:0])
+    with pytest.raises(DataError, match=r"labels \(m,\), got \(6, 4, 5, 3\) and \(6, 3\)"):
+        Dataset(X, np.eye(3)[Y])
 
 
 def test_batches_cover_everything_once():
@@ -216,6 +234,8 @@ def test_pictures_are_read_in_the_model_s_shape(tmp_path):
     exif[0x0112] = 6  # the camera was held upright: turn it clockwise
     Image.fromarray(turned).save(tmp_path / "b.png", exif=exif)
     assert load_image(tmp_path / "b.png", (4, 2, 3))[:, 0, 0].tolist() == [255, 255, 0, 0]
+    Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(tmp_path / "e.png")
+    assert load_image(tmp_path / "e.png", (4, 4, 1))[0, 0, 0] == 40_000 // 256
     (tmp_path / "c.png").write_text("no picture")
     with pytest.raises(DataError, match="expected a picture"):
         load_image(tmp_path / "c.png", (4, 4, 3))

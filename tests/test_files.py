@@ -89,11 +89,10 @@ def test_every_layer_comes_back(saved):
 
 
 def test_training_goes_on_with_the_same_numbers(saved):
-    """The optimizer's state comes back too: both models take the same next steps."""
+    """Optimizer and generator come back too: both models take the same next steps, to the bit."""
     model, path, x, y = saved
     again = load(path)
     for m in (model, again):
-        m.rng = np.random.default_rng(5)
         m.fit(x, y, epochs=2, verbose=0)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -246,7 +245,7 @@ DAMAGE = {
     ),
     "channels first": (
         lambda p: edited(p, layer_config(2, data_format="channels_first")),
-        "data_format='channels_first' is not supported",
+        "'data_format' = 'channels_first' is not supported",
     ),
     "dilation": (lambda p: edited(p, layer_config(2, dilation_rate=[2, 2])), "dilation_rate"),
     "bad argument": (lambda p: edited(p, layer_config(2, filters=-1)), "filters as a whole"),
@@ -280,6 +279,18 @@ DAMAGE = {
         ),
         "points to data in other files",
     ),
+    "bytes for numbers": (
+        lambda p: weights(p, replaced("layers/dense/vars/1", data=np.array([b"a"] * 5))),
+        "expected numbers",
+    ),
+    "negative iteration": (
+        lambda p: weights(p, replaced("optimizer/vars/0", data=-1)),
+        "iterations of 0 or more, got -1",
+    ),
+    "a generator of another kind": (
+        lambda p: rewrite(p, **{"metadata.json": b'{"minicnn": {"generator": {"a": 1}}}'}),
+        "makes no model",
+    ),
     "link": (lambda p: weights(p, linked), "is missing, or a link"),
 }
 
@@ -294,6 +305,41 @@ def test_damaged_files_get_one_line(damage, saved):
         load(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_numpy_numbers_as_arguments(tmp_path):
+    """Arguments that are NumPy's own numbers are saved like any other."""
+    model = Sequential([Input((3,)), Dense(np.int64(2)), Dense(np.int32(1))], seed=0)
+    model.compile(Adam(CosineDecay(np.float32(0.5), np.int64(5))), "mse")
+    model.save(tmp_path / "m.keras")
+    assert load(tmp_path / "m.keras").layers[0].units == 2
+
+
+def test_what_cannot_be_compiled_can_still_predict(saved):
+    """A file with an optimizer that is not here says so, and loads with compile=False."""
+    model, path, x, _ = saved
+    edited(path, lambda c: c["compile_config"]["optimizer"].update(class_name="Lion"))
+    with pytest.raises(ModelFileError, match=r"got 'Lion'.* load it with compile=False"):
+        load(path)
+    again = load(path, compile=False)
+    assert again.optimizer is None
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_damaged_model_files_never_crash(saved):
+    """Bytes changed anywhere give the model or a ModelFileError, and nothing else."""
+    _, path, _, _ = saved
+    good, mutate, refused = path.read_bytes(), np.random.default_rng(1), 0
+    for _ in range(300):
+        bad = bytearray(good)
+        for position in mutate.integers(0, len(bad), mutate.integers(1, 20)):
+            bad[position] = mutate.integers(256)
+        path.write_bytes(bad)
+        try:
+            load(path)
+        except ModelFileError:
+            refused += 1
+    assert refused > 50
 
 
 def test_saving_needs_the_right_name_and_a_folder(tmp_path):

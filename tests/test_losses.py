@@ -124,7 +124,7 @@ def test_mistakes_are_explained():
         categorical(LABELS, p)
     with pytest.raises(DataError, match=r"BinaryCrossentropy: expected labels from 0 to 1, got 2"):
         BinaryCrossentropy()(np.array([2]), np.array([[0.5]]))
-    with pytest.raises(ConfigError, match="label_smoothing from 0 to 1, got 2"):
+    with pytest.raises(ConfigError, match="label_smoothing as a number, 0 or more and 1"):
         CategoricalCrossentropy(label_smoothing=2)
-    with pytest.raises(ConfigError, match=r"expected loss to be a Loss or one of binary_cross"):
+    with pytest.raises(ConfigError, match=r"expected loss as Loss or one of binary_cross"):
         get("Sequential", "cross_entropy")

@@ -10,6 +10,7 @@ from minicnn.metrics import (
     BinaryAccuracy,
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
+    for_shapes,
     get,
     wilson_interval,
 )
@@ -42,11 +43,13 @@ def test_accuracy_means_what_the_shapes_say():
         (2, (6,), CategoricalAccuracy),
     ):
         for name in ("accuracy", "acc"):
-            metric = get("test", name, labels_rank, output_shape)
+            metric = for_shapes("test", get("test", name), labels_rank, output_shape)
             assert type(metric) is kind
             assert metric.name == name
-    with pytest.raises(ConfigError, match="expected metrics to be a Metric or one of binary_acc"):
-        get("test", "acuracy", 1, (6,))
+    with pytest.raises(
+        ConfigError, match="expected metrics as Metric or one of accuracy, acc, bin"
+    ):
+        get("test", "acuracy")
 
 
 def test_labels_that_do_not_fit():

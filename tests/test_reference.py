@@ -142,6 +142,14 @@ def test_impossible_sizes_are_explained():
         pool_forward(A, {"stride": 1})
     with pytest.raises(ConfigError, match="expected mode 'max' or 'average', got 'min'"):
         pool_forward(A, {"f": 2, "stride": 1}, mode="min")
+    with pytest.raises(ShapeError, match=r"expected b of shape \(1, 1, 1, 1\), got \(1, 1, 1, 2\)"):
+        conv_forward(A, np.ones((2, 2, 2, 1)), np.ones((1, 1, 1, 2)), {"stride": 1, "pad": 0})
+    with pytest.raises(ShapeError, match=r"expected W of shape \(3, 3, 3\), got \(3, 3, 1\)"):
+        conv_single_step(np.ones((3, 3, 3)), np.ones((3, 3, 1)), b[0])
+    with pytest.raises(ShapeError, match="zero_pad: expected X with 4 axes"):
+        zero_pad(A[0], 1)
+    with pytest.raises(ConfigError, match="expected the cache of pool_forward, got one of 4"):
+        pool_backward(A, (A, W, b, {}))
     _, cache = conv_forward(A, np.ones((2, 2, 2, 1)), b, {"stride": 1, "pad": 0})
     with pytest.raises(ShapeError, match=r"expected dZ of shape \(1, 2, 2, 1\)"):
         conv_backward(np.ones((1, 3, 3, 1)), cache)

@@ -417,13 +417,19 @@ def test_arguments_that_make_no_sense():
         (lambda: Conv2D(3, 3, activation="rleu"), "Did you mean 'relu'"),
         (lambda: Dense(0), "units as a whole number"),
         (lambda: Dense(2, kernel_initializer="glorot"), "Did you mean"),
-        (lambda: Dropout(1), "rate from 0 to below 1, got 1"),
-        (lambda: BatchNorm(axis=0), "but 0, the batch"),
-        (lambda: BatchNorm(momentum=2), "momentum from 0 to 1"),
-        (lambda: BatchNorm(epsilon=0), "epsilon above 0"),
-        (lambda: Softmax(axis=0), "but 0, the batch"),
-        (lambda: ReLU(negative_slope=-1), "negative_slope of 0 or more"),
-        (lambda: ReLU(max_value=1, threshold=2), "max_value of at least threshold"),
+        (lambda: Dropout(1), "rate as a number, 0 or more and below 1, got 1"),
+        (lambda: BatchNorm(axis=0), "other than 0, the batch"),
+        (lambda: BatchNorm(momentum=2), "momentum as a number, 0 or more and 1 or less, got 2"),
+        (lambda: BatchNorm(epsilon=0), "epsilon as a number, above 0, got 0"),
+        (lambda: Softmax(axis=0), "other than 0, the batch"),
+        (lambda: ReLU(negative_slope=-1), "negative_slope as a number, 0 or more"),
+        (lambda: ReLU(max_value=1, threshold=2), "max_value as a number, 2 or more, got 1"),
+        (lambda: Dropout("a"), "rate as a number, 0 or more and below 1, got 'a'"),
+        (lambda: Rescaling(None), "scale as a number, got None"),
+        (lambda: Sequential(Dense(2)), "expected a list of layers"),
+        (lambda: Sequential(seed=-1), "seed as a whole number of 0 or more"),
+        (lambda: model.compile("sgd", "mse", 5), "metrics as a list, got 5"),
+        (lambda: model.set_weights(None), "expected a list of arrays"),
         (lambda: Input((0, 3)), "whole numbers above 0"),
         (lambda: Input(3), "whole numbers above 0"),
         (lambda: Sequential([Input((4, 4, 1)), MaxPool(2, padding=2)]), "smaller than the window"),
@@ -489,3 +495,92 @@ def test_repr_is_the_call():
     assert repr(Conv2D(8, 4, padding="same")) == "Conv2D(8, 4, padding='same')"
     assert repr(Dense(6, "softmax")) == "Dense(6, activation='softmax')"
     assert repr(Adam(0.01)) == "Adam(learning_rate=0.01)"
+
+
+def test_an_optimizer_trains_one_model():
+    """An optimizer that has another model's momenta is refused, not silently shared."""
+    first, second = compiled(), network()
+    with pytest.raises(ConfigError, match="expected an optimizer of its own, got the Adam"):
+        second.compile(first.optimizer, "sparse_categorical_crossentropy")
+    first.compile(first.optimizer, "mse")
+
+
+def test_a_failed_build_can_be_tried_again():
+    """A model that does not fit one size is built for the next as if nothing had been."""
+    model = Sequential([Conv2D(4, 3), MaxPool(2), Conv2D(4, 9), Flatten(), Dense(2)], seed=0)
+    with pytest.raises(ShapeError, match="Conv2D 'conv2d_1'"):
+        model.predict(X)
+    assert model.predict(np.zeros((1, 32, 32, 3))).shape == (1, 2)
+    layer = Dense(2, bias_initializer="orthogonal")
+    with pytest.raises(ConfigError, match="Orthogonal"):
+        Sequential([Input((3,)), layer])
+    assert not layer.built
+    assert layer.params == {}
+
+
+def test_a_last_step_that_breaks_the_weights_is_found():
+    """A step that runs away after the last loss was taken does not pass for training."""
+    model = compiled(optimizer=SGD(1e39))
+    with pytest.raises(DivergenceError, match="Conv2D 'conv2d': kernel is no longer finite"):
+        model.fit(X, Y, batch_size=50, verbose=0)
+    assert model.history.epoch == []
+
+
+def test_a_metric_that_does_not_fit_is_found_before_the_first_step():
+    """Labels that a metric cannot take raise before any weight has moved."""
+    model = network()
+    model.compile("sgd", "categorical_crossentropy", ["sparse_categorical_accuracy"])
+    before = model.get_weights()
+    with pytest.raises(DataError, match="SparseCategoricalAccuracy: expected labels of shape"):
+        model.fit(X, np.eye(2)[Y], verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    assert model.history is None
+
+
+def test_a_layer_by_hand_takes_whole_numbers_and_lists():
+    """Run by itself a layer makes floats of whole numbers; what is no number is refused."""
+    y, _ = AvgPool(2).forward(np.arange(16).reshape(1, 4, 4, 1))
+    assert y[0, :, :, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert ReLU().forward([[-1, 2]])[0].tolist() == [[0, 2]]
+    with pytest.raises(DataError, match="ReLU: expected numbers, got <U1"):
+        ReLU().forward([["a"]])
+
+
+def test_backward_with_what_does_not_belong_together():
+    """A dy of another shape, and too few caches, are refused by name."""
+    for layer in (ReLU(), Softmax(), Flatten(), Activation("tanh"), MaxPool(1), GlobalAvgPool()):
+        _, cache = layer.forward(np.ones((2, 2, 2, 3)))
+        with pytest.raises(ShapeError, match=f"{type(layer).__name__}: expected dy of shape"):
+            layer.backward(np.ones((1, 2)), cache)
+    model = network()
+    y, caches = model.forward(X)
+    with pytest.raises(ConfigError, match="expected the 11 caches of one forward pass, got 10"):
+        model.backward(y, caches[1:])
+    assert model.backward(y.astype("f8"), caches)[1]["dense.bias"].dtype == np.float32
+
+
+def test_kernels_are_the_models_own():
+    """A layer that was built for other kernels is refused, not changed behind its model's back."""
+    first = network()
+    with pytest.raises(ConfigError, match="vectorized kernels, got"):
+        Sequential([Input((8, 8, 3)), *first.layers[:2]], kernels="reference")
+    assert first.layers[1].kernel_set == "vectorized"
+
+
+def test_ctrl_c_in_validation_leaves_the_epoch_out():
+    """An epoch whose validation was cut short is not recorded, and fit returns at once."""
+    model = compiled()
+    flatten, judged = model.layers[-3], []
+    original = flatten.forward
+
+    def forward(x, *, training=False, rng=None):
+        if not training:
+            judged.append(len(x))
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(x, training=training, rng=rng)
+
+    flatten.forward = forward
+    history = model.fit(X, Y, batch_size=10, epochs=5, validation_data=(X, Y), verbose=0)
+    assert history.interrupted
+    assert history.epoch == []
+    assert judged == [10]

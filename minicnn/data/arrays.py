@@ -9,7 +9,7 @@ from minicnn.errors import ConfigError, DataError
 from minicnn.shapes import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images, their labels and what the labels mean.
 
@@ -29,6 +29,13 @@ class Dataset:
     """Where it came from, for messages."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "x", np.asarray(self.x))
+        object.__setattr__(self, "y", np.asarray(self.y))
+        if self.x.ndim < 2 or self.y.ndim != 1:
+            raise DataError(
+                f"{self.source}: expected images of shape (m, H, W, C) and labels (m,), "
+                f"got {self.x.shape} and {self.y.shape}."
+            )
         if len(self.x) != len(self.y):
             raise DataError(
                 f"{self.source}: expected as many labels as images, "

@@ -39,12 +39,23 @@ def load_hdf5(
         x = hdf5.read(str(path), file, x_key, DataError)
         y = hdf5.read(str(path), file, y_key, DataError)
         listed = "list_classes" in names
-        class_names = hdf5.read(str(path), file, "list_classes", DataError) if listed else None
+        class_names = (
+            hdf5.read(str(path), file, "list_classes", DataError, text=True) if listed else None
+        )
     x = _images(f"{path}: {x_key}", x)
     y = _labels(f"{path}: {y_key}", y, len(x))
     texts = () if class_names is None else tuple(map(_text, class_names.reshape(-1)))
     _check_range(f"{path}: {y_key}", y, len(texts))
     return Dataset(x, y, texts, path.name)
+
+
+def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array:
+    """Read the images of an HDF5 file that need have no labels; see ``load_hdf5``."""
+    path = Path(path)
+    with hdf5.opened(path, DataError) as file:
+        names = hdf5.datasets(str(path), file, DataError)
+        x_key = _key(path, names, x_key, "_set_x", "x_key")
+        return _images(f"{path}: {x_key}", hdf5.read(str(path), file, x_key, DataError))
 
 
 def _key(path: Path, names: list[str], wanted: str | None, ending: str, argument: str) -> str:
@@ -58,7 +69,7 @@ def _key(path: Path, names: list[str], wanted: str | None, ending: str, argument
         count = "two or more" if found else "none"
         raise DataError(
             f"{path}: expected one dataset named *{ending}, got {count} ({there}). "
-            f"Name it with {argument}=."
+            f"Name it with {argument}."
         )
     return found[0]
 
@@ -79,8 +90,6 @@ def _images(who: str, x: Array) -> Array:
 
 
 def _labels(who: str, y: Array, images: int) -> Array:
-    if y.dtype.kind not in "biuf":
-        raise DataError(f"{who}: expected labels that are numbers, got {y.dtype}.")
     # (1, 6) is one one-hot row beside one image, and six labels beside six.
     one_hot = y.ndim == 2 and (1 not in y.shape or len(y) == images != y.size)
     if y.ndim not in (1, 2):
@@ -101,11 +110,14 @@ def _labels(who: str, y: Array, images: int) -> Array:
 
 
 def _check_range(who: str, y: Array, classes: int) -> None:
-    wrong = (y < 0) | (y >= classes) if classes else y < 0
+    # Without names the largest label tells how many classes there are: let it not be a slip.
+    limit = classes or max(1000, len(y))
+    wrong = (y < 0) | (y >= limit)
     if wrong.any():
-        bounds = f"from 0 to {classes - 1}, as there are {classes} classes" if classes else ">= 0"
+        why = f"as there are {classes} classes" if classes else "without list_classes"
+        bounds = f"from 0 to {limit - 1}, {why}"
         raise DataError(f"{who}: expected labels {bounds}, got {y[wrong][0]}.")
 
 
 def _text(name: Any) -> str:
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+    return " ".join(str(name).split())

@@ -1,6 +1,7 @@
 """Single pictures from image files."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,18 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
             f"{path}: expected a model for images with 1 or 3 channels, got {channels}."
         )
     try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture).convert(modes[channels])
-            resized = upright.resize((width, height), Image.Resampling.BOX)
+        # What Pillow remarks on damaged EXIF data and the like is of no use here.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I;16"):
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            if upright.mode in ("I", "F"):
+                raise DataError(f"{path}: expected 8 or 16 bits a channel, got {upright.mode}.")
+            resized = upright.convert(modes[channels]).resize((width, height), Image.Resampling.BOX)
             return np.asarray(resized, np.uint8).reshape(shape)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise DataError(
-            f"{path}: expected a picture (PNG, JPEG, ...), got something else."
-        ) from None
+    except DataError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
+        raise DataError(f"{path}: expected a picture (PNG, JPEG, ...), got another file.") from None

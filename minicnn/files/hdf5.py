@@ -12,11 +12,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minicnn.errors import MiniCNNError
 from minicnn.files.atomic import reason
 from minicnn.shapes import Array, Shape
 
-FILTERS = {"gzip", "lzf", None}
+FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+"""The filters that come with h5py, by their numbers in HDF5; others run code of their own."""
+
+TEXTS_LIMIT = 100_000
+"""How many strings of any length a dataset may hold to be read."""
 DAMAGE = (KeyError, OSError, RuntimeError, TypeError, ValueError)
 """What h5py raises on a file whose bytes make no sense."""
 
@@ -80,10 +86,12 @@ def read(
     name: str,
     error: type[MiniCNNError],
     shape: Shape | None = None,
+    text: bool = False,
 ) -> Array:
     """The dataset ``name`` in ``group``, whole; raises ``error`` if it is not safe to read.
 
-    ``shape``, if given, is the only one that will do.
+    ``shape``, if given, is the only one that will do. Numbers are read, and with
+    ``text`` strings too.
     """
     import h5py
 
@@ -96,7 +104,14 @@ def read(
             raise error(f"{what}: expected a dataset, got a group.")
         if shape is not None and dataset.shape != shape:
             raise error(f"{what}: expected shape {shape}, got {dataset.shape}.")
-        _check(what, dataset, error)
+        if text and h5py.check_string_dtype(dataset.dtype) is not None:
+            _check(what, dataset, "SO", error)
+            if dataset.size > TEXTS_LIMIT:
+                raise error(
+                    f"{what}: expected at most {TEXTS_LIMIT:,} names, got {dataset.size:,}."
+                )
+            return np.asarray(dataset.asstr(errors="replace")[()])
+        _check(what, dataset, "biuf", error)
         return dataset[()]  # type: ignore[no-any-return]
     except DAMAGE as problem:
         if isinstance(problem, MiniCNNError):
@@ -106,13 +121,19 @@ def read(
         raise error(f"{what} does not fit in memory.") from None
 
 
-def _check(what: str, dataset: Any, error: type[MiniCNNError]) -> None:
+def _check(what: str, dataset: Any, kinds: str, error: type[MiniCNNError]) -> None:
     if dataset.external or dataset.is_virtual:
         raise error(f"{what} points to data in other files, which minicnn does not read.")
-    if dataset.dtype.hasobject or dataset.dtype.kind not in "biufS":
+    if dataset.dtype.kind not in kinds:
         raise error(f"{what}: expected numbers, got {dataset.dtype}.")
-    if dataset.compression not in FILTERS:
-        raise error(f"{what}: expected gzip, lzf or no compression, got {dataset.compression}.")
+    properties = dataset.id.get_create_plist()
+    for i in range(properties.get_nfilters()):
+        number, _, _, name = properties.get_filter(i)
+        if number not in FILTERS:
+            raise error(
+                f"{what}: expected no filters but {', '.join(FILTERS.values())}, "
+                f"got {name.decode('utf-8', 'replace')!r}."
+            )
     if dataset.shape is None:
         raise error(f"{what}: expected numbers, got an empty dataset.")
     stored = dataset.id.get_storage_size()

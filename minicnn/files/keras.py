@@ -1,6 +1,6 @@
 """Keras 3's own file of a model, ``.keras``: a zip of JSON and HDF5.
 
-    metadata.json        {"keras_version", "date_saved"}, and "minicnn" with class names
+    metadata.json        {"keras_version", "date_saved"}, and in "minicnn" what Keras has not
     config.json          the layers with their arguments, and how the model was compiled
     model.weights.h5     layers/<class in snake case>[_n]/vars/0, 1, ...
                          optimizer/vars/0 (iteration), 1 (learning rate), 2, ...
@@ -12,8 +12,9 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,9 @@ from minicnn.shapes import Array, Shape
 
 KERAS_VERSION = "3.8.0"
 """The release of Keras whose layout this is; later ones read it too."""
+
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What zipfile raises on bytes that make no sense."""
 
 JSON_LIMIT = 16 << 20
 """The largest config.json or metadata.json that is read, in bytes."""
@@ -56,6 +60,8 @@ class SavedModel:
     compiled: dict[str, Any] | None = None
     optimizer: list[Array] = field(default_factory=list)
     class_names: list[str] = field(default_factory=list)
+    generator: Any = None
+    """The state of the model's generator, as NumPy gives it; None in Keras' own files."""
 
 
 def save(path: str | os.PathLike[str], model: SavedModel) -> None:
@@ -63,7 +69,7 @@ def save(path: str | os.PathLike[str], model: SavedModel) -> None:
     metadata = {
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S"),
-        "minicnn": {"class_names": model.class_names},
+        "minicnn": {"class_names": model.class_names, "generator": model.generator},
     }
     with replacing(path) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         archive.writestr("metadata.json", json.dumps(metadata))
@@ -144,41 +150,51 @@ def _group_names(layers: Sequence[SavedLayer]) -> list[str | None]:
     return names
 
 
-Rebuild = Callable[[SavedModel], tuple[list[list[Shape]], list[Shape]]]
+def read_model(path: str | os.PathLike[str]) -> tuple[SavedModel, bytes]:
+    """The model at ``path`` without its arrays, and the file of arrays for ``read_arrays``.
 
-
-def load(path: str | os.PathLike[str], rebuild: Rebuild) -> SavedModel:
-    """Read the model at ``path``.
-
-    ``rebuild`` is given the model without its weights, and answers with the shapes of
-    the arrays that each layer has, and the optimizer has; the
-    file must hold exactly those. Raises ``ModelFileError`` with one line if not.
+    Raises ``ModelFileError`` with one line when the file is not a model.
     """
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
             metadata = _json(path, archive, "metadata.json")
             model = _read_config(path, _json(path, archive, "config.json"))
-            data = _member(path, archive, "model.weights.h5", path.stat().st_size)
+            # Arrays hardly shrink: a member far larger than its file is a trap.
+            data = _member(path, archive, "model.weights.h5", 16 * path.stat().st_size)
+    except ModelFileError:
+        raise
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {reason(error)}.") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
-        raise ModelFileError(
-            f"{path}: expected a .keras file, got a file of another kind."
-        ) from None
+    except BAD_ZIP:
+        raise ModelFileError(f"{path}: expected a .keras file, got another kind.") from None
     extra = metadata.get("minicnn")
-    names = extra.get("class_names") if isinstance(extra, Mapping) else None
+    extra = extra if isinstance(extra, dict) else {}
+    names = extra.get("class_names")
     model.class_names = [str(name) for name in names] if isinstance(names, list) else []
-    shapes, slots = rebuild(model)
+    model.generator = extra.get("generator")
+    return model, data
+
+
+def read_arrays(
+    path: str | os.PathLike[str],
+    model: SavedModel,
+    data: bytes,
+    shapes: Sequence[Sequence[Shape]],
+    optimizer_shapes: Sequence[Shape] | None,
+) -> None:
+    """Fill in the arrays of ``model``, which must have exactly these shapes, layer by layer.
+
+    Raises ``ModelFileError`` with one line if they have not.
+    """
+    path = Path(path)
     with hdf5.opened_bytes(data, str(path), ModelFileError) as file:
-        for layer, group, expected in zip(
-            model.layers, _group_names(model.layers), shapes, strict=True
-        ):
+        groups = _group_names(model.layers)
+        for layer, group, expected in zip(model.layers, groups, shapes, strict=True):
             if group is not None:
                 layer.weights = _read_vars(path, file, f"layers/{group}", expected)
-        if model.compiled is not None and "optimizer" in file:
-            model.optimizer = _read_vars(path, file, "optimizer", slots)
-    return model
+        if optimizer_shapes is not None and "optimizer" in file:
+            model.optimizer = _read_vars(path, file, "optimizer", optimizer_shapes)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

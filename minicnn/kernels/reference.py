@@ -40,6 +40,7 @@ def zero_pad(X: Array, pad: int | Pair | Pads) -> Array:
     >>> zero_pad(np.ones((4, 3, 3, 2)), 2).shape
     (4, 7, 7, 2)
     """
+    _expect_rank("zero_pad", "X", X, 4)
     height, width = _pads("zero_pad", pad)
     return np.pad(X, ((0, 0), height, width, (0, 0)))
 
@@ -54,7 +55,10 @@ def conv_single_step(a_slice_prev: Array, W: Array, b: Array) -> float:
     >>> conv_single_step(np.ones((2, 2, 3)), np.ones((2, 2, 3)), np.ones((1, 1, 1)))
     13.0
     """
-    return float(np.sum(a_slice_prev * W) + b.item())
+    _expect_shape("conv_single_step", "W", W, a_slice_prev.shape)
+    if np.size(b) != 1:
+        raise ShapeError(f"conv_single_step: expected b with one number, got shape {np.shape(b)}.")
+    return float(np.sum(a_slice_prev * W) + np.asarray(b).item())
 
 
 def conv_forward(
@@ -87,6 +91,7 @@ def conv_forward(
     f_H, f_W, _, n_C = W.shape
     m = A_prev.shape[0]
 
+    _expect_shape("conv_forward", "b", b, (1, 1, 1, n_C))
     A_prev_pad = zero_pad(A_prev, pads)
     Z = np.zeros((m, n_H, n_W, n_C))
     for i in range(m):
@@ -114,7 +119,7 @@ def conv_backward(dZ: Array, cache: ConvCache) -> tuple[Array, Array, Array]:
     >>> dA_prev[0, :, :, 0].tolist()
     [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
-    A_prev, W, b, hparameters = cache
+    A_prev, W, b, hparameters = _unpacked("conv_backward", cache, 4)
     _, (stride_h, stride_w), pads, out = _windows("conv_backward", A_prev, W, hparameters)
     f_H, f_W, _, n_C = W.shape
     m, n_H_prev, n_W_prev, _ = A_prev.shape
@@ -205,7 +210,7 @@ def pool_backward(dA: Array, cache: PoolCache, mode: str = "max") -> Array:
     [[0.0, 0.0], [0.0, 1.0]]
     """
     _expect_mode("pool_backward", mode)
-    A_prev, hparameters = cache
+    A_prev, hparameters = _unpacked("pool_backward", cache, 2)
     size, (stride_h, stride_w), _, (n_H, n_W) = _pool_windows("pool_backward", A_prev, hparameters)
     f_H, f_W = size
     m, _, _, n_C = A_prev.shape
@@ -348,6 +353,13 @@ def _hyperparameters(who: str, hparameters: Hyperparameters, *names: str) -> tup
             f"got {sorted(hparameters)}."
         )
     return tuple(hparameters[name] for name in names)
+
+
+def _unpacked(who: str, cache: tuple[Any, ...], parts: int) -> tuple[Any, ...]:
+    if len(cache) != parts:
+        forward = who.replace("backward", "forward")
+        raise ConfigError(f"{who}: expected the cache of {forward}, got one of {len(cache)} parts.")
+    return cache
 
 
 def _expect_rank(who: str, argument: str, value: Array, rank: int) -> None:

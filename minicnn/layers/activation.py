@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn import activations
-from minicnn.errors import ConfigError, ShapeError
+from minicnn.config import number
 from minicnn.layers.base import Grads, Layer
-from minicnn.shapes import Array, Shape
+from minicnn.shapes import Array, Shape, axis_of, check_axis
 
 
 class ActivationCache(NamedTuple):
@@ -32,11 +32,12 @@ class Activation(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
         """y = f(x)."""
-        y = activations.get(self.who, self.activation).forward(x)
+        y = activations.get(self.who, self.activation).forward(self.check_input(x))
         return y, ActivationCache(y)
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
         """dx = dy * f'(x), with f'(x) found from y."""
+        self.check_dy(dy, cache.y.shape)
         return activations.get(self.who, self.activation).gradient(dy, cache.y), {}
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
@@ -80,7 +81,8 @@ class ReLU(Layer):
     """y = x above ``threshold``, else negative_slope * (x - threshold); at most ``max_value``.
 
     With the defaults, y = max(x, 0). The gradient at the corners is that of the
-    flat side, as in Keras. All three arguments must be 0 or more.
+    flat side, as in Keras. All three arguments must be 0 or more, and
+    ``max_value`` at least ``threshold``.
 
     >>> ReLU(max_value=6).forward(np.array([[-1.0, 2.0, 9.0]]))[0].tolist()
     [[0.0, 2.0, 6.0]]
@@ -94,18 +96,10 @@ class ReLU(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        for argument, value in (
-            ("max_value", max_value or 0.0),
-            ("negative_slope", negative_slope),
-            ("threshold", threshold),
-        ):
-            if value < 0:
-                raise ConfigError(f"{self.who}: expected {argument} of 0 or more, got {value!r}.")
-        if max_value is not None and max_value < threshold:
-            raise ConfigError(
-                f"{self.who}: expected max_value of at least threshold {threshold!r}, "
-                f"got {max_value!r}."
-            )
+        number(self.who, "negative_slope", negative_slope, least=0)
+        number(self.who, "threshold", threshold, least=0)
+        if max_value is not None:
+            number(self.who, "max_value", max_value, least=threshold)
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
@@ -114,6 +108,7 @@ class ReLU(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
         """y, piece by piece linear in x."""
+        x = self.check_input(x)
         if self.threshold == 0.0 and self.negative_slope == 0.0:
             y = activations.relu(x)
         else:
@@ -126,6 +121,7 @@ class ReLU(Layer):
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
         """dx = dy where x lies between threshold and max_value, negative_slope * dy below."""
         y = cache.y
+        self.check_dy(dy, y.shape)
         rising = y > float(self.threshold)
         if self.max_value is not None:
             rising &= y < float(self.max_value)
@@ -144,31 +140,26 @@ class Softmax(Layer):
 
     def __init__(self, axis: int = -1, name: str | None = None) -> None:
         super().__init__(name)
-        if not isinstance(axis, int) or axis == 0:
-            raise ConfigError(
-                f"{self.who}: expected axis as a whole number but 0, the batch, got {axis!r}."
-            )
+        check_axis(self.who, axis)
         self.axis = axis
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The input's; raises ``ShapeError`` if it has no such axis."""
-        if not -len(input_shape) <= self.axis <= len(input_shape):
-            raise ShapeError(
-                f"{self.who}: expected input with an axis {self.axis}, "
-                f"got (N, {', '.join(map(str, input_shape))})."
-            )
+        axis_of(self.who, self.axis, input_shape)
         return input_shape
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
         """y, whose sum along the axis is 1."""
+        x = self.check_input(x)
         self.output_shape(x.shape[1:])
         y = activations.softmax(x, self.axis)
         return y, ActivationCache(y)
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
         """dx = y * (dy - sum of dy * y)."""
+        self.check_dy(dy, cache.y.shape)
         return activations.softmax_gradient(dy, cache.y, self.axis), {}
 
     def split_activation(self) -> tuple[Layer | None, str | None]:

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minicnn.config import Configurable, accepted
-from minicnn.errors import ConfigError, ShapeError
+from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.shapes import Array, DType, Shape
 
@@ -48,6 +48,11 @@ class Layer(Configurable):
 
     why_not_sharded: ClassVar[str] = ""
     """Why a batch is not the sum of its parts to this layer in training; empty when it is."""
+
+    NOT_BUILT: ClassVar[str] = (
+        "{who}: expected a built layer, got one that is not. Put it in a model that starts with "
+        "Input(shape), or call build(input_shape, rng, dtype)."
+    )
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
@@ -79,6 +84,10 @@ class Layer(Configurable):
         self.output_shape(input_shape)
         self.input_shape = input_shape
         self.dtype = np.dtype(dtype)
+
+    def unbuild(self) -> None:
+        """Forget the arrays, as after a build that failed half-way."""
+        self.input_shape, self.params, self.state = None, {}, {}
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -136,10 +145,7 @@ class Layer(Configurable):
     def param(self, name: str) -> Array:
         """One of ``params``; raises ``ConfigError`` if the layer was never built."""
         if name not in self.params:
-            raise ConfigError(
-                f"{self.who}: expected a built layer, got one without {name!r}. Put it in a "
-                "model that starts with Input(shape), or call build(input_shape, rng, dtype)."
-            )
+            raise ConfigError(self.NOT_BUILT.format(who=self.who))
         return self.params[name]
 
     @classmethod
@@ -177,9 +183,25 @@ class Layer(Configurable):
             + _remedy(expected, shape)
         )
 
-    def _check_dy(self, dy: Array, y_shape: Shape) -> None:
-        if dy.shape != y_shape:
-            raise ShapeError(f"{self.who}: expected dy of shape {y_shape}, got {dy.shape}.")
+    def check_input(self, x: Any) -> Array:
+        """``x`` as an array of floating-point numbers; whole numbers take the layer's dtype.
+
+        Raises ``ShapeError`` unless its shape fits, ``DataError`` unless it holds numbers.
+        """
+        x = np.asarray(x)
+        if x.dtype.kind in "biu":
+            x = x.astype(self.dtype)
+        elif x.dtype.kind != "f":
+            raise DataError(f"{self.who}: expected numbers, got {x.dtype}.")
+        self.check_shape(x.shape)
+        return np.asarray(x)
+
+    def check_dy(self, dy: Array, y_shape: Shape) -> None:
+        """Raise ``ShapeError`` unless ``dy`` has the shape of the output."""
+        if np.shape(dy) != y_shape:
+            raise ShapeError(
+                f"{self.who}: expected dy of shape {y_shape}, as y has, got {np.shape(dy)}."
+            )
 
 
 def _show(shape: tuple[int | str, ...]) -> str:

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.errors import ConfigError, ShapeError
+from minicnn.config import number
+from minicnn.errors import ConfigError
 from minicnn.layers.base import ExpectedShape, Grads, Layer
-from minicnn.shapes import Array, DType, Shape
+from minicnn.shapes import Array, DType, Shape, axis_of, check_axis
 
 
 class BatchNormCache(NamedTuple):
@@ -50,14 +51,9 @@ class BatchNorm(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        if not isinstance(axis, int) or axis == 0:
-            raise ConfigError(
-                f"{self.who}: expected axis as a whole number but 0, the batch, got {axis!r}."
-            )
-        if not 0 <= momentum <= 1:
-            raise ConfigError(f"{self.who}: expected momentum from 0 to 1, got {momentum!r}.")
-        if epsilon <= 0:
-            raise ConfigError(f"{self.who}: expected epsilon above 0, got {epsilon!r}.")
+        check_axis(self.who, axis)
+        number(self.who, "momentum", momentum, least=0, most=1)
+        number(self.who, "epsilon", epsilon, above=0)
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
@@ -98,9 +94,8 @@ class BatchNorm(Layer):
     ) -> tuple[Array, BatchNormCache]:
         """y, normalized by the batch in training and by the moving statistics outside it."""
         if not self.built:
-            raise ConfigError(f"{self.who}: expected a built layer. Put it in a model.")
-        self.check_shape(x.shape)
-        x = self._channels_last(x)
+            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        x = self._channels_last(self.check_input(x))
         mean = variance = None
         if training and self.trainable:
             count = x.size // x.shape[-1]
@@ -126,7 +121,7 @@ class BatchNorm(Layer):
         """
         x_hat, inverse_deviation, mean, _ = cache
         dy = self._channels_last(dy)
-        self._check_dy(dy, x_hat.shape)
+        self.check_dy(dy, x_hat.shape)
         sum_dy = self.kernels.channel_sums(dy)
         sum_dy_x_hat = self.kernels.channel_sums(dy * x_hat)
         factor = inverse_deviation * self.params["gamma"] if self.scale else inverse_deviation
@@ -155,13 +150,7 @@ class BatchNorm(Layer):
 
     def _channel_axis(self, input_shape: Shape) -> int:
         """Which axis of one input holds the channels, counted from the front."""
-        axis = self.axis - 1 if self.axis > 0 else self.axis + len(input_shape)
-        if not 0 <= axis < len(input_shape):
-            raise ShapeError(
-                f"{self.who}: expected input with an axis {self.axis}, "
-                f"got (N, {', '.join(map(str, input_shape))})."
-            )
-        return axis
+        return axis_of(self.who, self.axis, input_shape) - 1
 
     def _channels_last(self, x: Array) -> Array:
         return np.moveaxis(x, self._channel_axis(x.shape[1:]) + 1, -1)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads, Layer
 from minicnn.shapes import Array
 
@@ -35,6 +36,10 @@ def backward(
     Layers that are not trainable give none. Without ``need_dx`` the way back ends at
     the first layer that learns, and what is returned as dx means nothing.
     """
+    if len(caches) != len(layers):
+        raise ConfigError(
+            f"backward: expected the {len(layers)} caches of one forward pass, got {len(caches)}."
+        )
     grads: Grads = {}
     learning = [i for i, layer in enumerate(layers) if layer.trainable and layer.params]
     last = 0 if need_dx else min(learning, default=len(layers))

@@ -92,7 +92,7 @@ class Conv2D(Weighted):
     ) -> tuple[Array, Conv2DCache]:
         """The convolution, then the activation."""
         kernel = self.param("kernel")
-        self.check_shape(x.shape)
+        x = self.check_input(x)
         _, strides, pads, _ = self.windows(x.shape[1:])
         z = self.kernels.conv2d(x, kernel, self.params.get("bias"), strides, pads)
         y, kept = self.activate(z)
@@ -111,7 +111,7 @@ class Conv2D(Weighted):
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
         x, y = cache
         _, strides, pads, out = self.windows(x.shape[1:])
-        self._check_dy(dy, (len(x), *out, int(self.filters)))
+        self.check_dy(dy, (len(x), *out, int(self.filters)))
         dz = self.back_through_activation(dy, y)
         dx, dkernel, dbias = self.kernels.conv2d_backward(
             dz, x, self.params["kernel"], strides, pads, need_dx

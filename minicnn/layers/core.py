@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn.config import number
 from minicnn.errors import ConfigError
 from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
 from minicnn.shapes import Array, Shape
@@ -40,8 +41,7 @@ class Input(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, NoCache]:
         """y = x."""
-        self.check_shape(x.shape)
-        return x, NoCache()
+        return self.check_input(x), NoCache()
 
     def backward(self, dy: Array, cache: NoCache) -> tuple[Array, Grads]:
         """dx = dy."""
@@ -74,6 +74,8 @@ class Rescaling(Layer):
 
     def __init__(self, scale: float, offset: float = 0.0, name: str | None = None) -> None:
         super().__init__(name)
+        number(self.who, "scale", scale)
+        number(self.who, "offset", offset)
         self.scale = scale
         self.offset = offset
 
@@ -81,7 +83,7 @@ class Rescaling(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, NoCache]:
         """y = scale * x + offset."""
-        y = x * float(self.scale)
+        y = self.check_input(x) * float(self.scale)
         if self.offset:
             y += float(self.offset)
         return y, NoCache()
@@ -112,8 +114,10 @@ class Flatten(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, FlattenCache]:
         """(N, all the rest)."""
-        return x.reshape(x.shape[0], int(np.prod(x.shape[1:]))), FlattenCache(x.shape)
+        x = self.check_input(x)
+        return x.reshape(len(x), *self.output_shape(x.shape[1:])), FlattenCache(x.shape)
 
     def backward(self, dy: Array, cache: FlattenCache) -> tuple[Array, Grads]:
         """dy in the shape of x."""
+        self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
         return dy.reshape(cache.shape), {}

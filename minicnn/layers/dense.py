@@ -66,7 +66,7 @@ class Dense(Weighted):
     ) -> tuple[Array, DenseCache]:
         """The product, then the activation."""
         kernel = self.param("kernel")
-        self.check_shape(x.shape)
+        x = self.check_input(x)
         z = x @ kernel
         if self.use_bias:
             z += self.params["bias"]
@@ -83,7 +83,7 @@ class Dense(Weighted):
         return self._grads(self._dz(dy, cache), cache)
 
     def _dz(self, dy: Array, cache: DenseCache) -> Array:
-        self._check_dy(dy, (*cache.x.shape[:-1], int(self.units)))
+        self.check_dy(dy, (*cache.x.shape[:-1], int(self.units)))
         return self.back_through_activation(dy, cache.y)
 
     def _grads(self, dz: Array, cache: DenseCache) -> Grads:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.config import number
 from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads, Layer
 from minicnn.shapes import Array
@@ -33,14 +34,14 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, name: str | None = None) -> None:
         super().__init__(name)
-        if not 0 <= rate < 1:
-            raise ConfigError(f"{self.who}: expected rate from 0 to below 1, got {rate!r}.")
+        number(self.who, "rate", rate, least=0, below=1)
         self.rate = rate
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, DropoutCache]:
         """y, with some of its numbers dropped in training."""
+        x = self.check_input(x)
         if not training or not self.rate:
             return x, DropoutCache(None)
         if rng is None:
@@ -54,4 +55,7 @@ class Dropout(Layer):
 
     def backward(self, dy: Array, cache: DropoutCache) -> tuple[Array, Grads]:
         """dx = dy * the same mask and scale."""
-        return (dy if cache.scale is None else dy * cache.scale), {}
+        if cache.scale is None:
+            return dy, {}
+        self.check_dy(dy, cache.scale.shape)
+        return dy * cache.scale, {}

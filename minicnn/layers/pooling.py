@@ -72,7 +72,7 @@ class MaxPool(_Pool):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, MaxPoolCache]:
         """The maxima."""
-        self.check_shape(x.shape)
+        x = self.check_input(x)
         size, strides, pads, _ = self.windows(x.shape[1:])
         y = self.kernels.max_pool(x, size, strides, pads)
         return y, MaxPoolCache(x, y)
@@ -80,7 +80,7 @@ class MaxPool(_Pool):
     def backward(self, dy: Array, cache: MaxPoolCache) -> tuple[Array, Grads]:
         """dx: each dy at the pixel that won its window, added up where windows overlap."""
         x, y = cache
-        self._check_dy(dy, y.shape)
+        self.check_dy(dy, y.shape)
         size, strides, pads, _ = self.windows(x.shape[1:])
         return self.kernels.max_pool_backward(dy, x, y, size, strides, pads), {}
 
@@ -109,14 +109,14 @@ class AvgPool(_Pool):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, AvgPoolCache]:
         """The means."""
-        self.check_shape(x.shape)
+        x = self.check_input(x)
         size, strides, pads, _ = self.windows(x.shape[1:])
         return self.kernels.avg_pool(x, size, strides, pads), AvgPoolCache(x.shape)
 
     def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
         """dx: an equal share of each dy to every real pixel of its window."""
         image = cache.shape[1:]
-        self._check_dy(dy, (cache.shape[0], *self.output_shape(image)))
+        self.check_dy(dy, (cache.shape[0], *self.output_shape(image)))
         size, strides, pads, _ = self.windows(image)
         return self.kernels.avg_pool_backward(dy, cache.shape, size, strides, pads), {}
 
@@ -144,11 +144,11 @@ class GlobalAvgPool(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, AvgPoolCache]:
         """The mean of each channel."""
-        self.check_shape(x.shape)
+        x = self.check_input(x)
         return x.mean(axis=(1, 2), keepdims=self.keepdims), AvgPoolCache(x.shape)
 
     def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
         """dx = dy / (H * W) at every pixel."""
         n, h, w, c = cache.shape
-        self._check_dy(dy, (n, *self.output_shape((h, w, c))))
+        self.check_dy(dy, (n, *self.output_shape((h, w, c))))
         return np.broadcast_to(dy.reshape(n, 1, 1, c) / (h * w), cache.shape).copy(), {}

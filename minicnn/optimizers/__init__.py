@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from minicnn.config import find
+from minicnn.config import by_name, find
 from minicnn.optimizers.adam import Adam
 from minicnn.optimizers.base import Optimizer
 from minicnn.optimizers.sgd import SGD
 
 __all__ = ["SGD", "Adam", "Optimizer", "get"]
 
-_BY_NAME = {"adam": Adam, "Adam": Adam, "sgd": SGD, "SGD": SGD}
+_BY_NAME = by_name((Adam, SGD))
 
 
 def get(who: str, value: Any) -> Optimizer:

@@ -34,9 +34,9 @@ class Adam(Optimizer):
         epsilon: float = 1e-7,
     ) -> None:
         super().__init__(learning_rate)
-        self.beta_1 = self._check("beta_1", beta_1, below=1)
-        self.beta_2 = self._check("beta_2", beta_2, below=1)
-        self.epsilon = self._check("epsilon", epsilon)
+        self.beta_1 = self._number("beta_1", beta_1, below=1)
+        self.beta_2 = self._number("beta_2", beta_2, below=1)
+        self.epsilon = self._number("epsilon", epsilon)
 
     def update(self, param: Array, grad: Array, slots: Slots) -> None:
         """See the class."""

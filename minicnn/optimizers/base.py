@@ -1,11 +1,10 @@
 """The optimizer: one rule that turns a gradient into a step, applied to every parameter."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from minicnn.config import Configurable
+from minicnn.config import Configurable, number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule
@@ -33,8 +32,10 @@ class Optimizer(Configurable):
         if isinstance(learning_rate, Schedule | Mapping):
             self.learning_rate = schedules.get(type(self).__name__, learning_rate)
         else:
-            self.learning_rate = self._check("learning_rate", learning_rate)
+            self.learning_rate = self._number("learning_rate", learning_rate)
         self.iterations = 0
+        self.owner: object = None
+        """The model that this optimizer trains: what it remembers is of that one's parameters."""
         self.slots: dict[str, Slots] = {}
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
@@ -77,6 +78,10 @@ class Optimizer(Configurable):
 
     def set_state(self, params: Mapping[str, Array], state: Sequence[Array]) -> None:
         """Take over what ``get_state`` gave, for parameters of the same shapes."""
+        if not state[0] >= 0:
+            raise ConfigError(
+                f"{type(self).__name__}: expected iterations of 0 or more, got {state[0]}."
+            )
         self.iterations = int(state[0])
         values = iter(state[1 if isinstance(self.learning_rate, Schedule) else 2 :])
         for name, param in params.items():
@@ -89,10 +94,6 @@ class Optimizer(Configurable):
             self.slots[name] = {slot: np.zeros_like(param) for slot in self.slot_names}
         return self.slots[name]
 
-    def _check(self, argument: str, value: float, below: float = math.inf) -> float:
-        if not isinstance(value, int | float | np.number) or not 0 <= value < below:
-            bounds = f"from 0 to below {below}" if math.isfinite(below) else "of 0 or more"
-            raise ConfigError(
-                f"{type(self).__name__}: expected {argument} as a number {bounds}, got {value!r}."
-            )
+    def _number(self, argument: str, value: float, below: float | None = None) -> float:
+        number(type(self).__name__, argument, value, least=0, below=below)
         return float(value)

@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from minicnn.config import Configurable, find
-from minicnn.errors import ConfigError
+from minicnn.config import Configurable, find, number
 
 __all__ = ["CosineDecay", "Schedule", "get"]
 
@@ -41,8 +40,12 @@ class CosineDecay(Schedule):
         warmup_target: float | None = None,
         warmup_steps: int = 0,
     ) -> None:
-        if decay_steps <= 0:
-            raise ConfigError(f"CosineDecay: expected decay_steps above 0, got {decay_steps!r}.")
+        number("CosineDecay", "initial_learning_rate", initial_learning_rate, least=0)
+        number("CosineDecay", "decay_steps", decay_steps, least=1)
+        number("CosineDecay", "alpha", alpha, least=0)
+        number("CosineDecay", "warmup_steps", warmup_steps, least=0)
+        if warmup_target is not None:
+            number("CosineDecay", "warmup_target", warmup_target, least=0)
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.alpha = alpha

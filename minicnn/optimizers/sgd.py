@@ -29,7 +29,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(learning_rate)
-        self.momentum = self._check("momentum", momentum, below=1)
+        self.momentum = self._number("momentum", momentum, below=1)
         if nesterov and not momentum:
             raise ConfigError("SGD: expected momentum above 0 with nesterov=True, got 0.")
         self.nesterov = nesterov
