@@ -30,7 +30,7 @@ class PReLU(Layer):
 
     def forward(self, x, *, training=False, rng=None):
         slope = self.param("slope")
-        self.check_shape(x.shape)
+        x = self.check_input(x)
         return np.where(x > 0, x, slope * x), PReLUCache(x)
 
     def backward(self, dy, cache):

@@ -10,7 +10,7 @@ import numpy as np
 from minicnn import losses, optimizers, training
 from minicnn import metrics as metric_table
 from minicnn.config import save_config, snake_case
-from minicnn.data.arrays import Dataset
+from minicnn.data.arrays import Dataset, images, images_and_labels
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError, ShapeError
 from minicnn.files import keras
 from minicnn.kernels import check_kernels
@@ -200,7 +200,7 @@ class Sequential:
         chain.apply_state(self.stack, caches)
 
     def _batch(self, x: Any) -> Array:
-        x = training.images("Sequential", x)
+        x = images("Sequential", x)
         if not self.built:
             self.build(x.shape[1:])
         self.stack[0].check_shape(x.shape)
@@ -255,7 +255,7 @@ class Sequential:
         longer a number.
         """
         names = x.class_names if isinstance(x, Dataset) else ()
-        x, y = training.arrays("fit", x, y)
+        x, y = images_and_labels("fit", x, y)
         self._ready(x)
         validation = None
         if validation_data is not None:
@@ -267,7 +267,7 @@ class Sequential:
                     "fit: expected validation_data as a dataset or a pair (x, y), "
                     f"got {type(pair).__name__}."
                 )
-            validation = training.arrays("fit, validation_data", *pair)
+            validation = images_and_labels("fit, validation_data", *pair)
             self.stack[0].check_shape(validation[0].shape)
         if not isinstance(epochs, int | np.integer) or epochs < 1:
             raise ConfigError(f"fit: expected epochs of at least 1, got {epochs!r}.")
@@ -289,7 +289,7 @@ class Sequential:
         A list in the order of ``compile`` (just the loss if there are no metrics), or
         with ``return_dict`` a dictionary by name.
         """
-        x, y = training.arrays("evaluate", x, y)
+        x, y = images_and_labels("evaluate", x, y)
         self._ready(x)
         size = 32 if batch_size is None else batch_size
         figures = training.evaluate(self, x, y, size, verbose)
@@ -299,7 +299,7 @@ class Sequential:
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Array:
         """The output for every image of an array or a dataset."""
-        x = training.images("predict", x)
+        x = images("predict", x)
         self._ready(x)
         return training.predict(self, x, 32 if batch_size is None else batch_size, verbose)
 

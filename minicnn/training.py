@@ -18,8 +18,8 @@ import numpy as np
 
 from minicnn import metrics as metric_table
 from minicnn.activations import ACTIVATIONS
-from minicnn.data.arrays import Dataset, batches, check_batch_size
-from minicnn.errors import ConfigError, DataError, DivergenceError
+from minicnn.data.arrays import batches, check_batch_size
+from minicnn.errors import ConfigError, DivergenceError
 from minicnn.files.atomic import replacing
 from minicnn.layers import Layer, chain
 from minicnn.losses import Loss
@@ -242,50 +242,6 @@ class Running:
         """All means so far, by name."""
         loss = self.total / self.seen if self.seen else float("nan")
         return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
-
-
-def arrays(who: str, x: Any, y: Any) -> tuple[Array, Array]:
-    """The images and labels that ``fit`` was given, as a dataset or as two arrays.
-
-    Raises ``DataError`` unless they are numbers, finite, as many of one as of the
-    other, and not none.
-    """
-    if isinstance(x, Dataset):
-        if y is not None:
-            raise DataError(f"{who}: expected no y beside a dataset, which has its own labels.")
-        x, y = x.x, x.y
-    elif y is None:
-        raise DataError(f"{who}: expected a dataset, or x and y; got no y.")
-    x, y = images(who, x), as_array(who, y)
-    if y.dtype.kind not in "biuf" or y.ndim == 0:
-        raise DataError(f"{who}: expected labels as an array of numbers, got {y.dtype} {y.shape}.")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise DataError(f"{who}: expected finite numbers, got NaN or infinity among the labels.")
-    if len(x) != len(y):
-        raise DataError(
-            f"{who}: expected as many labels as images, got {len(x)} images and {len(y)} labels."
-        )
-    return x, y
-
-
-def images(who: str, x: Any) -> Array:
-    """The images that the model was given, checked as ``arrays`` does."""
-    x = as_array(who, x.x if isinstance(x, Dataset) else x)
-    if x.dtype.kind not in "biuf" or x.ndim == 0:
-        raise DataError(f"{who}: expected images as an array of numbers, got {x.dtype} {x.shape}.")
-    if not len(x):
-        raise DataError(f"{who}: expected images, got none.")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise DataError(f"{who}: expected finite numbers, got NaN or infinity among the images.")
-    return np.asarray(x)
-
-
-def as_array(who: str, value: Any) -> Array:
-    """``value`` as an array; raises ``DataError`` for lists whose rows differ in length."""
-    try:
-        return np.asarray(value)
-    except ValueError:
-        raise DataError(f"{who}: expected an array, got rows of different shapes.") from None
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Scale(Layer):
         self.params = {"gain": np.full(input_shape[-1], self.start, dtype)}
 
     def forward(self, x, *, training=False, rng=None):
-        self.check_shape(x.shape)
+        x = self.check_input(x)
         return x * self.params["gain"], ScaleCache(x)
 
     def backward(self, dy, cache):

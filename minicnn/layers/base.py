@@ -85,10 +85,6 @@ class Layer(Configurable):
         self.input_shape = input_shape
         self.dtype = np.dtype(dtype)
 
-    def unbuild(self) -> None:
-        """Forget the arrays, as after a build that failed half-way."""
-        self.input_shape, self.params, self.state = None, {}, {}
-
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, Any]:
@@ -137,6 +133,10 @@ class Layer(Configurable):
     def kernels(self) -> Kernels:
         """The kernels that this layer computes with."""
         return KERNELS[self.kernel_set]
+
+    def unbuild(self) -> None:
+        """Forget the arrays, as after a build that failed half-way."""
+        self.input_shape, self.params, self.state = None, {}, {}
 
     def arrays(self) -> dict[str, Array]:
         """All arrays that a model file keeps: ``params``, then ``state``."""
