@@ -101,14 +101,14 @@ def test_keras_names_are_aliases():
             assert getattr(minicnn.layers, name) is getattr(minicnn, ours)
 
 
-def test_readme_script_runs(tmp_path, monkeypatch):
-    """The script in the README trains, plots and saves, on a few pictures under its file names."""
+def test_readme_code_runs(tmp_path, monkeypatch, capsys):
+    """All code in the README runs, the script on a few pictures under its file names."""
     import h5py
 
     from minicnn.data.synthetic import fingers
 
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(from minicnn import.*?)```", text, flags=re.DOTALL)
+    script, layer, notebook = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "datasets").mkdir()
     x, y = fingers(24, seed=0)
@@ -118,6 +118,12 @@ def test_readme_script_runs(tmp_path, monkeypatch):
     exec(re.sub(r"epochs=\d+", "epochs=1", script), {})
     assert (tmp_path / "curves.png").exists()
     assert (tmp_path / "signs.keras").exists()
+    capsys.readouterr()
+    exec(layer, {})
+    assert " ".join(capsys.readouterr().out.split()) == (
+        "[[ 5. 7.] [13. 15.]] [[0. 0. 0. 0.] [0. 1. 0. 1.] [0. 0. 0. 0.] [0. 1. 0. 1.]]"
+    )
+    exec(notebook, {})
 
 
 def test_readme_names_both_commands():
