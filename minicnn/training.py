@@ -27,6 +27,9 @@ from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 from minicnn.shapes import Array, DType, Shape
 
+BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
+"""What the progress bar shows: shorter than tqdm's own, which would push out the figures."""
+
 SMALLER = "Try a smaller learning rate."
 
 Figures = dict[str, float]
@@ -281,7 +284,7 @@ def progress(verbose: str | int, title: str, steps: int) -> Iterator[Show]:
     if verbose in ("auto", 1):
         from tqdm import tqdm
 
-        with tqdm(total=steps, desc=title, unit="batch") as bar:
+        with tqdm(total=steps, desc=title, bar_format=BAR) as bar:
 
             def show(figures: Figures, done: int) -> None:
                 bar.set_postfix_str(_line(figures), refresh=not done)
