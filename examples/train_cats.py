@@ -49,6 +49,7 @@ def main():
     y = np.concatenate([train.y, train.y])
     steps = options.epochs * -(-len(x) // 32)
 
+    options.out.mkdir(parents=True, exist_ok=True)
     accuracies = []
     for seed in options.seeds:
         model = network(seed)
@@ -57,8 +58,9 @@ def main():
         history = model.fit(x, y, epochs=options.epochs, validation_data=test, verbose=2)
         accuracies.append(history.history["val_accuracy"][-1])
         print(f"seed {seed}: test accuracy {accuracies[-1]:.3f}")
-        plot_history(history, options.out / f"cats-{seed}.png")
+        model.class_names = train.class_names
         model.save(options.out / f"cats-{seed}.keras")
+        plot_history(history, options.out / f"cats-{seed}.png")
     print(f"mean test accuracy over seeds {options.seeds}: {np.mean(accuracies):.3f}")
 
 

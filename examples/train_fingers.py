@@ -32,6 +32,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
 
     if not (options.data / "train_fingers.h5").exists():
         write_fingers(options.data)
@@ -55,8 +56,8 @@ def main():
 
     loss, accuracy = model.evaluate(test)
     print(f"Test accuracy {accuracy:.3f}, loss {loss:.3f}")
-    plot_history(history, options.out / "fingers.png")
     model.save(options.out / "fingers.keras")
+    plot_history(history, options.out / "fingers.png")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ def main():
     options = parser.parse_args()
     train, test = find(options.data, options.train), find(options.data, options.test)
 
+    options.out.mkdir(parents=True, exist_ok=True)
     accuracies = []
     for seed in options.seeds:
         rng = np.random.default_rng(seed)
@@ -58,8 +59,9 @@ def main():
         history = model.fit(x, y, 64, options.epochs, verbose=2, validation_data=test)
         accuracies.append(history.history["val_accuracy"][-1])
         print(f"seed {seed}: test accuracy {accuracies[-1]:.3f}")
-        plot_history(history, options.out / f"signs-{options.model}-{seed}.png")
+        model.class_names = train.class_names
         model.save(options.out / f"signs-{options.model}-{seed}.keras")
+        plot_history(history, options.out / f"signs-{options.model}-{seed}.png")
     print(f"mean test accuracy over seeds {options.seeds}: {np.mean(accuracies):.3f}")
 
 

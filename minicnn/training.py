@@ -1,8 +1,9 @@
 """The loop behind ``fit``, ``evaluate`` and ``predict``.
 
-One step: draw a batch, go forward, take the loss and its gradient, go back, move
-the parameters. Figures of an epoch are running means over its batches, weighted
-by their sizes, as in Keras.
+One step is ``_train_batch``: go forward, take the loss and its gradient, go back, move
+the parameters. All else here is about that: the batches, what is shown, how it ends.
+Figures of an epoch are running means over its batches, weighted by their sizes, as in
+Keras.
 """
 
 import csv
@@ -10,13 +11,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from minicnn import metrics as metric_table
+from minicnn import threads
 from minicnn.activations import ACTIVATIONS
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.errors import ConfigError, DivergenceError
@@ -135,7 +137,7 @@ def fit(
         Running(model, validation[1])
     history = model.history = History()
     steps = -(-len(x) // batch_size)
-    with ctrl_c_sets_a_flag() as pressed, _quiet():
+    with ctrl_c_sets_a_flag() as pressed, _quiet(), _threads(model, batch_size):
         for epoch in range(epochs):
             running = Running(model, y)
             with progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
@@ -181,7 +183,7 @@ def evaluate(model: Model, x: Array, y: Array, batch_size: int, verbose: str | i
     """The loss and the metrics over x and y, outside training."""
     check_batch_size(batch_size)
     steps = -(-len(x) // batch_size)
-    with progress(verbose, "evaluate", steps) as show, _quiet():
+    with progress(verbose, "evaluate", steps) as show, _quiet(), _threads(model, batch_size):
         return _judge(model, x, y, batch_size, show=show).figures()
 
 
@@ -209,7 +211,8 @@ def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> 
     """The model's output for every image of x, made a batch at a time."""
     check_batch_size(batch_size)
     y = np.empty((len(x), *model.output_shape), model.dtype)
-    with progress(verbose, "predict", -(-len(x) // batch_size)) as show, _quiet():
+    steps = -(-len(x) // batch_size)
+    with progress(verbose, "predict", steps) as show, _quiet(), _threads(model, batch_size):
         for batch in batches(len(x), batch_size):
             y[batch] = chain.infer(model.stack, x[batch].astype(model.dtype, copy=False))
             show({}, 1)
@@ -313,6 +316,11 @@ def compiled_loss(model: Model) -> Loss:
             "Sequential: expected a compiled model. Call compile(optimizer, loss, metrics) first."
         )
     return model.loss
+
+
+def _threads(model: Model, batch_size: int) -> AbstractContextManager[None]:
+    image = sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack)
+    return threads.for_batches_of(image * batch_size)
 
 
 def _quiet() -> np.errstate:

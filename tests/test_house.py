@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
 FLOORS = [
     ["errors", "config", "shapes", "initializers", "activations", "metrics"],
-    ["kernels", "data", "files"],
+    ["kernels", "data", "files", "threads"],
     ["layers", "losses", "optimizers"],
     ["training", "summary"],
     ["sequential"],
@@ -64,8 +64,9 @@ def test_every_module_has_a_floor():
 
 
 def test_importing_is_cheap():
-    """``import minicnn`` loads neither h5py nor matplotlib nor tqdm nor Pillow."""
-    code = "import sys, minicnn; print({'h5py', 'matplotlib', 'tqdm', 'PIL'} & set(sys.modules))"
+    """``import minicnn`` loads neither h5py nor matplotlib, tqdm, Pillow or threadpoolctl."""
+    heavy = {"h5py", "matplotlib", "tqdm", "PIL", "threadpoolctl"}
+    code = f"import sys, minicnn; print({heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
@@ -121,7 +122,8 @@ def test_readme_code_runs(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     exec(layer, {})
     assert " ".join(capsys.readouterr().out.split()) == (
-        "[[ 5. 7.] [13. 15.]] [[0. 0. 0. 0.] [0. 1. 0. 1.] [0. 0. 0. 0.] [0. 1. 0. 1.]]"
+        "[[ 5. 7.] [13. 15.]] [[0. 0. 0. 0.] [0. 1. 0. 1.] [0. 0. 0. 0.] [0. 1. 0. 1.]] "
+        "(3, 3, 1, 2) [4. 4.]"
     )
     exec(notebook, {})
 

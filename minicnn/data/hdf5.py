@@ -69,7 +69,7 @@ def _key(path: Path, names: list[str], wanted: str | None, ending: str, argument
         count = "two or more" if found else "none"
         raise DataError(
             f"{path}: expected one dataset named *{ending}, got {count} ({there}). "
-            f"Name it with {argument}."
+            f"Name it with {argument} (--{argument.replace('_', '-')})."
         )
     return found[0]
 

@@ -10,8 +10,9 @@ cannot work, which raise ``ShapeError``.
 The second half is the same arithmetic under the names that the layers call
 (see ``minicnn.kernels``), so that a whole model can run on these loops.
 
-Everything is computed in double precision. The loops are the definition:
-the fast kernels are tested against them.
+Everything is computed in double precision. The second half is the definition of what
+the layers compute: the fast kernels are tested against it. ``who`` is whoever an
+error message should name.
 """
 
 from typing import Any
@@ -138,7 +139,7 @@ def conv_backward(dZ: Array, cache: ConvCache) -> tuple[Array, Array, Array]:
                     dA_prev_pad[i, rows, columns, :] += W[..., c] * dZ[i, h, w, c]
                     dW[..., c] += A_prev_pad[i, rows, columns, :] * dZ[i, h, w, c]
                     db[..., c] += dZ[i, h, w, c]
-    # The notebook's [pad:-pad] is empty for pad = 0; counting from the start is not.
+    # The notebook cuts the padding off with [pad:-pad], which for pad = 0 leaves nothing.
     return _inner(dA_prev_pad, pads, (n_H_prev, n_W_prev)), dW, db
 
 

@@ -56,9 +56,12 @@ def conv2d_backward(
 def _conv2d_dx(dy: Array, x_shape: Shape, kernel: Array, strides: Pair, pads: Pads) -> Array:
     """Gather what every pixel of x gets from the windows it was in, or scatter it back.
 
-    With stride 1 each pixel was in a full window of outputs, so dx is itself a
-    convolution: of dy with the kernel turned around, its channels exchanged. It reads
-    dy in long runs, where the general way adds up kh * kw overlapping pieces.
+    With stride 1, dx is itself a convolution, of dy with the kernel turned around and
+    c_in and c_out exchanged. In one dimension, from y[i] = x[i] k[0] + x[i + 1] k[1],
+
+        dx[i] = dy[i] k[0] + dy[i - 1] k[1],
+
+    which slides (k[1], k[0]) over dy. Other strides add dy's share to every window.
     """
     kh, kw, _, c_out = kernel.shape
     (top, bottom), (left, right) = pads
@@ -99,7 +102,7 @@ def max_pool_backward(
         if holds_nan:
             chosen |= np.isnan(candidate)
         chosen &= open_windows
-        open_windows ^= chosen
+        open_windows ^= chosen  # these have their winner; a later equal pixel gets nothing
         target += np.where(chosen, dy, 0)
     return _inner(dpadded, pads, x.shape)
 
@@ -149,7 +152,11 @@ def _inner(padded: Array, pads: Pads, shape: Shape) -> Array:
 
 
 def _windows(padded: Array, size: Shape, strides: Pair) -> Array:
-    """A read-only view of every window, (n, oh, ow, kh, kw, c), without a copy."""
+    """A read-only view of every window, (n, oh, ow, kh, kw, c), without a copy.
+
+    The array's strides say how many bytes lie between neighbours along each axis: from
+    one window to the next it is ``strides`` pixels, within a window one pixel.
+    """
     n, height, width, c = padded.shape
     by_image, by_row, by_column, by_channel = padded.strides
     return as_strided(

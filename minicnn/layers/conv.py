@@ -27,6 +27,11 @@ class Conv2D(Weighted):
             x_padded[n, h * stride_h + i, w * stride_w + j, c] * kernel[i, j, c, f])
 
     x is (N, H, W, C), the kernel (kh, kw, C, filters), y (N, H', W', filters).
+    Backward, each output's gradient dz goes to all that made it (kernels/reference.py):
+
+        dkernel[i, j, c, f] = sum over n, h, w of dz[n, h, w, f] * the pixel that met it
+        dbias[f] = sum over n, h, w of dz[n, h, w, f];   dx = the sum of dz * kernel, likewise
+
     ``padding`` is "valid" (none), "same" (H' = ceil(H / stride), the odd pixel at
     the bottom and right, as in Keras), or a number of pixels of zeros, a pair of
     them or ((top, bottom), (left, right)), which Keras does not have. Raises
@@ -105,7 +110,7 @@ class Conv2D(Weighted):
         return dx, grads
 
     def param_grads(self, dy: Array, cache: Conv2DCache) -> Grads:
-        """The gradients of kernel and bias, at half the cost of ``backward``."""
+        """The gradients of kernel and bias; dx, half of the work, is not asked of a first layer."""
         return self._backward(dy, cache, need_dx=False)[1]
 
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:

@@ -48,7 +48,7 @@ class _Pool(Layer):
 
 
 class MaxPoolCache(NamedTuple):
-    """What ``MaxPool.backward`` needs: where y equals x is where the gradient goes."""
+    """What ``MaxPool.backward`` needs: the gradient goes where x first equals y."""
 
     x: Array
     y: Array
