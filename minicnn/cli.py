@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         status: int = options.run(options)
+        sys.stdout.flush()  # a full disk or a closed pipe should be met here, not at exit
         return status
     except MiniCNNError as error:
         return _complain(str(error))

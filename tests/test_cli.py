@@ -253,3 +253,22 @@ def test_a_reader_that_leaves_early_is_no_error(home):
     result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert result.stderr == ""
     assert len(result.stdout.splitlines()) == 1
+
+
+def test_a_full_disk_is_one_line(home):
+    """Output that cannot be written is told in one line, not in a traceback at exit."""
+    from minicnn.applications import course
+
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    course((64, 64, 3), 6, seed=0).save("model.keras")
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            ["minicnn", "summary", "model.keras"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.stderr.splitlines() == ["minicnn: output: no space left on device."]
+    assert result.returncode == 2
