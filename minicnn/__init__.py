@@ -29,6 +29,7 @@ from minicnn.layers import (
 )
 from minicnn.optimizers import SGD, Adam
 from minicnn.sequential import Sequential, load_model
+from minicnn.threads import get_threads, set_threads
 from minicnn.training import History
 
 __version__ = "0.1.0"
@@ -63,5 +64,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "get_threads",
     "load_model",
+    "set_threads",
 ]

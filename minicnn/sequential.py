@@ -14,7 +14,8 @@ from minicnn.data.arrays import Dataset, images, images_and_labels
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError, ShapeError
 from minicnn.files import keras
 from minicnn.kernels import check_kernels
-from minicnn.layers import LAYERS, Input, Layer, chain
+from minicnn.layers import LAYERS, Input, Layer, chain, fusion
+from minicnn.layers.chain import Step
 from minicnn.layers.saving import restored_layer, saved_layer
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
@@ -30,7 +31,8 @@ class Sequential:
     ``seed`` starts the model's one generator, from which come the first weights, the
     order of the batches and what dropout drops; without it every model differs.
     ``dtype`` is "float32" or "float64"; ``kernels`` is "vectorized", or "reference" for
-    plain loops.
+    plain loops. ``fit``, ``evaluate`` and ``predict`` compute a convolution together with the
+    ReLU and the pooling after it; ``fuse=False`` runs them one by one.
 
     >>> model = Sequential([Input((4,)), Dense(3, activation="softmax")], seed=0)
     >>> model.predict(np.ones((2, 4))).shape
@@ -45,6 +47,7 @@ class Sequential:
         name: str = "sequential",
         dtype: str = "float32",
         kernels: str = "vectorized",
+        fuse: bool = True,
     ) -> None:
         if dtype not in ("float32", "float64"):
             raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
@@ -56,7 +59,9 @@ class Sequential:
             )
         self.rng = np.random.default_rng(seed)
         self.kernels = check_kernels("Sequential", kernels)
+        self.fuse = fuse and kernels == "vectorized"
         self.stack: list[Layer] = []
+        self._steps: Sequence[Step] | None = None
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: Sequence[str | Metric] = ()
@@ -101,6 +106,14 @@ class Sequential:
         if shape is not None:
             self._build_layer(layer, shape)
         self.stack.append(layer)
+        self._steps = None
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """What ``fit`` and ``predict`` run: the layers, with those fused that can be."""
+        if self._steps is None:
+            self._steps = fusion.fused(self.stack) if self.fuse else self.stack
+        return self._steps
 
     @property
     def built(self) -> bool:

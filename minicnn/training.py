@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -23,7 +23,10 @@ from minicnn.activations import ACTIVATIONS
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.errors import ConfigError, DivergenceError
 from minicnn.files.atomic import replacing
+from minicnn.kernels.vectorized import memory
 from minicnn.layers import Layer, chain
+from minicnn.layers.chain import Step
+from minicnn.layers.fusion import FusedConv
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
@@ -44,6 +47,8 @@ class Model(Protocol):
 
     @property
     def stack(self) -> Sequence[Layer]: ...  # noqa: D102
+    @property
+    def steps(self) -> Sequence[Step]: ...  # noqa: D102
     @property
     def params(self) -> dict[str, Array]: ...  # noqa: D102
     @property
@@ -93,27 +98,27 @@ class History:
 class Objective(NamedTuple):
     """What training makes small, seen from where the loss is taken."""
 
-    layers: list[Layer]
+    steps: list[Step]
     loss: Loss
     predictions: Callable[[Array], Array]
-    """Makes of the output of ``layers`` what the whole model would give."""
+    """Makes of the output of ``steps`` what the whole model would give."""
 
 
-def objective(layers: Sequence[Layer], loss: Loss) -> Objective:
-    """Take a last softmax or sigmoid off the layers and compute it with its cross-entropy.
+def objective(steps: Sequence[Step], loss: Loss) -> Objective:
+    """Take a last softmax or sigmoid off the steps and compute it with its cross-entropy.
 
     Together the two cannot overflow, and their gradient is (p - y) / N. Raises
     ``ConfigError`` when the loss expects logits and the model ends in an activation.
     """
-    trunk, name = layers[-1].split_activation()
+    trunk, name = steps[-1].split_activation()
     if name in ("softmax", "sigmoid") and getattr(loss, "from_logits", False):
         raise ConfigError(
             f"{type(loss).__name__}: expected logits, as from_logits=True says, got the output "
             f"of a {name}. Drop from_logits, or the last activation."
         )
     if name is None or name != loss.activation:
-        return Objective(list(layers), loss, lambda y: y)
-    rest = [*layers[:-1], trunk] if trunk else list(layers[:-1])
+        return Objective(list(steps), loss, lambda y: y)
+    rest = [*steps[:-1], trunk] if trunk else list(steps[:-1])
     return Objective(rest, loss.on_logits(), ACTIVATIONS[name].forward)
 
 
@@ -129,7 +134,7 @@ def fit(
 ) -> History:
     """Train for ``epochs``. Ctrl-C ends it after a batch; an epoch cut short is not recorded."""
     check_batch_size(batch_size)
-    goal = objective(model.stack, compiled_loss(model))
+    goal = objective(model.steps, compiled_loss(model))
     y = goal.loss.targets(y, model.output_shape)
     Running(model, y)
     if validation is not None:
@@ -137,11 +142,12 @@ def fit(
         Running(model, validation[1])
     history = model.history = History()
     steps = -(-len(x) // batch_size)
-    with ctrl_c_sets_a_flag() as pressed, _quiet(), _threads(model, batch_size):
+    with ctrl_c_sets_a_flag() as pressed, _at_work() as step:
         for epoch in range(epochs):
             running = Running(model, y)
             with progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
                 for batch in batches(len(x), batch_size, model.rng if shuffle else None):
+                    step.begin()
                     loss, predictions = _train_batch(model, goal, x[batch], y[batch])
                     running.update(loss, y[batch], predictions)
                     show(running.figures(), 1)
@@ -150,7 +156,7 @@ def fit(
                 figures = running.figures()
                 complete = running.seen == len(x)
                 if complete and validation is not None:
-                    judged = _judge(model, *validation, batch_size, stop=pressed)
+                    judged = _judge(model, *validation, batch_size, step, stop=pressed)
                     figures |= {f"val_{name}": value for name, value in judged.figures().items()}
                     complete = judged.seen == len(validation[0])
                 if complete:
@@ -168,23 +174,33 @@ def fit(
 def _train_batch(model: Model, goal: Objective, x: Array, y: Array) -> tuple[float, Array]:
     """One step: forward, loss, gradient, back, update. Returns the loss and the predictions."""
     assert model.optimizer is not None
-    x = x.astype(model.dtype, copy=False)
-    z, caches = chain.forward(goal.layers, x, True, model.rng)
+    x = _input(goal.steps, x, model.dtype)
+    z, caches = chain.forward(goal.steps, x, True, model.rng)
     loss = goal.loss(y, z)
     if not np.isfinite(loss):
-        raise _divergence(goal.layers, x, loss)
-    _, grads = chain.backward(goal.layers, goal.loss.gradient(y, z), caches, need_dx=False)
+        raise _divergence(model.stack, x.astype(model.dtype, copy=False), loss)
+    _, grads = chain.backward(goal.steps, goal.loss.gradient(y, z), caches, need_dx=False)
     model.optimizer.step(model.params, grads)
-    chain.apply_state(goal.layers, caches)
-    return loss, goal.predictions(z)
+    chain.apply_state(goal.steps, caches)
+    return loss, _own(goal.predictions(z), z)
+
+
+def _input(steps: Sequence[Step], x: Array, dtype: DType) -> Array:
+    """A batch in the model's dtype, unless the first step reads what is in a file."""
+    return x if isinstance(steps[0], FusedConv) else x.astype(dtype, copy=False)
+
+
+def _own(predictions: Array, z: Array) -> Array:
+    """Predictions that a metric may keep: z may lie in memory that the next step writes over."""
+    return z.copy() if predictions is z else predictions
 
 
 def evaluate(model: Model, x: Array, y: Array, batch_size: int, verbose: str | int = 0) -> Figures:
     """The loss and the metrics over x and y, outside training."""
     check_batch_size(batch_size)
     steps = -(-len(x) // batch_size)
-    with progress(verbose, "evaluate", steps) as show, _quiet(), _threads(model, batch_size):
-        return _judge(model, x, y, batch_size, show=show).figures()
+    with progress(verbose, "evaluate", steps) as show, _at_work() as step:
+        return _judge(model, x, y, batch_size, step, show=show).figures()
 
 
 def _judge(
@@ -192,15 +208,17 @@ def _judge(
     x: Array,
     y: Array,
     batch_size: int,
+    step: memory.Step,
     stop: Callable[[], bool] = lambda: False,
     show: Show = lambda figures, done: None,
 ) -> "Running":
-    goal = objective(model.stack, compiled_loss(model))
+    goal = objective(model.steps, compiled_loss(model))
     y = goal.loss.targets(y, model.output_shape)
     running = Running(model, y)
     for batch in batches(len(x), batch_size):
-        z = chain.infer(goal.layers, x[batch].astype(model.dtype, copy=False))
-        running.update(goal.loss(y[batch], z), y[batch], goal.predictions(z))
+        step.begin()
+        z = chain.infer(goal.steps, _input(goal.steps, x[batch], model.dtype))
+        running.update(goal.loss(y[batch], z), y[batch], _own(goal.predictions(z), z))
         show(running.figures(), 1)
         if stop():
             break
@@ -212,9 +230,10 @@ def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> 
     check_batch_size(batch_size)
     y = np.empty((len(x), *model.output_shape), model.dtype)
     steps = -(-len(x) // batch_size)
-    with progress(verbose, "predict", steps) as show, _quiet(), _threads(model, batch_size):
+    with progress(verbose, "predict", steps) as show, _at_work() as step:
         for batch in batches(len(x), batch_size):
-            y[batch] = chain.infer(model.stack, x[batch].astype(model.dtype, copy=False))
+            step.begin()
+            y[batch] = chain.infer(model.steps, _input(model.steps, x[batch], model.dtype))
             show({}, 1)
     return y
 
@@ -318,14 +337,18 @@ def compiled_loss(model: Model) -> Loss:
     return model.loss
 
 
-def _threads(model: Model, batch_size: int) -> AbstractContextManager[None]:
-    image = sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack)
-    return threads.for_batches_of(image * batch_size)
+@contextmanager
+def _at_work() -> Iterator[memory.Step]:
+    """All threads, memory that is used again, and no warnings.
 
-
-def _quiet() -> np.errstate:
-    # Numbers that run away are found in the loss and the weights, which names the layer.
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    Numbers that run away are found in the loss and the weights, which names the layer.
+    """
+    with (
+        threads.working(),
+        memory.reused() as step,
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+    ):
+        yield step
 
 
 def _divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:

@@ -1,4 +1,7 @@
-"""The vectorized kernels compute what the loops do."""
+"""The vectorized kernels compute what the loops do, however the work is cut."""
+
+from contextlib import contextmanager
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -7,7 +10,18 @@ from hypothesis import strategies as st
 
 from minicnn.errors import ConfigError
 from minicnn.kernels import check_kernels, reference, vectorized
+from minicnn.kernels.vectorized import (
+    Scale,
+    Tail,
+    convolution,
+    convolve,
+    convolve_backward,
+    memory,
+    pooling,
+    strips,
+)
 from minicnn.shapes import windows
+from minicnn.threads import set_threads, working
 
 small = st.integers(1, 3)
 
@@ -31,38 +45,183 @@ def geometries(draw):
     return image, windows("test", image, size, strides, padding)
 
 
+@st.composite
+def cuts(draw):
+    """Ways to cut the work: bytes a block, outputs a strip, the way back, shards."""
+    return (
+        draw(st.sampled_from([1, 500, strips.BLOCK_BYTES])),
+        draw(st.sampled_from([None, 1, 2, 3, 8])),
+        draw(st.sampled_from([None, "scatter", "gather", "share"])),
+        draw(st.integers(1, 3)),
+    )
+
+
+@contextmanager
+def cut_like_that(block_bytes, strip, way, threads):
+    """Within, work is cut in that way, whatever the rules would choose; None leaves it to them."""
+    chosen_strip, chosen_way = strips.strip_for, convolution._way_back
+
+    def strip_for(kernel, stride, ow, *cost):
+        return min(strip or chosen_strip(kernel, stride, ow, *cost), ow)
+
+    def way_back(place):
+        kh, kw = place.kernel[:2]
+        possible = place.strides == (1, 1) and all(
+            max(pads) < k for pads, k in zip(place.pads, (kh, kw), strict=True)
+        )
+        return way if way and (possible or way == "scatter") else chosen_way(place)
+
+    set_threads(threads)
+    strips.cut_for.cache_clear()
+    with (
+        working(),
+        mock.patch.object(strips, "BLOCK_BYTES", block_bytes),
+        mock.patch.object(convolution, "BLOCK_BYTES", block_bytes),
+        mock.patch.object(pooling, "BLOCK_BYTES", block_bytes),
+        mock.patch.object(strips, "strip_for", strip_for),
+        mock.patch.object(convolution, "_way_back", way_back),
+    ):
+        yield
+    set_threads(None)
+    strips.cut_for.cache_clear()
+
+
 dtypes = st.sampled_from([("float64", 1e-12), ("float32", 1e-4)])
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=150, deadline=None)
-@given(geometries(), small, small, st.integers(0, 3), st.booleans(), dtypes, seeds)
-def test_convolution_agrees_with_the_loops(geometry, c, filters, n, biased, precision, seed):
-    """Forward and backward convolution agree with the loops on generated shapes."""
+@settings(max_examples=1000, deadline=None)
+@given(geometries(), small, small, st.integers(0, 3), st.booleans(), dtypes, seeds, cuts())
+def test_convolution_agrees_with_the_loops(geometry, c, filters, n, biased, precision, seed, cut):
+    """Forward and backward convolution agree with the loops on 1,000 generated shapes."""
     (image, place), (dtype, tolerance), rng = geometry, precision, np.random.default_rng(seed)
     x = rng.standard_normal((n, *image, c)).astype(dtype)
     kernel = rng.standard_normal((*place.size, c, filters)).astype(dtype)
     bias = rng.standard_normal(filters).astype(dtype) if biased else None
     dy = rng.standard_normal((n, *place.out, filters)).astype(dtype)
-    results = [
-        (
-            k.conv2d(x, kernel, bias, place.strides, place.pads),
-            *k.conv2d_backward(dy, x, kernel, place.strides, place.pads),
-        )
-        for k in (reference, vectorized)
+    how = place.strides, place.pads
+    expected = [
+        reference.conv2d(x, kernel, bias, *how),
+        *reference.conv2d_backward(dy, x, kernel, *how),
     ]
-    for expected, got in zip(*results, strict=True):
-        assert got.dtype == dtype
-        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * 10)
-    assert (
-        vectorized.conv2d_backward(dy, x, kernel, place.strides, place.pads, need_dx=False)[0]
-        is None
+    with cut_like_that(*cut):
+        got = [
+            vectorized.conv2d(x, kernel, bias, *how),
+            *vectorized.conv2d_backward(dy, x, kernel, *how),
+        ]
+        none, *alone = vectorized.conv2d_backward(dy, x, kernel, *how, need_dx=False)
+    assert none is None
+    for a, b in zip(expected + expected[2:], got + alone, strict=True):
+        assert b.dtype == dtype
+        np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance * 10)
+
+
+tails = st.builds(
+    lambda relu, pool, size: Tail(relu, pool, size) if pool else Tail(relu),
+    st.booleans(),
+    st.sampled_from(["", "max", "avg"]),
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+)
+scales = st.sampled_from([None, Scale(0.5, 0.0), Scale(0.25, -1.0)])
+
+
+@settings(max_examples=1000, deadline=None)
+@given(geometries(), small, small, st.integers(0, 3), tails, scales, dtypes, seeds, cuts())
+def test_fused_is_one_after_the_other(geometry, c, filters, n, tail, scale, precision, seed, cut):
+    """A convolution with what surrounds it, in one pass or layer by layer, is the same.
+
+    All numbers are small multiples of 1/8, so nothing is rounded before the mean, and pixels
+    that tie, of which there are many, tie exactly.
+    """
+    (image, place), (dtype, tolerance), rng = geometry, precision, np.random.default_rng(seed)
+    assume(all(p <= o for p, o in zip(tail.size, place.out, strict=True)))
+
+    def eighths(*shape):
+        return (rng.integers(-8, 9, shape) / 8).astype(dtype)
+
+    raw = rng.integers(0, 9, (n, *image, c)).astype(np.uint8) if scale else eighths(n, *image, c)
+    kernel, bias = eighths(*place.size, c, filters), eighths(filters)
+    how, pooled = (place.strides, place.pads), (tail.size, tail.size, ((0, 0), (0, 0)))
+    x = raw.astype(dtype) * scale.scale + scale.offset if scale else raw
+    z = vectorized.conv2d(x, kernel, bias, *how)
+    a = np.maximum(z, 0) if tail.relu else z
+    y = a
+    if tail.pool:
+        y = (vectorized.max_pool if tail.pool == "max" else vectorized.avg_pool)(a, *pooled)
+    dy = eighths(*y.shape)
+    da = dy
+    if tail.pool == "max":
+        da = vectorized.max_pool_backward(dy, a, y, *pooled)
+    elif tail.pool == "avg":
+        da = vectorized.avg_pool_backward(dy, a.shape, *pooled)
+    dz = da * (z > 0) if tail.relu else da
+    dx, dkernel, dbias = vectorized.conv2d_backward(dz, x, kernel, *how)
+    if scale:
+        dx = dx * scale.scale
+    with cut_like_that(*cut):
+        got_y, trace = convolve(raw, kernel, bias, *how, tail, scale, training=True)
+        predicted, _ = convolve(raw, kernel, bias, *how, tail, scale)
+        got = convolve_backward(dy, raw, trace, kernel, *how, tail, scale)
+        none, *alone = convolve_backward(dy, raw, trace, kernel, *how, tail, scale, need_dx=False)
+    assert none is None
+    np.testing.assert_array_equal(predicted, got_y)
+    for b, a in zip((got_y, *got, *alone), (y, dx, dkernel, dbias, dkernel, dbias), strict=True):
+        assert b.dtype == dtype
+        np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance * 10)
+
+
+def test_fused_is_one_after_the_other_in_a_network_s_size():
+    """The same with the sizes of a real network, where blocks hold some rows of one image."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 70, 66, 32), dtype=np.float32)
+    kernel = rng.standard_normal((3, 3, 32, 32), dtype=np.float32)
+    how, pool = ((1, 1), ((1, 1), (1, 1))), ((4, 4), (4, 4), ((0, 0), (0, 0)))
+    z = vectorized.conv2d(x, kernel, None, *how)
+    y = vectorized.max_pool(z, *pool)
+    dy = rng.standard_normal(y.shape, dtype=np.float32)
+    wanted = vectorized.conv2d_backward(
+        vectorized.max_pool_backward(dy, z, y, *pool), x, kernel, *how
     )
+    got_y, trace = convolve(x, kernel, None, *how, Tail(False, "max", (4, 4)), training=True)
+    np.testing.assert_allclose(got_y, y, rtol=1e-4, atol=1e-4)
+    got = convolve_backward(dy, x, trace, kernel, *how, Tail(False, "max", (4, 4)))
+    alone = convolve_backward(dy, x, trace, kernel, *how, Tail(False, "max", (4, 4)), need_dx=False)
+    for a, b in zip((*got, *alone[1:]), (*wanted, *wanted[1:]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-2)
 
 
-@settings(max_examples=150, deadline=None)
-@given(geometries(), small, st.integers(0, 3), dtypes, seeds, st.booleans())
-def test_pooling_agrees_with_the_loops(geometry, c, n, precision, seed, nans):
+def test_the_strip_is_chosen_by_shape():
+    """Few channels make long strips, many none; a strip is never longer than the row."""
+    assert strips.strip_for((3, 3, 64, 64), 1, 32) == 1
+    assert strips.strip_for((4, 4, 3, 8), 1, 64) > 1
+    assert strips.strip_for((5, 5, 1, 6), 1, 28) > 1
+    assert strips.strip_for((5, 5, 1, 6), 1, 1) == 1
+
+
+def test_blocks_fit_the_cache_or_are_one_row():
+    """The columns of a block stay within BLOCK_BYTES, unless one row of the output is larger."""
+    for image, kernel in (((64, 64, 3), (4, 4, 3, 8)), ((9, 2000, 64), (3, 3, 64, 8))):
+        place = strips.geometry(image, kernel, (1, 1), ((1, 1), (1, 1)))
+        cut = strips.cut_for(place, 4)
+        size = cut.images * cut.rows * cut.strips * kernel[0] * cut.reach * kernel[2] * 4
+        assert size <= strips.BLOCK_BYTES or (cut.images, cut.rows) == (1, 1)
+
+
+def test_memory_is_used_again_from_step_to_step():
+    """The k-th array of a step lies where that of the last step did; others are apart."""
+    with memory.reused() as step:
+        first = [memory.empty((3, 2), np.dtype("float32")), memory.empty((5,), np.dtype("uint8"))]
+        step.begin()
+        second = [memory.empty((2, 2), np.dtype("float32")), memory.empty((4,), np.dtype("uint8"))]
+        assert [np.shares_memory(a, b) for a, b in zip(first, second, strict=True)] == [True] * 2
+        assert not np.shares_memory(*second)
+    outside = memory.empty((3, 2), np.dtype("float32"))
+    assert not np.shares_memory(outside, first[0])
+
+
+@settings(max_examples=300, deadline=None)
+@given(geometries(), small, st.integers(0, 3), dtypes, seeds, st.booleans(), cuts())
+def test_pooling_agrees_with_the_loops(geometry, c, n, precision, seed, nans, cut):
     """Both poolings agree with the loops, with many ties among the pixels and with NaN."""
     (image, place), (dtype, tolerance), rng = geometry, precision, np.random.default_rng(seed)
     assume(all(max(p) < k for p, k in zip(place.pads, place.size, strict=True)))
@@ -71,14 +230,15 @@ def test_pooling_agrees_with_the_loops(geometry, c, n, precision, seed, nans):
         x[rng.random(x.shape) < 0.1] = np.nan
     dy = rng.standard_normal((n, *place.out, c)).astype(dtype)
     how = place.size, place.strides, place.pads
-    expected, got = (k.max_pool(x, *how) for k in (reference, vectorized))
-    np.testing.assert_array_equal(got, expected)
-    expected, got = (k.max_pool_backward(dy, x, expected, *how) for k in (reference, vectorized))
-    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
-    expected, got = (k.avg_pool(x, *how) for k in (reference, vectorized))
-    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
-    expected, got = (k.avg_pool_backward(dy, x.shape, *how) for k in (reference, vectorized))
-    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+    with cut_like_that(*cut):
+        expected, got = (k.max_pool(x, *how) for k in (reference, vectorized))
+        np.testing.assert_array_equal(got, expected)
+        both = (k.max_pool_backward(dy, x, expected, *how) for k in (reference, vectorized))
+        np.testing.assert_allclose(*both, rtol=tolerance, atol=tolerance)
+        expected, got = (k.avg_pool(x, *how) for k in (reference, vectorized))
+        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+        expected, got = (k.avg_pool_backward(dy, x.shape, *how) for k in (reference, vectorized))
+        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
     assert got.dtype == dtype
 
 
@@ -97,19 +257,6 @@ def test_channel_sums_keep_their_digits():
     exact = x.astype(np.float64).sum(axis=(0, 1, 2))
     np.testing.assert_allclose(vectorized.channel_sums(x), exact, rtol=2e-7)
     np.testing.assert_allclose(reference.channel_sums(x[:2]), x[:2].sum(axis=(0, 1, 2)), rtol=1e-4)
-
-
-def test_blocks_of_one_image_or_many_give_the_same(monkeypatch):
-    """How many images share a block changes nothing but the order of a sum."""
-    rng = np.random.default_rng(0)
-    x, kernel = rng.standard_normal((7, 9, 9, 2)), rng.standard_normal((3, 3, 2, 4))
-    how = kernel, (2, 1), ((1, 0), (1, 1))
-    y = vectorized.conv2d(x, kernel, None, *how[1:])
-    whole = vectorized.conv2d_backward(y, x, *how)
-    monkeypatch.setattr(vectorized, "COLUMN_BYTES", 1)
-    np.testing.assert_allclose(vectorized.conv2d(x, kernel, None, *how[1:]), y, rtol=1e-12)
-    for a, b in zip(vectorized.conv2d_backward(y, x, *how), whole, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
 def test_unknown_kernels_are_named():

@@ -1,12 +1,18 @@
-"""Small networks run on one BLAS thread, unless the user has chosen."""
+"""Work is cut into shards on as many threads as the user wants, with one BLAS thread in each."""
 
+import os
+import subprocess
+import sys
 import threading
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import minicnn
 from minicnn import threads
-from minicnn.threads import SMALL_BATCH, for_batches_of
+from minicnn.errors import ConfigError
+from minicnn.threads import get_threads, product, set_threads, shards, working
 
 
 def blas_threads():
@@ -14,30 +20,89 @@ def blas_threads():
 
 
 @pytest.fixture(autouse=True)
-def two_threads(monkeypatch):
-    """Start from two threads, whatever this machine and its user have chosen."""
+def no_choice(monkeypatch):
+    """Start from no choice, whatever the user of this machine has set, and leave none."""
     for name in threads.CHOICES:
         monkeypatch.delenv(name, raising=False)
-    with threadpool_limits(2, user_api="blas"):
-        if blas_threads() != 2:
-            pytest.skip("this BLAS cannot use two threads")
-        yield
-
-
-def test_small_batches_get_one_thread():
-    """Within a small run BLAS has one thread, and after it as many as before."""
-    with for_batches_of(SMALL_BATCH):
-        assert blas_threads() == 1
-    assert blas_threads() == 2
-    with for_batches_of(SMALL_BATCH + 1):
-        assert blas_threads() == 2
+    yield
+    set_threads(None)
 
 
 def test_the_user_s_choice_stands(monkeypatch):
-    """A number of threads that the user has set is not changed."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    with for_batches_of(1):
-        assert blas_threads() == 2
+    """set_threads goes before the environment, and that before the number of cores."""
+    assert get_threads() == len(os.sched_getaffinity(0))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert get_threads() == 3
+    set_threads(5)
+    assert get_threads() == 5
+    set_threads(None)
+    assert get_threads() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert get_threads() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", True])
+def test_a_wrong_number_is_refused(wrong):
+    """A number of threads is a whole one of at least 1."""
+    with pytest.raises(ConfigError, match=r"set_threads: expected a whole number of at least 1"):
+        set_threads(wrong)
+
+
+def test_shards_cover_the_range_in_order_each_on_its_own_thread():
+    """Three threads get three runs of ten images, and the results come back in order."""
+    set_threads(3)
+    barrier = threading.Barrier(3, timeout=10)
+
+    def work(first, last):
+        barrier.wait()  # passes only when all three are at work at once
+        return first, last, threading.get_ident()
+
+    with working():
+        results = shards(10, work)
+    assert [result[:2] for result in results] == [(0, 3), (3, 6), (6, 10)]
+    assert len({result[2] for result in results}) == 3
+
+
+def test_there_is_one_shard_outside_work_and_within_a_shard():
+    """Outside ``working`` nothing is cut, and a shard is not cut again."""
+    set_threads(4)
+    assert shards(8, lambda first, last: (first, last)) == [(0, 8)]
+    with working():
+        inner = shards(2, lambda first, last: shards(8, lambda a, b: (a, b)))
+        assert inner == [[(0, 8)], [(0, 8)]]
+        assert len(shards(8, lambda first, last: 0)) == 4  # and afterwards all is as before
+
+
+def test_an_error_in_a_shard_reaches_the_caller():
+    """What a worker raises is raised where the work was asked for, and the workers live on."""
+    set_threads(2)
+
+    def work(first, last):
+        if first:
+            raise ValueError("of the second shard")
+        return first
+
+    with working():
+        with pytest.raises(ValueError, match="of the second shard"):
+            shards(2, work)
+        assert shards(2, lambda first, last: first) == [0, 1]
+
+
+def test_workers_share_the_caller_s_error_settings():
+    """An overflow that the caller has silenced is silent on the other threads too."""
+    set_threads(2)
+    huge = np.full(2, 1e300)
+    with working(), np.errstate(over="ignore"):
+        shards(2, lambda first, last: huge[first:last] * huge[first:last])
+
+
+def test_blas_has_one_thread_within():
+    """Within, BLAS has one thread, and after it as many as before."""
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        with working():
+            assert blas_threads() == 1
+        assert blas_threads() == before
 
 
 def test_runs_that_overlap_leave_no_limit_behind():
@@ -45,15 +110,78 @@ def test_runs_that_overlap_leave_no_limit_behind():
     inside, leave = threading.Event(), threading.Event()
 
     def other():
-        with for_batches_of(1):
+        with working():
             inside.set()
             leave.wait(10)
 
-    runner = threading.Thread(target=other)
-    with for_batches_of(1):
-        runner.start()
-        assert inside.wait(10)
-        assert blas_threads() == 1
-    leave.set()
-    runner.join()
-    assert blas_threads() == 2
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        runner = threading.Thread(target=other)
+        with working():
+            runner.start()
+            assert inside.wait(10)
+            assert blas_threads() == 1
+        leave.set()
+        runner.join()
+        assert blas_threads() == before
+
+
+@pytest.mark.parametrize("shape", [(300, 200, 100), (100, 200, 300), (3, 4, 5)])
+def test_a_product_in_shards_is_the_product(shape):
+    """Cut by rows or by columns, the product is what one matmul gives."""
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+    set_threads(3)
+    with working():
+        np.testing.assert_allclose(product(a, b), a @ b, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(product(b.T, a.T), (a @ b).T, rtol=1e-12, atol=1e-12)
+
+
+def network():
+    return minicnn.Sequential(
+        [
+            minicnn.Input((9, 9, 2)),
+            minicnn.Conv2D(4, 3, padding="same"),
+            minicnn.ReLU(),
+            minicnn.MaxPool(2),
+            minicnn.Conv2D(3, 2),
+            minicnn.Flatten(),
+            minicnn.Dense(3, activation="softmax"),
+        ],
+        seed=1,
+    )
+
+
+def trained(count):
+    set_threads(count)
+    model, rng = network(), np.random.default_rng(0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(rng.random((50, 9, 9, 2)), rng.integers(0, 3, 50), batch_size=8, epochs=2, verbose=0)
+    return model.get_weights()
+
+
+def test_at_one_number_of_threads_training_repeats_to_the_bit():
+    """Twice with three threads gives the same bits, and one thread nearly the same numbers."""
+    first, second, single = trained(3), trained(3), trained(1)
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    for a, b in zip(first, single, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_gets_workers_of_its_own():
+    """After a fork the child does not wait for threads that stayed with its parent."""
+    code = (
+        "import os; from minicnn.threads import *; set_threads(2)\n"
+        "with working(): shards(2, lambda a, b: a)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    with working(): print(shards(2, lambda a, b: a), flush=True)\n"
+        "    os._exit(0)\n"
+        "os.waitpid(child, 0)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, timeout=30
+    )
+    assert out.stdout.decode().strip() == "[0, 1]"

@@ -1,17 +1,40 @@
 """Layers run one after another, forward and back."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from minicnn.errors import ConfigError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import Grads
 from minicnn.shapes import Array
 
 
+class Step(Protocol):
+    """What the chain knows of a layer, or of several that are computed together."""
+
+    @property
+    def who(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str | None: ...  # noqa: D102
+    @property
+    def params(self) -> dict[str, Array]: ...  # noqa: D102
+    @property
+    def trainable(self) -> bool: ...  # noqa: D102
+
+    state: dict[str, Array]
+
+    def forward(  # noqa: D102
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Any]: ...
+    def backward(self, dy: Array, cache: Any) -> tuple[Array, Grads]: ...  # noqa: D102
+    def param_grads(self, dy: Array, cache: Any) -> Grads: ...  # noqa: D102
+    def next_state(self, cache: Any) -> dict[str, Array]: ...  # noqa: D102
+    def split_activation(self) -> "tuple[Step | None, str | None]": ...  # noqa: D102
+
+
 def forward(
-    layers: Sequence[Layer], x: Array, training: bool, rng: np.random.Generator | None
+    layers: Sequence[Step], x: Array, training: bool, rng: np.random.Generator | None
 ) -> tuple[Array, list[Any]]:
     """(y, caches): the output of the last layer, and the cache of each."""
     caches = []
@@ -21,7 +44,7 @@ def forward(
     return x, caches
 
 
-def infer(layers: Sequence[Layer], x: Array) -> Array:
+def infer(layers: Sequence[Step], x: Array) -> Array:
     """The output of the last layer outside training; no cache is kept."""
     for layer in layers:
         x = layer.forward(x)[0]
@@ -29,7 +52,7 @@ def infer(layers: Sequence[Layer], x: Array) -> Array:
 
 
 def backward(
-    layers: Sequence[Layer], dy: Array, caches: Sequence[Any], need_dx: bool = True
+    layers: Sequence[Step], dy: Array, caches: Sequence[Any], need_dx: bool = True
 ) -> tuple[Array, Grads]:
     """(dx, grads): the gradients of the loss, those of parameters as ``<layer>.<param>``.
 
@@ -54,7 +77,7 @@ def backward(
     return dy, grads
 
 
-def apply_state(layers: Sequence[Layer], caches: Sequence[Any]) -> None:
+def apply_state(layers: Sequence[Step], caches: Sequence[Any]) -> None:
     """Let moving statistics follow the batch that made ``caches``."""
     for layer, cache in zip(layers, caches, strict=True):
         if layer.state:

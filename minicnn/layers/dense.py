@@ -9,6 +9,7 @@ from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
 from minicnn.shapes import Array, DType, Shape
+from minicnn.threads import product
 
 
 class DenseCache(NamedTuple):
@@ -67,7 +68,7 @@ class Dense(Weighted):
         """The product, then the activation."""
         kernel = self.param("kernel")
         x = self.check_input(x)
-        z = x @ kernel
+        z = product(x, kernel)
         if self.use_bias:
             z += self.params["bias"]
         y, kept = self.activate(z)
@@ -76,7 +77,7 @@ class Dense(Weighted):
     def backward(self, dy: Array, cache: DenseCache) -> tuple[Array, Grads]:
         """dx = dz @ kernel.T, dkernel = x.T @ dz, dbias = the sum of dz."""
         dz = self._dz(dy, cache)
-        return dz @ self.params["kernel"].T, self._grads(dz, cache)
+        return product(dz, self.params["kernel"].T), self._grads(dz, cache)
 
     def param_grads(self, dy: Array, cache: DenseCache) -> Grads:
         """The gradients of kernel and bias, at half the cost of ``backward``."""
@@ -88,7 +89,7 @@ class Dense(Weighted):
 
     def _grads(self, dz: Array, cache: DenseCache) -> Grads:
         rows = dz.reshape(-1, dz.shape[-1])
-        grads = {"kernel": cache.x.reshape(-1, cache.x.shape[-1]).T @ rows}
+        grads = {"kernel": product(cache.x.reshape(-1, cache.x.shape[-1]).T, rows)}
         if self.use_bias:
             grads["bias"] = self.kernels.channel_sums(rows)
         return grads

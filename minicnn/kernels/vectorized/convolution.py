@@ -1,0 +1,380 @@
+"""Convolution, and in the same pass over the cache what follows it: bias, ReLU, pooling.
+
+``convolve`` and ``convolve_backward`` take a ``Tail`` that says what follows. With a pool, the
+large image between the convolution and the pool never leaves the cache: forward keeps of it
+which pixel won each window, and backward spreads the gradient of a few images at a
+time just before it is multiplied.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.kernels.vectorized import memory, pooling
+from minicnn.kernels.vectorized.strips import (
+    BLOCK_BYTES,
+    Geometry,
+    Load,
+    band,
+    blocks,
+    cut_for,
+    fold,
+    frame,
+    geometry,
+    in_strips,
+    product_cost,
+    scatter_cost,
+    strip_cost,
+    strip_for,
+)
+from minicnn.shapes import Array, Pads, Pair
+from minicnn.threads import shards
+
+SPARSE = 16
+"""From how many pixels in a pooling window it is quicker to gather the patches of the winners
+than to multiply all patches with a gradient that is nearly all zeros."""
+
+
+class Tail(NamedTuple):
+    """What follows a convolution in the same pass: ReLU, and pooling of windows side by side."""
+
+    relu: bool = False
+    pool: str = ""
+    """"max", "avg" or ""."""
+    size: Pair = (1, 1)
+    """The pooling window, which moves by its own size; pixels that fill no window are dropped."""
+
+
+PLAIN = Tail()
+
+
+class Scale(NamedTuple):
+    """What is done to the pixels on their way into the convolution: x * scale + offset."""
+
+    scale: float
+    offset: float
+
+
+class Trace(NamedTuple):
+    """What the backward pass needs of the forward pass, besides x."""
+
+    y: Array
+    kept: Array | None
+    """Which pixel won each window (see ``pooling.max_of``), or for ReLU before averaging where
+    the convolution was above 0."""
+
+
+def convolve(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    strides: Pair,
+    pads: Pads,
+    tail: Tail = PLAIN,
+    scale: Scale | None = None,
+    training: bool = False,
+) -> tuple[Array, Trace]:
+    """(y, trace); outside training the trace remembers only y."""
+    place = geometry(x.shape[1:], kernel.shape, strides, pads)
+    (oh, ow), (ph, pw), c_out = place.out, tail.size, kernel.shape[-1]
+    cut = cut_for(place, kernel.itemsize, ph)
+    wide = band(kernel, cut, strides[1])
+    pixels = _pixels(x, scale)
+    y = memory.empty((len(x), oh // ph, ow // pw, c_out), kernel.dtype)
+    kept = _kept(tail, y, (len(x), oh, ow, c_out)) if training else None
+    whole = cut.strips * cut.strip == ow
+    # max(z + b) = max(z) + b and relu(max(z)) = max(relu(z)), to the bit: both come last, on less.
+    early = tail.pool != "max"
+    biases = None if bias is None else np.tile(bias, cut.strips * cut.strip if early else ow // pw)
+
+    def finish(z: Array) -> None:
+        flat = z.reshape(-1, 1 if biases is None else len(biases))
+        if biases is not None:
+            np.add(flat, biases, out=flat)
+        if tail.relu:
+            np.maximum(flat, 0, out=flat)
+
+    def work(first: int, last: int) -> None:
+        size = min(cut.images, last - first) * cut.rows * cut.strips, cut.strip * c_out
+        scratch = None if whole and not tail.pool else np.empty(size, kernel.dtype)
+        for block in blocks(pixels, place, cut, kernel.dtype, first, last):
+            images, rows = block.images, block.rows
+            if scratch is None:
+                z = y[images, rows].reshape(len(block.columns), -1)
+            else:
+                z = scratch[: len(block.columns)]
+            np.matmul(block.columns, wide, out=z)
+            if early:
+                finish(z)
+            if scratch is None:
+                continue
+            m, r = images.stop - images.start, rows.stop - rows.start
+            z = z.reshape(m, r, -1, c_out)[:, :, :ow]
+            if not tail.pool:
+                y[images, rows] = z
+                continue
+            pooled = slice(rows.start // ph, rows.start // ph + r // ph)
+            if tail.pool == "max":
+                winners = None if kept is None else kept[images, pooled]
+                pooling.max_of(z, tail.size, y[images, pooled], winners)
+                finish(y[images, pooled])
+            else:
+                pooling.mean_of(z, tail.size, y[images, pooled])
+                if kept is not None:
+                    np.greater(z, 0, out=kept[images, rows])
+
+    shards(len(x), work)
+    return y, Trace(y, kept)
+
+
+def _kept(tail: Tail, y: Array, z_shape: tuple[int, ...]) -> Array | None:
+    if tail.pool == "max":
+        return memory.empty(y.shape, pooling.index_type(tail.size))
+    if tail.pool and tail.relu:
+        return memory.empty(z_shape, np.dtype(bool))
+    return None
+
+
+def convolve_backward(
+    dy: Array,
+    x: Array,
+    trace: Trace,
+    kernel: Array,
+    strides: Pair,
+    pads: Pads,
+    tail: Tail = PLAIN,
+    scale: Scale | None = None,
+    need_dx: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """(dx, dkernel, dbias); dx is None when it is not needed.
+
+    The gradient dz of the convolution is made for a few images at a time, and with it
+
+        dkernel = columns.T @ dz                columns those of x;
+        dx      = columns of dz @ the kernel turned around, with stride 1.
+
+    When the columns of dz are there, dkernel may come from them as well, turned around:
+    columns.T @ x. The other way to dx, and the one for other strides, is to add dz @ kernel.T
+    back to where each window was. ``_way_back`` chooses by cost.
+    """
+    place = geometry(x.shape[1:], kernel.shape, strides, pads)
+    ph, pw = tail.size
+    load, pixels = _gradient(dy, trace, tail), _pixels(x, scale)
+    n = len(x)
+    if not need_dx:
+        if n and tail.pool == "max" and ph * pw >= SPARSE:
+            return None, *_from_winners(dy, pixels, trace, kernel, place, tail)
+        return None, *_from_columns_of_x(load, pixels, n, kernel, place)
+    dx = memory.empty(x.shape, kernel.dtype)
+    way = _way_back(place)
+    if way == "share" and scale is None and x.dtype == kernel.dtype:
+        sums = _from_columns_of_dz(load, dx, kernel, place, x)
+    else:
+        if way == "scatter":
+            _scatter(load, dx, kernel, place)
+        else:
+            _from_columns_of_dz(load, dx, kernel, place, None)
+        sums = _from_columns_of_x(load, pixels, n, kernel, place)
+    if scale is not None:
+        dx *= scale.scale
+    return dx, *sums
+
+
+@lru_cache(maxsize=1024)
+def _way_back(place: Geometry) -> str:
+    """The cheapest way to dx and dkernel.
+
+    "share" makes the columns of dz and takes both from them; "gather" makes those of dz for
+    dx and those of x for dkernel; "scatter" makes only those of x.
+    """
+    (kh, kw, c_in, c_out), (oh, ow), stride = place.kernel, place.out, place.strides[1]
+    own = oh * strip_cost(place.kernel, stride, ow, strip_for(place.kernel, stride, ow))
+    strip = strip_for(place.kernel, stride, ow, scatter_cost)
+    costs = {"scatter": own + oh * scatter_cost(place.kernel, stride, ow, strip)}
+    (top, bottom), (left, right) = place.pads
+    if place.strides == (1, 1) and max(top, bottom) < kh and max(left, right) < kw:
+        back = place.transposed()
+        (h, w), cut = back.out, cut_for(back, 4)
+        gather = h * strip_cost(back.kernel, 1, w, cut.strip)
+        costs["gather"] = gather + own
+        product = product_cost(kh * cut.reach * c_out, cut.strip * c_in)
+        costs["share"] = gather + h * cut.strips * product
+    return min(costs, key=lambda way: costs[way])
+
+
+def _pixels(x: Array, scale: Scale | None) -> Load:
+    """Loads the images that the convolution sees."""
+
+    def load(images: slice, out: Array) -> None:
+        if scale is None:
+            np.copyto(out, x[images], casting="same_kind")
+            return
+        np.multiply(x[images], scale.scale, out=out, dtype=out.dtype)
+        if scale.offset:
+            out += scale.offset
+
+    return load
+
+
+def _gradient(dy: Array, trace: Trace, tail: Tail) -> Load:
+    """Loads the gradient of the convolution's own output, back through pool and ReLU."""
+    y, kept = trace
+
+    def load(images: slice, out: Array) -> None:
+        part = dy[images]
+        if tail.pool == "avg":
+            pooling.spread_mean(part, tail.size, out, None if kept is None else kept[images])
+            return
+        if not tail.pool:
+            np.multiply(part, y[images] > 0, out=out) if tail.relu else np.copyto(out, part)
+            return
+        assert kept is not None
+        if tail.relu:
+            part = part * (y[images] > 0)
+        pooling.spread_to_winners(part, kept[images], tail.size, out)
+
+    return load
+
+
+def _total(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """The sums over the shards of dkernel and dbias, the latter from double precision."""
+    dkernel, dbias = parts[0]
+    for more, biases in parts[1:]:
+        dkernel, dbias = dkernel + more, dbias + biases
+    return dkernel, dbias.astype(dkernel.dtype)
+
+
+def _from_columns_of_x(
+    load: Load, pixels: Load, n: int, kernel: Array, place: Geometry
+) -> tuple[Array, Array]:
+    """dkernel = columns.T @ dz, block by block."""
+    cut, c_out = cut_for(place, kernel.itemsize), kernel.shape[-1]
+
+    def work(first: int, last: int) -> tuple[Array, Array]:
+        dband = np.zeros(
+            (kernel.shape[0] * cut.reach * kernel.shape[2], cut.strip * c_out), kernel.dtype
+        )
+        dbias = np.zeros(cut.strip * c_out)
+        dz = np.empty((min(cut.images, last - first), *place.out, c_out), kernel.dtype)
+        for block in blocks(pixels, place, cut, kernel.dtype, first, last):
+            m = block.images.stop - block.images.start
+            if block.rows.start == 0:
+                load(block.images, dz[:m])
+            rows = in_strips(dz[:m, block.rows], cut)
+            dband += block.columns.T @ rows
+            dbias += np.ones(len(rows), rows.dtype) @ rows
+        return fold(dband, kernel.shape, cut, place.strides[1]), dbias.reshape(-1, c_out).sum(
+            axis=0
+        )
+
+    return _total(shards(n, work))
+
+
+def _from_columns_of_dz(
+    load: Load, dx: Array, kernel: Array, place: Geometry, x: Array | None
+) -> tuple[Array, Array]:
+    """Fill dx; given x, also sum up (dkernel, dbias), turned around and back."""
+    back = place.transposed()
+    _, w, c_in = place.image
+    cut = cut_for(back, kernel.itemsize)
+    wide = band(np.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)), cut, 1)
+    whole = cut.strips * cut.strip == w
+
+    def work(first: int, last: int) -> tuple[Array, Array]:
+        dband = np.zeros(wide.shape, kernel.dtype)
+        dbias = np.zeros(kernel.shape[-1])
+        for block in blocks(load, back, cut, kernel.dtype, first, last):
+            target = dx[block.images, block.rows]
+            if whole:
+                np.matmul(block.columns, wide, out=target.reshape(len(block.columns), -1))
+            else:
+                surplus = (block.columns @ wide).reshape(*target.shape[:2], -1, c_in)
+                target[...] = surplus[:, :, :w]
+            if x is not None:
+                dband += block.columns.T @ in_strips(x[block.images, block.rows], cut)
+                if block.rows.start == 0:
+                    flat = block.padded.reshape(-1, kernel.shape[-1])
+                    dbias += np.ones(len(flat), flat.dtype) @ flat
+        dturned = fold(dband, back.kernel, cut, 1)
+        return np.ascontiguousarray(dturned[::-1, ::-1].swapaxes(2, 3)), dbias
+
+    return _total(shards(len(dx), work))
+
+
+def _scatter(load: Load, dx: Array, kernel: Array, place: Geometry) -> None:
+    """Fill dx by adding dz @ kernel.T back to the pixels of each window, strip by strip."""
+    cut = cut_for(place, kernel.itemsize, cost=scatter_cost)
+    back = band(kernel, cut, place.strides[1]).T
+    # Strips overlap; those that are so many apart do not.
+    phases = -(-cut.reach // (cut.strip * place.strides[1]))
+    kh, c_out = kernel.shape[0], kernel.shape[-1]
+
+    def work(first: int, last: int) -> None:
+        dz = np.empty((min(cut.images, last - first), *place.out, c_out), kernel.dtype)
+        padded, inner, windows = frame(place, cut, len(dz), kernel.dtype)
+        for start in range(first, last, cut.images):
+            images = slice(start, min(start + cut.images, last))
+            m = images.stop - start
+            load(images, dz[:m])
+            padded[:m] = 0
+            for row in range(0, place.out[0], cut.rows):
+                target = windows[:m, row : row + cut.rows]
+                share = (in_strips(dz[:m, row : row + cut.rows], cut) @ back).reshape(target.shape)
+                for i in range(kh):
+                    for phase in range(phases):
+                        target[:, :, phase::phases, i] += share[:, :, phase::phases, i]
+            dx[images] = inner[:m]
+
+    shards(len(dx), work)
+
+
+def _from_winners(
+    dy: Array, pixels: Load, trace: Trace, kernel: Array, place: Geometry, tail: Tail
+) -> tuple[Array, Array]:
+    """dkernel from the patches of the winners alone: only these have a gradient."""
+    kh, kw, c_in, c_out = kernel.shape
+    (ph, pw), (sh, sw) = tail.size, place.strides
+    (top, bottom), (left, right) = place.pads
+    h, w, _ = place.image
+    high, wide = top + h + bottom, left + w + right
+    _, rows, cols, _ = trace.y.shape
+    # In pixels of a padded image: from a window's first patch to that of each of its pixels
+    # (and none, for a window of NaN), and from the image's to each window's.
+    down, along = np.divmod(np.arange(ph * pw + 1) % (ph * pw), pw)
+    steps = down * (sh * wide) + along * sw
+    corners = (np.arange(rows) * (ph * sh * wide))[:, None] + np.arange(cols) * (pw * sw)
+    taps = np.arange(kh)[:, None] * wide
+    run = kw * c_in
+    group = max(1, BLOCK_BYTES // max(rows * cols * c_out * kh * run * kernel.itemsize, 1))
+
+    def work(first: int, last: int) -> tuple[Array, Array]:
+        dkernel = np.zeros((c_out, kh, run), kernel.dtype)
+        dbias = np.zeros(c_out)
+        padded = np.zeros((min(group, last - first), high, wide, c_in), kernel.dtype)
+        # Each kw pixels in a row, from any pixel on, as one element to be picked.
+        runs = np.ndarray(
+            (padded.size // c_in - kw + 1,),
+            f"V{run * kernel.itemsize}",
+            padded,
+            strides=(c_in * kernel.itemsize,),
+        )
+        for start in range(first, last, group):
+            images = slice(start, min(start + group, last))
+            m = images.stop - start
+            pixels(images, padded[:m, top : top + h, left : left + w])
+            dz = dy[images] * (trace.y[images] > 0) if tail.relu else dy[images]
+            assert trace.kept is not None
+            at = steps[trace.kept[images]]
+            at += corners[:, :, None]
+            at += (np.arange(m) * (high * wide))[:, None, None, None]
+            at = at.reshape(-1, c_out).T  # filter by filter
+            patches = runs[(at[:, None] + taps).reshape(-1)].view(kernel.dtype)
+            weights = np.ascontiguousarray(dz.reshape(-1, c_out).T)
+            dkernel += np.matmul(weights[:, None, None, :], patches.reshape(c_out, kh, -1, run))[
+                :, :, 0
+            ]
+            dbias += weights.sum(axis=1)
+        return np.ascontiguousarray(np.moveaxis(dkernel, 0, -1).reshape(kernel.shape)), dbias
+
+    return _total(shards(len(dy), work))
