@@ -1,13 +1,14 @@
-"""The threads that work on a batch: how many there are, and how work is cut for them.
+"""The threads that work on a batch, and how work is cut for them.
 
-NumPy lets other threads run while it copies and multiplies, so a batch is cut into as
-many runs of images ("shards") as there are threads, each worked on from end to end, and BLAS
-itself gets one thread in each. The alternative, one thread that hands every product
+NumPy lets other threads run while it copies and multiplies. So the work on a batch is cut into
+runs of images ("shards"), each done from end to end by the next thread that is free, and
+BLAS itself gets one thread in each. The alternative, one thread that hands every product
 to a BLAS with many, leaves the other cores idle in all that is not a product, and
-its threads wait for each other, spinning, many times in a step.
+its threads wait for each other, spinning, many times in a step: with one of two cores busy
+elsewhere, a run of 18 seconds was seen to take 106.
 
-Shards are cut in the same places every time and their sums added in the same order: at a
-fixed number of threads results repeat to the bit.
+Where work is cut depends on the work alone, and sums are added up in order: results are the
+same to the bit, whatever the number of threads.
 """
 
 import os
@@ -29,11 +30,20 @@ __all__ = ["get_threads", "product", "set_threads", "shards", "working"]
 CHOICES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 """Where a user may have said how many threads there should be."""
 
-WORTH_SHARDS = 4_000_000
-"""Multiply-adds from which a product is cut: about 40 microseconds of one core."""
+SHARD = 700_000
+"""Nanoseconds of work from which on a shard is cut in two, where there are two already."""
+
+WORTH_SHARDS = 300_000
+"""Nanoseconds of work from which it is cut: to wake another thread and to wait for it takes 50
+to 100 microseconds, and both need Python's one lock for every call they make."""
+
+MOST_SHARDS = 64
+
+MULTIPLY_ADDS = 90
+"""A nanosecond, of one core with AVX-512, in a large product."""
 
 T = TypeVar("T")
-Task = tuple[Callable[[], Any], "SimpleQueue[tuple[Any, BaseException | None]]"]
+Task = Callable[[], None]
 
 
 class _Team:
@@ -68,12 +78,7 @@ if hasattr(os, "register_at_fork"):
 def _serve(tasks: "SimpleQueue[Task]") -> None:
     _inside.shard = True
     while True:
-        work, done = tasks.get()
-        try:
-            done.put((work(), None))
-        except BaseException as error:
-            done.put((None, error))
-        del work, done  # what a finished shard held should not live on until the next one
+        tasks.get()()
 
 
 def set_threads(n: int | None) -> None:
@@ -81,8 +86,8 @@ def set_threads(n: int | None) -> None:
 
     Without it their number is that in OPENBLAS_NUM_THREADS, OMP_NUM_THREADS,
     MKL_NUM_THREADS or BLIS_NUM_THREADS, or else the number of cores that the process may use.
-    Results repeat to the bit at one number of threads, not from one number to another.
-    Raises ``ConfigError`` unless n is a whole number of at least 1.
+    The results are the same to the bit at any number. Raises ``ConfigError`` unless n is a
+    whole number of at least 1.
 
     >>> set_threads(1)
     >>> get_threads()
@@ -127,33 +132,57 @@ def working() -> Iterator[None]:
             _team.runs -= 1
 
 
-def shards(n: int, work: Callable[[int, int], T]) -> list[T]:
-    """``work(first, last)`` for runs that cover range(n), on a thread each, results in order.
+def shards(n: int, work: Callable[[int, int], T], cost: float) -> list[T]:
+    """``work(first, last)`` for runs that cover range(n), results in order.
 
-    Outside ``working`` and within a shard there is one run, and no other thread.
+    ``cost`` is about how many nanoseconds all of it takes one core. The runs are spread over the
+    threads, but outside ``working`` and within another shard, where this thread does them all.
     """
-    count = min(get_threads(), n) if _team.runs and not hasattr(_inside, "shard") else 1
-    if count < 2:
-        return [work(0, n)]
+    count = 1
+    while count < MOST_SHARDS and cost >= (WORTH_SHARDS if count == 1 else count * SHARD):
+        count *= 2  # so that two, four or eight threads have equal shares
+    count = max(1, min(count, n))
     limits = [n * i // count for i in range(count + 1)]
-    answers = []
-    for i in range(1, count):
-        done: SimpleQueue[tuple[T, BaseException | None]] = SimpleQueue()
+    helpers = min(get_threads(), count) - 1
+    if not helpers or not _team.runs or hasattr(_inside, "shard"):
+        return [work(limits[i], limits[i + 1]) for i in range(count)]
+
+    lock, begun, helped, over = threading.Lock(), 0, 0, False
+    done: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
+
+    def help_out() -> None:
+        nonlocal begun, helped, over
+        while True:
+            with lock:
+                if over or begun >= count:
+                    return
+                i, begun, helped = begun, begun + 1, helped + 1
+            try:
+                done.put((i, work(limits[i], limits[i + 1])))
+            except BaseException as error:
+                over = True
+                done.put((i, error))
+
+    for number in range(helpers):
         # In a copy of this thread's context, which holds NumPy's error settings.
-        part = partial(copy_context().run, work, limits[i], limits[i + 1])
-        _team.worker(i - 1).put((part, done))
-        answers.append(done)
+        _team.worker(number).put(partial(copy_context().run, help_out))
+    results: dict[int, T | BaseException] = {}
     _inside.shard = True
     try:
-        results = [work(0, limits[1])]
+        while not over and begun < count:
+            with lock:
+                i, begun = begun, begun + 1
+            if i < count:
+                results[i] = work(limits[i], limits[i + 1])
     finally:
         del _inside.shard
-        others = [done.get() for done in answers]  # no shard is left running, whatever happens
-    for result, error in others:
-        if error is not None:
-            raise error
-        results.append(result)
-    return results
+        with lock:
+            over = True
+        results |= dict(done.get() for _ in range(helped))  # nobody is left at work
+    for result in results.values():
+        if isinstance(result, BaseException):
+            raise result
+    return [results[i] for i in range(count)]  # type: ignore[misc]
 
 
 def product(a: Array, b: Array) -> Array:
@@ -162,15 +191,17 @@ def product(a: Array, b: Array) -> Array:
     >>> product(np.ones((2, 3)), np.ones((3, 4))).tolist()
     [[3.0, 3.0, 3.0, 3.0], [3.0, 3.0, 3.0, 3.0]]
     """
-    if a.ndim != 2 or b.ndim != 2 or a.size * b.shape[1] < WORTH_SHARDS:
+    cost = a.size * b.shape[-1] / MULTIPLY_ADDS
+    if a.ndim != 2 or b.ndim != 2 or cost < WORTH_SHARDS:
         return np.asarray(a @ b)
     out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
     if out.shape[0] >= out.shape[1]:
-        shards(len(a), lambda first, last: np.matmul(a[first:last], b, out=out[first:last]))
+        shards(len(a), lambda first, last: np.matmul(a[first:last], b, out=out[first:last]), cost)
     else:
         shards(
             out.shape[1],
             lambda first, last: np.matmul(a, b[:, first:last], out=out[:, first:last]),
+            cost,
         )
     return out
 

@@ -23,7 +23,7 @@ from minicnn.activations import ACTIVATIONS
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.errors import ConfigError, DivergenceError
 from minicnn.files.atomic import replacing
-from minicnn.kernels.vectorized import memory
+from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
 from minicnn.layers.chain import Step
 from minicnn.layers.fusion import FusedConv
@@ -142,13 +142,13 @@ def fit(
         Running(model, validation[1])
     history = model.history = History()
     steps = -(-len(x) // batch_size)
-    with ctrl_c_sets_a_flag() as pressed, _at_work() as step:
+    with ctrl_c_sets_a_flag() as pressed, _at_work() as room:
         for epoch in range(epochs):
             running = Running(model, y)
             with progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
                 for batch in batches(len(x), batch_size, model.rng if shuffle else None):
-                    step.begin()
-                    loss, predictions = _train_batch(model, goal, x[batch], y[batch])
+                    with room.step():
+                        loss, predictions = _train_batch(model, goal, x[batch], y[batch])
                     running.update(loss, y[batch], predictions)
                     show(running.figures(), 1)
                     if pressed():
@@ -156,7 +156,7 @@ def fit(
                 figures = running.figures()
                 complete = running.seen == len(x)
                 if complete and validation is not None:
-                    judged = _judge(model, *validation, batch_size, step, stop=pressed)
+                    judged = _judge(model, *validation, batch_size, room, stop=pressed)
                     figures |= {f"val_{name}": value for name, value in judged.figures().items()}
                     complete = judged.seen == len(validation[0])
                 if complete:
@@ -199,8 +199,8 @@ def evaluate(model: Model, x: Array, y: Array, batch_size: int, verbose: str | i
     """The loss and the metrics over x and y, outside training."""
     check_batch_size(batch_size)
     steps = -(-len(x) // batch_size)
-    with progress(verbose, "evaluate", steps) as show, _at_work() as step:
-        return _judge(model, x, y, batch_size, step, show=show).figures()
+    with progress(verbose, "evaluate", steps) as show, _at_work() as room:
+        return _judge(model, x, y, batch_size, room, show=show).figures()
 
 
 def _judge(
@@ -208,7 +208,7 @@ def _judge(
     x: Array,
     y: Array,
     batch_size: int,
-    step: memory.Step,
+    room: Room,
     stop: Callable[[], bool] = lambda: False,
     show: Show = lambda figures, done: None,
 ) -> "Running":
@@ -216,9 +216,9 @@ def _judge(
     y = goal.loss.targets(y, model.output_shape)
     running = Running(model, y)
     for batch in batches(len(x), batch_size):
-        step.begin()
-        z = chain.infer(goal.steps, _input(goal.steps, x[batch], model.dtype))
-        running.update(goal.loss(y[batch], z), y[batch], _own(goal.predictions(z), z))
+        with room.step():
+            z = chain.infer(goal.steps, _input(goal.steps, x[batch], model.dtype))
+            running.update(goal.loss(y[batch], z), y[batch], _own(goal.predictions(z), z))
         show(running.figures(), 1)
         if stop():
             break
@@ -230,10 +230,10 @@ def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> 
     check_batch_size(batch_size)
     y = np.empty((len(x), *model.output_shape), model.dtype)
     steps = -(-len(x) // batch_size)
-    with progress(verbose, "predict", steps) as show, _at_work() as step:
+    with progress(verbose, "predict", steps) as show, _at_work() as room:
         for batch in batches(len(x), batch_size):
-            step.begin()
-            y[batch] = chain.infer(model.steps, _input(model.steps, x[batch], model.dtype))
+            with room.step():
+                y[batch] = chain.infer(model.steps, _input(model.steps, x[batch], model.dtype))
             show({}, 1)
     return y
 
@@ -338,17 +338,16 @@ def compiled_loss(model: Model) -> Loss:
 
 
 @contextmanager
-def _at_work() -> Iterator[memory.Step]:
+def _at_work() -> Iterator[Room]:
     """All threads, memory that is used again, and no warnings.
 
     Numbers that run away are found in the loss and the weights, which names the layer.
     """
     with (
         threads.working(),
-        memory.reused() as step,
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        yield step
+        yield Room()
 
 
 def _divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:

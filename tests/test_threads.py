@@ -1,9 +1,11 @@
 """Work is cut into shards on as many threads as the user wants, with one BLAS thread in each."""
 
+import itertools
 import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ import minicnn
 from minicnn import threads
 from minicnn.errors import ConfigError
 from minicnn.threads import get_threads, product, set_threads, shards, working
+
+LARGE = 1e9
+"""A second of work."""
 
 
 def blas_threads():
@@ -49,7 +54,7 @@ def test_a_wrong_number_is_refused(wrong):
 
 
 def test_shards_cover_the_range_in_order_each_on_its_own_thread():
-    """Three threads get three runs of ten images, and the results come back in order."""
+    """Three threads get an image each, and the results come back in order."""
     set_threads(3)
     barrier = threading.Barrier(3, timeout=10)
 
@@ -58,19 +63,36 @@ def test_shards_cover_the_range_in_order_each_on_its_own_thread():
         return first, last, threading.get_ident()
 
     with working():
-        results = shards(10, work)
-    assert [result[:2] for result in results] == [(0, 3), (3, 6), (6, 10)]
+        results = shards(3, work, LARGE)
+    assert [result[:2] for result in results] == [(0, 1), (1, 2), (2, 3)]
     assert len({result[2] for result in results}) == 3
 
 
-def test_there_is_one_shard_outside_work_and_within_a_shard():
-    """Outside ``working`` nothing is cut, and a shard is not cut again."""
-    set_threads(4)
-    assert shards(8, lambda first, last: (first, last)) == [(0, 8)]
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_where_work_is_cut_depends_on_the_work_alone(threads):
+    """The same cost makes the same shards at any number of threads; little work makes one."""
+    set_threads(threads)
     with working():
-        inner = shards(2, lambda first, last: shards(8, lambda a, b: (a, b)))
-        assert inner == [[(0, 8)], [(0, 8)]]
-        assert len(shards(8, lambda first, last: 0)) == 4  # and afterwards all is as before
+        for cost, count in ((0, 1), (299_999, 1), (300_000, 2), (1_400_000, 4), (1e12, 64)):
+            cuts = shards(100, lambda first, last: (first, last), cost)
+            assert len(cuts) == count
+            assert cuts[0][0] == 0
+            assert cuts[-1][1] == 100
+            assert all(a[1] == b[0] for a, b in itertools.pairwise(cuts))
+        assert shards(0, lambda first, last: (first, last), LARGE) == [(0, 0)]
+
+
+def test_this_thread_does_all_shards_outside_work_and_within_a_shard():
+    """Outside ``working``, and within a shard, no other thread is asked."""
+    set_threads(4)
+
+    def where(first, last):
+        return threading.get_ident()
+
+    assert set(shards(8, where, LARGE)) == {threading.get_ident()}
+    with working():
+        inner = shards(2, lambda first, last: (where(0, 0), shards(8, where, LARGE)), LARGE)
+    assert all(set(idents) == {ident} for ident, idents in inner)
 
 
 def test_an_error_in_a_shard_reaches_the_caller():
@@ -84,8 +106,28 @@ def test_an_error_in_a_shard_reaches_the_caller():
 
     with working():
         with pytest.raises(ValueError, match="of the second shard"):
-            shards(2, work)
-        assert shards(2, lambda first, last: first) == [0, 1]
+            shards(2, work, LARGE)
+        assert shards(2, lambda first, last: first, LARGE) == [0, 1]
+
+
+def test_an_interrupt_leaves_no_shard_running():
+    """When Ctrl-C ends the caller's shard, those begun end, and those not begun never do."""
+    set_threads(2)
+    begun, ended = [], []
+
+    def work(first, last):
+        if threading.current_thread() is threading.main_thread():
+            while not begun:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+        begun.append(first)
+        time.sleep(0.05)
+        ended.append(first)
+
+    with working(), pytest.raises(KeyboardInterrupt):
+        shards(64, work, LARGE)
+    assert begun == ended
+    assert len(ended) < 10
 
 
 def test_workers_share_the_caller_s_error_settings():
@@ -93,7 +135,7 @@ def test_workers_share_the_caller_s_error_settings():
     set_threads(2)
     huge = np.full(2, 1e300)
     with working(), np.errstate(over="ignore"):
-        shards(2, lambda first, last: huge[first:last] * huge[first:last])
+        shards(2, lambda first, last: huge[first:last] * huge[first:last], LARGE)
 
 
 def test_blas_has_one_thread_within():
@@ -127,9 +169,10 @@ def test_runs_that_overlap_leave_no_limit_behind():
 
 
 @pytest.mark.parametrize("shape", [(300, 200, 100), (100, 200, 300), (3, 4, 5)])
-def test_a_product_in_shards_is_the_product(shape):
+def test_a_product_in_shards_is_the_product(shape, monkeypatch):
     """Cut by rows or by columns, the product is what one matmul gives."""
     m, k, n = shape
+    monkeypatch.setattr(threads, "WORTH_SHARDS", 1000)
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
     set_threads(3)
@@ -161,12 +204,13 @@ def trained(count):
     return model.get_weights()
 
 
-def test_at_one_number_of_threads_training_repeats_to_the_bit():
-    """Twice with three threads gives the same bits, and one thread nearly the same numbers."""
-    first, second, single = trained(3), trained(3), trained(1)
-    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
-    for a, b in zip(first, single, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+def test_training_gives_the_same_bits_at_any_number_of_threads(monkeypatch):
+    """One thread, two or five: where work is cut, and the order of each sum, stay the same."""
+    monkeypatch.setattr(threads, "WORTH_SHARDS", 0)
+    monkeypatch.setattr(threads, "SHARD", 1000)
+    runs = [trained(1), trained(2), trained(5), trained(5)]
+    for other in runs[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(runs[0], other, strict=True))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -174,10 +218,10 @@ def test_a_forked_process_gets_workers_of_its_own():
     """After a fork the child does not wait for threads that stayed with its parent."""
     code = (
         "import os; from minicnn.threads import *; set_threads(2)\n"
-        "with working(): shards(2, lambda a, b: a)\n"
+        "with working(): shards(2, lambda a, b: a, 1e9)\n"
         "child = os.fork()\n"
         "if child == 0:\n"
-        "    with working(): print(shards(2, lambda a, b: a), flush=True)\n"
+        "    with working(): print(shards(2, lambda a, b: a, 1e9), flush=True)\n"
         "    os._exit(0)\n"
         "os.waitpid(child, 0)"
     )

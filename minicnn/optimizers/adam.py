@@ -25,6 +25,7 @@ class Adam(Optimizer):
     """
 
     slot_names = ("momentum", "velocity")
+    elementwise = True
 
     def __init__(
         self,
@@ -41,7 +42,15 @@ class Adam(Optimizer):
     def update(self, param: Array, grad: Array, slots: Slots) -> None:
         """See the class."""
         m, v, t = slots["momentum"], slots["velocity"], self.iterations
-        m += (grad - m) * (1 - self.beta_1)
-        v += (np.square(grad) - v) * (1 - self.beta_2)
-        alpha = self.rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        param -= alpha * m / (np.sqrt(v) + self.epsilon)
+        change = grad - m
+        change *= 1 - self.beta_1
+        m += change
+        np.square(grad, out=change)
+        change -= v
+        change *= 1 - self.beta_2
+        v += change
+        np.sqrt(v, out=change)
+        change += self.epsilon
+        np.divide(m, change, out=change)
+        change *= self.rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        param -= change

@@ -1,9 +1,11 @@
 """The optimizer: one rule that turns a gradient into a step, applied to every parameter."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
+from minicnn import threads
 from minicnn.config import Configurable, number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import schedules
@@ -11,6 +13,9 @@ from minicnn.optimizers.schedules import Schedule
 from minicnn.shapes import Array
 
 Slots = dict[str, Array]
+
+PIECE = 32_768
+"""Numbers of a parameter that are updated together."""
 
 
 class Optimizer(Configurable):
@@ -26,6 +31,10 @@ class Optimizer(Configurable):
 
     slot_names: tuple[str, ...] = ()
     """What this optimizer remembers of a parameter, in the order of Keras' files."""
+
+    elementwise: ClassVar[bool] = False
+    """Whether ``update`` treats each number by itself: large parameters then come in pieces that
+    fit the cache, on all threads."""
 
     def __init__(self, learning_rate: float | Schedule) -> None:
         self.learning_rate: float | Schedule
@@ -54,8 +63,29 @@ class Optimizer(Configurable):
                     f"got {grad.shape}."
                 )
         self.iterations += 1
-        for name, grad in grads.items():
-            self.update(params[name], grad, self.slots_of(name, params[name]))
+        pieces = [
+            piece
+            for name, grad in grads.items()
+            for piece in self._pieces(params[name], grad, self.slots_of(name, params[name]))
+        ]
+
+        def work(first: int, last: int) -> None:
+            for piece in pieces[first:last]:
+                self.update(*piece)
+
+        threads.shards(len(pieces), work, 3 * sum(grad.size for grad in grads.values()))
+
+    def _pieces(self, param: Array, grad: Array, slots: Slots) -> list[tuple[Array, Array, Slots]]:
+        """A parameter with all that belongs to it, in pieces of ``PIECE`` if that may be."""
+        flat = param.reshape(-1)
+        if param.size <= PIECE or not self.elementwise or not np.shares_memory(flat, param):
+            return [(param, grad, slots)]
+        rows = {name: slot.reshape(-1) for name, slot in slots.items()}
+        grad = grad.reshape(-1)
+        return [
+            (flat[piece], grad[piece], {name: slot[piece] for name, slot in rows.items()})
+            for piece in (slice(i, i + PIECE) for i in range(0, param.size, PIECE))
+        ]
 
     def update(self, param: Array, grad: Array, slots: Slots) -> None:
         """Change ``param`` and its slots in place."""

@@ -22,6 +22,8 @@ class SGD(Optimizer):
     [0.8]
     """
 
+    elementwise = True
+
     def __init__(
         self,
         learning_rate: float | Schedule = 0.01,

@@ -12,7 +12,7 @@ from minicnn.kernels.vectorized.convolution import (
     convolve,
     convolve_backward,
 )
-from minicnn.kernels.vectorized.memory import reused
+from minicnn.kernels.vectorized.memory import Room
 from minicnn.kernels.vectorized.pooling import (
     avg_pool,
     avg_pool_backward,
@@ -23,6 +23,7 @@ from minicnn.shapes import Array, Pads, Pair
 
 __all__ = [
     "PLAIN",
+    "Room",
     "Scale",
     "Tail",
     "Trace",
@@ -35,7 +36,6 @@ __all__ = [
     "convolve_backward",
     "max_pool",
     "max_pool_backward",
-    "reused",
 ]
 
 

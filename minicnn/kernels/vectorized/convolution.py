@@ -6,6 +6,7 @@ which pixel won each window, and backward spreads the gradient of a few images a
 time just before it is multiplied.
 """
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from minicnn.kernels.vectorized import memory, pooling
 from minicnn.kernels.vectorized.strips import (
     BLOCK_BYTES,
+    Cut,
     Geometry,
     Load,
     band,
@@ -24,11 +26,12 @@ from minicnn.kernels.vectorized.strips import (
     geometry,
     in_strips,
     product_cost,
+    runs,
     scatter_cost,
     strip_cost,
     strip_for,
 )
-from minicnn.shapes import Array, Pads, Pair
+from minicnn.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.threads import shards
 
 SPARSE = 16
@@ -78,57 +81,63 @@ def convolve(
     """(y, trace); outside training the trace remembers only y."""
     place = geometry(x.shape[1:], kernel.shape, strides, pads)
     (oh, ow), (ph, pw), c_out = place.out, tail.size, kernel.shape[-1]
-    cut = cut_for(place, kernel.itemsize, ph)
-    wide = band(kernel, cut, strides[1])
+    cut = cut_for(place, kernel.itemsize)
+    wide, width = band(kernel, cut, strides[1]), cut.strips * cut.strip
     pixels = _pixels(x, scale)
     y = memory.empty((len(x), oh // ph, ow // pw, c_out), kernel.dtype)
     kept = _kept(tail, y, (len(x), oh, ow, c_out)) if training else None
-    whole = cut.strips * cut.strip == ow
     # max(z + b) = max(z) + b and relu(max(z)) = max(relu(z)), to the bit: both come last, on less.
     early = tail.pool != "max"
-    biases = None if bias is None else np.tile(bias, cut.strips * cut.strip if early else ow // pw)
+    # Whole rows of biases, and of zeros: with a single number np.maximum does not use SIMD.
+    row = (width if early else ow // pw) * c_out
+    zeros = np.zeros(row, kernel.dtype)
+    biases = None if bias is None else (zeros.reshape(-1, c_out) + bias).reshape(row)
 
     def finish(z: Array) -> None:
-        flat = z.reshape(-1, 1 if biases is None else len(biases))
+        rows = z.reshape(-1, row)
         if biases is not None:
-            np.add(flat, biases, out=flat)
+            np.add(rows, biases, out=rows)
         if tail.relu:
-            np.maximum(flat, 0, out=flat)
+            np.maximum(rows, zeros, out=rows)
 
     def work(first: int, last: int) -> None:
-        size = min(cut.images, last - first) * cut.rows * cut.strips, cut.strip * c_out
-        scratch = None if whole and not tail.pool else np.empty(size, kernel.dtype)
+        whole = width == ow and not tail.pool
+        scratch = None if whole else _images(cut, last - first, (oh, width, c_out), kernel.dtype)
         for block in blocks(pixels, place, cut, kernel.dtype, first, last):
-            images, rows = block.images, block.rows
-            if scratch is None:
-                z = y[images, rows].reshape(len(block.columns), -1)
-            else:
-                z = scratch[: len(block.columns)]
-            np.matmul(block.columns, wide, out=z)
+            group = block.group
+            if block.begins:
+                z = y[group] if scratch is None else scratch[: group.stop - group.start]
+            out = z[block.within, block.rows].reshape(len(block.columns), -1)
+            np.matmul(block.columns, wide, out=out)
+            if block.images.stop < group.stop or block.rows.stop < oh:
+                continue
             if early:
                 finish(z)
-            if scratch is None:
-                continue
-            m, r = images.stop - images.start, rows.stop - rows.start
-            z = z.reshape(m, r, -1, c_out)[:, :, :ow]
-            if not tail.pool:
-                y[images, rows] = z
-                continue
-            pooled = slice(rows.start // ph, rows.start // ph + r // ph)
-            if tail.pool == "max":
-                winners = None if kept is None else kept[images, pooled]
-                pooling.max_of(z, tail.size, y[images, pooled], winners)
-                finish(y[images, pooled])
-            else:
-                pooling.mean_of(z, tail.size, y[images, pooled])
-                if kept is not None:
-                    np.greater(z, 0, out=kept[images, rows])
+            if scratch is not None:
+                drop(z[:, :, :ow], group)
 
-    shards(len(x), work)
+    def drop(z: Array, group: slice) -> None:
+        if tail.pool == "max":
+            pooling.max_of(z, tail.size, y[group], None if kept is None else kept[group])
+            finish(y[group])
+            return
+        if kept is not None:
+            np.greater(z, 0, out=kept[group])
+        if tail.pool:
+            pooling.mean_of(z, tail.size, y[group])
+        else:
+            y[group] = z
+
+    cost = oh * strip_cost(kernel.shape, strides[1], ow, cut.strip) + oh * ow * c_out
+    shards(len(x), work, len(x) * cost)
     return y, Trace(y, kept)
 
 
-def _kept(tail: Tail, y: Array, z_shape: tuple[int, ...]) -> Array | None:
+def _images(cut: Cut, n: int, shape: Shape, dtype: DType) -> Array:
+    return np.empty((min(cut.group, n), *shape), dtype)
+
+
+def _kept(tail: Tail, y: Array, z_shape: Shape) -> Array | None:
     if tail.pool == "max":
         return memory.empty(y.shape, pooling.index_type(tail.size))
     if tail.pool and tail.relu:
@@ -159,37 +168,47 @@ def convolve_backward(
     back to where each window was. ``_way_back`` chooses by cost.
     """
     place = geometry(x.shape[1:], kernel.shape, strides, pads)
-    ph, pw = tail.size
     load, pixels = _gradient(dy, trace, tail), _pixels(x, scale)
-    n = len(x)
-    if not need_dx:
-        if n and tail.pool == "max" and ph * pw >= SPARSE:
-            return None, *_from_winners(dy, pixels, trace, kernel, place, tail)
-        return None, *_from_columns_of_x(load, pixels, n, kernel, place)
-    dx = memory.empty(x.shape, kernel.dtype)
-    way = _way_back(place)
-    if way == "share" and scale is None and x.dtype == kernel.dtype:
-        sums = _from_columns_of_dz(load, dx, kernel, place, x)
-    else:
-        if way == "scatter":
-            _scatter(load, dx, kernel, place)
-        else:
-            _from_columns_of_dz(load, dx, kernel, place, None)
-        sums = _from_columns_of_x(load, pixels, n, kernel, place)
-    if scale is not None:
+    dx = memory.empty(x.shape, kernel.dtype) if need_dx else None
+    way, cost = _way_back(place, need_dx)
+    if way == "share" and (scale is not None or x.dtype != kernel.dtype):
+        way = "gather"
+    sparse = way == "alone" and tail.pool == "max" and math.prod(tail.size) >= SPARSE
+
+    def work(first: int, last: int) -> tuple[Array, Array]:
+        if sparse:
+            return _from_winners(dy, pixels, trace, kernel, place, tail, first, last)
+        if dx is not None and way == "scatter":
+            _scatter(load, dx, kernel, place, first, last)
+        elif dx is not None:
+            shared = x if way == "share" else None
+            sums = _from_columns_of_dz(load, dx, kernel, place, shared, first, last)
+            if way == "share":
+                return sums
+        return _from_columns_of_x(load, pixels, kernel, place, first, last)
+
+    parts = shards(len(x), work, len(x) * cost)
+    dkernel, dbias = parts[0]
+    for more, biases in parts[1:]:
+        dkernel, dbias = dkernel + more, dbias + biases
+    if dx is not None and scale is not None:
         dx *= scale.scale
-    return dx, *sums
+    return dx, dkernel, dbias.astype(dkernel.dtype)
 
 
 @lru_cache(maxsize=1024)
-def _way_back(place: Geometry) -> str:
-    """The cheapest way to dx and dkernel.
+def _way_back(place: Geometry, need_dx: bool) -> tuple[str, float]:
+    """The cheapest way to dx and dkernel, and about how many nanoseconds it takes an image.
 
     "share" makes the columns of dz and takes both from them; "gather" makes those of dz for
-    dx and those of x for dkernel; "scatter" makes only those of x.
+    dx and those of x for dkernel; "scatter" makes only those of x, and so does "alone",
+    which leaves out dx.
     """
     (kh, kw, c_in, c_out), (oh, ow), stride = place.kernel, place.out, place.strides[1]
     own = oh * strip_cost(place.kernel, stride, ow, strip_for(place.kernel, stride, ow))
+    own += oh * ow * c_out
+    if not need_dx:
+        return "alone", own
     strip = strip_for(place.kernel, stride, ow, scatter_cost)
     costs = {"scatter": own + oh * scatter_cost(place.kernel, stride, ow, strip)}
     (top, bottom), (left, right) = place.pads
@@ -199,8 +218,9 @@ def _way_back(place: Geometry) -> str:
         gather = h * strip_cost(back.kernel, 1, w, cut.strip)
         costs["gather"] = gather + own
         product = product_cost(kh * cut.reach * c_out, cut.strip * c_in)
-        costs["share"] = gather + h * cut.strips * product
-    return min(costs, key=lambda way: costs[way])
+        costs["share"] = gather + h * cut.strips * product + oh * ow * c_out
+    way = min(costs, key=lambda way: costs[way])
+    return way, costs[way]
 
 
 def _pixels(x: Array, scale: Scale | None) -> Load:
@@ -237,102 +257,96 @@ def _gradient(dy: Array, trace: Trace, tail: Tail) -> Load:
     return load
 
 
-def _total(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """The sums over the shards of dkernel and dbias, the latter from double precision."""
-    dkernel, dbias = parts[0]
-    for more, biases in parts[1:]:
-        dkernel, dbias = dkernel + more, dbias + biases
-    return dkernel, dbias.astype(dkernel.dtype)
-
-
 def _from_columns_of_x(
-    load: Load, pixels: Load, n: int, kernel: Array, place: Geometry
+    load: Load, pixels: Load, kernel: Array, place: Geometry, first: int, last: int
 ) -> tuple[Array, Array]:
-    """dkernel = columns.T @ dz, block by block."""
-    cut, c_out = cut_for(place, kernel.itemsize), kernel.shape[-1]
+    """(dkernel, dbias) of some images: dkernel = columns.T @ dz, block by block."""
+    cut, (kh, _, c_in, c_out) = cut_for(place, kernel.itemsize), kernel.shape
+    dband = np.zeros((kh * cut.reach * c_in, cut.strip * c_out), kernel.dtype)
+    dbias = np.zeros(c_out)
+    dz = _images(cut, last - first, (*place.out, c_out), kernel.dtype)
+    for block in blocks(pixels, place, cut, kernel.dtype, first, last):
+        if block.begins:
+            part = dz[: block.group.stop - block.group.start]
+            load(block.group, part)
+            dbias += _sums(part)
+        dband += block.columns.T @ in_strips(part[block.within, block.rows], cut)
+    return fold(dband, kernel.shape, cut, place.strides[1]), dbias
 
-    def work(first: int, last: int) -> tuple[Array, Array]:
-        dband = np.zeros(
-            (kernel.shape[0] * cut.reach * kernel.shape[2], cut.strip * c_out), kernel.dtype
-        )
-        dbias = np.zeros(cut.strip * c_out)
-        dz = np.empty((min(cut.images, last - first), *place.out, c_out), kernel.dtype)
-        for block in blocks(pixels, place, cut, kernel.dtype, first, last):
-            m = block.images.stop - block.images.start
-            if block.rows.start == 0:
-                load(block.images, dz[:m])
-            rows = in_strips(dz[:m, block.rows], cut)
-            dband += block.columns.T @ rows
-            dbias += np.ones(len(rows), rows.dtype) @ rows
-        return fold(dband, kernel.shape, cut, place.strides[1]), dbias.reshape(-1, c_out).sum(
-            axis=0
-        )
 
-    return _total(shards(n, work))
+def _sums(dz: Array) -> Array:
+    """The sum over all pixels: each image's by BLAS, the images' in double precision."""
+    pixels = dz.reshape(len(dz), -1, dz.shape[-1])
+    sums: Array = (np.ones(pixels.shape[1], dz.dtype) @ pixels).sum(axis=0, dtype=np.float64)
+    return sums
 
 
 def _from_columns_of_dz(
-    load: Load, dx: Array, kernel: Array, place: Geometry, x: Array | None
+    load: Load,
+    dx: Array,
+    kernel: Array,
+    place: Geometry,
+    x: Array | None,
+    first: int,
+    last: int,
 ) -> tuple[Array, Array]:
-    """Fill dx; given x, also sum up (dkernel, dbias), turned around and back."""
+    """Fill dx of some images; given x, also sum up (dkernel, dbias), turned around and back."""
     back = place.transposed()
     _, w, c_in = place.image
     cut = cut_for(back, kernel.itemsize)
     wide = band(np.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)), cut, 1)
     whole = cut.strips * cut.strip == w
-
-    def work(first: int, last: int) -> tuple[Array, Array]:
-        dband = np.zeros(wide.shape, kernel.dtype)
-        dbias = np.zeros(kernel.shape[-1])
-        for block in blocks(load, back, cut, kernel.dtype, first, last):
-            target = dx[block.images, block.rows]
-            if whole:
-                np.matmul(block.columns, wide, out=target.reshape(len(block.columns), -1))
-            else:
-                surplus = (block.columns @ wide).reshape(*target.shape[:2], -1, c_in)
-                target[...] = surplus[:, :, :w]
-            if x is not None:
-                dband += block.columns.T @ in_strips(x[block.images, block.rows], cut)
-                if block.rows.start == 0:
-                    flat = block.padded.reshape(-1, kernel.shape[-1])
-                    dbias += np.ones(len(flat), flat.dtype) @ flat
-        dturned = fold(dband, back.kernel, cut, 1)
-        return np.ascontiguousarray(dturned[::-1, ::-1].swapaxes(2, 3)), dbias
-
-    return _total(shards(len(dx), work))
+    dband = np.zeros(wide.shape, kernel.dtype)
+    dbias = np.zeros(kernel.shape[-1])
+    for block in blocks(load, back, cut, kernel.dtype, first, last):
+        target = dx[block.images, block.rows]
+        if whole:
+            np.matmul(block.columns, wide, out=target.reshape(len(block.columns), -1))
+        else:
+            surplus = (block.columns @ wide).reshape(*target.shape[:2], -1, c_in)
+            target[...] = surplus[:, :, :w]
+        if x is not None:
+            dband += block.columns.T @ in_strips(x[block.images, block.rows], cut)
+            if block.begins:
+                dbias += _sums(block.padded)
+    dturned = fold(dband, back.kernel, cut, 1)
+    return np.ascontiguousarray(dturned[::-1, ::-1].swapaxes(2, 3)), dbias
 
 
-def _scatter(load: Load, dx: Array, kernel: Array, place: Geometry) -> None:
-    """Fill dx by adding dz @ kernel.T back to the pixels of each window, strip by strip."""
-    cut = cut_for(place, kernel.itemsize, cost=scatter_cost)
+def _scatter(load: Load, dx: Array, kernel: Array, place: Geometry, first: int, last: int) -> None:
+    """Fill dx of some images, adding dz @ kernel.T back to the pixels of each window by strips."""
+    cut = cut_for(place, kernel.itemsize, scatter_cost)
     back = band(kernel, cut, place.strides[1]).T
     # Strips overlap; those that are so many apart do not.
     phases = -(-cut.reach // (cut.strip * place.strides[1]))
     kh, c_out = kernel.shape[0], kernel.shape[-1]
-
-    def work(first: int, last: int) -> None:
-        dz = np.empty((min(cut.images, last - first), *place.out, c_out), kernel.dtype)
-        padded, inner, windows = frame(place, cut, len(dz), kernel.dtype)
-        for start in range(first, last, cut.images):
-            images = slice(start, min(start + cut.images, last))
-            m = images.stop - start
-            load(images, dz[:m])
-            padded[:m] = 0
-            for row in range(0, place.out[0], cut.rows):
-                target = windows[:m, row : row + cut.rows]
-                share = (in_strips(dz[:m, row : row + cut.rows], cut) @ back).reshape(target.shape)
+    dz = _images(cut, last - first, (*place.out, c_out), kernel.dtype)
+    padded, inner, windows = frame(place, cut, len(dz), kernel.dtype)
+    for group in runs(first, last, cut.group):
+        m = group.stop - group.start
+        load(group, dz[:m])
+        padded[:m] = 0
+        for images in runs(0, m, cut.images):
+            for rows in runs(0, place.out[0], cut.rows):
+                target = windows[images, rows]
+                share = (in_strips(dz[images, rows], cut) @ back).reshape(target.shape)
                 for i in range(kh):
                     for phase in range(phases):
                         target[:, :, phase::phases, i] += share[:, :, phase::phases, i]
-            dx[images] = inner[:m]
-
-    shards(len(dx), work)
+        dx[group] = inner[:m]
 
 
 def _from_winners(
-    dy: Array, pixels: Load, trace: Trace, kernel: Array, place: Geometry, tail: Tail
+    dy: Array,
+    pixels: Load,
+    trace: Trace,
+    kernel: Array,
+    place: Geometry,
+    tail: Tail,
+    first: int,
+    last: int,
 ) -> tuple[Array, Array]:
-    """dkernel from the patches of the winners alone: only these have a gradient."""
+    """(dkernel, dbias) from the patches of the winners alone: only these have a gradient."""
     kh, kw, c_in, c_out = kernel.shape
     (ph, pw), (sh, sw) = tail.size, place.strides
     (top, bottom), (left, right) = place.pads
@@ -348,33 +362,30 @@ def _from_winners(
     run = kw * c_in
     group = max(1, BLOCK_BYTES // max(rows * cols * c_out * kh * run * kernel.itemsize, 1))
 
-    def work(first: int, last: int) -> tuple[Array, Array]:
-        dkernel = np.zeros((c_out, kh, run), kernel.dtype)
-        dbias = np.zeros(c_out)
-        padded = np.zeros((min(group, last - first), high, wide, c_in), kernel.dtype)
-        # Each kw pixels in a row, from any pixel on, as one element to be picked.
-        runs = np.ndarray(
-            (padded.size // c_in - kw + 1,),
-            f"V{run * kernel.itemsize}",
-            padded,
-            strides=(c_in * kernel.itemsize,),
-        )
-        for start in range(first, last, group):
-            images = slice(start, min(start + group, last))
-            m = images.stop - start
-            pixels(images, padded[:m, top : top + h, left : left + w])
-            dz = dy[images] * (trace.y[images] > 0) if tail.relu else dy[images]
-            assert trace.kept is not None
-            at = steps[trace.kept[images]]
-            at += corners[:, :, None]
-            at += (np.arange(m) * (high * wide))[:, None, None, None]
-            at = at.reshape(-1, c_out).T  # filter by filter
-            patches = runs[(at[:, None] + taps).reshape(-1)].view(kernel.dtype)
-            weights = np.ascontiguousarray(dz.reshape(-1, c_out).T)
-            dkernel += np.matmul(weights[:, None, None, :], patches.reshape(c_out, kh, -1, run))[
-                :, :, 0
-            ]
-            dbias += weights.sum(axis=1)
-        return np.ascontiguousarray(np.moveaxis(dkernel, 0, -1).reshape(kernel.shape)), dbias
-
-    return _total(shards(len(dy), work))
+    dkernel = np.zeros((c_out, kh, run), kernel.dtype)
+    dbias = np.zeros(c_out)
+    # One image at least, so that there is a first pixel to start from.
+    padded = np.zeros((max(1, min(group, last - first)), high, wide, c_in), kernel.dtype)
+    # Each kw pixels in a row, from any pixel on, as one element to be picked.
+    stretches = np.ndarray(
+        (padded.size // c_in - kw + 1,),
+        f"V{run * kernel.itemsize}",
+        padded,
+        strides=(c_in * kernel.itemsize,),
+    )
+    for images in runs(first, last, group):
+        m = images.stop - images.start
+        pixels(images, padded[:m, top : top + h, left : left + w])
+        dz = dy[images] * (trace.y[images] > 0) if tail.relu else dy[images]
+        assert trace.kept is not None
+        at = steps[trace.kept[images]]
+        at += corners[:, :, None]
+        at += (np.arange(m) * (high * wide))[:, None, None, None]
+        at = at.reshape(-1, c_out).T  # filter by filter
+        patches = stretches[(at[:, None] + taps).reshape(-1)].view(kernel.dtype)
+        weights = np.ascontiguousarray(dz.reshape(-1, c_out).T)
+        dkernel += np.matmul(weights[:, None, None, :], patches.reshape(c_out, kh, -1, run))[
+            :, :, 0
+        ]
+        dbias += weights.sum(axis=1)
+    return np.ascontiguousarray(np.moveaxis(dkernel, 0, -1).reshape(kernel.shape)), dbias

@@ -8,7 +8,9 @@ own and multiplies once: with ``columns`` (n * oh * ow, kh * kw * c_in),
 Two things make that fast.
 
 *Blocks.* The rows are made for as much of the batch as the processor's cache holds, and the
-product reads them while they are there.
+product reads them while they are there. What is done pixel by pixel, before and after, is
+done for a larger *group* of images at a time: every call of NumPy costs a microsecond, and
+several when another thread waits to make one too.
 
 *Strips.* With few channels a window is short (4 pixels of 3 channels: 12 numbers), and
 copying runs of 12 numbers takes longer than multiplying them; nor is a matrix with 8
@@ -31,13 +33,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from minicnn.shapes import Array, DType, Pads, Pair, Shape
 
-BLOCK_BYTES = 640_000
+BLOCK_BYTES = 720_000
 """How large the columns of a block may grow, so that they and what they become fit in 1 MB,
 the L2 cache of one core."""
+
+GROUP_BYTES = 1_500_000
+"""How large the images of a group may grow, before or after the convolution."""
 
 WIDEST_STRIP = 16
 
@@ -94,6 +98,8 @@ class Cut(NamedTuple):
     """Strips in a row; the last may reach beyond its end."""
     reach: int
     """Pixels of a row that a strip reads."""
+    group: int
+    """Images that are loaded together, and finished together."""
     images: int
     """Images in a block; 1 where the rows of one image make several blocks."""
     rows: int
@@ -108,12 +114,16 @@ def copy_cost(kh: int, run: int) -> float:
 def product_cost(depth: int, width: int) -> float:
     """About how many nanoseconds a row takes in a product with a (depth, width) matrix.
 
-    Multiply-adds a nanosecond of one core with AVX-512, measured with OpenBLAS 0.3.31 on
-    Zen 5: fewer than 8 columns have fast kernels of their own, 8 to 15 the slowest.
+    Measured with OpenBLAS 0.3.31 on one core with AVX-512: its kernels take 16 columns at a time,
+    and what is left over costs as much as the powers of two it is made of. The products of a
+    block with up to 6 columns are small enough for a way of their own.
     """
-    limits = ((8, 50), (16, 32), (32, 55), (48, 74), (64, 80))
-    speed = next((speed for limit, speed in limits if width < limit), 90)
-    return depth * width / speed
+    if width <= 6:
+        return depth * width / 55
+    left = width % 16
+    return depth * (
+        0.08 + 0.14 * (width // 16) + 0.13 * (left // 8) + 0.09 * (left % 8).bit_count()
+    )
 
 
 def strip_cost(kernel: Shape, stride: int, ow: int, strip: int) -> float:
@@ -145,37 +155,48 @@ def strip_for(kernel: Shape, stride: int, ow: int, cost: Cost = strip_cost) -> i
 
 
 @lru_cache(maxsize=1024)
-def cut_for(place: Geometry, itemsize: int, align: int = 1, cost: Cost = strip_cost) -> Cut:
-    """Strips and blocks; the rows of a block are a multiple of ``align``, or all."""
-    (oh, ow), (kh, kw, c_in, _), stride = place.out, place.kernel, place.strides[1]
+def cut_for(place: Geometry, itemsize: int, cost: Cost = strip_cost) -> Cut:
+    """Strips, blocks and groups for a convolution."""
+    (h, w, _), (oh, ow), (kh, kw, c_in, c_out) = place.image, place.out, place.kernel
+    stride = place.strides[1]
     strip = strip_for(place.kernel, stride, ow, cost)
     strips = -(-ow // strip)
     reach = (strip - 1) * stride + kw
     row_bytes = strips * kh * reach * c_in * itemsize
     images = max(1, BLOCK_BYTES // max(row_bytes * oh, 1))
-    rows = oh if images > 1 else max(1, BLOCK_BYTES // (row_bytes * align)) * align
-    return Cut(strip, strips, reach, images, min(rows, oh))
+    rows = oh if images > 1 else min(max(1, BLOCK_BYTES // row_bytes), oh)
+    group = GROUP_BYTES // (max(h * w * c_in, oh * ow * c_out) * itemsize)
+    return Cut(strip, strips, reach, max(images, group // images * images), images, rows)
 
 
 def band(kernel: Array, cut: Cut, stride: int) -> Array:
     """The kernel for a whole strip, (kh * reach * c_in, strip * c_out)."""
-    kh, kw, c_in, c_out = kernel.shape
+    kh, _, c_in, c_out = kernel.shape
     if cut.strip == 1:
         return kernel.reshape(-1, c_out)
-    wide = np.zeros((kh, cut.reach, c_in, cut.strip, c_out), kernel.dtype)
-    for i in range(cut.strip):
-        wide[:, i * stride : i * stride + kw, :, i] = kernel
-    return wide.reshape(-1, cut.strip * c_out)
+    wide = np.zeros((kh * cut.reach * c_in, cut.strip * c_out), kernel.dtype)
+    _diagonals(wide, kernel.shape, cut, stride)[...] = kernel
+    return wide
 
 
 def fold(dband: Array, kernel: Shape, cut: Cut, stride: int) -> Array:
     """The gradient of a kernel of that shape from the gradient of its ``band``."""
-    kh, kw, c_in, c_out = kernel
-    wide = dband.reshape(kh, cut.reach, c_in, cut.strip, c_out)
-    dkernel = wide[:, :kw, :, 0].copy()
-    for i in range(1, cut.strip):
-        dkernel += wide[:, i * stride : i * stride + kw, :, i]
+    if cut.strip == 1:
+        return dband.reshape(kernel)
+    dkernel: Array = _diagonals(dband, kernel, cut, stride).sum(axis=0)
     return dkernel
+
+
+def _diagonals(wide: Array, kernel: Shape, cut: Cut, stride: int) -> Array:
+    """(strip, kh, kw, c_in, c_out), a view: where in a band each output of a strip has its kernel.
+
+    From one output to the next it is ``stride`` pixels down and one output across.
+    """
+    kh, kw, c_in, c_out = kernel
+    across = c_out * wide.itemsize
+    by_row, by_pixel, by_channel = (n * cut.strip * across for n in (cut.reach * c_in, c_in, 1))
+    steps = (stride * by_pixel + across, by_row, by_pixel, by_channel, wide.itemsize)
+    return np.ndarray((cut.strip, kh, kw, c_in, c_out), wide.dtype, wide, 0, steps)
 
 
 def in_strips(a: Array, cut: Cut) -> Array:
@@ -195,8 +216,20 @@ class Block(NamedTuple):
     rows: slice
     columns: Array
     """(strips of them all, kh * reach * c_in)."""
+    group: slice
+    """The images that were loaded with these."""
     padded: Array
-    """The images with their padding."""
+    """All of those, with their padding."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether this is the first block of its group."""
+        return bool(self.images.start == self.group.start and self.rows.start == 0)
+
+    @property
+    def within(self) -> slice:
+        """Where the images are in their group."""
+        return slice(self.images.start - self.group.start, self.images.stop - self.group.start)
 
 
 def frame(place: Geometry, cut: Cut, m: int, dtype: DType) -> tuple[Array, Array, Array]:
@@ -211,9 +244,11 @@ def frame(place: Geometry, cut: Cut, m: int, dtype: DType) -> tuple[Array, Array
     width = max(left + w + right, (cut.strips * cut.strip - 1) * sw + kw)
     padded = np.zeros((m, top + h + bottom, width, c), dtype)
     by_image, by_row, by_pixel, by_number = padded.strides
-    windows = as_strided(
-        padded,
+    windows: Array = np.ndarray(
         (m, place.out[0], cut.strips, kh, cut.reach * c),
+        dtype,
+        padded,
+        0,
         (by_image, by_row * sh, by_pixel * sw * cut.strip, by_row, by_number),
     )
     return padded, padded[:, top : top + h, left : left + w], windows
@@ -224,15 +259,26 @@ def blocks(
 ) -> Iterator[Block]:
     """The blocks of images ``first`` to ``last``, in order; each overwrites the one before."""
     oh = place.out[0]
-    padded, inner, windows = frame(place, cut, min(cut.images, last - first), dtype)
-    columns = np.empty((len(padded) * cut.rows * cut.strips, math.prod(windows.shape[3:])), dtype)
-    for start in range(first, last, cut.images):
-        images = slice(start, min(start + cut.images, last))
-        m = images.stop - start
-        load(images, inner[:m])
-        for row in range(0, oh, cut.rows):
-            rows = slice(row, min(row + cut.rows, oh))
-            chosen = windows[:m, rows]
-            filled = columns[: m * (rows.stop - row) * cut.strips]
-            np.copyto(filled.reshape(chosen.shape), chosen)
-            yield Block(images, rows, filled, padded[:m])
+    padded, inner, windows = frame(place, cut, min(cut.group, last - first), dtype)
+    size = min(cut.images, len(padded)) * cut.rows * cut.strips, math.prod(windows.shape[3:])
+    columns = np.empty(size, dtype)
+    for group in runs(first, last, cut.group):
+        m = group.stop - group.start
+        load(group, inner[:m])
+        for images in runs(group.start, group.stop, cut.images):
+            within = slice(images.start - group.start, images.stop - group.start)
+            for rows in runs(0, oh, cut.rows):
+                chosen = windows[within, rows]
+                filled = columns[: math.prod(chosen.shape[:3])]
+                np.copyto(filled.reshape(chosen.shape), chosen)
+                yield Block(images, rows, filled, group, padded[:m])
+
+
+def runs(first: int, last: int, step: int) -> Iterator[slice]:
+    """Slices of at most ``step`` that cover ``first`` to ``last``.
+
+    >>> list(runs(0, 5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    for start in range(first, last, step):
+        yield slice(start, min(start + step, last))
