@@ -7,8 +7,9 @@ to a BLAS with many, leaves the other cores idle in all that is not a product, a
 its threads wait for each other, spinning, many times in a step: with one of two cores busy
 elsewhere, a run of 18 seconds was seen to take 106.
 
-Where work is cut depends on the work alone, and sums are added up in order: results are the
-same to the bit, whatever the number of threads.
+Where work is cut depends on the work alone, and sums are added up in order: what comes of it is
+the same to the bit, whatever the number of threads. (``minicnn.shares`` cuts the batches of a
+training before that, by the number of threads.)
 """
 
 import os
@@ -42,6 +43,9 @@ MOST_SHARDS = 64
 MULTIPLY_ADDS = 90
 """A nanosecond, of one core with AVX-512, in a large product."""
 
+WORKER = "minicnn"
+"""The name of our threads."""
+
 T = TypeVar("T")
 Task = Callable[[], None]
 
@@ -60,7 +64,7 @@ class _Team:
         with self.lock:
             while len(self.tasks) <= number:
                 tasks: SimpleQueue[Task] = SimpleQueue()
-                threading.Thread(target=_serve, args=(tasks,), daemon=True).start()
+                threading.Thread(target=_serve, args=(tasks,), name=WORKER, daemon=True).start()
                 self.tasks.append(tasks)
         return self.tasks[number]
 
@@ -86,8 +90,8 @@ def set_threads(n: int | None) -> None:
 
     Without it their number is that in OPENBLAS_NUM_THREADS, OMP_NUM_THREADS,
     MKL_NUM_THREADS or BLIS_NUM_THREADS, or else the number of cores that the process may use.
-    The results are the same to the bit at any number. Raises ``ConfigError`` unless n is a
-    whole number of at least 1.
+    Training repeats to the bit at one number of threads, not from one number to another; what a
+    model predicts is the same at any. Raises ``ConfigError`` unless n is a whole number of at least 1.
 
     >>> set_threads(1)
     >>> get_threads()
@@ -124,12 +128,31 @@ def working() -> Iterator[None]:
     The limit on BLAS is one for the whole process. When runs overlap in threads, threadpoolctl
     lets only the first of them change it and put it back.
     """
+    _pools()
     with _controller().limit(limits=1, user_api="blas"):
         _team.runs += 1
         try:
             yield
         finally:
             _team.runs -= 1
+
+
+@contextmanager
+def alone(really: bool = True) -> Iterator[None]:
+    """Within, ``shards`` leaves the other threads at rest."""
+    before = hasattr(_inside, "shard")
+    if really:
+        _inside.shard = True
+    try:
+        yield
+    finally:
+        if really and not before:
+            del _inside.shard
+
+
+def blas_workers() -> int:
+    """How many threads BLAS keeps besides the one that calls it."""
+    return sum(pool["num_threads"] - 1 for pool in _pools() if pool["user_api"] == "blas")
 
 
 def shards(n: int, work: Callable[[int, int], T], cost: float) -> list[T]:
@@ -167,15 +190,14 @@ def shards(n: int, work: Callable[[int, int], T], cost: float) -> list[T]:
         # In a copy of this thread's context, which holds NumPy's error settings.
         _team.worker(number).put(partial(copy_context().run, help_out))
     results: dict[int, T | BaseException] = {}
-    _inside.shard = True
     try:
-        while not over and begun < count:
-            with lock:
-                i, begun = begun, begun + 1
-            if i < count:
-                results[i] = work(limits[i], limits[i + 1])
+        with alone():
+            while not over and begun < count:
+                with lock:
+                    i, begun = begun, begun + 1
+                if i < count:
+                    results[i] = work(limits[i], limits[i + 1])
     finally:
-        del _inside.shard
         with lock:
             over = True
         results |= dict(done.get() for _ in range(helped))  # nobody is left at work
@@ -211,3 +233,9 @@ def _controller() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+@cache
+def _pools() -> Any:
+    """The pools of threads as they were before they were first limited."""
+    return _controller().info()

@@ -1,7 +1,8 @@
 """The loop behind ``fit``, ``evaluate`` and ``predict``.
 
-One step is ``_train_batch``: go forward, take the loss and its gradient, go back, move
-the parameters. All else here is about that: the batches, what is shown, how it ends.
+One step is ``_train_batch``: go forward, take the loss and its gradient, go back (``_gradients``,
+of each share of the batch), move the parameters. All else here is about that: the batches, what
+is shown, how it ends.
 Figures of an epoch are running means over its batches, weighted by their sizes, as in
 Keras.
 """
@@ -31,6 +32,7 @@ from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 from minicnn.shapes import Array, DType, Shape
+from minicnn.shares import Result, Shares
 
 BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
 """What the progress bar shows: shorter than tqdm's own, which would push out the figures."""
@@ -142,13 +144,16 @@ def fit(
         Running(model, validation[1])
     history = model.history = History()
     steps = -(-len(x) // batch_size)
-    with ctrl_c_sets_a_flag() as pressed, _at_work() as room:
+    with (
+        ctrl_c_sets_a_flag() as pressed,
+        _at_work() as room,
+        _shares(model, goal, x, y, batch_size, epochs, room) as shares,
+    ):
         for epoch in range(epochs):
             running = Running(model, y)
             with progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
                 for batch in batches(len(x), batch_size, model.rng if shuffle else None):
-                    with room.step():
-                        loss, predictions = _train_batch(model, goal, x[batch], y[batch])
+                    loss, predictions = _train_batch(model, shares, x, batch)
                     running.update(loss, y[batch], predictions)
                     show(running.figures(), 1)
                     if pressed():
@@ -171,18 +176,59 @@ def fit(
     return history
 
 
-def _train_batch(model: Model, goal: Objective, x: Array, y: Array) -> tuple[float, Array]:
+def _train_batch(
+    model: Model, shares: Shares, x: Array, batch: Array | slice
+) -> tuple[float, Array]:
     """One step: forward, loss, gradient, back, update. Returns the loss and the predictions."""
     assert model.optimizer is not None
-    x = _input(goal.steps, x, model.dtype)
-    z, caches = chain.forward(goal.steps, x, True, model.rng)
-    loss = goal.loss(y, z)
+    numbers = np.arange(batch.start, batch.stop) if isinstance(batch, slice) else batch
+    first, *others = shares.run(numbers)
+    loss = first.loss + sum(other.loss for other in others)
     if not np.isfinite(loss):
-        raise _divergence(model.stack, x.astype(model.dtype, copy=False), loss)
-    _, grads = chain.backward(goal.steps, goal.loss.gradient(y, z), caches, need_dx=False)
-    model.optimizer.step(model.params, grads)
-    chain.apply_state(goal.steps, caches)
-    return loss, _own(goal.predictions(z), z)
+        raise _divergence(model.stack, x[numbers].astype(model.dtype, copy=False), loss)
+    for other in others:
+        for name, grad in other.grads.items():
+            first.grads[name] += grad
+    model.optimizer.step(model.params, first.grads)
+    return loss, np.concatenate([first.predictions, *(other.predictions for other in others)])
+
+
+def _shares(
+    model: Model, goal: Objective, x: Array, y: Array, batch_size: int, epochs: int, room: Room
+) -> Shares:
+    """What computes the batches of a training."""
+
+    def compute(numbers: Array, share: float) -> Result:
+        with room.step():
+            return _gradients(model, goal, x[numbers], y[numbers], share)
+
+    # Any layer promises that a batch is the sum of its parts, unless it says why not; but one
+    # that someone writes may forget to say, and the wrong gradients would be silent.
+    own = all(type(part).__module__.startswith("minicnn.") for part in (*goal.steps, goal.loss))
+    return Shares(
+        compute,
+        model.params,
+        model.output_shape,
+        model.dtype,
+        min(batch_size, len(x)),
+        sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack),
+        len(x) * epochs,
+        own and not any(layer.why_not_sharded for layer in model.stack),
+    )
+
+
+def _gradients(model: Model, goal: Objective, x: Array, y: Array, share: float) -> Result:
+    """What comes of that share of a batch; without gradients if the loss is no number."""
+    z, caches = chain.forward(goal.steps, _input(goal.steps, x, model.dtype), True, model.rng)
+    loss, dz = goal.loss(y, z) * share, goal.loss.gradient(y, z)
+    if share != 1:
+        dz *= share
+    grads = {}
+    if np.isfinite(loss):
+        grads = chain.backward(goal.steps, dz, caches, need_dx=False)[1]
+        if share == 1:
+            chain.apply_state(goal.steps, caches)
+    return Result(loss, _own(goal.predictions(z), z), grads)
 
 
 def _input(steps: Sequence[Step], x: Array, dtype: DType) -> Array:

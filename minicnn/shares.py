@@ -1,0 +1,210 @@
+"""A batch in equal shares, each computed by a process of its own where that can be.
+
+The gradient of a batch is the sum of those of its shares, so two processes can go forward and
+back with one half each. Threads (``minicnn.threads``) serve where that cannot be, and for
+predictions. But a small network is hundreds of short calls of NumPy, and for each a thread
+waits for Python's one lock: two threads are hardly faster than one then.
+
+A partner is forked when training begins. It has the images and the model from then on without
+a copy; for each step it is told the parameters and which images are in the batch, and leaves
+what came of its share in memory that both see. It ends when the pipe on which it waits is
+closed, by ``Shares`` or by the end of this process. Where a batch is cut depends on its size and
+on the number of threads, not on whether there are partners: the results are the same.
+"""
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from mmap import mmap
+from types import TracebackType
+from typing import NamedTuple, NoReturn, Self
+
+import numpy as np
+
+from minicnn import threads
+from minicnn.shapes import Array, DType, Shape
+
+WORTH_CUTTING = 10_000_000
+"""Multiply-adds of a batch, going forward, from which it is cut into shares."""
+
+WORTH_FORKING = 1_000_000_000
+"""Multiply-adds of all of the training, going forward, from which partners are worth the tens
+of milliseconds that they take to start."""
+
+SMALLEST = 8
+"""Images in a share."""
+
+
+class Result(NamedTuple):
+    """What comes of a share. Losses and gradients add up to those of the batch."""
+
+    loss: float
+    predictions: Array
+    grads: dict[str, Array]
+
+
+Compute = Callable[[Array, float], Result]
+"""(the numbers of some images, how large a share of their batch they are) -> what comes of them."""
+
+
+class Shares:
+    """Computes batches in shares, with partners until the end of its context.
+
+    ``params`` are read before each batch; predictions are of shape (images, *output_shape).
+    ``work`` is the multiply-adds of an image, ``images`` how many there will be, all epochs
+    together. With ``cut=False`` each batch is one share.
+    """
+
+    def __init__(
+        self,
+        compute: Compute,
+        params: Mapping[str, Array],
+        output_shape: Shape,
+        dtype: DType,
+        batch_size: int,
+        work: int,
+        images: int,
+        cut: bool,
+    ) -> None:
+        self.compute = compute
+        self.params = params
+        self.count = 1
+        if cut and work * batch_size >= WORTH_CUTTING:
+            self.count = max(1, min(threads.get_threads(), batch_size // SMALLEST))
+        self.partners: list[_Partner] = []
+        if self.count > 1 and work * images >= WORTH_FORKING and may_fork():
+            self.batch = _shared((batch_size + 1,), np.dtype(np.int64))
+            self.now = {name: _shared(a.shape, a.dtype) for name, a in params.items()}
+            outputs = (-(-batch_size // self.count), *output_shape)
+            for number in range(1, self.count):
+                self.partners.append(_Partner(self, number, outputs, dtype))
+
+    def __enter__(self) -> Self:
+        """The shares."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the partners."""
+        for partner in self.partners:
+            partner.end()
+
+    def run(self, numbers: Array) -> list[Result]:
+        """What comes of each share of the batch with those images, in order.
+
+        The gradients of all but the first are lost at the next call.
+        """
+        parts = self.cut(numbers)
+        partners = self.partners[: len(parts) - 1]
+        if partners:
+            self.batch[0] = len(numbers)
+            self.batch[1 : len(numbers) + 1] = numbers
+            for name, array in self.params.items():
+                self.now[name][...] = array
+        for partner in partners:
+            partner.begin()
+        with threads.alone(bool(partners)):
+            results = [self.compute(parts[0], len(parts[0]) / len(numbers))]
+            for number, part in enumerate(parts[1:]):
+                found = partners[number].result(len(part)) if partners else None
+                results.append(found or self.compute(part, len(part) / len(numbers)))
+        return results
+
+    def cut(self, numbers: Array) -> list[Array]:
+        """A batch's images share by share; one that is too small is one share."""
+        n, count = len(numbers), self.count
+        if n < count * SMALLEST:
+            return [numbers]
+        return [numbers[n * i // count : n * (i + 1) // count] for i in range(count)]
+
+
+class _Partner:
+    """A forked process, as the one that forked it sees it, and what it does itself."""
+
+    def __init__(self, shares: Shares, number: int, outputs: Shape, dtype: DType) -> None:
+        self.loss = _shared((1,), np.dtype(np.float64))
+        self.predictions = _shared(outputs, dtype)
+        self.grads = {name: _shared(a.shape, a.dtype) for name, a in shares.params.items()}
+        asked, self.ask = os.pipe()
+        self.answered, answer = os.pipe()
+        self.failed = False
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forks beside other threads; see may_fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
+        if not self.pid:
+            # The pipes of the partners before must end with the process that asks.
+            for partner in (*shares.partners, self):
+                os.close(partner.ask)
+            self._serve(shares, number, asked, answer)
+        os.close(asked)
+        os.close(answer)
+
+    def _serve(self, shares: Shares, number: int, asked: int, answer: int) -> NoReturn:
+        """Compute that share of every batch, and never return."""
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
+            with threads.alone():
+                while os.read(asked, 1):
+                    for name, array in shares.params.items():
+                        array[...] = shares.now[name]
+                    numbers = shares.batch[1 : shares.batch[0] + 1]
+                    part = shares.cut(numbers)[number]
+                    result = shares.compute(part, len(part) / len(numbers))
+                    self.loss[0] = result.loss
+                    self.predictions[: len(part)] = result.predictions
+                    for name, grad in result.grads.items():
+                        self.grads[name][...] = grad
+                    os.write(answer, b"." if result.grads else b"0")
+        finally:
+            os._exit(0)
+
+    def begin(self) -> None:
+        """Ask for the share of the batch at hand."""
+        if not self.failed:
+            try:
+                os.write(self.ask, b".")
+            except BrokenPipeError:
+                self.failed = True
+
+    def result(self, n: int) -> Result | None:
+        """What came of the n images of the share; None when the partner is no more."""
+        answer = b"" if self.failed else os.read(self.answered, 1)
+        if not answer:
+            self.failed = True
+            return None
+        grads = self.grads if answer == b"." else {}
+        return Result(float(self.loss[0]), self.predictions[:n], grads)
+
+    def end(self) -> None:
+        """Let the process end, and wait until it has."""
+        os.close(self.ask)
+        os.close(self.answered)
+        os.waitpid(self.pid, 0)
+
+
+def may_fork() -> bool:
+    """Whether this process can be forked without harm.
+
+    A lock that another thread holds at that moment stays locked in the child forever. So there
+    must be no threads but those known to be at rest: BLAS', our own, and that of tqdm.
+    """
+    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        return False
+    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
+    known = all(t.name == threads.WORKER or type(t).__name__ == "TMonitor" for t in others)
+    at_rest = 1 + len(others) + threads.blas_workers()
+    return known and len(os.listdir("/proc/self/task")) <= at_rest
+
+
+def _shared(shape: Shape, dtype: DType) -> Array:
+    """Zeros in memory that a forked process shares."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    return np.frombuffer(mmap(-1, max(size, 1)), dtype, int(np.prod(shape))).reshape(shape)
