@@ -91,7 +91,8 @@ def set_threads(n: int | None) -> None:
     Without it their number is that in OPENBLAS_NUM_THREADS, OMP_NUM_THREADS,
     MKL_NUM_THREADS or BLIS_NUM_THREADS, or else the number of cores that the process may use.
     Training repeats to the bit at one number of threads, not from one number to another; what a
-    model predicts is the same at any. Raises ``ConfigError`` unless n is a whole number of at least 1.
+    model predicts is the same at any. Raises ``ConfigError`` unless n is a whole number of at
+    least 1.
 
     >>> set_threads(1)
     >>> get_threads()

@@ -52,7 +52,7 @@ NETWORKS = {
     "signs": Network(
         (64, 64, 3),
         classes=6,
-        steps=30,
+        steps=60,
         layers=(
             *(Conv(8, 4), ReLU(), MaxPool(8)),
             *(Conv(16, 2), ReLU(), MaxPool(4)),
@@ -62,7 +62,7 @@ NETWORKS = {
     "lenet": Network(
         (28, 28, 1),
         classes=10,
-        steps=100,
+        steps=200,
         layers=(
             *(Conv(6, 5), ReLU(), AvgPool(2)),
             *(Conv(16, 5, "valid"), ReLU(), AvgPool(2)),
@@ -72,7 +72,7 @@ NETWORKS = {
     "vgg": Network(
         (64, 64, 3),
         classes=6,
-        steps=5,
+        steps=8,
         layers=(
             *(Conv(32, 3), ReLU(), Conv(32, 3), ReLU(), MaxPool(2)),
             *(Conv(64, 3), ReLU(), Conv(64, 3), ReLU(), MaxPool(2)),

@@ -79,16 +79,22 @@ def environment(key, threads):
     return kept | only_here | FRAMEWORKS[key].environment(threads)
 
 
-def peak_memory():
-    """The most memory, in bytes, that this process has had so far."""
+def peak_memory(helpers):
+    """The most memory, in bytes, that this process and so many helpers of it have had so far.
+
+    A helper's is taken for that of the largest, and what it shares with this process counts again.
+    """
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    others = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit * helpers
     status = Path("/proc/self/status")
     if status.exists():
         # Not getrusage: on Linux its peak begins with that of the process that started this one.
         lines = status.read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        own = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+        return own + others
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + others
 
 
 def serve(key, threads):
@@ -98,7 +104,7 @@ def serve(key, threads):
         print(json.dumps(what), file=answers, flush=True)
 
     framework = FRAMEWORKS[key](threads)
-    imported = peak_memory()
+    imported = peak_memory(threads - 1)
     answer(version=framework.version)
     for line in sys.stdin:
         match json.loads(line):
@@ -120,7 +126,7 @@ def serve(key, threads):
                 framework.predict()
                 answer(predict=time.perf_counter() - started)
             case {"do": "memory"}:
-                peak = peak_memory()
+                peak = peak_memory(threads - 1)
                 answer(memory={"peak": peak, "above imports": peak - imported})
 
 
