@@ -1,6 +1,6 @@
 """``python -m minicnn`` is ``minicnn``."""
 
-from minicnn.cli import main
+from minicnn.cli import command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command())

@@ -1,4 +1,4 @@
-"""The command line: ``minicnn train``, ``evaluate``, ``predict`` and ``summary``."""
+"""The command line: ``minicnn train``, ``evaluate``, ``predict``, ``summary`` and ``doctor``."""
 
 import argparse
 import contextlib
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import minicnn
+from minicnn import blas
 from minicnn.activations import ACTIVATIONS
 from minicnn.applications import NETWORKS
 from minicnn.data import Dataset, load_hdf5, load_images
@@ -31,6 +32,21 @@ from minicnn.shapes import Array
 from minicnn.training import History
 
 HDF5_ENDINGS = (".h5", ".hdf5")
+COMPUTING = ("train", "evaluate", "predict")
+
+
+def command() -> int:
+    """The process ``minicnn``: starts again with faster BLAS kernels if it must, then ``main``.
+
+    OpenBLAS has chosen when NumPy is imported. A choice of the user's stands.
+    """
+    if sys.argv[1:2] and sys.argv[1] in COMPUTING and not os.environ.get(blas.CORETYPE):
+        better = blas.better_coretype()
+        if better and sys.executable:
+            with contextlib.suppress(OSError):  # slower, then
+                again = [sys.executable, *sys.orig_argv[1:]]
+                os.execve(sys.executable, again, os.environ | {blas.CORETYPE: better})
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,6 +125,14 @@ def _parser() -> argparse.ArgumentParser:
     summary = commands.add_parser("summary", help="show the layers of a saved model")
     summary.add_argument("model", type=Path, help="a .keras file")
     summary.set_defaults(run=_summary)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="show which BLAS NumPy uses, and how fast it is",
+        description="Show the versions, the processor, the BLAS that scripts get here and how "
+        "fast it is, and what would make it faster.",
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -327,6 +351,14 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _summary(options: argparse.Namespace) -> int:
     load_model(options.model).summary()
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    print(f"{'minicnn':<18}{minicnn.__version__}")
+    for what, value in blas.report():
+        print(f"{what:<18}{value}", flush=True)
+    print(blas.verdict())
     return 0
 
 

@@ -26,7 +26,15 @@ import numpy as np
 from minicnn.errors import ConfigError
 from minicnn.shapes import Array
 
-__all__ = ["get_threads", "product", "set_threads", "shards", "working"]
+__all__ = [
+    "chosen_threads",
+    "controller",
+    "get_threads",
+    "product",
+    "set_threads",
+    "shards",
+    "working",
+]
 
 CHOICES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 """Where a user may have said how many threads there should be."""
@@ -112,14 +120,25 @@ def get_threads() -> int:
     >>> get_threads() >= 1
     True
     """
+    return chosen_threads()[0]
+
+
+def chosen_threads() -> tuple[int, str]:
+    """(how many threads, who says so).
+
+    >>> set_threads(3)
+    >>> chosen_threads()
+    (3, 'from set_threads')
+    >>> set_threads(None)
+    """
     if _team.wanted is not None:
-        return _team.wanted
+        return _team.wanted, "from set_threads"
     for name in CHOICES:
         if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 0:
-            return int(os.environ[name])
+            return int(os.environ[name]), f"from {name}"
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return len(os.sched_getaffinity(0)), "one for every core"
+    return os.cpu_count() or 1, "one for every core"
 
 
 @contextmanager
@@ -130,7 +149,7 @@ def working() -> Iterator[None]:
     lets only the first of them change it and put it back.
     """
     _pools()
-    with _controller().limit(limits=1, user_api="blas"):
+    with controller().limit(limits=1, user_api="blas"):
         _team.runs += 1
         try:
             yield
@@ -230,7 +249,12 @@ def product(a: Array, b: Array) -> Array:
 
 
 @cache
-def _controller() -> Any:
+def controller() -> Any:
+    """threadpoolctl's handle on the BLAS of this process, looked for once.
+
+    >>> controller() is controller()
+    True
+    """
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -239,4 +263,4 @@ def _controller() -> Any:
 @cache
 def _pools() -> Any:
     """The pools of threads as they were before they were first limited."""
-    return _controller().info()
+    return controller().info()

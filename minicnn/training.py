@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from minicnn import blas, threads
 from minicnn import metrics as metric_table
-from minicnn import threads
 from minicnn.activations import ACTIVATIONS
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.errors import ConfigError, DivergenceError
@@ -142,6 +142,8 @@ def fit(
     if validation is not None:
         validation = validation[0], goal.loss.targets(validation[1], model.output_shape)
         Running(model, validation[1])
+    if verbose:
+        blas.advise_once()
     history = model.history = History()
     steps = -(-len(x) // batch_size)
     with (

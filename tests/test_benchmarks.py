@@ -56,13 +56,25 @@ def test_a_loss_that_is_off_stops_it(benchmarks):
         compare_losses("signs", {"minicnn": 1.8, "torch": 1.9})
 
 
-def test_the_user_s_openblas_stands(benchmarks, monkeypatch):
-    """With OPENBLAS_CORETYPE set by the user there is one line for minicnn, and nothing is set."""
+def test_minicnn_is_measured_as_advised_and_as_found(benchmarks, monkeypatch):
+    """Where OpenBLAS can do better there are two lines: with the advice, and as things are."""
     from frameworks import FRAMEWORKS
+    from workers import environment
+
+    from minicnn import blas
 
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("OPENBLAS_L2_SIZE", "512")
+    monkeypatch.setattr(blas, "better_coretype", lambda: "SkylakeX")
+    assert FRAMEWORKS["minicnn-as-found"].applies()
+    advised, found = environment("minicnn", 1), environment("minicnn-as-found", 1)
+    assert advised["OPENBLAS_CORETYPE"] == "SkylakeX"
+    assert "OPENBLAS_L2_SIZE" not in advised
+    assert (found["OPENBLAS_CORETYPE"], found["OPENBLAS_L2_SIZE"]) == ("Haswell", "512")
+
+    monkeypatch.setattr(blas, "better_coretype", lambda: None)
     assert not FRAMEWORKS["minicnn-as-found"].applies()
-    assert "OPENBLAS_CORETYPE" not in FRAMEWORKS["minicnn"].environment(1)
+    assert environment("minicnn", 1)["OPENBLAS_CORETYPE"] == "Haswell"
 
 
 def test_a_mistake_is_one_line(tmp_path):

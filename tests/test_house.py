@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
 FLOORS = [
     ["errors", "config", "shapes", "initializers", "activations", "metrics"],
-    ["kernels", "data", "files", "shares", "threads"],
+    ["kernels", "data", "files", "shares", "threads", "blas"],
     ["layers", "losses", "optimizers"],
     ["training", "summary"],
     ["sequential"],

@@ -23,7 +23,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from frameworks import FRAMEWORKS, OURS, cores, processor
+from frameworks import FRAMEWORKS, OURS, better_coretype, cores, processor
 from networks import BATCH, NETWORKS
 from report import (
     ABOVE_IMPORTS,
@@ -271,7 +271,10 @@ def machine(versions):
     parts = [f"Python {platform.python_version()}", f"NumPy {np.__version__}", *ours, *theirs]
     if "OPENBLAS_CORETYPE" in os.environ:  # the user's, which may be half as fast
         parts.append(f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']}")
-    return f"{processor()}, {cores()} cores, {platform.system()}; {', '.join(parts)}."
+    line = f"{processor()}, {cores()} cores, {platform.system()}; {', '.join(parts)}."
+    if (better := better_coretype()) and "minicnn" in versions:
+        line += f" The line minicnn is with OPENBLAS_CORETYPE={better}, as minicnn doctor advises."
+    return line
 
 
 if __name__ == "__main__":

@@ -19,20 +19,11 @@ THREAD_VARIABLES = (
 )
 
 
-def faster_openblas():
-    """The OPENBLAS_CORETYPE that should be faster than what OpenBLAS chose, or None.
+def better_coretype():
+    """The OPENBLAS_CORETYPE that ``minicnn doctor`` advises here, or None."""
+    from minicnn import blas
 
-    With AVX-512 a product can be twice as fast as on the AVX2 kernels that OpenBLAS
-    chooses for some processors that have both. The user's own choice stands.
-    """
-    from threadpoolctl import threadpool_info
-
-    information = Path("/proc/cpuinfo")
-    if "OPENBLAS_CORETYPE" in os.environ or not information.exists():
-        return None
-    chosen = {pool.get("architecture") for pool in threadpool_info()}
-    avx512 = "avx512f" in information.read_text(encoding="utf-8").split()
-    return "SkylakeX" if avx512 and chosen & {"Haswell", "Zen"} else None
+    return blas.better_coretype()
 
 
 class Framework:
@@ -51,6 +42,7 @@ class Framework:
 
     @classmethod
     def environment(cls, threads):
+        """What must be set before its process starts; None is for what must not be."""
         return {}
 
     @property
@@ -116,27 +108,24 @@ class KerasLike(Framework):
 
 
 class MiniCNN(KerasLike):
-    """minicnn with the OpenBLAS kernels that its command chooses and its warning recommends."""
+    """minicnn with the OpenBLAS kernels that it advises, also against the user's own setting."""
 
     title = "minicnn"
     modules = ("minicnn",)
 
     @classmethod
     def environment(cls, threads):
-        import minicnn
-
-        faster = faster_openblas()
-        variables = {"OPENBLAS_CORETYPE": faster} if faster else {}
-        if not hasattr(minicnn, "set_threads"):
-            variables |= dict.fromkeys(THREAD_VARIABLES, str(threads))
-        return variables
+        better = better_coretype()
+        if better is None:
+            return {}
+        # A size of the cache goes with the kernels that it was set for.
+        return {"OPENBLAS_CORETYPE": better, "OPENBLAS_L2_SIZE": None}
 
     def __init__(self, threads):
         import minicnn
         from minicnn.losses import SparseCategoricalCrossentropy
 
-        if hasattr(minicnn, "set_threads"):
-            minicnn.set_threads(threads)
+        minicnn.set_threads(threads)
         self.use(minicnn.Sequential, minicnn, minicnn.Adam, SparseCategoricalCrossentropy)
 
     @property
@@ -150,18 +139,17 @@ class MiniCNN(KerasLike):
 
 
 class MiniCNNAsFound(MiniCNN):
-    """minicnn with the kernels that OpenBLAS chooses by itself."""
+    """minicnn in the environment as it is, where that gives it slower kernels."""
 
     title = "minicnn, OpenBLAS as found"
 
     @classmethod
     def applies(cls):
-        return faster_openblas() is not None
+        return better_coretype() is not None
 
     @classmethod
     def environment(cls, threads):
-        variables = super().environment(threads)
-        return {name: variables[name] for name in variables if name != "OPENBLAS_CORETYPE"}
+        return {}
 
 
 class Keras(KerasLike):

@@ -72,11 +72,12 @@ class Worker:
 
 
 def environment(key, threads):
-    """The variables for a process: the user's, without those that would decide for it."""
+    """The variables for a process: the user's, but for those that would decide for it."""
     kept = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
     # Everything is measured on the processor, also where there is something faster.
     only_here = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
-    return kept | only_here | FRAMEWORKS[key].environment(threads)
+    wanted = kept | only_here | FRAMEWORKS[key].environment(threads)
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def peak_memory(helpers):
