@@ -50,6 +50,13 @@ Compute = Callable[[Array, float], Result]
 """(the numbers of some images, how large a share of their batch they are) -> what comes of them."""
 
 
+def shares_of(batch_size: int, work: int) -> int:
+    """Into how many shares a batch is cut, when an image is so many multiply-adds."""
+    if work * batch_size < WORTH_CUTTING:
+        return 1
+    return max(1, min(threads.get_threads(), batch_size // SMALLEST))
+
+
 class Shares:
     """Computes batches in shares, with partners until the end of its context.
 
@@ -71,9 +78,7 @@ class Shares:
     ) -> None:
         self.compute = compute
         self.params = params
-        self.count = 1
-        if cut and work * batch_size >= WORTH_CUTTING:
-            self.count = max(1, min(threads.get_threads(), batch_size // SMALLEST))
+        self.count = shares_of(batch_size, work) if cut else 1
         self.partners: list[_Partner] = []
         if self.count > 1 and work * images >= WORTH_FORKING and may_fork():
             self.batch = _shared((batch_size + 1,), np.dtype(np.int64))
@@ -162,7 +167,9 @@ class _Partner:
                     self.predictions[: len(part)] = result.predictions
                     for name, grad in result.grads.items():
                         self.grads[name][...] = grad
-                    os.write(answer, b"." if result.grads else b"0")
+                    done = b"." if result.grads else b"0"
+                    del result  # the next one needs the memory
+                    os.write(answer, done)
         finally:
             os._exit(0)
 

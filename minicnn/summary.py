@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 
 from minicnn.layers import Layer
+from minicnn.memory_use import MemoryUse
+from minicnn.optimizers import Optimizer
 
 HEADER = ("layer", "output shape", "params", "multiply-adds", "activations")
 
@@ -47,6 +49,21 @@ def table(layers: Sequence[Layer]) -> str:
         f"{work:,} multiply-adds and {_kib(memory)} of activations an image"
     )
     return "\n".join([lines[0], rule, *lines[1:], rule, totals])
+
+
+def memory_line(use: MemoryUse, batch_size: int, optimizer: Optimizer) -> str:
+    """What training and predicting take, in a line.
+
+    >>> from minicnn import Adam
+    >>> memory_line(MemoryUse(120 << 20, 50 << 20), 64, Adam())
+    'besides the data: about 120 MiB to train on batches of 64 with Adam, 50 MiB to predict'
+    """
+    training, predicting = (f"{size / 2**20:,.0f} MiB" for size in use)
+    name = type(optimizer).__name__
+    return (
+        f"besides the data: about {training} to train on batches of {batch_size} with {name}, "
+        f"{predicting} to predict"
+    )
 
 
 def _kib(size: int) -> str:

@@ -204,9 +204,6 @@ def _shares(
         with room.step():
             return _gradients(model, goal, x[numbers], y[numbers], share)
 
-    # Any layer promises that a batch is the sum of its parts, unless it says why not; but one
-    # that someone writes may forget to say, and the wrong gradients would be silent.
-    own = all(type(part).__module__.startswith("minicnn.") for part in (*goal.steps, goal.loss))
     return Shares(
         compute,
         model.params,
@@ -215,8 +212,18 @@ def _shares(
         min(batch_size, len(x)),
         sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack),
         len(x) * epochs,
-        own and not any(layer.why_not_sharded for layer in model.stack),
+        may_be_cut(model.stack, (*goal.steps, goal.loss)),
     )
+
+
+def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
+    """Whether the gradient of a batch is the sum of those of its shares.
+
+    Any layer promises that it is, unless it says why not; but one that someone writes may forget
+    to say, and the wrong gradients would be silent.
+    """
+    own = all(type(part).__module__.startswith("minicnn.") for part in parts)
+    return own and not any(layer.why_not_sharded for layer in layers)
 
 
 def _gradients(model: Model, goal: Objective, x: Array, y: Array, share: float) -> Result:

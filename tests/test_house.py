@@ -20,7 +20,7 @@ FLOORS = [
     ["errors", "config", "shapes", "initializers", "activations", "metrics"],
     ["kernels", "data", "files", "shares", "threads", "blas"],
     ["layers", "losses", "optimizers"],
-    ["training", "summary"],
+    ["training", "memory_use", "summary"],
     ["sequential"],
     ["applications", "plots", "testing", "cli", "__main__", "__init__"],
 ]

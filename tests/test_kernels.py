@@ -60,7 +60,7 @@ def cuts(draw):
 @contextmanager
 def cut_like_that(block_bytes, strip, way, threads):
     """Within, work is cut in that way, whatever the rules would choose; None leaves it to them."""
-    chosen_strip, chosen_way = strips.strip_for, convolution._way_back
+    chosen_strip, chosen_way = strips.strip_for, convolution.way_back
 
     def strip_for(kernel, stride, ow, *cost):
         return min(strip or chosen_strip(kernel, stride, ow, *cost), ow)
@@ -81,7 +81,7 @@ def cut_like_that(block_bytes, strip, way, threads):
         mock.patch.object(convolution, "BLOCK_BYTES", block_bytes),
         mock.patch.object(pooling, "BLOCK_BYTES", block_bytes),
         mock.patch.object(strips, "strip_for", strip_for),
-        mock.patch.object(convolution, "_way_back", way_back),
+        mock.patch.object(convolution, "way_back", way_back),
         mock.patch.object(threads_module, "WORTH_SHARDS", 0),
     ):
         yield

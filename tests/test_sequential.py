@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import re
 import signal
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -293,6 +295,51 @@ def test_summary_counts_by_hand(capsys):
         "1,800 multiply-adds",  # 1728 + 64 + 8
     ):
         assert part in text, text
+
+
+def test_summary_with_a_batch_size_tells_the_memory(capsys):
+    """A line says what training with the model's optimizer takes, or with Adam before compile."""
+    model = Sequential([Input((512,)), Dense(4096), Dense(512)])  # 16 MiB of weights
+    model.summary(batch_size=64)
+    with_adam = capsys.readouterr().out.splitlines()[-1]
+    model.compile(SGD(), loss="mse")
+    model.summary(batch_size=64)
+    with_sgd = capsys.readouterr().out.splitlines()[-1]
+    pattern = r"about (\d+) MiB to train on batches of 64 with (\w+), (\d+) MiB to predict"
+    adam, sgd = (re.search(pattern, line).groups() for line in (with_adam, with_sgd))
+    assert (adam[1], sgd[1]) == ("Adam", "SGD")
+    assert int(adam[0]) - int(sgd[0]) in range(31, 35)
+    assert adam[2] == sgd[2]
+    model.summary()
+    assert "MiB to train" not in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="batch_size: expected a whole number of at least 1"):
+        model.summary(batch_size=0)
+
+
+def test_predicting_keeps_no_caches():
+    """A layer's cache is gone when the next layer runs; in training all of them wait."""
+    caches, alive = [], []
+
+    class Watch(Activation):
+        def forward(self, x, *, training=False, rng=None):
+            alive.append(sum(cache() is not None for cache in caches))
+            memory = np.zeros(1)
+            caches.append(weakref.ref(memory))
+            return x, memory
+
+        def backward(self, dy, cache):
+            return dy, {}
+
+    layers = [Watch("linear"), Watch("linear"), Watch("linear"), Dense(2)]
+    model = Sequential([Input((3,)), Dense(3), *layers], seed=0)
+    model.compile("sgd", loss="mse")
+    x, y = np.ones((4, 3)), np.ones((4, 2))
+    model.predict(x, batch_size=2)
+    model.evaluate(x, y, batch_size=2)
+    assert alive == [0] * 12
+    alive.clear()
+    model.fit(x, y, batch_size=2, verbose=0)
+    assert alive == [0, 1, 2] * 2
 
 
 def test_progress(capsys):

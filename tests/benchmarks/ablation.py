@@ -65,13 +65,13 @@ def winners_alone():
 
 def shared_columns():
     """one set of columns for both gradients"""
-    chosen = convolution._way_back
+    chosen = convolution.way_back
 
     def way_back(place, need_dx):
         way, cost = chosen(place, need_dx)
         return "gather" if way == "share" else way, cost
 
-    convolution._way_back = way_back
+    convolution.way_back = way_back
 
 
 WITHOUT = {

@@ -165,12 +165,12 @@ def convolve_backward(
 
     When the columns of dz are there, dkernel may come from them as well, turned around:
     columns.T @ x. The other way to dx, and the one for other strides, is to add dz @ kernel.T
-    back to where each window was. ``_way_back`` chooses by cost.
+    back to where each window was. ``way_back`` chooses by cost.
     """
     place = geometry(x.shape[1:], kernel.shape, strides, pads)
     load, pixels = _gradient(dy, trace, tail), _pixels(x, scale)
     dx = memory.empty(x.shape, kernel.dtype) if need_dx else None
-    way, cost = _way_back(place, need_dx)
+    way, cost = way_back(place, need_dx)
     if way == "share" and (scale is not None or x.dtype != kernel.dtype):
         way = "gather"
     sparse = way == "alone" and tail.pool == "max" and math.prod(tail.size) >= SPARSE
@@ -197,7 +197,7 @@ def convolve_backward(
 
 
 @lru_cache(maxsize=1024)
-def _way_back(place: Geometry, need_dx: bool) -> tuple[str, float]:
+def way_back(place: Geometry, need_dx: bool) -> tuple[str, float]:
     """The cheapest way to dx and dkernel, and about how many nanoseconds it takes an image.
 
     "share" makes the columns of dz and takes both from them; "gather" makes those of dz for
