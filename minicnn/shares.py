@@ -18,6 +18,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from mmap import mmap
 from types import TracebackType
 from typing import NamedTuple, NoReturn, Self
@@ -84,8 +85,11 @@ class Shares:
             self.batch = _shared((batch_size + 1,), np.dtype(np.int64))
             self.now = {name: _shared(a.shape, a.dtype) for name, a in params.items()}
             outputs = (-(-batch_size // self.count), *output_shape)
-            for number in range(1, self.count):
-                self.partners.append(_Partner(self, number, outputs, dtype))
+            try:
+                for number in range(1, self.count):
+                    self.partners.append(_Partner(self, number, outputs, dtype))
+            except OSError:  # no memory or no process left for them: all or none
+                self.end()
 
     def __enter__(self) -> Self:
         """The shares."""
@@ -98,8 +102,12 @@ class Shares:
         trace: TracebackType | None,
     ) -> None:
         """End the partners."""
-        for partner in self.partners:
-            partner.end()
+        self.end()
+
+    def end(self) -> None:
+        """End the partners; this process computes their shares from now on."""
+        while self.partners:
+            self.partners.pop().end()
 
     def run(self, numbers: Array) -> list[Result]:
         """What comes of each share of the batch with those images, in order.
@@ -140,22 +148,28 @@ class _Partner:
         asked, self.ask = os.pipe()
         self.answered, answer = os.pipe()
         self.failed = False
-        with warnings.catch_warnings():
-            # Python 3.12 warns of forks beside other threads; see may_fork.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self.pid = os.fork()
-        if not self.pid:
-            # The pipes of the partners before must end with the process that asks.
-            for partner in (*shares.partners, self):
-                os.close(partner.ask)
-            self._serve(shares, number, asked, answer)
-        os.close(asked)
-        os.close(answer)
+        try:
+            with warnings.catch_warnings():
+                # Python 3.12 warns of forks beside other threads; see may_fork.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self.pid = os.fork()
+            if not self.pid:
+                self._serve(shares, number, asked, answer)
+        except OSError:
+            os.close(self.ask)
+            os.close(self.answered)
+            raise
+        finally:
+            os.close(asked)
+            os.close(answer)
 
     def _serve(self, shares: Shares, number: int, asked: int, answer: int) -> NoReturn:
         """Compute that share of every batch, and never return."""
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
+            # The pipes of the partners before, too, must end with the process that asks.
+            for partner in (*shares.partners, self):
+                os.close(partner.ask)
             with threads.alone():
                 while os.read(asked, 1):
                     for name, array in shares.params.items():
@@ -194,7 +208,8 @@ class _Partner:
         """Let the process end, and wait until it has."""
         os.close(self.ask)
         os.close(self.answered)
-        os.waitpid(self.pid, 0)
+        with suppress(ChildProcessError):  # where the program has seen to it that none is left
+            os.waitpid(self.pid, 0)
 
 
 def may_fork() -> bool:

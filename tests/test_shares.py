@@ -110,6 +110,22 @@ def test_a_partner_that_is_killed_is_missed_by_no_bit(partners, monkeypatch):
     assert len(partners) == 2
 
 
+def test_where_no_process_can_be_had_training_goes_on(partners, monkeypatch):
+    """When the system refuses the second partner, the first ends, and all is computed here."""
+    with_partners = trained(3)
+    fork, opened = os.fork, len(os.listdir("/proc/self/fd"))
+
+    def once():
+        if len(partners) > 2:
+            raise BlockingIOError("no more processes")
+        return fork()
+
+    monkeypatch.setattr(shares.os, "fork", once)
+    assert same(with_partners, trained(3))
+    assert len(partners) == 3
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
 @pytest.mark.parametrize("extra", [minicnn.BatchNorm, lambda: minicnn.Dropout(0.5)])
 def test_a_batch_that_is_more_than_its_parts_is_not_cut(extra, partners):
     """Batch normalization and dropout see the whole batch, whatever the number of threads."""
