@@ -31,7 +31,7 @@ import numpy as np
 
 from minicnn import threads
 from minicnn.kernels.vectorized import Room
-from minicnn.kernels.vectorized.convolution import way_back
+from minicnn.kernels.vectorized.convolution import most_sums, way_back
 from minicnn.kernels.vectorized.strips import Geometry, cut_for, geometry
 from minicnn.layers import Conv2D, Layer
 from minicnn.layers.chain import Step
@@ -190,5 +190,5 @@ def _work_arrays(conv: _Conv, n: int, workers: int) -> int:
 
 def _kernel_sums(conv: _Conv, n: int) -> int:
     """Bytes of the kernel's gradients, one from each shard, before they are added up."""
-    shards = threads.shards_of(n, n * way_back(conv.place, need_dx=True)[1])
-    return shards * int(np.prod(conv.place.kernel)) * conv.itemsize
+    size = int(np.prod(conv.place.kernel)) * conv.itemsize
+    return size * threads.shards_of(n, n * way_back(conv.place, need_dx=True)[1], most_sums(size))

@@ -176,25 +176,25 @@ def blas_workers() -> int:
     return sum(pool["num_threads"] - 1 for pool in _pools() if pool["user_api"] == "blas")
 
 
-def shards_of(n: int, cost: float) -> int:
+def shards_of(n: int, cost: float, most: int = MOST_SHARDS) -> int:
     """Into how many shards n images are cut, when they cost about so many nanoseconds.
 
     >>> shards_of(64, 100_000), shards_of(64, 1_000_000), shards_of(64, 10_000_000)
     (1, 2, 16)
     """
     count = 1
-    while count < MOST_SHARDS and cost >= (WORTH_SHARDS if count == 1 else count * SHARD):
+    while 2 * count <= most and cost >= (WORTH_SHARDS if count == 1 else count * SHARD):
         count *= 2  # so that two, four or eight threads have equal shares
     return max(1, min(count, n))
 
 
-def shards(n: int, work: Callable[[int, int], T], cost: float) -> list[T]:
-    """``work(first, last)`` for runs that cover range(n), results in order.
+def shards(n: int, work: Callable[[int, int], T], cost: float, most: int = MOST_SHARDS) -> list[T]:
+    """``work(first, last)`` for at most so many runs that cover range(n), results in order.
 
     ``cost`` is about how many nanoseconds all of it takes one core. The runs are spread over the
     threads, but outside ``working`` and within another shard, where this thread does them all.
     """
-    count = shards_of(n, cost)
+    count = shards_of(n, cost, most)
     limits = [n * i // count for i in range(count + 1)]
     helpers = min(get_threads(), count) - 1
     if not helpers or not _team.runs or hasattr(_inside, "shard"):

@@ -39,6 +39,10 @@ SPARSE = 16
 than to multiply all patches with a gradient that is nearly all zeros."""
 
 
+SUMS_BYTES = 8_000_000
+"""How large the shards' gradients of a kernel may be together, if there are more than two."""
+
+
 class Tail(NamedTuple):
     """What follows a convolution in the same pass: ReLU, and pooling of windows side by side."""
 
@@ -187,13 +191,18 @@ def convolve_backward(
                 return sums
         return _from_columns_of_x(load, pixels, kernel, place, first, last)
 
-    parts = shards(len(x), work, len(x) * cost)
+    parts = shards(len(x), work, len(x) * cost, most_sums(kernel.nbytes))
     dkernel, dbias = parts[0]
     for more, biases in parts[1:]:
         dkernel, dbias = dkernel + more, dbias + biases
     if dx is not None and scale is not None:
         dx *= scale.scale
     return dx, dkernel, dbias.astype(dkernel.dtype)
+
+
+def most_sums(kernel_bytes: int) -> int:
+    """Into how many shards a batch is cut at most, as each has a gradient of the whole kernel."""
+    return max(2, SUMS_BYTES // max(kernel_bytes, 1))
 
 
 @lru_cache(maxsize=1024)
