@@ -28,7 +28,8 @@ from minicnn.layers import (
     Tanh,
 )
 from minicnn.optimizers import SGD, Adam
-from minicnn.sequential import Sequential, load_model
+from minicnn.saving import load_model
+from minicnn.sequential import Sequential
 from minicnn.threads import get_threads, set_threads
 from minicnn.training import History
 

@@ -27,7 +27,8 @@ from minicnn.metrics import wilson_interval
 from minicnn.optimizers import Adam
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.plots import plot_history
-from minicnn.sequential import Sequential, load_model
+from minicnn.saving import load_model
+from minicnn.sequential import Sequential
 from minicnn.shapes import Array
 from minicnn.training import History
 

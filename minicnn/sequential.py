@@ -1,7 +1,7 @@
 """The model: layers in a row, with the verbs of Keras."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ from minicnn import losses, optimizers, training
 from minicnn import metrics as metric_table
 from minicnn.config import save_config, snake_case
 from minicnn.data.arrays import Dataset, check_batch_size, images, images_and_labels
-from minicnn.errors import ConfigError, MiniCNNError, ModelFileError, ShapeError
+from minicnn.errors import ConfigError, ShapeError
 from minicnn.files import keras
 from minicnn.kernels import check_kernels
-from minicnn.layers import LAYERS, Input, Layer, chain, fusion
+from minicnn.layers import Input, Layer, chain, fusion
 from minicnn.layers.chain import Step
-from minicnn.layers.saving import restored_layer, saved_layer
+from minicnn.layers.saving import saved_layer
 from minicnn.losses import Loss
 from minicnn.memory_use import memory_use
 from minicnn.metrics import Metric
@@ -405,63 +405,3 @@ class Sequential:
             use = memory_use(self.stack, self.steps, optimizer, int(batch_size))
             lines.append(memory_line(use, batch_size, optimizer))
         print(*lines, sep="\n")
-
-
-def load_model(
-    path: str | os.PathLike[str],
-    custom_objects: Mapping[str, type[Layer]] | None = None,
-    compile: bool = True,
-) -> Sequential:
-    """Read a model from a ``.keras`` file, compiled as it was when it was saved.
-
-    Only layers of minicnn's own are made, and those classes that ``custom_objects``
-    maps their names to; nothing else that the file names is imported or run. With
-    ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
-    the generator where it was. Raises ``ModelFileError`` with one line when the file is
-    not a model that can be.
-
-    >>> import tempfile
-    >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     model.save(f"{folder}/model.keras")
-    ...     again = load_model(f"{folder}/model.keras")
-    >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
-    True
-    """
-    saved, data = keras.read_model(path)
-    known = LAYERS | dict(custom_objects or {})
-    try:
-        model = Sequential(name=saved.name, dtype=saved.dtype)
-        for layer in saved.layers:
-            model.add(restored_layer(layer, known))
-        if not model.built:
-            raise ConfigError("expected an InputLayer first, got none.")
-        optimizer = None
-        if compile and saved.compiled:
-            _compile_as_saved(model, saved.compiled)
-            optimizer = model.optimizer
-        shapes = [[array.shape for array in layer.arrays().values()] for layer in model.stack]
-        slots = None
-        if optimizer is not None:
-            slots = [array.shape for array in optimizer.get_state(model.params)]
-        keras.read_arrays(path, saved, data, shapes, slots)
-        model.set_weights([array for layer in saved.layers for array in layer.weights])
-        if optimizer is not None and saved.optimizer:
-            optimizer.set_state(model.params, saved.optimizer)
-        if saved.generator is not None:
-            model.rng.bit_generator.state = saved.generator
-    except ModelFileError:
-        raise
-    except MiniCNNError as error:
-        raise ModelFileError(f"{path}: {error}") from None
-    except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
-        raise ModelFileError(f"{path}: the file makes no model: {error}.") from None
-    model.class_names = tuple(saved.class_names)
-    return model
-
-
-def _compile_as_saved(model: Sequential, compiled: Mapping[str, Any]) -> None:
-    try:
-        model.compile(compiled["optimizer"], compiled["loss"], compiled.get("metrics"))
-    except (ConfigError, KeyError) as error:
-        raise ConfigError(f"{error} To predict only, load it with compile=False.") from None

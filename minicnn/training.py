@@ -9,18 +9,17 @@ Keras.
 
 import csv
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from minicnn import blas, threads
 from minicnn import metrics as metric_table
 from minicnn.activations import ACTIVATIONS
+from minicnn.console import Figures, Show, ctrl_c_sets_a_flag, progress
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.errors import ConfigError, DivergenceError
 from minicnn.files.atomic import replacing
@@ -34,14 +33,7 @@ from minicnn.optimizers import Optimizer
 from minicnn.shapes import Array, DType, Shape
 from minicnn.shares import Result, Shares
 
-BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
-"""What the progress bar shows: shorter than tqdm's own, which would push out the figures."""
-
 SMALLER = "Try a smaller learning rate."
-
-Figures = dict[str, float]
-Show = Callable[[Figures, int], None]
-"""(figures so far, batches done since the last call)."""
 
 
 class Model(Protocol):
@@ -322,65 +314,6 @@ class Running:
         """All means so far, by name."""
         loss = self.total / self.seen if self.seen else float("nan")
         return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
-
-
-@contextmanager
-def ctrl_c_sets_a_flag() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only makes the function true, and a second one leaves at once.
-
-    An update is then never cut in half. Outside the main thread, or where the
-    program has a handler of its own, nothing changes.
-    """
-    presses = 0
-
-    def note(signum: int, frame: Any) -> None:
-        nonlocal presses
-        presses += 1
-        if presses > 1:
-            raise KeyboardInterrupt
-
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if ours:
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: presses > 0
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextmanager
-def progress(verbose: str | int, title: str, steps: int) -> Iterator[Show]:
-    """Show figures as they come: a bar (1, "auto"), one line at the end (2), or nothing (0)."""
-    if verbose not in ("auto", 0, 1, 2):
-        raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
-    latest = ""
-    if verbose in ("auto", 1):
-        from tqdm import tqdm
-
-        with tqdm(total=steps, desc=title, bar_format=BAR) as bar:
-
-            def show(figures: Figures, done: int) -> None:
-                bar.set_postfix_str(_line(figures), refresh=not done)
-                bar.update(done)
-
-            yield show
-        return
-
-    def keep(figures: Figures, done: int) -> None:
-        nonlocal latest
-        latest = _line(figures) if verbose else ""
-
-    yield keep
-    if verbose and latest:
-        print(f"{title}: {latest}")
-
-
-def _line(figures: Figures) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
 
 
 def compiled_loss(model: Model) -> Loss:

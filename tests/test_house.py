@@ -18,10 +18,10 @@ CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
 FLOORS = [
     ["errors", "config", "shapes", "initializers", "activations", "metrics"],
-    ["kernels", "data", "files", "shares", "threads", "blas"],
+    ["kernels", "data", "files", "shares", "threads", "blas", "console"],
     ["layers", "losses", "optimizers"],
     ["training", "memory_use", "summary"],
-    ["sequential"],
+    ["sequential", "saving"],
     ["applications", "plots", "testing", "cli", "__main__", "__init__"],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,75 @@
+"""The terminal: figures as they come, and Ctrl-C."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from minicnn.errors import ConfigError
+
+BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
+"""What the progress bar shows: shorter than tqdm's own, which would push out the figures."""
+
+Figures = dict[str, float]
+Show = Callable[[Figures, int], None]
+"""(figures so far, batches done since the last call)."""
+
+
+@contextmanager
+def ctrl_c_sets_a_flag() -> Iterator[Callable[[], bool]]:
+    """Within, the first Ctrl-C only makes the function true, and a second one leaves at once.
+
+    An update is then never cut in half. Outside the main thread, or where the
+    program has a handler of its own, nothing changes.
+    """
+    presses = 0
+
+    def note(signum: int, frame: Any) -> None:
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: presses > 0
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def progress(verbose: str | int, title: str, steps: int) -> Iterator[Show]:
+    """Show figures as they come: a bar (1, "auto"), one line at the end (2), or nothing (0)."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
+    latest = ""
+    if verbose in ("auto", 1):
+        from tqdm import tqdm
+
+        with tqdm(total=steps, desc=title, bar_format=BAR) as bar:
+
+            def show(figures: Figures, done: int) -> None:
+                bar.set_postfix_str(_line(figures), refresh=not done)
+                bar.update(done)
+
+            yield show
+        return
+
+    def keep(figures: Figures, done: int) -> None:
+        nonlocal latest
+        latest = _line(figures) if verbose else ""
+
+    yield keep
+    if verbose and latest:
+        print(f"{title}: {latest}")
+
+
+def _line(figures: Figures) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
