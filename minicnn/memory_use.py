@@ -113,7 +113,7 @@ def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
         most = max(most, now)
 
     caches: list[Any] = []
-    with room.step(), np.errstate(all="ignore"):
+    with room.begin(), np.errstate(all="ignore"):
         x = image
         for step in steps:
             y, cache = step.forward(x, training=training, rng=rng)

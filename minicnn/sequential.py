@@ -60,9 +60,8 @@ class Sequential:
             )
         self.rng = np.random.default_rng(seed)
         self.kernels = check_kernels("Sequential", kernels)
-        self.fuse = fuse and kernels == "vectorized"
+        self.fuse = bool(fuse) and kernels == "vectorized"
         self.stack: list[Layer] = []
-        self._steps: Sequence[Step] | None = None
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: Sequence[str | Metric] = ()
@@ -107,14 +106,12 @@ class Sequential:
         if shape is not None:
             self._build_layer(layer, shape)
         self.stack.append(layer)
-        self._steps = None
 
     @property
     def steps(self) -> Sequence[Step]:
         """What ``fit`` and ``predict`` run: the layers, with those fused that can be."""
-        if self._steps is None:
-            self._steps = fusion.fused(self.stack) if self.fuse else self.stack
-        return self._steps
+        self._require_built()
+        return fusion.fused(self.stack) if self.fuse else self.stack
 
     @property
     def built(self) -> bool:

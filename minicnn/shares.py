@@ -18,7 +18,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from mmap import mmap
 from types import TracebackType
 from typing import NamedTuple, NoReturn, Self
@@ -82,10 +82,10 @@ class Shares:
         self.count = shares_of(batch_size, work) if cut else 1
         self.partners: list[_Partner] = []
         if self.count > 1 and work * images >= WORTH_FORKING and may_fork():
-            self.batch = _shared((batch_size + 1,), np.dtype(np.int64))
-            self.now = {name: _shared(a.shape, a.dtype) for name, a in params.items()}
             outputs = (-(-batch_size // self.count), *output_shape)
             try:
+                self.batch = _shared((batch_size + 1,), np.dtype(np.int64))
+                self.now = {name: _shared(a.shape, a.dtype) for name, a in params.items()}
                 for number in range(1, self.count):
                     self.partners.append(_Partner(self, number, outputs, dtype))
             except OSError:  # no memory or no process left for them: all or none
@@ -145,28 +145,38 @@ class _Partner:
         self.loss = _shared((1,), np.dtype(np.float64))
         self.predictions = _shared(outputs, dtype)
         self.grads = {name: _shared(a.shape, a.dtype) for name, a in shares.params.items()}
-        asked, self.ask = os.pipe()
-        self.answered, answer = os.pipe()
         self.failed = False
-        try:
-            with warnings.catch_warnings():
-                # Python 3.12 warns of forks beside other threads; see may_fork.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self.pid = os.fork()
-            if not self.pid:
-                self._serve(shares, number, asked, answer)
-        except OSError:
-            os.close(self.ask)
-            os.close(self.answered)
-            raise
-        finally:
-            os.close(asked)
-            os.close(answer)
+        with ExitStack() as ours, ExitStack() as its:
+            asked, self.ask = os.pipe()
+            its.callback(os.close, asked)
+            ours.callback(os.close, self.ask)
+            self.answered, answer = os.pipe()
+            its.callback(os.close, answer)
+            ours.callback(os.close, self.answered)
+            # No signal comes before the partner has laid down the program's handlers.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            try:
+                with warnings.catch_warnings():
+                    # Python 3.12 warns of forks beside other threads; see may_fork.
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    self.pid = os.fork()
+                if not self.pid:
+                    self._serve(shares, number, asked, answer, before)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            ours.pop_all()
 
-    def _serve(self, shares: Shares, number: int, asked: int, answer: int) -> NoReturn:
+    def _serve(
+        self, shares: Shares, number: int, asked: int, answer: int, mask: set[int]
+    ) -> NoReturn:
         """Compute that share of every batch, and never return."""
         try:
+            for sign in signal.valid_signals():
+                if callable(signal.getsignal(sign)):
+                    signal.signal(sign, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
+            signal.set_wakeup_fd(-1)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             # The pipes of the partners before, too, must end with the process that asks.
             for partner in (*shares.partners, self):
                 os.close(partner.ask)
@@ -190,15 +200,20 @@ class _Partner:
     def begin(self) -> None:
         """Ask for the share of the batch at hand."""
         if not self.failed:
-            try:
+            with suppress(BrokenPipeError):  # there will be no answer either
                 os.write(self.ask, b".")
-            except BrokenPipeError:
-                self.failed = True
 
     def result(self, n: int) -> Result | None:
         """What came of the n images of the share; None when the partner is no more."""
         answer = b"" if self.failed else os.read(self.answered, 1)
         if not answer:
+            if not self.failed:
+                warnings.warn(
+                    "A process that helped to train has ended; its share is computed here, more "
+                    "slowly, with the same result.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             self.failed = True
             return None
         grads = self.grads if answer == b"." else {}
@@ -223,7 +238,10 @@ def may_fork() -> bool:
     others = [t for t in threading.enumerate() if t is not threading.main_thread()]
     known = all(t.name == threads.WORKER or type(t).__name__ == "TMonitor" for t in others)
     at_rest = 1 + len(others) + threads.blas_workers()
-    return known and len(os.listdir("/proc/self/task")) <= at_rest
+    try:
+        return known and len(os.listdir("/proc/self/task")) <= at_rest
+    except OSError:
+        return False
 
 
 def _shared(shape: Shape, dtype: DType) -> Array:

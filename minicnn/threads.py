@@ -67,6 +67,7 @@ class _Team:
         self.tasks: list[SimpleQueue[Task]] = []
         self.lock = threading.Lock()
         self.runs = 0
+        self.found: Any = None
 
     def worker(self, number: int) -> "SimpleQueue[Task]":
         """The queue of that worker, who is started when first asked for."""
@@ -146,16 +147,23 @@ def chosen_threads() -> tuple[int, str]:
 def working() -> Iterator[None]:
     """Within, ``shards`` uses all threads, and BLAS one thread for each product.
 
-    The limit on BLAS is one for the whole process. When runs overlap in threads, threadpoolctl
-    lets only the first of them change it and put it back.
+    The limit on BLAS is one for the whole process. When runs overlap in threads, the last to go
+    puts it back to what the first to come has found.
     """
     _pools()
-    with controller().limit(limits=1, user_api="blas"):
+    with _team.lock:
+        if not _team.runs:
+            _team.found = controller().info()
         _team.runs += 1
-        try:
+    try:
+        with controller().limit(limits=1, user_api="blas"):
             yield
-        finally:
+    finally:
+        with _team.lock:
             _team.runs -= 1
+            if not _team.runs:
+                for library, found in zip(controller().lib_controllers, _team.found, strict=True):
+                    library.set_num_threads(found["num_threads"])
 
 
 @contextmanager

@@ -193,8 +193,7 @@ def _shares(
     """What computes the batches of a training."""
 
     def compute(numbers: Array, share: float) -> Result:
-        with room.step():
-            return _gradients(model, goal, x[numbers], y[numbers], share)
+        return _gradients(model, goal, x[numbers], y[numbers], share, room)
 
     return Shares(
         compute,
@@ -218,15 +217,22 @@ def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
     return own and not any(layer.why_not_sharded for layer in layers)
 
 
-def _gradients(model: Model, goal: Objective, x: Array, y: Array, share: float) -> Result:
-    """What comes of that share of a batch; without gradients if the loss is no number."""
-    z, caches = chain.forward(goal.steps, _input(goal.steps, x, model.dtype), True, model.rng)
+def _gradients(
+    model: Model, goal: Objective, x: Array, y: Array, share: float, room: Room
+) -> Result:
+    """What comes of that share of a batch; without gradients if the loss is no number.
+
+    The room is open to the steps alone: a loss may be anyone's, and keep what it computes.
+    """
+    with room.begin():
+        z, caches = chain.forward(goal.steps, _input(goal.steps, x, model.dtype), True, model.rng)
     loss, dz = goal.loss(y, z) * share, goal.loss.gradient(y, z)
     if share != 1:
         dz *= share
     grads = {}
     if np.isfinite(loss):
-        grads = chain.backward(goal.steps, dz, caches, need_dx=False)[1]
+        with room:
+            grads = chain.backward(goal.steps, dz, caches, need_dx=False)[1]
         if share == 1:
             chain.apply_state(goal.steps, caches)
     return Result(loss, _own(goal.predictions(z), z), grads)
@@ -263,9 +269,9 @@ def _judge(
     y = goal.loss.targets(y, model.output_shape)
     running = Running(model, y)
     for batch in batches(len(x), batch_size):
-        with room.step():
+        with room.begin():
             z = chain.infer(goal.steps, _input(goal.steps, x[batch], model.dtype))
-            running.update(goal.loss(y[batch], z), y[batch], _own(goal.predictions(z), z))
+        running.update(goal.loss(y[batch], z), y[batch], _own(goal.predictions(z), z))
         show(running.figures(), 1)
         if stop():
             break
@@ -277,10 +283,11 @@ def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> 
     check_batch_size(batch_size)
     y = np.empty((len(x), *model.output_shape), model.dtype)
     steps = -(-len(x) // batch_size)
+    layers = model.steps
     with progress(verbose, "predict", steps) as show, _at_work() as room:
         for batch in batches(len(x), batch_size):
-            with room.step():
-                y[batch] = chain.infer(model.steps, _input(model.steps, x[batch], model.dtype))
+            with room.begin():
+                y[batch] = chain.infer(layers, _input(layers, x[batch], model.dtype))
             show({}, 1)
     return y
 

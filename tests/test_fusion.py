@@ -16,7 +16,9 @@ from minicnn import (
     Rescaling,
     Sequential,
 )
+from minicnn.errors import ConfigError
 from minicnn.layers.fusion import FusedConv
+from minicnn.metrics import Metric
 
 
 class OwnReLU(ReLU):
@@ -116,3 +118,43 @@ def test_a_frozen_convolution_learns_nothing():
     model.fit(x, rng.integers(0, 4, 8), verbose=0)
     changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
     assert changed == [False, False, *[True] * (len(changed) - 2)]
+
+
+def test_a_change_of_a_layer_is_seen():
+    """What fit and predict run is planned anew each time, so it is what forward computes."""
+    model = Sequential([Input((9, 9, 2)), Rescaling(1.0), Conv2D(3, 2)], seed=0)
+    x = np.random.default_rng(0).standard_normal((2, 9, 9, 2))
+    before = model.predict(x)
+    model.layers[0].scale = 2.0
+    np.testing.assert_allclose(model.predict(x), 2 * before, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(x), model.forward(x)[0], rtol=1e-5)
+
+
+def test_what_a_metric_computes_is_its_own():
+    """Features that a metric takes from another model are not written over by the next batch."""
+    encoder = Sequential([Input((9, 9, 2)), Conv2D(3, 2), MaxPool(2)], seed=0)
+    images = np.random.default_rng(0).standard_normal((3, 4, 9, 9, 2))
+    kept = []
+
+    class Features(Metric):
+        def update_state(self, y_true, y_pred):
+            kept.append(encoder.forward(images[len(kept) % 3])[0])
+
+        def result(self):
+            return 0.0
+
+        def reset_state(self):
+            kept.clear()
+
+    model = Sequential([Input((9, 9, 2)), Conv2D(3, 2), MaxPool(2), Flatten(), Dense(2)], seed=0)
+    model.compile("sgd", "mse", [Features("features")])
+    rng = np.random.default_rng(0)
+    model.evaluate(rng.standard_normal((12, 9, 9, 2)), np.zeros((12, 2)), batch_size=4)
+    for i, features in enumerate(kept[-3:]):
+        np.testing.assert_array_equal(features, encoder.forward(images[i])[0])
+
+
+def test_an_unbuilt_model_says_so():
+    """Before the model knows its input there is nothing to plan."""
+    with pytest.raises(ConfigError, match="expected the shape of one input"):
+        _ = Sequential([Conv2D(3, 2), MaxPool(2)]).steps

@@ -52,7 +52,7 @@ def cuts(draw):
     return (
         draw(st.sampled_from([1, 500, strips.BLOCK_BYTES])),
         draw(st.sampled_from([None, 1, 2, 3, 8])),
-        draw(st.sampled_from([None, "scatter", "gather", "share"])),
+        draw(st.sampled_from([None, "scatter", "gather", "both"])),
         draw(st.integers(1, 3)),
     )
 
@@ -193,6 +193,19 @@ def test_fused_is_one_after_the_other_in_a_network_s_size():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-2)
 
 
+def test_dtypes_are_promoted_as_numpy_does():
+    """A float64 image keeps its digits with a float32 kernel, and whole gradients are divided."""
+    rng = np.random.default_rng(0)
+    x, kernel = rng.standard_normal((2, 5, 5, 2)), rng.standard_normal((3, 3, 2, 4), np.float32)
+    how = (1, 1), ((1, 1), (1, 1))
+    y = vectorized.conv2d(x, kernel, None, *how)
+    np.testing.assert_allclose(y, reference.conv2d(x, kernel, None, *how), rtol=1e-12)
+    dx, dkernel, _ = vectorized.conv2d_backward(y, x, kernel, *how)
+    assert (y.dtype, dx.dtype, dkernel.dtype) == ("float64", "float64", "float32")
+    dy, pool = np.ones((1, 2, 2, 1), int), ((2, 2), (2, 2), ((0, 0), (0, 0)))
+    assert vectorized.avg_pool_backward(dy, (1, 4, 4, 1), *pool).sum() == 4
+
+
 def test_the_strip_is_chosen_by_shape():
     """Few channels make long strips, many none; a strip is never longer than the row."""
     assert strips.strip_for((3, 3, 64, 64), 1, 32) == 1
@@ -213,9 +226,9 @@ def test_blocks_fit_the_cache_or_are_one_row():
 def test_memory_is_used_again_from_step_to_step():
     """The k-th array of a step lies where that of the last step did; others are apart."""
     room = memory.Room()
-    with room.step():
+    with room.begin():
         first = [memory.empty((3, 2), np.dtype("float32")), memory.empty((5,), np.dtype("uint8"))]
-    with room.step():
+    with room.begin():
         second = [memory.empty((2, 2), np.dtype("float32")), memory.empty((4,), np.dtype("uint8"))]
         assert [np.shares_memory(a, b) for a, b in zip(first, second, strict=True)] == [True] * 2
         assert not np.shares_memory(*second)

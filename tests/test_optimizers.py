@@ -125,3 +125,31 @@ def test_mistakes_are_explained():
     assert params["w"].tolist() == [1, 1]
     with pytest.raises(ConfigError, match="one of adam, sgd; got 'rmsprop'"):
         get("Sequential", "rmsprop")
+
+
+def test_large_parameters_are_updated_in_pieces_to_the_same_bits():
+    """An Adam step on 100,000 numbers is that of each number by itself."""
+    rng = np.random.default_rng(0)
+    start, grad = rng.standard_normal((2, 100_000))
+    whole, parts = {"w": start.copy()}, {f"w{i}": start[i::4].copy() for i in range(4)}
+    for params, grads in (
+        (whole, {"w": grad}),
+        (parts, {f"w{i}": grad[i::4].copy() for i in range(4)}),
+    ):
+        optimizer = Adam(0.1)
+        for _ in range(3):
+            optimizer.step(params, grads)
+    for i in range(4):
+        np.testing.assert_array_equal(whole["w"][i::4], parts[f"w{i}"])
+
+
+def test_an_optimizer_of_one_s_own_sees_whole_parameters():
+    """A class that replaces ``update`` gets each parameter whole, whatever it derives from."""
+
+    class Normed(SGD):
+        def update(self, param, grad, slots):
+            super().update(param, grad / np.linalg.norm(grad), slots)
+
+    params = {"w": np.zeros(100_000)}
+    Normed(1.0).step(params, {"w": np.ones(100_000)})
+    assert np.linalg.norm(params["w"]) == pytest.approx(1)

@@ -106,7 +106,9 @@ def test_a_partner_that_is_killed_is_missed_by_no_bit(partners, monkeypatch):
         return step(*arguments)
 
     monkeypatch.setattr(training, "_train_batch", kill_first)
-    assert same(undisturbed, trained(2))
+    with pytest.warns(RuntimeWarning, match="A process that helped to train has ended"):
+        disturbed = trained(2)
+    assert same(undisturbed, disturbed)
     assert len(partners) == 2
 
 
@@ -173,6 +175,48 @@ def test_ctrl_c_ends_the_partners_too(partners, monkeypatch):
     history = network().fit(*data(), batch_size=8, epochs=3, verbose=0)
     assert history.interrupted
     assert partners
+
+
+def test_the_program_s_signal_handlers_are_not_the_partners(partners, monkeypatch, tmp_path):
+    """A handler that saves the model on SIGTERM runs in the program alone."""
+    seen = tmp_path / "seen"
+
+    def note(signum, frame):
+        with seen.open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
+
+    step, before = training._train_batch, signal.signal(signal.SIGTERM, note)
+
+    def terminated(*arguments):
+        if not seen.exists():
+            for pid in (*partners, os.getpid()):
+                os.kill(pid, signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "_train_batch", terminated)
+    try:
+        with pytest.warns(RuntimeWarning, match="has ended"):
+            trained(2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen.read_text(encoding="utf-8").split() == [str(os.getpid())]
+
+
+def test_no_pipe_left_means_no_partners(partners, monkeypatch):
+    """When no more files can be opened, nothing stays open and training goes on."""
+    with_partners = trained(2)
+    pipe, made, opened = os.pipe, [], len(os.listdir("/proc/self/fd"))
+
+    def first_only():
+        if made:
+            raise OSError(24, "Too many open files")
+        made.append(pipe())
+        return made[0]
+
+    monkeypatch.setattr(shares.os, "pipe", first_only)
+    assert same(with_partners, trained(2))
+    assert len(partners) == 1
+    assert len(os.listdir("/proc/self/fd")) == opened
 
 
 def test_only_a_process_without_other_threads_is_forked():

@@ -22,7 +22,10 @@ class Kernels(Protocol):
     def conv2d(
         self, x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads
     ) -> Array:
-        """Correlate every window of x with every filter, and add the bias."""
+        """Correlate every window of x with every filter, and add the bias.
+
+        x must be finite: a NaN or infinity may reach neighbouring outputs as well.
+        """
 
     def conv2d_backward(
         self,

@@ -1,8 +1,8 @@
 """The planner: which layers of a model are computed together.
 
-``fused`` looks at a list of layers once and puts one ``FusedConv`` where a convolution, the
-ReLU after it and the pooling after that stand in a row. The layers stay as they are and keep
-their arrays; the step only goes through the image once instead of three times
+``fused`` looks at a list of layers, once before a run, and puts one ``FusedConv`` where a
+convolution, the ReLU after it and the pooling after that stand in a row. The layers stay as they
+are and keep their arrays; the step only goes through the image once instead of three times
 (``kernels/vectorized/convolution.py``). At the head of a model it also takes in the ``Rescaling``,
 so that bytes become numbers a few images at a time.
 """

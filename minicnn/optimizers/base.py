@@ -34,7 +34,7 @@ class Optimizer(Configurable):
 
     elementwise: ClassVar[bool] = False
     """Whether ``update`` treats each number by itself: large parameters then come in pieces that
-    fit the cache, on all threads."""
+    fit the cache, on all threads. It is not inherited by a class with an ``update`` of its own."""
 
     def __init__(self, learning_rate: float | Schedule) -> None:
         self.learning_rate: float | Schedule
@@ -73,12 +73,18 @@ class Optimizer(Configurable):
             for piece in pieces[first:last]:
                 self.update(*piece)
 
-        threads.shards(len(pieces), work, 3 * sum(grad.size for grad in grads.values()))
+        cost = 3 * sum(grad.size for grad in grads.values()) if self._by_pieces else 0
+        threads.shards(len(pieces), work, cost)
+
+    @property
+    def _by_pieces(self) -> bool:
+        owner = next(cls for cls in type(self).__mro__ if "update" in vars(cls))
+        return bool(vars(owner).get("elementwise", False))
 
     def _pieces(self, param: Array, grad: Array, slots: Slots) -> list[tuple[Array, Array, Slots]]:
         """A parameter with all that belongs to it, in pieces of ``PIECE`` if that may be."""
         flat = param.reshape(-1)
-        if param.size <= PIECE or not self.elementwise or not np.shares_memory(flat, param):
+        if param.size <= PIECE or not self._by_pieces or not np.shares_memory(flat, param):
             return [(param, grad, slots)]
         rows = {name: slot.reshape(-1) for name, slot in slots.items()}
         grad = grad.reshape(-1)

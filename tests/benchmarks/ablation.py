@@ -69,7 +69,7 @@ def shared_columns():
 
     def way_back(place, need_dx):
         way, cost = chosen(place, need_dx)
-        return "gather" if way == "share" else way, cost
+        return "gather" if way == "both" else way, cost
 
     convolution.way_back = way_back
 

@@ -41,14 +41,19 @@ __all__ = [
 
 def conv2d(x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads) -> Array:
     """See ``Kernels.conv2d``."""
-    return convolve(x, kernel, bias, strides, pads)[0]
+    dtype = np.result_type(x, kernel)
+    return convolve(x, kernel.astype(dtype, copy=False), bias, strides, pads)[0]
 
 
 def conv2d_backward(
     dy: Array, x: Array, kernel: Array, strides: Pair, pads: Pads, need_dx: bool = True
 ) -> tuple[Array | None, Array, Array]:
     """See ``Kernels.conv2d_backward``."""
-    return convolve_backward(dy, x, Trace(dy, None), kernel, strides, pads, need_dx=need_dx)
+    wide = kernel.astype(np.result_type(dy, x, kernel), copy=False)
+    dx, dkernel, dbias = convolve_backward(
+        dy, x, Trace(dy, None), wide, strides, pads, need_dx=need_dx
+    )
+    return dx, dkernel.astype(kernel.dtype, copy=False), dbias
 
 
 def channel_sums(x: Array) -> Array:

@@ -106,7 +106,7 @@ def convolve(
 
     def work(first: int, last: int) -> None:
         whole = width == ow and not tail.pool
-        scratch = None if whole else _images(cut, last - first, (oh, width, c_out), kernel.dtype)
+        scratch = None if whole else _scratch(cut, last - first, (oh, width, c_out), kernel.dtype)
         for block in blocks(pixels, place, cut, kernel.dtype, first, last):
             group = block.group
             if block.begins:
@@ -118,9 +118,9 @@ def convolve(
             if early:
                 finish(z)
             if scratch is not None:
-                drop(z[:, :, :ow], group)
+                pool(z[:, :, :ow], group)
 
-    def drop(z: Array, group: slice) -> None:
+    def pool(z: Array, group: slice) -> None:
         if tail.pool == "max":
             pooling.max_of(z, tail.size, y[group], None if kept is None else kept[group])
             finish(y[group])
@@ -137,7 +137,7 @@ def convolve(
     return y, Trace(y, kept)
 
 
-def _images(cut: Cut, n: int, shape: Shape, dtype: DType) -> Array:
+def _scratch(cut: Cut, n: int, shape: Shape, dtype: DType) -> Array:
     return np.empty((min(cut.group, n), *shape), dtype)
 
 
@@ -175,7 +175,7 @@ def convolve_backward(
     load, pixels = _gradient(dy, trace, tail), _pixels(x, scale)
     dx = memory.empty(x.shape, kernel.dtype) if need_dx else None
     way, cost = way_back(place, need_dx)
-    if way == "share" and (scale is not None or x.dtype != kernel.dtype):
+    if way == "both" and (scale is not None or x.dtype != kernel.dtype):
         way = "gather"
     sparse = way == "alone" and tail.pool == "max" and math.prod(tail.size) >= SPARSE
 
@@ -185,9 +185,9 @@ def convolve_backward(
         if dx is not None and way == "scatter":
             _scatter(load, dx, kernel, place, first, last)
         elif dx is not None:
-            shared = x if way == "share" else None
+            shared = x if way == "both" else None
             sums = _from_columns_of_dz(load, dx, kernel, place, shared, first, last)
-            if way == "share":
+            if way == "both":
                 return sums
         return _from_columns_of_x(load, pixels, kernel, place, first, last)
 
@@ -209,7 +209,7 @@ def most_sums(kernel_bytes: int) -> int:
 def way_back(place: Geometry, need_dx: bool) -> tuple[str, float]:
     """The cheapest way to dx and dkernel, and about how many nanoseconds it takes an image.
 
-    "share" makes the columns of dz and takes both from them; "gather" makes those of dz for
+    "both" makes the columns of dz and takes both from them; "gather" makes those of dz for
     dx and those of x for dkernel; "scatter" makes only those of x, and so does "alone",
     which leaves out dx.
     """
@@ -227,7 +227,7 @@ def way_back(place: Geometry, need_dx: bool) -> tuple[str, float]:
         gather = h * strip_cost(back.kernel, 1, w, cut.strip)
         costs["gather"] = gather + own
         product = product_cost(kh * cut.reach * c_out, cut.strip * c_in)
-        costs["share"] = gather + h * cut.strips * product + oh * ow * c_out
+        costs["both"] = gather + h * cut.strips * product + oh * ow * c_out
     way = min(costs, key=lambda way: costs[way])
     return way, costs[way]
 
@@ -273,7 +273,7 @@ def _from_columns_of_x(
     cut, (kh, _, c_in, c_out) = cut_for(place, kernel.itemsize), kernel.shape
     dband = np.zeros((kh * cut.reach * c_in, cut.strip * c_out), kernel.dtype)
     dbias = np.zeros(c_out)
-    dz = _images(cut, last - first, (*place.out, c_out), kernel.dtype)
+    dz = _scratch(cut, last - first, (*place.out, c_out), kernel.dtype)
     for block in blocks(pixels, place, cut, kernel.dtype, first, last):
         if block.begins:
             part = dz[: block.group.stop - block.group.start]
@@ -329,7 +329,7 @@ def _scatter(load: Load, dx: Array, kernel: Array, place: Geometry, first: int, 
     # Strips overlap; those that are so many apart do not.
     phases = -(-cut.reach // (cut.strip * place.strides[1]))
     kh, c_out = kernel.shape[0], kernel.shape[-1]
-    dz = _images(cut, last - first, (*place.out, c_out), kernel.dtype)
+    dz = _scratch(cut, last - first, (*place.out, c_out), kernel.dtype)
     padded, inner, windows = frame(place, cut, len(dz), kernel.dtype)
     for group in runs(first, last, cut.group):
         m = group.stop - group.start

@@ -13,8 +13,8 @@ takes and frees one of just under 32 MiB, the highest threshold, without touchin
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -27,34 +27,51 @@ _current = threading.local()
 
 
 class Room:
-    """The memory of a run: the arrays that its steps take, one after another."""
+    """The memory of a run: the arrays that its steps take, one after another.
+
+    ``with room:`` opens it to ``empty``, in this thread; ``begin`` starts a step, which may write
+    over what the step before was given.
+    """
 
     def __init__(self) -> None:
         np.empty(LARGEST_KEPT, np.uint8)
         self.buffers: list[Array] = []
+        self.used = 0
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """Within, in this thread, ``empty`` writes over what the step before was given."""
-        before = getattr(_current, "taken", None)
-        _current.taken = [0, self.buffers]
-        try:
-            yield
-        finally:
-            _current.taken = before
+    def begin(self) -> Self:
+        """Start a step."""
+        self.used = 0
+        return self
+
+    def __enter__(self) -> Self:
+        """Open it."""
+        self.before = getattr(_current, "room", None)
+        _current.room = self
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it: what was taken stays as it is until the next step."""
+        _current.room = self.before
+
+    def empty(self, shape: Shape, dtype: DType) -> Array:
+        """The next array of the step, its content arbitrary."""
+        size = math.prod(shape) * dtype.itemsize
+        if self.used == len(self.buffers):
+            self.buffers.append(np.empty(size, np.uint8))
+        elif self.buffers[self.used].nbytes < size:
+            self.buffers[self.used] = np.empty(size, np.uint8)
+        buffer = self.buffers[self.used]
+        self.used += 1
+        array: Array = buffer[:size].view(dtype).reshape(shape)
+        return array
 
 
 def empty(shape: Shape, dtype: DType) -> Array:
-    """``np.empty``; within a ``Room.step``, in memory that is used again."""
-    taken = getattr(_current, "taken", None)
-    if taken is None:
-        return np.empty(shape, dtype)
-    used, buffers = taken
-    size = math.prod(shape) * dtype.itemsize
-    if used == len(buffers):
-        buffers.append(np.empty(size, np.uint8))
-    elif buffers[used].nbytes < size:
-        buffers[used] = np.empty(size, np.uint8)
-    taken[0] += 1
-    array: Array = buffers[used][:size].view(dtype).reshape(shape)
-    return array
+    """``np.empty``; where a ``Room`` is open, in memory that is used again."""
+    room: Room | None = getattr(_current, "room", None)
+    return np.empty(shape, dtype) if room is None else room.empty(shape, np.dtype(dtype))

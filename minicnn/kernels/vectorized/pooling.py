@@ -79,7 +79,7 @@ def avg_pool(x: Array, size: Pair, strides: Pair, pads: Pads) -> Array:
 
 def avg_pool_backward(dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads: Pads) -> Array:
     """See ``Kernels.avg_pool_backward``."""
-    count = _real_pixels(x_shape, size, strides, pads, dy.dtype)
+    count = _real_pixels(x_shape, size, strides, pads, np.result_type(dy, np.float32))
     (top, bottom), (left, right) = pads
     _, h, w, c = x_shape
 
@@ -93,7 +93,7 @@ def avg_pool_backward(dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads
             target += share
         dx[...] = _inner(dpadded, pads, x_shape)
 
-    return _by_images(dy, x_shape, spread)
+    return _by_images(dy, x_shape, spread, np.result_type(dy, np.float32))
 
 
 # Windows side by side ------------------------------------------------------------------
@@ -205,9 +205,11 @@ def shifted(padded: Array, size: Pair, strides: Pair, out: Shape) -> Iterator[Ar
             yield padded[:, rows, columns]
 
 
-def _by_images(x: Array, shape: Shape, work: Callable[[slice, Array], None]) -> Array:
+def _by_images(
+    x: Array, shape: Shape, work: Callable[[slice, Array], None], dtype: DType | None = None
+) -> Array:
     """An array of that shape, filled by ``work(images, part)`` a few images at a time."""
-    result = memory.empty(shape, x.dtype)
+    result = memory.empty(shape, x.dtype if dtype is None else dtype)
     per_image = max(x.nbytes, result.nbytes) // max(len(x), 1)
     step = max(1, BLOCK_BYTES // max(2 * per_image, 1))
 
@@ -246,14 +248,14 @@ def _reduce_windows(
 ) -> Array:
     out = tuple((n - k) // s + 1 for n, k, s in zip(padded.shape[1:3], size, strides, strict=True))
     rows = [padded[:, i : i + strides[0] * (out[0] - 1) + 1 : strides[0]] for i in range(size[0])]
-    tall = _fold(combine, rows)
+    tall = _combined(combine, rows)
     columns = [
         tall[:, :, j : j + strides[1] * (out[1] - 1) + 1 : strides[1]] for j in range(size[1])
     ]
-    return _fold(combine, columns)
+    return _combined(combine, columns)
 
 
-def _fold(combine: Callable[..., Array], views: list[Array]) -> Array:
+def _combined(combine: Callable[..., Array], views: list[Array]) -> Array:
     result = views[0].copy()
     for view in views[1:]:
         combine(result, view, out=result)

@@ -23,8 +23,9 @@ from the pixels that any of them sees. The kernel becomes a band: for a strip of
                   | c  b |
                   | 0  c |
 
-The zeros are multiplied too; ``strip_for`` weighs that against what is saved. The gradient of
-the band, summed along its diagonals (``fold``), is that of the kernel.
+The zeros are multiplied too; ``strip_for`` weighs that against what is saved. The gradient of the
+band, summed along its diagonals (``fold``), is that of the kernel. As 0 * inf is NaN, a pixel that
+is no number reaches all outputs of its strips, not only those that see it.
 """
 
 import math
