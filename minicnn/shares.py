@@ -1,15 +1,17 @@
 """A batch in equal shares, each computed by a process of its own where that can be.
 
 The gradient of a batch is the sum of those of its shares, so two processes can go forward and
-back with one half each. Threads (``minicnn.threads``) serve where that cannot be, and for
-predictions. But a small network is hundreds of short calls of NumPy, and for each a thread
-waits for Python's one lock: two threads are hardly faster than one then.
+back with one half each. Threads (``minicnn.threads``) serve where that cannot be. But a small
+network is hundreds of short calls of NumPy, and for each a thread waits for Python's one lock:
+two threads are hardly faster than one then.
 
 A partner is forked when training begins. It has the images and the model from then on without
 a copy; for each step it is told the parameters and which images are in the batch, and leaves
 what came of its share in memory that both see. It ends when the pipe on which it waits is
 closed, by ``Shares`` or by the end of this process. Where a batch is cut depends on its size and
 on the number of threads, not on whether there are partners: the results are the same.
+
+Predictions are cut into runs of whole batches, and a partner ends when it has filled its run.
 """
 
 import os
@@ -19,9 +21,10 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from mmap import mmap
 from types import TracebackType
-from typing import NamedTuple, NoReturn, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -153,49 +156,27 @@ class _Partner:
             self.answered, answer = os.pipe()
             its.callback(os.close, answer)
             ours.callback(os.close, self.answered)
-            # No signal comes before the partner has laid down the program's handlers.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-            try:
-                with warnings.catch_warnings():
-                    # Python 3.12 warns of forks beside other threads; see may_fork.
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    self.pid = os.fork()
-                if not self.pid:
-                    self._serve(shares, number, asked, answer, before)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            self.pid = _forked(lambda: self._serve(shares, number, asked, answer))
             ours.pop_all()
 
-    def _serve(
-        self, shares: Shares, number: int, asked: int, answer: int, mask: set[int]
-    ) -> NoReturn:
-        """Compute that share of every batch, and never return."""
-        try:
-            for sign in signal.valid_signals():
-                if callable(signal.getsignal(sign)):
-                    signal.signal(sign, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
-            signal.set_wakeup_fd(-1)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            # The pipes of the partners before, too, must end with the process that asks.
-            for partner in (*shares.partners, self):
-                os.close(partner.ask)
-            with threads.alone():
-                while os.read(asked, 1):
-                    for name, array in shares.params.items():
-                        array[...] = shares.now[name]
-                    numbers = shares.batch[1 : shares.batch[0] + 1]
-                    part = shares.cut(numbers)[number]
-                    result = shares.compute(part, len(part) / len(numbers))
-                    self.loss[0] = result.loss
-                    self.predictions[: len(part)] = result.predictions
-                    for name, grad in result.grads.items():
-                        self.grads[name][...] = grad
-                    done = b"." if result.grads else b"0"
-                    del result  # the next one needs the memory
-                    os.write(answer, done)
-        finally:
-            os._exit(0)
+    def _serve(self, shares: Shares, number: int, asked: int, answer: int) -> None:
+        """Compute that share of every batch, until nobody asks any more."""
+        # The pipes of the partners before, too, must end with the process that asks.
+        for partner in (*shares.partners, self):
+            os.close(partner.ask)
+        while os.read(asked, 1):
+            for name, array in shares.params.items():
+                array[...] = shares.now[name]
+            numbers = shares.batch[1 : shares.batch[0] + 1]
+            part = shares.cut(numbers)[number]
+            result = shares.compute(part, len(part) / len(numbers))
+            self.loss[0] = result.loss
+            self.predictions[: len(part)] = result.predictions
+            for name, grad in result.grads.items():
+                self.grads[name][...] = grad
+            done = b"." if result.grads else b"0"
+            del result  # the next one needs the memory
+            os.write(answer, done)
 
     def begin(self) -> None:
         """Ask for the share of the batch at hand."""
@@ -225,6 +206,65 @@ class _Partner:
         os.close(self.answered)
         with suppress(ChildProcessError):  # where the program has seen to it that none is left
             os.waitpid(self.pid, 0)
+
+
+Fill = Callable[[Array, int, int, bool], None]
+"""(y, first, last, whether in a partner): computes that run of the parts of y."""
+
+
+def filled(shape: Shape, dtype: DType, parts: int, fill: Fill, work: int) -> Array:
+    """An array whose parts, so many, are filled by ``fill``, runs of them by partners.
+
+    ``work`` is the multiply-adds of all. What a partner leaves undone is computed here.
+    """
+    count = min(threads.get_threads(), parts)
+    y, partners = np.empty(shape, dtype), {}
+    if count > 1 and work >= WORTH_FORKING and may_fork():
+        with suppress(OSError):  # no memory or no process left: fewer partners, or none
+            y = _shared(shape, dtype)
+            for i in reversed(range(1, count)):
+                run = parts * i // count, parts * (i + 1) // count
+                partners[_forked(partial(fill, y, *run, True))] = run
+    try:
+        with threads.alone(bool(partners)):
+            fill(y, 0, min((first for first, _ in partners.values()), default=parts), False)
+            for pid in list(partners):
+                first, last = partners.pop(pid)
+                if os.waitpid(pid, 0)[1]:
+                    fill(y, first, last, False)
+    finally:
+        for pid in partners:  # only after an interrupt or an error is any left
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    return y
+
+
+def _forked(work: Callable[[], None]) -> int:
+    """The number of a new process that does the work and ends, with status 0 if it could."""
+    # No signal comes before the child has laid down the program's handlers.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forks beside other threads; see may_fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid:
+            return pid
+        status = 1
+        try:
+            for sign in signal.valid_signals():
+                if callable(signal.getsignal(sign)):
+                    signal.signal(sign, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
+            signal.set_wakeup_fd(-1)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            with threads.alone():
+                work()
+            status = 0
+        finally:
+            os._exit(status)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def may_fork() -> bool:

@@ -31,7 +31,7 @@ from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 from minicnn.shapes import Array, DType, Shape
-from minicnn.shares import Result, Shares
+from minicnn.shares import Result, Shares, filled
 
 SMALLER = "Try a smaller learning rate."
 
@@ -201,7 +201,7 @@ def _shares(
         model.output_shape,
         model.dtype,
         min(batch_size, len(x)),
-        sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack),
+        _multiply_adds(model),
         len(x) * epochs,
         may_be_cut(model.stack, (*goal.steps, goal.loss)),
     )
@@ -281,15 +281,24 @@ def _judge(
 def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> Array:
     """The model's output for every image of x, made a batch at a time."""
     check_batch_size(batch_size)
-    y = np.empty((len(x), *model.output_shape), model.dtype)
-    steps = -(-len(x) // batch_size)
-    layers = model.steps
-    with progress(verbose, "predict", steps) as show, _at_work() as room:
-        for batch in batches(len(x), batch_size):
-            with room.begin():
-                y[batch] = chain.infer(layers, _input(layers, x[batch], model.dtype))
-            show({}, 1)
+    steps, todo = model.steps, list(batches(len(x), batch_size))
+    with progress(verbose, "predict", len(todo)) as show, _at_work() as room:
+
+        def fill(y: Array, first: int, last: int, elsewhere: bool) -> None:
+            for batch in todo[first:last]:
+                with room.begin():
+                    y[batch] = chain.infer(steps, _input(steps, x[batch], model.dtype))
+                if not elsewhere:
+                    show({}, 1)
+
+        shape, work = (len(x), *model.output_shape), _multiply_adds(model) * len(x)
+        y = filled(shape, model.dtype, len(todo), fill, work)
     return y
+
+
+def _multiply_adds(model: Model) -> int:
+    """Those of one image, going forward."""
+    return sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack)
 
 
 class Running:

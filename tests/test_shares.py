@@ -219,6 +219,61 @@ def test_no_pipe_left_means_no_partners(partners, monkeypatch):
     assert len(os.listdir("/proc/self/fd")) == opened
 
 
+def test_predictions_are_the_same_with_partners(partners, monkeypatch):
+    """Runs of whole batches, filled by three processes, are what one process fills."""
+    minicnn.set_threads(3)
+    model, x = network(), data(50)[0]
+    predicted = model.predict(x, batch_size=8)
+    assert len(partners) == 2
+    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
+    np.testing.assert_array_equal(
+        predicted, np.concatenate([model.predict(x[i : i + 8]) for i in range(0, 50, 8)])
+    )
+
+
+def test_predictions_go_on_where_no_process_can_be_had(partners, monkeypatch):
+    """When the system refuses all partners but one, the program fills the rest."""
+    minicnn.set_threads(4)
+    model, x = network(), data(50)[0]
+    predicted, fork = model.predict(x, batch_size=8), os.fork
+
+    def once():
+        if len(partners) > 3:
+            raise BlockingIOError("no more processes")
+        return fork()
+
+    monkeypatch.setattr(shares.os, "fork", once)
+    np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
+    assert len(partners) == 4
+
+
+class Fails(minicnn.Layer):
+    """Fails in a partner, or everywhere."""
+
+    here = None
+
+    def forward(self, x, *, training=False, rng=None):
+        if os.getpid() != self.here:
+            raise RuntimeError("not here")
+        return x, None
+
+
+def test_what_a_partner_leaves_undone_is_predicted_here(partners):
+    """When a partner fails, its run is filled by the program, or fails there with its error."""
+    minicnn.set_threads(2)
+    layer = Fails()
+    model = minicnn.Sequential([minicnn.Input((4,)), layer, minicnn.Dense(2)], seed=0)
+    layer.here = os.getpid()
+    x = np.random.default_rng(0).standard_normal((40, 4))
+    predicted = model.predict(x, batch_size=8)
+    np.testing.assert_array_equal(predicted[-8:], model.predict(x[-8:]))
+    layer.here = None
+    with pytest.raises(RuntimeError, match="not here"):
+        model.predict(x, batch_size=8)
+    assert partners
+
+
 def test_only_a_process_without_other_threads_is_forked():
     """Beside a thread of someone else's, which may hold a lock, there are no partners."""
     code = (
