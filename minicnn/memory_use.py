@@ -1,7 +1,7 @@
 """How much memory ``fit`` and ``predict`` will take.
 
     training   = weights + gradients + slots + batch_size * image + work
-    predicting = weights + batch_size * image + work
+    predicting = weights + processes * (batch_size * image + work)
 
 *Weights* are all arrays of the layers; *gradients* are as large as those that are learned, and so
 is each *slot* of the optimizer, of which Adam has two.
@@ -20,7 +20,8 @@ largest convolution, and what was measured of BLAS, the allocator and Python.
 
 Where a batch is cut into shares (``shares.py``), each process has the images and the work of its
 own share. The weights that are learned lie once more in memory that all see, and each partner
-adds a copy of its own and its gradients, twice: as they are made and where all see them.
+adds a copy of its own and its gradients, twice: as they are made and where all see them. In
+predicting each process has batches of its own.
 """
 
 import dataclasses
@@ -68,7 +69,8 @@ def memory_use(
     Measured on Linux it is true within 25%, or 8 MB where that is more. What another layer makes
     for a moment within itself is not seen, nor what evaluation between the epochs adds; images
     are thought to be bytes where the model begins with Rescaling and Conv2D. Of a batch that is
-    cut into shares, all processes together are meant; without partners it is less.
+    cut into shares, and in predicting, all processes together are meant; without partners it is
+    less.
     """
     weights = sum(array.nbytes for layer in layers for array in layer.arrays().values())
     learned = sum(a.nbytes for layer in layers if layer.trainable for a in layer.params.values())
@@ -80,6 +82,7 @@ def memory_use(
     work = sum(layer.multiply_adds(shape_) for layer in layers if (shape_ := layer.input_shape))
     shares = shares_of(batch_size, work) if may_be_cut(layers, steps) else 1
     share, workers = -(-batch_size // shares), threads.get_threads() if shares == 1 else 1
+    processes = threads.get_threads()
     sums = max((_kernel_sums(conv, share) for conv in convs), default=0)
     return MemoryUse(
         weights
@@ -90,9 +93,10 @@ def memory_use(
         + (learned if shares > 1 else 0)
         + (shares - 1) * (3 * learned + A_PARTNER),
         weights
-        + batch_size * of_an_image(steps, image, training=False)
+        + processes * (batch_size * of_an_image(steps, image, training=False))
         + AT_LEAST
-        + _work(convs, batch_size, threads.get_threads()),
+        + processes * _work(convs, batch_size, 1)
+        + (processes - 1) * A_PARTNER,
     )
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,11 @@ from minicnn import (
     Sequential,
     applications,
     set_threads,
+    shares,
 )
 from minicnn.losses import SparseCategoricalCrossentropy
 from minicnn.memory_use import memory_use, of_an_image
 from minicnn.metrics import Metric
-from minicnn.shares import WORTH_FORKING
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 OWN = {
@@ -86,6 +87,13 @@ def status(entry, process="self"):
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(entry))
 
 
+def private(process="self"):
+    """What a process has for itself, all that it shares with the one that forked it left out."""
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    shared = re.findall(r"Shared_\w+: +(\d+) kB", rollup)
+    return status("VmHWM", process) - 1024 * sum(map(int, shared))
+
+
 class Partners(Metric):
     """Watches how much the processes that were forked have had for themselves."""
 
@@ -99,12 +107,7 @@ class Partners(Metric):
 
     def update_state(self, y_true, y_pred):
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-        own = 0
-        for child in children.split():
-            rollup = Path(f"/proc/{child}/smaps_rollup").read_text(encoding="ascii")
-            shared = re.findall(r"Shared_\w+: +(\d+) kB", rollup)
-            own += status("VmHWM", child) - 1024 * sum(map(int, shared))
-        self.most = max(self.most, own)
+        self.most = max(self.most, sum(private(child) for child in children.split()))
 
 
 def run(name, verb, batch):
@@ -112,24 +115,37 @@ def run(name, verb, batch):
     was made, without the data; what it took to draw the first weights does not count. With it
     what the partners of this process have for themselves: the rest they share with it."""
     set_threads(2)
+    forked = shares._forked
+    told = tempfile.NamedTemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - until the end
+
+    def tell(work):
+        work()
+        told.write(str(private()))
+        told.flush()
+
+    if verb == "predict":
+        shares._forked = lambda work: forked(lambda: tell(work))
     rng = np.random.default_rng(0)
     before = status("VmRSS")
     model = network(name)
+    work = sum(layer.multiply_adds(layer.input_shape) for layer in model.stack)
+    n = 4 * batch if verb == "fit" else max(4 * batch, -(-shares.WORTH_FORKING // work))
     if isinstance(model.stack[1], Rescaling):
-        x = rng.integers(0, 256, (4 * batch, *model.input_shape), dtype=np.uint8)
+        x = rng.integers(0, 256, (n, *model.input_shape), dtype=np.uint8)
     else:
-        x = rng.random((4 * batch, *model.input_shape), dtype=np.float32)
-    y = rng.integers(0, 6, 4 * batch)
+        x = rng.random((n, *model.input_shape), dtype=np.float32)
+    y = rng.integers(0, 6, n)
     logits = getattr(model.stack[-1], "activation", None) is None
     partners = Partners("partners")
     model.compile(Adam(), SparseCategoricalCrossentropy(from_logits=logits), [partners])
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     if verb == "fit":
-        work = sum(layer.multiply_adds(layer.input_shape) for layer in model.stack)
-        epochs = max(2, -(-WORTH_FORKING // (work * len(x))))
+        epochs = max(2, -(-shares.WORTH_FORKING // (work * len(x))))
         model.fit(x, y, batch_size=batch, epochs=epochs, verbose=0)
     else:
         model.predict(x, batch_size=batch)
+        told.seek(0)
+        partners.most = int(told.read())
     measured = status("VmHWM") - before - x.nbytes - y.nbytes + partners.most
     use = memory_use(model.stack, model.steps, model.optimizer, batch)
     return use.training if verb == "fit" else use.predicting, measured
@@ -152,11 +168,11 @@ def agree(figure, measured):
 
 def test_memory_is_as_said():
     """The default network, with BatchNorm and Dropout; predicting, which keeps no caches, takes
-    less than half of training."""
+    less than training even in two processes."""
     trained, predicted = (in_a_new_process("small", verb, 128) for verb in ("fit", "predict"))
     assert agree(*trained), trained
     assert agree(*predicted), predicted
-    assert predicted[1] < trained[1] / 2
+    assert predicted[1] < trained[1]
 
 
 @pytest.mark.slow
