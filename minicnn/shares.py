@@ -23,8 +23,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from mmap import mmap
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +34,8 @@ WORTH_CUTTING = 10_000_000
 """Multiply-adds of a batch, going forward, from which it is cut into shares."""
 
 WORTH_FORKING = 1_000_000_000
-"""Multiply-adds of all of the training, going forward, from which partners are worth the tens
-of milliseconds that they take to start."""
+"""Multiply-adds of a whole training or prediction, going forward, from which partners are worth
+the tens of milliseconds that they take to start."""
 
 SMALLEST = 8
 """Images in a share."""
@@ -62,7 +61,7 @@ def shares_of(batch_size: int, work: int) -> int:
 
 
 class Shares:
-    """Computes batches in shares, with partners until the end of its context.
+    """Computes batches in shares, with partners until it is closed.
 
     ``params`` are read before each batch; predictions are of shape (images, *output_shape).
     ``work`` is the multiply-adds of an image, ``images`` how many there will be, all epochs
@@ -92,22 +91,9 @@ class Shares:
                 for number in range(1, self.count):
                     self.partners.append(_Partner(self, number, outputs, dtype))
             except OSError:  # no memory or no process left for them: all or none
-                self.end()
+                self.close()
 
-    def __enter__(self) -> Self:
-        """The shares."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the partners."""
-        self.end()
-
-    def end(self) -> None:
+    def close(self) -> None:
         """End the partners; this process computes their shares from now on."""
         while self.partners:
             self.partners.pop().end()
@@ -204,8 +190,7 @@ class _Partner:
         """Let the process end, and wait until it has."""
         os.close(self.ask)
         os.close(self.answered)
-        with suppress(ChildProcessError):  # where the program has seen to it that none is left
-            os.waitpid(self.pid, 0)
+        os.waitpid(self.pid, 0)
 
 
 Fill = Callable[[Array, int, int, bool], None]
@@ -271,9 +256,12 @@ def may_fork() -> bool:
     """Whether this process can be forked without harm.
 
     A lock that another thread holds at that moment stays locked in the child forever. So there
-    must be no threads but those known to be at rest: BLAS', our own, and that of tqdm.
+    must be no threads but those known to be at rest: BLAS', our own, and that of tqdm. Nor may
+    the program see to the end of its children itself, as it would then see to ours.
     """
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        return False
+    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
         return False
     others = [t for t in threading.enumerate() if t is not threading.main_thread()]
     known = all(t.name == threads.WORKER or type(t).__name__ == "TMonitor" for t in others)

@@ -27,6 +27,9 @@ from minicnn.errors import ConfigError
 from minicnn.shapes import Array
 
 __all__ = [
+    "WORKER",
+    "alone",
+    "blas_workers",
     "chosen_threads",
     "controller",
     "get_threads",

@@ -10,7 +10,7 @@ Keras.
 import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -141,7 +141,7 @@ def fit(
     with (
         ctrl_c_sets_a_flag() as pressed,
         _at_work() as room,
-        _shares(model, goal, x, y, batch_size, epochs, room) as shares,
+        closing(_shares(model, goal, x, y, batch_size, epochs, room)) as shares,
     ):
         for epoch in range(epochs):
             running = Running(model, y)

@@ -204,6 +204,8 @@ def test_dtypes_are_promoted_as_numpy_does():
     assert (y.dtype, dx.dtype, dkernel.dtype) == ("float64", "float64", "float32")
     dy, pool = np.ones((1, 2, 2, 1), int), ((2, 2), (2, 2), ((0, 0), (0, 0)))
     assert vectorized.avg_pool_backward(dy, (1, 4, 4, 1), *pool).sum() == 4
+    overlapping = (3, 3), (1, 1), ((0, 0), (0, 0))
+    assert vectorized.avg_pool_backward(dy, (1, 4, 4, 1), *overlapping).sum() == pytest.approx(4)
 
 
 def test_the_strip_is_chosen_by_shape():

@@ -79,7 +79,8 @@ def avg_pool(x: Array, size: Pair, strides: Pair, pads: Pads) -> Array:
 
 def avg_pool_backward(dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads: Pads) -> Array:
     """See ``Kernels.avg_pool_backward``."""
-    count = _real_pixels(x_shape, size, strides, pads, np.result_type(dy, np.float32))
+    dtype = np.result_type(dy, np.float32)
+    count = _real_pixels(x_shape, size, strides, pads, dtype)
     (top, bottom), (left, right) = pads
     _, h, w, c = x_shape
 
@@ -87,13 +88,13 @@ def avg_pool_backward(dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads
         if strides == size and pads == NONE:
             spread_mean(dy[images], size, dx)
             return
-        dpadded = np.zeros((len(dx), top + h + bottom, left + w + right, c), dy.dtype)
+        dpadded = np.zeros((len(dx), top + h + bottom, left + w + right, c), dtype)
         share = dy[images] / count
         for target in shifted(dpadded, size, strides, dy.shape[1:3]):
             target += share
         dx[...] = _inner(dpadded, pads, x_shape)
 
-    return _by_images(dy, x_shape, spread, np.result_type(dy, np.float32))
+    return _by_images(dy, x_shape, spread, dtype)
 
 
 # Windows side by side ------------------------------------------------------------------
