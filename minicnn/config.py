@@ -59,11 +59,9 @@ So do None and False of any other.
 """
 
 IGNORED = {
-    "beta_initializer",
     "dtype",
     "ema_momentum",
     "ema_overwrite_frequency",
-    "gamma_initializer",
     "moving_mean_initializer",
     "moving_variance_initializer",
     "name",

@@ -73,10 +73,10 @@ def memory_use(
     less.
     """
     weights = sum(array.nbytes for layer in layers for array in layer.arrays().values())
-    learned = sum(a.nbytes for layer in layers if layer.trainable for a in layer.params.values())
+    learned = sum(a.nbytes for layer in layers for a in layer.learned().values())
     first, shape = steps[0], layers[0].input_shape
     assert shape is not None
-    from_bytes = isinstance(first, FusedConv) and first.scale is not None
+    from_bytes = first.reads_bytes and not (isinstance(first, FusedConv) and first.scale is None)
     image = np.zeros((1, *shape), np.uint8 if from_bytes else layers[0].dtype)
     convs = [conv for step in steps if (conv := _conv(step))]
     work = sum(layer.multiply_adds(shape_) for layer in layers if (shape_ := layer.input_shape))
@@ -104,7 +104,7 @@ def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
     """Bytes that a batch of one image takes."""
     room, rng, most = Room(), np.random.default_rng(0), 0
     not_ours = [array for step in steps for array in step.params.values()]
-    if not training and isinstance(steps[0], FusedConv):
+    if not training and steps[0].reads_bytes:
         not_ours.append(image)  # a batch is then a view of the data
 
     def weigh(step: Step, y: Array, *held: Any) -> None:
@@ -125,7 +125,7 @@ def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
                 caches.append(cache)
             weigh(step, y, x, caches)
             x = y
-        learning = [i for i, step in enumerate(steps) if step.trainable and step.params]
+        learning = [i for i, step in enumerate(steps) if step.learned()]
         if training and learning:
             dy = np.ones_like(x)
             for step, cache in zip(

@@ -188,8 +188,7 @@ class Sequential:
         return {
             f"{layer.name}.{name}": array
             for layer in self.stack
-            if layer.trainable
-            for name, array in layer.params.items()
+            for name, array in layer.learned().items()
         }
 
     def forward(self, x: Any, training: bool = False) -> tuple[Array, list[Any]]:

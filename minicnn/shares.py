@@ -49,8 +49,9 @@ class Result(NamedTuple):
     grads: dict[str, Array]
 
 
-Compute = Callable[[Array, float], Result]
-"""(the numbers of some images, how large a share of their batch they are) -> what comes of them."""
+Compute = Callable[[Array, float, np.random.Generator], Result]
+"""(the numbers of some images, how large a share of their batch they are, what random layers draw
+from) -> what comes of them."""
 
 
 def shares_of(batch_size: int, work: int) -> int:
@@ -65,7 +66,9 @@ class Shares:
 
     ``params`` are read before each batch; predictions are of shape (images, *output_shape).
     ``work`` is the multiply-adds of an image, ``images`` how many there will be, all epochs
-    together. With ``cut=False`` each batch is one share.
+    together. With ``cut=False`` each batch is one share, and draws from ``rng``. Else, if there are
+    layers that draw (``random``), a number is drawn from it for each batch, and from that and its
+    own each share starts a generator.
     """
 
     def __init__(
@@ -78,15 +81,19 @@ class Shares:
         work: int,
         images: int,
         cut: bool,
+        random: bool,
+        rng: np.random.Generator,
     ) -> None:
         self.compute = compute
         self.params = params
+        self.random = random
+        self.rng = rng
         self.count = shares_of(batch_size, work) if cut else 1
         self.partners: list[_Partner] = []
         if self.count > 1 and work * images >= WORTH_FORKING and may_fork():
             outputs = (-(-batch_size // self.count), *output_shape)
             try:
-                self.batch = _shared((batch_size + 1,), np.dtype(np.int64))
+                self.batch = _shared((batch_size + 2,), np.dtype(np.int64))
                 self.now = {name: _shared(a.shape, a.dtype) for name, a in params.items()}
                 for number in range(1, self.count):
                     self.partners.append(_Partner(self, number, outputs, dtype))
@@ -104,20 +111,26 @@ class Shares:
         The gradients of all but the first are lost at the next call.
         """
         parts = self.cut(numbers)
+        seed = int(self.rng.integers(1 << 62)) if self.random and self.count > 1 else 0
         partners = self.partners[: len(parts) - 1]
         if partners:
-            self.batch[0] = len(numbers)
-            self.batch[1 : len(numbers) + 1] = numbers
+            self.batch[:2] = len(numbers), seed
+            self.batch[2 : len(numbers) + 2] = numbers
             for name, array in self.params.items():
                 self.now[name][...] = array
         for partner in partners:
             partner.begin()
         with threads.alone(bool(partners)):
-            results = [self.compute(parts[0], len(parts[0]) / len(numbers))]
+            results = [self.share(parts, 0, seed)]
             for number, part in enumerate(parts[1:]):
                 found = partners[number].result(len(part)) if partners else None
-                results.append(found or self.compute(part, len(part) / len(numbers)))
+                results.append(found or self.share(parts, number + 1, seed))
         return results
+
+    def share(self, parts: list[Array], number: int, seed: int) -> Result:
+        """What comes of one share of a batch, computed here and now."""
+        rng = self.rng if self.count == 1 else np.random.default_rng((seed, number))
+        return self.compute(parts[number], len(parts[number]) / sum(map(len, parts)), rng)
 
     def cut(self, numbers: Array) -> list[Array]:
         """A batch's images share by share; one that is too small is one share."""
@@ -153,11 +166,10 @@ class _Partner:
         while os.read(asked, 1):
             for name, array in shares.params.items():
                 array[...] = shares.now[name]
-            numbers = shares.batch[1 : shares.batch[0] + 1]
-            part = shares.cut(numbers)[number]
-            result = shares.compute(part, len(part) / len(numbers))
+            n, seed = map(int, shares.batch[:2])
+            result = shares.share(shares.cut(shares.batch[2 : n + 2]), number, seed)
             self.loss[0] = result.loss
-            self.predictions[: len(part)] = result.predictions
+            self.predictions[: len(result.predictions)] = result.predictions
             for name, grad in result.grads.items():
                 self.grads[name][...] = grad
             done = b"." if result.grads else b"0"

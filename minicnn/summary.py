@@ -32,8 +32,7 @@ def table(layers: Sequence[Layer]) -> str:
             )
         )
         params, work, memory = params + count, work + adds, memory + size
-        if layer.trainable:
-            learned += sum(array.size for array in layer.params.values())
+        learned += sum(array.size for array in layer.learned().values())
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(

@@ -217,11 +217,11 @@ def check_interleaved(case: LayerCase) -> None:
 
 
 def check_shards(case: LayerCase) -> None:
-    """A batch is the sum of its parts, unless the layer says why it is not in training."""
+    """A batch is the sum of its parts, unless the layer draws or says why it is not in training."""
     layer, x = case.built(), case.x()
     cut = case.batch // 2
     for training in (False, True):
-        if training and layer.why_not_sharded:
+        if training and (layer.why_not_sharded or layer.random):
             continue
         y, cache = case.forward(layer, x, training)
         dy = case.dy(y)

@@ -25,8 +25,8 @@ from minicnn.errors import ConfigError, DivergenceError
 from minicnn.files.atomic import replacing
 from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
+from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
-from minicnn.layers.fusion import FusedConv
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
@@ -192,8 +192,8 @@ def _shares(
 ) -> Shares:
     """What computes the batches of a training."""
 
-    def compute(numbers: Array, share: float) -> Result:
-        return _gradients(model, goal, x[numbers], y[numbers], share, room)
+    def compute(numbers: Array, share: float, rng: np.random.Generator) -> Result:
+        return _gradients(model, goal, x[numbers], y[numbers], share, rng, room)
 
     return Shares(
         compute,
@@ -204,6 +204,8 @@ def _shares(
         _multiply_adds(model),
         len(x) * epochs,
         may_be_cut(model.stack, (*goal.steps, goal.loss)),
+        any(layer.random for layer in walk(model.stack)),
+        model.rng,
     )
 
 
@@ -213,19 +215,26 @@ def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
     Any layer promises that it is, unless it says why not; but one that someone writes may forget
     to say, and the wrong gradients would be silent.
     """
-    own = all(type(part).__module__.startswith("minicnn.") for part in parts)
+    layers = list(walk(layers))
+    own = all(type(part).__module__.startswith("minicnn.") for part in (*layers, *parts))
     return own and not any(layer.why_not_sharded for layer in layers)
 
 
 def _gradients(
-    model: Model, goal: Objective, x: Array, y: Array, share: float, room: Room
+    model: Model,
+    goal: Objective,
+    x: Array,
+    y: Array,
+    share: float,
+    rng: np.random.Generator,
+    room: Room,
 ) -> Result:
     """What comes of that share of a batch; without gradients if the loss is no number.
 
     The room is open to the steps alone: a loss may be anyone's, and keep what it computes.
     """
     with room.begin():
-        z, caches = chain.forward(goal.steps, _input(goal.steps, x, model.dtype), True, model.rng)
+        z, caches = chain.forward(goal.steps, _input(goal.steps, x, model.dtype), True, rng)
     loss, dz = goal.loss(y, z) * share, goal.loss.gradient(y, z)
     if share != 1:
         dz *= share
@@ -240,7 +249,7 @@ def _gradients(
 
 def _input(steps: Sequence[Step], x: Array, dtype: DType) -> Array:
     """A batch in the model's dtype, unless the first step reads what is in a file."""
-    return x if isinstance(steps[0], FusedConv) else x.astype(dtype, copy=False)
+    return x if steps[0].reads_bytes else x.astype(dtype, copy=False)
 
 
 def _own(predictions: Array, z: Array) -> Array:

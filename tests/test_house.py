@@ -17,7 +17,7 @@ PACKAGE = Path(minicnn.__file__).parent
 CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
 FLOORS = [
-    ["errors", "config", "shapes", "initializers", "activations", "metrics"],
+    ["errors", "config", "shapes", "initializers", "regularizers", "activations", "metrics"],
     ["kernels", "data", "files", "shares", "threads", "blas", "console"],
     ["layers", "losses", "optimizers"],
     ["training", "memory_use", "summary"],

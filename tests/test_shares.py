@@ -128,11 +128,37 @@ def test_where_no_process_can_be_had_training_goes_on(partners, monkeypatch):
     assert len(os.listdir("/proc/self/fd")) == opened
 
 
-@pytest.mark.parametrize("extra", [minicnn.BatchNorm, lambda: minicnn.Dropout(0.5)])
-def test_a_batch_that_is_more_than_its_parts_is_not_cut(extra, partners):
-    """Batch normalization and dropout see the whole batch, whatever the number of threads."""
+def test_a_batch_that_is_more_than_its_parts_is_not_cut(partners):
+    """Batch normalization sees the whole batch, whatever the number of threads."""
+    extra = minicnn.BatchNorm
     assert same(trained(1, network(extra())), trained(3, network(extra())))
     assert not partners
+
+
+def test_each_share_draws_from_a_generator_of_its_own(partners, monkeypatch):
+    """Dropout is cut: the same bits with and without partners, other masks in each share."""
+    with_partners = trained(2, network(minicnn.Dropout(0.5)))
+    assert partners
+    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    assert same(with_partners, trained(2, network(minicnn.Dropout(0.5))))
+    masks = []
+
+    def compute(numbers, share, rng):
+        masks.append(rng.random(4).tolist())
+        return shares.Result(0.0, np.zeros((len(numbers), 1)), {})
+
+    def drawn(random, count):
+        minicnn.set_threads(count)
+        options = {"work": 10**8, "images": 1, "cut": True, "random": random}
+        rng = np.random.default_rng(0)
+        cut = shares.Shares(compute, {}, (1,), np.dtype("f4"), batch_size=16, rng=rng, **options)
+        cut.run(np.arange(16))
+        cut.run(np.arange(16))
+        return [masks.pop() for _ in range(2 * count)]
+
+    assert len(set(map(tuple, drawn(True, 2)))) == 4
+    alone = np.random.default_rng(0)
+    assert drawn(True, 1)[::-1] == [alone.random(4).tolist() for _ in range(2)]
 
 
 def test_a_layer_of_someone_s_own_is_not_cut(partners):

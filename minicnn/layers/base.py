@@ -19,14 +19,16 @@ cache can be printed and looked at. To write a layer of your own:
 ``minicnn.testing.check_layer`` then tells whether it keeps its promises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from minicnn import regularizers
 from minicnn.config import Configurable, accepted
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
+from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 
 Grads = dict[str, Array]
@@ -48,6 +50,15 @@ class Layer(Configurable):
 
     why_not_sharded: ClassVar[str] = ""
     """Why a batch is not the sum of its parts to this layer in training; empty when it is."""
+
+    random: ClassVar[bool] = False
+    """Whether it draws from ``rng`` in training, where each share of a batch has its own."""
+
+    reads_bytes: ClassVar[bool] = False
+    """Whether it takes images as a file holds them, whole numbers, and hands them on as such."""
+
+    sublayers: "Sequence[Layer]" = ()
+    """The layers that this one is made of."""
 
     NOT_BUILT: ClassVar[str] = (
         "{who}: expected a built layer, got one that is not. Put it in a model that starts with "
@@ -117,6 +128,19 @@ class Layer(Configurable):
         """How many multiplications with an addition one image costs, going forward."""
         return 0
 
+    def learned(self) -> dict[str, Array]:
+        """Those of ``params`` that training changes: all, or none if it is not trainable."""
+        return self.params if self.trainable else {}
+
+    def regularizers(self) -> dict[str, Regularizer]:
+        """What each of ``params`` is held small by: the arguments called ``<param>_regularizer``.
+
+        A layer whose arguments are called otherwise says so itself.
+        """
+        return self.regularizers_of(
+            {name: getattr(self, f"{name}_regularizer", None) for name in self.params}
+        )
+
     # What all layers share -----------------------------------------------------------
 
     @property
@@ -137,6 +161,14 @@ class Layer(Configurable):
     def unbuild(self) -> None:
         """Forget the arrays, as after a build that failed half-way."""
         self.input_shape, self.params, self.state = None, {}, {}
+
+    def regularizers_of(self, given: Mapping[str, Any]) -> dict[str, Regularizer]:
+        """A regularizer for each name that has one; raises ``ConfigError`` for what is none."""
+        return {
+            name: regularizers.get(self.who, f"{name}_regularizer", value)
+            for name, value in given.items()
+            if value is not None
+        }
 
     def arrays(self) -> dict[str, Array]:
         """All arrays that a model file keeps: ``params``, then ``state``."""
@@ -202,6 +234,13 @@ class Layer(Configurable):
             raise ShapeError(
                 f"{self.who}: expected dy of shape {y_shape}, as y has, got {np.shape(dy)}."
             )
+
+
+def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """All layers, each before those that it is made of."""
+    for layer in layers:
+        yield layer
+        yield from walk(layer.sublayers)
 
 
 def _show(shape: tuple[int | str, ...]) -> str:

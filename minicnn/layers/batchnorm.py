@@ -4,9 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn import initializers
 from minicnn.config import number
 from minicnn.errors import ConfigError
+from minicnn.initializers import Initializer
 from minicnn.layers.base import ExpectedShape, Grads, Layer
+from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape, axis_of, check_axis
 
 
@@ -48,6 +51,10 @@ class BatchNorm(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
+        beta_initializer: str | Initializer = "zeros",
+        gamma_initializer: str | Initializer = "ones",
+        beta_regularizer: str | Regularizer | None = None,
+        gamma_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
@@ -59,6 +66,13 @@ class BatchNorm(Layer):
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        for argument in ("beta_initializer", "gamma_initializer"):
+            initializers.get(self.who, argument, getattr(self, argument))
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+        self.regularizers_of({"beta": beta_regularizer, "gamma": gamma_regularizer})
 
     def expected_shape(self) -> ExpectedShape:
         """Any number of axes before it is built; then as many, with the same channels."""
@@ -80,10 +94,11 @@ class BatchNorm(Layer):
         super().build(input_shape, rng, dtype)
         channels = input_shape[self._channel_axis(input_shape)]
         self.params = {}
-        if self.scale:
-            self.params["gamma"] = np.ones(channels, dtype)
-        if self.center:
-            self.params["beta"] = np.zeros(channels, dtype)
+        for name, wanted in (("gamma", self.scale), ("beta", self.center)):
+            if wanted:
+                argument = f"{name}_initializer"
+                start = initializers.get(self.who, argument, getattr(self, argument))
+                self.params[name] = start((channels,), rng, dtype)
         self.state = {
             "moving_mean": np.zeros(channels, dtype),
             "moving_variance": np.ones(channels, dtype),

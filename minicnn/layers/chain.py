@@ -20,7 +20,9 @@ class Step(Protocol):
     @property
     def params(self) -> dict[str, Array]: ...  # noqa: D102
     @property
-    def trainable(self) -> bool: ...  # noqa: D102
+    def reads_bytes(self) -> bool: ...  # noqa: D102
+
+    def learned(self) -> dict[str, Array]: ...  # noqa: D102
 
     state: dict[str, Array]
 
@@ -56,7 +58,7 @@ def backward(
 ) -> tuple[Array, Grads]:
     """(dx, grads): the gradients of the loss, those of parameters as ``<layer>.<param>``.
 
-    Layers that are not trainable give none. Without ``need_dx`` the way back ends at
+    Arrays that are not trained give none. Without ``need_dx`` the way back ends at
     the first layer that learns, and what is returned as dx means nothing.
     """
     if len(caches) != len(layers):
@@ -64,7 +66,7 @@ def backward(
             f"backward: expected the {len(layers)} caches of one forward pass, got {len(caches)}."
         )
     grads: Grads = {}
-    learning = [i for i, layer in enumerate(layers) if layer.trainable and layer.params]
+    learning = [i for i, layer in enumerate(layers) if layer.learned()]
     last = 0 if need_dx else min(learning, default=len(layers))
     for i in reversed(range(last, len(layers))):
         layer = layers[i]
@@ -72,8 +74,8 @@ def backward(
             own = layer.param_grads(dy, caches[i])
         else:
             dy, own = layer.backward(dy, caches[i])
-        if layer.trainable:
-            grads.update({f"{layer.name}.{name}": grad for name, grad in own.items()})
+        frozen = layer.params.keys() - layer.learned().keys()
+        grads.update({f"{layer.name}.{key}": own[key] for key in own if key not in frozen})
     return dy, grads
 
 

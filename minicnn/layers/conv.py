@@ -9,6 +9,7 @@ from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
+from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Padding, Shape, Windows, check_padding, pair, windows
 
 
@@ -54,9 +55,19 @@ class Conv2D(Weighted):
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
+        bias_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, name)
+        super().__init__(
+            activation,
+            use_bias,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            name,
+        )
         if not isinstance(filters, int | np.integer) or filters < 1:
             raise ConfigError(
                 f"{self.who}: expected filters as a whole number of at least 1, got {filters!r}."

@@ -8,6 +8,7 @@ from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
+from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 from minicnn.threads import product
 
@@ -40,9 +41,19 @@ class Dense(Weighted):
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
+        bias_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, name)
+        super().__init__(
+            activation,
+            use_bias,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            name,
+        )
         if not isinstance(units, int | np.integer) or units < 1:
             raise ConfigError(
                 f"{self.who}: expected units as a whole number of at least 1, got {units!r}."

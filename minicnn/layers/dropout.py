@@ -30,7 +30,7 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
-    why_not_sharded = "each batch draws a mask of its own from the generator"
+    random = True
 
     def __init__(self, rate: float, name: str | None = None) -> None:
         super().__init__(name)

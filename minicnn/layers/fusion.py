@@ -34,6 +34,7 @@ class FusedConv:
     """Rescaling, convolution, ReLU and pooling in one step; the arrays are the convolution's."""
 
     state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
+    reads_bytes = True
 
     def __init__(self, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
         self.conv = conv
@@ -55,10 +56,9 @@ class FusedConv:
         """The convolution's parameters."""
         return self.conv.params
 
-    @property
-    def trainable(self) -> bool:
-        """Whether the convolution is."""
-        return self.conv.trainable
+    def learned(self) -> dict[str, Array]:
+        """Those of the convolution's that training changes."""
+        return self.conv.learned()
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -112,24 +112,41 @@ def fused(layers: Sequence[Layer]) -> list[Step]:
 
     Layers of the library's own are fused, none that derive from them.
     """
-    steps: list[Step] = []
-    i = 0
+    steps, i, scale = _head(layers)
     while i < len(layers):
-        first, scale = i, None
-        if first == 0 and type(layers[0]) is Input:
-            first = 1
-            after = layers[1] if len(layers) > 1 else None
-            if type(after) is Rescaling:
-                scale, first = Scale(float(after.scale), float(after.offset)), 2
-        conv = layers[first] if first < len(layers) else None
-        if type(conv) is Conv2D and conv.activation in (None, "linear", "relu"):
-            tail, taken = _tail(conv, layers[first + 1 : first + 3])
-            steps.append(FusedConv(conv, tail, scale))
-            i = first + 1 + taken
-        else:
-            steps.append(layers[i])
-            i += 1
+        layer = layers[i]
+        i += 1
+        if not _can_be_fused(layer):
+            steps.append(layer)
+            continue
+        assert isinstance(layer, Conv2D)
+        tail, taken = _tail(layer, layers[i : i + 2])
+        steps.append(FusedConv(layer, tail, scale))
+        i, scale = i + taken, None
     return steps
+
+
+def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
+    """The first steps, how many layers they are, and the scale of a convolution right after them.
+
+    As long as layers read bytes there is no need of an Input, which would make numbers of them.
+    """
+    if not layers or type(layers[0]) is not Input:
+        return [], 0, None
+    first = 1
+    while first < len(layers) and layers[first].reads_bytes:
+        first += 1
+    after: Sequence[Layer | None] = [*layers[first : first + 2], None, None]
+    if _can_be_fused(after[0]):
+        return list(layers[1:first]), first, None
+    if type(after[0]) is Rescaling and _can_be_fused(after[1]):
+        scale = Scale(float(after[0].scale), float(after[0].offset))
+        return list(layers[1:first]), first + 1, scale
+    return list(layers[min(first - 1, 1) : first]), first, None
+
+
+def _can_be_fused(layer: Layer | None) -> bool:
+    return type(layer) is Conv2D and layer.activation in (None, "linear", "relu")
 
 
 def _tail(conv: Conv2D, following: Sequence[Layer]) -> tuple[Tail, int]:

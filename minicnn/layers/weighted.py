@@ -7,6 +7,7 @@ import numpy as np
 from minicnn import activations, initializers
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Layer
+from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 
 
@@ -19,6 +20,8 @@ class Weighted(Layer):
         use_bias: bool,
         kernel_initializer: str | Initializer,
         bias_initializer: str | Initializer,
+        kernel_regularizer: str | Regularizer | None,
+        bias_regularizer: str | Regularizer | None,
         name: str | None,
     ) -> None:
         super().__init__(name)
@@ -29,6 +32,9 @@ class Weighted(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.regularizers_of({"kernel": kernel_regularizer, "bias": bias_regularizer})
 
     def make_params(
         self, kernel_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
