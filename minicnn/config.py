@@ -9,20 +9,41 @@ import inspect
 import math
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, ClassVar, Self, TypeVar
+from functools import cache, wraps
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
 from minicnn.errors import ConfigError
 
 
-class Configurable:
+class _Checked(type):
+    """A class that answers a call with arguments it does not take in one line, by name."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        common = {key: kwargs.pop(key) for key in cls.settable & kwargs.keys()}  # type: ignore[attr-defined]
+        kwargs = _taken(cls.__name__, inspect.signature(cls), args, kwargs)
+        made = super().__call__(*args, **kwargs)
+        for key, value in common.items():
+            setattr(made, key, value)
+        return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the constructor, for ``help`` and ``inspect``."""
+        return inspect.Signature(list(_arguments(cls).values()))
+
+
+class Configurable(metaclass=_Checked):
     """The parent of everything that is described by its constructor's arguments."""
 
     keras_module: ClassVar[str] = ""
     """The module in which Keras has the class of this name."""
+
+    settable: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that may be given to any constructor of the family as an argument."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as values that JSON can hold."""
@@ -52,6 +73,8 @@ INERT: dict[str, tuple[Any, ...]] = {
     "loss_scale_factor": (1.0,),
     "reduction": ("sum_over_batch_size",),
     "axis": (-1,),
+    "dtype": ("float32",),
+    "autocast": (True,),
 }
 """Arguments of Keras' that minicnn has not, and the values at which they change nothing.
 
@@ -59,7 +82,6 @@ So do None and False of any other.
 """
 
 IGNORED = {
-    "dtype",
     "ema_momentum",
     "ema_overwrite_frequency",
     "moving_mean_initializer",
@@ -67,9 +89,11 @@ IGNORED = {
     "name",
     "renorm_momentum",
     "seed",
-    "trainable",
 }
 """Arguments of Keras' that say nothing, or only matter beside others that are refused."""
+
+IN_FILES = {"dtype", "trainable"}
+"""Arguments in saved configs that are read elsewhere."""
 
 
 def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,12 +105,65 @@ def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     >>> accepted(Configurable, {"groups": 1, "seed": 7})
     {}
     """
-    known = _arguments(cls)
-    for key, value in config.items():
+    given = {key: value for key, value in config.items() if key not in IN_FILES}
+    return _known(cls.__name__, _arguments(cls), given)
+
+
+def _known(
+    who: str, known: Mapping[str, inspect.Parameter], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is known of the arguments given; raises ``ConfigError`` for others that would matter."""
+    for key, value in given.items():
         inert = value is None or value is False or value in INERT.get(key, ())
         if key not in known and key not in IGNORED and not inert:
-            raise ConfigError(f"{cls.__name__}: argument {key!r} = {value!r} is not supported.")
-    return {key: value for key, value in config.items() if key in known}
+            takes = ", ".join(known) or "none"
+            remedy = did_you_mean(key, known) or f" Its arguments are: {takes}."
+            raise ConfigError(f"{who}: argument {key!r} = {value!r} is not supported.{remedy}")
+    return {key: value for key, value in given.items() if key in known}
+
+
+def _taken(
+    who: str, signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """``kwargs`` without what changes nothing; raises ``ConfigError`` for a call that cannot be."""
+    parameters = signature.parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        kwargs = _known(who, parameters, kwargs)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ConfigError(f"{who}: {error}; expected {who}{_brief(signature)}.") from None
+    return kwargs
+
+
+def _brief(signature: inspect.Signature) -> str:
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(plain))
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """A function, or a method, that answers arguments it does not take as constructors here do.
+
+    >>> @checked
+    ... def fit(x, epochs=1): ...
+    >>> fit(0, epoch=3)
+    Traceback (most recent call last):
+    minicnn.errors.ConfigError: fit: argument 'epoch' = 3 is not supported. Did you mean 'epochs'?
+    """
+    signature = inspect.signature(function)
+    methods = list(signature.parameters)[:1] == ["self"]
+    shown = signature.replace(parameters=list(signature.parameters.values())[methods:])
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        taken = _taken(function.__name__, shown, args[methods:], kwargs)
+        return function(*args, **taken)
+
+    return call
 
 
 Kind = TypeVar("Kind", bound=Configurable)
@@ -142,8 +219,21 @@ def save_config(value: Configurable) -> dict[str, Any]:
     }
 
 
+@cache
 def _arguments(cls: type) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(cls).parameters
+    """The constructor's arguments; those it hands on with ``**kwargs`` are its parents' ones."""
+    found: dict[str, inspect.Parameter] = {}
+    for parent in cls.__mro__:
+        if "__init__" not in vars(parent) or parent is object:
+            continue
+        own = list(inspect.signature(vars(parent)["__init__"]).parameters.values())[1:]
+        named = [p for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        if found:
+            named = [p.replace(kind=p.KEYWORD_ONLY) for p in named if p.name not in found]
+        found |= {p.name: p for p in named}
+        if not any(p.kind is p.VAR_KEYWORD for p in own):
+            break
+    return found
 
 
 def _tuples(value: Any) -> Any:

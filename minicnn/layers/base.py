@@ -42,6 +42,8 @@ class NoCache(NamedTuple):
 class Layer(Configurable):
     """A step of a network: what it computes, and how gradients come back through it."""
 
+    settable = frozenset({"trainable"})
+
     axes: ClassVar[tuple[str, ...]] = ("...",)
     """The input's axes after the batch axis, such as ("H", "W", "C"); "..." is any number."""
 

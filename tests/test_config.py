@@ -1,0 +1,76 @@
+"""Arguments: what is taken, what changes nothing, and what is refused by name."""
+
+import inspect
+
+import pytest
+
+from minicnn import SGD, BatchNorm, Conv2D, Dense, Layer
+from minicnn.config import checked
+from minicnn.errors import ConfigError
+
+
+class Own(Layer):
+    """Someone's own, written as Keras' examples are."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Conv2D(3, 3, data_format="channels_first"), "Conv2D: argument 'data_format'"),
+        (lambda: Conv2D(3, 3, dtype="float16"), "argument 'dtype' = 'float16' is not supported"),
+        (lambda: Conv2D(3, 3, filtres=4), "Did you mean 'filters'?"),
+        (lambda: Conv2D(3), "Conv2D: missing a required argument: 'kernel_size'; expected Conv2D"),
+        (lambda: SGD(0.1, 0.9, False, *[0] * 9), "SGD: too many positional arguments"),
+        (lambda: SGD(use_ema=True), "SGD: argument 'use_ema' = True is not supported"),
+        (lambda: BatchNorm(renorm=True), "BatchNorm: argument 'renorm'"),
+        (lambda: Own(3, foo=1), "Own: argument 'foo' = 1 .* Its arguments are: units, name"),
+    ],
+)
+def test_arguments_that_are_not_here_are_refused_by_name(call, message):
+    """An argument that a class does not take is one line with who, which and what there is."""
+    with pytest.raises(ConfigError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_arguments_of_keras_that_change_nothing_are_taken():
+    """A Keras script may spell out what is so here anyway."""
+    layer = Conv2D(3, 3, data_format="channels_last", kernel_constraint=None, dtype="float32")
+    assert repr(layer) == "Conv2D(3, 3)"
+    assert repr(BatchNorm(renorm=False, synchronized=False)) == "BatchNorm()"
+
+
+def test_any_layer_takes_trainable():
+    """``trainable=False`` may be said where a layer is made, as in Keras."""
+    assert not Dense(3, trainable=False).trainable
+    assert not Own(3, trainable=False).trainable
+    assert Dense(3).trainable
+
+
+def test_arguments_handed_on_are_a_layer_s_own():
+    """``**kwargs`` are the parent's arguments: they are in the config and in the signature."""
+    layer = Own(3, name="mine")
+    assert layer.get_config() == {"units": 3, "name": "mine"}
+    assert repr(Own.from_config(layer.get_config())) == "Own(3, name='mine')"
+    assert list(inspect.signature(Own).parameters) == ["units", "name"]
+
+
+def test_checked_functions_answer_likewise():
+    """A checked function or method names what it does not take, and keeps its signature."""
+
+    class Thing:
+        @checked
+        def verb(self, x, epochs=1):
+            return x, epochs
+
+    assert Thing().verb(1, epochs=2) == (1, 2)
+    assert Thing().verb(1, workers=None) == (1, 1)
+    assert list(inspect.signature(Thing().verb).parameters) == ["x", "epochs"]
+    with pytest.raises(ConfigError, match="verb: argument 'epoch' = 3 is not supported. Did you"):
+        Thing().verb(1, epoch=3)
+    with pytest.raises(ConfigError, match="verb: missing a required argument: 'x'"):
+        Thing().verb()
