@@ -35,6 +35,7 @@ from minicnn.kernels.vectorized import Room
 from minicnn.kernels.vectorized.convolution import most_sums, way_back
 from minicnn.kernels.vectorized.strips import Geometry, cut_for, geometry
 from minicnn.layers import Conv2D, Layer
+from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
 from minicnn.layers.fusion import FusedConv
 from minicnn.optimizers import Optimizer
@@ -78,7 +79,10 @@ def memory_use(
     assert shape is not None
     from_bytes = first.reads_bytes and not (isinstance(first, FusedConv) and first.scale is None)
     image = np.zeros((1, *shape), np.uint8 if from_bytes else layers[0].dtype)
-    convs = [conv for step in steps if (conv := _conv(step))]
+    parts = [
+        part for step in steps for part in (walk([step]) if isinstance(step, Layer) else [step])
+    ]
+    convs = [conv for part in parts if (conv := _conv(part))]
     work = sum(layer.multiply_adds(shape_) for layer in layers if (shape_ := layer.input_shape))
     shares = shares_of(batch_size, work) if may_be_cut(layers, steps) else 1
     share, workers = -(-batch_size // shares), threads.get_threads() if shares == 1 else 1

@@ -9,12 +9,13 @@ import numpy as np
 
 from minicnn import losses, optimizers, training
 from minicnn import metrics as metric_table
-from minicnn.config import save_config, snake_case
+from minicnn.config import save_config
 from minicnn.data.arrays import Dataset, check_batch_size, images, images_and_labels
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.files import keras
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
+from minicnn.layers.base import name_layer
 from minicnn.layers.chain import Step
 from minicnn.layers.saving import saved_layer
 from minicnn.losses import Loss
@@ -91,15 +92,7 @@ class Sequential:
         if isinstance(layer, Input) and self.stack:
             raise ConfigError(f"Sequential: expected Input only as the first layer, got {layer!r}.")
         taken = {other.name for other in self.stack}
-        if layer.name is None:
-            base = snake_case(layer.keras_name or type(layer).__name__)
-            names = [base] + [f"{base}_{i}" for i in range(1, len(taken) + 1)]
-            layer.name = next(name for name in names if name not in taken)
-        elif layer.name in taken:
-            raise ConfigError(
-                f"Sequential: expected layers of different names, got two called {layer.name!r}. "
-                "Give one of them another name=."
-            )
+        name_layer("Sequential", layer, taken)
         shape = self.output_shape if self.built else None
         if isinstance(layer, Input):
             shape = layer.shape

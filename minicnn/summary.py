@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from minicnn.layers import Layer
+from minicnn.layers.base import walk
 from minicnn.memory_use import MemoryUse
 from minicnn.optimizers import Optimizer
 
@@ -11,12 +12,12 @@ HEADER = ("layer", "output shape", "params", "multiply-adds", "activations")
 
 
 def table(layers: Sequence[Layer]) -> str:
-    """A line for each of ``layers``, which are built, and the totals.
+    """A line for each of ``layers``, which are built, and their parts, and the totals.
 
     Multiply-adds and activations are those of one image going forward.
     """
     rows, params, learned, work, memory = [HEADER], 0, 0, 0, 0
-    for layer in layers:
+    for layer in walk(layers):
         assert layer.input_shape is not None
         shape = layer.output_shape(layer.input_shape)
         count = sum(array.size for array in layer.arrays().values())
@@ -24,14 +25,17 @@ def table(layers: Sequence[Layer]) -> str:
         size = math.prod(shape) * layer.dtype.itemsize
         rows.append(
             (
-                f"{layer.name} ({type(layer).__name__})",
+                f"{'' if layer in layers else '  '}{layer.name} ({type(layer).__name__})",
                 f"({', '.join(['N', *map(str, shape)])})",
                 f"{count:,}",
                 f"{adds:,}",
                 _kib(size),
             )
         )
-        params, work, memory = params + count, work + adds, memory + size
+        memory += size
+        if layer not in layers:
+            continue  # it is counted in the layer that it is part of
+        params, work = params + count, work + adds
         learned += sum(array.size for array in layer.learned().values())
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [

@@ -24,7 +24,7 @@ import numpy as np
 from minicnn.errors import MiniCNNError, ShapeError
 from minicnn.kernels import KERNELS
 from minicnn.layers import Layer
-from minicnn.layers.base import Grads
+from minicnn.layers.base import Grads, walk
 from minicnn.shapes import Array, Shape
 
 __all__ = ["CHECKS", "CheckError", "LayerCase", "check_layer", "numeric_gradient"]
@@ -221,7 +221,7 @@ def check_shards(case: LayerCase) -> None:
     layer, x = case.built(), case.x()
     cut = case.batch // 2
     for training in (False, True):
-        if training and (layer.why_not_sharded or layer.random):
+        if training and any(part.why_not_sharded or part.random for part in walk([layer])):
             continue
         y, cache = case.forward(layer, x, training)
         dy = case.dy(y)

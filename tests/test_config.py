@@ -70,7 +70,7 @@ def test_checked_functions_answer_likewise():
     assert Thing().verb(1, epochs=2) == (1, 2)
     assert Thing().verb(1, workers=None) == (1, 1)
     assert list(inspect.signature(Thing().verb).parameters) == ["x", "epochs"]
-    with pytest.raises(ConfigError, match="verb: argument 'epoch' = 3 is not supported. Did you"):
+    with pytest.raises(ConfigError, match=r"verb: argument .epoch. = 3 .* Did you mean .epochs."):
         Thing().verb(1, epoch=3)
     with pytest.raises(ConfigError, match="verb: missing a required argument: 'x'"):
         Thing().verb()

@@ -8,6 +8,7 @@ from minicnn.layers.core import Flatten, Input, Rescaling
 from minicnn.layers.dense import Dense
 from minicnn.layers.dropout import Dropout
 from minicnn.layers.pooling import AvgPool, GlobalAvgPool, MaxPool
+from minicnn.layers.residual import Residual
 
 InputLayer = Input
 Convolution2D = Conv2D
@@ -39,6 +40,7 @@ __all__ = [
     "MaxPooling2D",
     "ReLU",
     "Rescaling",
+    "Residual",
     "Sigmoid",
     "Softmax",
     "Tanh",
@@ -48,7 +50,7 @@ LAYERS: dict[str, type[Layer]] = {
     cls.keras_name or cls.__name__: cls
     for cls in (
         Activation, AvgPool, BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, Input,
-        MaxPool, ReLU, Rescaling, Softmax,
+        MaxPool, ReLU, Rescaling, Residual, Softmax,
     )
 }  # fmt: skip
 """The classes that a model file may name, by their names in Keras: a closed table."""

@@ -19,13 +19,13 @@ cache can be printed and looked at. To write a layer of your own:
 ``minicnn.testing.check_layer`` then tells whether it keeps its promises.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.config import Configurable, accepted
+from minicnn.config import Configurable, accepted, snake_case
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.regularizers import Regularizer
@@ -42,6 +42,7 @@ class NoCache(NamedTuple):
 class Layer(Configurable):
     """A step of a network: what it computes, and how gradients come back through it."""
 
+    keras_module = "keras.layers"
     settable = frozenset({"trainable"})
 
     axes: ClassVar[tuple[str, ...]] = ("...",)
@@ -58,9 +59,6 @@ class Layer(Configurable):
 
     reads_bytes: ClassVar[bool] = False
     """Whether it takes images as a file holds them, whole numbers, and hands them on as such."""
-
-    sublayers: "Sequence[Layer]" = ()
-    """The layers that this one is made of."""
 
     NOT_BUILT: ClassVar[str] = (
         "{who}: expected a built layer, got one that is not. Put it in a model that starts with "
@@ -151,6 +149,11 @@ class Layer(Configurable):
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
 
     @property
+    def sublayers(self) -> "Sequence[Layer]":
+        """The layers that this one is made of."""
+        return ()
+
+    @property
     def built(self) -> bool:
         """Whether ``build`` has been called."""
         return self.input_shape is not None
@@ -236,6 +239,19 @@ class Layer(Configurable):
             raise ShapeError(
                 f"{self.who}: expected dy of shape {y_shape}, as y has, got {np.shape(dy)}."
             )
+
+
+def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
+    """Name a layer as Keras counts, unless it has a name; raises ``ConfigError`` if it is taken."""
+    if layer.name is None:
+        base = snake_case(layer.keras_name or type(layer).__name__)
+        names = [base] + [f"{base}_{i}" for i in range(1, len(taken) + 1)]
+        layer.name = next(name for name in names if name not in taken)
+    elif layer.name in taken:
+        raise ConfigError(
+            f"{who}: expected layers of different names, got two called {layer.name!r}. "
+            "Give one of them another name=."
+        )
 
 
 def walk(layers: Sequence[Layer]) -> Iterator[Layer]:

@@ -54,12 +54,16 @@ def infer(layers: Sequence[Step], x: Array) -> Array:
 
 
 def backward(
-    layers: Sequence[Step], dy: Array, caches: Sequence[Any], need_dx: bool = True
+    layers: Sequence[Step],
+    dy: Array,
+    caches: Sequence[Any],
+    need_dx: bool = True,
+    frozen: bool = False,
 ) -> tuple[Array, Grads]:
     """(dx, grads): the gradients of the loss, those of parameters as ``<layer>.<param>``.
 
-    Arrays that are not trained give none. Without ``need_dx`` the way back ends at
-    the first layer that learns, and what is returned as dx means nothing.
+    Arrays that are not trained give none, unless ``frozen``. Without ``need_dx`` the way back
+    ends at the first layer that learns, and what is returned as dx means nothing.
     """
     if len(caches) != len(layers):
         raise ConfigError(
@@ -74,8 +78,8 @@ def backward(
             own = layer.param_grads(dy, caches[i])
         else:
             dy, own = layer.backward(dy, caches[i])
-        frozen = layer.params.keys() - layer.learned().keys()
-        grads.update({f"{layer.name}.{key}": own[key] for key in own if key not in frozen})
+        left_out = set() if frozen else layer.params.keys() - layer.learned().keys()
+        grads.update({f"{layer.name}.{key}": own[key] for key in own if key not in left_out})
     return dy, grads
 
 

@@ -11,15 +11,21 @@ from minicnn.layers import LAYERS, Layer
 
 def saved_layer(layer: Layer) -> SavedLayer:
     """What a file keeps of a layer."""
-    class_name = layer.keras_name or type(layer).__name__
-    trainable: dict[str, Any] = {} if layer.trainable else {"trainable": False}
+    what = described(layer)
     return SavedLayer(
-        class_name,
-        layer.keras_config() | trainable,
+        what["class_name"],
+        what["config"],
         layer.input_shape or (),
         list(layer.arrays().values()),
-        custom=class_name not in LAYERS,
+        custom=what["class_name"] not in LAYERS or layer.keras_module != Layer.keras_module,
     )
+
+
+def described(layer: Layer) -> dict[str, Any]:
+    """The class and the arguments of a layer, under Keras' names."""
+    trainable: dict[str, Any] = {} if layer.trainable else {"trainable": False}
+    class_name = layer.keras_name or type(layer).__name__
+    return {"class_name": class_name, "config": layer.keras_config() | trainable}
 
 
 def restored_layer(saved: SavedLayer, known: Mapping[str, type[Layer]]) -> Layer:
@@ -35,6 +41,30 @@ def restored_layer(saved: SavedLayer, known: Mapping[str, type[Layer]]) -> Layer
             + " A layer of your own goes into custom_objects={name: class}."
         )
     cls = known[saved.class_name]
-    layer = cls.from_config(cls.accepted_config(saved.config))
-    layer.trainable = bool(saved.config.get("trainable", True))
+    layer = cls.from_config(with_layers(cls.accepted_config(saved.config), known))
+    if not saved.config.get("trainable", True):
+        layer.trainable = False
     return layer
+
+
+def with_layers(
+    config: Mapping[str, Any], known: Mapping[str, type[Layer]] = LAYERS
+) -> dict[str, Any]:
+    """A config whose lists of described layers are lists of layers."""
+    return {
+        key: [
+            restored_layer(SavedLayer(str(x["class_name"]), dict(x["config"])), known)
+            for x in value
+        ]
+        if _describes_layers(value)
+        else value
+        for key, value in config.items()
+    }
+
+
+def _describes_layers(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(x, Mapping) and {"class_name", "config"} <= x.keys() for x in value)
+    )

@@ -1,0 +1,240 @@
+"""Layers with a way around them."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from minicnn.errors import ConfigError, ShapeError
+from minicnn.layers import chain
+from minicnn.layers.base import Grads, Layer, name_layer
+from minicnn.regularizers import Regularizer
+from minicnn.shapes import Array, DType, Shape
+
+
+class ResidualCache(NamedTuple):
+    """What ``Residual.backward`` needs: the caches of its layers."""
+
+    layers: list[Any]
+    shortcut: list[Any]
+
+
+class Residual(Layer):
+    """Layers whose output is added to what went in, or to what a shortcut makes of it.
+
+        y = layers(x) + x        or        y = layers(x) + shortcut(x)
+
+    and backward dx = the sum of what comes back through both. With it ResNets and MobileNets are
+    written as a Sequential. Where the layers change the shape, the shortcut must do so too: a 1x1
+    convolution with the same strides. Parameters are called ``<layer>.<param>``, as in
+    ``conv2d_1.kernel``. Raises ``ShapeError`` when the two ways end in different shapes. He et
+    al. (2016). Keras has no such layer, but ``Add`` in its functional models.
+
+    >>> block = Residual([Conv2D(8, 3, padding="same"), ReLU(), Conv2D(8, 3, padding="same")])
+    >>> block.output_shape((16, 16, 8))
+    (16, 16, 8)
+    >>> smaller = Residual([Conv2D(16, 3, strides=2, padding="same")], [Conv2D(16, 1, strides=2)])
+    >>> smaller.output_shape((16, 16, 8))
+    (8, 8, 16)
+    """
+
+    keras_module = "minicnn.layers"
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        shortcut: Sequence[Layer] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.layers: Sequence[Layer] = ()
+        self.shortcut: Sequence[Layer] | None = None
+        super().__init__(name)
+        taken: set[str | None] = set()
+        for argument, given in (("layers", layers), ("shortcut", shortcut)):
+            if given is None and argument == "shortcut":
+                continue
+            if not isinstance(given, Sequence) or not all(isinstance(x, Layer) for x in given):
+                raise ConfigError(
+                    f"{self.who}: expected {argument} as a list of layers, got {given!r}."
+                )
+            for layer in given:
+                name_layer(self.who, layer, taken)
+                taken.add(layer.name)
+        if not layers:
+            raise ConfigError(f"{self.who}: expected layers, got none.")
+        if len({id(layer) for layer in (*layers, *(shortcut or ()))}) < len(taken):
+            raise ConfigError(f"{self.who}: expected new layers, got one twice. Make a second one.")
+        self.layers = list(layers)
+        self.shortcut = None if shortcut is None else list(shortcut)
+
+    @property
+    def sublayers(self) -> Sequence[Layer]:
+        """The layers, then those of the shortcut."""
+        return *self.layers, *(self.shortcut or ())
+
+    # What the layers have, this one has ------------------------------------------------
+
+    def __copy__(self) -> Self:
+        """A copy that shares arrays, but no layer: what is put into it stays in it."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin.layers = [copy.copy(layer) for layer in self.layers]
+        if self.shortcut is not None:
+            twin.shortcut = [copy.copy(layer) for layer in self.shortcut]
+        return twin
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The arrays that can be learned, as ``<layer>.<param>``."""
+        return {key: layer.params[name] for key, layer, name in self._names("params")}
+
+    @params.setter
+    def params(self, values: Mapping[str, Array]) -> None:
+        self._put("params", values)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The moving statistics, likewise."""
+        return {key: layer.state[name] for key, layer, name in self._names("state")}
+
+    @state.setter
+    def state(self, values: Mapping[str, Array]) -> None:
+        self._put("state", values)
+
+    def _names(self, attribute: str) -> Iterator[tuple[str, Layer, str]]:
+        for layer in self.sublayers:
+            for name in getattr(layer, attribute):
+                yield f"{layer.name}.{name}", layer, name
+
+    def _put(self, attribute: str, values: Mapping[str, Array]) -> None:
+        for layer in self.sublayers:
+            own = {name: values[f"{layer.name}.{name}"] for name in getattr(layer, attribute)}
+            setattr(layer, attribute, own)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it; what is set is set for all of its layers, as in Keras."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = value
+        for layer in self.sublayers:
+            layer.trainable = value
+
+    @property
+    def kernel_set(self) -> str:
+        """The kernels that its layers compute with."""
+        return self._kernel_set
+
+    @kernel_set.setter
+    def kernel_set(self, value: str) -> None:
+        self._kernel_set = value
+        for layer in self.sublayers:
+            layer.kernel_set = value
+
+    def learned(self) -> dict[str, Array]:
+        """Those of its layers that are trainable."""
+        return {
+            f"{layer.name}.{name}": array
+            for layer in self.sublayers
+            for name, array in layer.learned().items()
+        }
+
+    def regularizers(self) -> dict[str, Regularizer]:
+        """Those of its layers."""
+        return {
+            f"{layer.name}.{name}": regularizer
+            for layer in self.sublayers
+            for name, regularizer in layer.regularizers().items()
+        }
+
+    # What a layer does ------------------------------------------------------------------
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """That of both ways."""
+        self.check_shape((None, *input_shape))
+        ends = [_ends(way, input_shape)[-1] for way in (self.layers, self.shortcut or ())]
+        if ends[0] != ends[1]:
+            remedy = (
+                " Let the shortcut end in the same shape."
+                if self.shortcut
+                else " Give it a shortcut, such as [Conv2D(filters, 1, strides=...)]."
+            )
+            raise ShapeError(
+                f"{self.who}: expected layers that end in the shape {ends[1]} of the way around "
+                f"them, got {ends[0]}.{remedy}"
+            )
+        return ends[0]
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+    ) -> None:
+        """Build both ways."""
+        super().build(input_shape, rng, dtype)
+        for way in (self.layers, self.shortcut or ()):
+            for layer, shape in zip(way, _ends(way, input_shape), strict=False):
+                layer.build(shape, rng, dtype)
+
+    def unbuild(self) -> None:
+        """Forget the arrays of all layers."""
+        self.input_shape = None
+        for layer in self.sublayers:
+            layer.unbuild()
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ResidualCache]:
+        """The sum of both ways."""
+        if not self.built:
+            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        x = self.check_input(x)
+        y, caches = chain.forward(self.layers, x, training, rng)
+        around, others = chain.forward(self.shortcut or (), x, training, rng)
+        return y + around, ResidualCache(caches, others)
+
+    def backward(self, dy: Array, cache: ResidualCache) -> tuple[Array, Grads]:
+        """dx is the sum of both ways', and each layer's gradients are its own."""
+        dx, grads = chain.backward(self.layers, dy, cache.layers, frozen=True)
+        around, others = chain.backward(self.shortcut or (), dy, cache.shortcut, frozen=True)
+        return dx + around, grads | others
+
+    def next_state(self, cache: ResidualCache) -> dict[str, Array]:
+        """The next state of each layer."""
+        return {
+            f"{layer.name}.{name}": array
+            for layer, own in zip(self.sublayers, (*cache.layers, *cache.shortcut), strict=True)
+            for name, array in layer.next_state(own).items()
+        }
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Those of all layers."""
+        return sum(
+            layer.multiply_adds(shape)
+            for way in (self.layers, self.shortcut or ())
+            for layer, shape in zip(way, _ends(way, input_shape), strict=False)
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers as a file describes them."""
+        from minicnn.layers.saving import described
+
+        shortcut = None if self.shortcut is None else [described(x) for x in self.shortcut]
+        layers = [described(layer) for layer in self.layers]
+        return {"layers": layers, "shortcut": shortcut, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make it from what ``get_config`` returned, or with layers already made of that."""
+        from minicnn.layers.saving import with_layers
+
+        return cls(**with_layers(config))
+
+
+def _ends(layers: Sequence[Layer], shape: Shape) -> list[Shape]:
+    """The shapes before, between and after the layers."""
+    shapes = [shape]
+    for layer in layers:
+        shapes.append(layer.output_shape(shapes[-1]))
+    return shapes
