@@ -1,5 +1,6 @@
 """A mini deep-learning framework on NumPy that reads like Keras, and can be read."""
 
+from minicnn.history import History
 from minicnn.layers import (
     Activation,
     AveragePooling2D,
@@ -32,7 +33,6 @@ from minicnn.optimizers import SGD, Adam
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
 from minicnn.threads import get_threads, set_threads
-from minicnn.training import History
 
 __version__ = "0.1.0"
 

@@ -23,6 +23,7 @@ from minicnn.data import Dataset, load_hdf5, load_images
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, DataError, MiniCNNError
 from minicnn.files.atomic import make_folder, reason, replacing
+from minicnn.history import History
 from minicnn.metrics import wilson_interval
 from minicnn.optimizers import Adam
 from minicnn.optimizers.schedules import CosineDecay
@@ -30,7 +31,6 @@ from minicnn.plots import plot_history
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
 from minicnn.shapes import Array
-from minicnn.training import History
 
 HDF5_ENDINGS = (".h5", ".hdf5")
 COMPUTING = ("train", "evaluate", "predict")

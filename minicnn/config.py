@@ -274,6 +274,19 @@ def number(
     )
 
 
+def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
+    """``value`` if it is a whole number of at least ``least``; else raises ``ConfigError``.
+
+    >>> whole_number("fit", "epochs", 3)
+    3
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise ConfigError(
+            f"{who}: expected {argument} as a whole number of at least {least}, got {value!r}."
+        )
+    return int(value)
+
+
 def by_name(classes: Sequence[type], **aliases: type) -> dict[str, Any]:
     """A table of classes by their names in Keras: ``HeNormal`` and ``he_normal``."""
     table = {name: c for c in classes for name in (snake_case(c.__name__), c.__name__)}

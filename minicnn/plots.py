@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import replacing
-from minicnn.training import History
+from minicnn.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +36,11 @@ def plot_history(
     from matplotlib.ticker import MaxNLocator
 
     figures = history.history if isinstance(history, History) else history
+    at = (
+        history.epochs
+        if isinstance(history, History)
+        else lambda name: list(range(len(figures[name])))
+    )
     names = [name for name in figures if not name.startswith("val_")]
     if not names or not figures[names[0]]:
         raise ConfigError("plot_history: expected a history of at least one epoch, got none.")
@@ -47,7 +52,7 @@ def plot_history(
             (f"val_{name}", "validation", {"color": "#7a1f1f", "linestyle": "--"}),
         ):
             if key in figures:
-                epochs = range(1, len(figures[key]) + 1)
+                epochs = [epoch + 1 for epoch in at(key)]
                 marker = "o" if len(figures[key]) < 3 else ""
                 axes.plot(epochs, figures[key], label=label, linewidth=2, marker=marker, **style)
         axes.set_xlabel("epoch")

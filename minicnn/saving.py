@@ -8,6 +8,7 @@ from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
 from minicnn.layers import LAYERS, Layer
 from minicnn.layers.saving import restored_layer
+from minicnn.model_files import restore
 from minicnn.sequential import Sequential
 
 __all__ = ["load_model"]
@@ -42,18 +43,9 @@ def load_model(
             model.add(restored_layer(layer, known))
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
-        optimizer = None
         if compile and saved.compiled:
             _compile_as_saved(model, saved.compiled)
-            optimizer = model.optimizer
-        shapes = [[array.shape for array in layer.arrays().values()] for layer in model.stack]
-        slots = None
-        if optimizer is not None:
-            slots = [array.shape for array in optimizer.get_state(model.params)]
-        keras.read_arrays(path, saved, data, shapes, slots)
-        model.set_weights([array for layer in saved.layers for array in layer.weights])
-        if optimizer is not None and saved.optimizer:
-            optimizer.set_state(model.params, saved.optimizer)
+        restore(model, path, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
     except ModelFileError:
@@ -68,6 +60,6 @@ def load_model(
 
 def _compile_as_saved(model: Sequential, compiled: Mapping[str, Any]) -> None:
     try:
-        model.compile(compiled["optimizer"], compiled["loss"], compiled.get("metrics"))
+        model.compile(compiled["optimizer"], compiled.get("loss"), compiled.get("metrics"))
     except (ConfigError, KeyError) as error:
         raise ConfigError(f"{error} To predict only, load it with compile=False.") from None

@@ -1,30 +1,30 @@
 """The model: layers in a row, with the verbs of Keras."""
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from minicnn import losses, optimizers, training
+from minicnn import inference, losses, model_files, optimizers, training
 from minicnn import metrics as metric_table
-from minicnn.config import save_config
-from minicnn.data.arrays import Dataset, check_batch_size, images, images_and_labels
+from minicnn.callbacks import TimeBudget
+from minicnn.config import checked, whole_number
+from minicnn.data.arrays import Dataset, check_batch_size, images
+from minicnn.data.fitting import data_of, split_tail, validation_of, weighted_by_class
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.files import keras
+from minicnn.history import History
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
 from minicnn.layers.base import name_layer
 from minicnn.layers.chain import Step
-from minicnn.layers.saving import saved_layer
 from minicnn.losses import Loss
 from minicnn.memory_use import memory_use
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 from minicnn.shapes import Array, Shape
 from minicnn.summary import memory_line, table
-from minicnn.training import History
 
 
 class Sequential:
@@ -68,6 +68,9 @@ class Sequential:
         self.metrics: Sequence[str | Metric] = ()
         self.class_names: tuple[str, ...] = ()
         self.history: History | None = None
+        self.stop_training = False
+        """Set to True by a callback, it ends ``fit`` after the batch at hand."""
+        self.initial_epoch = 0
         self._identity = object()
         if not isinstance(layers, Sequence):
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
@@ -211,10 +214,11 @@ class Sequential:
 
     # Keras' verbs --------------------------------------------------------------------
 
+    @checked
     def compile(
         self,
-        optimizer: str | Optimizer,
-        loss: str | Loss,
+        optimizer: str | Optimizer = "rmsprop",
+        loss: str | Loss | None = None,
         metrics: str | Metric | Sequence[str | Metric] | None = None,
     ) -> None:
         """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names.
@@ -232,10 +236,11 @@ class Sequential:
         if not isinstance(wanted, Sequence):
             raise ConfigError(f"Sequential: expected metrics as a list, got {metrics!r}.")
         self.metrics = [metric_table.get("Sequential", metric) for metric in wanted]
-        self.loss = losses.get("Sequential", loss)
+        self.loss = None if loss is None else losses.get("Sequential", loss)
         self.optimizer = found
         found.owner = self._identity
 
+    @checked
     def fit(
         self,
         x: Any,
@@ -243,68 +248,107 @@ class Sequential:
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        *,
+        callbacks: Any = None,
+        validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        time_budget: str | float | None = None,
     ) -> History:
         """Train on arrays x and y, or on a dataset, and return what each epoch brought.
 
-        The figures of an epoch are running means while the weights move;
-        ``validation_data``, a dataset or a pair (x, y), is evaluated after each. Ctrl-C
-        ends the training after the batch at hand and keeps what was learned.
-        ``batch_size=None`` is 32. ``verbose`` is 1 or "auto" for a bar, 2 for a line an
-        epoch, 0 for silence. Raises ``DataError`` or ``ShapeError`` for data that do not
-        fit, before the first step, and ``DivergenceError`` when the loss or a weight is no
-        longer a number.
+        The figures of an epoch are running means while the weights move. Ctrl-C ends the
+        training after the batch at hand and keeps what was learned.
+
+        * ``batch_size``: None is 32. ``epochs``: the number of the last epoch, counted from 1;
+          ``initial_epoch`` says how many are done already.
+        * ``verbose``: 1 or "auto" for a bar, 2 for a line an epoch, 0 for silence.
+        * ``callbacks``: objects with the methods they want (``minicnn.callbacks``).
+        * ``validation_data``: a dataset, (x, y) or (x, y, sample_weight), judged after each epoch,
+          or every ``validation_freq`` epochs, or after those listed there; of it the first
+          ``validation_steps`` batches of ``validation_batch_size``. Without it
+          ``validation_split`` holds out that share of the images, the last ones.
+        * ``sample_weight``: what each image counts in the loss; ``class_weight``: what each class
+          counts, by its number. The loss is sum(weight * loss) / N. Metrics are not weighted.
+        * ``steps_per_epoch``: batches in an epoch; the next one goes on where it ended, and the
+          images are shuffled anew when all have had their turn.
+        * ``time_budget``: seconds, or "90s", "5min", "1h30min": no epoch is begun that would
+          not end in time, going by those before, and the first ends when time is up.
+
+        Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
+        first step, and ``DivergenceError`` when the loss or a weight is no longer a number.
         """
         names = x.class_names if isinstance(x, Dataset) else ()
-        x, y = images_and_labels("fit", x, y)
-        self._ready(x)
+        data = data_of("fit", x, y, sample_weight)
+        self._ready(data.x)
         validation = None
         if validation_data is not None:
-            pair = validation_data
-            if isinstance(pair, Dataset):
-                pair = (pair, None)
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise ConfigError(
-                    "fit: expected validation_data as a dataset or a pair (x, y), "
-                    f"got {type(pair).__name__}."
-                )
-            validation = images_and_labels("fit, validation_data", *pair)
-            self.stack[0].check_shape(validation[0].shape)
-        if not isinstance(epochs, int | np.integer) or epochs < 1:
-            raise ConfigError(f"fit: expected epochs of at least 1, got {epochs!r}.")
-        self.class_names = tuple(names) or self.class_names
+            validation = validation_of("fit", validation_data)
+            self.stack[0].check_shape(validation.x.shape)
+        elif validation_split:
+            data, validation = split_tail("fit", data, validation_split)
+        if class_weight is not None:
+            data = weighted_by_class("fit", data, class_weight)
+        whole = partial(whole_number, "fit")
+        if time_budget is not None:
+            callbacks = [callbacks, TimeBudget(time_budget)]
+        if isinstance(validation_freq, Sequence):
+            validation_freq = [whole("validation_freq", epoch) for epoch in validation_freq]
+        else:
+            validation_freq = whole("validation_freq", validation_freq)
         size = 32 if batch_size is None else batch_size
-        return training.fit(self, x, y, size, int(epochs), verbose, validation, shuffle)
+        plan = training.Plan(
+            batch_size=size,
+            epochs=whole("epochs", epochs),
+            verbose=verbose,
+            callbacks=callbacks,
+            validation=validation,
+            shuffle=shuffle,
+            initial_epoch=whole("initial_epoch", initial_epoch, least=0),
+            steps_per_epoch=steps_per_epoch and whole("steps_per_epoch", steps_per_epoch),
+            validation_steps=validation_steps and whole("validation_steps", validation_steps),
+            validation_batch_size=size if validation_batch_size is None else validation_batch_size,
+            validation_freq=validation_freq,
+        )
+        self.class_names = tuple(names) or self.class_names
+        return training.fit(self, data, plan)
 
+    @checked
     def evaluate(
         self,
         x: Any,
         y: Any = None,
         batch_size: int | None = None,
         verbose: str | int = 0,
+        sample_weight: Any = None,
         *,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics on arrays or a dataset, outside training.
 
         A list in the order of ``compile`` (just the loss if there are no metrics), or
-        with ``return_dict`` a dictionary by name.
+        with ``return_dict`` a dictionary by name. ``sample_weight`` is as in ``fit``.
         """
-        x, y = images_and_labels("evaluate", x, y)
-        self._ready(x)
+        data = data_of("evaluate", x, y, sample_weight)
+        self._ready(data.x)
         size = 32 if batch_size is None else batch_size
-        figures = training.evaluate(self, x, y, size, verbose)
+        figures = inference.evaluate(self, data, size, verbose)
         if return_dict:
             return figures
         return list(figures.values()) if len(figures) > 1 else figures["loss"]
 
+    @checked
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Array:
         """The output for every image of an array or a dataset."""
         x = images("predict", x)
         self._ready(x)
-        return training.predict(self, x, 32 if batch_size is None else batch_size, verbose)
+        return inference.predict(self, x, 32 if batch_size is None else batch_size, verbose)
 
     def _ready(self, x: Array) -> None:
         if not self.built:
@@ -351,32 +395,24 @@ class Sequential:
         The file is written whole or not at all.
         """
         self._require_built()
-        if Path(path).suffix != ".keras":
-            raise ConfigError(f"save: expected a path that ends in .keras, got {str(path)!r}.")
-        compiled, state = None, []
-        if self.optimizer is not None and self.loss is not None:
-            compiled = {
-                "optimizer": save_config(self.optimizer),
-                "loss": save_config(self.loss),
-                "loss_weights": None,
-                "metrics": [m if isinstance(m, str) else save_config(m) for m in self.metrics],
-                "weighted_metrics": None,
-                "run_eagerly": False,
-                "steps_per_execution": 1,
-                "jit_compile": False,
-            }
-            state = self.optimizer.get_state(self.params)
-        layers = [saved_layer(layer) for layer in self.stack]
-        model = keras.SavedModel(
-            self.name,
-            self.dtype.name,
-            layers,
-            compiled,
-            state,
-            list(self.class_names),
-            self.rng.bit_generator.state,
-        )
-        keras.save(path, model)
+        model_files.save(self, path)
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights, and the optimizer's state, as a ``.weights.h5`` file of Keras'.
+
+        The file is written whole or not at all.
+        """
+        self._require_built()
+        model_files.save_weights(self, path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
+
+        The optimizer's state is taken too, if the model is compiled and the file has one. Raises
+        ``ModelFileError``, and changes nothing, when the file is of another model.
+        """
+        self._require_built()
+        model_files.load_weights(self, path)
 
     def summary(self, batch_size: int | None = None) -> None:
         """Print a table: each layer's output, parameters, multiply-adds and memory an image.

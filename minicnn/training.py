@@ -1,208 +1,237 @@
-"""The loop behind ``fit``, ``evaluate`` and ``predict``.
+"""The loop behind ``fit``.
 
 One step is ``_train_batch``: go forward, take the loss and its gradient, go back (``_gradients``,
-of each share of the batch), move the parameters. All else here is about that: the batches, what
-is shown, how it ends.
-Figures of an epoch are running means over its batches, weighted by their sizes, as in
-Keras.
+of each share of the batch), move the parameters. All else here is about that: the epochs and
+their batches, the validation, the callbacks, how it ends.
 """
 
-import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain as joined
+from itertools import count, islice
+from typing import Any, Protocol
 
 import numpy as np
 
-from minicnn import blas, threads
-from minicnn import metrics as metric_table
-from minicnn.activations import ACTIVATIONS
-from minicnn.console import Figures, Show, ctrl_c_sets_a_flag, progress
+from minicnn import blas
+from minicnn.console import Figures, ctrl_c_sets_a_flag, progress
 from minicnn.data.arrays import batches, check_batch_size
-from minicnn.errors import ConfigError, DivergenceError
-from minicnn.files.atomic import replacing
+from minicnn.data.fitting import Data
+from minicnn.errors import DivergenceError
+from minicnn.history import History
+from minicnn.hooks import Hooks
+from minicnn.inference import (
+    Model,
+    Objective,
+    Penalty,
+    Running,
+    as_read,
+    at_work,
+    compiled_loss,
+    data_loss,
+    judge,
+    multiply_adds,
+    objective,
+    own,
+    penalties,
+    targeted,
+    total_penalty,
+)
 from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
 from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
-from minicnn.metrics import Metric
-from minicnn.optimizers import Optimizer
-from minicnn.shapes import Array, DType, Shape
-from minicnn.shares import Result, Shares, filled
+from minicnn.shapes import Array
+from minicnn.shares import Result, Shares
 
 SMALLER = "Try a smaller learning rate."
 
 
-class Model(Protocol):
-    """What the loop needs to know of a model that is built and compiled."""
+class TrainedModel(Model, Protocol):
+    """What training also writes."""
 
-    @property
-    def stack(self) -> Sequence[Layer]: ...  # noqa: D102
-    @property
-    def steps(self) -> Sequence[Step]: ...  # noqa: D102
-    @property
-    def params(self) -> dict[str, Array]: ...  # noqa: D102
-    @property
-    def output_shape(self) -> Shape: ...  # noqa: D102
-
-    dtype: DType
-    rng: np.random.Generator
-    optimizer: Optimizer | None
-    loss: Loss | None
-    metrics: Sequence[str | Metric]
-    history: "History | None"
+    stop_training: bool
+    initial_epoch: int
 
 
-@dataclass
-class History:
-    """What each epoch brought: ``history`` maps "loss", "val_loss", ... to a list of figures.
+@dataclass(frozen=True)
+class Plan:
+    """How to train: what ``Sequential.fit`` was told, besides the data."""
 
-    >>> history = History()
-    >>> history.append({"loss": 0.5, "accuracy": 0.9})
-    >>> history.history
-    {'loss': [0.5], 'accuracy': [0.9]}
-    """
+    batch_size: int
+    epochs: int
+    """The number of the last epoch, counted from 1."""
+    verbose: str | int
+    callbacks: Any
+    validation: Data | None
+    shuffle: bool
+    initial_epoch: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+    validation_batch_size: int
+    validation_freq: int | Sequence[int]
 
-    history: dict[str, list[float]] = field(default_factory=dict)
-    epoch: list[int] = field(default_factory=list)
-    interrupted: bool = False
-    """Whether Ctrl-C ended the training; an epoch cut short, or its validation, is not in it."""
-
-    def append(self, figures: Figures) -> None:
-        """Add one epoch."""
-        self.epoch.append(len(self.epoch))
-        for name, value in figures.items():
-            self.history.setdefault(name, []).append(value)
-
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a table with a row an epoch: its number from 1, then the figures."""
-        with (
-            replacing(path) as unfinished,
-            unfinished.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(["epoch", *self.history])
-            for i, row in zip(self.epoch, zip(*self.history.values(), strict=True), strict=True):
-                writer.writerow([i + 1, *row])
+    def validates(self, epoch: int) -> bool:
+        """Whether the model is judged after that epoch, counted from 0."""
+        if self.validation is None:
+            return False
+        if isinstance(self.validation_freq, int):
+            return (epoch + 1) % self.validation_freq == 0
+        return epoch + 1 in self.validation_freq
 
 
-class Objective(NamedTuple):
-    """What training makes small, seen from where the loss is taken."""
+class _Run:
+    """A training under way: what all of its epochs share."""
 
-    steps: list[Step]
-    loss: Loss
-    predictions: Callable[[Array], Array]
-    """Makes of the output of ``steps`` what the whole model would give."""
+    def __init__(self, model: TrainedModel, data: Data, plan: Plan, room: Room) -> None:
+        self.model = model
+        self.data = data
+        self.plan = plan
+        self.room = room
+        passes = -(-len(data.x) // plan.batch_size)
+        self.steps = plan.steps_per_epoch or passes
+        self.stream = _stream(len(data.x), plan.batch_size, model.rng if plan.shuffle else None)
+        self.params = {"verbose": plan.verbose, "epochs": plan.epochs, "steps": self.steps}
+        self.hooks = Hooks(plan.callbacks, model, self.params)
+        self.shares: Shares | None = None
+
+    def plan_steps(self) -> Shares:
+        """What computes the batches; made anew when a callback may have changed a layer."""
+        if self.shares is None or self.hooks.foreign:
+            self.close()
+            goal = objective(self.model.steps, compiled_loss(self.model))
+            self.penalties = penalties(self.model)
+            images = self.steps * self.plan.batch_size
+            if not self.hooks.foreign:
+                images *= self.plan.epochs
+            self.shares = _shares(self.model, goal, self.data, self.plan, images, self.room)
+        return self.shares
+
+    def close(self) -> None:
+        """End the partners."""
+        if self.shares is not None:
+            self.shares.close()
 
 
-def objective(steps: Sequence[Step], loss: Loss) -> Objective:
-    """Take a last softmax or sigmoid off the steps and compute it with its cross-entropy.
-
-    Together the two cannot overflow, and their gradient is (p - y) / N. Raises
-    ``ConfigError`` when the loss expects logits and the model ends in an activation.
-    """
-    trunk, name = steps[-1].split_activation()
-    if name in ("softmax", "sigmoid") and getattr(loss, "from_logits", False):
-        raise ConfigError(
-            f"{type(loss).__name__}: expected logits, as from_logits=True says, got the output "
-            f"of a {name}. Drop from_logits, or the last activation."
-        )
-    if name is None or name != loss.activation:
-        return Objective(list(steps), loss, lambda y: y)
-    rest = [*steps[:-1], trunk] if trunk else list(steps[:-1])
-    return Objective(rest, loss.on_logits(), ACTIVATIONS[name].forward)
-
-
-def fit(
-    model: Model,
-    x: Array,
-    y: Array,
-    batch_size: int,
-    epochs: int,
-    verbose: str | int,
-    validation: tuple[Array, Array] | None,
-    shuffle: bool,
-) -> History:
-    """Train for ``epochs``. Ctrl-C ends it after a batch; an epoch cut short is not recorded."""
-    check_batch_size(batch_size)
-    goal = objective(model.steps, compiled_loss(model))
-    y = goal.loss.targets(y, model.output_shape)
-    Running(model, y)
-    if validation is not None:
-        validation = validation[0], goal.loss.targets(validation[1], model.output_shape)
-        Running(model, validation[1])
-    if verbose:
+def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
+    """Train as planned. Ctrl-C ends it after a batch; an epoch cut short is not recorded."""
+    check_batch_size(plan.batch_size)
+    check_batch_size(plan.validation_batch_size)
+    data = targeted(model, data)
+    validation = None if plan.validation is None else targeted(model, plan.validation)
+    if plan.verbose:
         blas.advise_once()
     history = model.history = History()
-    steps = -(-len(x) // batch_size)
-    with (
-        ctrl_c_sets_a_flag() as pressed,
-        _at_work() as room,
-        closing(_shares(model, goal, x, y, batch_size, epochs, room)) as shares,
-    ):
-        for epoch in range(epochs):
-            running = Running(model, y)
-            with progress(verbose, f"epoch {epoch + 1}/{epochs}", steps) as show:
-                for batch in batches(len(x), batch_size, model.rng if shuffle else None):
-                    loss, predictions = _train_batch(model, shares, x, batch)
-                    running.update(loss, y[batch], predictions)
-                    show(running.figures(), 1)
-                    if pressed():
+    model.stop_training, model.initial_epoch = False, plan.initial_epoch
+    with ctrl_c_sets_a_flag() as pressed, at_work() as room:
+        run = _Run(model, data, plan, room)
+        run.hooks("on_train_begin", {})
+        with closing(run):
+            try:
+                for epoch in range(model.initial_epoch, plan.epochs):
+                    figures = _epoch(run, epoch, validation, pressed)
+                    if figures is not None:
+                        history.append(figures, epoch)
+                    if pressed() or model.stop_training:
                         break
-                figures = running.figures()
-                complete = running.seen == len(x)
-                if complete and validation is not None:
-                    judged = _judge(model, *validation, batch_size, room, stop=pressed)
-                    figures |= {f"val_{name}": value for name, value in judged.figures().items()}
-                    complete = judged.seen == len(validation[0])
-                if complete:
-                    _check_finite(model, figures)
-                    show(figures, 0)
-                    history.append(figures)
-            if pressed():
-                history.interrupted = True
-                if verbose:
-                    print("\nStopped by Ctrl-C; what was learned is kept.")
-                break
+            except DivergenceError as error:
+                if not run.hooks.end_on_nan:
+                    raise
+                if plan.verbose:
+                    print(f"{error} Training ends here.")
+            finally:
+                last = {name: values[-1] for name, values in history.history.items()}
+                run.hooks("on_train_end", last)
+        if pressed():
+            history.interrupted = True
+            if plan.verbose:
+                print("\nStopped by Ctrl-C; what was learned is kept.")
     return history
 
 
+def _epoch(
+    run: _Run, epoch: int, validation: Data | None, pressed: Callable[[], bool]
+) -> Figures | None:
+    """Train for one epoch; its figures, or None if Ctrl-C cut it or its validation short."""
+    model, plan, hooks = run.model, run.plan, run.hooks
+    hooks("on_epoch_begin", epoch, {})
+    shares = run.plan_steps()
+    running = Running(model, run.data.y)
+    with progress(plan.verbose, f"epoch {epoch + 1}/{plan.epochs}", run.steps) as show:
+        for step, batch in enumerate(islice(run.stream, run.steps)):
+            hooks("on_train_batch_begin", step, {})
+            loss, predictions = _train_batch(model, shares, run.penalties, run.data.x, batch)
+            running.update(loss, run.data.y[batch], predictions)
+            figures = running.figures()
+            show(figures, 1)
+            hooks("on_train_batch_end", step, figures)
+            if pressed() or model.stop_training:
+                break
+        if pressed() and step + 1 < run.steps:
+            return None
+        if validation is not None and plan.validates(epoch):
+            hooks("on_test_begin", {})
+            judged = judge(
+                model,
+                validation,
+                plan.validation_batch_size,
+                run.room,
+                plan.validation_steps,
+                stop=pressed,
+                call=hooks,
+            )
+            hooks("on_test_end", judged.figures())
+            figures |= {f"val_{name}": value for name, value in judged.figures().items()}
+            if pressed():
+                return None
+        _check_finite(model, figures)
+        show(figures, 0)
+    hooks("on_epoch_end", epoch, figures)
+    return figures
+
+
+def _stream(n: int, batch_size: int, rng: np.random.Generator | None) -> Iterator[Array | slice]:
+    """The batches of one pass over the data after another, without end."""
+    return joined.from_iterable(batches(n, batch_size, rng) for _ in count())
+
+
 def _train_batch(
-    model: Model, shares: Shares, x: Array, batch: Array | slice
+    model: Model, shares: Shares, found: Sequence[Penalty], x: Array, batch: Array | slice
 ) -> tuple[float, Array]:
     """One step: forward, loss, gradient, back, update. Returns the loss and the predictions."""
     assert model.optimizer is not None
     numbers = np.arange(batch.start, batch.stop) if isinstance(batch, slice) else batch
     first, *others = shares.run(numbers)
-    loss = first.loss + sum(other.loss for other in others)
+    loss = first.loss + sum(other.loss for other in others) + total_penalty(found)
     if not np.isfinite(loss):
         raise _divergence(model.stack, x[numbers].astype(model.dtype, copy=False), loss)
     for other in others:
         for name, grad in other.grads.items():
             first.grads[name] += grad
+    for name, param, regularizer in found:
+        first.grads[name] += regularizer.gradient(param)
     model.optimizer.step(model.params, first.grads)
     return loss, np.concatenate([first.predictions, *(other.predictions for other in others)])
 
 
 def _shares(
-    model: Model, goal: Objective, x: Array, y: Array, batch_size: int, epochs: int, room: Room
+    model: Model, goal: Objective, data: Data, plan: Plan, images: int, room: Room
 ) -> Shares:
     """What computes the batches of a training."""
 
     def compute(numbers: Array, share: float, rng: np.random.Generator) -> Result:
-        return _gradients(model, goal, x[numbers], y[numbers], share, rng, room)
+        return _gradients(model, goal, data.part(numbers), share, rng, room)
 
     return Shares(
         compute,
         model.params,
         model.output_shape,
         model.dtype,
-        min(batch_size, len(x)),
-        _multiply_adds(model),
-        len(x) * epochs,
+        min(plan.batch_size, len(data.x)),
+        multiply_adds(model),
+        images,
         may_be_cut(model.stack, (*goal.steps, goal.loss)),
         any(layer.random for layer in walk(model.stack)),
         model.rng,
@@ -217,14 +246,14 @@ def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
     """
     layers = list(walk(layers))
     own = all(type(part).__module__.startswith("minicnn.") for part in (*layers, *parts))
-    return own and not any(layer.why_not_sharded for layer in layers)
+    reasons = (getattr(part, "why_not_sharded", "") for part in (*layers, *parts))
+    return own and not any(reasons)
 
 
 def _gradients(
     model: Model,
     goal: Objective,
-    x: Array,
-    y: Array,
+    data: Data,
     share: float,
     rng: np.random.Generator,
     room: Room,
@@ -234,8 +263,11 @@ def _gradients(
     The room is open to the steps alone: a loss may be anyone's, and keep what it computes.
     """
     with room.begin():
-        z, caches = chain.forward(goal.steps, _input(goal.steps, x, model.dtype), True, rng)
-    loss, dz = goal.loss(y, z) * share, goal.loss.gradient(y, z)
+        x = as_read(goal.steps, data.x, model.dtype)
+        z, caches = chain.forward(goal.steps, x, True, rng)
+    loss = data_loss(goal, data, z) * share
+    weights = () if data.weights is None else (data.weights,)
+    dz = goal.loss.gradient(data.y, z, *weights)
     if share != 1:
         dz *= share
     grads = {}
@@ -244,123 +276,7 @@ def _gradients(
             grads = chain.backward(goal.steps, dz, caches, need_dx=False)[1]
         if share == 1:
             chain.apply_state(goal.steps, caches)
-    return Result(loss, _own(goal.predictions(z), z), grads)
-
-
-def _input(steps: Sequence[Step], x: Array, dtype: DType) -> Array:
-    """A batch in the model's dtype, unless the first step reads what is in a file."""
-    return x if steps[0].reads_bytes else x.astype(dtype, copy=False)
-
-
-def _own(predictions: Array, z: Array) -> Array:
-    """Predictions that a metric may keep: z may lie in memory that the next step writes over."""
-    return z.copy() if predictions is z else predictions
-
-
-def evaluate(model: Model, x: Array, y: Array, batch_size: int, verbose: str | int = 0) -> Figures:
-    """The loss and the metrics over x and y, outside training."""
-    check_batch_size(batch_size)
-    steps = -(-len(x) // batch_size)
-    with progress(verbose, "evaluate", steps) as show, _at_work() as room:
-        return _judge(model, x, y, batch_size, room, show=show).figures()
-
-
-def _judge(
-    model: Model,
-    x: Array,
-    y: Array,
-    batch_size: int,
-    room: Room,
-    stop: Callable[[], bool] = lambda: False,
-    show: Show = lambda figures, done: None,
-) -> "Running":
-    goal = objective(model.steps, compiled_loss(model))
-    y = goal.loss.targets(y, model.output_shape)
-    running = Running(model, y)
-    for batch in batches(len(x), batch_size):
-        with room.begin():
-            z = chain.infer(goal.steps, _input(goal.steps, x[batch], model.dtype))
-        running.update(goal.loss(y[batch], z), y[batch], _own(goal.predictions(z), z))
-        show(running.figures(), 1)
-        if stop():
-            break
-    return running
-
-
-def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> Array:
-    """The model's output for every image of x, made a batch at a time."""
-    check_batch_size(batch_size)
-    steps, todo = model.steps, list(batches(len(x), batch_size))
-    with progress(verbose, "predict", len(todo)) as show, _at_work() as room:
-
-        def fill(y: Array, first: int, last: int, elsewhere: bool) -> None:
-            for batch in todo[first:last]:
-                with room.begin():
-                    y[batch] = chain.infer(steps, _input(steps, x[batch], model.dtype))
-                if not elsewhere:
-                    show({}, 1)
-
-        shape, work = (len(x), *model.output_shape), _multiply_adds(model) * len(x)
-        y = filled(shape, model.dtype, len(todo), fill, work)
-    return y
-
-
-def _multiply_adds(model: Model) -> int:
-    """Those of one image, going forward."""
-    return sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack)
-
-
-class Running:
-    """The running means of an epoch: the loss, and the model's metrics.
-
-    Raises ``DataError`` when a metric cannot be taken of labels like ``y``.
-    """
-
-    def __init__(self, model: Model, y: Array) -> None:
-        self.metrics = [
-            metric_table.for_shapes("Sequential", metric, y.ndim, model.output_shape)
-            for metric in model.metrics
-        ]
-        for metric in self.metrics:
-            # A metric that does not fit these labels should say so before the first step.
-            metric.update_state(y[:1], np.zeros((1, *model.output_shape), model.dtype))
-            metric.reset_state()
-        self.total = 0.0
-        self.seen = 0
-
-    def update(self, loss: float, y_true: Array, y_pred: Array) -> None:
-        """Take in one batch."""
-        self.total += loss * len(y_true)
-        self.seen += len(y_true)
-        for metric in self.metrics:
-            metric.update_state(y_true, y_pred)
-
-    def figures(self) -> Figures:
-        """All means so far, by name."""
-        loss = self.total / self.seen if self.seen else float("nan")
-        return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
-
-
-def compiled_loss(model: Model) -> Loss:
-    """The model's loss; raises ``ConfigError`` if it was never compiled."""
-    if model.loss is None:
-        raise ConfigError(
-            "Sequential: expected a compiled model. Call compile(optimizer, loss, metrics) first."
-        )
-    return model.loss
-
-
-@contextmanager
-def _at_work() -> Iterator[Room]:
-    """All threads, memory that is used again, and no warnings.
-
-    Numbers that run away are found in the loss and the weights, which names the layer.
-    """
-    with (
-        threads.working(),
-        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
-    ):
-        yield Room()
+    return Result(loss, own(goal.predictions(z), z), grads)
 
 
 def _divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:

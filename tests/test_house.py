@@ -20,7 +20,16 @@ FLOORS = [
     ["errors", "config", "shapes", "initializers", "regularizers", "activations", "metrics"],
     ["kernels", "data", "files", "shares", "threads", "blas", "console"],
     ["layers", "losses", "optimizers"],
-    ["training", "memory_use", "summary"],
+    [
+        "training",
+        "inference",
+        "history",
+        "hooks",
+        "callbacks",
+        "model_files",
+        "memory_use",
+        "summary",
+    ],
     ["sequential", "saving"],
     ["applications", "plots", "testing", "cli", "__main__", "__init__"],
 ]

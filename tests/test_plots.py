@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from minicnn.errors import ConfigError
+from minicnn.history import History
 from minicnn.plots import plot_history
-from minicnn.training import History
 
 CURVES = {
     "loss": [1.0, 0.6, 0.4],

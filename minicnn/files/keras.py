@@ -77,6 +77,20 @@ def save(path: str | os.PathLike[str], model: SavedModel) -> None:
         archive.writestr("model.weights.h5", _weights(model))
 
 
+def save_weights(path: str | os.PathLike[str], model: SavedModel) -> None:
+    """Write the arrays of ``model`` alone, whole or not at all."""
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(_weights(model))
+
+
+def read_weights(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file of ``save_weights``, for ``read_arrays``."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {reason(error)}.") from None
+
+
 def _config(model: SavedModel) -> dict[str, Any]:
     first = model.layers[0].config["batch_shape"]
     return {

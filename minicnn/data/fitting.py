@@ -1,0 +1,116 @@
+"""What ``fit`` and ``evaluate`` are given, as arrays that go together."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn.config import number
+from minicnn.data.arrays import Dataset, as_array, images_and_labels
+from minicnn.errors import ConfigError, DataError
+from minicnn.shapes import Array
+
+
+class Data(NamedTuple):
+    """Images, labels and what each sample counts in the loss (None: all alike)."""
+
+    x: Array
+    y: Array
+    weights: Array | None = None
+
+    def part(self, samples: Array | slice) -> "Data":
+        """Some of the samples."""
+        weights = None if self.weights is None else self.weights[samples]
+        return Data(self.x[samples], self.y[samples], weights)
+
+
+def data_of(who: str, x: Any, y: Any, sample_weight: Any = None) -> Data:
+    """Arrays, or a dataset, checked; raises ``DataError`` unless they go together."""
+    x, y = images_and_labels(who, x, y)
+    if sample_weight is None:
+        return Data(x, y)
+    weights = as_array(who, sample_weight)
+    if weights.dtype.kind not in "biuf" or weights.shape != (len(x),):
+        raise DataError(
+            f"{who}: expected sample_weight as {len(x)} numbers, one for each image, "
+            f"got {weights.dtype} {weights.shape}."
+        )
+    if not np.isfinite(weights).all():
+        raise DataError(f"{who}: expected finite numbers, got NaN or infinity in sample_weight.")
+    return Data(x, y, weights)
+
+
+def validation_of(who: str, given: Any) -> Data:
+    """``validation_data``: a dataset, (x, y) or (x, y, sample_weight)."""
+    parts = (given, None) if isinstance(given, Dataset) else given
+    if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
+        raise ConfigError(
+            f"{who}: expected validation_data as a dataset, a pair (x, y) or three arrays "
+            f"(x, y, sample_weight), got {type(given).__name__}."
+        )
+    return data_of(f"{who}, validation_data", *parts)
+
+
+def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -> Data:
+    """The data with the weight of each sample's class; a class that is not named counts 1."""
+    if not isinstance(class_weight, Mapping):
+        raise ConfigError(
+            f"{who}: expected class_weight as a dictionary from class numbers to weights, "
+            f"got {class_weight!r}."
+        )
+    if data.weights is not None:
+        raise ConfigError(f"{who}: expected class_weight or sample_weight, got both.")
+    labels = classes_of(data.y)
+    if labels is None:
+        raise DataError(
+            f"{who}: expected labels that are class numbers or one-hot with class_weight, "
+            f"got shape {data.y.shape}."
+        )
+    weights = np.ones(len(labels))
+    for name, weight in class_weight.items():
+        if not isinstance(name, int | np.integer) or name < 0:
+            raise ConfigError(f"{who}: expected class_weight for class numbers, got {name!r}.")
+        number(who, f"class_weight[{name}]", weight, least=0)
+        weights[labels == name] = weight
+    return data._replace(weights=weights)
+
+
+def split_tail(who: str, data: Data, fraction: float) -> tuple[Data, Data]:
+    """(the rest, the last ``fraction`` of the samples), as Keras cuts: before any shuffling.
+
+    Warns when the tail has classes that the rest lacks: then the data lie sorted by class.
+
+    >>> train, held_out = split_tail("fit", Data(np.zeros((10, 2)), np.arange(10) % 2), 0.25)
+    >>> len(train.x), len(held_out.x)
+    (7, 3)
+    """
+    number(who, "validation_split", fraction, least=0, below=1)
+    cut = int(len(data.x) * (1 - fraction))
+    if not 0 < cut < len(data.x):
+        raise ConfigError(
+            f"{who}: expected a validation_split that leaves images on both sides, got {fraction} "
+            f"of {len(data.x)}."
+        )
+    rest, tail = data.part(slice(cut)), data.part(slice(cut, None))
+    known, held_out = classes_of(rest.y), classes_of(tail.y)
+    if known is not None and held_out is not None:
+        missing = sorted(set(held_out.tolist()) - set(known.tolist()))
+        if missing:
+            warnings.warn(
+                f"{who}: validation_split={fraction} takes the last {len(tail.x)} images, and "
+                f"nothing before them is of class {', '.join(map(str, missing))}. "
+                "Shuffle images and labels first.",
+                UserWarning,
+                stacklevel=4,
+            )
+    return rest, tail
+
+
+def classes_of(y: Array) -> Array | None:
+    """The class number of each label, one-hot or not; None where labels are something else."""
+    if y.ndim == 2 and y.shape[1] > 1:
+        return np.asarray(y.argmax(axis=1))
+    if y.ndim > 2 or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
+        return None
+    return y.reshape(len(y)).astype(np.intp)

@@ -1,0 +1,52 @@
+"""What a training brought, epoch by epoch."""
+
+import csv
+import os
+from dataclasses import dataclass, field
+
+from minicnn.console import Figures
+from minicnn.files.atomic import replacing
+
+
+@dataclass
+class History:
+    """What each epoch brought: ``history`` maps "loss", "val_loss", ... to a list of figures.
+
+    >>> history = History()
+    >>> history.append({"loss": 0.5, "accuracy": 0.9})
+    >>> history.history
+    {'loss': [0.5], 'accuracy': [0.9]}
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    epoch: list[int] = field(default_factory=list)
+    interrupted: bool = False
+    """Whether Ctrl-C ended the training; an epoch cut short, or its validation, is not in it."""
+    epochs_of: dict[str, list[int]] = field(default_factory=dict)
+    """The epochs that brought each figure, where these are not all: with ``validation_freq``."""
+
+    def append(self, figures: Figures, epoch: int | None = None) -> None:
+        """Add one epoch, numbered from 0: the next, or the one given."""
+        self.epoch.append(len(self.epoch) if epoch is None else epoch)
+        for name, value in figures.items():
+            self.history.setdefault(name, []).append(value)
+            self.epochs_of.setdefault(name, []).append(self.epoch[-1])
+
+    def epochs(self, name: str) -> list[int]:
+        """The epochs, numbered from 0, of the figures called ``name``."""
+        return self.epochs_of.get(name) or list(range(len(self.history[name])))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a table with a row an epoch: its number from 1, then the figures it brought."""
+        with (
+            replacing(path) as unfinished,
+            unfinished.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(["epoch", *self.history])
+            columns = [
+                dict(zip(self.epochs(name), figures, strict=True))
+                for name, figures in self.history.items()
+            ]
+            for epoch in self.epoch:
+                writer.writerow([epoch + 1, *(column.get(epoch, "") for column in columns)])

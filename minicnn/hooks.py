@@ -1,0 +1,109 @@
+"""The moments of a training at which callbacks are called, and the calling.
+
+    on_train_begin(logs)
+        on_epoch_begin(epoch, logs)
+            on_train_batch_begin(batch, logs)      or on_batch_begin
+            on_train_batch_end(batch, logs)        or on_batch_end
+            on_test_begin(logs)                    the validation, if there is one
+                on_test_batch_begin(batch, logs)
+                on_test_batch_end(batch, logs)
+            on_test_end(logs)
+        on_epoch_end(epoch, logs)
+    on_train_end(logs)
+
+At each of them all callbacks are called in the order of the list. Epochs and batches count from 0.
+``logs`` are the figures so far; what a callback puts into those of ``on_epoch_end`` the next ones
+see, and the history keeps. ``on_train_end`` comes however the training ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from minicnn.config import did_you_mean
+from minicnn.errors import ConfigError
+
+EVENTS = {
+    "on_train_begin": "on_train_begin",
+    "on_epoch_begin": "on_epoch_begin",
+    "on_train_batch_begin": "on_batch_begin",
+    "on_train_batch_end": "on_batch_end",
+    "on_test_begin": "on_test_begin",
+    "on_test_batch_begin": "on_test_batch_begin",
+    "on_test_batch_end": "on_test_batch_end",
+    "on_test_end": "on_test_end",
+    "on_epoch_end": "on_epoch_end",
+    "on_train_end": "on_train_end",
+}
+"""Each moment, and the other name of the method that is called then."""
+
+UNUSED = {f"on_predict_{when}": None for when in ("begin", "end", "batch_begin", "batch_end")}
+"""Methods that Keras' callbacks have and that ``fit`` has no use for."""
+
+
+class Hooks:
+    """The callbacks of a training. A callback is an object with the methods it wants.
+
+    Raises ``ConfigError`` for something that is no callback.
+    """
+
+    def __init__(self, callbacks: Any, model: Any, params: Mapping[str, Any]) -> None:
+        self.callbacks = _flat(callbacks)
+        self.methods = {
+            event: [
+                method
+                for callback in self.callbacks
+                if (method := getattr(callback, event, getattr(callback, other, None)))
+            ]
+            for event, other in EVENTS.items()
+        }
+        for callback in self.callbacks:
+            _check(callback)
+            for name, value in (("model", model), ("params", dict(params))):
+                setter = getattr(callback, f"set_{name}", None)
+                setter(value) if setter else setattr(callback, name, value)
+
+    def __call__(self, event: str, *arguments: Any) -> None:
+        """Call every callback that has a method for it."""
+        for method in self.methods[event]:
+            method(*arguments)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether any of them may do what nobody here knows, such as change a layer."""
+        return any(
+            getattr(callback, "foreign", not type(callback).__module__.startswith("minicnn."))
+            for callback in self.callbacks
+        )
+
+    @property
+    def end_on_nan(self) -> bool:
+        """Whether one of them says that a loss that is no number ends the training quietly."""
+        return any(getattr(callback, "ends_on_nan", False) for callback in self.callbacks)
+
+
+def _flat(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, Sequence):
+        return [one for part in callbacks for one in _flat(part)]
+    return [callbacks]
+
+
+def _check(callback: Any) -> None:
+    if isinstance(callback, type):
+        raise ConfigError(
+            f"fit: expected callbacks as objects, got the class {callback.__name__}. "
+            f"Make one: {callback.__name__}(...)."
+        )
+    known = EVENTS | dict.fromkeys(EVENTS.values()) | UNUSED
+    own = [name for name in dir(callback) if name.startswith("on_")]
+    for name in own:
+        if name not in known:
+            raise ConfigError(
+                f"fit: {type(callback).__name__} has a method {name!r}, which is never called."
+                + did_you_mean(name, known)
+            )
+    if not own:
+        raise ConfigError(
+            f"fit: expected callbacks with methods such as on_epoch_end, got {callback!r}."
+        )
