@@ -90,7 +90,7 @@ def test_permute_counts_from_one():
     assert y[0, 2, 0, 1] == x[0, 0, 1, 2]
 
 
-@pytest.mark.parametrize("dims", [(0, 1), (1, 3), (1, 1), 2, (2, 1, 1)])
+@pytest.mark.parametrize("dims", [(0, 1), (1, 3), (1, 1), 2, (2, 1, 1), (2.0, 1), [[1]]])
 def test_permute_refuses_what_is_no_order(dims):
     """dims that do not name each axis from 1 on once are refused."""
     with pytest.raises(ConfigError, match="expected dims as a tuple of the numbers from 1 on"):

@@ -183,7 +183,11 @@ class Permute(Layer):
 
     def __init__(self, dims: Sequence[int], name: str | None = None) -> None:
         super().__init__(name)
-        if not isinstance(dims, tuple | list) or set(dims) != set(range(1, len(dims) + 1)):
+        if (
+            not isinstance(dims, tuple | list)
+            or not all(isinstance(i, int | np.integer) for i in dims)
+            or sorted(dims) != list(range(1, len(dims) + 1))
+        ):
             raise ConfigError(
                 f"{self.who}: expected dims as a tuple of the numbers from 1 on, each once, "
                 f"such as (2, 1), got {dims!r}."
