@@ -102,7 +102,9 @@ def test_keras_names_are_aliases():
         ("MaxPool", ("MaxPooling2D", "MaxPool2D")),
         ("AvgPool", ("AveragePooling2D", "AvgPool2D")),
         ("GlobalAvgPool", ("GlobalAveragePooling2D", "GlobalAvgPool2D")),
+        ("GlobalMaxPool", ("GlobalMaxPooling2D", "GlobalMaxPool2D")),
         ("BatchNorm", ("BatchNormalization",)),
+        ("LayerNorm", ("LayerNormalization",)),
         ("Conv2D", ("Convolution2D",)),
         ("Input", ("InputLayer",)),
     ):

@@ -5,24 +5,37 @@ import pytest
 
 import minicnn.layers
 from minicnn import (
+    ELU,
+    GELU,
     Activation,
     AvgPool,
     BatchNorm,
     Conv2D,
+    Cropping2D,
     Dense,
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     Input,
     Layer,
+    LayerNorm,
+    LeakyReLU,
     MaxPool,
+    Permute,
     ReLU,
     Rescaling,
+    Reshape,
     Residual,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
     Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
 )
+from minicnn.activations import ACTIVATIONS, silu
 from minicnn.layers.base import walk
 from minicnn.testing import CHECKS, LayerCase
 
@@ -31,6 +44,27 @@ CASES = {
     "rescaling": LayerCase(lambda: Rescaling(1 / 127.5, -1.0), (3, 4, 2)),
     "rescaling without offset": LayerCase(lambda: Rescaling(2), (3,)),
     "flatten": LayerCase(lambda: Flatten(), (3, 4, 2)),
+    "reshape": LayerCase(lambda: Reshape((2, 12)), (3, 4, 2)),
+    "reshape with a free axis": LayerCase(lambda: Reshape((4, -1, 2)), (24,)),
+    "permute": LayerCase(lambda: Permute((3, 1, 2)), (3, 4, 2)),
+    "permute two": LayerCase(lambda: Permute((2, 1)), (3, 4)),
+    "zero padding": LayerCase(lambda: ZeroPadding2D(), (3, 4, 2)),
+    "zero padding, one number": LayerCase(lambda: ZeroPadding2D(2), (2, 3, 2)),
+    "zero padding, a pair": LayerCase(lambda: ZeroPadding2D((0, 2)), (2, 3, 2)),
+    "zero padding, four sides": LayerCase(lambda: ZeroPadding2D(((1, 0), (2, 3))), (2, 3, 2)),
+    "cropping none": LayerCase(lambda: Cropping2D(), (3, 4, 2)),
+    "cropping, one number": LayerCase(lambda: Cropping2D(1), (3, 4, 2)),
+    "cropping, a pair": LayerCase(lambda: Cropping2D((0, 1)), (3, 4, 2)),
+    "cropping, four sides": LayerCase(lambda: Cropping2D(((1, 0), (1, 2))), (3, 4, 2)),
+    "upsampling": LayerCase(lambda: UpSampling2D(), (3, 4, 2)),
+    "upsampling, two factors": LayerCase(lambda: UpSampling2D((1, 3)), (3, 2, 2)),
+    "upsampling bilinear": LayerCase(lambda: UpSampling2D(interpolation="bilinear"), (3, 4, 2)),
+    "upsampling bilinear, two factors": LayerCase(
+        lambda: UpSampling2D((3, 1), interpolation="bilinear"), (2, 3, 2)
+    ),
+    "upsampling bilinear, one pixel": LayerCase(
+        lambda: UpSampling2D(2, interpolation="bilinear"), (1, 1, 2)
+    ),
     "conv": LayerCase(lambda: Conv2D(3, 3), (5, 6, 2)),
     "conv same, even kernel": LayerCase(lambda: Conv2D(2, 4, padding="same"), (5, 5, 2)),
     "conv 2x2 same": LayerCase(lambda: Conv2D(2, 2, padding="same"), (4, 4, 3)),
@@ -47,6 +81,7 @@ CASES = {
     "conv no bias": LayerCase(
         lambda: Conv2D(2, 2, use_bias=False, kernel_initializer="he_normal"), (3, 3, 1)
     ),
+    "conv gelu": LayerCase(lambda: Conv2D(2, 2, activation="gelu"), (3, 3, 1)),
     "conv tanh": LayerCase(lambda: Conv2D(2, 2, activation="tanh"), (3, 3, 1)),
     "max pool": LayerCase(lambda: MaxPool(), (4, 6, 2)),
     "max pool same": LayerCase(lambda: MaxPool(3, padding="same"), (7, 5, 2)),
@@ -78,6 +113,8 @@ CASES = {
         lambda: Residual([Residual([Dense(3), Dropout(0.3)]), Dense(3)]), (3,)
     ),
     "residual without arrays": LayerCase(lambda: Residual([Activation("tanh")], []), (3,)),
+    "global max pool": LayerCase(lambda: GlobalMaxPool(), (3, 4, 5)),
+    "global max pool kept": LayerCase(lambda: GlobalMaxPool(keepdims=True), (3, 4, 5)),
     "relu": LayerCase(lambda: ReLU(), (3, 4, 2)),
     "relu 6": LayerCase(lambda: ReLU(max_value=1.0), (3, 4, 2)),
     "relu leaky": LayerCase(lambda: ReLU(negative_slope=0.2), (3, 4, 2)),
@@ -90,11 +127,19 @@ CASES = {
     "softmax over rows": LayerCase(lambda: Softmax(axis=1), (3, 4)),
     **{
         f"activation {name}": LayerCase(lambda name=name: Activation(name), (2, 3))
-        for name in ("linear", "relu", "sigmoid", "softmax", "tanh")
+        for name in ACTIVATIONS
     },
+    "gelu": LayerCase(lambda: GELU(), (3, 2)),
+    "silu": LayerCase(lambda: SiLU(), (3, 2)),
+    "softplus": LayerCase(lambda: Softplus(), (3, 2)),
+    "leaky relu": LayerCase(lambda: LeakyReLU(), (3, 2)),
+    "leaky relu, other slope": LayerCase(lambda: LeakyReLU(negative_slope=0), (3, 2)),
+    "elu": LayerCase(lambda: ELU(), (3, 2)),
+    "elu alpha": LayerCase(lambda: ELU(alpha=1.7), (3, 2)),
     "dense": LayerCase(lambda: Dense(4), (5,)),
     "dense softmax": LayerCase(lambda: Dense(4, activation="softmax"), (5,)),
     "dense relu, no bias": LayerCase(lambda: Dense(3, activation="relu", use_bias=False), (4,)),
+    "dense silu": LayerCase(lambda: Dense(3, activation=silu), (4,)),
     "dense on images": LayerCase(lambda: Dense(3), (2, 3, 4)),
     "dropout": LayerCase(lambda: Dropout(0.4), (5, 3)),
     "dropout none": LayerCase(lambda: Dropout(0), (5,)),
@@ -102,6 +147,13 @@ CASES = {
     "batch norm dense": LayerCase(lambda: BatchNorm(momentum=0.5, epsilon=1e-5), (4,), batch=5),
     "batch norm axis": LayerCase(lambda: BatchNorm(axis=1), (3, 2, 2), batch=4),
     "batch norm bare": LayerCase(lambda: BatchNorm(center=False, scale=False), (3,), batch=4),
+    "layer norm": LayerCase(lambda: LayerNorm(), (3, 2, 4)),
+    "layer norm dense": LayerCase(lambda: LayerNorm(epsilon=1e-5), (4,)),
+    "layer norm axis": LayerCase(lambda: LayerNorm(axis=1), (3, 2, 2)),
+    "layer norm axes": LayerCase(lambda: LayerNorm(axis=(3, 1)), (3, 2, 2)),
+    "layer norm of images": LayerCase(lambda: LayerNorm(axis=(-3, -2, -1)), (3, 2, 2)),
+    "layer norm without gamma": LayerCase(lambda: LayerNorm(scale=False), (3,)),
+    "layer norm bare": LayerCase(lambda: LayerNorm(center=False, scale=False), (2, 3)),
 }
 
 

@@ -434,7 +434,7 @@ def test_data_that_do_not_fit():
             model.fit(*arguments, verbose=0)
     with pytest.raises(DataError, match="validation_data"):
         model.fit(X, Y, validation_data=(X, Y[:3]), verbose=0)
-    with pytest.raises(ConfigError, match=r"validation_data as a dataset or a pair \(x, y\)"):
+    with pytest.raises(ConfigError, match=r"validation_data as a dataset, a pair \(x, y\)"):
         model.fit(X, Y, validation_data=0.2, verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
@@ -446,7 +446,7 @@ def test_arguments_that_make_no_sense():
         model.fit(X, Y, verbose=0)
     model = compiled()
     for options, message in (
-        ({"epochs": 0}, "epochs of at least 1, got 0"),
+        ({"epochs": 0}, "epochs as a whole number of at least 1, got 0"),
         ({"batch_size": 0}, "batch_size: expected a whole number of at least 1, got 0"),
         ({"batch_size": 2.5}, "batch_size"),
         ({"verbose": 3}, "verbose"),

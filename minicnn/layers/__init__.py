@@ -1,23 +1,40 @@
 """The layers, and Keras' names for them."""
 
-from minicnn.layers.activation import Activation, ReLU, Sigmoid, Softmax, Tanh
+from minicnn.layers.activation import (
+    ELU,
+    GELU,
+    Activation,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from minicnn.layers.base import Layer
 from minicnn.layers.batchnorm import BatchNorm
 from minicnn.layers.conv import Conv2D
-from minicnn.layers.core import Flatten, Input, Rescaling
+from minicnn.layers.core import Flatten, Input, Permute, Rescaling, Reshape
 from minicnn.layers.dense import Dense
 from minicnn.layers.dropout import Dropout
-from minicnn.layers.pooling import AvgPool, GlobalAvgPool, MaxPool
+from minicnn.layers.layernorm import LayerNorm
+from minicnn.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from minicnn.layers.residual import Residual
+from minicnn.layers.spatial import Cropping2D, UpSampling2D, ZeroPadding2D
 
 InputLayer = Input
 Convolution2D = Conv2D
 MaxPooling2D = MaxPool2D = MaxPool
 AveragePooling2D = AvgPool2D = AvgPool
 GlobalAveragePooling2D = GlobalAvgPool2D = GlobalAvgPool
+GlobalMaxPooling2D = GlobalMaxPool2D = GlobalMaxPool
 BatchNormalization = BatchNorm
+LayerNormalization = LayerNorm
 
 __all__ = [
+    "ELU",
+    "GELU",
     "Activation",
     "AveragePooling2D",
     "AvgPool",
@@ -26,31 +43,45 @@ __all__ = [
     "BatchNormalization",
     "Conv2D",
     "Convolution2D",
+    "Cropping2D",
     "Dense",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
     "GlobalAvgPool",
     "GlobalAvgPool2D",
+    "GlobalMaxPool",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNorm",
+    "LayerNormalization",
+    "LeakyReLU",
     "MaxPool",
     "MaxPool2D",
     "MaxPooling2D",
+    "Permute",
     "ReLU",
     "Rescaling",
+    "Reshape",
     "Residual",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
+    "UpSampling2D",
+    "ZeroPadding2D",
 ]
 
 LAYERS: dict[str, type[Layer]] = {
     cls.keras_name or cls.__name__: cls
     for cls in (
-        Activation, AvgPool, BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, Input,
-        MaxPool, ReLU, Rescaling, Residual, Softmax,
+        Activation, AvgPool, BatchNorm, Conv2D, Cropping2D, Dense, Dropout, ELU, Flatten,
+        GlobalAvgPool, GlobalMaxPool, Input, LayerNorm, LeakyReLU, MaxPool, Permute, ReLU,
+        Rescaling, Reshape, Residual, Softmax, UpSampling2D, ZeroPadding2D,
     )
 }  # fmt: skip
 """The classes that a model file may name, by their names in Keras: a closed table."""

@@ -11,34 +11,37 @@ from minicnn.shapes import Array, Shape, axis_of, check_axis
 
 
 class ActivationCache(NamedTuple):
-    """What the backward pass of an activation needs: its output."""
+    """What the backward pass of an activation needs."""
 
-    y: Array
+    kept: Array
+    """Its output, or its input where the derivative is written in that."""
 
 
 class Activation(Layer):
-    """y = f(x) for the function of that name: "relu", "sigmoid", "tanh", "softmax", "linear".
+    """y = f(x) for the function of that name, such as "relu", "gelu" or "softmax".
+
+    All names are in ``minicnn.activations.ACTIVATIONS``; the functions of that module
+    serve as well.
 
     >>> Activation("relu").forward(np.array([[-1.0, 2.0]]))[0].tolist()
     [[0.0, 2.0]]
     """
 
-    def __init__(self, activation: str, name: str | None = None) -> None:
+    def __init__(self, activation: activations.NameOrFunction, name: str | None = None) -> None:
         super().__init__(name)
-        self.activation = activation
-        activations.get(self.who, activation)
+        self.activation = activations.name_of(self.who, activation)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
         """y = f(x)."""
-        y = activations.get(self.who, self.activation).forward(self.check_input(x))
-        return y, ActivationCache(y)
+        y, kept = activations.get(self.who, self.activation).activate(self.check_input(x))
+        return y, ActivationCache(kept)
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
-        """dx = dy * f'(x), with f'(x) found from y."""
-        self.check_dy(dy, cache.y.shape)
-        return activations.get(self.who, self.activation).gradient(dy, cache.y), {}
+        """dx = dy * f'(x)."""
+        self.check_dy(dy, cache.kept.shape)
+        return activations.get(self.who, self.activation).gradient(dy, cache.kept), {}
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """Nothing, and the activation."""
@@ -75,6 +78,36 @@ class Tanh(_Named):
     """
 
     function = "tanh"
+
+
+class GELU(_Named):
+    """y = x * (1 + erf(x / sqrt(2))) / 2, the exact form. Hendrycks & Gimpel (2016).
+
+    >>> GELU().forward(np.array([[1.0]]))[0].round(6).tolist()
+    [[0.841345]]
+    """
+
+    function = "gelu"
+
+
+class SiLU(_Named):
+    """y = x / (1 + exp(-x)), also called swish. Ramachandran et al. (2017).
+
+    >>> SiLU().forward(np.array([[1.0]]))[0].round(6).tolist()
+    [[0.731059]]
+    """
+
+    function = "silu"
+
+
+class Softplus(_Named):
+    """y = log(1 + exp(x)).
+
+    >>> Softplus().forward(np.array([[0.0]]))[0].round(6).tolist()
+    [[0.693147]]
+    """
+
+    function = "softplus"
 
 
 class ReLU(Layer):
@@ -120,7 +153,7 @@ class ReLU(Layer):
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
         """dx = dy where x lies between threshold and max_value, negative_slope * dy below."""
-        y = cache.y
+        y = cache.kept
         self.check_dy(dy, y.shape)
         rising = y > float(self.threshold)
         if self.max_value is not None:
@@ -129,6 +162,60 @@ class ReLU(Layer):
         if self.negative_slope:
             dx += dy * (float(self.negative_slope) * (y <= float(self.threshold)))
         return dx, {}
+
+
+class LeakyReLU(Layer):
+    """y = x above 0, else negative_slope * x; ``negative_slope`` is 0 or more.
+
+    The activation named "leaky_relu" has another slope, 0.2, as in Keras.
+
+    >>> LeakyReLU().forward(np.array([[-1.0, 2.0]]))[0].tolist()
+    [[-0.3, 2.0]]
+    """
+
+    def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
+        super().__init__(name)
+        number(self.who, "negative_slope", negative_slope, least=0)
+        self.negative_slope = negative_slope
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ActivationCache]:
+        """y, a line with a bend at 0."""
+        y = activations.leaky_relu(self.check_input(x), float(self.negative_slope))
+        return y, ActivationCache(y)
+
+    def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
+        """dx = dy where y > 0, else negative_slope * dy."""
+        y = cache.kept
+        self.check_dy(dy, y.shape)
+        return activations.leaky_relu_gradient(dy, y, float(self.negative_slope)), {}
+
+
+class ELU(Layer):
+    """y = x above 0, else alpha * (exp(x) - 1); ``alpha`` is 0 or more. Clevert et al. (2016).
+
+    >>> ELU(alpha=0.5).forward(np.array([[-1000.0, 2.0]]))[0].tolist()
+    [[-0.5, 2.0]]
+    """
+
+    def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
+        super().__init__(name)
+        number(self.who, "alpha", alpha, least=0)
+        self.alpha = alpha
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ActivationCache]:
+        """y, which is never below -alpha."""
+        y = activations.elu(self.check_input(x), float(self.alpha))
+        return y, ActivationCache(y)
+
+    def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
+        """dx = dy where y > 0, else dy * (y + alpha)."""
+        y = cache.kept
+        self.check_dy(dy, y.shape)
+        return activations.elu_gradient(dy, y, float(self.alpha)), {}
 
 
 class Softmax(Layer):
@@ -159,8 +246,8 @@ class Softmax(Layer):
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
         """dx = y * (dy - sum of dy * y)."""
-        self.check_dy(dy, cache.y.shape)
-        return activations.softmax_gradient(dy, cache.y, self.axis), {}
+        self.check_dy(dy, cache.kept.shape)
+        return activations.softmax_gradient(dy, cache.kept, self.axis), {}
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """Nothing, and the softmax, if it runs over the last axis."""

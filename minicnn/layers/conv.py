@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.activations import NameOrFunction
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
@@ -18,7 +19,7 @@ class Conv2DCache(NamedTuple):
 
     x: Array
     y: Array | None
-    """The output, where there is an activation to go back through."""
+    """What the way back through the activation needs, if there is one: its output or input."""
 
 
 class Conv2D(Weighted):
@@ -51,7 +52,7 @@ class Conv2D(Weighted):
         kernel_size: int | Sequence[int],
         strides: int | Sequence[int] = (1, 1),
         padding: Padding = "valid",
-        activation: str | None = None,
+        activation: NameOrFunction | None = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",

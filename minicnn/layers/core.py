@@ -1,12 +1,12 @@
-"""The layers that compute little: Input, Rescaling, Flatten."""
+"""The layers that compute little: Input, Rescaling, Flatten, Reshape, Permute."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn.config import number
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
 from minicnn.shapes import Array, Shape
 
@@ -93,8 +93,8 @@ class Rescaling(Layer):
         return dy * float(self.scale), {}
 
 
-class FlattenCache(NamedTuple):
-    """What ``Flatten.backward`` needs: the shape of the images."""
+class ShapeCache(NamedTuple):
+    """What ``Flatten``, ``Reshape`` and ``Permute`` need to go back: the shape of x."""
 
     shape: Shape
 
@@ -112,12 +112,105 @@ class Flatten(Layer):
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, FlattenCache]:
+    ) -> tuple[Array, ShapeCache]:
         """(N, all the rest)."""
         x = self.check_input(x)
-        return x.reshape(len(x), *self.output_shape(x.shape[1:])), FlattenCache(x.shape)
+        return x.reshape(len(x), *self.output_shape(x.shape[1:])), ShapeCache(x.shape)
 
-    def backward(self, dy: Array, cache: FlattenCache) -> tuple[Array, Grads]:
+    def backward(self, dy: Array, cache: ShapeCache) -> tuple[Array, Grads]:
         """dy in the shape of x."""
         self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
         return dy.reshape(cache.shape), {}
+
+
+class Reshape(Layer):
+    """Give the numbers of each image another shape, in the same row-major order.
+
+    ``target_shape`` leaves out the batch axis; one of its sizes may be -1, whatever is
+    left over. Raises ``ShapeError`` when the numbers do not fill the shape.
+
+    >>> Reshape((-1, 2)).output_shape((4, 4))
+    (8, 2)
+    """
+
+    def __init__(self, target_shape: Sequence[int], name: str | None = None) -> None:
+        super().__init__(name)
+        if (
+            not isinstance(target_shape, tuple | list)
+            or not all(isinstance(n, int | np.integer) and (n > 0 or n == -1) for n in target_shape)
+            or list(target_shape).count(-1) > 1
+        ):
+            raise ConfigError(
+                f"{self.who}: expected target_shape as a tuple of whole numbers above 0, one of "
+                f"which may be -1, without the batch axis, got {target_shape!r}."
+            )
+        self.target_shape = target_shape
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """``target_shape``, with a number for -1."""
+        self.check_shape((None, *input_shape))
+        size = int(np.prod(input_shape))
+        known = int(np.prod([n for n in self.target_shape if n != -1]))
+        free = -1 in self.target_shape
+        if size % known if free else size != known:
+            raise ShapeError(
+                f"{self.who}: expected input that fills {tuple(self.target_shape)}, "
+                f"got {tuple(input_shape)}, which is {size} numbers."
+            )
+        return tuple(size // known if n == -1 else int(n) for n in self.target_shape)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ShapeCache]:
+        """x in the new shape."""
+        x = self.check_input(x)
+        return x.reshape(len(x), *self.output_shape(x.shape[1:])), ShapeCache(x.shape)
+
+    def backward(self, dy: Array, cache: ShapeCache) -> tuple[Array, Grads]:
+        """dy in the shape of x."""
+        self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
+        return dy.reshape(cache.shape), {}
+
+
+class Permute(Layer):
+    """Put the axes of each image in another order: axis i of y is axis dims[i] of x.
+
+    ``dims`` counts from 1, as the batch axis is 0 and stays where it is.
+
+    >>> Permute((3, 1, 2)).output_shape((28, 32, 3))
+    (3, 28, 32)
+    """
+
+    def __init__(self, dims: Sequence[int], name: str | None = None) -> None:
+        super().__init__(name)
+        if (
+            not isinstance(dims, tuple | list)
+            or not all(isinstance(i, int | np.integer) for i in dims)
+            or sorted(dims) != list(range(1, len(dims) + 1))
+        ):
+            raise ConfigError(
+                f"{self.who}: expected dims as a tuple of the numbers from 1 on, each once, "
+                f"such as (2, 1), got {dims!r}."
+            )
+        self.dims = dims
+
+    def expected_shape(self) -> ExpectedShape:
+        """As many axes as ``dims`` names."""
+        return tuple(f"axis {i}" for i in range(1, len(self.dims) + 1))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The input's sizes in the new order."""
+        self.check_shape((None, *input_shape))
+        return tuple(input_shape[i - 1] for i in self.dims)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ShapeCache]:
+        """x with its axes in the new order."""
+        x = self.check_input(x)
+        return x.transpose(0, *self.dims), ShapeCache(x.shape)
+
+    def backward(self, dy: Array, cache: ShapeCache) -> tuple[Array, Grads]:
+        """dy with its axes in the old order."""
+        self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
+        return dy.transpose(np.argsort((0, *self.dims))), {}

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.activations import NameOrFunction
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
@@ -18,7 +19,7 @@ class DenseCache(NamedTuple):
 
     x: Array
     y: Array | None
-    """The output, where there is an activation to go back through."""
+    """What the way back through the activation needs, if there is one: its output or input."""
 
 
 class Dense(Weighted):
@@ -37,7 +38,7 @@ class Dense(Weighted):
     def __init__(
         self,
         units: int,
-        activation: str | None = None,
+        activation: NameOrFunction | None = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",

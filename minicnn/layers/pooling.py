@@ -152,3 +152,54 @@ class GlobalAvgPool(Layer):
         n, h, w, c = cache.shape
         self.check_dy(dy, (n, *self.output_shape((h, w, c))))
         return np.broadcast_to(dy.reshape(n, 1, 1, c) / (h * w), cache.shape).copy(), {}
+
+
+class GlobalMaxPoolCache(NamedTuple):
+    """What ``GlobalMaxPool.backward`` needs."""
+
+    winner: Array
+    """Which pixel of an image won, counted in row-major order: (N, 1, C)."""
+    shape: Shape
+    """The shape of the images."""
+
+
+class GlobalMaxPool(Layer):
+    """y[n, c] = the maximum of x[n, :, :, c]; with ``keepdims``, y is (N, 1, 1, C).
+
+    Of several equal maxima the first in row-major order takes the gradient, as in
+    ``MaxPool`` (Keras on TensorFlow shares it out among them); NaN propagates.
+
+    >>> GlobalMaxPool().output_shape((8, 8, 64))
+    (64,)
+    """
+
+    axes = ("H", "W", "C")
+    keras_name = "GlobalMaxPooling2D"
+
+    def __init__(self, keepdims: bool = False, name: str | None = None) -> None:
+        super().__init__(name)
+        self.keepdims = keepdims
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(C,), or (1, 1, C)."""
+        self.check_shape((None, *input_shape))
+        return (1, 1, input_shape[-1]) if self.keepdims else (input_shape[-1],)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, GlobalMaxPoolCache]:
+        """The maximum of each channel."""
+        x = self.check_input(x)
+        n, h, w, c = x.shape
+        pixels = x.reshape(n, h * w, c)
+        winner = pixels.argmax(axis=1, keepdims=True)
+        y = np.take_along_axis(pixels, winner, axis=1)
+        return y.reshape(n, *self.output_shape((h, w, c))), GlobalMaxPoolCache(winner, x.shape)
+
+    def backward(self, dy: Array, cache: GlobalMaxPoolCache) -> tuple[Array, Grads]:
+        """dx: each dy at the pixel that won."""
+        n, h, w, c = cache.shape
+        self.check_dy(dy, (n, *self.output_shape((h, w, c))))
+        dx = np.zeros((n, h * w, c), dy.dtype)
+        np.put_along_axis(dx, cache.winner, dy.reshape(n, 1, c), axis=1)
+        return dx.reshape(cache.shape), {}

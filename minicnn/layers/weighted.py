@@ -16,7 +16,7 @@ class Weighted(Layer):
 
     def __init__(
         self,
-        activation: str | None,
+        activation: activations.NameOrFunction | None,
         use_bias: bool,
         kernel_initializer: str | Initializer,
         bias_initializer: str | Initializer,
@@ -25,10 +25,9 @@ class Weighted(Layer):
         name: str | None,
     ) -> None:
         super().__init__(name)
-        activations.get(self.who, activation)
         initializers.get(self.who, "kernel_initializer", kernel_initializer)
         initializers.get(self.who, "bias_initializer", bias_initializer)
-        self.activation = activation
+        self.activation = activations.name_of(self.who, activation)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -47,15 +46,16 @@ class Weighted(Layer):
             self.params["bias"] = bias(kernel_shape[-1:], rng, dtype)
 
     def activate(self, z: Array) -> tuple[Array, Array | None]:
-        """(y, what the cache keeps of it): y itself where there is an activation, else None."""
+        """(y, what the cache keeps): y or z, as the activation's gradient wants, else None."""
         if self.activation is None:
             return z, None
-        y = activations.get(self.who, self.activation).forward(z)
-        return y, y
+        return activations.get(self.who, self.activation).activate(z)
 
-    def back_through_activation(self, dy: Array, y: Array | None) -> Array:
+    def back_through_activation(self, dy: Array, kept: Array | None) -> Array:
         """The gradient with respect to z, from what ``activate`` kept."""
-        return dy if y is None else activations.get(self.who, self.activation).gradient(dy, y)
+        if kept is None:
+            return dy
+        return activations.get(self.who, self.activation).gradient(dy, kept)
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """The same layer without the activation, and the activation."""

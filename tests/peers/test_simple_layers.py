@@ -1,0 +1,252 @@
+"""Activations and the layers that came with them: the same numbers as Keras and PyTorch."""
+
+import numpy as np
+import pytest
+
+from minicnn import (
+    ELU,
+    GELU,
+    Cropping2D,
+    Dense,
+    GlobalMaxPool,
+    Input,
+    LayerNorm,
+    LeakyReLU,
+    Permute,
+    Reshape,
+    Sequential,
+    SiLU,
+    Softplus,
+    UpSampling2D,
+    ZeroPadding2D,
+    activations,
+    load_model,
+)
+from minicnn.activations import ACTIVATIONS
+
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def tf():
+    pytest.importorskip("keras", reason="Keras is not installed")
+    return pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+def gradient_in_keras(tf, function, x, dy):
+    """(y, dx) of a function of Keras'."""
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+        total = tf.reduce_sum(y * dy)
+    return y.numpy(), tape.gradient(total, x).numpy()
+
+
+CORNERS = np.array([-1e4, -6, -3, -0.0, 0, 3, 6, 1e4], np.float32)
+"""Where slopes change, and far out."""
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_in_keras(name, tf):
+    """Each activation gives Keras' outputs within 1e-5 and gradients within 1e-4."""
+    import keras
+
+    theirs = keras.activations.get(name)
+    x = np.concatenate([CORNERS, rng.standard_normal(92).astype("f4") * 4]).reshape(10, 10)
+    if name == "exponential":
+        x = np.clip(x, -20, 5)
+    if "softmax" in name:
+        x = x[1:]  # the row with 10,000 in it is tested without a peer
+    dy = rng.standard_normal(x.shape).astype("f4")
+    y, kept = ACTIVATIONS[name].activate(x)
+    dx = ACTIVATIONS[name].gradient(dy, kept)
+    expected, expected_dx = gradient_in_keras(tf, theirs, x, dy)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(dx, expected_dx, rtol=1e-4, atol=1e-4)
+
+
+LAYERS = [
+    (LeakyReLU(), (6,)),
+    (LeakyReLU(negative_slope=0.1), (3, 4)),
+    (ELU(), (6,)),
+    (ELU(alpha=0.4), (6,)),
+    (GELU(), (6,)),
+    (SiLU(), (6,)),
+    (Softplus(), (6,)),
+    (Dense(4, activation=activations.gelu), (6,)),
+    (LayerNorm(), (4, 5, 3)),
+    (LayerNorm(axis=2, epsilon=1e-5), (4, 5, 3)),
+    (LayerNorm(axis=(3, 1)), (4, 5, 3)),
+    (LayerNorm(axis=(-3, -2, -1), scale=False), (4, 5, 3)),
+    (Reshape((3, -1, 2)), (4, 6)),
+    (Permute((3, 1, 2)), (4, 5, 3)),
+    (ZeroPadding2D(), (4, 5, 3)),
+    (ZeroPadding2D(2), (4, 5, 3)),
+    (ZeroPadding2D((0, 2)), (4, 5, 3)),
+    (ZeroPadding2D(((1, 0), (2, 3))), (4, 5, 3)),
+    (Cropping2D(), (4, 5, 3)),
+    (Cropping2D(1), (4, 5, 3)),
+    (Cropping2D((1, 2)), (4, 5, 3)),
+    (Cropping2D(((1, 0), (2, 1))), (4, 5, 3)),
+    (UpSampling2D(), (4, 5, 3)),
+    (UpSampling2D((3, 1)), (4, 5, 3)),
+    (UpSampling2D(interpolation="bilinear"), (4, 5, 3)),
+    (UpSampling2D((3, 4), interpolation="bilinear"), (4, 5, 3)),
+    (UpSampling2D(3, interpolation="bilinear"), (1, 2, 3)),
+    (GlobalMaxPool(), (4, 5, 3)),
+    (GlobalMaxPool(keepdims=True), (4, 5, 3)),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=repr)
+def test_layer_in_keras(layer, shape, tf, tmp_path):
+    """A saved layer gives Keras' outputs within 1e-5 and gradients within 1e-4, and comes back."""
+    import keras
+
+    model = Sequential([Input(shape), type(layer).from_config(layer.get_config())], seed=0)
+    model.set_weights([a + rng.uniform(0.1, 0.5, a.shape) for a in model.get_weights()])
+    model.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    x = rng.standard_normal((6, *shape)).astype("f4")
+    y, caches = model.forward(x, training=True)
+    dy = rng.standard_normal(y.shape).astype("f4")
+    dx, grads = model.backward(dy, caches)
+    variables = theirs.trainable_variables
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        expected = theirs(inputs, training=True)
+        total = tf.reduce_sum(expected * dy)
+    found = tape.gradient(total, [inputs, *(v.value for v in variables)])
+    np.testing.assert_allclose(y, expected.numpy(), rtol=1e-5, atol=1e-5)
+    for ours, other in zip([dx, *grads.values()], found, strict=True):
+        np.testing.assert_allclose(ours, other.numpy(), rtol=1e-4, atol=1e-4)
+    theirs.save(tmp_path / "theirs.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "theirs.keras").predict(x), y)
+
+
+def compare_with_torch(torch, ours, theirs, x, rtol=1e-9):
+    """Our (y, dx) of x and PyTorch's, dx within rtol."""
+    y, back = ours(x)
+    dy = rng.standard_normal(y.shape)
+    tx = torch.tensor(x, requires_grad=True)
+    ty = theirs(tx)
+    ty.backward(torch.tensor(dy))
+    np.testing.assert_allclose(y, ty.detach().numpy(), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(back(dy), tx.grad.numpy(), rtol=rtol, atol=1e-9)
+
+
+IN_TORCH = {
+    "relu": "relu",
+    "relu6": "relu6",
+    "elu": "elu",
+    "selu": "selu",
+    "gelu": "gelu",
+    "silu": "silu",
+    "mish": "mish",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "hard_sigmoid": "hardsigmoid",
+    "hard_silu": "hardswish",
+}
+
+
+@pytest.mark.parametrize("name", IN_TORCH)
+def test_activation_in_torch(name, torch):
+    """Each activation that PyTorch has agrees with it in double precision, forward and back."""
+
+    def ours(x):
+        y, kept = ACTIVATIONS[name].activate(x)
+        return y, lambda dy: ACTIVATIONS[name].gradient(dy, kept)
+
+    far = [-1e4, -100.0, 100.0, 1e4]
+    x = np.concatenate([far, rng.standard_normal(100) * 4])
+    theirs = getattr(torch.nn.functional, IN_TORCH[name])
+    options = {"threshold": 100} if name == "softplus" else {}  # above it PyTorch gives x
+    rtol = 1e-7 if name == "hard_sigmoid" else 1e-9  # PyTorch's 1 / 6 is a float32 going back
+    compare_with_torch(torch, ours, lambda t: theirs(t, **options), x, rtol)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmaxes_in_torch(name, torch):
+    """Softmax and its logarithm agree with PyTorch's in double precision, forward and back."""
+
+    def ours(x):
+        y, kept = ACTIVATIONS[name].activate(x)
+        return y, lambda dy: ACTIVATIONS[name].gradient(dy, kept)
+
+    theirs = getattr(torch.nn.functional, name)
+    x = rng.standard_normal((20, 5)) * 30
+    compare_with_torch(torch, ours, lambda t: theirs(t, dim=-1), x)
+
+
+def images(theirs):
+    """A function of PyTorch's on images with the channels last."""
+    return lambda t: theirs(t.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+LAYERS_IN_TORCH = [
+    (LeakyReLU(), lambda f: lambda t: f.leaky_relu(t, 0.3)),
+    (ELU(alpha=0.4), lambda f: lambda t: f.elu(t, 0.4)),
+    (UpSampling2D((3, 2)), lambda f: images(lambda t: f.interpolate(t, scale_factor=(3, 2)))),
+    (
+        UpSampling2D((3, 2), interpolation="bilinear"),
+        lambda f: images(
+            lambda t: f.interpolate(t, scale_factor=(3, 2), mode="bilinear", align_corners=False)
+        ),
+    ),
+    (ZeroPadding2D(((1, 0), (2, 3))), lambda f: images(lambda t: f.pad(t, (2, 3, 1, 0)))),
+    (GlobalMaxPool(keepdims=True), lambda f: images(lambda t: f.adaptive_max_pool2d(t, 1))),
+]
+
+
+@pytest.mark.parametrize(("layer", "function"), LAYERS_IN_TORCH, ids=lambda value: repr(value)[:30])
+def test_layer_in_torch(layer, function, torch):
+    """Each layer that PyTorch has as a function agrees with it in double precision."""
+
+    def ours(x):
+        y, cache = layer.forward(x)
+        return y, lambda dy: layer.backward(dy, cache)[0]
+
+    x = rng.standard_normal((2, 4, 5, 3))
+    compare_with_torch(torch, ours, function(torch.nn.functional), x)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(-1, (3,)), ((2, 3), (5, 3)), ((1, 2, 3), (4, 5, 3))])
+def test_layer_norm_in_torch(axis, shape, torch):
+    """Layer normalization agrees with PyTorch in double precision, parameters included."""
+    layer = LayerNorm(axis, epsilon=1e-5)
+    layer.build((4, 5, 3), rng, "float64")
+    layer.params = {name: rng.standard_normal(shape) for name in layer.params}
+    x = rng.standard_normal((2, 4, 5, 3))
+    y, cache = layer.forward(x)
+    dy = rng.standard_normal(y.shape)
+    dx, grads = layer.backward(dy, cache)
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x, *layer.params.values())]
+    ty = torch.nn.functional.layer_norm(leaves[0], shape, *leaves[1:], eps=1e-5)
+    ty.backward(torch.tensor(dy))
+    np.testing.assert_allclose(y, ty.detach().numpy(), rtol=1e-9, atol=1e-9)
+    for ours, leaf in zip([dx, *grads.values()], leaves, strict=True):
+        np.testing.assert_allclose(ours, leaf.grad.numpy(), rtol=1e-9, atol=1e-9)
+
+
+def test_ties_of_global_max_pooling_elsewhere(tf, torch):
+    """With equal maxima PyTorch's first takes the gradient, as here; TensorFlow shares it out."""
+    x = np.array([[[[1.0], [7.0]], [[7.0], [7.0]]]])
+    layer = GlobalMaxPool(keepdims=True)
+    y, cache = layer.forward(x)
+    dx = layer.backward(np.ones_like(y), cache)[0]
+    tx = torch.tensor(x, requires_grad=True)
+    torch.nn.functional.adaptive_max_pool2d(tx.permute(0, 3, 1, 2), 1).sum().backward()
+    np.testing.assert_array_equal(dx, tx.grad.numpy())
+    _, shared = gradient_in_keras(tf, lambda t: tf.reduce_max(t, axis=(1, 2)), x, 1.0)
+    np.testing.assert_allclose(shared.ravel(), [0, 1 / 3, 1 / 3, 1 / 3])
