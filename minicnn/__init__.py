@@ -27,7 +27,7 @@ from minicnn.layers import (
     Softmax,
     Tanh,
 )
-from minicnn.optimizers import SGD, Adam
+from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
 from minicnn.threads import get_threads, set_threads
@@ -38,7 +38,9 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Activation",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "AveragePooling2D",
     "AvgPool",
     "AvgPool2D",
@@ -56,9 +58,12 @@ __all__ = [
     "Input",
     "InputLayer",
     "Layer",
+    "Lion",
     "MaxPool",
     "MaxPool2D",
     "MaxPooling2D",
+    "Nadam",
+    "RMSprop",
     "ReLU",
     "Rescaling",
     "Sequential",
