@@ -44,7 +44,7 @@ from minicnn.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
-from minicnn.optimizers import SGD, Adam
+from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
 from minicnn.threads import get_threads, set_threads
@@ -56,7 +56,9 @@ __all__ = [
     "GELU",
     "SGD",
     "Activation",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "AveragePooling2D",
     "AvgPool",
     "AvgPool2D",
@@ -81,10 +83,13 @@ __all__ = [
     "LayerNorm",
     "LayerNormalization",
     "LeakyReLU",
+    "Lion",
     "MaxPool",
     "MaxPool2D",
     "MaxPooling2D",
+    "Nadam",
     "Permute",
+    "RMSprop",
     "ReLU",
     "Rescaling",
     "Reshape",

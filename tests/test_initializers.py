@@ -1,11 +1,13 @@
 """Initializers draw from the distributions that Keras documents."""
 
+import inspect
+import json
 import math
 
 import numpy as np
 import pytest
 
-from minicnn import initializers
+from minicnn import Dense, Input, Sequential, initializers, load_model
 from minicnn.errors import ConfigError
 from minicnn.initializers import fans
 
@@ -84,6 +86,54 @@ def test_constants_and_dtypes():
     double = initializers.GlorotUniform()((5, 5), np.random.default_rng(1), "float64")
     assert (single.dtype, double.dtype) == (np.float32, np.float64)
     np.testing.assert_array_equal(single, double.astype(np.float32))
+
+
+DRAWING = [
+    name
+    for name, cls in initializers._BY_NAME.items()
+    if name.islower() and "seed" in inspect.signature(cls).parameters
+]
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_a_seed_gives_the_same_numbers_at_every_call(name):
+    """With a seed the model's generator is left alone, and a copy by config draws alike."""
+    make = type(initializers.get("test", "kernel_initializer", name))
+    one, other, model = make(seed=3), make(seed=4), np.random.default_rng(0)
+    first = one((4, 5), model)
+    assert model.bit_generator.state == np.random.default_rng(0).bit_generator.state
+    np.testing.assert_array_equal(first, one((4, 5), model))
+    assert (first != other((4, 5), model)).any()
+    config = json.loads(json.dumps(one.get_config()))
+    assert config["seed"] == 3
+    np.testing.assert_array_equal(first, make.from_config(config)((4, 5), model))
+    assert (make()((4, 5), model) != make()((4, 5), model)).any()
+
+
+def test_all_that_draw_take_a_seed():
+    """Zeros, ones and constants draw nothing; repr and config say the seed, if there is one."""
+    assert len(DRAWING) == 11
+    assert repr(initializers.HeNormal(seed=3)) == "HeNormal(seed=3)"
+    assert initializers.HeNormal(seed=3).get_config() == {"seed": 3}
+    assert initializers.HeNormal().get_config() == {"seed": None}
+    for seed in (-1, 0.5, "a", True):
+        with pytest.raises(ConfigError, match="HeNormal: expected seed as a whole number of 0 or"):
+            initializers.HeNormal(seed=seed)
+
+
+def test_a_seeded_layer_starts_alike_in_every_model(tmp_path):
+    """A layer's seeded kernel does not depend on the model's seed, and survives a file."""
+    first, second = (
+        Sequential(
+            [Input((4,)), Dense(3, kernel_initializer=initializers.HeNormal(seed=5))], seed=s
+        )
+        for s in (0, 1)
+    )
+    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
+    first.save(tmp_path / "m.keras")
+    layer = load_model(tmp_path / "m.keras").layers[-1]
+    again = initializers.get("Dense", "kernel_initializer", layer.kernel_initializer)
+    assert repr(again) == "HeNormal(seed=5)"
 
 
 def test_fans():

@@ -5,10 +5,39 @@ import math
 import numpy as np
 import pytest
 
-from minicnn import SGD, Adam
+from minicnn import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Dense,
+    Input,
+    Lion,
+    Nadam,
+    RMSprop,
+    Sequential,
+    load_model,
+)
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.optimizers import get
+from minicnn.optimizers import base, get
 from minicnn.optimizers.schedules import CosineDecay
+
+RULES = [
+    (SGD, {"learning_rate": 0.1}),
+    (SGD, {"learning_rate": 0.1, "momentum": 0.5}),
+    (SGD, {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True}),
+    (Adam, {"learning_rate": 0.1}),
+    (Adam, {"learning_rate": 0.1, "amsgrad": True}),
+    (AdamW, {"learning_rate": 0.1}),
+    (RMSprop, {"learning_rate": 0.01}),
+    (RMSprop, {"learning_rate": 0.01, "momentum": 0.5}),
+    (RMSprop, {"learning_rate": 0.01, "momentum": 0.5, "centered": True}),
+    (Nadam, {"learning_rate": 0.1}),
+    (Lion, {"learning_rate": CosineDecay(0.05, 500)}),
+    (Adagrad, {"learning_rate": 0.5}),
+]
+"""Every rule, with a rate that suits a bowl whose sides are a few units high."""
+IDS = [f"{cls.__name__}-{'-'.join(list(arguments)[1:])}" for cls, arguments in RULES]
 
 
 def run(optimizer, gradients, start=1.0):
@@ -50,11 +79,120 @@ def test_adam():
     assert run(Adam(0.01, epsilon=0.5), [2.0, -0.5]) == pytest.approx(w, rel=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, momentum=0.9), Adam(0.1)])
-def test_quadratic_bowl(optimizer):
+def test_amsgrad():
+    """AMSGrad divides by the root of the largest v so far."""
+    w, m, v, largest = 1.0, 0.0, 0.0, 0.0
+    for t, g in ((1, 2.0), (2, 0.0), (3, 0.1)):
+        m = 0.9 * m + 0.1 * g
+        v = 0.5 * v + 0.5 * g * g
+        largest = max(largest, v)
+        w -= 0.01 * math.sqrt(1 - 0.5**t) / (1 - 0.9**t) * m / (math.sqrt(largest) + 0.5)
+    assert largest > v
+    optimizer = Adam(0.01, beta_2=0.5, epsilon=0.5, amsgrad=True)
+    assert run(optimizer, [2.0, 0.0, 0.1]) == pytest.approx(w, rel=1e-12)
+
+
+def test_adamw():
+    """AdamW takes w * 0.004 * lr away before a first step of Adam, which is lr itself."""
+    assert run(AdamW(0.1, epsilon=0.0), [2.0]) == pytest.approx(1 - 0.1 * 0.004 - 0.1, rel=1e-12)
+
+
+def test_rmsprop():
+    """Two steps with momentum, epsilon inside the root."""
+    v1, v2 = 0.1 * 4.0, 0.9 * 0.4 + 0.1 * 9.0
+    m1 = 0.01 * 2.0 / math.sqrt(v1 + 0.5)
+    m2 = 0.8 * m1 + 0.01 * 3.0 / math.sqrt(v2 + 0.5)
+    assert run(RMSprop(0.01, epsilon=0.5), [2.0]) == pytest.approx(1 - m1, rel=1e-12)
+    optimizer = RMSprop(0.01, momentum=0.8, epsilon=0.5)
+    assert run(optimizer, [2.0, 3.0]) == pytest.approx(1 - m1 - m2, rel=1e-12)
+
+
+def test_rmsprop_centered():
+    """Centered, the square of the mean gradient is taken from the mean square."""
+    expected = 1 - 0.01 * 2.0 / math.sqrt(0.1 * 4.0 - 0.2**2 + 0.5)
+    assert run(RMSprop(0.01, epsilon=0.5, centered=True), [2.0]) == pytest.approx(expected)
+
+
+def test_nadam():
+    """Two steps of Nadam, with the momentum schedule of Keras."""
+    w, m, v, product = 1.0, 0.0, 0.0, 1.0
+    for t, g in ((1, 2.0), (2, -0.5)):
+        u, u_next = (0.9 * (1 - 0.5 * 0.96**i) for i in (t, t + 1))
+        product *= u
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g * g
+        ahead = u_next * m / (1 - product * u_next) + (1 - u) * g / (1 - product)
+        w -= 0.01 * ahead / (math.sqrt(v / (1 - 0.999**t)) + 0.5)
+    assert run(Nadam(0.01, epsilon=0.5), [2.0, -0.5]) == pytest.approx(w, rel=1e-12)
+
+
+def test_lion():
+    """A step goes by the sign of beta_1 m + (1 - beta_1) g, and m is kept with beta_2."""
+    assert run(Lion(0.1), [2.0]) == pytest.approx(0.9)
+    assert run(Lion(0.1, beta_2=0.5), [2.0, -8.0]) == pytest.approx(0.8)  # 0.9 * 1 > 0.1 * 8
+    assert run(Lion(0.1, beta_2=0.5), [2.0, -10.0]) == pytest.approx(1.0)  # 0.9 * 1 < 0.1 * 10
+    # m is 1, then -3.5, and 0.9 * 3.5 > 0.1 * 30
+    assert run(Lion(0.1, beta_2=0.5), [2.0, -8.0, 30.0]) == pytest.approx(0.9)
+
+
+def test_adagrad():
+    """The sum of squares starts at 0.1, and epsilon is inside the root."""
+    expected = 1 - 0.1 * 2 / math.sqrt(4.1 + 0.5) + 0.1 * 1 / math.sqrt(5.1 + 0.5)
+    assert run(Adagrad(0.1, epsilon=0.5), [2.0, -1.0]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_decay_comes_before_the_update():
+    """The decay is of the weight before its step, at the rate of that step."""
+    optimizer = SGD(CosineDecay(1.0, decay_steps=2), weight_decay=0.25)
+    assert run(optimizer, [1.0, 2.0], start=4.0) == pytest.approx(
+        (4 - 4 * 0.25 - 1) - 2 * 0.25 * 0.5 - 0.5 * 2
+    )
+
+
+def test_decay_can_be_excluded():
+    """Parameters whose name contains one of the strings do not decay."""
+    optimizer = SGD(0.5, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "norm"])
+    params = {name: np.ones(1) for name in ("dense.kernel", "dense.bias", "norm_1.gamma")}
+    optimizer.step(params, {name: np.zeros(1) for name in params})
+    assert [float(value[0]) for value in params.values()] == [0.75, 1, 1]
+    with pytest.raises(ConfigError, match="SGD: expected var_names as a list of names, got 'bias'"):
+        optimizer.exclude_from_weight_decay(var_names="bias")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "a", "b"),
+    [
+        ({}, [3, 4], [0, -12]),
+        ({"clipnorm": 1.0}, [0.6, 0.8], [0, -1]),
+        ({"clipnorm": 5.0}, [3, 4], [0, -5]),
+        ({"clipvalue": 3.5}, [3, 3.5], [0, -3.5]),
+        ({"global_clipnorm": 1.3}, [0.3, 0.4], [0, -1.2]),
+        ({"global_clipnorm": 13.0}, [3, 4], [0, -12]),
+    ],
+)
+def test_clipping(arguments, a, b):
+    """Norms of 5, 12 and together 13 are cut to the limit, and the gradients given stay."""
+    grads = {"a": np.array([3.0, 4.0]), "b": np.array([0.0, -12.0])}
+    params = {name: np.zeros(2) for name in grads}
+    SGD(1.0, **arguments).step(params, grads)
+    np.testing.assert_allclose(params["a"], -np.array(a), rtol=1e-15)
+    np.testing.assert_allclose(params["b"], -np.array(b), rtol=1e-15)
+    assert (grads["a"].tolist(), grads["b"].tolist()) == ([3, 4], [0, -12])
+
+
+def test_clipping_leaves_a_gradient_of_zero():
+    """A gradient of norm 0 is no division by it."""
+    for arguments in ({"clipnorm": 1.0}, {"global_clipnorm": 1.0}):
+        assert run(SGD(1.0, **arguments), [0.0]) == 1
+
+
+@pytest.mark.parametrize(("cls", "arguments"), RULES, ids=IDS)
+def test_quadratic_bowl(cls, arguments):
     """Each finds the bottom of a bowl, without changing the gradients or the dtype."""
+    optimizer = cls(**arguments)
     params = {"a": np.full((2, 2), 3.0, np.float32), "b": np.full(1, -2.0, np.float32)}
-    for _ in range(300):
+    for _ in range(500):
         grads = {name: 2 * value for name, value in params.items()}
         kept = {name: grad.copy() for name, grad in grads.items()}
         optimizer.step(params, grads)
@@ -75,32 +213,57 @@ def test_learning_rate_can_be_set():
     assert params["w"][0] == pytest.approx(-0.11)
 
 
-def test_cosine_decay():
-    """The rate follows half a cosine to alpha times its start, after a straight climb."""
-    rate = CosineDecay(0.4, decay_steps=8, alpha=0.25)
-    assert [rate(s) for s in (0, 4, 8, 100)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
-    rate = CosineDecay(0.0, decay_steps=10, warmup_target=1.0, warmup_steps=4)
-    assert [rate(s) for s in (0, 2, 4, 9, 14, 50)] == pytest.approx([0, 0.5, 1, 0.5, 0, 0])
-
-
-def test_a_schedule_starts_at_step_zero():
-    """The first step is taken at the schedule's value for step 0, as in Keras."""
-    optimizer = SGD(CosineDecay(1.0, decay_steps=2))
-    assert run(optimizer, [1.0, 1.0, 1.0], start=0.0) == pytest.approx(-1.5)
-
-
-def test_state_round_trip():
+@pytest.mark.parametrize(("cls", "arguments"), RULES, ids=IDS)
+def test_state_round_trip(cls, arguments):
     """An optimizer that takes over another's state goes on with the same numbers."""
-    for make in (lambda: Adam(0.01), lambda: SGD(0.1, momentum=0.5), lambda: SGD(0.1)):
-        first, second, rng = make(), make(), np.random.default_rng(0)
-        params = {"a": rng.standard_normal(3), "b": rng.standard_normal((2, 2))}
+    first, second, rng = cls(**arguments), cls(**arguments), np.random.default_rng(0)
+    params = {"a": rng.standard_normal(3), "b": rng.standard_normal((2, 2))}
+    for _ in range(2):
         first.step(params, {name: value + 1 for name, value in params.items()})
-        second.set_state(params, [value.copy() for value in first.get_state(params)])
-        twin = {name: value.copy() for name, value in params.items()}
-        first.step(params, {name: np.ones_like(value) for name, value in params.items()})
-        second.step(twin, {name: np.ones_like(value) for name, value in twin.items()})
-        for name in params:
-            np.testing.assert_array_equal(params[name], twin[name])
+    second.set_state(params, [value.copy() for value in first.get_state(params)])
+    twin = {name: value.copy() for name, value in params.items()}
+    first.step(params, {name: np.ones_like(value) for name, value in params.items()})
+    second.step(twin, {name: np.ones_like(value) for name, value in twin.items()})
+    for name in params:
+        np.testing.assert_array_equal(params[name], twin[name])
+    for one, other in zip(first.get_state(params), second.get_state(twin), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("cls", "arguments"), RULES, ids=IDS)
+def test_a_saved_model_trains_on_to_the_same_bits(cls, arguments, tmp_path):
+    """A model read back has the optimizer's arguments and state, and trains on alike."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 3)), rng.integers(0, 2, 8)
+    model = Sequential([Input((3,)), Dense(2, activation="softmax")], seed=0)
+    model.compile(cls(**arguments, global_clipnorm=0.5), "sparse_categorical_crossentropy")
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    for one in (model, again):
+        one.fit(x, y, batch_size=4, epochs=2, verbose=0)
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "order"),
+    [
+        (Adam(), "am av bm bv"),
+        (Adam(amsgrad=True), "am av bm bv ah bh"),
+        (RMSprop(momentum=0.9, centered=True), "av bv am bm ag bg"),
+        (RMSprop(centered=True), "av bv ag bg"),
+    ],
+)
+def test_the_order_of_keras_files(optimizer, order):
+    """Slots stand as in Keras' files: side by side, or each kind for all parameters."""
+    letters = {"m": "momentum", "v": "velocity", "h": "velocity_hat", "g": "average_gradient"}
+    params = {"a": np.zeros(1), "b": np.zeros(1)}
+    optimizer.step(params, {"a": np.ones(1), "b": np.ones(1)})
+    expected = [optimizer.slots[slot[0]][letters[slot[1]]] for slot in order.split()]
+    for slot, other in zip(optimizer.get_state(params)[2:], expected, strict=True):
+        assert slot is other
 
 
 def test_mistakes_are_explained():
@@ -111,20 +274,66 @@ def test_mistakes_are_explained():
         lambda: SGD(float("nan")),
         lambda: SGD(momentum=1.0),
         lambda: SGD(nesterov=True),
+        lambda: SGD(weight_decay=-0.1),
+        lambda: SGD(clipnorm=0),
+        lambda: SGD(clipvalue="a"),
+        lambda: SGD(global_clipnorm=-1),
+        lambda: SGD(clipnorm=1.0, clipvalue=1.0),
         lambda: Adam(beta_1=1.0),
         lambda: Adam(epsilon=-1),
-        lambda: CosineDecay(0.1, 0),
+        lambda: AdamW(weight_decay=None),
+        lambda: RMSprop(rho=1.0),
+        lambda: RMSprop(momentum=-0.1),
+        lambda: Nadam(beta_2=1.0),
+        lambda: Lion(beta_1=0.0),
+        lambda: Adagrad(initial_accumulator_value=-1),
     ):
-        with pytest.raises(ConfigError, match=r"(SGD|Adam|CosineDecay): expected .* got"):
+        with pytest.raises(ConfigError, match=r"^[A-Z]\w+: expected .* got"):
             call()
+    with pytest.raises(ConfigError, match=r"one of clipnorm.*got clipvalue and global_clipnorm"):
+        Adam(clipvalue=1.0, global_clipnorm=1.0)
     params = {"w": np.ones(2), "v": np.ones(2)}
     with pytest.raises(ConfigError, match="known parameters, got 'u'"):
         SGD(0.1).step(params, {"w": np.ones(2), "u": np.ones(2)})
     with pytest.raises(ShapeError, match=r"shape \(2,\) for 'v', got \(3,\)"):
         SGD(0.1).step(params, {"w": np.ones(2), "v": np.ones(3)})
+    optimizer = SGD(0.1)
+    optimizer.learning_rate = None
+    with pytest.raises(ConfigError, match="SGD: expected learning_rate as a number"):
+        optimizer.step(params, {"w": np.ones(2)})
+    assert optimizer.iterations == 0
     assert params["w"].tolist() == [1, 1]
-    with pytest.raises(ConfigError, match="one of adam, sgd; got 'rmsprop'"):
-        get("Sequential", "rmsprop")
+
+
+def test_optimizers_have_keras_names():
+    """Keras' names in small letters stand for the classes, and another lists them."""
+    for name in ("adagrad", "adam", "adamw", "lion", "nadam", "rmsprop", "sgd"):
+        assert type(get("Sequential", name)).__name__.lower() == name
+    with pytest.raises(
+        ConfigError,
+        match=r"one of adagrad, adam, adamw, lion, nadam, rmsprop, sgd; got 'rmspop'.*'rmsprop'",
+    ):
+        get("Sequential", "rmspop")
+
+
+@pytest.mark.parametrize(("cls", "arguments"), RULES, ids=IDS)
+@pytest.mark.parametrize("clip", [{"clipnorm": 3.0}, {"clipvalue": 0.5}, {"global_clipnorm": 4.0}])
+def test_pieces_make_the_same_bits_as_the_whole(cls, arguments, clip, monkeypatch):
+    """Cut into pieces of 7, a parameter is updated as at once, clipped by its whole norm."""
+    rng = np.random.default_rng(0)
+    start = {"w": rng.standard_normal((10, 10)), "b": rng.standard_normal(10)}
+    gradients = [{n: rng.standard_normal(p.shape) for n, p in start.items()} for _ in range(3)]
+    results = []
+    for piece in (base.PIECE, 7):
+        monkeypatch.setattr(base, "PIECE", piece)
+        params = {name: value.copy() for name, value in start.items()}
+        optimizer = cls(**arguments, **clip)
+        optimizer.weight_decay = 0.1
+        for grads in gradients:
+            optimizer.step(params, grads)
+        results.append([*params.values(), *optimizer.get_state(params)])
+    for whole, pieces in zip(*results, strict=True):
+        np.testing.assert_array_equal(whole, pieces)
 
 
 def test_large_parameters_are_updated_in_pieces_to_the_same_bits():
@@ -153,3 +362,14 @@ def test_an_optimizer_of_one_s_own_sees_whole_parameters():
     params = {"w": np.zeros(100_000)}
     Normed(1.0).step(params, {"w": np.ones(100_000)})
     assert np.linalg.norm(params["w"]) == pytest.approx(1)
+
+
+def test_an_optimizer_of_one_s_own_is_clipped_and_decays():
+    """Clipping and decay come with the base class, to an optimizer that has only ``update``."""
+
+    class Plain(base.Optimizer):
+        def update(self, param, grad, slots):
+            param -= self.rate * grad
+
+    optimizer = Plain(0.5, weight_decay=0.5, clipvalue=1.0)
+    assert run(optimizer, [3.0]) == 1 - 0.25 - 0.5

@@ -1,15 +1,21 @@
-"""The optimizers."""
+"""The optimizers; rate, clipping and weight decay, which all of them have, are in base.py."""
 
 from typing import Any
 
-from minicnn.config import by_name, find
-from minicnn.optimizers.adam import Adam
+from minicnn.config import find
+from minicnn.optimizers.adagrad import Adagrad
+from minicnn.optimizers.adam import Adam, AdamW
 from minicnn.optimizers.base import Optimizer
+from minicnn.optimizers.lion import Lion
+from minicnn.optimizers.nadam import Nadam
+from minicnn.optimizers.rmsprop import RMSprop
 from minicnn.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer", "get"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "Optimizer", "RMSprop", "get"]
 
-_BY_NAME = by_name((Adam, SGD))
+_CLASSES = (Adagrad, Adam, AdamW, Lion, Nadam, RMSprop, SGD)
+_BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__.lower(), cls.__name__)}
+"""Keras writes these in small letters without underscores: "rmsprop", "adamw"."""
 
 
 def get(who: str, value: Any) -> Optimizer:

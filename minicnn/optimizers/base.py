@@ -1,7 +1,8 @@
 """The optimizer: one rule that turns a gradient into a step, applied to every parameter."""
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,10 +22,23 @@ PIECE = 32_768
 class Optimizer(Configurable):
     """Moves parameters against their gradients, in place.
 
-    ``step(params, grads)`` counts one iteration and calls ``update`` for every
-    gradient. What an optimizer remembers of a parameter, such as its momentum, lies
-    in ``slots[name]`` and starts at 0. ``learning_rate`` is a number, which may be set at
-    any time, or a schedule.
+    ``step(params, grads)`` counts one iteration and does for every gradient, as Keras does:
+
+        clip      g *= clipnorm / max(|g|, clipnorm)                    with clipnorm
+                  g *= global_clipnorm / max(|all g|, global_clipnorm)  with global_clipnorm
+                  g = min(max(g, -clipvalue), clipvalue)                with clipvalue
+        decay     w -= w * weight_decay * lr                            with weight_decay
+        update    the rule of the class
+
+    where |g| is the root of the sum of squares, and ``grads`` itself is never changed. At
+    most one of the three clips may be given: ``ConfigError``. What an optimizer remembers of
+    a parameter, such as its momentum, lies in ``slots[name]`` and starts at ``slot_start``.
+    ``learning_rate`` is a number, which may be set at any time, or a schedule.
+
+    >>> params = {"w": np.array([3.0, 4.0])}
+    >>> SGD(1.0, clipnorm=1.0).step(params, {"w": np.array([3.0, 4.0])})
+    >>> params["w"].round(6).tolist()
+    [2.4, 3.2]
     """
 
     keras_module = "keras.optimizers"
@@ -32,20 +46,72 @@ class Optimizer(Configurable):
     slot_names: tuple[str, ...] = ()
     """What this optimizer remembers of a parameter, in the order of Keras' files."""
 
+    separate_slots: tuple[str, ...] = ()
+    """Those of ``slot_names`` that Keras' files hold each by itself, for all parameters, behind
+    the others, which stand together, parameter after parameter."""
+
+    slot_start: float = 0.0
+    """The number that slots start with."""
+
     elementwise: ClassVar[bool] = False
     """Whether ``update`` treats each number by itself: large parameters then come in pieces that
     fit the cache, on all threads. It is not inherited by a class with an ``update`` of its own."""
 
-    def __init__(self, learning_rate: float | Schedule) -> None:
+    def __init__(
+        self,
+        learning_rate: float | Schedule,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        who = type(self).__name__
         self.learning_rate: float | Schedule
         if isinstance(learning_rate, Schedule | Mapping):
-            self.learning_rate = schedules.get(type(self).__name__, learning_rate)
+            self.learning_rate = schedules.get(who, learning_rate)
         else:
             self.learning_rate = self._number("learning_rate", learning_rate)
+        if weight_decay is not None:
+            number(who, "weight_decay", weight_decay, least=0)
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        given = {name: value for name, value in clips.items() if value is not None}
+        for name, value in given.items():
+            number(who, name, value, above=0)
+        if len(given) > 1:
+            raise ConfigError(
+                f"{who}: expected one of clipnorm, clipvalue and global_clipnorm, "
+                f"got {' and '.join(given)}."
+            )
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.rate = 0.0
+        """The learning rate of the step under way."""
         self.iterations = 0
         self.owner: object = None
         """The model that this optimizer trains: what it remembers is of that one's parameters."""
         self.slots: dict[str, Slots] = {}
+        self._undecayed: tuple[str, ...] = ()
+
+    def exclude_from_weight_decay(self, *, var_names: Iterable[str]) -> None:
+        """Leave parameters whose name contains one of ``var_names`` out of the weight decay.
+
+        A name is that in ``model.params``, such as "conv2d_1.kernel". A later call replaces the
+        names, and a saved model does not keep them, as in Keras.
+
+        >>> optimizer = SGD(0.1, weight_decay=0.5)
+        >>> optimizer.exclude_from_weight_decay(var_names=["bias"])
+        >>> params = {"dense.kernel": np.ones(1), "dense.bias": np.ones(1)}
+        >>> optimizer.step(params, {name: np.zeros(1) for name in params})
+        >>> params["dense.kernel"].tolist(), params["dense.bias"].tolist()
+        ([0.95], [1.0])
+        """
+        if isinstance(var_names, str):
+            raise ConfigError(
+                f"{type(self).__name__}: expected var_names as a list of names, got {var_names!r}."
+            )
+        self._undecayed = tuple(var_names)
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
         """Update every parameter that has a gradient.
@@ -62,19 +128,60 @@ class Optimizer(Configurable):
                     f"{who}: expected a gradient of shape {params[name].shape} for {name!r}, "
                     f"got {grad.shape}."
                 )
+        self.rate = self._rate_of(self.iterations)
         self.iterations += 1
+        self.begin_step()
+        scales = self._scales(grads)
         pieces = [
-            piece
+            (self._decay(name), scales[name], *piece)
             for name, grad in grads.items()
             for piece in self._pieces(params[name], grad, self.slots_of(name, params[name]))
         ]
 
         def work(first: int, last: int) -> None:
-            for piece in pieces[first:last]:
-                self.update(*piece)
+            for decay, scale, param, grad, slots in pieces[first:last]:
+                if decay:
+                    param -= param * decay
+                self.update(param, self._clipped(grad, scale), slots)
 
         cost = 3 * sum(grad.size for grad in grads.values()) if self._by_pieces else 0
         threads.shards(len(pieces), work, cost)
+
+    def begin_step(self) -> None:
+        """What is to be done once in a step, before its updates: nothing here."""
+
+    def _rate_of(self, step: int) -> float:
+        """The learning rate of a step, which may be anything that a user's schedule gives."""
+        rate: Any = self.learning_rate
+        what = "learning_rate"
+        if isinstance(rate, Schedule):
+            what = f"{type(rate).__name__}({step})"
+            rate = rate(step)
+        if isinstance(rate, np.ndarray) and rate.ndim == 0:
+            rate = rate[()]
+        return self._number(what, rate)
+
+    def _decay(self, name: str) -> float:
+        """The share of a parameter that a step takes away."""
+        if self.weight_decay is None or any(part in name for part in self._undecayed):
+            return 0.0
+        return self.weight_decay * self.rate
+
+    def _scales(self, grads: Mapping[str, Array]) -> dict[str, float]:
+        """What each gradient is multiplied by to clip its norm."""
+        if self.clipnorm is not None:
+            limit = self.clipnorm
+            return {name: limit / max(_norm(grad), limit) for name, grad in grads.items()}
+        scale = 1.0
+        if self.global_clipnorm is not None:
+            norm = math.hypot(*(_norm(grad) for grad in grads.values()))
+            scale = self.global_clipnorm / max(norm, self.global_clipnorm)
+        return dict.fromkeys(grads, scale)
+
+    def _clipped(self, grad: Array, scale: float) -> Array:
+        if self.clipvalue is not None:
+            return np.clip(grad, -self.clipvalue, self.clipvalue)
+        return grad if scale == 1 else grad * scale
 
     @property
     def _by_pieces(self) -> bool:
@@ -97,20 +204,12 @@ class Optimizer(Configurable):
         """Change ``param`` and its slots in place."""
         raise TypeError(f"{type(self).__name__} defines no update(param, grad, slots).")
 
-    @property
-    def rate(self) -> float:
-        """The learning rate of the step under way."""
-        if isinstance(self.learning_rate, Schedule):
-            return self.learning_rate(self.iterations - 1)
-        return self.learning_rate
-
     def get_state(self, params: Mapping[str, Array]) -> list[Array]:
         """What Keras' files keep: iterations, rate if it is a number, each parameter's slots."""
-        slots = [self.slots_of(name, param) for name, param in params.items()]
         counters = [np.asarray(self.iterations, np.int64)]
         if not isinstance(self.learning_rate, Schedule):
             counters.append(np.asarray(self.learning_rate, np.float32))
-        return counters + [slot[name] for slot in slots for name in self.slot_names]
+        return counters + self._slots_in_order(params)
 
     def set_state(self, params: Mapping[str, Array], state: Sequence[Array]) -> None:
         """Take over what ``get_state`` gave, for parameters of the same shapes."""
@@ -119,17 +218,31 @@ class Optimizer(Configurable):
                 f"{type(self).__name__}: expected iterations of 0 or more, got {state[0]}."
             )
         self.iterations = int(state[0])
-        values = iter(state[1 if isinstance(self.learning_rate, Schedule) else 2 :])
-        for name, param in params.items():
-            for slot in self.slots_of(name, param).values():
-                slot[...] = next(values)
+        values = state[1 if isinstance(self.learning_rate, Schedule) else 2 :]
+        for slot, value in zip(self._slots_in_order(params), values, strict=True):
+            slot[...] = value
+
+    def _slots_in_order(self, params: Mapping[str, Array]) -> list[Array]:
+        together = tuple(name for name in self.slot_names if name not in self.separate_slots)
+        return [
+            self.slots_of(name, param)[slot]
+            for group in (together, *((slot,) for slot in self.separate_slots))
+            for name, param in params.items()
+            for slot in group
+        ]
 
     def slots_of(self, name: str, param: Array) -> Slots:
         """What is remembered of a parameter, made at its first step."""
         if name not in self.slots:
-            self.slots[name] = {slot: np.zeros_like(param) for slot in self.slot_names}
+            self.slots[name] = {
+                slot: np.full_like(param, self.slot_start) for slot in self.slot_names
+            }
         return self.slots[name]
 
     def _number(self, argument: str, value: float, below: float | None = None) -> float:
         number(type(self).__name__, argument, value, least=0, below=below)
         return float(value)
+
+
+def _norm(grad: Array) -> float:
+    return float(np.linalg.norm(grad))
