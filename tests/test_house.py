@@ -17,9 +17,9 @@ PACKAGE = Path(minicnn.__file__).parent
 CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
 FLOORS = [
-    ["errors", "config", "shapes", "initializers", "activations", "metrics"],
+    ["errors", "config", "shapes", "initializers", "activations"],
     ["kernels", "data", "files", "shares", "threads", "blas", "console"],
-    ["layers", "losses", "optimizers"],
+    ["layers", "losses", "metrics", "optimizers"],
     ["training", "memory_use", "summary"],
     ["sequential", "saving"],
     ["applications", "plots", "testing", "cli", "__main__", "__init__"],
