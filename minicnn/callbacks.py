@@ -333,10 +333,11 @@ class CSVLogger(Callback):
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     log = CSVLogger(f"{folder}/log.csv")
-    ...     log.on_train_begin({}), log.on_epoch_end(0, {"loss": 0.5}), log.on_train_end({})
-    ...     open(f"{folder}/log.csv").read()
-    (None, None, None)
-    'epoch,loss\\n0,0.5\\n'
+    ...     log.on_train_begin({})
+    ...     log.on_epoch_end(0, {"loss": 0.5})
+    ...     log.on_train_end({})
+    ...     log.filename.read_text().splitlines()
+    ['epoch,loss', '0,0.5']
     """
 
     def __init__(

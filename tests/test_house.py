@@ -17,19 +17,11 @@ PACKAGE = Path(minicnn.__file__).parent
 CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
 FLOORS = [
-    ["errors", "config", "shapes", "initializers", "regularizers", "activations", "metrics"],
+    ["errors", "config", "shapes", "initializers", "regularizers", "activations"],
     ["kernels", "data", "files", "shares", "threads", "blas", "console"],
-    ["layers", "losses", "optimizers"],
-    [
-        "training",
-        "inference",
-        "history",
-        "hooks",
-        "callbacks",
-        "model_files",
-        "memory_use",
-        "summary",
-    ],
+    ["layers", "losses", "metrics", "optimizers"],
+    ["training", "inference", "history", "hooks", "callbacks", "model_files"],
+    ["memory_use", "summary"],
     ["sequential", "saving"],
     ["applications", "plots", "testing", "cli", "__main__", "__init__"],
 ]

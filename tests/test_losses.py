@@ -9,9 +9,17 @@ from minicnn.activations import sigmoid, softmax
 from minicnn.errors import ConfigError, DataError
 from minicnn.losses import (
     BinaryCrossentropy,
+    BinaryFocalCrossentropy,
     CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalHinge,
+    Hinge,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
     MeanSquaredError,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
     get,
 )
 from minicnn.testing import numeric_gradient
@@ -42,6 +50,28 @@ CASES = {
         rng.integers(0, 3, (2, 2, 2)),
         rng.standard_normal((2, 2, 2, 3)),
     ),
+    "sparse per pixel, some ignored": (
+        SparseCategoricalCrossentropy(ignore_class=255),
+        np.array([[[0, 255], [1, 2]], [[255, 255], [2, 0]]]),
+        softmax(rng.standard_normal((2, 2, 2, 3))),
+    ),
+    "mae": (MeanAbsoluteError(), ONE_HOT, LOGITS),
+    "huber": (Huber(0.7), ONE_HOT, 2 * LOGITS),
+    "hinge": (Hinge(), BITS, LOGITS),
+    "squared hinge": (SquaredHinge(), BITS, LOGITS),
+    "categorical hinge": (CategoricalHinge(), ONE_HOT, LOGITS),
+    "binary focal": (BinaryFocalCrossentropy(), BITS, sigmoid(LOGITS)),
+    "binary focal logits": (
+        BinaryFocalCrossentropy(True, 0.3, 0.5, from_logits=True, label_smoothing=0.1),
+        BITS,
+        LOGITS,
+    ),
+    "categorical focal": (CategoricalFocalCrossentropy(), ONE_HOT, softmax(LOGITS) * 1.2),
+    "categorical focal logits": (
+        CategoricalFocalCrossentropy((0.1, 0.2, 0.3, 0.4), 1.5, True, label_smoothing=0.1),
+        ONE_HOT,
+        LOGITS,
+    ),
 }
 
 
@@ -49,8 +79,12 @@ CASES = {
 def test_gradient_is_that_of_the_loss(name):
     """The gradient is what central differences of the loss give, and keeps the dtype."""
     loss, y_true, y_pred = CASES[name]
-    numeric = numeric_gradient(lambda p: loss(y_true, p), y_pred)
-    np.testing.assert_allclose(loss.gradient(y_true, y_pred), numeric, rtol=1e-6, atol=1e-9)
+    one_each = np.linspace(0, 2, len(y_pred))
+    of_losses = np.linspace(0, 2, y_pred[..., 0].size).reshape(y_pred.shape[:-1])
+    for weight in (None, one_each, of_losses):
+        numeric = numeric_gradient(lambda p, w=weight: loss(y_true, p, w), y_pred)
+        ours = loss.gradient(y_true, y_pred, weight)
+        np.testing.assert_allclose(ours, numeric, rtol=1e-6, atol=1e-9)
     assert loss.gradient(y_true, y_pred.astype(np.float32)).dtype == np.float32
 
 
@@ -70,9 +104,90 @@ def test_hand_worked_values():
     assert loss(np.eye(3)[[0]], p[:1]) == pytest.approx(smoothed)
 
 
+def test_hand_worked_distances_and_hinges():
+    """Losses between numbers and the hinges give the numbers worked out by hand."""
+    y, p = np.array([[1.0, 2.0, 3.0]]), np.array([[1.5, 5.0, 3.0]])
+    assert MeanAbsoluteError()(y, p) == pytest.approx((0.5 + 3) / 3)
+    assert Huber()(y, p) == pytest.approx((0.125 + 2.5) / 3)
+    assert Huber(4)(y, p) == pytest.approx((0.125 + 4.5) / 3)
+    for bits in (np.array([[1, 0]]), np.array([[1, -1]])):
+        assert Hinge()(bits, np.array([[0.25, 0.5]])) == pytest.approx((0.75 + 1.5) / 2)
+        assert SquaredHinge()(bits, np.array([[0.25, 0.5]])) == pytest.approx(
+            (0.75**2 + 1.5**2) / 2
+        )
+    scores = np.array([[0.2, 0.9, 0.4], [3.0, 0.1, 0.2], [-0.5, -0.4, -0.3]])
+    assert CategoricalHinge()(np.eye(3)[[0, 0, 2]], scores) == pytest.approx((1.7 + 0 + 1.3) / 3)
+
+
+def test_hand_worked_focal_losses():
+    """A focal loss is the cross-entropy times alpha and the wrong probability's power."""
+    y, p = np.array([1, 0]), np.array([[0.9], [0.2]])
+    sure, less = 0.1**2 * -math.log(0.9), 0.2**2 * -math.log(0.8)
+    assert BinaryFocalCrossentropy()(y, p) == pytest.approx((sure + less) / 2)
+    balanced = BinaryFocalCrossentropy(apply_class_balancing=True)
+    assert balanced(y, p) == pytest.approx((0.25 * sure + 0.75 * less) / 2)
+    assert BinaryFocalCrossentropy(gamma=0)(y, p) == pytest.approx(BinaryCrossentropy()(y, p))
+    rows = np.array([[0.9, 0.1], [0.2, 0.8]])
+    loss = CategoricalFocalCrossentropy(alpha=(1, 3))
+    assert loss(np.eye(2), rows) == pytest.approx((sure + 3 * less) / 2)
+
+
+def test_the_weighted_mean_is_not_divided_by_the_sum_of_weights():
+    """Weights of 2 double the loss, and a weight of 0 leaves its sample in the count."""
+    y, p = np.array([[0.0], [0.0]]), np.array([[1.0], [3.0]])
+    assert MeanSquaredError()(y, p, np.array([2, 0])) == 1
+    assert MeanSquaredError()(y, p, np.array([[2.0], [2.0]])) == 10
+    assert MeanSquaredError().gradient(y, p, np.array([2, 0])).tolist() == [[2], [0]]
+
+
+def test_ignored_labels_are_outside_the_mean():
+    """The mean is over the labels that count, and with none of them it is 0, not NaN."""
+    loss = SparseCategoricalCrossentropy(ignore_class=-1)
+    p = np.array([[0.5, 0.5], [0.2, 0.8], [0.1, 0.9]])
+    labels, nothing = np.array([0, 1, -1]), np.array([-1, -1, -1])
+    assert loss(labels, p) == pytest.approx(-math.log(0.5 * 0.8) / 2)
+    assert loss(labels, p, np.array([1, 0, 5])) == pytest.approx(-math.log(0.5) / 2)
+    assert loss(nothing, p) == 0
+    assert not loss.gradient(nothing, p).any()
+    assert "ignore_class" in loss.why_not_sharded
+    assert not SparseCategoricalCrossentropy().why_not_sharded
+
+
+def test_only_a_plain_mean_may_be_cut():
+    """Every loss that gives no reason against it is the mean over the parts of a batch."""
+    for loss, y_true, y_pred in CASES.values():
+        n = len(y_pred)
+        parts = [(y_true[:1], y_pred[:1]), (y_true[1:], y_pred[1:])]
+        total = sum(loss(y, p) * len(p) / n for y, p in parts)
+        assert (total == pytest.approx(loss(y_true, y_pred))) != bool(loss.why_not_sharded)
+
+
+def test_names():
+    """Losses go by Keras' names, and come back from their config."""
+    for name, kind in (
+        ("mse", MeanSquaredError),
+        ("MAE", MeanAbsoluteError),
+        ("bce", BinaryCrossentropy),
+        ("huber", Huber),
+        ("categorical_hinge", CategoricalHinge),
+        ("squared_hinge", SquaredHinge),
+        ("binary_focal_crossentropy", BinaryFocalCrossentropy),
+        ("CategoricalFocalCrossentropy", CategoricalFocalCrossentropy),
+    ):
+        assert type(get("test", name)) is kind
+    loss = CategoricalFocalCrossentropy(alpha=(0.1, 0.9), gamma=1)
+    assert repr(type(loss).from_config(loss.get_config())) == repr(loss)
+
+
 def test_logits_and_probabilities_agree():
     """A loss on logits is the same loss on their softmax or sigmoid."""
-    for loss in (SparseCategoricalCrossentropy(), CategoricalCrossentropy(), BinaryCrossentropy()):
+    for loss in (
+        SparseCategoricalCrossentropy(),
+        CategoricalCrossentropy(),
+        BinaryCrossentropy(),
+        CategoricalFocalCrossentropy(),
+        BinaryFocalCrossentropy(),
+    ):
         y = LABELS if isinstance(loss, SparseCategoricalCrossentropy) else ONE_HOT
         squash = sigmoid if isinstance(loss, BinaryCrossentropy) else softmax
         assert loss.on_logits()(y, LOGITS) == pytest.approx(loss(y, squash(LOGITS)), rel=1e-12)
@@ -94,6 +209,8 @@ def test_nothing_overflows(size):
         (SparseCategoricalCrossentropy(from_logits=True), np.array([1, 0])),
         (CategoricalCrossentropy(from_logits=True), np.eye(3)[[1, 0]]),
         (BinaryCrossentropy(from_logits=True), np.eye(3)[[1, 0]]),
+        (BinaryFocalCrossentropy(gamma=0.5, from_logits=True), np.eye(3)[[1, 0]]),
+        (CategoricalFocalCrossentropy(gamma=0.5, from_logits=True), np.eye(3)[[1, 0]]),
     ):
         assert np.isfinite(loss(y, z))
         assert np.isfinite(loss.gradient(y, z)).all()
@@ -128,3 +245,43 @@ def test_mistakes_are_explained():
         CategoricalCrossentropy(label_smoothing=2)
     with pytest.raises(ConfigError, match=r"expected loss as Loss or one of binary_cross"):
         get("Sequential", "cross_entropy")
+    with pytest.raises(DataError, match="Hinge: expected labels of -1 and 1, or of 0 and 1, got 2"):
+        Hinge()(np.array([2]), np.array([[0.5]]))
+    with pytest.raises(DataError, match="got all three"):
+        Hinge()(np.array([-1, 0, 1]), np.array([[0.5]] * 3))
+    with pytest.raises(ConfigError, match="one for each class, got 2"):
+        CategoricalFocalCrossentropy(alpha=(0.5, 0.5))(ONE_HOT, p)
+    with pytest.raises(ConfigError, match="Huber: expected delta as a number, above 0, got 0"):
+        Huber(0)
+    with pytest.raises(ConfigError, match="gamma as a number, 0 or more, got -1"):
+        BinaryFocalCrossentropy(gamma=-1)
+    with pytest.raises(ConfigError, match=r"ignore_class as a whole number or None, got 0\.5"):
+        SparseCategoricalCrossentropy(ignore_class=0.5)
+    with pytest.raises(DataError, match="expected labels as numbers, got <U1"):
+        categorical(np.array(list("abcde")), p)
+
+
+def test_weights_that_do_not_fit_are_explained():
+    """Weights say what they should have been, instead of being broadcast."""
+    y, p = np.zeros((3, 2)), np.zeros((3, 2))
+    for weight, message in (
+        (np.ones(2), r"expected sample_weight of shape \(3,\), one for each sample.*got \(2,\)"),
+        (np.ones((3, 2)), r"got \(3, 2\)"),
+        (2.0, r"got \(\)"),
+        (np.array([1, np.nan, 1]), "sample_weight as finite numbers, got nan"),
+        (np.array(list("abc")), "sample_weight as numbers"),
+    ):
+        with pytest.raises(DataError, match=message):
+            MeanSquaredError()(y, p, weight)
+        with pytest.raises(DataError, match=message):
+            MeanSquaredError().gradient(y, p, weight)
+
+
+def test_a_loss_of_ones_own_says_what_it_lacks():
+    """A loss without per_sample or slope is told so by name."""
+
+    class Lacking(Loss):
+        pass
+
+    with pytest.raises(TypeError, match="Lacking defines no per_sample"):
+        Lacking()(np.zeros((1, 1)), np.zeros((1, 1)))

@@ -1,0 +1,146 @@
+"""What every loss is: a mean over the batch, and its gradient."""
+
+import copy
+import math
+from typing import ClassVar, Self
+
+import numpy as np
+
+from minicnn.config import Configurable
+from minicnn.errors import DataError
+from minicnn.shapes import Array, Shape
+
+
+class Loss(Configurable):
+    """A number that says how wrong predictions are, and its gradient.
+
+    With predictions of shape (N, ..., outputs) there is one loss L for each place along
+    all axes but the last. What is minimised is
+
+        sum of sample_weight * L / the number of losses,
+
+    which is not divided by the sum of the weights, as in Keras. A loss of one's own defines
+    ``per_sample`` and ``slope``:
+
+    >>> class FourthPower(Loss):
+    ...     def per_sample(self, y_true, y_pred):
+    ...         return ((y_pred - y_true) ** 4).mean(axis=-1)
+    ...     def slope(self, y_true, y_pred):
+    ...         return 4 * (y_pred - y_true) ** 3 / y_pred.shape[-1]
+    >>> FourthPower()(np.array([[0.0], [0.0]]), np.array([[1.0], [2.0]]))
+    8.5
+    """
+
+    keras_module = "keras.losses"
+
+    activation: ClassVar[str] = ""
+    """The last activation with which this loss can be fused."""
+
+    why_not_sharded: str = ""
+    """Why the loss of a batch is not the mean over its parts, where it is not."""
+
+    def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
+        """The mean loss of a batch; ``sample_weight`` (N,) or one for each of the losses.
+
+        Raises ``DataError`` when the labels or the weights do not fit.
+        """
+        y_pred = self._predictions(y_pred)
+        y_true = self.targets(y_true, y_pred.shape[1:])
+        losses = self.per_sample(y_true, y_pred)
+        if sample_weight is not None:
+            losses = losses * self._weights(sample_weight, losses)
+        return float(np.sum(losses, dtype=np.float64) / self.count(y_true, y_pred))
+
+    def gradient(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> Array:
+        """The derivative of the mean loss with respect to ``y_pred``, in its shape and dtype."""
+        y_pred = self._predictions(y_pred)
+        y_true = self.targets(y_true, y_pred.shape[1:])
+        slope = self.slope(y_true, y_pred)
+        if sample_weight is not None:
+            slope = slope * self._weights(sample_weight, y_pred[..., 0])[..., None]
+        return np.asarray(slope / self.count(y_true, y_pred), dtype=y_pred.dtype)
+
+    def targets(self, y_true: Array, output_shape: Shape) -> Array:
+        """``y_true`` in the form the loss computes with, for predictions (N, *output_shape).
+
+        Raises ``DataError`` when the labels cannot be that.
+        """
+        y_true = self._numbers("labels", y_true)
+        shape = (len(y_true), *output_shape) if y_true.ndim else output_shape
+        if y_true.shape != shape and (*y_true.shape, 1) != shape:
+            raise DataError(
+                f"{type(self).__name__}: expected labels of shape {show(output_shape)}, like the "
+                f"predictions, got {y_true.shape}." + self._remedy(y_true)
+            )
+        return y_true.reshape(shape)
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """The loss of each sample."""
+        raise TypeError(f"{type(self).__name__} defines no per_sample(y_true, y_pred).")
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """The derivative of each sample's own loss with respect to ``y_pred``."""
+        raise TypeError(f"{type(self).__name__} defines no slope(y_true, y_pred).")
+
+    def count(self, y_true: Array, y_pred: Array) -> int:
+        """How many losses the mean is over, at least 1."""
+        return max(math.prod(y_pred.shape[:-1]), 1)
+
+    def on_logits(self) -> Self:
+        """The same loss with ``from_logits=True``."""
+        fused = copy.copy(self)
+        fused.from_logits = True  # type: ignore[attr-defined]
+        return fused
+
+    def _predictions(self, y_pred: Array) -> Array:
+        y_pred = np.asarray(y_pred)
+        if y_pred.dtype.kind != "f" or y_pred.ndim < 2:
+            raise DataError(
+                f"{type(self).__name__}: expected predictions as floating-point numbers of shape "
+                f"(N, ..., outputs), got {y_pred.dtype} {y_pred.shape}."
+            )
+        return y_pred
+
+    def _weights(self, sample_weight: Array, losses: Array) -> Array:
+        """The weights in the dtype of the losses, with axes of 1 where they have fewer."""
+        weight = self._numbers("sample_weight", sample_weight)
+        shape = losses.shape
+        if weight.shape not in (shape, (*shape, 1), shape[:1]):
+            raise DataError(
+                f"{type(self).__name__}: expected sample_weight of shape ({len(losses)},), one "
+                f"for each sample, or {shape}, got {weight.shape}."
+            )
+        if not np.isfinite(weight).all():
+            raise DataError(
+                f"{type(self).__name__}: expected sample_weight as finite numbers, got "
+                f"{weight[~np.isfinite(weight)][0]}."
+            )
+        if weight.size == len(losses):
+            shape = (len(losses), *(1,) * (losses.ndim - 1))
+        return weight.reshape(shape).astype(losses.dtype, copy=False)
+
+    def _numbers(self, what: str, values: Array) -> Array:
+        values = np.asarray(values)
+        if values.dtype.kind not in "buif":
+            raise DataError(
+                f"{type(self).__name__}: expected {what} as numbers, got {values.dtype}."
+            )
+        return values
+
+    def _remedy(self, y_true: Array) -> str:
+        return ""
+
+
+def check_unit(loss: Loss, y_true: Array) -> Array:
+    """``y_true``; raises ``DataError`` unless all of it lies between 0 and 1."""
+    wrong = ~((y_true >= 0) & (y_true <= 1))
+    if wrong.any():
+        raise DataError(
+            f"{type(loss).__name__}: expected labels from 0 to 1, got {y_true[wrong][0]}."
+        )
+    return y_true
+
+
+def show(shape: Shape) -> str:
+    """A shape without its batch axis, with N for that."""
+    return f"({', '.join(['N', *map(str, shape)])}{'' if shape else ','})"

@@ -1,0 +1,69 @@
+"""Losses between numbers: squared, absolute, and Huber's between the two."""
+
+import numpy as np
+
+from minicnn.config import number
+from minicnn.losses.base import Loss
+from minicnn.shapes import Array
+
+
+class MeanSquaredError(Loss):
+    """The mean of (y_pred - y_true)^2 over all numbers.
+
+    >>> MeanSquaredError()(np.array([[0.0, 1.0]]), np.array([[1.0, 1.0]]))
+    0.5
+    """
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean square along the last axis."""
+        return np.asarray(np.square(y_pred - y_true).mean(axis=-1))
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """2 (y_pred - y_true) / the length of the last axis."""
+        return np.asarray(2 * (y_pred - y_true) / y_pred.shape[-1])
+
+
+class MeanAbsoluteError(Loss):
+    """The mean of |y_pred - y_true| over all numbers.
+
+    >>> MeanAbsoluteError()(np.array([[0.0, 1.0]]), np.array([[3.0, 1.0]]))
+    1.5
+    """
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean distance along the last axis."""
+        return np.asarray(np.abs(y_pred - y_true).mean(axis=-1))
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """The sign of y_pred - y_true, 0 where they are equal, over the length of the last axis."""
+        return np.asarray(np.sign(y_pred - y_true) / y_pred.shape[-1])
+
+
+class Huber(Loss):
+    """The square for small errors, the distance for large ones, averaged over all numbers.
+
+    With e = y_pred - y_true a number's loss is
+
+        e^2 / 2                      where |e| <= delta
+        delta |e| - delta^2 / 2      elsewhere,
+
+    so that an outlier pulls no harder than ``delta``. Huber (1964).
+
+    >>> Huber()(np.array([[0.0, 0.0]]), np.array([[1.0, 3.0]]))
+    1.5
+    """
+
+    def __init__(self, delta: float = 1.0) -> None:
+        number("Huber", "delta", delta, above=0)
+        self.delta = delta
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean along the last axis."""
+        error, d = np.abs(y_pred - y_true), float(self.delta)
+        loss = np.where(error <= d, error * error / 2, d * error - d * d / 2)
+        return np.asarray(loss.mean(axis=-1))
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """y_pred - y_true, held within -delta and delta, over the length of the last axis."""
+        d = float(self.delta)
+        return np.asarray(np.clip(y_pred - y_true, -d, d) / y_pred.shape[-1])

@@ -1,0 +1,130 @@
+"""Metrics: what a user watches while a loss is being minimised.
+
+A metric runs along: ``update_state`` takes a batch, ``result`` gives the figure
+over all that came since ``reset_state``. ``classification_report`` judges a set of
+samples at once.
+"""
+
+from typing import Any
+
+from minicnn.config import by_name, find
+from minicnn.metrics.accuracy import (
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from minicnn.metrics.auc import AUC
+from minicnn.metrics.base import Metric
+from minicnn.metrics.means import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from minicnn.metrics.positives import F1Score, Precision, Recall
+from minicnn.metrics.report import (
+    ClassificationReport,
+    classification_report,
+    confusion_matrix,
+    wilson_interval,
+)
+from minicnn.shapes import Shape
+
+__all__ = [
+    "AUC",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "ClassificationReport",
+    "F1Score",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "Precision",
+    "Recall",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "classification_report",
+    "confusion_matrix",
+    "for_shapes",
+    "get",
+    "wilson_interval",
+]
+
+_BY_NAME = by_name(
+    (
+        AUC,
+        BinaryAccuracy,
+        BinaryCrossentropy,
+        CategoricalAccuracy,
+        CategoricalCrossentropy,
+        F1Score,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        Precision,
+        Recall,
+        SparseCategoricalAccuracy,
+        SparseCategoricalCrossentropy,
+        SparseTopKCategoricalAccuracy,
+        TopKCategoricalAccuracy,
+    ),
+    bce=BinaryCrossentropy,
+    BCE=BinaryCrossentropy,
+    mae=MeanAbsoluteError,
+    MAE=MeanAbsoluteError,
+    mse=MeanSquaredError,
+    MSE=MeanSquaredError,
+)
+_ACCURACY = (BinaryAccuracy, SparseCategoricalAccuracy, CategoricalAccuracy)
+_CROSSENTROPY = (BinaryCrossentropy, SparseCategoricalCrossentropy, CategoricalCrossentropy)
+_BY_SHAPE: dict[str, tuple[type[Metric], type[Metric], type[Metric]]] = {
+    "accuracy": _ACCURACY,
+    "acc": _ACCURACY,
+    "crossentropy": _CROSSENTROPY,
+    "ce": _CROSSENTROPY,
+}
+"""Names that become one of the three when the shapes are known."""
+
+
+def get(who: str, value: Any) -> Metric | str:
+    """The metric that ``value`` is, names or describes; a name in ``_BY_SHAPE`` stays one.
+
+    A metric that was named bears that name, as in Keras. Raises ``ConfigError`` if it is
+    none.
+
+    >>> get("Sequential", "mse")
+    MeanSquaredError(name='mse')
+    """
+    if isinstance(value, str) and value.lower() in _BY_SHAPE:
+        return value
+    metric = find(who, "metrics", value, Metric, dict.fromkeys(_BY_SHAPE) | _BY_NAME)
+    if isinstance(value, str):
+        metric.name = value
+    return metric
+
+
+def for_shapes(who: str, metric: Metric | str, labels_rank: int, output_shape: Shape) -> Metric:
+    """A metric from ``get``, for labels and predictions of these shapes.
+
+    "accuracy" is what Keras makes of it: binary when the last axis of the
+    predictions is 1, sparse when the labels have an axis less, else categorical;
+    and so is "crossentropy". ``labels_rank`` counts the batch axis, ``output_shape``
+    leaves it out. The metric bears the name that the user gave.
+
+    >>> for_shapes("Sequential", "accuracy", labels_rank=1, output_shape=(6,))
+    SparseCategoricalAccuracy(name='accuracy')
+    """
+    if isinstance(metric, Metric):
+        return metric
+    binary, sparse, categorical = _BY_SHAPE[metric.lower()]
+    if output_shape[-1] == 1:
+        return binary(name=metric)
+    if labels_rank < len(output_shape) + 1:
+        return sparse(name=metric)
+    return categorical(name=metric)

@@ -1,0 +1,70 @@
+"""What every metric is: a figure that runs along."""
+
+from typing import Any
+
+import numpy as np
+
+from minicnn.config import Configurable
+from minicnn.errors import ConfigError, DataError
+from minicnn.shapes import Array, Shape
+
+
+class Metric(Configurable):
+    """A running figure over batches of labels and predictions."""
+
+    keras_module = "keras.metrics"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        raise TypeError(f"{type(self).__name__} defines no reset_state().")
+
+    def update_state(self, y_true: Array, y_pred: Array) -> None:
+        """Take in one batch."""
+        raise TypeError(f"{type(self).__name__} defines no update_state(y_true, y_pred).")
+
+    def result(self) -> Any:
+        """The figure so far, a float, or an array where there are several.
+
+        Before the first batch a mean is NaN, and a figure made of counts is 0, as in Keras.
+        """
+        raise TypeError(f"{type(self).__name__} defines no result().")
+
+
+def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Array:
+    """``y_true`` in ``shape``, from which it may differ by a last axis of 1.
+
+    Raises ``DataError`` for any other.
+    """
+    y_true = np.asarray(y_true)
+    if y_true.shape not in (shape, (*shape, 1)) and (*y_true.shape, 1) != shape:
+        raise DataError(
+            f"{type(metric).__name__}: expected labels of shape {shape}, got {y_true.shape}."
+            f"{remedy}"
+        )
+    return y_true.reshape(shape)
+
+
+def expect_bits(metric: Metric, y_true: Array, shape: Shape) -> Array:
+    """``y_true`` in ``shape``, as booleans. Raises ``DataError`` unless all are 0 or 1."""
+    remedy = " Class numbers become one-hot rows with np.eye(classes)[y]." * (len(shape) > 1)
+    bits = expect(metric, y_true, shape, remedy)
+    wrong = (bits != 0) & (bits != 1)
+    if wrong.any():
+        raise DataError(
+            f"{type(metric).__name__}: expected labels of 0 and 1, got {bits[wrong][0]}."
+        )
+    return bits.astype(bool)
+
+
+def check_whole(who: str, argument: str, value: int, least: int) -> int:
+    """``value``; raises ``ConfigError`` unless it is a whole number of at least ``least``."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ConfigError(
+            f"{who}: expected {argument} as a whole number of at least {least}, got {value!r}."
+        )
+    return value

@@ -1,0 +1,120 @@
+"""Losses as metrics: their means over the samples, without weights."""
+
+import math
+
+import numpy as np
+
+from minicnn import losses
+from minicnn.losses import Loss
+from minicnn.metrics.base import Metric
+from minicnn.shapes import Array
+
+
+class _MeanLoss(Metric):
+    def __init__(self, loss: Loss, name: str) -> None:
+        super().__init__(name)
+        self._loss = loss
+
+    def reset_state(self) -> None:
+        self.total = 0.0
+        self.seen = 0
+
+    def update_state(self, y_true: Array, y_pred: Array) -> None:
+        labels = self._loss.targets(y_true, y_pred.shape[1:])
+        # A row of zeros, with which training tries a metric, makes no probabilities.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = self._loss.per_sample(labels, y_pred)
+        self.total += float(np.sum(values, dtype=np.float64))
+        self.seen += values.size
+
+    def result(self) -> float:
+        return self.total / self.seen if self.seen else math.nan
+
+
+class MeanSquaredError(_MeanLoss):
+    """The mean of (y_pred - y_true)^2.
+
+    >>> metric = MeanSquaredError()
+    >>> metric.update_state(np.array([0.0, 1.0]), np.array([[2.0], [1.0]]))
+    >>> metric.result()
+    2.0
+    """
+
+    def __init__(self, name: str = "mean_squared_error") -> None:
+        super().__init__(losses.MeanSquaredError(), name)
+
+
+class MeanAbsoluteError(_MeanLoss):
+    """The mean of |y_pred - y_true|.
+
+    >>> metric = MeanAbsoluteError()
+    >>> metric.update_state(np.array([0.0, 1.0]), np.array([[2.0], [1.0]]))
+    >>> metric.result()
+    1.0
+    """
+
+    def __init__(self, name: str = "mean_absolute_error") -> None:
+        super().__init__(losses.MeanAbsoluteError(), name)
+
+
+class BinaryCrossentropy(_MeanLoss):
+    """The mean of -(y log p + (1 - y) log(1 - p)), as the loss of that name.
+
+    >>> metric = BinaryCrossentropy()
+    >>> metric.update_state(np.array([1, 0]), np.array([[0.5], [0.5]]))
+    >>> round(metric.result(), 4)
+    0.6931
+    """
+
+    def __init__(
+        self,
+        name: str = "binary_crossentropy",
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(losses.BinaryCrossentropy(from_logits, label_smoothing), name)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+
+
+class CategoricalCrossentropy(_MeanLoss):
+    """The mean of -(sum over the classes of y log p), as the loss of that name.
+
+    >>> metric = CategoricalCrossentropy()
+    >>> metric.update_state(np.eye(2), np.array([[0.5, 0.5], [0.5, 0.5]]))
+    >>> round(metric.result(), 4)
+    0.6931
+    """
+
+    def __init__(
+        self,
+        name: str = "categorical_crossentropy",
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+
+
+class SparseCategoricalCrossentropy(_MeanLoss):
+    """The mean of -(log p of the right class), as the loss of that name.
+
+    Labels of ``ignore_class`` cost nothing but are counted in the mean, as in Keras' metric
+    and unlike its loss.
+
+    >>> metric = SparseCategoricalCrossentropy()
+    >>> metric.update_state(np.array([1, 0]), np.array([[0.5, 0.5], [0.5, 0.5]]))
+    >>> round(metric.result(), 4)
+    0.6931
+    """
+
+    def __init__(
+        self,
+        name: str = "sparse_categorical_crossentropy",
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+    ) -> None:
+        super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class), name)
+        self.from_logits = from_logits
+        self.ignore_class = ignore_class

@@ -1,0 +1,202 @@
+"""Precision, recall and F1: what is found, and how much of what is found is right."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minicnn.config import number
+from minicnn.errors import ConfigError, DataError
+from minicnn.metrics.base import Metric, check_whole, expect_bits
+from minicnn.shapes import Array
+
+
+class _AtThresholds(Metric):
+    def __init__(
+        self,
+        thresholds: float | Sequence[float] | None,
+        top_k: int | None,
+        class_id: int | None,
+        name: str,
+    ) -> None:
+        if thresholds is None:
+            cuts = [0.5 if top_k is None else -np.inf]
+        else:
+            cuts = list(thresholds) if isinstance(thresholds, Sequence) else [thresholds]
+            if not cuts:
+                raise ConfigError(f"{type(self).__name__}: expected at least one of thresholds.")
+            for cut in cuts:
+                number(type(self).__name__, "thresholds", cut, least=0, most=1)
+        if top_k is not None:
+            check_whole(type(self).__name__, "top_k", top_k, least=1)
+        if class_id is not None:
+            check_whole(type(self).__name__, "class_id", class_id, least=0)
+        self.thresholds = thresholds
+        self.top_k = top_k
+        self.class_id = class_id
+        self._cuts = np.array(cuts)
+        super().__init__(name)
+
+    def reset_state(self) -> None:
+        self.true_positives = np.zeros(len(self._cuts))
+        self.false_positives = np.zeros(len(self._cuts))
+        self.positives = 0
+
+    def update_state(self, y_true: Array, y_pred: Array) -> None:
+        labels = expect_bits(self, y_true, y_pred.shape)
+        if self.top_k is not None:
+            best = np.argsort(-y_pred, axis=-1, kind="stable")[..., : self.top_k]
+            among = np.zeros(y_pred.shape, bool)
+            np.put_along_axis(among, best, True, axis=-1)
+            y_pred = np.where(among, y_pred, -np.inf)
+        if self.class_id is not None:
+            if self.class_id >= y_pred.shape[-1]:
+                raise DataError(
+                    f"{type(self).__name__}: expected predictions of more than {self.class_id} "
+                    f"classes, as class_id says, got {y_pred.shape}."
+                )
+            labels, y_pred = labels[..., self.class_id], y_pred[..., self.class_id]
+        self.true_positives += count_above(y_pred[labels], self._cuts)
+        self.false_positives += count_above(y_pred[~labels], self._cuts)
+        self.positives += int(np.count_nonzero(labels))
+
+    def _shown(self, figures: Array) -> float | Array:
+        return float(figures[0]) if len(figures) == 1 else figures
+
+
+class Precision(_AtThresholds):
+    """The share of what is predicted as positive that is: TP / (TP + FP), 0 if nothing is.
+
+    For labels of 0 and 1 in the shape of the predictions, each counted by itself. Positive
+    is what lies strictly above ``thresholds``, which is a number from 0 to 1 (None: 0.5) or
+    several; then ``result()`` is an array. With ``top_k`` only the k largest predictions
+    of a row can be positive, and without thresholds all those are; with ``class_id`` only
+    that column counts.
+
+    >>> metric = Precision()
+    >>> metric.update_state(np.array([0, 1, 1, 1]), np.array([[0.9], [0.2], [0.8], [0.7]]))
+    >>> round(metric.result(), 3)
+    0.667
+    """
+
+    def __init__(
+        self,
+        thresholds: float | Sequence[float] | None = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str = "precision",
+    ) -> None:
+        super().__init__(thresholds, top_k, class_id, name)
+
+    def result(self) -> float | Array:
+        """A share, or one for each threshold."""
+        return self._shown(share(self.true_positives, self.true_positives + self.false_positives))
+
+
+class Recall(_AtThresholds):
+    """The share of the positives that is found: TP / (TP + FN), 0 if there are none.
+
+    For labels of 0 and 1 in the shape of the predictions, each counted by itself. What is
+    predicted as positive is said by ``thresholds``, ``top_k`` and ``class_id`` as in
+    ``Precision``.
+
+    >>> metric = Recall()
+    >>> metric.update_state(np.array([0, 1, 1, 1]), np.array([[0.9], [0.2], [0.8], [0.4]]))
+    >>> round(metric.result(), 3)
+    0.333
+    """
+
+    def __init__(
+        self,
+        thresholds: float | Sequence[float] | None = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str = "recall",
+    ) -> None:
+        super().__init__(thresholds, top_k, class_id, name)
+
+    def result(self) -> float | Array:
+        """A share, or one for each threshold."""
+        return self._shown(share(self.true_positives, self.positives))
+
+
+class F1Score(Metric):
+    """The harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN), 0 for 0 / 0.
+
+    For labels of 0 and 1 in the shape of the predictions (N, ..., classes). Positive is
+    what lies strictly above ``threshold``; without one it is the largest of each row, or the
+    largest ones where several are equal and not 0.
+
+    ``average``: None gives an array of one figure for each class, "macro" their mean,
+    "weighted" their mean weighted by how often each class is true, "micro" the figure of
+    all counts together.
+
+    >>> metric = F1Score(threshold=0.5)
+    >>> y = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0]])
+    >>> metric.update_state(y, np.array([[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]))
+    >>> metric.result().round(3).tolist()
+    [0.5, 0.8, 0.667]
+    """
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str = "f1_score",
+    ) -> None:
+        super().__init__(name)
+        if average not in (None, "micro", "macro", "weighted"):
+            raise ConfigError(
+                "F1Score: expected average as None, 'micro', 'macro' or 'weighted', "
+                f"got {average!r}."
+            )
+        if threshold is not None:
+            number("F1Score", "threshold", threshold, above=0, most=1)
+        self.average = average
+        self.threshold = threshold
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        self.true_positives = self.false_positives = self.false_negatives = np.zeros(())
+
+    def update_state(self, y_true: Array, y_pred: Array) -> None:
+        """Take in one batch."""
+        labels = expect_bits(self, y_true, y_pred.shape)
+        if self.threshold is not None:
+            found = y_pred > self.threshold
+        elif y_pred.shape[-1] > 1:
+            found = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
+        else:
+            raise DataError(
+                "F1Score: expected predictions of several classes, of which the largest counts, "
+                "got one. Use F1Score(threshold=0.5)."
+            )
+        batch = tuple(range(y_pred.ndim - 1))
+        self.true_positives = self.true_positives + np.sum(found & labels, axis=batch)
+        self.false_positives = self.false_positives + np.sum(found & ~labels, axis=batch)
+        self.false_negatives = self.false_negatives + np.sum(~found & labels, axis=batch)
+
+    def result(self) -> float | Array:
+        """A figure, or without ``average`` one for each class."""
+        tp, wrong = self.true_positives, self.false_positives + self.false_negatives
+        if self.average == "micro":
+            return float(share(2 * tp.sum(), 2 * tp.sum() + wrong.sum()))
+        scores = share(2 * tp, 2 * tp + wrong)
+        if self.average == "macro":
+            return float(scores.mean())
+        if self.average == "weighted":
+            support = tp + self.false_negatives
+            return float(share(np.sum(scores * support), support.sum()))
+        return scores
+
+
+def share(part: Array | float, whole: Array | float) -> Array:
+    """part / whole, and 0 where ``whole`` is."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    shape = np.broadcast_shapes(part.shape, whole.shape)
+    return np.divide(part, whole, out=np.zeros(shape), where=whole != 0)
+
+
+def count_above(scores: Array, cuts: Array) -> Array:
+    """How many of the scores lie strictly above each cut, compared in the scores' precision."""
+    scores = np.sort(scores, axis=None)
+    return np.asarray(len(scores) - np.searchsorted(scores, cuts.astype(scores.dtype), "right"))

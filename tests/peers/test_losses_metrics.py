@@ -1,0 +1,205 @@
+"""The same losses, gradients and metrics as Keras and PyTorch, from the same numbers."""
+
+import numpy as np
+import pytest
+
+from minicnn import losses, metrics
+from minicnn.activations import sigmoid, softmax
+from minicnn.config import snake_case
+
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
+rng = np.random.default_rng(0)
+
+LOGITS = 2 * rng.standard_normal((9, 4))
+LABELS = rng.integers(0, 4, 9)
+ONE_HOT = np.eye(4)[LABELS]
+BITS = rng.integers(0, 2, (9, 4)).astype(float)
+NUMBERS = rng.standard_normal((9, 4))
+PIXELS = rng.integers(-1, 3, (2, 3, 3))
+PIXEL_LOGITS = rng.standard_normal((2, 3, 3, 3))
+
+LOSSES = [
+    (losses.MeanSquaredError(), NUMBERS, LOGITS),
+    (losses.MeanAbsoluteError(), NUMBERS, LOGITS),
+    (losses.Huber(), NUMBERS, LOGITS),
+    (losses.Huber(2.5), NUMBERS, LOGITS),
+    (losses.Hinge(), BITS, LOGITS),
+    (losses.Hinge(), 2 * BITS - 1, LOGITS),
+    (losses.SquaredHinge(), BITS, LOGITS),
+    (losses.CategoricalHinge(), ONE_HOT, LOGITS),
+    (losses.BinaryCrossentropy(), BITS, sigmoid(LOGITS)),
+    (losses.BinaryCrossentropy(label_smoothing=0.2), BITS, sigmoid(LOGITS)),
+    (losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.2), BITS, LOGITS),
+    (losses.BinaryFocalCrossentropy(), BITS, sigmoid(LOGITS)),
+    (losses.BinaryFocalCrossentropy(True, 0.4, 1.5, label_smoothing=0.1), BITS, sigmoid(LOGITS)),
+    (losses.BinaryFocalCrossentropy(from_logits=True), BITS, LOGITS),
+    (losses.CategoricalCrossentropy(), ONE_HOT, softmax(LOGITS)),
+    (losses.CategoricalCrossentropy(label_smoothing=0.2), ONE_HOT, 1.7 * softmax(LOGITS)),
+    (losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2), ONE_HOT, LOGITS),
+    (losses.CategoricalFocalCrossentropy(), ONE_HOT, softmax(LOGITS)),
+    (losses.CategoricalFocalCrossentropy([0.1, 0.2, 0.3, 0.4], 1.5), ONE_HOT, softmax(LOGITS)),
+    (losses.CategoricalFocalCrossentropy(0.5, 1.0, True, 0.1), ONE_HOT, LOGITS),
+    (losses.SparseCategoricalCrossentropy(), LABELS, softmax(LOGITS)),
+    (losses.SparseCategoricalCrossentropy(from_logits=True), LABELS, LOGITS),
+    (losses.SparseCategoricalCrossentropy(ignore_class=2), LABELS, softmax(LOGITS)),
+    (losses.SparseCategoricalCrossentropy(True, ignore_class=-1), PIXELS, PIXEL_LOGITS),
+]
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return pytest.importorskip("keras", reason="Keras is not installed")
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+@pytest.mark.parametrize(("loss", "y_true", "y_pred"), LOSSES, ids=[repr(c[0]) for c in LOSSES])
+def test_loss_in_keras(loss, y_true, y_pred, keras):
+    """Each loss gives Keras' number within 1e-6, with weights of the samples and without."""
+    theirs = getattr(keras.losses, type(loss).__name__)(**loss.get_config(), dtype="float64")
+    shape = y_pred.shape[:-1]
+    for weight in (None, rng.uniform(0, 3, shape)):
+        expected = float(theirs(y_true, y_pred, sample_weight=weight))
+        assert loss(y_true, y_pred, weight) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("loss", "y_true", "y_pred"), LOSSES, ids=[repr(c[0]) for c in LOSSES])
+def test_gradient_in_keras(loss, y_true, y_pred, keras):
+    """Each gradient is TensorFlow's of Keras' loss within 1e-4, in float32."""
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    theirs = getattr(keras.losses, type(loss).__name__)(**loss.get_config())
+    y_pred = y_pred.astype(np.float32)
+    for weight in (None, rng.uniform(0, 3, y_pred.shape[:-1]).astype(np.float32)):
+        x = tf.Variable(y_pred)
+        with tf.GradientTape() as tape:
+            value = theirs(y_true, x, sample_weight=weight)
+        expected = tape.gradient(value, x).numpy()
+        ours = loss.gradient(y_true, y_pred, weight)
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y_true", "y_pred", "name", "options"),
+    [
+        (losses.MeanSquaredError(), NUMBERS, LOGITS, "mse_loss", {}),
+        (losses.MeanAbsoluteError(), NUMBERS, LOGITS, "l1_loss", {}),
+        (losses.Huber(1.5), NUMBERS, LOGITS, "huber_loss", {"delta": 1.5}),
+        (losses.BinaryCrossentropy(), BITS, sigmoid(LOGITS), "binary_cross_entropy", {}),
+        (
+            losses.BinaryCrossentropy(from_logits=True),
+            BITS,
+            LOGITS,
+            "binary_cross_entropy_with_logits",
+            {},
+        ),
+        (losses.CategoricalCrossentropy(True), ONE_HOT, LOGITS, "cross_entropy", {}),
+        (
+            losses.CategoricalCrossentropy(True, label_smoothing=0.2),
+            ONE_HOT,
+            LOGITS,
+            "cross_entropy",
+            {"label_smoothing": 0.2},
+        ),
+        (losses.SparseCategoricalCrossentropy(True), LABELS, LOGITS, "cross_entropy", {}),
+        (
+            losses.SparseCategoricalCrossentropy(True, ignore_class=2),
+            LABELS,
+            LOGITS,
+            "cross_entropy",
+            {"ignore_index": 2},
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_loss_in_torch(loss, y_true, y_pred, name, options, torch):
+    """Loss and gradient agree with PyTorch in double precision within 1e-9."""
+    x = torch.tensor(y_pred, requires_grad=True)
+    value = getattr(torch.nn.functional, name)(x, torch.tensor(y_true), **options)
+    value.backward()
+    assert loss(y_true, y_pred) == pytest.approx(value.item(), rel=1e-9)
+    np.testing.assert_allclose(loss.gradient(y_true, y_pred), x.grad, rtol=1e-9, atol=1e-12)
+
+
+SCORES = rng.random((30, 6))
+ROWS = softmax(2 * rng.standard_normal((30, 6)))
+CLASSES = rng.integers(0, 6, 30)
+MANY_BITS = rng.integers(0, 2, (30, 6))
+
+METRICS = [
+    (metrics.BinaryAccuracy(0.3), MANY_BITS, SCORES),
+    (metrics.CategoricalAccuracy(), np.eye(6)[CLASSES], ROWS),
+    (metrics.SparseCategoricalAccuracy(), CLASSES, ROWS),
+    (metrics.TopKCategoricalAccuracy(), np.eye(6)[CLASSES], ROWS),
+    (metrics.TopKCategoricalAccuracy(2), np.eye(6)[CLASSES], ROWS.round(1)),
+    (metrics.SparseTopKCategoricalAccuracy(3), CLASSES, ROWS.round(1)),
+    (metrics.Precision(), MANY_BITS, SCORES),
+    (metrics.Precision([0.1, 0.5, 0.8]), MANY_BITS, SCORES.round(1)),
+    (metrics.Precision([0.25, 0.5, 0.75]), MANY_BITS, SCORES),
+    (metrics.Precision(top_k=2), np.eye(6)[CLASSES], ROWS.round(1)),
+    (metrics.Precision(0.4, top_k=2, class_id=3), np.eye(6)[CLASSES], ROWS),
+    (metrics.Recall(), MANY_BITS, SCORES),
+    (metrics.Recall([0.9, 0.2]), MANY_BITS, SCORES),
+    (metrics.Recall(top_k=3), np.eye(6)[CLASSES], ROWS),
+    (metrics.Recall(class_id=1), MANY_BITS, SCORES),
+    (metrics.AUC(), MANY_BITS, SCORES),
+    (metrics.AUC(), MANY_BITS[:, 0], SCORES[:, :1]),
+    (metrics.AUC(from_logits=True), MANY_BITS, 5 * (SCORES - 0.5)),
+    (metrics.AUC(37, "ROC", "minoring"), MANY_BITS, SCORES),
+    (metrics.AUC(37, "ROC", "majoring"), MANY_BITS, SCORES),
+    (metrics.AUC(37, "PR"), MANY_BITS, SCORES),
+    (metrics.AUC(37, "PR", "minoring"), MANY_BITS, SCORES),
+    (metrics.AUC(37, "PR", "majoring"), MANY_BITS, SCORES),
+    (metrics.AUC(5, "PR"), MANY_BITS, np.minimum(1, SCORES * 1.5)),
+    *(
+        (metrics.F1Score(average, threshold), MANY_BITS, SCORES)
+        for average in (None, "micro", "macro", "weighted")
+        for threshold in (None, 0.7)
+    ),
+    (metrics.MeanSquaredError(), SCORES[::-1], SCORES),
+    (metrics.MeanAbsoluteError(), SCORES[::-1], SCORES),
+    (metrics.BinaryCrossentropy(label_smoothing=0.1), MANY_BITS, SCORES),
+    (metrics.BinaryCrossentropy(from_logits=True), MANY_BITS, SCORES),
+    (metrics.CategoricalCrossentropy(label_smoothing=0.1), np.eye(6)[CLASSES], ROWS),
+    (metrics.CategoricalCrossentropy(from_logits=True), np.eye(6)[CLASSES], ROWS),
+    (metrics.SparseCategoricalCrossentropy(), CLASSES, ROWS),
+    (metrics.SparseCategoricalCrossentropy(ignore_class=2), CLASSES, ROWS),
+]
+
+
+@pytest.mark.parametrize(
+    ("metric", "y_true", "y_pred"), METRICS, ids=lambda value: repr(value)[:60]
+)
+def test_metric_in_keras(metric, y_true, y_pred, keras):
+    """Each metric gives Keras' figure within 1e-6 after each of three batches."""
+    theirs = getattr(keras.metrics, type(metric).__name__)(**metric.get_config())
+    metric.reset_state()
+    for batch in np.array_split(np.arange(30), 3):
+        metric.update_state(y_true[batch], y_pred[batch].astype(np.float32))
+        theirs.update_state(y_true[batch], y_pred[batch].astype(np.float32))
+        expected = np.asarray(theirs.result())
+        np.testing.assert_allclose(metric.result(), expected, rtol=1e-6, atol=1e-6)
+    assert np.shape(metric.result()) == expected.shape
+    assert metric.name == theirs.name
+
+
+@pytest.mark.parametrize("name", [name for name in losses.__all__ if name[0].isupper()])
+def test_loss_config_of_keras(name, keras):
+    """What Keras saves of a loss makes ours, and its names in lower case are the same."""
+    if name == "Loss":
+        return
+    theirs = getattr(keras.losses, name)()
+    saved = {"class_name": name, "config": theirs.get_config()}
+    assert repr(losses.get("test", saved)) == f"{name}()"
+    assert callable(keras.losses.get(snake_case(name)))
+    assert type(losses.get("test", snake_case(name))).__name__ == name
+
+
+@pytest.mark.parametrize("metric", [case[0] for case in METRICS], ids=repr)
+def test_metric_config_of_keras(metric, keras):
+    """What Keras saves of a metric makes ours."""
+    theirs = getattr(keras.metrics, type(metric).__name__)(**metric.get_config())
+    saved = {"class_name": type(metric).__name__, "config": theirs.get_config()}
+    assert metrics.get("test", saved).get_config() == metric.get_config()
