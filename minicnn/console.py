@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from minicnn.errors import ConfigError
 
 BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
 """What the progress bar shows: shorter than tqdm's own, which would push out the figures."""
 
-Figures = dict[str, float]
+Figures = dict[str, Any]
+"""Figures by name: numbers, or arrays where a metric gives one for each class."""
 Show = Callable[[Figures, int], None]
 """(figures so far, batches done since the last call)."""
 
@@ -72,4 +75,11 @@ def progress(verbose: str | int, title: str, steps: int) -> Iterator[Show]:
 
 
 def _line(figures: Figures) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    return ", ".join(f"{name} {_shown(value)}" for name, value in figures.items())
+
+
+def _shown(value: Any) -> str:
+    """A figure, or several of one name: one for each class, or for each threshold."""
+    if np.ndim(value) == 0:
+        return f"{value:.4f}"
+    return f"[{' '.join(f'{one:.2f}' for one in np.ravel(value))}]"
