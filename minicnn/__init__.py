@@ -1,6 +1,21 @@
 """A mini deep-learning framework on NumPy that reads like Keras, and can be read."""
 
+from minicnn import (
+    activations,
+    applications,
+    callbacks,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    saving,
+    utils,
+)
 from minicnn.history import History
+from minicnn.keras_names import asked
 from minicnn.layers import (
     ELU,
     GELU,
@@ -48,6 +63,8 @@ from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
 from minicnn.threads import get_threads, set_threads
+
+__getattr__ = asked("")
 
 __version__ = "0.1.0"
 
@@ -102,7 +119,19 @@ __all__ = [
     "Tanh",
     "UpSampling2D",
     "ZeroPadding2D",
+    "activations",
+    "applications",
+    "callbacks",
     "get_threads",
+    "initializers",
+    "layers",
     "load_model",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "regularizers",
+    "saving",
     "set_threads",
+    "utils",
 ]

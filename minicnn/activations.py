@@ -14,6 +14,7 @@ import numpy as np
 
 from minicnn.config import did_you_mean
 from minicnn.errors import ConfigError
+from minicnn.keras_names import asked
 from minicnn.shapes import Array
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "swish",
     "tanh",
 ]
+
+__getattr__ = asked("activations")
 
 NameOrFunction: TypeAlias = str | Callable[[Array], Array]
 """What an argument ``activation`` may be: "relu", or the function ``relu`` itself."""

@@ -1,5 +1,6 @@
 """Networks ready to train, for images of one size and a number of classes."""
 
+from minicnn.keras_names import asked
 from minicnn.layers import (
     BatchNorm,
     Conv2D,
@@ -16,6 +17,8 @@ from minicnn.sequential import Sequential
 from minicnn.shapes import Shape
 
 __all__ = ["NETWORKS", "course", "small"]
+
+__getattr__ = asked("applications")
 
 
 def course(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:

@@ -17,6 +17,7 @@ import numpy as np
 
 from minicnn.config import Configurable, by_name, find, number
 from minicnn.errors import ConfigError
+from minicnn.keras_names import asked
 from minicnn.shapes import Array, DType, Shape
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "Zeros",
     "get",
 ]
+
+__getattr__ = asked("initializers")
 
 TRUNCATED_STDDEV = 0.87962566103423978
 """The standard deviation of a unit normal cut off at two standard deviations."""
@@ -341,6 +344,14 @@ _CLASSES = (
     GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal,
 )  # fmt: skip
 _BY_NAME = by_name(_CLASSES)
+
+# Keras has each class under its name in snake case as well.
+zeros, ones, constant, orthogonal = Zeros, Ones, Constant, Orthogonal
+random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
+variance_scaling = VarianceScaling
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 
 
 def get(who: str, argument: str, value: Any) -> Initializer:

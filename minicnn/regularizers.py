@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from minicnn.config import Configurable, by_name, find, number
+from minicnn.keras_names import asked
 from minicnn.shapes import Array
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "l1", "l1_l2", "l2"]
+
+__getattr__ = asked("regularizers")
 
 
 class Regularizer(Configurable):

@@ -4,16 +4,26 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from minicnn.config import checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
+from minicnn.keras_names import asked
 from minicnn.layers import LAYERS, Layer
 from minicnn.layers.saving import restored_layer
 from minicnn.model_files import restore
 from minicnn.sequential import Sequential
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "save_model"]
+
+__getattr__ = asked("saving")
 
 
+def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """``model.save(path)``, as a function."""
+    model.save(path)
+
+
+@checked
 def load_model(
     path: str | os.PathLike[str],
     custom_objects: Mapping[str, type[Layer]] | None = None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import inference, losses, model_files, optimizers, training
+from minicnn import inference, losses, model_files, optimizers, random_seed, training
 from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
 from minicnn.config import checked, whole_number
@@ -59,7 +59,7 @@ class Sequential:
             raise ConfigError(
                 f"Sequential: expected seed as a whole number of 0 or more, or None, got {seed!r}."
             )
-        self.rng = np.random.default_rng(seed)
+        self.rng = random_seed.generator(seed)
         self.kernels = check_kernels("Sequential", kernels)
         self.fuse = bool(fuse) and kernels == "vectorized"
         self.stack: list[Layer] = []

@@ -1,5 +1,6 @@
 """The layers, and Keras' names for them."""
 
+from minicnn.keras_names import asked
 from minicnn.layers.activation import (
     ELU,
     GELU,
@@ -75,6 +76,8 @@ __all__ = [
     "UpSampling2D",
     "ZeroPadding2D",
 ]
+
+__getattr__ = asked("layers")
 
 LAYERS: dict[str, type[Layer]] = {
     cls.keras_name or cls.__name__: cls

@@ -12,6 +12,7 @@ the cross-entropy that belongs to it is trained that way.
 from typing import Any
 
 from minicnn.config import by_name, find
+from minicnn.keras_names import asked
 from minicnn.losses.base import Loss
 from minicnn.losses.crossentropy import (
     BinaryCrossentropy,
@@ -37,6 +38,8 @@ __all__ = [
     "SquaredHinge",
     "get",
 ]
+
+__getattr__ = asked("losses")
 
 _BY_NAME = by_name(
     (

@@ -8,6 +8,7 @@ samples at once.
 from typing import Any
 
 from minicnn.config import by_name, find
+from minicnn.keras_names import asked
 from minicnn.metrics.accuracy import (
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -56,6 +57,8 @@ __all__ = [
     "get",
     "wilson_interval",
 ]
+
+__getattr__ = asked("metrics")
 
 _BY_NAME = by_name(
     (

@@ -3,6 +3,7 @@
 from typing import Any
 
 from minicnn.config import find
+from minicnn.keras_names import asked
 from minicnn.optimizers.adagrad import Adagrad
 from minicnn.optimizers.adam import Adam, AdamW
 from minicnn.optimizers.base import Optimizer
@@ -12,6 +13,8 @@ from minicnn.optimizers.rmsprop import RMSprop
 from minicnn.optimizers.sgd import SGD
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "Optimizer", "RMSprop", "get"]
+
+__getattr__ = asked("optimizers")
 
 _CLASSES = (Adagrad, Adam, AdamW, Lion, Nadam, RMSprop, SGD)
 _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__.lower(), cls.__name__)}

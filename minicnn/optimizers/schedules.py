@@ -7,6 +7,7 @@ from typing import Any
 
 from minicnn.config import Configurable, find, number
 from minicnn.errors import ConfigError
+from minicnn.keras_names import asked
 
 __all__ = [
     "CosineDecay",
@@ -19,6 +20,8 @@ __all__ = [
     "Schedule",
     "get",
 ]
+
+__getattr__ = asked("optimizers.schedules")
 
 
 class Schedule(Configurable):

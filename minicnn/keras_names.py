@@ -1,0 +1,198 @@
+"""Keras' names that are not here, each with the nearest thing that is.
+
+The modules that carry Keras' names ask this table when a name is missing, so that
+``from minicnn.layers import LSTM`` says in one line what to use instead.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NoReturn
+
+from minicnn.errors import ConfigError
+
+__all__ = ["ABSENT", "asked"]
+
+_TABLE = """\
+-: Model Function KerasTensor Operation
+  -> use Sequential, with Residual for skip connections
+-: Variable InputSpec ops backend random device name_scope tree StatelessScope SymbolicScope
+  RematScope remat export legacy wrappers visualization
+  -> minicnn has no tensors or graphs of its own: use NumPy
+-: Loss
+  -> use minicnn.losses.Loss
+-: Metric
+  -> use minicnn.metrics.Metric
+-: Optimizer
+  -> use minicnn.optimizers.Optimizer
+-: Initializer
+  -> use minicnn.initializers.Initializer
+-: Regularizer
+  -> use minicnn.regularizers.Regularizer
+-: constraints
+  -> use kernel_regularizer, or clipnorm of the optimizer
+-: datasets
+  -> use minicnn.data.load_hdf5, or minicnn.data.synthetic
+-: preprocessing
+  -> use minicnn.data and the Random... layers
+-: DTypePolicy FloatDTypePolicy dtype_policies mixed_precision Quantizer quantizers
+  -> use Sequential(dtype='float32') or 'float64'
+-: distribution distillation
+  -> minicnn uses the cores of one machine; see set_threads
+layers: LSTM GRU SimpleRNN RNN LSTMCell GRUCell SimpleRNNCell StackedRNNCells Bidirectional
+  ConvLSTM1D ConvLSTM2D ConvLSTM3D TimeDistributed Embedding ReversibleEmbedding Masking
+  RepeatVector Attention AdditiveAttention MultiHeadAttention GroupQueryAttention
+  TextVectorization StringLookup IntegerLookup Hashing HashedCrossing CategoryEncoding
+  Discretization MelSpectrogram STFTSpectrogram EinsumDense
+  -> minicnn is for images and has no layers for sequences or text
+layers: Conv1D Conv3D Convolution1D Convolution3D Conv1DTranspose Conv3DTranspose
+  Convolution1DTranspose Convolution3DTranspose DepthwiseConv1D SeparableConv1D
+  SeparableConvolution1D MaxPooling1D MaxPooling3D MaxPool1D MaxPool3D AveragePooling1D
+  AveragePooling3D AvgPool1D AvgPool3D GlobalMaxPooling1D GlobalMaxPooling3D GlobalMaxPool1D
+  GlobalMaxPool3D GlobalAveragePooling1D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool3D
+  ZeroPadding1D ZeroPadding3D Cropping1D Cropping3D UpSampling1D UpSampling3D SpatialDropout1D
+  SpatialDropout3D
+  -> use the layer of the same name with 2D in it, for images (N, H, W, C)
+layers: Add add Subtract subtract Multiply multiply Average average Maximum maximum Minimum
+  minimum Concatenate concatenate Dot dot
+  -> use Residual([...], shortcut=[...]), which adds; there are no other branches
+layers: AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
+  AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
+  -> use AvgPool or MaxPool with a pool_size, or GlobalAvgPool and GlobalMaxPool
+layers: GroupNormalization RMSNormalization UnitNormalization SpectralNormalization
+  Normalization
+  -> use BatchNorm, LayerNorm or Rescaling
+layers: AlphaDropout GaussianDropout
+  -> use Dropout or GaussianNoise
+layers: PReLU
+  -> use LeakyReLU; examples/custom_layer.py writes a PReLU
+layers: Identity
+  -> use Activation('linear')
+layers: Lambda
+  -> write the function as a layer: examples/custom_layer.py
+layers: ActivityRegularization
+  -> use kernel_regularizer and bias_regularizer
+layers: AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix
+  Equalization MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomColorDegeneration
+  RandomColorJitter RandomCrop RandomElasticTransform RandomErasing RandomGaussianBlur
+  RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomSaturation
+  RandomSharpness RandomShear Solarization
+  -> use RandomFlip, RandomTranslation, RandomRotation, RandomZoom, RandomContrast, or
+     RandomBrightness
+layers: Resizing
+  -> resize the images before they are stored
+layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deserialize serialize
+  -> write it with the layers there are; a layer of your own is examples/custom_layer.py
+models: Model
+  -> use Sequential, with Residual for skip connections
+models: clone_model model_from_json
+  -> use the function that built the model once more
+losses: binary_crossentropy binary_focal_crossentropy categorical_crossentropy
+  categorical_focal_crossentropy categorical_hinge huber mean_absolute_error mean_squared_error
+  sparse_categorical_crossentropy squared_hinge
+  -> give compile the string of that name, or the class
+losses: CTC CategoricalGeneralizedCrossEntropy Circle CosineSimilarity Dice KLDivergence LogCosh
+  MeanAbsolutePercentageError MeanSquaredLogarithmicError Poisson Tversky
+  categorical_generalized_cross_entropy circle cosine_similarity ctc dice kl_divergence log_cosh
+  mean_absolute_percentage_error mean_squared_logarithmic_error poisson tversky deserialize
+  serialize
+  -> derive from minicnn.losses.Loss, with per_sample and slope
+metrics: binary_accuracy binary_crossentropy categorical_accuracy categorical_crossentropy
+  mean_absolute_error mean_squared_error sparse_categorical_accuracy
+  sparse_categorical_crossentropy sparse_top_k_categorical_accuracy top_k_categorical_accuracy
+  -> give compile the string of that name, or the class
+metrics: TruePositives TrueNegatives FalsePositives FalseNegatives IoU BinaryIoU MeanIoU
+  OneHotIoU OneHotMeanIoU
+  -> use minicnn.metrics.confusion_matrix
+metrics: Accuracy CategoricalHinge ConcordanceCorrelation CosineSimilarity FBetaScore Hinge
+  KLDivergence LogCoshError Mean MeanAbsolutePercentageError MeanMetricWrapper
+  MeanSquaredLogarithmicError PearsonCorrelation Poisson PrecisionAtRecall R2Score
+  RecallAtPrecision RootMeanSquaredError SensitivityAtSpecificity SpecificityAtSensitivity
+  SquaredHinge Sum binary_focal_crossentropy categorical_focal_crossentropy categorical_hinge
+  concordance_correlation hinge huber kl_divergence log_cosh mean_absolute_percentage_error
+  mean_squared_logarithmic_error pearson_correlation poisson squared_hinge deserialize serialize
+  -> derive from minicnn.metrics.Metric, with reset_state, update_state and result
+optimizers: Adadelta Adafactor Adamax Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon
+  OptimizerMap ScheduleFreeAdamW legacy deserialize serialize
+  -> use SGD, Adam, AdamW, RMSprop, Nadam, Lion or Adagrad
+optimizers.schedules: deserialize serialize
+  -> use the class
+callbacks: TensorBoard RemoteMonitor ProgbarLogger
+  -> use CSVLogger, fit's verbose and minicnn.plots.plot_history
+callbacks: SwapEMAWeights OrbaxCheckpoint
+  -> use ModelCheckpoint or BackupAndRestore
+callbacks: CallbackList
+  -> give fit a list of callbacks
+regularizers: OrthogonalRegularizer orthogonal_regularizer deserialize serialize
+  -> use L1, L2 or L1L2
+initializers: Identity IdentityInitializer identity STFT STFTInitializer stft deserialize
+  serialize
+  -> use Orthogonal, or set the weights with set_weights
+activations: celu glu hard_shrink hard_tanh log_sigmoid soft_shrink sparse_plus sparse_sigmoid
+  sparsemax squareplus tanh_shrink threshold deserialize serialize
+  -> use another activation, or a layer of your own
+saving: load_weights save_weights
+  -> use the model's method of that name
+saving: CustomObjectScope custom_object_scope get_custom_objects get_registered_name
+  get_registered_object register_keras_serializable deserialize_keras_object
+  serialize_keras_object KerasFileEditor
+  -> give load_model custom_objects={name: class}
+utils: CustomObjectScope custom_object_scope get_custom_objects get_registered_name
+  get_registered_object register_keras_serializable deserialize_keras_object
+  serialize_keras_object
+  -> give load_model custom_objects={name: class}
+utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_from_directory
+  timeseries_dataset_from_array get_file load_img img_to_array array_to_img save_img Sequence
+  PyDataset split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight pad_sequences
+  FeatureSpace
+  -> use minicnn.data: arrays, load_hdf5 and load_images
+utils: plot_model model_to_dot
+  -> use model.summary()
+utils: normalize
+  -> use Rescaling, or NumPy
+utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
+  enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
+  legacy standardize_dtype
+  -> minicnn has no tensors or graphs of its own: use NumPy
+applications: ResNet50 ResNet50V2 ResNet101 ResNet101V2 ResNet152 ResNet152V2 resnet resnet50
+  resnet_v2
+  -> use resnet20 or resnet50, which start from random weights
+applications: VGG16 VGG19 vgg16 vgg19
+  -> use vgg, which is small
+applications: MobileNet MobileNetV2 MobileNetV3Large MobileNetV3Small mobilenet_v2 mobilenet_v3
+  -> use mobilenet, which is small
+applications: ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge DenseNet121
+  DenseNet169 DenseNet201 EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3
+  EfficientNetB4 EfficientNetB5 EfficientNetB6 EfficientNetB7 EfficientNetV2B0 EfficientNetV2B1
+  EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L EfficientNetV2M EfficientNetV2S
+  InceptionResNetV2 InceptionV3 NASNetLarge NASNetMobile Xception convnext densenet efficientnet
+  efficientnet_v2 imagenet_utils inception_resnet_v2 inception_v3 nasnet xception
+  -> use resnet20, mobilenet or vgg, untrained
+"""
+
+ABSENT: dict[str, dict[str, str]] = {}
+"""Module ("" is minicnn itself) -> name -> what to use instead."""
+for _module, _names, _nearest in re.findall(r"^(\S+):(.*?)->(.*?)(?=^\S|\Z)", _TABLE, re.M | re.S):
+    nearest = " ".join(_nearest.split())
+    ABSENT.setdefault(_module.strip("-"), {}).update(dict.fromkeys(_names.split(), nearest))
+
+
+def asked(module: str) -> Callable[[str], NoReturn]:
+    """The ``__getattr__`` of the module of that name.
+
+    It raises ``ConfigError`` for a name that Keras has, as an ``AttributeError`` would be made an
+    ``ImportError`` without the words; for any other name ``AttributeError``.
+
+    >>> asked("layers")("PReLU")
+    Traceback (most recent call last):
+    minicnn.errors.ConfigError: minicnn.layers has no PReLU, which Keras has: use LeakyReLU; \
+examples/custom_layer.py writes a PReLU.
+    """
+    full = f"minicnn.{module}" if module else "minicnn"
+
+    def __getattr__(name: str) -> NoReturn:  # noqa: N807
+        if name in ABSENT.get(module, {}):
+            nearest = ABSENT[module][name]
+            raise ConfigError(f"{full} has no {name}, which Keras has: {nearest}.")
+        raise AttributeError(f"module {full!r} has no attribute {name!r}")
+
+    return __getattr__

@@ -1,0 +1,44 @@
+"""Small things, where Keras has them."""
+
+from typing import Any
+
+import numpy as np
+
+from minicnn.config import whole_number
+from minicnn.data.arrays import as_array
+from minicnn.errors import DataError
+from minicnn.keras_names import asked
+from minicnn.random_seed import set_random_seed
+from minicnn.shapes import Array
+
+__all__ = ["set_random_seed", "to_categorical"]
+
+__getattr__ = asked("utils")
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Array:
+    """Class numbers as one-hot rows: (...,) becomes (..., num_classes), as float64.
+
+    A last axis of 1 is dropped. Raises ``DataError`` for labels that are not class numbers.
+
+    >>> to_categorical([0, 2, 1]).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    """
+    labels = as_array("to_categorical", x)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    if labels.dtype.kind not in "biuf" or not labels.size or (labels != np.floor(labels)).any():
+        raise DataError(
+            f"to_categorical: expected class numbers, got {labels.dtype} {labels.shape}."
+        )
+    labels = labels.astype(np.intp)
+    most = int(labels.max()) + 1
+    classes = (
+        most if num_classes is None else whole_number("to_categorical", "num_classes", num_classes)
+    )
+    if labels.min() < 0 or most > classes:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise DataError(
+            f"to_categorical: expected class numbers from 0 to {classes - 1}, got {wrong}."
+        )
+    return np.eye(classes)[labels]
