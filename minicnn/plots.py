@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import replacing
 from minicnn.history import History
+from minicnn.lr_finder import RateSweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,11 +66,38 @@ def plot_history(
     return figure
 
 
+def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = None) -> "Figure":
+    """Draw the loss over the learning rates that ``find_learning_rate`` tried, and its suggestion.
+
+    ``path`` is as in ``plot_history``.
+
+    >>> from minicnn.lr_finder import RateSweep
+    >>> sweep = RateSweep(np.array([1e-3, 1e-2, 1e-1]), np.array([1.0, 0.5, 2.0]), 1e-2)
+    >>> plot_learning_rates(sweep).axes[0].get_xlabel()
+    'learning rate'
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.semilogx(sweep.rates, sweep.losses, color="#7a1f1f", linewidth=2)
+    axes.axvline(sweep.suggestion, color="#8aa4c8", linestyle="--", label=f"{sweep.suggestion:.1e}")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("smoothed loss")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    if path is not None:
+        _save(figure, Path(path))
+    return figure
+
+
 def _save(figure: "Figure", path: Path) -> None:
     kind = path.suffix[1:].lower()
     if kind not in ("png", "pdf", "svg"):
         raise ConfigError(
-            f"plot_history: expected a path that ends in .png, .pdf or .svg, got {str(path)!r}."
+            f"plots: expected a path that ends in .png, .pdf or .svg, got {str(path)!r}."
         )
     with replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=120, format=kind)

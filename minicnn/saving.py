@@ -18,14 +18,14 @@ __all__ = ["load_model", "save_model"]
 __getattr__ = asked("saving")
 
 
-def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
-    """``model.save(path)``, as a function."""
-    model.save(path)
+def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+    """``model.save(filepath)``, as a function."""
+    model.save(filepath)
 
 
 @checked
 def load_model(
-    path: str | os.PathLike[str],
+    filepath: str | os.PathLike[str],
     custom_objects: Mapping[str, type[Layer]] | None = None,
     compile: bool = True,
 ) -> Sequential:
@@ -45,7 +45,7 @@ def load_model(
     >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
     True
     """
-    saved, data = keras.read_model(path)
+    saved, data = keras.read_model(filepath)
     known = LAYERS | dict(custom_objects or {})
     try:
         model = Sequential(name=saved.name, dtype=saved.dtype)
@@ -55,15 +55,15 @@ def load_model(
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
             _compile_as_saved(model, saved.compiled)
-        restore(model, path, saved, data)
+        restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
     except ModelFileError:
         raise
     except MiniCNNError as error:
-        raise ModelFileError(f"{path}: {error}") from None
+        raise ModelFileError(f"{filepath}: {error}") from None
     except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
-        raise ModelFileError(f"{path}: the file makes no model: {error}.") from None
+        raise ModelFileError(f"{filepath}: the file makes no model: {error}.") from None
     model.class_names = tuple(saved.class_names)
     return model
 

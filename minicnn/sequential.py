@@ -19,6 +19,7 @@ from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
 from minicnn.layers.base import name_layer
 from minicnn.layers.chain import Step
+from minicnn.layers.saving import described, with_layers
 from minicnn.losses import Loss
 from minicnn.memory_use import memory_use
 from minicnn.metrics import Metric
@@ -357,6 +358,17 @@ class Sequential:
 
     # Weights and files ---------------------------------------------------------------
 
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype and layers with their arguments, as values that JSON can hold."""
+        layers = [described(layer) for layer in self.stack]
+        return {"name": self.name, "dtype": self.dtype.name, "layers": layers}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Sequential":
+        """A new model from what ``get_config`` returned, with weights of its own."""
+        config = with_layers(config)
+        return cls(config["layers"], name=config["name"], dtype=config["dtype"])
+
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""
         self._require_built()
@@ -389,30 +401,30 @@ class Sequential:
         for (_, array), value in zip(targets, values, strict=True):
             array[...] = value
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str]) -> None:
         """Write the model as a ``.keras`` file: layers, weights, optimizer and generator.
 
         The file is written whole or not at all.
         """
         self._require_built()
-        model_files.save(self, path)
+        model_files.save(self, filepath)
 
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Write the weights, and the optimizer's state, as a ``.weights.h5`` file of Keras'.
 
         The file is written whole or not at all.
         """
         self._require_built()
-        model_files.save_weights(self, path)
+        model_files.save_weights(self, filepath)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
 
         The optimizer's state is taken too, if the model is compiled and the file has one. Raises
         ``ModelFileError``, and changes nothing, when the file is of another model.
         """
         self._require_built()
-        model_files.load_weights(self, path)
+        model_files.load_weights(self, filepath)
 
     def summary(self, batch_size: int | None = None) -> None:
         """Print a table: each layer's output, parameters, multiply-adds and memory an image.

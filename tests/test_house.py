@@ -25,7 +25,7 @@ FLOORS = [
     ["training", "inference", "history", "hooks", "callbacks", "model_files"],
     ["memory_use", "summary"],
     ["sequential", "saving", "models"],
-    ["applications", "plots", "testing", "cli", "__main__", "__init__"],
+    ["applications", "lr_finder", "plots", "testing", "cli", "__main__", "__init__"],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -1,5 +1,6 @@
 """The model: building, training, judging, and what it says when something is wrong."""
 
+import json
 import os
 import pickle
 import re
@@ -631,3 +632,13 @@ def test_ctrl_c_in_validation_leaves_the_epoch_out():
     assert history.interrupted
     assert history.epoch == []
     assert judged == [10]
+
+
+def test_a_model_is_made_again_from_its_config():
+    """``from_config`` gives the same layers, through JSON, with weights of its own."""
+    model = network()
+    config = json.loads(json.dumps(model.get_config()))
+    again = Sequential.from_config(config)
+    assert again.get_config() == model.get_config()
+    assert [repr(layer) for layer in again.stack] == [repr(layer) for layer in model.stack]
+    assert not np.array_equal(again.get_weights()[0], model.get_weights()[0])

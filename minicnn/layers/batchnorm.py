@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn import initializers
 from minicnn.config import number
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
-from minicnn.layers.base import ExpectedShape, Grads, Layer
+from minicnn.layers.base import ExpectedShape, Grads
+from minicnn.layers.normalized import Normalized
 from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape, axis_of, check_axis
 
@@ -23,7 +23,7 @@ class BatchNormCache(NamedTuple):
     variance: Array | None
 
 
-class BatchNorm(Layer):
+class BatchNorm(Normalized):
     """Bring each channel to mean 0 and variance 1, then scale and shift it.
 
         x_hat = (x - mean) / sqrt(variance + epsilon),   y = gamma * x_hat + beta
@@ -57,22 +57,21 @@ class BatchNorm(Layer):
         gamma_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            name,
+        )
         check_axis(self.who, axis)
         number(self.who, "momentum", momentum, least=0, most=1)
         number(self.who, "epsilon", epsilon, above=0)
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = beta_initializer
-        self.gamma_initializer = gamma_initializer
-        for argument in ("beta_initializer", "gamma_initializer"):
-            initializers.get(self.who, argument, getattr(self, argument))
-        self.beta_regularizer = beta_regularizer
-        self.gamma_regularizer = gamma_regularizer
-        self.regularizers_of({"beta": beta_regularizer, "gamma": gamma_regularizer})
 
     def expected_shape(self) -> ExpectedShape:
         """Any number of axes before it is built; then as many, with the same channels."""
@@ -93,12 +92,7 @@ class BatchNorm(Layer):
         """Make gamma, beta, moving_mean and moving_variance, one number each per channel."""
         super().build(input_shape, rng, dtype)
         channels = input_shape[self._channel_axis(input_shape)]
-        self.params = {}
-        for name, wanted in (("gamma", self.scale), ("beta", self.center)):
-            if wanted:
-                argument = f"{name}_initializer"
-                start = initializers.get(self.who, argument, getattr(self, argument))
-                self.params[name] = start((channels,), rng, dtype)
+        self.make_params((channels,), rng, dtype)
         self.state = {
             "moving_mean": np.zeros(channels, dtype),
             "moving_variance": np.ones(channels, dtype),

@@ -7,7 +7,10 @@ import numpy as np
 
 from minicnn.config import number
 from minicnn.errors import ConfigError
-from minicnn.layers.base import ExpectedShape, Grads, Layer
+from minicnn.initializers import Initializer
+from minicnn.layers.base import ExpectedShape, Grads
+from minicnn.layers.normalized import Normalized
+from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape, axis_of, check_axis
 
 
@@ -21,7 +24,7 @@ class LayerNormCache(NamedTuple):
     """The shape of x."""
 
 
-class LayerNorm(Layer):
+class LayerNorm(Normalized):
     """Bring the numbers of each image to mean 0 and variance 1, then scale and shift them.
 
         x_hat = (x - mean) / sqrt(variance + epsilon),   y = gamma * x_hat + beta
@@ -45,9 +48,21 @@ class LayerNorm(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
+        beta_initializer: str | Initializer = "zeros",
+        gamma_initializer: str | Initializer = "ones",
+        beta_regularizer: str | Regularizer | None = None,
+        gamma_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            name,
+        )
         axes = axis if isinstance(axis, tuple | list) else (axis,)
         if not axes:
             raise ConfigError(f"{self.who}: expected axis as one or several axes, got {axis!r}.")
@@ -56,8 +71,6 @@ class LayerNorm(Layer):
         number(self.who, "epsilon", epsilon, above=0)
         self.axis = axis
         self.epsilon = epsilon
-        self.center = center
-        self.scale = scale
 
     def expected_shape(self) -> ExpectedShape:
         """Any number of axes before it is built; then as many, the normalized ones as they were."""
@@ -77,12 +90,8 @@ class LayerNorm(Layer):
     ) -> None:
         """Make gamma and beta, in the shape of the normalized axes."""
         super().build(input_shape, rng, dtype)
-        shape = [input_shape[axis - 1] for axis in self._axes(input_shape)]
-        self.params = {}
-        if self.scale:
-            self.params["gamma"] = np.ones(shape, dtype)
-        if self.center:
-            self.params["beta"] = np.zeros(shape, dtype)
+        shape = tuple(input_shape[axis - 1] for axis in self._axes(input_shape))
+        self.make_params(shape, rng, dtype)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None

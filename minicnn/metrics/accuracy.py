@@ -36,7 +36,7 @@ class BinaryAccuracy(_Accuracy):
     0.667
     """
 
-    def __init__(self, threshold: float = 0.5, name: str = "binary_accuracy") -> None:
+    def __init__(self, name: str = "binary_accuracy", threshold: float = 0.5) -> None:
         super().__init__(name)
         number(type(self).__name__, "threshold", threshold)
         self.threshold = threshold

@@ -129,7 +129,7 @@ CLASSES = rng.integers(0, 6, 30)
 MANY_BITS = rng.integers(0, 2, (30, 6))
 
 METRICS = [
-    (metrics.BinaryAccuracy(0.3), MANY_BITS, SCORES),
+    (metrics.BinaryAccuracy(threshold=0.3), MANY_BITS, SCORES),
     (metrics.CategoricalAccuracy(), np.eye(6)[CLASSES], ROWS),
     (metrics.SparseCategoricalAccuracy(), CLASSES, ROWS),
     (metrics.TopKCategoricalAccuracy(), np.eye(6)[CLASSES], ROWS),

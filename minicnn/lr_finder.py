@@ -1,0 +1,113 @@
+"""Which learning rate suits: try them all on a few batches, from far too small to far too large."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn.callbacks import Callback
+from minicnn.config import number, whole_number
+from minicnn.errors import ConfigError
+from minicnn.sequential import Sequential
+from minicnn.shapes import Array
+
+__all__ = ["RateSweep", "find_learning_rate"]
+
+MEMORY = 0.9
+"""How much of the running mean of the loss is kept from one batch to the next."""
+
+HOPELESS = 4.0
+"""At so many times the lowest loss the sweep ends."""
+
+
+class RateSweep(NamedTuple):
+    """The rates tried, the loss of the batch before each step, smoothed, and the rate to take."""
+
+    rates: Array
+    losses: Array
+    suggestion: float
+    """Where the loss fell fastest."""
+
+
+class _Sweep(Callback):
+    """The next of the rates for each step."""
+
+    ends_on_nan = True
+
+    def __init__(self, rates: Array) -> None:
+        self.rates = rates
+        self.losses: list[float] = []
+        self.mean = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any]) -> None:
+        self.model.optimizer.learning_rate = float(self.rates[epoch])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        self.mean = MEMORY * self.mean + (1 - MEMORY) * logs["loss"]
+        smoothed = self.mean / (1 - MEMORY ** (len(self.losses) + 1))
+        self.losses.append(smoothed)
+        if smoothed > HOPELESS * min(self.losses):
+            self.model.stop_training = True
+
+
+def find_learning_rate(
+    model: Sequential,
+    x: Any,
+    y: Any = None,
+    batch_size: int = 32,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+    steps: int = 100,
+) -> RateSweep:
+    """Train for ``steps`` batches while the rate climbs, and put everything back.
+
+        rate of step i = lowest * (highest / lowest) ^ (i / (steps - 1))
+
+    The rate to take is where the smoothed loss falls most steeply over log(rate), before its
+    minimum; ``minicnn.plots.plot_learning_rates`` shows the curve. The model, which must be
+    compiled, is afterwards as it was: weights, optimizer, generator. Smith (2017), section 3.3.
+
+    >>> model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> found = find_learning_rate(model, np.eye(4), np.array([0, 1, 0, 1]), steps=20)
+    >>> 1e-6 < found.suggestion <= 1
+    True
+    """
+    who = "find_learning_rate"
+    number(who, "lowest", lowest, above=0)
+    number(who, "highest", highest, above=lowest)
+    whole_number(who, "steps", steps, least=10)
+    optimizer = model.optimizer
+    if optimizer is None:
+        raise ConfigError(f"{who}: expected a compiled model. Call compile(optimizer, loss) first.")
+    if not model.built:
+        raise ConfigError(f"{who}: expected a model that begins with Input(shape).")
+    sweep = _Sweep(np.geomspace(lowest, highest, steps))
+    weights, history = model.get_weights(), model.history
+    rate, state = optimizer.learning_rate, optimizer.get_state(model.params)
+    state = [array.copy() for array in state]
+    generator = model.rng.bit_generator.state
+    try:
+        model.fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=steps,
+            steps_per_epoch=1,
+            verbose=0,
+            callbacks=[sweep],
+        )
+    finally:
+        model.set_weights(weights)
+        optimizer.learning_rate = rate
+        optimizer.set_state(model.params, state)
+        model.rng.bit_generator.state = generator
+        model.history = history
+    losses = np.array(sweep.losses)
+    rates = sweep.rates[: len(losses)]
+    if len(losses) < 3:
+        raise ConfigError(
+            f"{who}: expected a loss that is a number for the smallest rates, got one that was not "
+            f"after {len(losses)} steps from {lowest:g}. Try a smaller lowest."
+        )
+    falls = np.gradient(losses[: max(int(losses.argmin()) + 1, 3)])
+    return RateSweep(rates, losses, float(rates[falls.argmin()]))

@@ -1,0 +1,68 @@
+"""The learning-rate finder: what it finds, and that it leaves no trace."""
+
+import numpy as np
+import pytest
+
+from minicnn import SGD, Adam, BatchNorm, Dense, Dropout, Input, Sequential
+from minicnn.errors import ConfigError
+from minicnn.lr_finder import find_learning_rate
+from minicnn.optimizers.schedules import CosineDecay
+from minicnn.plots import plot_learning_rates
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((200, 5)).astype(np.float32)
+Y = X @ RNG.standard_normal((5, 1)).astype(np.float32)
+
+
+def test_it_finds_the_rates_at_which_a_quadratic_can_be_learned():
+    """For a linear model the loss diverges above 2 / (the largest eigenvalue of its Hessian)."""
+    model = Sequential([Input((5,)), Dense(1, use_bias=False)], seed=0)
+    model.compile(SGD(), "mse")
+    limit = 2 / np.linalg.eigvalsh(2 * X.T @ X / len(X)).max()
+    found = find_learning_rate(model, X, Y, batch_size=200, lowest=1e-4, highest=100, steps=120)
+    assert limit / 300 < found.suggestion < limit
+    assert found.rates[-1] > limit  # the sweep went on until the loss grew, and ended there
+    assert len(found.rates) < 120
+    np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], 1e6 ** (1 / 119))
+
+
+@pytest.mark.parametrize("rate", [1e-3, CosineDecay(1e-3, 100)], ids=["number", "schedule"])
+def test_it_leaves_the_model_as_it_was(rate):
+    """Training after the search gives the same bits as without it, in mid-training too."""
+
+    def trained(search):
+        layers = [Dense(8, activation="relu"), BatchNorm(), Dropout(0.3), Dense(1)]
+        model = Sequential([Input((5,)), *layers], seed=1)
+        model.compile(Adam(rate), "mse")
+        model.fit(X, Y, epochs=2, verbose=0)
+        if search:
+            history = model.history
+            find_learning_rate(model, X, Y, steps=12)
+            assert model.history is history
+        model.fit(X, Y, epochs=2, verbose=0)
+        return model.get_weights()
+
+    for a, b in zip(trained(False), trained(True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_cannot_be_searched_is_said_in_a_line():
+    """A model that is not compiled or not built, wrong bounds, a loss that is never a number."""
+    model = Sequential([Input((5,)), Dense(1)], seed=0)
+    with pytest.raises(ConfigError, match="expected a compiled model"):
+        find_learning_rate(model, X, Y)
+    model.compile("sgd", "mse")
+    with pytest.raises(ConfigError, match=r"highest as a number, above 0\.1"):
+        find_learning_rate(model, X, Y, lowest=0.1, highest=0.01)
+    with pytest.raises(ConfigError, match="a number for the smallest rates"):
+        find_learning_rate(model, X, 1e30 * Y, lowest=1e10, highest=1e20)
+
+
+def test_the_curve_can_be_drawn(tmp_path):
+    """The picture is written, with the suggestion in its legend."""
+    model = Sequential([Input((5,)), Dense(1)], seed=0)
+    model.compile("adam", "mse")
+    found = find_learning_rate(model, X, Y, steps=15)
+    figure = plot_learning_rates(found, tmp_path / "rates.png")
+    assert (tmp_path / "rates.png").stat().st_size > 1000
+    assert f"{found.suggestion:.1e}" in figure.axes[0].get_legend().get_texts()[0].get_text()
