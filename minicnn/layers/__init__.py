@@ -6,11 +6,15 @@ from minicnn.layers.batchnorm import BatchNorm
 from minicnn.layers.conv import Conv2D
 from minicnn.layers.core import Flatten, Input, Rescaling
 from minicnn.layers.dense import Dense
+from minicnn.layers.depthwise import DepthwiseConv2D, SeparableConv2D
 from minicnn.layers.dropout import Dropout
 from minicnn.layers.pooling import AvgPool, GlobalAvgPool, MaxPool
+from minicnn.layers.transpose import Conv2DTranspose
 
 InputLayer = Input
 Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+SeparableConvolution2D = SeparableConv2D
 MaxPooling2D = MaxPool2D = MaxPool
 AveragePooling2D = AvgPool2D = AvgPool
 GlobalAveragePooling2D = GlobalAvgPool2D = GlobalAvgPool
@@ -24,8 +28,11 @@ __all__ = [
     "BatchNorm",
     "BatchNormalization",
     "Conv2D",
+    "Conv2DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
@@ -39,6 +46,8 @@ __all__ = [
     "MaxPooling2D",
     "ReLU",
     "Rescaling",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
     "Sigmoid",
     "Softmax",
     "Tanh",
@@ -47,8 +56,8 @@ __all__ = [
 LAYERS: dict[str, type[Layer]] = {
     cls.keras_name or cls.__name__: cls
     for cls in (
-        Activation, AvgPool, BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, Input,
-        MaxPool, ReLU, Rescaling, Softmax,
+        Activation, AvgPool, BatchNorm, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout,
+        Flatten, GlobalAvgPool, Input, MaxPool, ReLU, Rescaling, SeparableConv2D, Softmax,
     )
 }  # fmt: skip
 """The classes that a model file may name, by their names in Keras: a closed table."""
