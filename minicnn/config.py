@@ -68,7 +68,6 @@ class Configurable(metaclass=_Checked):
 
 INERT: dict[str, tuple[Any, ...]] = {
     "data_format": ("channels_last",),
-    "dilation_rate": (1, [1, 1]),
     "groups": (1,),
     "loss_scale_factor": (1.0,),
     "reduction": ("sum_over_batch_size",),

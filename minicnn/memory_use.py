@@ -168,7 +168,10 @@ def _conv(step: Step) -> _Conv | None:
         return None
     assert conv.input_shape is not None
     _, strides, pads, _ = conv.windows(conv.input_shape)
-    place = geometry(conv.input_shape, conv.params["kernel"].shape, strides, pads)
+    # Groups go one after another; the phases of a dilated convolution are smaller than its images.
+    kh, kw, channels, filters = conv.params["kernel"].shape
+    image, kernel = (*conv.input_shape[:2], channels), (kh, kw, channels, filters // conv.groups)
+    place = geometry(image, kernel, strides, pads)
     pooled = isinstance(step, FusedConv) and bool(step.tail.pool)
     return _Conv(place, conv.dtype.itemsize, pooled)
 

@@ -9,6 +9,8 @@ times. ``"valid"`` adds nothing. ``"same"`` adds what it takes to make the
 output ceil(n / s) long, the odd pixel at the far end, as Keras and TensorFlow do:
 
     total = max((ceil(n / s) - 1) * s + k - n, 0),  before = total // 2.
+
+A dilated window, whose pixels are d apart, reaches over (k - 1) * d + 1 pixels, and that is its k.
 """
 
 from collections.abc import Sequence
@@ -33,6 +35,7 @@ class Windows(NamedTuple):
     """How a window moves over an image, with every number decided."""
 
     size: Pair
+    """Its pixels down and across, however far apart they are."""
     strides: Pair
     pads: Pads
     out: Pair
@@ -99,32 +102,40 @@ def check_padding(who: str, padding: Padding) -> None:
 
 
 def windows(
-    who: str, image: Pair, size: Pair, strides: Pair, padding: Padding = "valid"
+    who: str,
+    image: Pair,
+    size: Pair,
+    strides: Pair,
+    padding: Padding = "valid",
+    dilation: Pair = (1, 1),
 ) -> Windows:
     """Place a window on an image, or raise ``ShapeError`` when it does not fit.
 
     >>> windows("Conv2D", (64, 64), (4, 4), (1, 1), "same")
     Windows(size=(4, 4), strides=(1, 1), pads=((1, 2), (1, 2)), out=(64, 64))
+    >>> windows("Conv2D", (64, 64), (4, 4), (1, 1), "same", (2, 3)).pads
+    ((3, 3), (4, 5))
     """
+    reach = (size[0] - 1) * dilation[0] + 1, (size[1] - 1) * dilation[1] + 1
     pads: Pads
     if padding == "valid":
         pads = ((0, 0), (0, 0))
     elif padding == "same":
         pads = (
-            same_pads(image[0], size[0], strides[0]),
-            same_pads(image[1], size[1], strides[1]),
+            same_pads(image[0], reach[0], strides[0]),
+            same_pads(image[1], reach[1], strides[1]),
         )
     else:
         pads = _explicit_pads(who, padding)
-    if any(n + sum(p) < k for n, k, p in zip(image, size, pads, strict=True)):
+    if any(n + sum(p) < k for n, k, p in zip(image, reach, pads, strict=True)):
         added = "" if pads == ((0, 0), (0, 0)) else f" with padding {pads}"
         raise ShapeError(
-            f"{who}: expected an image of at least {size[0]}x{size[1]} pixels for its window, "
+            f"{who}: expected an image of at least {reach[0]}x{reach[1]} pixels for its window, "
             f"got {image[0]}x{image[1]}{added}. Use a smaller window or padding='same'."
         )
     out = (
-        (image[0] + sum(pads[0]) - size[0]) // strides[0] + 1,
-        (image[1] + sum(pads[1]) - size[1]) // strides[1] + 1,
+        (image[0] + sum(pads[0]) - reach[0]) // strides[0] + 1,
+        (image[1] + sum(pads[1]) - reach[1]) // strides[1] + 1,
     )
     return Windows(size, strides, pads, out)
 

@@ -247,7 +247,7 @@ DAMAGE = {
         lambda p: edited(p, layer_config(2, data_format="channels_first")),
         "'data_format' = 'channels_first' is not supported",
     ),
-    "dilation": (lambda p: edited(p, layer_config(2, dilation_rate=[2, 2])), "dilation_rate"),
+    "dilation": (lambda p: edited(p, layer_config(2, dilation_rate=[2, 0])), "dilation_rate"),
     "bad argument": (lambda p: edited(p, layer_config(2, filters=-1)), "filters as a whole"),
     "wrong type": (lambda p: edited(p, layer_config(2, strides={})), "expected strides"),
     "other filters": (lambda p: edited(p, layer_config(2, filters=5)), "expected shape"),

@@ -14,9 +14,11 @@ from minicnn.kernels import check_kernels, reference, vectorized
 from minicnn.kernels.vectorized import (
     Scale,
     Tail,
+    by_channel,
     convolution,
     convolve,
     convolve_backward,
+    kinds,
     memory,
     pooling,
     strips,
@@ -27,12 +29,20 @@ from minicnn.threads import set_threads, working
 small = st.integers(1, 3)
 
 
+PLAIN = st.just((1, 1))
+DILATED = st.one_of(PLAIN, st.tuples(small, small))
+
+
 @st.composite
-def geometries(draw):
-    """An image, a window, strides and padding that go together."""
+def geometries(draw, dilations=PLAIN, both=False):
+    """An image, and a window, strides, padding and dilation that go together.
+
+    Unless ``both`` are allowed, strides are 1 where the dilation is not.
+    """
+    dilation = draw(dilations)
     image = draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
     size = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    strides = draw(st.tuples(small, small))
+    strides = draw(st.tuples(small, small)) if both or dilation == (1, 1) else (1, 1)
     pad = st.integers(0, 3)
     padding = draw(
         st.one_of(
@@ -42,8 +52,14 @@ def geometries(draw):
     )
     explicit = ((0, 0), (0, 0)) if isinstance(padding, str) else padding
     if padding != "same":
-        assume(all(n + sum(p) >= k for n, k, p in zip(image, size, explicit, strict=True)))
-    return image, windows("test", image, size, strides, padding)
+        assume(
+            all(
+                n + sum(p) > (k - 1) * d
+                for n, k, d, p in zip(image, size, dilation, explicit, strict=True)
+            )
+        )
+    place = windows("test", image, size, strides, padding, dilation)
+    return (image, place) if dilations is PLAIN else (image, place, dilation)
 
 
 @st.composite
@@ -73,6 +89,10 @@ def cut_like_that(block_bytes, strip, way, threads):
         chosen, cost = chosen_way(place, need_dx)
         return way if way and need_dx and (possible or way == "scatter") else chosen, cost
 
+    def ways_to_dx(place):
+        chosen = strips.ways_to_dx(place)
+        return {way: chosen[way]} if way in chosen else chosen
+
     set_threads(threads)
     strips.cut_for.cache_clear()
     with (
@@ -80,8 +100,10 @@ def cut_like_that(block_bytes, strip, way, threads):
         mock.patch.object(strips, "BLOCK_BYTES", block_bytes),
         mock.patch.object(convolution, "BLOCK_BYTES", block_bytes),
         mock.patch.object(pooling, "BLOCK_BYTES", block_bytes),
+        mock.patch.object(by_channel, "BLOCK_BYTES", block_bytes),
         mock.patch.object(strips, "strip_for", strip_for),
         mock.patch.object(convolution, "way_back", way_back),
+        mock.patch.object(kinds, "ways_to_dx", ways_to_dx),
         mock.patch.object(threads_module, "WORTH_SHARDS", 0),
     ):
         yield
@@ -93,30 +115,86 @@ dtypes = st.sampled_from([("float64", 1e-12), ("float32", 1e-4)])
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=1000, deadline=None)
-@given(geometries(), small, small, st.integers(0, 3), st.booleans(), dtypes, seeds, cuts())
-def test_convolution_agrees_with_the_loops(geometry, c, filters, n, biased, precision, seed, cut):
-    """Forward and backward convolution agree with the loops on 1,000 generated shapes."""
-    (image, place), (dtype, tolerance), rng = geometry, precision, np.random.default_rng(seed)
-    x = rng.standard_normal((n, *image, c)).astype(dtype)
-    kernel = rng.standard_normal((*place.size, c, filters)).astype(dtype)
-    bias = rng.standard_normal(filters).astype(dtype) if biased else None
-    dy = rng.standard_normal((n, *place.out, filters)).astype(dtype)
-    how = place.strides, place.pads
-    expected = [
-        reference.conv2d(x, kernel, bias, *how),
-        *reference.conv2d_backward(dy, x, kernel, *how),
-    ]
-    with cut_like_that(*cut):
-        got = [
-            vectorized.conv2d(x, kernel, bias, *how),
-            *vectorized.conv2d_backward(dy, x, kernel, *how),
-        ]
-        none, *alone = vectorized.conv2d_backward(dy, x, kernel, *how, need_dx=False)
+def numbers(precision, seed):
+    """A function that draws arrays of a shape, and the tolerance for what comes of them."""
+    (dtype, tolerance), rng = precision, np.random.default_rng(seed)
+    return lambda *shape: rng.standard_normal(shape).astype(dtype), tolerance
+
+
+def assert_agree(got, expected, tolerance):
+    for a, b in zip(got, expected, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * 10)
+
+
+def assert_backward_agrees(name, arrays, how, tolerance):
+    """With dx and without it."""
+    expected = getattr(reference, name)(*arrays, **how)
+    assert_agree(getattr(vectorized, name)(*arrays, **how), expected, tolerance)
+    none, *alone = getattr(vectorized, name)(*arrays, **how, need_dx=False)
     assert none is None
-    for a, b in zip(expected + expected[2:], got + alone, strict=True):
-        assert b.dtype == dtype
-        np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance * 10)
+    assert_agree(alone, expected[1:], tolerance)
+
+
+groupings = st.sampled_from([1, 1, 1, 2, 3, 4, 8])
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    geometries(DILATED), groupings, small, small, st.integers(0, 3), st.booleans(), dtypes, seeds,
+    cuts(),
+)  # fmt: skip
+def test_convolution_agrees_with_the_loops(
+    geometry, groups, c, filters, n, biased, precision, seed, cut
+):
+    """Forward and backward convolution agree with the loops on 1,000 generated shapes."""
+    (image, place, dilation), (draw, tolerance) = geometry, numbers(precision, seed)
+    x, kernel = draw(n, *image, groups * c), draw(*place.size, c, groups * filters)
+    bias = draw(groups * filters) if biased else None
+    dy = draw(n, *place.out, groups * filters)
+    how = {
+        "strides": place.strides, "pads": place.pads, "dilation": dilation, "groups": groups
+    }  # fmt: skip
+    with cut_like_that(*cut):
+        expected, got = (k.conv2d(x, kernel, bias, **how) for k in (reference, vectorized))
+        assert_agree([got], [expected], tolerance)
+        assert_backward_agrees("conv2d_backward", (dy, x, kernel), how, tolerance)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    geometries(DILATED, both=True), small, small, st.integers(0, 3), st.booleans(), dtypes, seeds,
+    cuts(),
+)  # fmt: skip
+def test_depthwise_convolution_agrees_with_the_loops(
+    geometry, c, times, n, biased, precision, seed, cut
+):
+    """Filters for each channel agree with the loops, with strides and dilation together too."""
+    (image, place, dilation), (draw, tolerance) = geometry, numbers(precision, seed)
+    x, kernel = draw(n, *image, c), draw(*place.size, c, times)
+    bias, dy = draw(c * times) if biased else None, draw(n, *place.out, c * times)
+    how = {"strides": place.strides, "pads": place.pads, "dilation": dilation}
+    with cut_like_that(*cut):
+        expected, got = (k.depthwise(x, kernel, bias, **how) for k in (reference, vectorized))
+        assert_agree([got], [expected], tolerance)
+        assert_backward_agrees("depthwise_backward", (dy, x, kernel), how, tolerance)
+
+
+@settings(max_examples=300, deadline=None)
+@given(geometries(DILATED), small, small, st.integers(0, 3), st.booleans(), dtypes, seeds, cuts())
+def test_transposed_convolution_agrees_with_the_loops(
+    geometry, c, filters, n, biased, precision, seed, cut
+):
+    """The way back of a convolution as one of its own agrees with the loops, either way."""
+    (image, place, dilation), (draw, tolerance) = geometry, numbers(precision, seed)
+    x, kernel = draw(n, *place.out, c), draw(*place.size, filters, c)
+    bias = draw(filters) if biased else None
+    how = {"out": image, "strides": place.strides, "pads": place.pads, "dilation": dilation}
+    with cut_like_that(*cut):
+        expected, got = (
+            k.conv2d_transpose(x, kernel, bias, **how) for k in (reference, vectorized)
+        )
+        assert_agree([got], [expected], tolerance)
 
 
 tails = st.builds(

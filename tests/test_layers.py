@@ -11,8 +11,10 @@ from minicnn import (
     AvgPool,
     BatchNorm,
     Conv2D,
+    Conv2DTranspose,
     Cropping2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -27,6 +29,7 @@ from minicnn import (
     Rescaling,
     Reshape,
     Residual,
+    SeparableConv2D,
     Sigmoid,
     SiLU,
     Softmax,
@@ -36,7 +39,9 @@ from minicnn import (
     ZeroPadding2D,
 )
 from minicnn.activations import ACTIVATIONS, silu
+from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import walk
+from minicnn.layers.fusion import FusedConv, fused
 from minicnn.testing import CHECKS, LayerCase
 
 CASES = {
@@ -83,6 +88,65 @@ CASES = {
     ),
     "conv gelu": LayerCase(lambda: Conv2D(2, 2, activation="gelu"), (3, 3, 1)),
     "conv tanh": LayerCase(lambda: Conv2D(2, 2, activation="tanh"), (3, 3, 1)),
+    "conv dilated": LayerCase(lambda: Conv2D(2, (2, 3), dilation_rate=(3, 2)), (6, 7, 2)),
+    "conv dilated same": LayerCase(
+        lambda: Conv2D(2, 3, padding="same", dilation_rate=2, use_bias=False), (4, 5, 2)
+    ),
+    "conv dilated explicit": LayerCase(
+        lambda: Conv2D(2, 2, padding=((1, 3), (0, 2)), dilation_rate=(1, 3)), (2, 3, 1)
+    ),
+    "conv groups": LayerCase(lambda: Conv2D(4, 3, groups=2), (4, 5, 6)),
+    "conv many groups": LayerCase(
+        lambda: Conv2D(6, 2, strides=2, padding="same", groups=6, activation="tanh"), (4, 3, 12)
+    ),
+    "conv groups of one": LayerCase(lambda: Conv2D(6, 2, groups=3, use_bias=False), (3, 3, 3)),
+    "conv groups dilated": LayerCase(
+        lambda: Conv2D(4, 2, padding="same", dilation_rate=2, groups=2), (4, 4, 4)
+    ),
+    "depthwise": LayerCase(lambda: DepthwiseConv2D(3), (4, 5, 2)),
+    "depthwise same strides": LayerCase(
+        lambda: DepthwiseConv2D((3, 2), strides=(2, 3), padding="same"), (5, 6, 2)
+    ),
+    "depthwise multiplied": LayerCase(
+        lambda: DepthwiseConv2D(2, depth_multiplier=3, activation="tanh"), (3, 3, 2)
+    ),
+    "depthwise dilated": LayerCase(
+        lambda: DepthwiseConv2D(2, padding="same", dilation_rate=(2, 1), use_bias=False), (4, 4, 2)
+    ),
+    "depthwise dilated strides": LayerCase(
+        lambda: DepthwiseConv2D(3, strides=2, padding=2, depth_multiplier=2, dilation_rate=2),
+        (5, 4, 2),
+    ),
+    "separable": LayerCase(lambda: SeparableConv2D(3, 2), (4, 4, 2)),
+    "separable in full": LayerCase(
+        lambda: SeparableConv2D(
+            3, (2, 3), strides=2, padding="same", depth_multiplier=2, activation="tanh"
+        ),
+        (5, 4, 2),
+    ),
+    "separable no bias": LayerCase(
+        lambda: SeparableConv2D(2, 2, dilation_rate=2, use_bias=False), (4, 4, 2)
+    ),
+    "transpose": LayerCase(lambda: Conv2DTranspose(2, 3), (3, 4, 2)),
+    "transpose same strides": LayerCase(
+        lambda: Conv2DTranspose(2, (4, 3), strides=2, padding="same", activation="tanh"), (3, 2, 2)
+    ),
+    "transpose stride over kernel": LayerCase(
+        lambda: Conv2DTranspose(2, 2, strides=3, use_bias=False), (2, 3, 2)
+    ),
+    "transpose same stride over kernel": LayerCase(
+        lambda: Conv2DTranspose(2, 2, strides=3, padding="same"), (2, 3, 2)
+    ),
+    "transpose output padding": LayerCase(
+        lambda: Conv2DTranspose(1, 3, strides=(2, 3), output_padding=(0, 2)), (2, 3, 2)
+    ),
+    "transpose same output padding": LayerCase(
+        lambda: Conv2DTranspose(1, (3, 2), strides=2, padding="same", output_padding=(0, 1)),
+        (2, 3, 2),
+    ),
+    "transpose dilated": LayerCase(
+        lambda: Conv2DTranspose(2, (2, 3), padding="same", dilation_rate=2), (3, 4, 2)
+    ),
     "max pool": LayerCase(lambda: MaxPool(), (4, 6, 2)),
     "max pool same": LayerCase(lambda: MaxPool(3, padding="same"), (7, 5, 2)),
     "max pool overlapping": LayerCase(lambda: MaxPool((3, 2), strides=(1, 2)), (5, 5, 2)),
@@ -182,3 +246,72 @@ def test_batches_of_none_and_one():
             y, cache = case.forward(layer, x, training=True)
             assert y.shape == (n, *layer.output_shape(case.input_shape)), name
             assert layer.backward(y, cache)[0].shape == x.shape, name
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Conv2D(4, 3, strides=2, dilation_rate=(1, 2)), "strides or dilation_rate to be 1"),
+        (lambda: Conv2D(4, 3, dilation_rate=0), "dilation_rate as one whole number of at least 1"),
+        (lambda: Conv2D(4, 3, groups=3), "filters that fall into 3 equal groups, got 4"),
+        (lambda: Conv2D(4, 3, groups=0), "groups as a whole number of at least 1, got 0"),
+        (lambda: DepthwiseConv2D(3, depth_multiplier=0), "depth_multiplier as a whole number"),
+        (lambda: DepthwiseConv2D(3, depthwise_initializer="he"), "expected depthwise_initializer"),
+        (lambda: SeparableConv2D(0, 3), "filters as a whole number of at least 1, got 0"),
+        (lambda: SeparableConv2D(3, 3, depth_multiplier=True), "depth_multiplier as a whole"),
+        (lambda: SeparableConv2D(3, 3, pointwise_regularizer="l3"), "pointwise_regularizer"),
+        (lambda: Conv2DTranspose(3, 3, padding=1), "padding 'valid' or 'same', got 1"),
+        (lambda: Conv2DTranspose(3, 3, strides=2, dilation_rate=2), "to be 1, got strides 2"),
+        (lambda: Conv2DTranspose(3, 3, 2, output_padding=2), r"below the strides \(2, 2\), got 2"),
+        (lambda: Conv2DTranspose(3, 2, 2, "same", 0), "above 0 for even kernels, got 0"),
+    ],
+)
+def test_arguments_of_convolutions_that_make_no_sense(make, message):
+    """What no convolution can do is refused when the layer is made, naming the argument."""
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_channels_must_fall_into_groups():
+    """Five channels do not make two groups, and the reach of a dilated kernel must fit."""
+    with pytest.raises(ShapeError, match=r"2 equal groups, got input of shape \(N, 4, 4, 5\)"):
+        Conv2D(4, 3, groups=2).output_shape((4, 4, 5))
+    with pytest.raises(ShapeError, match="an image of at least 7x4 pixels"):
+        Conv2D(4, (3, 2), dilation_rate=3).output_shape((6, 6, 1))
+
+
+def test_multiply_adds_are_counted():
+    """Each layer's work is that of its kernel, at every place where it goes."""
+    for layer, work in (
+        (Conv2D(8, 3), 6 * 6 * 8 * 9 * 4),
+        (Conv2D(8, 3, dilation_rate=2, groups=2), 4 * 4 * 8 * 9 * 2),
+        (DepthwiseConv2D(3, depth_multiplier=2), 6 * 6 * 8 * 9),
+        (SeparableConv2D(5, 3), 6 * 6 * 4 * 9 + 6 * 6 * 4 * 5),
+        (Conv2DTranspose(5, 3, strides=2), 8 * 8 * 4 * 5 * 9),
+    ):
+        assert layer.multiply_adds((8, 8, 4)) == work, layer
+
+
+def test_regularizers_go_with_their_arrays():
+    """A regularizer belongs to the array that its argument names; one for no bias to none."""
+    for make, held in (
+        (lambda: DepthwiseConv2D(2, depthwise_regularizer="l2"), ["kernel"]),
+        (lambda: DepthwiseConv2D(2, use_bias=False, bias_regularizer="l2"), []),
+        (lambda: SeparableConv2D(2, 2, depthwise_regularizer="l1"), ["depthwise_kernel"]),
+        (lambda: SeparableConv2D(2, 2, pointwise_regularizer="l1"), ["pointwise_kernel"]),
+        (lambda: Conv2DTranspose(2, 2, bias_regularizer="l1"), ["bias"]),
+    ):
+        assert list(LayerCase(make, (4, 4, 2)).built().regularizers()) == held
+
+
+def test_only_plain_convolutions_are_fused():
+    """A convolution with groups or dilation is computed by itself."""
+    for conv, alone in (
+        (Conv2D(4, 2), False),
+        (Conv2D(4, 2, groups=2), True),
+        (Conv2D(4, 2, dilation_rate=(1, 2)), True),
+    ):
+        conv.build((4, 4, 2), np.random.default_rng(0), "float32")
+        assert [type(step) for step in fused([conv, ReLU()])] == (
+            [Conv2D, ReLU] if alone else [FusedConv]
+        )

@@ -5,10 +5,13 @@ import pytest
 
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.kernels.reference import (
+    conv2d,
+    conv2d_transpose,
     conv_backward,
     conv_forward,
     conv_single_step,
     create_mask_from_window,
+    depthwise,
     distribute_value,
     pool_backward,
     pool_forward,
@@ -125,6 +128,44 @@ def test_conv_backward_is_the_gradient(size, hparameters):
             return np.sum(conv_forward(*arguments, hparameters)[0] * dZ)
 
         np.testing.assert_allclose(gradient, numeric_gradient(total, cache[i]), atol=1e-8)
+
+
+NO_PADS = ((0, 0), (0, 0))
+
+
+def row(*pixels):
+    """One image of one row, each pixel a number or a list of channels."""
+    return np.array(pixels, float).reshape(1, 1, len(pixels), -1)
+
+
+def test_dilation_by_hand():
+    """A kernel (1, 10) dilated by 2 adds every pixel to ten times the one after the next."""
+    kernel = row(1, 10).reshape(1, 2, 1, 1)
+    y = conv2d(row(1, 2, 3, 4, 5), kernel, None, (1, 1), NO_PADS, (1, 2))
+    assert y.ravel().tolist() == [31, 42, 53]
+
+
+def test_groups_by_hand():
+    """Of two groups, the first filter sees channels 0 and 1, the second 2 and 3."""
+    kernel = np.array([[1, 5], [10, 50]], float).reshape(1, 1, 2, 2)
+    y = conv2d(row([1, 2, 3, 4]), kernel, np.array([0.5, 0]), (1, 1), NO_PADS, groups=2)
+    assert y.ravel().tolist() == [21.5, 215]
+
+
+def test_depthwise_by_hand():
+    """Two filters for each of two channels: what comes of channel 0 comes first."""
+    kernel = np.array([[1, 2], [10, 20]], float).reshape(1, 1, 2, 2)
+    y = depthwise(row([3, 4]), kernel, None, (1, 1), NO_PADS)
+    assert y.ravel().tolist() == [3, 6, 40, 80]
+
+
+def test_transposed_by_hand():
+    """Pixels 1 and 2 each add their multiple of (1, 10, 100), two steps apart, and the bias."""
+    kernel = row(1, 10, 100).reshape(1, 3, 1, 1)
+    y = conv2d_transpose(row(1, 2), kernel, np.array([0.5]), (1, 5), (1, 2), NO_PADS)
+    assert y.ravel().tolist() == [1.5, 10.5, 102.5, 20.5, 200.5]
+    y = conv2d_transpose(row(1, 2), kernel, None, (1, 4), (1, 2), ((0, 0), (0, 1)))
+    assert y.ravel().tolist() == [1, 10, 102, 20]
 
 
 def test_impossible_sizes_are_explained():

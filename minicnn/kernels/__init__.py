@@ -20,11 +20,21 @@ class Kernels(Protocol):
     """The functions that a set of kernels must have."""
 
     def conv2d(
-        self, x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        strides: Pair,
+        pads: Pads,
+        dilation: Pair = (1, 1),
+        groups: int = 1,
     ) -> Array:
         """Correlate every window of x with every filter, and add the bias.
 
-        x must be finite: a NaN or infinity may reach neighbouring outputs as well.
+        The pixels of a window are ``dilation`` apart; strides are 1 where that is not. With
+        ``groups``, channels and filters are cut into so many runs, each filter sees the channels
+        of its own, and the kernel is (kh, kw, c_in / groups, c_out). x must be finite: a NaN or
+        infinity may reach neighbouring outputs as well.
         """
 
     def conv2d_backward(
@@ -35,6 +45,49 @@ class Kernels(Protocol):
         strides: Pair,
         pads: Pads,
         need_dx: bool = True,
+        dilation: Pair = (1, 1),
+        groups: int = 1,
+    ) -> tuple[Array | None, Array, Array]:
+        """(dx, dkernel, dbias); dx is None when it is not needed."""
+
+    def conv2d_transpose(
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        out: Pair,
+        strides: Pair,
+        pads: Pads,
+        dilation: Pair = (1, 1),
+    ) -> Array:
+        """The dx of the convolution that makes images like x of images of size ``out``, + bias.
+
+        The kernel is that convolution's: its c_in are channels of what comes out, its c_out x's.
+        """
+
+    def depthwise(
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        strides: Pair,
+        pads: Pads,
+        dilation: Pair = (1, 1),
+    ) -> Array:
+        """Correlate each channel of x with its own filters, and add the bias.
+
+        The kernel is (kh, kw, c, times); channel c * times + m comes of channel c, filter m.
+        """
+
+    def depthwise_backward(
+        self,
+        dy: Array,
+        x: Array,
+        kernel: Array,
+        strides: Pair,
+        pads: Pads,
+        need_dx: bool = True,
+        dilation: Pair = (1, 1),
     ) -> tuple[Array | None, Array, Array]:
         """(dx, dkernel, dbias); dx is None when it is not needed."""
 

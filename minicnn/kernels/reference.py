@@ -11,18 +11,26 @@ The second half is the same arithmetic under the names that the layers call
 (see ``minicnn.kernels``), so that a whole model can run on these loops.
 
 Everything is computed in double precision. The second half is the definition of what
-the layers compute: the fast kernels are tested against it. ``who`` is whoever an
-error message should name.
+the layers compute: the fast kernels are tested against it.
 """
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from minicnn.errors import ConfigError, ShapeError
-from minicnn.shapes import Array, Pads, Pair, Shape, Windows, pair, windows
+from minicnn.errors import ShapeError
+from minicnn.kernels.arguments import (
+    Hyperparameters,
+    conv_windows,
+    expect_mode,
+    expect_rank,
+    expect_shape,
+    pads_of,
+    pool_windows,
+    unpacked,
+)
+from minicnn.shapes import Array, Pads, Pair, Shape, windows
 
-Hyperparameters = dict[str, Any]
 ConvCache = tuple[Array, Array, Array, Hyperparameters]
 PoolCache = tuple[Array, Hyperparameters]
 
@@ -41,8 +49,8 @@ def zero_pad(X: Array, pad: int | Pair | Pads) -> Array:
     >>> zero_pad(np.ones((4, 3, 3, 2)), 2).shape
     (4, 7, 7, 2)
     """
-    _expect_rank("zero_pad", "X", X, 4)
-    height, width = _pads("zero_pad", pad)
+    expect_rank("zero_pad", "X", X, 4)
+    height, width = pads_of("zero_pad", pad)
     return np.pad(X, ((0, 0), height, width, (0, 0)))
 
 
@@ -56,7 +64,7 @@ def conv_single_step(a_slice_prev: Array, W: Array, b: Array) -> float:
     >>> conv_single_step(np.ones((2, 2, 3)), np.ones((2, 2, 3)), np.ones((1, 1, 1)))
     13.0
     """
-    _expect_shape("conv_single_step", "W", W, a_slice_prev.shape)
+    expect_shape("conv_single_step", "W", W, a_slice_prev.shape)
     if np.size(b) != 1:
         raise ShapeError(f"conv_single_step: expected b with one number, got shape {np.shape(b)}.")
     return float(np.sum(a_slice_prev * W) + np.asarray(b).item())
@@ -81,18 +89,18 @@ def conv_forward(
     >>> Z[0, :, :, 0].tolist()
     [[4.0, 4.0], [4.0, 4.0]]
     """
-    _expect_rank("conv_forward", "A_prev", A_prev, 4)
-    _expect_rank("conv_forward", "W", W, 4)
+    expect_rank("conv_forward", "A_prev", A_prev, 4)
+    expect_rank("conv_forward", "W", W, 4)
     if A_prev.shape[3] != W.shape[2]:
         raise ShapeError(
             f"conv_forward: expected A_prev with {W.shape[2]} channels, as W {W.shape} has, "
             f"got {A_prev.shape}."
         )
-    _, (stride_h, stride_w), pads, (n_H, n_W) = _windows("conv_forward", A_prev, W, hparameters)
+    _, (stride_h, stride_w), pads, (n_H, n_W) = conv_windows("conv_forward", A_prev, W, hparameters)
     f_H, f_W, _, n_C = W.shape
     m = A_prev.shape[0]
 
-    _expect_shape("conv_forward", "b", b, (1, 1, 1, n_C))
+    expect_shape("conv_forward", "b", b, (1, 1, 1, n_C))
     A_prev_pad = zero_pad(A_prev, pads)
     Z = np.zeros((m, n_H, n_W, n_C))
     for i in range(m):
@@ -120,11 +128,11 @@ def conv_backward(dZ: Array, cache: ConvCache) -> tuple[Array, Array, Array]:
     >>> dA_prev[0, :, :, 0].tolist()
     [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
-    A_prev, W, b, hparameters = _unpacked("conv_backward", cache, 4)
-    _, (stride_h, stride_w), pads, out = _windows("conv_backward", A_prev, W, hparameters)
+    A_prev, W, b, hparameters = unpacked("conv_backward", cache, 4)
+    _, (stride_h, stride_w), pads, out = conv_windows("conv_backward", A_prev, W, hparameters)
     f_H, f_W, _, n_C = W.shape
     m, n_H_prev, n_W_prev, _ = A_prev.shape
-    _expect_shape("conv_backward", "dZ", dZ, (m, *out, n_C))
+    expect_shape("conv_backward", "dZ", dZ, (m, *out, n_C))
 
     A_prev_pad = zero_pad(A_prev, pads)
     dA_prev_pad = np.zeros(A_prev_pad.shape)
@@ -160,9 +168,9 @@ def pool_forward(
     >>> A[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
     """
-    _expect_rank("pool_forward", "A_prev", A_prev, 4)
-    _expect_mode("pool_forward", mode)
-    (f_H, f_W), (stride_h, stride_w), _, (n_H, n_W) = _pool_windows(
+    expect_rank("pool_forward", "A_prev", A_prev, 4)
+    expect_mode("pool_forward", mode)
+    (f_H, f_W), (stride_h, stride_w), _, (n_H, n_W) = pool_windows(
         "pool_forward", A_prev, hparameters
     )
     m, _, _, n_C = A_prev.shape
@@ -210,12 +218,12 @@ def pool_backward(dA: Array, cache: PoolCache, mode: str = "max") -> Array:
     >>> pool_backward(np.ones((1, 1, 1, 1)), cache, "max")[0, :, :, 0].tolist()
     [[0.0, 0.0], [0.0, 1.0]]
     """
-    _expect_mode("pool_backward", mode)
-    A_prev, hparameters = _unpacked("pool_backward", cache, 2)
-    size, (stride_h, stride_w), _, (n_H, n_W) = _pool_windows("pool_backward", A_prev, hparameters)
+    expect_mode("pool_backward", mode)
+    A_prev, hparameters = unpacked("pool_backward", cache, 2)
+    size, (stride_h, stride_w), _, (n_H, n_W) = pool_windows("pool_backward", A_prev, hparameters)
     f_H, f_W = size
     m, _, _, n_C = A_prev.shape
-    _expect_shape("pool_backward", "dA", dA, (m, n_H, n_W, n_C))
+    expect_shape("pool_backward", "dA", dA, (m, n_H, n_W, n_C))
     dA_prev = np.zeros(A_prev.shape)
     for i in range(m):
         for h in range(n_H):
@@ -235,24 +243,91 @@ def pool_backward(dA: Array, cache: PoolCache, mode: str = "max") -> Array:
 # The same arithmetic under the names that the layers call ----------------------------
 
 
-def conv2d(x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads) -> Array:
-    """``conv_forward`` for the layers."""
+def conv2d(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    strides: Pair,
+    pads: Pads,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Array:
+    """``conv_forward`` for the layers, once for each group, with the kernel stretched out."""
     b = np.zeros(kernel.shape[3]) if bias is None else bias
-    Z, _ = conv_forward(x, kernel, b.reshape(1, 1, 1, -1), {"stride": strides, "pad": pads})
-    return Z.astype(x.dtype)
+    hparameters, parts = {"stride": strides, "pad": pads}, []
+    for ins, outs in _groups(x.shape[3], kernel.shape[3], groups):
+        W = _stretched(kernel[..., outs], dilation)
+        parts.append(conv_forward(x[..., ins], W, b[outs].reshape(1, 1, 1, -1), hparameters)[0])
+    return np.concatenate(parts, axis=3).astype(x.dtype)
 
 
 def conv2d_backward(
-    dy: Array, x: Array, kernel: Array, strides: Pair, pads: Pads, need_dx: bool = True
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    strides: Pair,
+    pads: Pads,
+    need_dx: bool = True,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
 ) -> tuple[Array | None, Array, Array]:
-    """``conv_backward`` for the layers."""
-    b = np.zeros((1, 1, 1, kernel.shape[3]))
-    dx, dkernel, dbias = conv_backward(dy, (x, kernel, b, {"stride": strides, "pad": pads}))
+    """``conv_backward`` for the layers: of the stretched kernel the numbers, not the zeros."""
+    hparameters, parts = {"stride": strides, "pad": pads}, []
+    for ins, outs in _groups(x.shape[3], kernel.shape[3], groups):
+        W = _stretched(kernel[..., outs], dilation)
+        cache = x[..., ins], W, np.zeros((1, 1, 1, W.shape[3])), hparameters
+        parts.append(conv_backward(dy[..., outs], cache))
+    dx, dkernel, dbias = (np.concatenate(part, axis=3) for part in zip(*parts, strict=True))
     return (
         dx.astype(x.dtype) if need_dx else None,
-        dkernel.astype(kernel.dtype),
+        dkernel[:: dilation[0], :: dilation[1]].astype(kernel.dtype),
         dbias.reshape(-1).astype(kernel.dtype),
     )
+
+
+def conv2d_transpose(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    out: Pair,
+    strides: Pair,
+    pads: Pads,
+    dilation: Pair = (1, 1),
+) -> Array:
+    """The dx of ``conv2d_backward`` when dy is x, and the bias."""
+    image = np.zeros((len(x), *out, kernel.shape[2]))
+    y, _, _ = conv2d_backward(x, image, kernel, strides, pads, True, dilation)
+    assert y is not None
+    return (y if bias is None else y + bias).astype(x.dtype)
+
+
+def depthwise(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    strides: Pair,
+    pads: Pads,
+    dilation: Pair = (1, 1),
+) -> Array:
+    """``conv2d`` with a group for every channel."""
+    kh, kw, c, times = kernel.shape
+    return conv2d(x, kernel.reshape(kh, kw, 1, c * times), bias, strides, pads, dilation, c)
+
+
+def depthwise_backward(
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    strides: Pair,
+    pads: Pads,
+    need_dx: bool = True,
+    dilation: Pair = (1, 1),
+) -> tuple[Array | None, Array, Array]:
+    """``conv2d_backward`` with a group for every channel."""
+    kh, kw, c, times = kernel.shape
+    flat = kernel.reshape(kh, kw, 1, c * times)
+    dx, dkernel, dbias = conv2d_backward(dy, x, flat, strides, pads, need_dx, dilation, c)
+    return dx, dkernel.reshape(kernel.shape), dbias
 
 
 def max_pool(x: Array, size: Pair, strides: Pair, pads: Pads) -> Array:
@@ -310,6 +385,22 @@ def channel_sums(x: Array) -> Array:
 # What both halves share ----------------------------------------------------------------
 
 
+def _groups(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
+    """The channels that each group reads, and those that it makes."""
+    ins, outs = c_in // groups, c_out // groups
+    for g in range(groups):
+        yield slice(g * ins, (g + 1) * ins), slice(g * outs, (g + 1) * outs)
+
+
+def _stretched(kernel: Array, dilation: Pair) -> Array:
+    """The kernel with zeros between its numbers, which then lie ``dilation`` apart."""
+    kh, kw, c_in, c_out = kernel.shape
+    high, wide = (kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1
+    stretched = np.zeros((high, wide, c_in, c_out), kernel.dtype)
+    stretched[:: dilation[0], :: dilation[1]] = kernel
+    return stretched
+
+
 def _window(h: int, w: int, size: Pair, strides: Pair) -> tuple[slice, slice]:
     top, left = h * strides[0], w * strides[1]
     return slice(top, top + size[0]), slice(left, left + size[1])
@@ -328,51 +419,3 @@ def _inner(padded: Array, pads: Pads, image: Shape) -> Array:
 def _pooled_shape(x: Array, size: Pair, strides: Pair, pads: Pads) -> Shape:
     n, height, width, c = x.shape
     return n, *windows("pooling", (height, width), size, strides, pads).out, c
-
-
-def _pads(who: str, pad: int | Pair | Pads) -> Pads:
-    return windows(who, (1, 1), (1, 1), (1, 1), pad).pads
-
-
-def _windows(who: str, A_prev: Array, W: Array, hparameters: Hyperparameters) -> Windows:
-    stride, pad = _hyperparameters(who, hparameters, "stride", "pad")
-    image, size = (A_prev.shape[1], A_prev.shape[2]), (W.shape[0], W.shape[1])
-    return windows(who, image, size, pair(who, "stride", stride), pad)
-
-
-def _pool_windows(who: str, A_prev: Array, hparameters: Hyperparameters) -> Windows:
-    f, stride = _hyperparameters(who, hparameters, "f", "stride")
-    image = (A_prev.shape[1], A_prev.shape[2])
-    return windows(who, image, pair(who, "f", f), pair(who, "stride", stride))
-
-
-def _hyperparameters(who: str, hparameters: Hyperparameters, *names: str) -> tuple[Any, ...]:
-    missing = [name for name in names if name not in hparameters]
-    if missing:
-        raise ConfigError(
-            f"{who}: expected hparameters with {' and '.join(map(repr, names))}, "
-            f"got {sorted(hparameters)}."
-        )
-    return tuple(hparameters[name] for name in names)
-
-
-def _unpacked(who: str, cache: tuple[Any, ...], parts: int) -> tuple[Any, ...]:
-    if len(cache) != parts:
-        forward = who.replace("backward", "forward")
-        raise ConfigError(f"{who}: expected the cache of {forward}, got one of {len(cache)} parts.")
-    return cache
-
-
-def _expect_rank(who: str, argument: str, value: Array, rank: int) -> None:
-    if value.ndim != rank:
-        raise ShapeError(f"{who}: expected {argument} with {rank} axes, got shape {value.shape}.")
-
-
-def _expect_shape(who: str, argument: str, value: Array, shape: Shape) -> None:
-    if value.shape != shape:
-        raise ShapeError(f"{who}: expected {argument} of shape {shape}, got {value.shape}.")
-
-
-def _expect_mode(who: str, mode: str) -> None:
-    if mode not in ("max", "average"):
-        raise ConfigError(f"{who}: expected mode 'max' or 'average', got {mode!r}.")

@@ -18,14 +18,18 @@ from minicnn.layers.batchnorm import BatchNorm
 from minicnn.layers.conv import Conv2D
 from minicnn.layers.core import Flatten, Input, Permute, Rescaling, Reshape
 from minicnn.layers.dense import Dense
+from minicnn.layers.depthwise import DepthwiseConv2D, SeparableConv2D
 from minicnn.layers.dropout import Dropout
 from minicnn.layers.layernorm import LayerNorm
 from minicnn.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from minicnn.layers.residual import Residual
 from minicnn.layers.spatial import Cropping2D, UpSampling2D, ZeroPadding2D
+from minicnn.layers.transpose import Conv2DTranspose
 
 InputLayer = Input
 Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+SeparableConvolution2D = SeparableConv2D
 MaxPooling2D = MaxPool2D = MaxPool
 AveragePooling2D = AvgPool2D = AvgPool
 GlobalAveragePooling2D = GlobalAvgPool2D = GlobalAvgPool
@@ -43,9 +47,12 @@ __all__ = [
     "BatchNorm",
     "BatchNormalization",
     "Conv2D",
+    "Conv2DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
     "Cropping2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
@@ -68,6 +75,8 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Residual",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
     "SiLU",
     "Sigmoid",
     "Softmax",
@@ -82,9 +91,10 @@ __getattr__ = asked("layers")
 LAYERS: dict[str, type[Layer]] = {
     cls.keras_name or cls.__name__: cls
     for cls in (
-        Activation, AvgPool, BatchNorm, Conv2D, Cropping2D, Dense, Dropout, ELU, Flatten,
-        GlobalAvgPool, GlobalMaxPool, Input, LayerNorm, LeakyReLU, MaxPool, Permute, ReLU,
-        Rescaling, Reshape, Residual, Softmax, UpSampling2D, ZeroPadding2D,
+        Activation, AvgPool, BatchNorm, Conv2D, Conv2DTranspose, Cropping2D, Dense,
+        DepthwiseConv2D, Dropout, ELU, Flatten, GlobalAvgPool, GlobalMaxPool, Input, LayerNorm,
+        LeakyReLU, MaxPool, Permute, ReLU, Rescaling, Reshape, Residual, SeparableConv2D,
+        Softmax, UpSampling2D, ZeroPadding2D,
     )
 }  # fmt: skip
 """The classes that a model file may name, by their names in Keras: a closed table."""

@@ -1,17 +1,95 @@
 """Convolution."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn.activations import NameOrFunction
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Padding, Shape, Windows, check_padding, pair, windows
+from minicnn.shapes import (
+    Array,
+    DType,
+    Padding,
+    Pair,
+    Shape,
+    Windows,
+    check_padding,
+    pair,
+    windows,
+)
+
+
+def whole(who: str, argument: str, value: int) -> None:
+    """Raise ``ConfigError`` unless ``value`` is a whole number of at least 1."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ConfigError(
+            f"{who}: expected {argument} as a whole number of at least 1, got {value!r}."
+        )
+
+
+class Sliding(Weighted):
+    """A layer that slides a kernel over an image: where it goes, and the two ways back."""
+
+    axes = ("H", "W", "C")
+
+    def place(
+        self,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int],
+        padding: Padding,
+        dilation_rate: int | Sequence[int],
+    ) -> None:
+        """Check and store the arguments; raises ``ConfigError`` for those that make no sense."""
+        pair(self.who, "kernel_size", kernel_size)
+        pair(self.who, "strides", strides)
+        check_padding(self.who, padding)
+        pair(self.who, "dilation_rate", dilation_rate)
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.dilation_rate = dilation_rate
+
+    def check_apart(self) -> None:
+        """Raise ``ConfigError`` if both strides and dilation are above 1."""
+        if max(pair(self.who, "strides", self.strides)) > 1 and max(self.dilation) > 1:
+            raise ConfigError(
+                f"{self.who}: expected strides or dilation_rate to be 1, "
+                f"got strides {self.strides!r} and dilation_rate {self.dilation_rate!r}."
+            )
+
+    @property
+    def dilation(self) -> Pair:
+        """How far apart the pixels of a window are, down and across."""
+        return pair(self.who, "dilation_rate", self.dilation_rate)
+
+    def windows(self, image: Shape) -> Windows:
+        """Where the kernel goes on an image (H, W, ...)."""
+        return windows(
+            self.who,
+            (image[0], image[1]),
+            pair(self.who, "kernel_size", self.kernel_size),
+            pair(self.who, "strides", self.strides),
+            self.padding,
+            self.dilation,
+        )
+
+    def backward(self, dy: Array, cache: Any) -> tuple[Array, Grads]:
+        """dx, and the gradients of kernel and bias."""
+        dx, grads = self._backward(dy, cache, need_dx=True)
+        assert dx is not None
+        return dx, grads
+
+    def param_grads(self, dy: Array, cache: Any) -> Grads:
+        """The gradients of kernel and bias; dx, half of the work, is not asked of a first layer."""
+        return self._backward(dy, cache, need_dx=False)[1]
+
+    def _backward(self, dy: Array, cache: Any, need_dx: bool) -> tuple[Array | None, Grads]:
+        raise TypeError(f"{self.who} defines no _backward(dy, cache, need_dx).")
 
 
 class Conv2DCache(NamedTuple):
@@ -22,7 +100,7 @@ class Conv2DCache(NamedTuple):
     """What the way back through the activation needs, if there is one: its output or input."""
 
 
-class Conv2D(Weighted):
+class Conv2D(Sliding):
     """Slide ``filters`` small kernels over an image.
 
         y[n, h, w, f] = activation(bias[f] + sum over i, j, c of
@@ -36,15 +114,18 @@ class Conv2D(Weighted):
 
     ``padding`` is "valid" (none), "same" (H' = ceil(H / stride), the odd pixel at
     the bottom and right, as in Keras), or a number of pixels of zeros, a pair of
-    them or ((top, bottom), (left, right)), which Keras does not have. Raises
-    ``ShapeError`` for inputs that are not such images or that the kernel does not
-    fit, ``ConfigError`` for arguments that make no sense.
+    them or ((top, bottom), (left, right)), which Keras does not have. With ``dilation_rate`` d
+    the pixels of a window are d apart (h + i * d). ``groups`` cuts channels and filters into so
+    many runs; a filter sees the channels of its own, and the kernel is (kh, kw, C / groups,
+    filters). Raises ``ShapeError`` for inputs that are not such images, that the kernel does not
+    fit or that do not fall into groups, ``ConfigError`` for arguments that make no sense, as
+    strides and dilation_rate both above 1, which Keras does not take either.
 
     >>> Conv2D(8, 4, padding="same").output_shape((64, 64, 3))
     (64, 64, 8)
+    >>> Conv2D(8, 3, dilation_rate=2, groups=4).output_shape((64, 64, 8))
+    (60, 60, 8)
     """
-
-    axes = ("H", "W", "C")
 
     def __init__(
         self,
@@ -52,6 +133,8 @@ class Conv2D(Weighted):
         kernel_size: int | Sequence[int],
         strides: int | Sequence[int] = (1, 1),
         padding: Padding = "valid",
+        dilation_rate: int | Sequence[int] = (1, 1),
+        groups: int = 1,
         activation: NameOrFunction | None = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
@@ -69,39 +152,34 @@ class Conv2D(Weighted):
             bias_regularizer,
             name,
         )
-        if not isinstance(filters, int | np.integer) or filters < 1:
+        whole(self.who, "filters", filters)
+        whole(self.who, "groups", groups)
+        if filters % groups:
             raise ConfigError(
-                f"{self.who}: expected filters as a whole number of at least 1, got {filters!r}."
+                f"{self.who}: expected filters that fall into {groups} equal groups, got {filters}."
             )
-        pair(self.who, "kernel_size", kernel_size)
-        pair(self.who, "strides", strides)
-        check_padding(self.who, padding)
+        self.place(kernel_size, strides, padding, dilation_rate)
+        self.check_apart()
         self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-
-    def windows(self, image: Shape) -> Windows:
-        """Where the kernel goes on an image (H, W, ...)."""
-        return windows(
-            self.who,
-            (image[0], image[1]),
-            pair(self.who, "kernel_size", self.kernel_size),
-            pair(self.who, "strides", self.strides),
-            self.padding,
-        )
+        self.groups = groups
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(H', W', filters)."""
         self.check_shape((None, *input_shape))
+        if input_shape[-1] % self.groups:
+            raise ShapeError(
+                f"{self.who}: expected channels that fall into {self.groups} equal groups, "
+                f"got input of shape (N, {', '.join(map(str, input_shape))})."
+            )
         return *self.windows(input_shape).out, int(self.filters)
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
     ) -> None:
-        """Make ``kernel`` (kh, kw, C, filters) and ``bias`` (filters,)."""
+        """Make ``kernel`` (kh, kw, C / groups, filters) and ``bias`` (filters,)."""
         super().build(input_shape, rng, dtype)
-        shape = (*self.windows(input_shape).size, input_shape[-1], int(self.filters))
+        channels = input_shape[-1] // int(self.groups)
+        shape = (*self.windows(input_shape).size, channels, int(self.filters))
         self.make_params(shape, rng, dtype)
 
     def forward(
@@ -111,19 +189,10 @@ class Conv2D(Weighted):
         kernel = self.param("kernel")
         x = self.check_input(x)
         _, strides, pads, _ = self.windows(x.shape[1:])
-        z = self.kernels.conv2d(x, kernel, self.params.get("bias"), strides, pads)
+        bias = self.params.get("bias")
+        z = self.kernels.conv2d(x, kernel, bias, strides, pads, self.dilation, self.groups)
         y, kept = self.activate(z)
         return y, Conv2DCache(x, kept)
-
-    def backward(self, dy: Array, cache: Conv2DCache) -> tuple[Array, Grads]:
-        """dx, and the gradients of kernel and bias."""
-        dx, grads = self._backward(dy, cache, need_dx=True)
-        assert dx is not None
-        return dx, grads
-
-    def param_grads(self, dy: Array, cache: Conv2DCache) -> Grads:
-        """The gradients of kernel and bias; dx, half of the work, is not asked of a first layer."""
-        return self._backward(dy, cache, need_dx=False)[1]
 
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
         x, y = cache
@@ -131,11 +200,11 @@ class Conv2D(Weighted):
         self.check_dy(dy, (len(x), *out, int(self.filters)))
         dz = self.back_through_activation(dy, y)
         dx, dkernel, dbias = self.kernels.conv2d_backward(
-            dz, x, self.params["kernel"], strides, pads, need_dx
+            dz, x, self.params["kernel"], strides, pads, need_dx, self.dilation, self.groups
         )
         return dx, {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """H' * W' * filters * kh * kw * C."""
+        """H' * W' * filters * kh * kw * C / groups."""
         (kh, kw), _, _, (oh, ow) = self.windows(input_shape)
-        return oh * ow * int(self.filters) * kh * kw * input_shape[-1]
+        return oh * ow * int(self.filters) * kh * kw * (input_shape[-1] // int(self.groups))

@@ -146,7 +146,11 @@ def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
 
 
 def _can_be_fused(layer: Layer | None) -> bool:
-    return type(layer) is Conv2D and layer.activation in (None, "linear", "relu")
+    return (
+        type(layer) is Conv2D
+        and layer.activation in (None, "linear", "relu")
+        and (layer.groups, layer.dilation) == (1, (1, 1))
+    )
 
 
 def _tail(conv: Conv2D, following: Sequence[Layer]) -> tuple[Tail, int]:

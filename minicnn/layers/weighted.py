@@ -1,6 +1,7 @@
 """What layers with a kernel have in common: its start, the bias, the activation."""
 
 import copy
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from minicnn.shapes import Array, DType, Shape
 class Weighted(Layer):
     """A layer that computes y = activation(something linear in x and its kernel, + bias)."""
 
+    kernel_prefix: ClassVar[str] = "kernel"
+    """What the names of the arguments for the kernel begin with."""
+
     def __init__(
         self,
         activation: activations.NameOrFunction | None,
@@ -25,25 +29,54 @@ class Weighted(Layer):
         name: str | None,
     ) -> None:
         super().__init__(name)
-        initializers.get(self.who, "kernel_initializer", kernel_initializer)
-        initializers.get(self.who, "bias_initializer", bias_initializer)
         self.activation = activations.name_of(self.who, activation)
         self.use_bias = use_bias
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self.kernel_regularizer = kernel_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.regularizers_of({"kernel": kernel_regularizer, "bias": bias_regularizer})
+        self.keep(self.kernel_prefix, kernel_initializer, kernel_regularizer)
+        self.keep("bias", bias_initializer, bias_regularizer)
+
+    def keep(
+        self, prefix: str, initializer: str | Initializer, regularizer: str | Regularizer | None
+    ) -> None:
+        """Check and store ``<prefix>_initializer`` and ``<prefix>_regularizer``."""
+        initializers.get(self.who, f"{prefix}_initializer", initializer)
+        self.regularizers_of({prefix: regularizer})
+        setattr(self, f"{prefix}_initializer", initializer)
+        setattr(self, f"{prefix}_regularizer", regularizer)
+
+    def drawn(
+        self, prefix: str, shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+    ) -> Array:
+        """A new array from ``<prefix>_initializer``."""
+        argument = f"{prefix}_initializer"
+        return initializers.get(self.who, argument, getattr(self, argument))(shape, rng, dtype)
 
     def make_params(
-        self, kernel_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+        self,
+        kernel_shape: Shape,
+        rng: np.random.Generator,
+        dtype: DType | type | str,
+        outputs: int | None = None,
     ) -> None:
-        """Draw ``kernel`` and, with ``use_bias``, a ``bias`` for the kernel's last axis."""
-        kernel = initializers.get(self.who, "kernel_initializer", self.kernel_initializer)
-        self.params = {"kernel": kernel(kernel_shape, rng, dtype)}
+        """Draw ``kernel`` and, with ``use_bias``, a ``bias``.
+
+        It has a number for each of the outputs, which are the kernel's last axis unless told.
+        """
+        self.params = {"kernel": self.drawn(self.kernel_prefix, kernel_shape, rng, dtype)}
         if self.use_bias:
-            bias = initializers.get(self.who, "bias_initializer", self.bias_initializer)
-            self.params["bias"] = bias(kernel_shape[-1:], rng, dtype)
+            shape = kernel_shape[-1:] if outputs is None else (outputs,)
+            self.params["bias"] = self.drawn("bias", shape, rng, dtype)
+
+    def regularizers(self) -> dict[str, Regularizer]:
+        """What each of ``params`` is held small by, under the names that ``keep`` gave them.
+
+        A ``depthwise_kernel`` has the argument ``depthwise_regularizer``.
+        """
+        prefixes = {name: name.removesuffix("_kernel") for name in self.params}
+        if "kernel" in prefixes:
+            prefixes["kernel"] = self.kernel_prefix
+        return self.regularizers_of(
+            {name: getattr(self, f"{prefix}_regularizer") for name, prefix in prefixes.items()}
+        )
 
     def activate(self, z: Array) -> tuple[Array, Array | None]:
         """(y, what the cache keeps): y or z, as the activation's gradient wants, else None."""

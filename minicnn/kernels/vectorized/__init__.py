@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minicnn.kernels.vectorized.by_channel import depthwise, depthwise_backward
 from minicnn.kernels.vectorized.convolution import (
     PLAIN,
     Scale,
@@ -12,6 +13,7 @@ from minicnn.kernels.vectorized.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.vectorized.kinds import conv2d, conv2d_backward, conv2d_transpose
 from minicnn.kernels.vectorized.memory import Room
 from minicnn.kernels.vectorized.pooling import (
     avg_pool,
@@ -19,7 +21,7 @@ from minicnn.kernels.vectorized.pooling import (
     max_pool,
     max_pool_backward,
 )
-from minicnn.shapes import Array, Pads, Pair
+from minicnn.shapes import Array
 
 __all__ = [
     "PLAIN",
@@ -32,28 +34,14 @@ __all__ = [
     "channel_sums",
     "conv2d",
     "conv2d_backward",
+    "conv2d_transpose",
     "convolve",
     "convolve_backward",
+    "depthwise",
+    "depthwise_backward",
     "max_pool",
     "max_pool_backward",
 ]
-
-
-def conv2d(x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads) -> Array:
-    """See ``Kernels.conv2d``."""
-    dtype = np.result_type(x, kernel)
-    return convolve(x, kernel.astype(dtype, copy=False), bias, strides, pads)[0]
-
-
-def conv2d_backward(
-    dy: Array, x: Array, kernel: Array, strides: Pair, pads: Pads, need_dx: bool = True
-) -> tuple[Array | None, Array, Array]:
-    """See ``Kernels.conv2d_backward``."""
-    wide = kernel.astype(np.result_type(dy, x, kernel), copy=False)
-    dx, dkernel, dbias = convolve_backward(
-        dy, x, Trace(dy, None), wide, strides, pads, need_dx=need_dx
-    )
-    return dx, dkernel.astype(kernel.dtype, copy=False), dbias
 
 
 def channel_sums(x: Array) -> Array:

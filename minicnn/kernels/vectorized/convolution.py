@@ -30,6 +30,7 @@ from minicnn.kernels.vectorized.strips import (
     scatter_cost,
     strip_cost,
     strip_for,
+    ways_to_dx,
 )
 from minicnn.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.threads import shards
@@ -87,7 +88,7 @@ def convolve(
     (oh, ow), (ph, pw), c_out = place.out, tail.size, kernel.shape[-1]
     cut = cut_for(place, kernel.itemsize)
     wide, width = band(kernel, cut, strides[1]), cut.strips * cut.strip
-    pixels = _pixels(x, scale)
+    pixels = pixels_of(x, scale)
     y = memory.empty((len(x), oh // ph, ow // pw, c_out), kernel.dtype)
     kept = _kept(tail, y, (len(x), oh, ow, c_out)) if training else None
     # max(z + b) = max(z) + b and relu(max(z)) = max(relu(z)), to the bit: both come last, on less.
@@ -172,7 +173,7 @@ def convolve_backward(
     back to where each window was. ``way_back`` chooses by cost.
     """
     place = geometry(x.shape[1:], kernel.shape, strides, pads)
-    load, pixels = _gradient(dy, trace, tail), _pixels(x, scale)
+    load, pixels = _gradient(dy, trace, tail), pixels_of(x, scale)
     dx = memory.empty(x.shape, kernel.dtype) if need_dx else None
     way, cost = way_back(place, need_dx)
     if way == "both" and (scale is not None or x.dtype != kernel.dtype):
@@ -183,7 +184,7 @@ def convolve_backward(
         if sparse:
             return _from_winners(dy, pixels, trace, kernel, place, tail, first, last)
         if dx is not None and way == "scatter":
-            _scatter(load, dx, kernel, place, first, last)
+            scatter(load, dx, kernel, place, first, last)
         elif dx is not None:
             shared = x if way == "both" else None
             sums = _from_columns_of_dz(load, dx, kernel, place, shared, first, last)
@@ -213,26 +214,23 @@ def way_back(place: Geometry, need_dx: bool) -> tuple[str, float]:
     dx and those of x for dkernel; "scatter" makes only those of x, and so does "alone",
     which leaves out dx.
     """
-    (kh, kw, c_in, c_out), (oh, ow), stride = place.kernel, place.out, place.strides[1]
+    (kh, _, c_in, c_out), (oh, ow), stride = place.kernel, place.out, place.strides[1]
     own = oh * strip_cost(place.kernel, stride, ow, strip_for(place.kernel, stride, ow))
     own += oh * ow * c_out
     if not need_dx:
         return "alone", own
-    strip = strip_for(place.kernel, stride, ow, scatter_cost)
-    costs = {"scatter": own + oh * scatter_cost(place.kernel, stride, ow, strip)}
-    (top, bottom), (left, right) = place.pads
-    if place.strides == (1, 1) and max(top, bottom) < kh and max(left, right) < kw:
+    ways = ways_to_dx(place)
+    costs = {way: cost + own for way, cost in ways.items()}
+    if "gather" in ways:
         back = place.transposed()
-        (h, w), cut = back.out, cut_for(back, 4)
-        gather = h * strip_cost(back.kernel, 1, w, cut.strip)
-        costs["gather"] = gather + own
+        cut = cut_for(back, 4)
         product = product_cost(kh * cut.reach * c_out, cut.strip * c_in)
-        costs["both"] = gather + h * cut.strips * product + oh * ow * c_out
+        costs["both"] = ways["gather"] + back.out[0] * cut.strips * product + oh * ow * c_out
     way = min(costs, key=lambda way: costs[way])
     return way, costs[way]
 
 
-def _pixels(x: Array, scale: Scale | None) -> Load:
+def pixels_of(x: Array, scale: Scale | None) -> Load:
     """Loads the images that the convolution sees."""
 
     def load(images: slice, out: Array) -> None:
@@ -303,7 +301,7 @@ def _from_columns_of_dz(
     back = place.transposed()
     _, w, c_in = place.image
     cut = cut_for(back, kernel.itemsize)
-    wide = band(np.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)), cut, 1)
+    wide = band(turned(kernel), cut, 1)
     whole = cut.strips * cut.strip == w
     dband = np.zeros(wide.shape, kernel.dtype)
     dbias = np.zeros(kernel.shape[-1])
@@ -318,11 +316,15 @@ def _from_columns_of_dz(
             dband += block.columns.T @ in_strips(x[block.images, block.rows], cut)
             if block.begins:
                 dbias += _sums(block.padded)
-    dturned = fold(dband, back.kernel, cut, 1)
-    return np.ascontiguousarray(dturned[::-1, ::-1].swapaxes(2, 3)), dbias
+    return turned(fold(dband, back.kernel, cut, 1)), dbias
 
 
-def _scatter(load: Load, dx: Array, kernel: Array, place: Geometry, first: int, last: int) -> None:
+def turned(kernel: Array) -> Array:
+    """The kernel that takes dy to dx: turned around, c_in and c_out exchanged."""
+    return np.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3))
+
+
+def scatter(load: Load, dx: Array, kernel: Array, place: Geometry, first: int, last: int) -> None:
     """Fill dx of some images, adding dz @ kernel.T back to the pixels of each window by strips."""
     cut = cut_for(place, kernel.itemsize, scatter_cost)
     back = band(kernel, cut, place.strides[1]).T

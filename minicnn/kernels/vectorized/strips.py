@@ -170,6 +170,20 @@ def cut_for(place: Geometry, itemsize: int, cost: Cost = strip_cost) -> Cut:
     return Cut(strip, strips, reach, max(images, group // images * images), images, rows)
 
 
+@lru_cache(maxsize=1024)
+def ways_to_dx(place: Geometry) -> dict[str, float]:
+    """The ways to dx alone, and about how many nanoseconds each takes an image."""
+    (kh, kw), (oh, ow), stride = place.kernel[:2], place.out, place.strides[1]
+    strip = strip_for(place.kernel, stride, ow, scatter_cost)
+    costs = {"scatter": oh * scatter_cost(place.kernel, stride, ow, strip)}
+    (top, bottom), (left, right) = place.pads
+    if place.strides == (1, 1) and max(top, bottom) < kh and max(left, right) < kw:
+        back = place.transposed()
+        (h, w), strip = back.out, cut_for(back, 4).strip
+        costs["gather"] = h * strip_cost(back.kernel, 1, w, strip)
+    return costs
+
+
 def band(kernel: Array, cut: Cut, stride: int) -> Array:
     """The kernel for a whole strip, (kh * reach * c_in, strip * c_out)."""
     kh, _, c_in, c_out = kernel.shape
