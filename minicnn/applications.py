@@ -1,22 +1,45 @@
-"""Networks ready to train, for images of one size and a number of classes."""
+"""Networks ready to train, for images of one size and a number of classes.
+
+Each is a function of the images' shape (H, W, C), the number of classes and a seed, and returns a
+Sequential that takes images in 0..255 and ends in a softmax. All start from random weights:
+
+>>> sorted(NETWORKS)
+['course', 'lenet5', 'mobilenet', 'resnet20', 'resnet50', 'small', 'vgg']
+"""
+
+from collections.abc import Callable
 
 from minicnn.keras_names import asked
 from minicnn.layers import (
+    AvgPool,
     BatchNorm,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GlobalAvgPool,
     Input,
     Layer,
     MaxPool,
     ReLU,
     Rescaling,
+    Residual,
+    ZeroPadding2D,
 )
 from minicnn.sequential import Sequential
 from minicnn.shapes import Shape
 
-__all__ = ["NETWORKS", "course", "small"]
+__all__ = [
+    "NETWORKS",
+    "course",
+    "lenet5",
+    "mobilenet",
+    "resnet20",
+    "resnet50",
+    "small",
+    "vgg",
+]
 
 __getattr__ = asked("applications")
 
@@ -24,62 +47,170 @@ __getattr__ = asked("applications")
 def course(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
     """The network of the course's SIGNS assignment: two convolutions, each pooled far down.
 
-    ``input_shape`` is (H, W, C) of images in 0..255.
-
     >>> course((64, 64, 3), 6).output_shape
     (6,)
     """
-    return Sequential(
-        [
-            Input(input_shape),
-            Rescaling(1 / 255),
-            Conv2D(8, 4, padding="same"),
-            ReLU(),
-            MaxPool(8, padding="same"),
-            Conv2D(16, 2, padding="same"),
-            ReLU(),
-            MaxPool(4, padding="same"),
-            Flatten(),
-            Dense(classes, activation="softmax"),
-        ],
-        seed=seed,
-    )
+    layers = [
+        Conv2D(8, 4, padding="same"),
+        ReLU(),
+        MaxPool(8, padding="same"),
+        Conv2D(16, 2, padding="same"),
+        ReLU(),
+        MaxPool(4, padding="same"),
+        Flatten(),
+    ]
+    return _classifier(input_shape, layers, classes, seed)
 
 
 def small(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
     """Four blocks of convolution, batch normalization, ReLU and pooling, for small images.
 
     The first convolution takes every other pixel, which makes all that follows four
-    times cheaper. ``input_shape`` is (H, W, C) of images in 0..255.
+    times cheaper.
 
     >>> small((64, 64, 3), 6).output_shape
     (6,)
     """
-    return Sequential(
-        [
-            Input(input_shape),
-            Rescaling(1 / 255),
-            *_block(16, 5, strides=2),
-            *_block(32, 3),
-            *_block(64, 3),
-            *_block(128, 3),
-            Flatten(),
-            Dropout(0.3),
-            Dense(classes, activation="softmax"),
-        ],
-        seed=seed,
-    )
+    layers: list[Layer] = []
+    for filters, size, strides in ((16, 5, 2), (32, 3, 1), (64, 3, 1), (128, 3, 1)):
+        layers += [*_normed(filters, size, strides), ReLU(), MaxPool(2, padding="same")]
+    return _classifier(input_shape, [*layers, Flatten(), Dropout(0.3)], classes, seed)
 
 
-def _block(filters: int, kernel_size: int, strides: int = 1) -> list[Layer]:
-    # BatchNorm has a shift of its own, so the convolution needs no bias. Its moving
-    # statistics must follow within the few hundred steps that small data sets take.
-    return [
-        Conv2D(filters, kernel_size, strides=strides, padding="same", use_bias=False),
-        BatchNorm(momentum=0.9),
-        ReLU(),
-        MaxPool(2, padding="same"),
+def lenet5(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+    """LeNet-5: two convolutions with tanh, each averaged down, and three dense layers.
+
+    LeCun et al. (1998), with a softmax for their radial basis functions, meant for 28x28 or 32x32.
+
+    >>> lenet5((28, 28, 1), 10).output_shape
+    (10,)
+    """
+    layers = [
+        Conv2D(6, 5, padding="same", activation="tanh"),
+        AvgPool(2),
+        Conv2D(16, 5, activation="tanh"),
+        AvgPool(2),
+        Flatten(),
+        Dense(120, activation="tanh"),
+        Dense(84, activation="tanh"),
     ]
+    return _classifier(input_shape, layers, classes, seed)
 
 
-NETWORKS = {"course": course, "small": small}
+def vgg(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+    """Three pairs of 3x3 convolutions, each pooled by half, and a dense layer.
+
+    In the manner of Simonyan & Zisserman (2015), with 32 to 128 filters.
+
+    >>> vgg((64, 64, 3), 6).output_shape
+    (6,)
+    """
+    layers: list[Layer] = []
+    for filters in (32, 64, 128):
+        for _ in range(2):
+            layers.append(
+                Conv2D(
+                    filters, 3, padding="same", activation="relu", kernel_initializer="he_uniform"
+                )
+            )
+        layers.append(MaxPool(2, padding="same"))
+    dense = Dense(128, activation="relu", kernel_initializer="he_uniform")
+    return _classifier(input_shape, [*layers, Flatten(), dense, Dropout(0.5)], classes, seed)
+
+
+def resnet20(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+    """The residual network of 20 layers for CIFAR-10: three stages of three pairs of convolutions.
+
+    He et al. (2016), section 4.2, with 1x1 convolutions where a shortcut changes the shape. It is
+    meant for 32x32; of images of 64x64 and more the first convolution takes every other pixel.
+
+    >>> resnet20((32, 32, 3), 10).output_shape
+    (10,)
+    """
+    layers = [*_normed(16, 3, 2 if min(input_shape[:2]) >= 64 else 1), ReLU()]
+    for stage, filters in enumerate((16, 32, 64)):
+        for block in range(3):
+            strides = 2 if stage and not block else 1
+            shortcut = _normed(filters, 1, strides) if strides > 1 else None
+            pair = [*_normed(filters, 3, strides), ReLU(), *_normed(filters, 3)]
+            layers += [Residual(pair, shortcut), ReLU()]
+    return _classifier(input_shape, [*layers, GlobalAvgPool()], classes, seed)
+
+
+def resnet50(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+    """The residual network of 50 layers, as the course builds it for 64x64.
+
+    He et al. (2016): blocks of a 1x1, a 3x3 and a 1x1 convolution, 3, 4, 6 and 3 of them, after a
+    7x7 convolution and a pooling that each take every other pixel. 24 million parameters.
+
+    >>> resnet50((64, 64, 3), 6).output_shape
+    (6,)
+    """
+    layers: list[Layer] = [
+        ZeroPadding2D(3),
+        *_normed(64, 7, 2, padding="valid"),
+        ReLU(),
+        MaxPool(3, strides=2),
+    ]
+    for filters, blocks, first in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
+        for block in range(blocks):
+            strides = 1 if block else first
+            shortcut = None if block else _normed(4 * filters, 1, strides)
+            narrow = [*_normed(filters, 1, strides), ReLU(), *_normed(filters, 3), ReLU()]
+            layers += [Residual([*narrow, *_normed(4 * filters, 1)], shortcut), ReLU()]
+    return _classifier(input_shape, [*layers, AvgPool(2, padding="same"), Flatten()], classes, seed)
+
+
+def mobilenet(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+    """Inverted residual blocks with depthwise convolutions: few parameters for much depth.
+
+    In the manner of MobileNetV2 (Sandler et al., 2018), with 16 to 96 channels: each block widens
+    by 1x1, filters each channel by 3x3, and narrows by 1x1 without an activation.
+
+    >>> mobilenet((64, 64, 3), 6).output_shape
+    (6,)
+    """
+    layers: list[Layer] = [*_normed(16, 3, 2), ReLU(max_value=6)]
+    before = 16
+    for filters, strides in ((24, 2), (24, 1), (32, 2), (32, 1), (64, 2), (64, 1), (96, 1)):
+        block: list[Layer] = [
+            *_normed(4 * before, 1),
+            ReLU(max_value=6),
+            DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False),
+            BatchNorm(momentum=MOMENTUM),
+            ReLU(max_value=6),
+            *_normed(filters, 1),
+        ]
+        layers += [Residual(block)] if filters == before and strides == 1 else block
+        before = filters
+    return _classifier(input_shape, [*layers, GlobalAvgPool(), Dropout(0.2)], classes, seed)
+
+
+MOMENTUM = 0.9
+"""The moving statistics must follow within the few hundred steps that small data sets take."""
+
+
+def _normed(filters: int, kernel_size: int, strides: int = 1, padding: str = "same") -> list[Layer]:
+    # BatchNorm has a shift of its own, so the convolution needs no bias.
+    conv = Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer="he_normal",
+    )
+    return [conv, BatchNorm(momentum=MOMENTUM)]
+
+
+def _classifier(
+    input_shape: Shape, layers: list[Layer], classes: int, seed: int | None
+) -> Sequential:
+    head = [Input(input_shape), Rescaling(1 / 255)]
+    return Sequential([*head, *layers, Dense(classes, activation="softmax")], seed=seed)
+
+
+Network = Callable[[Shape, int, int | None], Sequential]
+NETWORKS: dict[str, Network] = {
+    f.__name__: f for f in (course, small, lenet5, vgg, resnet20, resnet50, mobilenet)
+}

@@ -124,8 +124,8 @@ callbacks: CallbackList
   -> give fit a list of callbacks
 regularizers: OrthogonalRegularizer orthogonal_regularizer deserialize serialize
   -> use L1, L2 or L1L2
-initializers: Identity IdentityInitializer identity STFT STFTInitializer stft deserialize
-  serialize
+initializers: Identity IdentityInitializer OrthogonalInitializer identity STFT STFTInitializer
+  stft deserialize serialize
   -> use Orthogonal, or set the weights with set_weights
 activations: celu glu hard_shrink hard_tanh log_sigmoid soft_shrink sparse_plus sparse_sigmoid
   sparsemax squareplus tanh_shrink threshold deserialize serialize
@@ -153,7 +153,7 @@ utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
   enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
   legacy standardize_dtype
   -> minicnn has no tensors or graphs of its own: use NumPy
-applications: ResNet50 ResNet50V2 ResNet101 ResNet101V2 ResNet152 ResNet152V2 resnet resnet50
+applications: ResNet50 ResNet50V2 ResNet101 ResNet101V2 ResNet152 ResNet152V2 resnet
   resnet_v2
   -> use resnet20 or resnet50, which start from random weights
 applications: VGG16 VGG19 vgg16 vgg19
