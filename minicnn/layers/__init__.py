@@ -1,12 +1,21 @@
 """The layers, and Keras' names for them."""
 
 from minicnn.layers.activation import Activation, ReLU, Sigmoid, Softmax, Tanh
+from minicnn.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from minicnn.layers.base import Layer
 from minicnn.layers.batchnorm import BatchNorm
 from minicnn.layers.conv import Conv2D
 from minicnn.layers.core import Flatten, Input, Rescaling
 from minicnn.layers.dense import Dense
-from minicnn.layers.dropout import Dropout
+from minicnn.layers.dropout import Dropout, SpatialDropout2D
+from minicnn.layers.noise import GaussianNoise
 from minicnn.layers.pooling import AvgPool, GlobalAvgPool, MaxPool
 
 InputLayer = Input
@@ -28,6 +37,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
     "GlobalAveragePooling2D",
     "GlobalAvgPool",
     "GlobalAvgPool2D",
@@ -37,18 +47,26 @@ __all__ = [
     "MaxPool",
     "MaxPool2D",
     "MaxPooling2D",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Sigmoid",
     "Softmax",
+    "SpatialDropout2D",
     "Tanh",
 ]
 
 LAYERS: dict[str, type[Layer]] = {
     cls.keras_name or cls.__name__: cls
     for cls in (
-        Activation, AvgPool, BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, Input,
-        MaxPool, ReLU, Rescaling, Softmax,
+        Activation, AvgPool, BatchNorm, Conv2D, Dense, Dropout, Flatten, GaussianNoise,
+        GlobalAvgPool, Input, MaxPool, RandomBrightness, RandomContrast, RandomFlip,
+        RandomRotation, RandomTranslation, RandomZoom, ReLU, Rescaling, Softmax, SpatialDropout2D,
     )
 }  # fmt: skip
 """The classes that a model file may name, by their names in Keras: a closed table."""
