@@ -11,6 +11,7 @@ from minicnn.layers.augmentation.resampling import (
     INTERPOLATIONS,
     PAD_MODES,
     Sampling,
+    move,
     resample,
     resample_back,
 )
@@ -92,7 +93,7 @@ class RandomAffine(RandomImages):
         raise TypeError(f"{self.who} defines no maps(drawn, h, w).")
 
     def change(self, x: Array, drawn: Array) -> Array:
-        """The images, moved."""
+        """The images, mapped."""
         return resample(x, self.maps(drawn, *x.shape[1:3]), self._how())
 
     def change_back(self, dy: Array, x: Array, drawn: Array) -> Array:
@@ -151,6 +152,10 @@ class RandomTranslation(RandomAffine):
     def maps(self, drawn: Array, h: int, w: int) -> Array:
         """u = column - dx * w, v = row - dy * h."""
         return _maps((1, 0, -w * drawn[:, 1]), (0, 1, -h * drawn[:, 0]))
+
+    def change(self, x: Array, drawn: Array) -> Array:
+        """The images, moved."""
+        return move(x, -x.shape[1] * drawn[:, 0], -x.shape[2] * drawn[:, 1], self._how())
 
 
 class RandomRotation(RandomAffine):

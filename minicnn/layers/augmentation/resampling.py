@@ -41,6 +41,10 @@ class Sampling(NamedTuple):
     interpolation: str
     fill_value: float
 
+    def fill_in(self, dtype: DType) -> float:
+        """The fill value among numbers of that dtype."""
+        return round(min(max(self.fill_value, 0), 255)) if dtype == np.uint8 else self.fill_value
+
 
 class Places(NamedTuple):
     """Where the pixels of y lie in the padded x."""
@@ -71,7 +75,7 @@ def _resample(x: Array, maps: Array, how: Sampling, y: Array) -> None:
     (top, bottom), (left, right) = places.pads
     padded = (h + top + bottom) * (w + left + right)
     first = places.first + (np.arange(n) * padded)[:, None]
-    fill = round(min(max(how.fill_value, 0), 255)) * LANES if is_bytes else how.fill_value
+    fill = how.fill_in(x.dtype) * (LANES if is_bytes else 1)
     for channels in np.split(np.arange(c), range(3, c, 3)) if is_bytes else np.arange(c)[:, None]:
         plane = _packed(x, channels) if is_bytes else x[..., channels[0]]
         plane = _continued(plane, ((0, 0), *places.pads), how.fill_mode, fill).reshape(-1)
@@ -91,15 +95,12 @@ def _continued(x: Array, pads: Sequence[Pair], fill_mode: str, fill: float) -> A
 
 def _weighted(plane: Array, first: Array, parts: list[tuple[int, Array | None]]) -> Array:
     """The sum of the pixels around, each times its weight."""
-    total = None
+    total: Array | None = None
     for offset, weights in parts:
         found = plane[offset:].take(first)
         if weights is not None:
             found *= weights
-        if total is None:
-            total = found
-        else:
-            total += found
+        total = found if total is None else np.add(total, found, out=total)
     assert total is not None
     return total
 
@@ -149,19 +150,48 @@ def _resample_back(dy: Array, maps: Array, how: Sampling) -> Array:
     return np.moveaxis(dx, 0, -1)
 
 
+def move(x: Array, v: Array, u: Array, how: Sampling) -> Array:
+    """y[row, column] = x[row + v, column + u]: ``resample`` where images are moved and no more.
+
+    v and u, (n,), are in pixels. As the weights are the same all over an image, they need not be
+    laid out: this takes half the time.
+    """
+    n, h, w, c = x.shape
+    dtype = np.dtype(np.float32) if x.dtype == np.uint8 else x.dtype
+    if how.interpolation == "nearest":
+        v, u = np.floor(v + 0.5), np.floor(u + 0.5)
+    rows, columns = (np.floor(at).astype(int) for at in (v, u))
+    below, right = ((at - np.floor(at)).astype(dtype)[:, None, None] for at in (v, u))
+    pads = tuple(
+        (max(0, -int(at.min(initial=0))), max(0, int(at.max(initial=0))) + 1)
+        for at in (rows, columns)
+    )
+    padded = _continued(x, ((0, 0), *pads, (0, 0)), how.fill_mode, how.fill_in(x.dtype))
+    windows = np.empty((n, h + 1, w + 1, c), dtype)
+    for image, window, row, column in zip(
+        padded, windows, rows + pads[0][0], columns + pads[1][0], strict=True
+    ):
+        window[...] = image[row : row + h + 1, column : column + w + 1]
+    lines = windows.reshape(n, h + 1, (w + 1) * c)
+    y = lines[:, :-1] * (1 - below)
+    y += lines[:, 1:] * below
+    y = y[..., :-c] * (1 - right) + y[..., c:] * right
+    if x.dtype == np.uint8:
+        np.rint(y, out=y)
+    moved: Array = y.astype(x.dtype, copy=False).reshape(x.shape)
+    return moved
+
+
 def places_of(maps: Array, h: int, w: int, how: Sampling, dtype: DType) -> Places:
     """Where the pixels of y lie in x; the weights are of that dtype, an integer for ``ONE``ths."""
-    maps = maps.astype(np.float64)
     pads = _pads(maps, h, w)
-    maps[:, 0, 2] += pads[1][0]
-    maps[:, 1, 2] += pads[0][0]
+    maps = np.add(maps, [[0, 0, pads[1][0]], [0, 0, pads[0][0]]])
     width = w + sum(pads[1])
     rows, columns = np.indices((h, w)).reshape(2, h * w)
     grid = np.stack([columns, rows, np.ones(h * w)])
     if how.interpolation == "nearest":
-        u, v = _at(maps, grid)
-        whole_u, whole_v = (np.floor(at + 0.5).astype(np.int64) for at in (u, v))
-        return Places(pads, whole_v * width + whole_u, [(0, None)])
+        u, v = np.floor(_at(maps, grid) + 0.5).astype(np.int64)
+        return Places(pads, v * width + u, [(0, None)])
     if dtype == np.int64:
         # In single precision, and 32 bits, as that is twice as fast.
         at = _at((maps * ONE).astype(np.float32), grid.astype(np.float32)).astype(np.int32)
@@ -169,9 +199,8 @@ def places_of(maps: Array, h: int, w: int, how: Sampling, dtype: DType) -> Place
         both, one = (u * v) >> BITS, ONE
     else:
         at = _at(maps, grid)
-        whole = np.floor(at)
+        whole = np.floor(at).astype(np.int64)
         u, v = (at - whole).astype(dtype)
-        whole = whole.astype(np.int64)
         both, one = u * v, 1
     first = (whole[1] * width + whole[0]).astype(np.int64)
     right, below = u - both, v - both
