@@ -1,5 +1,7 @@
 """Layers that change images at random: what comes of small images, of bytes, and in a model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ from minicnn import (
     load_model,
 )
 from minicnn.errors import ConfigError, ShapeError
+from minicnn.layers.augmentation import resampling
 from minicnn.layers.augmentation.resampling import LANES, ONE, Sampling, places_of, resample
 
 LAYERS = [
@@ -388,6 +391,34 @@ def test_shares_differ(monkeypatch):
     assert len(first) == len(second) == 20
     assert not set(first) & set(second)
     assert again == [first, second]
+
+
+def test_the_benchmark_runs(monkeypatch, capsys):
+    """One round of a step gives a row for each layer."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "benchmarks")
+    import augmentation
+
+    for name in ("ROUNDS", "STEPS"):
+        monkeypatch.setattr(augmentation, name, 1)
+    monkeypatch.setattr(augmentation, "cores", lambda: 1)
+    monkeypatch.setattr(minicnn, "set_threads", lambda count: None)
+    augmentation.main()
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2 + len(augmentation.LAYERS)
+    assert rows[2].startswith("| nothing | 0.0")
+
+
+def test_any_block_gives_the_same(monkeypatch):
+    """However many images are computed at a time, each comes out the same, bytes and floats."""
+    for layer in (RandomRotation(0.3), RandomTranslation(0.5, 0.5), RandomZoom(0.5)):
+        drawn = layer.draw(len(X), rng)
+        for x in (X, X.astype(np.float64)):
+            monkeypatch.setattr(resampling, "BLOCK_PIXELS", 1 << 16)
+            y = layer.change(x, drawn)
+            monkeypatch.setattr(resampling, "BLOCK_PIXELS", 4 * x[0, ..., 0].size)
+            np.testing.assert_allclose(layer.change(x, drawn), y, atol=1e-9)
+            monkeypatch.setattr(resampling, "BLOCK_PIXELS", 1)
+            np.testing.assert_allclose(layer.change(x, drawn), y, atol=1e-9)
 
 
 def test_dropout_shares_a_fate():

@@ -116,9 +116,9 @@ class RandomTranslation(RandomAffine):
         reflect   d c b a | a b c d | d c b a        constant  k k k k | a b c d | k k k k
         wrap      a b c d | a b c d | a b c d        nearest   a a a a | a b c d | d d d d
 
-    with k = ``fill_value``. Takes and gives uint8, or floating-point numbers. ``seed`` is kept for
-    Keras' sake and changes nothing: all numbers come from the model's generator. Raises
-    ``ConfigError`` for an argument out of bounds.
+    with k = ``fill_value``, among bytes the nearest of 0..255. Takes and gives uint8, or
+    floating-point numbers. ``seed`` is kept for Keras' sake and changes nothing: all numbers come
+    from the model's generator. Raises ``ConfigError`` for an argument out of bounds.
 
     Keras' backends differ in "wrap" between the last pixel and the first: as with JAX, there is
     interpolation between the two here.

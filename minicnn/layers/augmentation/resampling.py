@@ -156,29 +156,33 @@ def move(x: Array, v: Array, u: Array, how: Sampling) -> Array:
     v and u, (n,), are in pixels. As the weights are the same all over an image, they need not be
     laid out: this takes half the time.
     """
+    y = np.empty_like(x, order="C")
+    for images in _blocks(x):
+        y[images] = _move(x[images], v[images], u[images], how)
+    return y
+
+
+def _move(x: Array, v: Array, u: Array, how: Sampling) -> Array:
     n, h, w, c = x.shape
-    dtype = np.dtype(np.float32) if x.dtype == np.uint8 else x.dtype
+    is_bytes = x.dtype == np.uint8
+    dtype = np.dtype(np.float32) if is_bytes else x.dtype
     if how.interpolation == "nearest":
         v, u = np.floor(v + 0.5), np.floor(u + 0.5)
     rows, columns = (np.floor(at).astype(int) for at in (v, u))
     below, right = ((at - np.floor(at)).astype(dtype)[:, None, None] for at in (v, u))
-    pads = tuple(
-        (max(0, -int(at.min(initial=0))), max(0, int(at.max(initial=0))) + 1)
-        for at in (rows, columns)
-    )
+    pads = [(max(0, -int(at.min())), max(0, int(at.max())) + 1) for at in (rows, columns)]
     padded = _continued(x, ((0, 0), *pads, (0, 0)), how.fill_mode, how.fill_in(x.dtype))
     windows = np.empty((n, h + 1, w + 1, c), dtype)
-    for image, window, row, column in zip(
-        padded, windows, rows + pads[0][0], columns + pads[1][0], strict=True
-    ):
+    corners = zip(rows + pads[0][0], columns + pads[1][0], strict=True)
+    for image, window, (row, column) in zip(padded, windows, corners, strict=True):
         window[...] = image[row : row + h + 1, column : column + w + 1]
     lines = windows.reshape(n, h + 1, (w + 1) * c)
     y = lines[:, :-1] * (1 - below)
     y += lines[:, 1:] * below
     y = y[..., :-c] * (1 - right) + y[..., c:] * right
-    if x.dtype == np.uint8:
+    if is_bytes:
         np.rint(y, out=y)
-    moved: Array = y.astype(x.dtype, copy=False).reshape(x.shape)
+    moved: Array = y.reshape(x.shape)
     return moved
 
 
@@ -219,10 +223,10 @@ def _pads(maps: Array, h: int, w: int) -> Pads:
     corners = np.array([[0, w - 1, 0, w - 1], [0, 0, h - 1, h - 1], [1, 1, 1, 1]])
     at = maps @ corners
     slack = 0.01  # for the rounding of what is computed in single precision
-    low = np.ceil(slack - at.min(axis=(0, 2), initial=0))
-    high = np.floor(at.max(axis=(0, 2), initial=0) + slack) + 2 - (w, h)
-    (left, top), (right, bottom) = low.astype(int), np.maximum(high, 1).astype(int)
-    return (int(top), int(bottom)), (int(left), int(right))
+    low = np.maximum(np.ceil(slack - at.min(axis=(0, 2))), 0)
+    high = np.maximum(np.floor(at.max(axis=(0, 2)) + slack) + 2 - (w, h), 0)
+    (left, top), (right, bottom) = low.astype(int).tolist(), high.astype(int).tolist()
+    return (top, bottom), (left, right)
 
 
 def _blocks(x: Array) -> Iterator[slice]:
