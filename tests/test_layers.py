@@ -17,6 +17,7 @@ from minicnn import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAvgPool,
     GlobalMaxPool,
     Input,
@@ -25,6 +26,12 @@ from minicnn import (
     LeakyReLU,
     MaxPool,
     Permute,
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
     ReLU,
     Rescaling,
     Reshape,
@@ -34,6 +41,7 @@ from minicnn import (
     SiLU,
     Softmax,
     Softplus,
+    SpatialDropout2D,
     Tanh,
     UpSampling2D,
     ZeroPadding2D,
@@ -207,6 +215,37 @@ CASES = {
     "dense on images": LayerCase(lambda: Dense(3), (2, 3, 4)),
     "dropout": LayerCase(lambda: Dropout(0.4), (5, 3)),
     "dropout none": LayerCase(lambda: Dropout(0), (5,)),
+    "dropout of rows": LayerCase(lambda: Dropout(0.4, noise_shape=(None, 1, None)), (5, 3)),
+    "dropout of pixels": LayerCase(lambda: Dropout(0.4, (None, None, None, 1)), (3, 4, 2)),
+    "dropout for the batch": LayerCase(lambda: Dropout(0.4, noise_shape=(1, None)), (5,)),
+    "spatial dropout": LayerCase(lambda: SpatialDropout2D(0.4, seed=3), (3, 4, 5)),
+    "spatial dropout none": LayerCase(lambda: SpatialDropout2D(0), (3, 4, 5)),
+    "gaussian noise": LayerCase(lambda: GaussianNoise(0.3, seed=3), (3, 4)),
+    "gaussian noise none": LayerCase(lambda: GaussianNoise(0), (3, 4)),
+    **{
+        f"random flip {mode}": LayerCase(lambda mode=mode: RandomFlip(mode), (3, 4, 2))
+        for mode in ("horizontal", "vertical", "horizontal_and_vertical")
+    },
+    **{
+        f"random {what} {fill} {how}": LayerCase(
+            lambda cls=cls, args=args, fill=fill, how=how: cls(*args, fill, how, None, 0.5), shape
+        )
+        for what, cls, args, shape in (
+            ("translation", RandomTranslation, (0.8, (0.1, 0.3)), (3, 4, 2)),
+            ("rotation", RandomRotation, (0.5,), (4, 3, 2)),
+            ("zoom", RandomZoom, (0.9, (-0.4, 1.0)), (3, 5, 1)),
+            ("zoom alike", RandomZoom, (0.3, None), (4, 4, 4)),
+        )
+        for fill in ("reflect", "wrap", "constant", "nearest")
+        for how in ("bilinear", "nearest")
+    },
+    "random rotation of a pixel": LayerCase(lambda: RandomRotation(0.3), (1, 1, 2)),
+    "random contrast": LayerCase(lambda: RandomContrast(0.9, (-2.1, 2.1)), (3, 4, 2)),
+    "random contrast clipped": LayerCase(lambda: RandomContrast((0.1, 0.9), (-1, 1)), (3, 4, 2)),
+    "random brightness": LayerCase(lambda: RandomBrightness(0.2, (-9, 9)), (3, 4, 2)),
+    "random brightness clipped": LayerCase(
+        lambda: RandomBrightness((-0.1, 0.4), (-1, 1), seed=3), (3, 4, 2)
+    ),
     "batch norm": LayerCase(lambda: BatchNorm(), (3, 3, 2), batch=4),
     "batch norm dense": LayerCase(lambda: BatchNorm(momentum=0.5, epsilon=1e-5), (4,), batch=5),
     "batch norm axis": LayerCase(lambda: BatchNorm(axis=1), (3, 2, 2), batch=4),

@@ -13,14 +13,23 @@ from minicnn.layers.activation import (
     Softplus,
     Tanh,
 )
+from minicnn.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from minicnn.layers.base import Layer
 from minicnn.layers.batchnorm import BatchNorm
 from minicnn.layers.conv import Conv2D
 from minicnn.layers.core import Flatten, Input, Permute, Rescaling, Reshape
 from minicnn.layers.dense import Dense
 from minicnn.layers.depthwise import DepthwiseConv2D, SeparableConv2D
-from minicnn.layers.dropout import Dropout
+from minicnn.layers.dropout import Dropout, SpatialDropout2D
 from minicnn.layers.layernorm import LayerNorm
+from minicnn.layers.noise import GaussianNoise
 from minicnn.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from minicnn.layers.residual import Residual
 from minicnn.layers.spatial import Cropping2D, UpSampling2D, ZeroPadding2D
@@ -55,6 +64,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
     "GlobalAveragePooling2D",
     "GlobalAvgPool",
     "GlobalAvgPool2D",
@@ -71,6 +81,12 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling2D",
     "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",
@@ -81,6 +97,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "SpatialDropout2D",
     "Tanh",
     "UpSampling2D",
     "ZeroPadding2D",
@@ -92,9 +109,10 @@ LAYERS: dict[str, type[Layer]] = {
     cls.keras_name or cls.__name__: cls
     for cls in (
         Activation, AvgPool, BatchNorm, Conv2D, Conv2DTranspose, Cropping2D, Dense,
-        DepthwiseConv2D, Dropout, ELU, Flatten, GlobalAvgPool, GlobalMaxPool, Input, LayerNorm,
-        LeakyReLU, MaxPool, Permute, ReLU, Rescaling, Reshape, Residual, SeparableConv2D,
-        Softmax, UpSampling2D, ZeroPadding2D,
+        DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAvgPool, GlobalMaxPool, Input,
+        LayerNorm, LeakyReLU, MaxPool, Permute, RandomBrightness, RandomContrast, RandomFlip,
+        RandomRotation, RandomTranslation, RandomZoom, ReLU, Rescaling, Reshape, Residual,
+        SeparableConv2D, Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D,
     )
 }  # fmt: skip
 """The classes that a model file may name, by their names in Keras: a closed table."""

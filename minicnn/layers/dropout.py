@@ -1,20 +1,22 @@
-"""Dropout."""
+"""Dropout, of single numbers and of whole channels."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn.config import number
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
-from minicnn.shapes import Array
+from minicnn.layers.noise import check_seed, generator
+from minicnn.shapes import Array, Shape
 
 
 class DropoutCache(NamedTuple):
     """What ``Dropout.backward`` needs."""
 
     scale: Array | None
-    """0 or 1 / (1 - rate) for each number; None outside training."""
+    """0 or 1 / (1 - rate), for each number or for several; None outside training."""
+    shape: Shape
 
 
 class Dropout(Layer):
@@ -25,6 +27,12 @@ class Dropout(Layer):
     so that the expected value of y is x; outside training y = x. The mask comes
     from the model's generator. Srivastava et al. (2014).
 
+    ``noise_shape`` is the mask's shape, with the batch axis, as in Keras: along an axis with 1 all
+    numbers share their fate, and None stands for the size of x. (Each share of a batch that is
+    computed by several processes has a mask of its own.) ``seed`` is kept for Keras' sake and
+    changes nothing. Raises ``ConfigError`` for arguments that are none, ``ShapeError`` for a
+    ``noise_shape`` that does not fit x.
+
     >>> y, _ = Dropout(0.5).forward(np.ones((1, 8)), training=True, rng=np.random.default_rng(0))
     >>> sorted(set(y[0].tolist()))
     [0.0, 2.0]
@@ -32,10 +40,32 @@ class Dropout(Layer):
 
     random = True
 
-    def __init__(self, rate: float, name: str | None = None) -> None:
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: tuple[int | None, ...] | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name)
         number(self.who, "rate", rate, least=0, below=1)
+        check_seed(self.who, seed)
+        _check_noise_shape(self.who, noise_shape)
         self.rate = rate
+        self.noise_shape = noise_shape
+        self.seed = seed
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        """The shape of the mask for a batch of that shape."""
+        wanted = self.noise_shape or (None,) * len(shape)
+        if len(wanted) != len(shape) or any(
+            m not in (None, 1, n) for m, n in zip(wanted, shape, strict=True)
+        ):
+            raise ShapeError(
+                f"{self.who}: expected input that fits noise_shape {self.noise_shape}, got shape "
+                f"{shape}. Write 1 or None where the sizes differ."
+            )
+        return tuple(n if m is None else m for m, n in zip(wanted, shape, strict=True))
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -43,19 +73,56 @@ class Dropout(Layer):
         """y, with some of its numbers dropped in training."""
         x = self.check_input(x)
         if not training or not self.rate:
-            return x, DropoutCache(None)
-        if rng is None:
-            raise ConfigError(
-                f"{self.who}: expected a generator in training, got none. "
-                "Pass rng=np.random.default_rng(seed), or run the layer in a model."
-            )
-        kept = rng.random(x.shape, dtype=np.float32) >= self.rate
+            return x, DropoutCache(None, x.shape)
+        shape = self.mask_shape(x.shape)
+        kept = _kept(generator(self.who, rng), self.rate, shape)
         scale = kept.astype(x.dtype) * (1 / (1 - self.rate))
-        return x * scale, DropoutCache(scale)
+        if x.ndim == 4 and shape[1:3] == (1, 1):
+            # NumPy is quick where it multiplies many numbers in a row, and a pixel's are few.
+            scale = np.repeat(scale, x.shape[2], axis=2)
+        return x * scale, DropoutCache(scale, x.shape)
 
     def backward(self, dy: Array, cache: DropoutCache) -> tuple[Array, Grads]:
         """dx = dy * the same mask and scale."""
         if cache.scale is None:
             return dy, {}
-        self.check_dy(dy, cache.scale.shape)
+        self.check_dy(dy, cache.shape)
         return dy * cache.scale, {}
+
+
+class SpatialDropout2D(Dropout):
+    """Dropout of whole channels of images: all pixels of one are kept, or none.
+
+    Neighbouring pixels are alike, so that what is dropped of single ones can be guessed from those
+    that are kept. Tompson et al. (2015). ``rate`` and ``seed`` are as in ``Dropout``.
+
+    >>> x = np.ones((1, 2, 2, 4))
+    >>> y, _ = SpatialDropout2D(0.5).forward(x, training=True, rng=np.random.default_rng(1))
+    >>> bool((y == y[:, :1, :1]).all())
+    True
+    """
+
+    axes = ("H", "W", "C")
+
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(rate, (None, 1, 1, None), seed, name)
+
+
+def _kept(rng: np.random.Generator, rate: float, shape: Shape) -> Array:
+    """True with probability 1 - rate, to 1 / 65536: 16 random bits decide on each number."""
+    size = int(np.prod(shape))
+    bits = rng.integers(1 << 64, size=-(-size // 4), dtype=np.uint64).view(np.uint16)[:size]
+    kept: Array = bits.reshape(shape) >= round(rate * (1 << 16))
+    return kept
+
+
+def _check_noise_shape(who: str, noise_shape: Any) -> None:
+    if noise_shape is None:
+        return
+    if not isinstance(noise_shape, tuple | list) or not all(
+        m is None or (isinstance(m, int) and not isinstance(m, bool) and m > 0) for m in noise_shape
+    ):
+        raise ConfigError(
+            f"{who}: expected noise_shape as a tuple of whole numbers above 0 and None, such as "
+            f"(None, 1, 1, None), got {noise_shape!r}."
+        )
