@@ -60,7 +60,8 @@ class Places(NamedTuple):
 def resample(x: Array, maps: Array, how: Sampling) -> Array:
     """y of x, (n, h, w, c), in its dtype; ``maps`` is ((a0, a1, a2), (b0, b1, b2)) for each image.
 
-    For uint8 y is rounded; the weights being whole numbers, it is off by 0.1 before that, at most.
+    For uint8 y is rounded; before that it is off by 0.1 at most, as the weights are whole numbers
+    (and by a little more in images of over a thousand pixels, whose places are less exact).
     """
     y = np.empty_like(x, order="C")
     for images in _blocks(x):
