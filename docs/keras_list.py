@@ -57,8 +57,8 @@ KERAS = {
     """,
     "Sequential": """
         compile(optimizer='rmsprop', loss=None, metrics=None)
-        fit(x, y, batch_size=None, epochs=1, verbose='auto', callbacks=None, validation_split=0.0, validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1)
-        evaluate(x, y, batch_size=None, verbose='auto', sample_weight=None, return_dict=False)
+        fit(x=None, y=None, batch_size=None, epochs=1, verbose='auto', callbacks=None, validation_split=0.0, validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1)
+        evaluate(x=None, y=None, batch_size=None, verbose='auto', sample_weight=None, return_dict=False)
         predict(x, batch_size=None, verbose='auto')
         summary()
         save(filepath)
@@ -157,11 +157,63 @@ KERAS = {
 }  # fmt: skip
 """Where Keras has each name, and its arguments there, in order, with their defaults."""
 
-ONE_GENERATOR = "`seed` changes nothing: all layers draw from the model's one generator"
-ON_BYTES = "images stay bytes, rounded, where they come as bytes"
+SEED = "`seed` changes nothing: all layers draw from the model's one generator"
+BYTES = f"images that are bytes stay bytes, rounded; {SEED}"
+SEAM = "`fill_mode='wrap'` interpolates across the seam, as Keras does on JAX, not on TensorFlow"
+BITS = "labels must be 0 or 1, where Keras takes what is not 0 for 1"
+PIXELS = "`padding` may also be a number of pixels, which Keras cannot read back"
+UNCLIPPED = "on logits nothing is clipped, so a sure wrong answer keeps its gradient"
+SIGNS = "labels are all of -1 and 1, or all of 0 and 1"
+FILES = "reads .keras files; `custom_objects` are layers"
+ONE = "`name` is there from the start, not given later"
 
-DIFFERENCES = {}
-"""Name -> why it is not the same."""
+DIFFERENCES = {
+    "layers.Conv2D": PIXELS,
+    "layers.DepthwiseConv2D": PIXELS,
+    "layers.SeparableConv2D": PIXELS,
+    "layers.Conv2DTranspose": "`padding='same'`, an even kernel and `output_padding=0` together are an error, where Keras on TensorFlow aborts",
+    "layers.MaxPooling2D": PIXELS,
+    "layers.AveragePooling2D": f"{PIXELS}; `pool_size` may be left out",
+    "layers.GlobalMaxPooling2D": "of equal maxima the first takes the whole gradient, as in MaxPooling2D and PyTorch; TensorFlow shares it",
+    "layers.Activation": "takes the names below and these functions; a function of your own is a layer of your own",
+    "layers.ELU": "`alpha` must not be negative, as the gradient is found from the output",
+    "layers.Dropout": SEED,
+    "layers.SpatialDropout2D": SEED,
+    "layers.GaussianNoise": SEED,
+    "layers.UpSampling2D": "`interpolation` is nearest or bilinear",
+    "layers.RandomFlip": BYTES,
+    "layers.RandomRotation": f"{BYTES}; {SEAM}",
+    "layers.RandomTranslation": f"{BYTES}; {SEAM}",
+    "layers.RandomZoom": f"{BYTES}; {SEAM}",
+    "layers.RandomContrast": f"{BYTES}; draws from 1 - factor to 1 + factor, as Keras' documentation has it; its code (3.15) draws from 1",
+    "layers.RandomBrightness": BYTES,
+    "Sequential.fit": "takes a data set instead of x and y; also `time_budget`; the shuffle goes on from one `fit` to the next; with `steps_per_epoch` no epoch is cut short where the data end; a loss that is no number raises `DivergenceError`",
+    "Sequential.evaluate": "takes a data set; silent unless told",
+    "Sequential.predict": "silent unless told",
+    "Sequential.summary": "prints multiply-adds and memory as well",
+    "Sequential.save": ".keras files alone",
+    "Sequential.get_config": "the layers' classes and arguments, without Keras' bookkeeping",
+    "optimizers.SGD": "`nesterov=True` without momentum is an error, as it would do nothing",
+    "optimizers.schedules.CosineDecayRestarts": "restarts where the formula does; Keras, in single precision, misses some restarts",
+    "losses.CategoricalFocalCrossentropy": UNCLIPPED,
+    "losses.BinaryFocalCrossentropy": UNCLIPPED,
+    "losses.Hinge": SIGNS,
+    "losses.SquaredHinge": SIGNS,
+    "metrics.Precision": f"{BITS}; {ONE}",
+    "metrics.Recall": f"{BITS}; {ONE}",
+    "metrics.AUC": f"{BITS}; {ONE}; no `thresholds`, `multi_label`",
+    "metrics.F1Score": f"{BITS}; exact, where Keras adds 1e-7",
+    "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
+    "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",
+    "callbacks.BackupAndRestore": "the generator is kept too: what follows is equal to the bit",
+    "callbacks.Callback": "any class with the methods it wants will do; there are no `on_predict` ones",
+    "activations.gelu": "the exact one, without `approximate`",
+    "activations.relu": "without further arguments; they are ReLU's",
+    "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis",
+    "models.load_model": FILES,
+    "saving.load_model": FILES,
+}
+"""Name -> what is not the same, and why."""
 
 
 def main() -> None:
@@ -175,25 +227,26 @@ def main() -> None:
 
 
 def markdown() -> str:
-    """A row of what is the same in each module, and a row for each difference."""
-    same, other, reasons = [], [], dict(DIFFERENCES)
+    """What is the same in each module, and a row for each difference."""
+    same, reasons = [], dict(DIFFERENCES)
+    other: dict[str, list[str]] = {}
     for module, names in listed().items():
         equal = []
         for name, signature in names.items():
             full = f"{module}.{name}"
-            complaints = [
-                *compared(module, name, signature),
-                *[r for r in [reasons.pop(full, "")] if r],
-            ]
-            if complaints:
-                other.append(f"| `{full}` | {'; '.join(complaints)} |")
+            reason, difference = reasons.pop(full, ""), compared(module, name, signature)
+            if difference and not reason:
+                raise SystemExit(f"{full} is not Keras' ({difference}), and no reason is given.")
+            if reason:
+                other.setdefault(reason, []).append(f"`{full}`")
             else:
                 equal.append(f"`{name}`")
         same.append(f"| `{module}` | {', '.join(equal)} |")
     if reasons:
         raise SystemExit(f"Reasons for names that are not on the list: {', '.join(reasons)}.")
+    rows = [f"| {', '.join(names)} | {reason} |" for reason, names in other.items()]
     return "\n".join(
-        ["| | same |", "|---|---|", *same, "", "| | the difference, and why |", "|---|---|", *other]
+        ["| | same |", "|---|---|", *same, "", "| | the difference, and why |", "|---|---|", *rows]
     )
 
 
@@ -225,32 +278,19 @@ def here(module: str, name: str) -> object:
     return thing
 
 
-def compared(module: str, name: str, wanted: dict[str, object] | None) -> list[str]:
-    """How the signature here differs from Keras'."""
+def compared(module: str, name: str, wanted: dict[str, object] | None) -> str:
+    """How the signature here differs from Keras'; empty if it does not."""
     thing = here(module, name)
     if thing is None:
-        return ["not here"]
-    if wanted is None:
-        return []
+        return "not here"
     parameters = inspect.signature(thing).parameters
-    ours = {
-        key: ... if p.default is p.empty else p.default
-        for key, p in parameters.items()
-        if key != "self" and p.kind is not p.VAR_KEYWORD
-    }
-    missing = [f"`{key}`" for key in wanted if key not in ours and not has_kwargs(parameters)]
-    changed = [
-        f"`{key}={ours[key]!r}`" if ours[key] is not ... else f"`{key}` is required"
-        for key, value in wanted.items()
-        if key in ours and ours[key] != value
-    ]
+    if wanted is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return ""
+    ours = {key: ... if p.default is p.empty else p.default for key, p in parameters.items()}
+    missing = [key for key in wanted if key not in ours]
+    changed = [f"{k}={ours[k]!r}" for k, value in wanted.items() if k in ours and ours[k] != value]
     order = [key for key in ours if key in wanted] != [key for key in wanted if key in ours]
-    complaints = [f"without {', '.join(missing)}"] * bool(missing) + changed
-    return complaints + ["the arguments come in another order"] * order
-
-
-def has_kwargs(parameters: object) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return ", ".join([*(f"no {key}" for key in missing), *changed, *["the order"] * order])
 
 
 if __name__ == "__main__":
