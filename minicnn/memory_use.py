@@ -55,6 +55,11 @@ A_PARTNER = 3_000_000
 """Bytes of Python's own objects that a forked process makes its own by counting references."""
 
 
+WITHIN = {"gelu": 7, "silu": 3, "swish": 3, "mish": 3}
+"""How many arrays as large as its output an activation makes for a moment, where that is not two:
+exp(-|x|) and the like."""
+
+
 class MemoryUse(NamedTuple):
     """Bytes at the peak, besides the data and the process with minicnn imported."""
 
@@ -116,8 +121,9 @@ def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
         elsewhere = {id(array) for array in (*not_ours, *room.buffers)}
         owners = {id(array): array.nbytes for array in _owners((image, y, held))}
         now = sum(size for key, size in owners.items() if key not in elsewhere)
-        if step.split_activation()[1] not in (None, "linear"):
-            now += 2 * y.nbytes  # exp(-|x|) and the like
+        name = step.split_activation()[1]
+        if name not in (None, "linear"):
+            now += WITHIN.get(name or "", 2) * y.nbytes
         most = max(most, now)
 
     caches: list[Any] = []
