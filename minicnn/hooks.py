@@ -84,7 +84,7 @@ class Hooks:
 def _flat(callbacks: Any) -> list[Any]:
     if callbacks is None:
         return []
-    if isinstance(callbacks, Sequence):
+    if isinstance(callbacks, Sequence) and not isinstance(callbacks, str):
         return [one for part in callbacks for one in _flat(part)]
     return [callbacks]
 
@@ -96,7 +96,8 @@ def _check(callback: Any) -> None:
             f"Make one: {callback.__name__}(...)."
         )
     known = EVENTS | dict.fromkeys(EVENTS.values()) | UNUSED
-    own = [name for name in dir(callback) if name.startswith("on_")]
+    names = [name for name in dir(callback) if name.startswith("on_")]
+    own = [name for name in names if callable(getattr(callback, name))]
     for name in own:
         if name not in known:
             raise ConfigError(

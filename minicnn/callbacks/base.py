@@ -52,5 +52,9 @@ class LambdaCallback(Callback):
                     f"LambdaCallback: expected functions called {', '.join(EVENTS)}, got "
                     f"{name!r}.{did_you_mean(name, known)}"
                 )
+            if not (function is None or callable(function)):
+                raise ConfigError(
+                    f"LambdaCallback: expected a function as {name}, got {function!r}."
+                )
             if function is not None:
                 setattr(self, name, function)

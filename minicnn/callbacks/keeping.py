@@ -4,13 +4,13 @@ import csv
 import json
 import os
 from pathlib import Path
-from typing import IO
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
 from minicnn.config import whole_number
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files.atomic import make_folder, replacing
+from minicnn.optimizers.schedules import Schedule
 
 
 class ModelCheckpoint(Watching):
@@ -50,8 +50,13 @@ class ModelCheckpoint(Watching):
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
-        self.best = self.worst if initial_value_threshold is None else initial_value_threshold
+        self.best = initial_value_threshold
         self.batches = 0
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """The best so far is that of an earlier training, too."""
+        if self.save_best_only and self.best is None:
+            self.best = self.worst
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Note the epoch, for the name of a file written in it."""
@@ -71,7 +76,8 @@ class ModelCheckpoint(Watching):
     def _save_if_wanted(self, epoch: int, logs: Logs, batch: int | None = None) -> None:
         if self.save_best_only:
             value = self.figure(logs)
-            if not self.better(value, self.best):
+            assert self.best is not None
+            if value is None or not self.better(value, self.best):
                 return
             self.best = value
         names = logs | {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
@@ -91,7 +97,8 @@ class ModelCheckpoint(Watching):
 class CSVLogger(Callback):
     """Write each epoch's figures to a file, a row an epoch, as the training goes on.
 
-    The columns are those of the first epoch; a figure that a later one does not bring is NA.
+    The columns are the figures of the first epoch, and of a validation, in the order of the
+    alphabet; one that an epoch does not bring is NA. The file is closed between epochs.
     ``append=True`` goes on after the rows that are there.
 
     >>> import tempfile
@@ -99,9 +106,8 @@ class CSVLogger(Callback):
     ...     log = CSVLogger(f"{folder}/log.csv")
     ...     log.on_train_begin({})
     ...     log.on_epoch_end(0, {"loss": 0.5})
-    ...     log.on_train_end({})
     ...     log.filename.read_text().splitlines()
-    ['epoch,loss', '0,0.5']
+    ['epoch,loss,val_loss', '0,0.5,NA']
     """
 
     def __init__(
@@ -112,32 +118,25 @@ class CSVLogger(Callback):
             raise ConfigError(f"CSVLogger: expected separator as one character, got {separator!r}.")
         self.separator = separator
         self.append = append
-        self.file: IO[str] | None = None
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Open the file."""
+        """Begin the file, or leave what is there."""
         self.columns: list[str] = []
-        self.with_header = not (
-            self.append and self.filename.exists() and self.filename.stat().st_size
-        )
-        mode = "a" if self.append else "w"
-        self.file = self.filename.open(mode, newline="", encoding="utf-8")
+        with self.filename.open("a" if self.append else "w") as file:
+            self.with_header = file.tell() == 0
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Write a row, at once."""
-        assert self.file is not None
-        writer = csv.writer(self.file, delimiter=self.separator, lineterminator="\n")
-        if not self.columns:
-            self.columns = sorted(logs)
-            if self.with_header:
-                writer.writerow(["epoch", *self.columns])
-        writer.writerow([epoch, *(logs.get(name, "NA") for name in self.columns)])
-        self.file.flush()
-
-    def on_train_end(self, logs: Logs) -> None:
-        """Close the file."""
-        if self.file is not None:
-            self.file.close()
+        """Write a row."""
+        with self.filename.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter=self.separator, lineterminator="\n")
+            if not self.columns:
+                self.columns = sorted(logs)
+                if not any(name.startswith("val_") for name in logs):
+                    # As in Keras: a later epoch may bring them.
+                    self.columns += [f"val_{name}" for name in self.columns]
+                if self.with_header:
+                    writer.writerow(["epoch", *self.columns])
+            writer.writerow([epoch, *(logs.get(name, "NA") for name in self.columns)])
 
 
 class BackupAndRestore(Callback):
@@ -146,7 +145,8 @@ class BackupAndRestore(Callback):
     After each epoch (or so many batches, with ``save_freq``) weights, optimizer and generator are
     written to ``backup_dir``; at the beginning of a training that is there, it goes on with the
     next epoch. The backup is deleted when the training has come to its end, unless
-    ``delete_checkpoint`` is False.
+    ``delete_checkpoint`` is False. Raises ``ModelFileError``, and changes nothing, when the backup
+    is of another model or is damaged.
 
     >>> BackupAndRestore("backup").backup_dir
     PosixPath('backup')
@@ -167,38 +167,40 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs: Logs) -> None:
         """Go on from the backup, if there is one."""
         self.batches = 0
-        self.epoch = self.model.initial_epoch
+        self.done = self.model.initial_epoch
         newest = max(self._backups(), default=None)
         if newest is None:
             return
         number_, path = newest
-        self.model.load_weights(path)
         facts = path.with_name(f"{number_}.json")
         try:
             known = json.loads(facts.read_text(encoding="utf-8"))
-            self.model.rng.bit_generator.state = known["generator"]
-            self.model.initial_epoch = int(known["epoch"])
+            epoch, rate = int(known["epoch"]), known["learning_rate"]
+            generator = type(self.model.rng.bit_generator)()
+            generator.state = known["generator"]
         except (OSError, ValueError, TypeError, KeyError):
             raise ModelFileError(f"{facts}: expected what belongs to a backup.") from None
-
-    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        """Note the epoch."""
-        self.epoch = epoch
+        self.model.load_weights(path)
+        self.model.rng.bit_generator.state = generator.state
+        self.model.initial_epoch = self.done = epoch
+        if rate is not None:
+            self.model.optimizer.learning_rate = rate
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """Back up, if it is after batches that is asked for."""
         self.batches += 1
         if self.save_freq != "epoch" and self.batches % int(self.save_freq) == 0:
-            self._back_up(self.epoch)
+            self._back_up(self.done)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Back up, if it is after epochs that is asked for."""
+        self.done = epoch + 1
         if self.save_freq == "epoch":
-            self._back_up(epoch + 1)
+            self._back_up(self.done)
 
     def on_train_end(self, logs: Logs) -> None:
         """Delete the backup of a training that has come to its end."""
-        ended = self.model.stop_training or self.epoch + 1 >= self.params["epochs"]
+        ended = self.model.stop_training or self.done >= self.params["epochs"]
         if self.delete_checkpoint and ended:
             self._delete(self._backups())
 
@@ -207,15 +209,22 @@ class BackupAndRestore(Callback):
         make_folder(self.backup_dir)
         old = list(self._backups())
         new = max((number_ for number_, _ in old), default=0) + 1
-        facts = {"epoch": next_epoch, "generator": self.model.rng.bit_generator.state}
+        rate = self.model.optimizer.learning_rate
+        facts = {
+            "epoch": next_epoch,
+            "generator": self.model.rng.bit_generator.state,
+            "learning_rate": None if isinstance(rate, Schedule) else float(rate),
+        }
         with replacing(self.backup_dir / f"{new}.json") as unfinished:
             unfinished.write_text(json.dumps(facts), encoding="utf-8")
         self.model.save_weights(self.backup_dir / f"{new}.weights.h5")
         self._delete(old)
 
     def _backups(self) -> list[tuple[int, Path]]:
-        names = self.backup_dir.glob("*.weights.h5")
-        return [(int(p.name.split(".")[0]), p) for p in names if p.name.split(".")[0].isdigit()]
+        """Those whose facts are there too: the folder may have other files."""
+        facts = [path for path in self.backup_dir.glob("*.json") if path.stem.isdecimal()]
+        weights = [(int(path.stem), path.with_suffix(".weights.h5")) for path in facts]
+        return [(number_, path) for number_, path in weights if path.exists()]
 
     def _delete(self, backups: list[tuple[int, Path]]) -> None:
         for number_, path in backups:

@@ -1,5 +1,6 @@
 """Callbacks that set the learning rate."""
 
+import inspect
 from collections.abc import Callable
 
 import numpy as np
@@ -23,15 +24,17 @@ class LearningRateScheduler(Callback):
         if not callable(schedule):
             raise ConfigError(f"LearningRateScheduler: expected a function, got {schedule!r}.")
         self.schedule = schedule
+        try:
+            inspect.signature(schedule).bind(0, 0.0)
+            self.takes_rate = True
+        except (TypeError, ValueError):
+            self.takes_rate = False
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Set it."""
         old = learning_rate(self)
-        try:
-            rate = self.schedule(epoch, old)
-        except TypeError:
-            rate = self.schedule(epoch)
+        rate = self.schedule(epoch, old) if self.takes_rate else self.schedule(epoch)
         number("LearningRateScheduler", "the rate of its schedule", rate, least=0)
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose:
@@ -85,6 +88,8 @@ class ReduceLROnPlateau(Watching):
         rate = learning_rate(self)
         logs["learning_rate"] = rate
         value = self.figure(logs)
+        if value is None:
+            return
         if self.cooling > 0:
             self.cooling -= 1
             self.wait = 0

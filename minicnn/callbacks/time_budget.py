@@ -50,7 +50,7 @@ class TimeBudget(Callback):
 def _seconds(budget: str | float) -> float:
     if isinstance(budget, str):
         parts = DURATION.findall(budget)
-        if not parts or DURATION.sub("", budget):
+        if not parts or DURATION.sub("", budget.strip()):
             raise ConfigError(
                 "fit: expected time_budget in seconds or as '90s', '5min' or '1h30min', "
                 f"got {budget!r}."

@@ -9,12 +9,17 @@ from minicnn.config import did_you_mean, number, whole_number
 from minicnn.errors import ConfigError
 from minicnn.shapes import Array
 
-LARGER_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1", "f1_score")
-"""Endings of the names of figures that should grow; all others should fall."""
+LARGER_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1", "f1_score", "f1score")
+SMALLER_IS_BETTER = ("loss", "error", "crossentropy", "ce", "mse", "mae", "learning_rate")
+"""Endings of the names of figures, in small letters, that should grow or fall."""
 
 
 class Watching(Callback):
-    """A callback that follows one figure and knows which way is better."""
+    """A callback that follows one figure and knows which way is better.
+
+    With ``mode="auto"`` the figure's name tells, or else the class of the model's metric of that
+    name. Raises ``ConfigError`` before the first step where neither does.
+    """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
         who = type(self).__name__
@@ -24,9 +29,29 @@ class Watching(Callback):
         self.monitor = monitor
         self.mode = mode
         self.min_delta = min_delta
-        grows = monitor.removeprefix("val_").endswith(LARGER_IS_BETTER)
-        self.larger_is_better = mode == "max" or (mode == "auto" and grows)
-        self.worst = -math.inf if self.larger_is_better else math.inf
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Which way is better."""
+        if self.mode != "auto":
+            return self.mode == "max"
+        name = self.monitor.removeprefix("val_")
+        metrics = getattr(self.model, "metrics", ())
+        classes = [type(m).__name__ for m in metrics if getattr(m, "name", None) == name]
+        for known in (name.lower(), *map(str.lower, classes)):
+            if known.endswith(LARGER_IS_BETTER):
+                return True
+            if known.endswith(SMALLER_IS_BETTER):
+                return False
+        raise ConfigError(
+            f"{type(self).__name__}: expected mode 'min' or 'max' for {self.monitor!r}, whose name "
+            "does not tell which way is better, got 'auto'."
+        )
+
+    @property
+    def worst(self) -> float:
+        """The figure that any other beats."""
+        return -math.inf if self.larger_is_better else math.inf
 
     def better(self, value: float, than: float) -> bool:
         """Whether a figure beats another by more than ``min_delta``."""
@@ -34,14 +59,21 @@ class Watching(Callback):
             return value - self.min_delta > than
         return value + self.min_delta < than
 
-    def figure(self, logs: Logs) -> float:
-        """The figure watched; raises ``ConfigError`` when the epoch did not bring it."""
+    def figure(self, logs: Logs) -> float | None:
+        """The figure watched; None after an epoch that ``validation_freq`` leaves out.
+
+        Raises ``ConfigError`` where it should have come.
+        """
         if self.monitor in logs:
             return float(np.asarray(logs[self.monitor]))
-        missing = " Give fit validation_data." if self.monitor.startswith("val_") else ""
+        judged = any(name.startswith("val_") for name in logs)
+        if self.monitor.startswith("val_") and self.params.get("validation") and not judged:
+            return None
+        wanting = self.monitor.startswith("val_") and not judged
+        remedy = " Give fit validation_data." if wanting else did_you_mean(self.monitor, logs)
         raise ConfigError(
             f"{type(self).__name__}: expected the figure {self.monitor!r} at the end of an epoch, "
-            f"got {', '.join(logs)}.{did_you_mean(self.monitor, logs) or missing}"
+            f"got {', '.join(logs)}.{remedy}"
         )
 
 
@@ -90,6 +122,8 @@ class EarlyStopping(Watching):
         if epoch < self.start_from_epoch:
             return
         value = self.figure(logs)
+        if value is None:
+            return
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
         self.wait += 1
