@@ -70,6 +70,7 @@ def epochs_run(values, stop):
         ([5, 4, 1, 2, 3, 0], {"baseline": 1.5, "patience": 2}, 5),
         ([1, 5, 5, 3, 4, 1], {"start_from_epoch": 3}, 5),
         ([1, 2, 3, 3, 4], {"mode": "max"}, 4),
+        ([1, 1.4, 2, 3], {"mode": "max", "min_delta": 0.5}, 2),
         ([1, 2, 3, 3, 4], {"monitor": "val_accuracy"}, 4),
         ([1, 2, 3], {"monitor": "val_loss"}, 2),
     ],

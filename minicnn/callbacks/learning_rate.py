@@ -92,7 +92,6 @@ class ReduceLROnPlateau(Watching):
             return
         if self.cooling > 0:
             self.cooling -= 1
-            self.wait = 0
         if self.better(value, self.best):
             self.best, self.wait = value, 0
         elif self.cooling <= 0:
