@@ -412,8 +412,8 @@ class Sequential:
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
 
-        The optimizer's state is taken too, if the model is compiled and the file has one. Raises
-        ``ModelFileError``, and changes nothing, when the file is of another model.
+        The optimizer's state and its rate are taken too, if the model is compiled and the file has
+        them. Raises ``ModelFileError``, and changes nothing, when the file is of another model.
         """
         self._require_built()
         model_files.load_weights(self, path)

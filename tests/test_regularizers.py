@@ -48,7 +48,7 @@ def test_a_million_small_numbers_are_summed_exactly():
         ("l1", "L1()"),
         ("l2", "L2()"),
         ("L2", "L2()"),
-        ("l1_l2", "L1L2()"),
+        ("l1l2", "L1L2()"),
         (L1(0.2), "L1(l1=0.2)"),
         ({"class_name": "L2", "config": {"l2": 0.5}}, "L2(l2=0.5)"),
     ],
@@ -59,9 +59,10 @@ def test_names(value, wanted):
 
 
 def test_what_is_none():
-    """Unknown names, negative and endless weights are one clear line."""
-    with pytest.raises(ConfigError, match=r"Dense.*kernel_regularizer.*'l3'"):
-        Dense(2, kernel_regularizer="l3").regularizers_of({"kernel": "l3"})
+    """Unknown names, and one that Keras reads from no file, negative and endless weights."""
+    for name in ("l3", "l1_l2"):
+        with pytest.raises(ConfigError, match=f"Dense.*kernel_regularizer.*'{name}'"):
+            Dense(2).regularizers_of({"kernel": name})
     for options in ({"l1": -1}, {"l2": float("inf")}, {"l2": "a"}):
         with pytest.raises(ConfigError, match="L1L2: expected l"):
             L1L2(**options)
