@@ -70,15 +70,18 @@ class Hooks:
     @property
     def foreign(self) -> bool:
         """Whether any of them may do what nobody here knows, such as change a layer."""
-        return any(
-            getattr(callback, "foreign", not type(callback).__module__.startswith("minicnn."))
-            for callback in self.callbacks
-        )
+        return any(map(_is_foreign, self.callbacks))
 
     @property
     def end_on_nan(self) -> bool:
         """Whether one of them says that a loss that is no number ends the training quietly."""
         return any(getattr(callback, "ends_on_nan", False) for callback in self.callbacks)
+
+
+def _is_foreign(callback: Any) -> bool:
+    given = any(name.startswith("on_") for name in getattr(callback, "__dict__", ()))
+    theirs = not type(callback).__module__.startswith("minicnn.")
+    return given or getattr(callback, "foreign", theirs)
 
 
 def _flat(callbacks: Any) -> list[Any]:

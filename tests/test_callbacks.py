@@ -621,6 +621,21 @@ def test_functions_that_are_none():
         LambdaCallback(on_epoch_end=3)
 
 
+def test_what_is_foreign():
+    """Callbacks of the library's own change no layer, unless they were given a function."""
+
+    class Mine(EarlyStopping): ...
+
+    patched = Callback()
+    patched.on_epoch_end = print
+    foreign = [Mine(), patched, LambdaCallback(on_epoch_end=print), LearningRateScheduler(float)]
+    foreign.append(Recorder([]))
+    own = [EarlyStopping(), CSVLogger("a"), TimeBudget(1), TerminateOnNaN(), BackupAndRestore("a")]
+    hooks = minicnn.hooks.Hooks
+    assert all(hooks(callback, None, {}).foreign for callback in foreign)
+    assert not hooks(own, None, {}).foreign
+
+
 # Callbacks and partners ------------------------------------------------------------------
 
 

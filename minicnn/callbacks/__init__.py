@@ -9,7 +9,8 @@
 
 ``self.model`` is the model and ``self.params`` has "epochs" and "steps"; deriving from ``Callback``
 is possible and not needed. ``self.model.stop_training = True`` ends the training after the batch at
-hand. What a callback changes of a layer's arguments counts from the next epoch on.
+hand. What a callback changes of the weights counts from the next batch on; of a layer's arguments,
+of ``trainable`` and of the arrays of frozen layers from the next epoch on.
 """
 
 from minicnn.callbacks.base import Callback, LambdaCallback, TerminateOnNaN

@@ -42,8 +42,6 @@ class LambdaCallback(Callback):
     3
     """
 
-    foreign = True  # what a function does nobody here knows
-
     def __init__(self, **functions: Callable[..., None] | None) -> None:
         known = EVENTS | dict.fromkeys(EVENTS.values())
         for name, function in functions.items():

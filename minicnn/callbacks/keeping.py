@@ -144,7 +144,8 @@ class BackupAndRestore(Callback):
 
     After each epoch (or so many batches, with ``save_freq``) weights, optimizer and generator are
     written to ``backup_dir``; at the beginning of a training that is there, it goes on with the
-    next epoch. The backup is deleted when the training has come to its end, unless
+    epoch after the last whole one. Where epochs are whole passes over the images and backed up at
+    their end, it ends in the bits of a training left alone. The backup is deleted then, unless
     ``delete_checkpoint`` is False. Raises ``ModelFileError``, and changes nothing, when the backup
     is of another model or is damaged.
 
