@@ -70,10 +70,7 @@ class Hooks:
     @property
     def foreign(self) -> bool:
         """Whether any of them may do what nobody here knows, such as change a layer."""
-        return any(
-            getattr(callback, "foreign", not type(callback).__module__.startswith("minicnn."))
-            for callback in self.callbacks
-        )
+        return any(map(_is_foreign, self.callbacks))
 
     @property
     def end_on_nan(self) -> bool:
@@ -81,10 +78,16 @@ class Hooks:
         return any(getattr(callback, "ends_on_nan", False) for callback in self.callbacks)
 
 
+def _is_foreign(callback: Any) -> bool:
+    given = any(name.startswith("on_") for name in getattr(callback, "__dict__", ()))
+    theirs = not type(callback).__module__.startswith("minicnn.")
+    return given or getattr(callback, "foreign", theirs)
+
+
 def _flat(callbacks: Any) -> list[Any]:
     if callbacks is None:
         return []
-    if isinstance(callbacks, Sequence):
+    if isinstance(callbacks, Sequence) and not isinstance(callbacks, str):
         return [one for part in callbacks for one in _flat(part)]
     return [callbacks]
 
@@ -96,7 +99,8 @@ def _check(callback: Any) -> None:
             f"Make one: {callback.__name__}(...)."
         )
     known = EVENTS | dict.fromkeys(EVENTS.values()) | UNUSED
-    own = [name for name in dir(callback) if name.startswith("on_")]
+    names = [name for name in dir(callback) if name.startswith("on_")]
+    own = [name for name in names if callable(getattr(callback, name))]
     for name in own:
         if name not in known:
             raise ConfigError(
