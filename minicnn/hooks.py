@@ -40,6 +40,10 @@ UNUSED = {f"on_predict_{when}": None for when in ("begin", "end", "batch_begin",
 """Methods that Keras' callbacks have and that ``fit`` has no use for."""
 
 
+def nothing(*arguments: Any, **named: Any) -> None:
+    """What a callback does at a moment for which it has no method."""
+
+
 class Hooks:
     """The callbacks of a training. A callback is an object with the methods it wants.
 
@@ -49,11 +53,7 @@ class Hooks:
     def __init__(self, callbacks: Any, model: Any, params: Mapping[str, Any]) -> None:
         self.callbacks = _flat(callbacks)
         self.methods = {
-            event: [
-                method
-                for callback in self.callbacks
-                if (method := getattr(callback, event, getattr(callback, other, None)))
-            ]
+            event: [found for each in self.callbacks if (found := _method(each, event, other))]
             for event, other in EVENTS.items()
         }
         for callback in self.callbacks:
@@ -76,6 +76,12 @@ class Hooks:
     def end_on_nan(self) -> bool:
         """Whether one of them says that a loss that is no number ends the training quietly."""
         return any(getattr(callback, "ends_on_nan", False) for callback in self.callbacks)
+
+
+def _method(callback: Any, *names: str) -> Any:
+    """The first of those methods that does something."""
+    methods = (getattr(callback, name, nothing) for name in names)
+    return next((m for m in methods if getattr(m, "__func__", m) is not nothing), None)
 
 
 def _is_foreign(callback: Any) -> bool:

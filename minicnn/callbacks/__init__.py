@@ -19,6 +19,7 @@ from minicnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPla
 from minicnn.callbacks.time_budget import TimeBudget
 from minicnn.callbacks.watching import EarlyStopping
 from minicnn.history import History
+from minicnn.keras_names import asked
 
 __all__ = [
     "BackupAndRestore",
@@ -33,3 +34,5 @@ __all__ = [
     "TerminateOnNaN",
     "TimeBudget",
 ]
+
+__getattr__ = asked("callbacks")

@@ -5,16 +5,23 @@ from typing import Any, ClassVar
 
 from minicnn.config import did_you_mean
 from minicnn.errors import ConfigError
-from minicnn.hooks import EVENTS
+from minicnn.hooks import EVENTS, nothing
 
 Logs = dict[str, Any]
 
 
 class Callback:
-    """The parent that a callback may have: it knows the model and how it is trained."""
+    """The parent that a callback may have: it knows the model and how it is trained.
+
+    It has every method, and each does nothing.
+    """
 
     model: Any = None
     params: Mapping[str, Any] = {}
+
+    on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = nothing
+    on_train_batch_begin = on_train_batch_end = on_batch_begin = on_batch_end = nothing
+    on_test_begin = on_test_end = on_test_batch_begin = on_test_batch_end = nothing
 
 
 class TerminateOnNaN(Callback):
@@ -28,9 +35,6 @@ class TerminateOnNaN(Callback):
     """
 
     ends_on_nan: ClassVar[bool] = True
-
-    def on_train_end(self, logs: Logs) -> None:
-        """Nothing is left to do."""
 
 
 class LambdaCallback(Callback):
