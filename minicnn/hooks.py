@@ -40,6 +40,10 @@ UNUSED = {f"on_predict_{when}": None for when in ("begin", "end", "batch_begin",
 """Methods that Keras' callbacks have and that ``fit`` has no use for."""
 
 
+def nothing(*arguments: Any, **named: Any) -> None:
+    """What a callback does at a moment for which it has no method."""
+
+
 class Hooks:
     """The callbacks of a training. A callback is an object with the methods it wants.
 
@@ -49,11 +53,7 @@ class Hooks:
     def __init__(self, callbacks: Any, model: Any, params: Mapping[str, Any]) -> None:
         self.callbacks = _flat(callbacks)
         self.methods = {
-            event: [
-                method
-                for callback in self.callbacks
-                if (method := getattr(callback, event, getattr(callback, other, None)))
-            ]
+            event: [found for each in self.callbacks if (found := _method(each, event, other))]
             for event, other in EVENTS.items()
         }
         for callback in self.callbacks:
@@ -70,10 +70,7 @@ class Hooks:
     @property
     def foreign(self) -> bool:
         """Whether any of them may do what nobody here knows, such as change a layer."""
-        return any(
-            getattr(callback, "foreign", not type(callback).__module__.startswith("minicnn."))
-            for callback in self.callbacks
-        )
+        return any(map(_is_foreign, self.callbacks))
 
     @property
     def end_on_nan(self) -> bool:
@@ -81,10 +78,22 @@ class Hooks:
         return any(getattr(callback, "ends_on_nan", False) for callback in self.callbacks)
 
 
+def _method(callback: Any, *names: str) -> Any:
+    """The first of those methods that does something."""
+    methods = (getattr(callback, name, nothing) for name in names)
+    return next((m for m in methods if getattr(m, "__func__", m) is not nothing), None)
+
+
+def _is_foreign(callback: Any) -> bool:
+    given = any(name.startswith("on_") for name in getattr(callback, "__dict__", ()))
+    theirs = not type(callback).__module__.startswith("minicnn.")
+    return given or getattr(callback, "foreign", theirs)
+
+
 def _flat(callbacks: Any) -> list[Any]:
     if callbacks is None:
         return []
-    if isinstance(callbacks, Sequence):
+    if isinstance(callbacks, Sequence) and not isinstance(callbacks, str):
         return [one for part in callbacks for one in _flat(part)]
     return [callbacks]
 
@@ -96,7 +105,8 @@ def _check(callback: Any) -> None:
             f"Make one: {callback.__name__}(...)."
         )
     known = EVENTS | dict.fromkeys(EVENTS.values()) | UNUSED
-    own = [name for name in dir(callback) if name.startswith("on_")]
+    names = [name for name in dir(callback) if name.startswith("on_")]
+    own = [name for name in names if callable(getattr(callback, name))]
     for name in own:
         if name not in known:
             raise ConfigError(

@@ -1,14 +1,14 @@
 """A model's way into a file, and its weights' way back; ``minicnn.saving`` reads whole models."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from minicnn.config import save_config
-from minicnn.errors import ConfigError
+from minicnn.config import number, save_config
+from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel
 from minicnn.layers import Layer
@@ -16,6 +16,7 @@ from minicnn.layers.saving import saved_layer
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
+from minicnn.optimizers.schedules import Schedule
 from minicnn.shapes import Array, DType
 
 
@@ -66,9 +67,24 @@ def restore(model: Model, path: str | os.PathLike[str], saved: SavedModel, data:
     if model.optimizer is not None:
         slots = [array.shape for array in model.optimizer.get_state(model.params)]
     keras.read_arrays(path, saved, data, shapes, slots)
-    model.set_weights([array for layer in saved.layers for array in layer.weights])
     if model.optimizer is not None and saved.optimizer:
-        model.optimizer.set_state(model.params, saved.optimizer)
+        try:
+            _restore_optimizer(model.optimizer, model.params, saved.optimizer)
+        except ConfigError as error:
+            raise ModelFileError(f"{path}: {error}") from None
+    model.set_weights([array for layer in saved.layers for array in layer.weights])
+
+
+def _restore_optimizer(
+    optimizer: Optimizer, params: Mapping[str, Array], state: Sequence[Array]
+) -> None:
+    """Its rate too: a file has it in single precision, and the same rate stays as it is."""
+    rate = optimizer.learning_rate
+    if not isinstance(rate, Schedule) and np.float32(rate) != state[1]:
+        rate = float(state[1])
+        number(type(optimizer).__name__, "learning_rate", rate, least=0)
+    optimizer.set_state(params, state)
+    optimizer.learning_rate = rate
 
 
 def _check_ending(who: str, path: str | os.PathLike[str]) -> None:

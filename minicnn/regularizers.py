@@ -88,7 +88,7 @@ class L2(L1L2):
 
 l1, l2, l1_l2 = L1, L2, L1L2
 
-_BY_NAME = by_name((L1, L2, L1L2), l1_l2=L1L2)
+_BY_NAME = by_name((L1, L2, L1L2))
 
 
 def get(who: str, argument: str, value: Any) -> Regularizer:

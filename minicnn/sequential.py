@@ -320,6 +320,10 @@ class Sequential:
         if class_weight is not None:
             data = weighted_by_class("fit", data, class_weight)
         whole = partial(whole_number, "fit")
+
+        def given(name: str, value: int | None) -> int | None:
+            return None if value is None else whole(name, value)
+
         if time_budget is not None:
             callbacks = [callbacks, TimeBudget(time_budget)]
         if isinstance(validation_freq, Sequence):
@@ -335,8 +339,8 @@ class Sequential:
             validation=validation,
             shuffle=shuffle,
             initial_epoch=whole("initial_epoch", initial_epoch, least=0),
-            steps_per_epoch=steps_per_epoch and whole("steps_per_epoch", steps_per_epoch),
-            validation_steps=validation_steps and whole("validation_steps", validation_steps),
+            steps_per_epoch=given("steps_per_epoch", steps_per_epoch),
+            validation_steps=given("validation_steps", validation_steps),
             validation_batch_size=size if validation_batch_size is None else validation_batch_size,
             validation_freq=validation_freq,
         )
@@ -424,8 +428,8 @@ class Sequential:
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
 
-        The optimizer's state is taken too, if the model is compiled and the file has one. Raises
-        ``ModelFileError``, and changes nothing, when the file is of another model.
+        The optimizer's state and its rate are taken too, if the model is compiled and the file has
+        them. Raises ``ModelFileError``, and changes nothing, when the file is of another model.
         """
         self._require_built()
         model_files.load_weights(self, filepath)

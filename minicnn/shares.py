@@ -129,7 +129,8 @@ class Shares:
 
     def share(self, parts: list[Array], number: int, seed: int) -> Result:
         """What comes of one share of a batch, computed here and now."""
-        rng = self.rng if self.count == 1 else np.random.default_rng((seed, number))
+        own = self.random and self.count > 1
+        rng = np.random.default_rng((seed, number)) if own else self.rng
         return self.compute(parts[number], len(parts[number]) / sum(map(len, parts)), rng)
 
     def cut(self, numbers: Array) -> list[Array]:

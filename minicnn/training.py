@@ -5,6 +5,7 @@ of each share of the batch), move the parameters. All else here is about that: t
 their batches, the validation, the callbacks, how it ends.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ SMALLER = "Try a smaller learning rate."
 class TrainedModel(Model, Protocol):
     """What training also writes."""
 
+    stack: list[Layer]
     stop_training: bool
     initial_epoch: int
 
@@ -93,7 +95,12 @@ class _Run:
         passes = -(-len(data.x) // plan.batch_size)
         self.steps = plan.steps_per_epoch or passes
         self.stream = _stream(len(data.x), plan.batch_size, model.rng if plan.shuffle else None)
-        self.params = {"verbose": plan.verbose, "epochs": plan.epochs, "steps": self.steps}
+        self.params = {
+            "verbose": plan.verbose,
+            "epochs": plan.epochs,
+            "steps": self.steps,
+            "validation": plan.validation is not None,
+        }
         self.hooks = Hooks(plan.callbacks, model, self.params)
         self.shares: Shares | None = None
 
@@ -101,12 +108,13 @@ class _Run:
         """What computes the batches; made anew when a callback may have changed a layer."""
         if self.shares is None or self.hooks.foreign:
             self.close()
-            goal = objective(self.model.steps, compiled_loss(self.model))
-            self.penalties = penalties(self.model)
+            model = _as_it_is(self.model) if self.hooks.foreign else self.model
+            goal = objective(model.steps, compiled_loss(model))
+            self.penalties = penalties(model)
             images = self.steps * self.plan.batch_size
             if not self.hooks.foreign:
                 images *= self.plan.epochs
-            self.shares = _shares(self.model, goal, self.data, self.plan, images, self.room)
+            self.shares = _shares(model, goal, self.data, self.plan, images, self.room)
         return self.shares
 
     def close(self) -> None:
@@ -124,6 +132,7 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
     if plan.verbose:
         blas.advise_once()
     history = model.history = History()
+    last: Figures = {}
     model.stop_training, model.initial_epoch = False, plan.initial_epoch
     with ctrl_c_sets_a_flag() as pressed, at_work() as room:
         run = _Run(model, data, plan, room)
@@ -134,6 +143,7 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
                     figures = _epoch(run, epoch, validation, pressed)
                     if figures is not None:
                         history.append(figures, epoch)
+                        last = figures
                     if pressed() or model.stop_training:
                         break
             except DivergenceError as error:
@@ -142,7 +152,6 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
                 if plan.verbose:
                     print(f"{error} Training ends here.")
             finally:
-                last = {name: values[-1] for name, values in history.history.items()}
                 run.hooks("on_train_end", last)
         if pressed():
             history.interrupted = True
@@ -192,6 +201,20 @@ def _epoch(
     return figures
 
 
+def _as_it_is(model: TrainedModel) -> TrainedModel:
+    """The model with the arguments that its layers have now, for the epoch that begins.
+
+    What is learned it shares; what is frozen it has for itself, as each partner has.
+    """
+    twin = copy.copy(model)
+    twin.stack = [copy.copy(layer) for layer in model.stack]
+    for layer, copied in zip(walk(model.stack), walk(twin.stack), strict=True):
+        if copied is not layer and not copied.trainable and not copied.sublayers:
+            copied.params = {name: array.copy() for name, array in copied.params.items()}
+            copied.state = {name: array.copy() for name, array in copied.state.items()}
+    return twin
+
+
 def _stream(n: int, batch_size: int, rng: np.random.Generator | None) -> Iterator[Array | slice]:
     """The batches of one pass over the data after another, without end."""
     return joined.from_iterable(batches(n, batch_size, rng) for _ in count())
@@ -212,7 +235,7 @@ def _train_batch(
             first.grads[name] += grad
     for name, param, regularizer in found:
         first.grads[name] += regularizer.gradient(param)
-    model.optimizer.step(model.params, first.grads)
+    model.optimizer.step(shares.params, first.grads)
     return loss, np.concatenate([first.predictions, *(other.predictions for other in others)])
 
 

@@ -87,4 +87,6 @@ def apply_state(layers: Sequence[Step], caches: Sequence[Any]) -> None:
     """Let moving statistics follow the batch that made ``caches``."""
     for layer, cache in zip(layers, caches, strict=True):
         if layer.state:
-            layer.state = layer.next_state(cache)
+            # In place: copies of the layer share its arrays.
+            for name, array in layer.next_state(cache).items():
+                layer.state[name][...] = array

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.activations import NameOrFunction
+from minicnn.config import whole_number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
@@ -22,14 +23,6 @@ from minicnn.shapes import (
     pair,
     windows,
 )
-
-
-def whole(who: str, argument: str, value: int) -> None:
-    """Raise ``ConfigError`` unless ``value`` is a whole number of at least 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ConfigError(
-            f"{who}: expected {argument} as a whole number of at least 1, got {value!r}."
-        )
 
 
 class Sliding(Weighted):
@@ -152,8 +145,8 @@ class Conv2D(Sliding):
             bias_regularizer,
             name,
         )
-        whole(self.who, "filters", filters)
-        whole(self.who, "groups", groups)
+        whole_number(self.who, "filters", filters)
+        whole_number(self.who, "groups", groups)
         if filters % groups:
             raise ConfigError(
                 f"{self.who}: expected filters that fall into {groups} equal groups, got {filters}."

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.activations import NameOrFunction
-from minicnn.errors import ConfigError
+from minicnn.config import whole_number
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
@@ -55,10 +55,7 @@ class Dense(Weighted):
             bias_regularizer,
             name,
         )
-        if not isinstance(units, int | np.integer) or units < 1:
-            raise ConfigError(
-                f"{self.who}: expected units as a whole number of at least 1, got {units!r}."
-            )
+        whole_number(self.who, "units", units)
         self.units = units
 
     def output_shape(self, input_shape: Shape) -> Shape:

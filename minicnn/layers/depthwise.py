@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.activations import NameOrFunction
+from minicnn.config import whole_number
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
-from minicnn.layers.conv import Conv2DCache, Sliding, whole
+from minicnn.layers.conv import Conv2DCache, Sliding
 from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Padding, Shape
 
@@ -54,7 +55,7 @@ class DepthwiseConv2D(Sliding):
             bias_regularizer,
             name,
         )
-        whole(self.who, "depth_multiplier", depth_multiplier)
+        whole_number(self.who, "depth_multiplier", depth_multiplier)
         self.place(kernel_size, strides, padding, dilation_rate)
         self.depth_multiplier = depth_multiplier
 
@@ -154,8 +155,8 @@ class SeparableConv2D(Sliding):
             name,
         )
         self.keep("pointwise", pointwise_initializer, pointwise_regularizer)
-        whole(self.who, "filters", filters)
-        whole(self.who, "depth_multiplier", depth_multiplier)
+        whole_number(self.who, "filters", filters)
+        whole_number(self.who, "depth_multiplier", depth_multiplier)
         self.place(kernel_size, strides, padding, dilation_rate)
         self.filters = filters
         self.depth_multiplier = depth_multiplier

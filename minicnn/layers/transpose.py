@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from minicnn.activations import NameOrFunction
+from minicnn.config import whole_number
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
-from minicnn.layers.conv import Conv2DCache, Sliding, whole
+from minicnn.layers.conv import Conv2DCache, Sliding
 from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape, Windows, pair, windows
 
@@ -62,7 +63,7 @@ class Conv2DTranspose(Sliding):
             bias_regularizer,
             name,
         )
-        whole(self.who, "filters", filters)
+        whole_number(self.who, "filters", filters)
         if padding not in ("valid", "same"):
             raise ConfigError(f"{self.who}: expected padding 'valid' or 'same', got {padding!r}.")
         self.place(kernel_size, strides, padding, dilation_rate)

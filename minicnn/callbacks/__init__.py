@@ -1,0 +1,38 @@
+"""Callbacks: what happens beside a training, under Keras' names and with its meaning.
+
+``fit(callbacks=[...])`` calls them in the order of the list, at the moments that
+``minicnn.hooks`` lists. One of your own is any class with the methods it wants:
+
+    class Announce:
+        def on_epoch_end(self, epoch, logs):
+            print(epoch, logs["loss"], self.model.optimizer.learning_rate)
+
+``self.model`` is the model and ``self.params`` has "epochs" and "steps"; deriving from ``Callback``
+is possible and not needed. ``self.model.stop_training = True`` ends the training after the batch at
+hand. What a callback changes of the weights counts from the next batch on; of a layer's arguments,
+of ``trainable`` and of the arrays of frozen layers from the next epoch on.
+"""
+
+from minicnn.callbacks.base import Callback, LambdaCallback, TerminateOnNaN
+from minicnn.callbacks.keeping import BackupAndRestore, CSVLogger, ModelCheckpoint
+from minicnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from minicnn.callbacks.time_budget import TimeBudget
+from minicnn.callbacks.watching import EarlyStopping
+from minicnn.history import History
+from minicnn.keras_names import asked
+
+__all__ = [
+    "BackupAndRestore",
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+    "TimeBudget",
+]
+
+__getattr__ = asked("callbacks")

@@ -1,0 +1,62 @@
+"""What a callback is, and the two that need nothing else."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from minicnn.config import did_you_mean
+from minicnn.errors import ConfigError
+from minicnn.hooks import EVENTS, nothing
+
+Logs = dict[str, Any]
+
+
+class Callback:
+    """The parent that a callback may have: it knows the model and how it is trained.
+
+    It has every method, and each does nothing.
+    """
+
+    model: Any = None
+    params: Mapping[str, Any] = {}
+
+    on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = nothing
+    on_train_batch_begin = on_train_batch_end = on_batch_begin = on_batch_end = nothing
+    on_test_begin = on_test_end = on_test_batch_begin = on_test_batch_end = nothing
+
+
+class TerminateOnNaN(Callback):
+    """End the training quietly when the loss, or a weight, is no longer a number.
+
+    Without it ``fit`` raises ``DivergenceError``, which names the layer where it began. Either way
+    the step that led there is not taken, where it is the loss that shows it.
+
+    >>> TerminateOnNaN.ends_on_nan
+    True
+    """
+
+    ends_on_nan: ClassVar[bool] = True
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions: ``LambdaCallback(on_epoch_end=lambda epoch, logs: ...)``.
+
+    Its arguments are the methods of a callback. Raises ``ConfigError`` for any other.
+
+    >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch)).on_epoch_end(3, {})
+    3
+    """
+
+    def __init__(self, **functions: Callable[..., None] | None) -> None:
+        known = EVENTS | dict.fromkeys(EVENTS.values())
+        for name, function in functions.items():
+            if name not in known:
+                raise ConfigError(
+                    f"LambdaCallback: expected functions called {', '.join(EVENTS)}, got "
+                    f"{name!r}.{did_you_mean(name, known)}"
+                )
+            if not (function is None or callable(function)):
+                raise ConfigError(
+                    f"LambdaCallback: expected a function as {name}, got {function!r}."
+                )
+            if function is not None:
+                setattr(self, name, function)

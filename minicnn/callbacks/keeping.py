@@ -1,0 +1,233 @@
+"""Callbacks that write files: the model, its figures, and what a training needs to go on."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+from minicnn.callbacks.base import Callback, Logs
+from minicnn.callbacks.watching import Watching
+from minicnn.config import whole_number
+from minicnn.errors import ConfigError, ModelFileError
+from minicnn.files.atomic import make_folder, replacing
+from minicnn.optimizers.schedules import Schedule
+
+
+class ModelCheckpoint(Watching):
+    """Save the model after each epoch, or only when a figure is the best so far.
+
+    ``filepath`` may hold the epoch, counted from 1, and the epoch's figures:
+    "m-{epoch:02d}-{val_loss:.2f}.keras". With ``save_weights_only`` it must end in .weights.h5,
+    else in .keras. With a whole number as ``save_freq`` the model is saved after so many batches.
+
+    >>> checkpoint = ModelCheckpoint("best.keras", monitor="val_accuracy", save_best_only=True)
+    >>> checkpoint.larger_is_better
+    True
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, 0)
+        self.filepath = os.fspath(filepath)
+        ending = ".weights.h5" if save_weights_only else ".keras"
+        if not self.filepath.endswith(ending):
+            raise ConfigError(
+                f"ModelCheckpoint: expected a filepath that ends in {ending} with "
+                f"save_weights_only={save_weights_only}, got {self.filepath!r}."
+            )
+        if save_freq != "epoch":
+            whole_number("ModelCheckpoint", "save_freq", save_freq)
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self.best = initial_value_threshold
+        self.batches = 0
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """The best so far is that of an earlier training, too."""
+        if self.save_best_only and self.best is None:
+            self.best = self.worst
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Note the epoch, for the name of a file written in it."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Save, if it is after batches that is asked for."""
+        self.batches += 1
+        if self.save_freq != "epoch" and self.batches % int(self.save_freq) == 0:
+            self._save_if_wanted(self.epoch, logs, batch)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Save, if it is after epochs that is asked for."""
+        if self.save_freq == "epoch":
+            self._save_if_wanted(epoch, logs)
+
+    def _save_if_wanted(self, epoch: int, logs: Logs, batch: int | None = None) -> None:
+        if self.save_best_only:
+            value = self.figure(logs)
+            assert self.best is not None
+            if value is None or not self.better(value, self.best):
+                return
+            self.best = value
+        names = logs | {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
+        try:
+            path = Path(self.filepath.format(**names))
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            raise ConfigError(
+                f"ModelCheckpoint: expected in filepath the names {', '.join(names)} alone, "
+                f"got {self.filepath!r} ({error})."
+            ) from None
+        make_folder(path.parent)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: saved to {path}")
+
+
+class CSVLogger(Callback):
+    """Write each epoch's figures to a file, a row an epoch, as the training goes on.
+
+    The columns are the figures of the first epoch, and of a validation, in the order of the
+    alphabet; one that an epoch does not bring is NA. The file is closed between epochs.
+    ``append=True`` goes on after the rows that are there.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = CSVLogger(f"{folder}/log.csv")
+    ...     log.on_train_begin({})
+    ...     log.on_epoch_end(0, {"loss": 0.5})
+    ...     log.filename.read_text().splitlines()
+    ['epoch,loss,val_loss', '0,0.5,NA']
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ) -> None:
+        self.filename = Path(filename)
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ConfigError(f"CSVLogger: expected separator as one character, got {separator!r}.")
+        self.separator = separator
+        self.append = append
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Begin the file, or leave what is there."""
+        self.columns: list[str] = []
+        with self.filename.open("a" if self.append else "w") as file:
+            self.with_header = file.tell() == 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Write a row."""
+        with self.filename.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter=self.separator, lineterminator="\n")
+            if not self.columns:
+                self.columns = sorted(logs)
+                if not any(name.startswith("val_") for name in logs):
+                    # As in Keras: a later epoch may bring them.
+                    self.columns += [f"val_{name}" for name in self.columns]
+                if self.with_header:
+                    writer.writerow(["epoch", *self.columns])
+            writer.writerow([epoch, *(logs.get(name, "NA") for name in self.columns)])
+
+
+class BackupAndRestore(Callback):
+    """Keep a backup of the training, and go on from it when the same script is run again.
+
+    After each epoch (or so many batches, with ``save_freq``) weights, optimizer and generator are
+    written to ``backup_dir``; at the beginning of a training that is there, it goes on with the
+    epoch after the last whole one. Where epochs are whole passes over the images and backed up at
+    their end, it ends in the bits of a training left alone. The backup is deleted then, unless
+    ``delete_checkpoint`` is False. Raises ``ModelFileError``, and changes nothing, when the backup
+    is of another model or is damaged.
+
+    >>> BackupAndRestore("backup").backup_dir
+    PosixPath('backup')
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: str | int = "epoch",
+        delete_checkpoint: bool = True,
+    ) -> None:
+        if save_freq != "epoch":
+            whole_number("BackupAndRestore", "save_freq", save_freq)
+        self.backup_dir = Path(backup_dir)
+        self.save_freq = save_freq
+        self.delete_checkpoint = delete_checkpoint
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Go on from the backup, if there is one."""
+        self.batches = 0
+        self.done = self.model.initial_epoch
+        newest = max(self._backups(), default=None)
+        if newest is None:
+            return
+        number_, path = newest
+        facts = path.with_name(f"{number_}.json")
+        try:
+            known = json.loads(facts.read_text(encoding="utf-8"))
+            epoch, rate = int(known["epoch"]), known["learning_rate"]
+            generator = type(self.model.rng.bit_generator)()
+            generator.state = known["generator"]
+        except (OSError, ValueError, TypeError, KeyError):
+            raise ModelFileError(f"{facts}: expected what belongs to a backup.") from None
+        self.model.load_weights(path)
+        self.model.rng.bit_generator.state = generator.state
+        self.model.initial_epoch = self.done = epoch
+        if rate is not None:
+            self.model.optimizer.learning_rate = rate
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Back up, if it is after batches that is asked for."""
+        self.batches += 1
+        if self.save_freq != "epoch" and self.batches % int(self.save_freq) == 0:
+            self._back_up(self.done)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Back up, if it is after epochs that is asked for."""
+        self.done = epoch + 1
+        if self.save_freq == "epoch":
+            self._back_up(self.done)
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Delete the backup of a training that has come to its end."""
+        ended = self.model.stop_training or self.done >= self.params["epochs"]
+        if self.delete_checkpoint and ended:
+            self._delete(self._backups())
+
+    def _back_up(self, next_epoch: int) -> None:
+        """Write the facts, then the weights, whose name makes the backup a whole one."""
+        make_folder(self.backup_dir)
+        old = list(self._backups())
+        new = max((number_ for number_, _ in old), default=0) + 1
+        rate = self.model.optimizer.learning_rate
+        facts = {
+            "epoch": next_epoch,
+            "generator": self.model.rng.bit_generator.state,
+            "learning_rate": None if isinstance(rate, Schedule) else float(rate),
+        }
+        with replacing(self.backup_dir / f"{new}.json") as unfinished:
+            unfinished.write_text(json.dumps(facts), encoding="utf-8")
+        self.model.save_weights(self.backup_dir / f"{new}.weights.h5")
+        self._delete(old)
+
+    def _backups(self) -> list[tuple[int, Path]]:
+        """Those whose facts are there too: the folder may have other files."""
+        facts = [path for path in self.backup_dir.glob("*.json") if path.stem.isdecimal()]
+        weights = [(int(path.stem), path.with_suffix(".weights.h5")) for path in facts]
+        return [(number_, path) for number_, path in weights if path.exists()]
+
+    def _delete(self, backups: list[tuple[int, Path]]) -> None:
+        for number_, path in backups:
+            path.unlink(missing_ok=True)
+            path.with_name(f"{number_}.json").unlink(missing_ok=True)

@@ -1,0 +1,115 @@
+"""Callbacks that set the learning rate."""
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+
+from minicnn.callbacks.base import Callback, Logs
+from minicnn.callbacks.watching import Watching
+from minicnn.config import number, whole_number
+from minicnn.errors import ConfigError
+from minicnn.optimizers.schedules import Schedule
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate before each epoch to ``schedule(epoch, rate)``, or ``schedule(epoch)``.
+
+    >>> halving = LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
+    """
+
+    foreign = True  # what the function does nobody here knows
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise ConfigError(f"LearningRateScheduler: expected a function, got {schedule!r}.")
+        self.schedule = schedule
+        try:
+            inspect.signature(schedule).bind(0, 0.0)
+            self.takes_rate = True
+        except (TypeError, ValueError):
+            self.takes_rate = False
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Set it."""
+        old = learning_rate(self)
+        rate = self.schedule(epoch, old) if self.takes_rate else self.schedule(epoch)
+        number("LearningRateScheduler", "the rate of its schedule", rate, least=0)
+        self.model.optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: the learning rate is {float(rate):.6g}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Add the rate to the logs."""
+        logs["learning_rate"] = learning_rate(self)
+
+
+class ReduceLROnPlateau(Watching):
+    """Lower the learning rate when a figure has not improved for ``patience`` epochs.
+
+        rate = max(rate * factor, min_lr)
+
+    After that nothing is counted for ``cooldown`` epochs.
+
+    >>> ReduceLROnPlateau(factor=0.2, patience=5).factor
+    0.2
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        number("ReduceLROnPlateau", "factor", factor, above=0, below=1)
+        number("ReduceLROnPlateau", "min_lr", min_lr, least=0)
+        self.factor = factor
+        self.patience = whole_number("ReduceLROnPlateau", "patience", patience, least=0)
+        self.verbose = verbose
+        self.cooldown = whole_number("ReduceLROnPlateau", "cooldown", cooldown, least=0)
+        self.min_lr = min_lr
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Forget an earlier training; there must be a rate that can be set."""
+        learning_rate(self)
+        self.best = self.worst
+        self.wait = 0
+        self.cooling = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Compare, wait, and lower the rate, which is added to the logs as it was."""
+        rate = learning_rate(self)
+        logs["learning_rate"] = rate
+        value = self.figure(logs)
+        if value is None:
+            return
+        if self.cooling > 0:
+            self.cooling -= 1
+        if self.better(value, self.best):
+            self.best, self.wait = value, 0
+        elif self.cooling <= 0:
+            self.wait += 1
+            if self.wait >= self.patience and rate > np.float32(self.min_lr):
+                self.model.optimizer.learning_rate = max(rate * self.factor, self.min_lr)
+                self.cooling, self.wait = self.cooldown, 0
+                if self.verbose:
+                    rate = self.model.optimizer.learning_rate
+                    print(f"Epoch {epoch + 1}: the learning rate is now {rate:.6g}.")
+
+
+def learning_rate(callback: Callback) -> float:
+    """The learning rate; raises ``ConfigError`` where a schedule decides on it."""
+    rate = callback.model.optimizer.learning_rate
+    if isinstance(rate, Schedule):
+        raise ConfigError(
+            f"{type(callback).__name__}: expected an optimizer whose learning rate is a number, "
+            f"got one with the schedule {rate!r}. Use the one or the other."
+        )
+    return float(rate)

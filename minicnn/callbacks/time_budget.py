@@ -1,0 +1,60 @@
+"""An end in time."""
+
+import re
+import time
+
+from minicnn.callbacks.base import Callback, Logs
+from minicnn.config import number
+from minicnn.errors import ConfigError
+
+UNITS = {"h": 3600, "min": 60, "m": 60, "sec": 1, "s": 1}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(h|min|m|sec|s)\s*")
+
+
+class TimeBudget(Callback):
+    """End the training in time: what ``fit(time_budget=...)`` does.
+
+    No epoch is begun that, being as long as the longest so far, would not end in time; the first
+    one ends early when time is up. ``budget`` is in seconds, or text such as "90s", "5min" or
+    "1h30min".
+
+    >>> TimeBudget("1h30min").seconds
+    5400.0
+    """
+
+    def __init__(self, budget: str | float) -> None:
+        self.seconds = _seconds(budget)
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Start the clock."""
+        self.started = time.monotonic()
+        self.longest = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Start that of the epoch."""
+        self.begun = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Stop when time is up."""
+        if time.monotonic() - self.started > self.seconds:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Stop when the next epoch would end too late."""
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self.begun)
+        if now - self.started + self.longest > self.seconds:
+            self.model.stop_training = True
+
+
+def _seconds(budget: str | float) -> float:
+    if isinstance(budget, str):
+        parts = DURATION.findall(budget)
+        if not parts or DURATION.sub("", budget.strip()):
+            raise ConfigError(
+                "fit: expected time_budget in seconds or as '90s', '5min' or '1h30min', "
+                f"got {budget!r}."
+            )
+        budget = sum(float(n) * UNITS[unit] for n, unit in parts)
+    number("fit", "time_budget", budget, above=0)
+    return float(budget)

@@ -1,0 +1,148 @@
+"""Callbacks that follow a figure from epoch to epoch."""
+
+import math
+
+import numpy as np
+
+from minicnn.callbacks.base import Callback, Logs
+from minicnn.config import did_you_mean, number, whole_number
+from minicnn.errors import ConfigError
+from minicnn.shapes import Array
+
+LARGER_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1", "f1_score", "f1score")
+SMALLER_IS_BETTER = ("loss", "error", "crossentropy", "ce", "mse", "mae", "learning_rate")
+"""Endings of the names of figures, in small letters, that should grow or fall."""
+
+
+class Watching(Callback):
+    """A callback that follows one figure and knows which way is better.
+
+    With ``mode="auto"`` the figure's name tells, or else the class of the model's metric of that
+    name. Raises ``ConfigError`` before the first step where neither does.
+    """
+
+    def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
+        who = type(self).__name__
+        if mode not in ("auto", "min", "max"):
+            raise ConfigError(f"{who}: expected mode 'auto', 'min' or 'max', got {mode!r}.")
+        number(who, "min_delta", min_delta, least=0)
+        self.monitor = monitor
+        self.mode = mode
+        self.min_delta = min_delta
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Which way is better."""
+        if self.mode != "auto":
+            return self.mode == "max"
+        name = self.monitor.removeprefix("val_")
+        metrics = getattr(self.model, "metrics", ())
+        classes = [type(m).__name__ for m in metrics if getattr(m, "name", None) == name]
+        for known in (name.lower(), *map(str.lower, classes)):
+            if known.endswith(LARGER_IS_BETTER):
+                return True
+            if known.endswith(SMALLER_IS_BETTER):
+                return False
+        raise ConfigError(
+            f"{type(self).__name__}: expected mode 'min' or 'max' for {self.monitor!r}, whose name "
+            "does not tell which way is better, got 'auto'."
+        )
+
+    @property
+    def worst(self) -> float:
+        """The figure that any other beats."""
+        return -math.inf if self.larger_is_better else math.inf
+
+    def better(self, value: float, than: float) -> bool:
+        """Whether a figure beats another by more than ``min_delta``."""
+        if self.larger_is_better:
+            return value - self.min_delta > than
+        return value + self.min_delta < than
+
+    def figure(self, logs: Logs) -> float | None:
+        """The figure watched; None after an epoch that ``validation_freq`` leaves out.
+
+        Raises ``ConfigError`` where it should have come.
+        """
+        if self.monitor in logs:
+            return float(np.asarray(logs[self.monitor]))
+        judged = any(name.startswith("val_") for name in logs)
+        if self.monitor.startswith("val_") and self.params.get("validation") and not judged:
+            return None
+        wanting = self.monitor.startswith("val_") and not judged
+        remedy = " Give fit validation_data." if wanting else did_you_mean(self.monitor, logs)
+        raise ConfigError(
+            f"{type(self).__name__}: expected the figure {self.monitor!r} at the end of an epoch, "
+            f"got {', '.join(logs)}.{remedy}"
+        )
+
+
+class EarlyStopping(Watching):
+    """End the training when a figure has not improved for ``patience`` epochs.
+
+    An improvement must beat the best so far by more than ``min_delta`` (and ``baseline``, if there
+    is one); the first ``start_from_epoch`` epochs do not count. ``restore_best_weights`` puts the
+    best epoch's weights back at the end, however the training ends.
+
+    >>> stop = EarlyStopping(patience=2, restore_best_weights=True)
+    >>> stop.better(0.5, than=0.6)
+    True
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = whole_number("EarlyStopping", "patience", patience, least=0)
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = whole_number(
+            "EarlyStopping", "start_from_epoch", start_from_epoch, least=0
+        )
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Forget an earlier training."""
+        self.wait = 0
+        self.best = self.worst
+        self.best_epoch = 0
+        self.stopped_epoch = 0
+        self.best_weights: list[Array] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Compare, wait, and stop."""
+        if epoch < self.start_from_epoch:
+            return
+        value = self.figure(logs)
+        if value is None:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if self.better(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.better(value, self.baseline):
+                self.wait = 0
+            return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Put the best weights back."""
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
