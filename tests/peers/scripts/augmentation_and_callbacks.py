@@ -51,7 +51,7 @@ def build_model(factor=0.05, rate=0.25):
     return model
 
 
-def train(model, x, y, epochs=5, **options):
+def train(model, x, y, epochs=4, **options):
     callbacks = [
         keras.callbacks.EarlyStopping(monitor="val_loss", patience=6, restore_best_weights=True),
         keras.callbacks.ModelCheckpoint("best_{epoch:02d}.keras", save_best_only=True),

@@ -60,7 +60,7 @@ def build_model(rate=0.3):
     return model
 
 
-def train(model, x, y, epochs=5, **options):
+def train(model, x, y, epochs=4, **options):
     return model.fit(
         x,
         y,

@@ -71,7 +71,7 @@ if __name__ == "__main__":
     (x_train, y_train), (x_test, y_test) = load_data()
     model = build_model()
     model.summary()
-    history = train(model, x_train, y_train, epochs=3)
+    history = train(model, x_train, y_train, epochs=2)
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     print(f"Test accuracy: {accuracy:.3f}")
     model.save("resnet.keras")

@@ -25,9 +25,9 @@ def build_model(rate=0.5):
     model = keras.Sequential(
         [
             keras.Input(shape=input_shape),
-            layers.Conv2D(32, kernel_size=(3, 3), activation="relu"),
+            layers.Conv2D(16, kernel_size=(3, 3), activation="relu"),
             layers.MaxPooling2D(pool_size=(2, 2)),
-            layers.Conv2D(64, kernel_size=(3, 3), activation="relu"),
+            layers.Conv2D(32, kernel_size=(3, 3), activation="relu"),
             layers.MaxPooling2D(pool_size=(2, 2)),
             layers.Flatten(),
             layers.Dropout(rate),
@@ -39,7 +39,7 @@ def build_model(rate=0.5):
     return model
 
 
-def train(model, x, y, epochs=5, **options):
+def train(model, x, y, epochs=4, **options):
     return model.fit(x, y, batch_size=24, epochs=epochs, validation_split=0.1, **options)
 
 
