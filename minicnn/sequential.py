@@ -85,6 +85,16 @@ class Sequential:
         """The layers, without the Input, as in Keras."""
         return [layer for layer in self.stack if not isinstance(layer, Input)]
 
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer may be trained; what is set is set for all layers, as in Keras."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of that name, or the one at that place in ``layers``.
 

@@ -303,6 +303,20 @@ def test_weights_of_one_layer():
         model.get_layer()
 
 
+def test_a_model_is_frozen_whole():
+    """``trainable`` of a model is that of all its layers: frozen, none of its arrays moves."""
+    model = compiled()
+    model.trainable = False
+    assert not model.trainable
+    assert not model.params
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    model.layers[-1].trainable = True
+    assert model.trainable
+    assert list(model.params) == ["dense.kernel", "dense.bias"]
+
+
 def test_params_are_counted_by_hand():
     """Models and layers count their numbers, the moving statistics as well."""
     model = network()
