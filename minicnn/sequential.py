@@ -13,11 +13,11 @@ from minicnn.callbacks import TimeBudget
 from minicnn.config import checked, whole_number
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import data_of, split_tail, validation_of, weighted_by_class
-from minicnn.errors import ConfigError, ShapeError
+from minicnn.errors import ConfigError
 from minicnn.history import History
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
-from minicnn.layers.base import name_layer
+from minicnn.layers.base import name_layer, put_weights
 from minicnn.layers.chain import Step
 from minicnn.layers.saving import described, with_layers
 from minicnn.losses import Loss
@@ -84,6 +84,34 @@ class Sequential:
     def layers(self) -> list[Layer]:
         """The layers, without the Input, as in Keras."""
         return [layer for layer in self.stack if not isinstance(layer, Input)]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer may be trained; what is set is set for all layers, as in Keras."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name, or the one at that place in ``layers``.
+
+        >>> Sequential([Input((4,)), Dense(3, name="scores")]).get_layer("scores").units
+        3
+        """
+        if (name is None) == (index is None):
+            raise ConfigError("get_layer: expected the layer's name or its index.")
+        names = [layer.name for layer in self.layers]
+        if index is not None and -len(names) <= index < len(names):
+            return self.layers[index]
+        if name in names:
+            return self.layers[names.index(name)]
+        raise ConfigError(
+            f"get_layer: expected one of the layers {', '.join(map(str, names))}, "
+            f"got {name if index is None else index!r}."
+        )
 
     def add(self, layer: Layer) -> None:
         """Put a layer at the end, name it if it has no name, and build it if that can be."""
@@ -176,6 +204,11 @@ class Sequential:
     def _require_built(self) -> None:
         if not self.built:
             self.build()
+
+    def count_params(self) -> int:
+        """How many numbers the layers' arrays hold, learned or not."""
+        self._require_built()
+        return sum(layer.count_params() for layer in self.stack)
 
     # A loop of one's own -------------------------------------------------------------
 
@@ -376,7 +409,7 @@ class Sequential:
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""
         self._require_built()
-        return [array.copy() for layer in self.stack for array in layer.arrays().values()]
+        return [array for layer in self.stack for array in layer.get_weights()]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Put arrays in the place of those that ``get_weights`` gives.
@@ -384,26 +417,7 @@ class Sequential:
         Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
         """
         self._require_built()
-        targets = [
-            (f"{layer.name}.{name}", array)
-            for layer in self.stack
-            for name, array in layer.arrays().items()
-        ]
-        try:
-            values = [np.asarray(value, self.dtype) for value in weights]
-        except (TypeError, ValueError):
-            raise ConfigError(
-                "set_weights: expected a list of arrays of numbers, as get_weights gives."
-            ) from None
-        if len(values) != len(targets):
-            raise ShapeError(f"set_weights: expected {len(targets)} arrays, got {len(values)}.")
-        for (name, array), value in zip(targets, values, strict=True):
-            if value.shape != array.shape:
-                raise ShapeError(
-                    f"set_weights: expected shape {array.shape} for {name}, got {value.shape}."
-                )
-        for (_, array), value in zip(targets, values, strict=True):
-            array[...] = value
+        put_weights("set_weights", self.stack, weights)
 
     def save(self, filepath: str | os.PathLike[str]) -> None:
         """Write the model as a ``.keras`` file: layers, weights, optimizer and generator.

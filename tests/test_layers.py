@@ -354,3 +354,16 @@ def test_only_plain_convolutions_are_fused():
         assert [type(step) for step in fused([conv, ReLU()])] == (
             [Conv2D, ReLU] if alone else [FusedConv]
         )
+
+
+def test_arrays_of_a_residual_are_in_keras_order():
+    """A layer's moving statistics stand beside its parameters, as in Keras' nested layers."""
+    layer = LayerCase(
+        lambda: Residual([BatchNorm(), Residual([Dense(2)])], [BatchNorm(scale=False)]), (2,)
+    ).built()
+    assert list(layer.arrays()) == [
+        *(f"batch_normalization.{n}" for n in ("gamma", "beta", "moving_mean", "moving_variance")),
+        "residual.dense.kernel",
+        "residual.dense.bias",
+        *(f"batch_normalization_1.{name}" for name in ("beta", "moving_mean", "moving_variance")),
+    ]

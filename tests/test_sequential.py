@@ -281,6 +281,53 @@ def test_weights_round_trip():
     assert all(np.array_equal(a, b) for a, b in zip(second.get_weights(), before, strict=True))
 
 
+def test_weights_of_one_layer():
+    """A layer found by name or place gives copies of its arrays and takes others like them."""
+    model = network(0)
+    layer = model.get_layer("conv2d_1")
+    assert layer is model.get_layer(index=5) is model.layers[5]
+    kernel, bias = layer.get_weights()
+    assert (kernel.shape, bias.shape) == ((2, 2, 4, 5), (5,))
+    layer.set_weights([kernel + 1, bias + 2])
+    assert layer.weights[0] is layer.params["kernel"]
+    np.testing.assert_array_equal(layer.params["kernel"], kernel + 1)
+    np.testing.assert_array_equal(layer.params["bias"], np.full(5, 2))
+    with pytest.raises(ShapeError, match=r"Conv2D 'conv2d_1': expected shape \(5,\) for conv2d_1"):
+        layer.set_weights([kernel, bias[1:]])
+    np.testing.assert_array_equal(layer.params["kernel"], kernel + 1)
+    with pytest.raises(ConfigError, match=r"one of the layers rescaling, conv2d,.*got 'conv2d_2'"):
+        model.get_layer("conv2d_2")
+    with pytest.raises(ConfigError, match=r"one of the layers.*got 11"):
+        model.get_layer(index=11)
+    with pytest.raises(ConfigError, match="expected the layer's name or its index"):
+        model.get_layer()
+
+
+def test_a_model_is_frozen_whole():
+    """``trainable`` of a model is that of all its layers: frozen, none of its arrays moves."""
+    model = compiled()
+    model.trainable = False
+    assert not model.trainable
+    assert not model.params
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    model.layers[-1].trainable = True
+    assert model.trainable
+    assert list(model.params) == ["dense.kernel", "dense.bias"]
+
+
+def test_params_are_counted_by_hand():
+    """Models and layers count their numbers, the moving statistics as well."""
+    model = network()
+    assert [layer.count_params() for layer in model.layers if layer.weights] == [108, 16, 85, 42]
+    assert model.count_params() == 251
+    with pytest.raises(ConfigError, match="Dense: expected a built layer"):
+        Dense(3).count_params()
+    with pytest.raises(ConfigError, match="Dense: expected a built layer"):
+        Dense(3).set_weights([])
+
+
 def test_summary_counts_by_hand(capsys):
     """Parameters and multiply-adds are those worked out by hand."""
     model = Sequential([Input((6, 6, 3)), Conv2D(4, 3), BatchNorm(), GlobalAvgPool(), Dense(2)])

@@ -179,6 +179,37 @@ class Layer(Configurable):
         """All arrays that a model file keeps: ``params``, then ``state``."""
         return self.params | self.state
 
+    @property
+    def weights(self) -> list[Array]:
+        """The arrays themselves, in the order of ``arrays``."""
+        return list(self.arrays().values())
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all arrays, the learned ones first, as in Keras.
+
+        >>> Sequential([Input((4,)), Dense(3)]).layers[0].get_weights()[1].tolist()
+        [0.0, 0.0, 0.0]
+        """
+        return [array.copy() for array in self.weights]
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Put arrays in the place of those that ``get_weights`` gives.
+
+        Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
+        """
+        self.require_built()
+        put_weights(self.who, [self], weights)
+
+    def count_params(self) -> int:
+        """How many numbers its arrays hold."""
+        self.require_built()
+        return sum(array.size for array in self.weights)
+
+    def require_built(self) -> None:
+        """Raise ``ConfigError`` unless ``build`` has been called."""
+        if not self.built:
+            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+
     def param(self, name: str) -> Array:
         """One of ``params``; raises ``ConfigError`` if the layer was never built."""
         if name not in self.params:
@@ -252,6 +283,31 @@ def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
             f"{who}: expected layers of different names, got two called {layer.name!r}. "
             "Give one of them another name=."
         )
+
+
+def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> None:
+    """Put arrays in the place of those of the layers, which are built, in their order.
+
+    Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
+    """
+    targets = [
+        (f"{layer.name}.{name}", array)
+        for layer in layers
+        for name, array in layer.arrays().items()
+    ]
+    try:
+        values = [np.asarray(value, layers[0].dtype) for value in weights]
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{who}: expected a list of arrays of numbers, as get_weights gives."
+        ) from None
+    if len(values) != len(targets):
+        raise ShapeError(f"{who}: expected {len(targets)} arrays, got {len(values)}.")
+    for (name, array), value in zip(targets, values, strict=True):
+        if value.shape != array.shape:
+            raise ShapeError(f"{who}: expected shape {array.shape} for {name}, got {value.shape}.")
+    for (_, array), value in zip(targets, values, strict=True):
+        array[...] = value
 
 
 def walk(layers: Sequence[Layer]) -> Iterator[Layer]:

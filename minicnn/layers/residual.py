@@ -142,6 +142,14 @@ class Residual(Layer):
             for name, array in layer.learned().items()
         }
 
+    def arrays(self) -> dict[str, Array]:
+        """Those of its layers, one layer after the other, as Keras orders them."""
+        return {
+            f"{layer.name}.{name}": array
+            for layer in self.sublayers
+            for name, array in layer.arrays().items()
+        }
+
     def regularizers(self) -> dict[str, Regularizer]:
         """Those of its layers."""
         return {

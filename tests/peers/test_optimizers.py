@@ -230,6 +230,33 @@ def test_fifty_steps_in_torch(optimizer, name, arguments, torch):
         np.testing.assert_allclose(value, tensor.detach().numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "name", "arguments"),
+    [
+        (ExponentialDecay(0.3, 1, 0.97), "ExponentialLR", {"gamma": 0.97}),
+        (ExponentialDecay(0.3, 9, 0.5, staircase=True), "StepLR", {"step_size": 9, "gamma": 0.5}),
+        (CosineDecay(0.3, 60, alpha=0.1), "CosineAnnealingLR", {"T_max": 60, "eta_min": 0.03}),
+        (CosineDecayRestarts(0.3, 8), "CosineAnnealingWarmRestarts", {"T_0": 8, "T_mult": 2}),
+        (
+            PiecewiseConstantDecay([9, 39], [0.3, 0.03, 0.003]),
+            "MultiStepLR",
+            {"milestones": [10, 40], "gamma": 0.1},
+        ),
+        (PolynomialDecay(0.3, 60, 0.0, power=2.0), "PolynomialLR",
+         {"total_iters": 60, "power": 2.0}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_schedules_in_torch(schedule, name, arguments, torch):
+    """The rates of 60 steps are those of PyTorch's scheduler of another name, within 1e-9."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.3)
+    scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **arguments)
+    for step in range(60):
+        assert schedule(step) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
+        optimizer.step()
+        scheduler.step()
+
+
 INITIALIZERS = [
     initializers.RandomNormal(seed=1),
     initializers.RandomNormal(1.0, 2.0, seed=1),
@@ -264,16 +291,25 @@ def test_initializers_draw_from_keras_distributions(initializer, keras):
     assert np.abs(apart).max() / n < 1.95 * math.sqrt(2 / n)  # one in a thousand by chance
 
 
+@pytest.mark.parametrize(
+    "initializer",
+    [initializers.Zeros(), initializers.Ones(), initializers.Constant(), initializers.Constant(3)],
+    ids=repr,
+)
+def test_constants_in_keras(initializer, keras):
+    """Initializers that draw nothing give Keras' arrays."""
+    theirs = keras.initializers.get(save_config(initializer))
+    ours = initializer((2, 3), np.random.default_rng(0), "float32")
+    np.testing.assert_array_equal(ours, np.asarray(theirs((2, 3))))
+
+
 @pytest.mark.parametrize("shape", [(4, 4), (2, 3, 4), (2, 9)])
-def test_orthogonal_draws_from_keras_distribution(shape, keras):
+@pytest.mark.parametrize("initializer", [initializers.Orthogonal(1.5)], ids=repr)
+def test_orthogonal_draws_from_keras_distribution(initializer, shape, keras):
     """Of 600 orthogonal draws every number has Keras' mean and deviation, and so have traces."""
+    generator = np.random.default_rng(0)
+    a = np.array([initializer(shape, generator, "float64") for _ in range(600)])
     theirs = keras.initializers.Orthogonal
-    a = np.array(
-        [
-            initializers.Orthogonal(1.5, seed=i)(shape, np.random.default_rng(), "float64")
-            for i in range(600)
-        ]
-    )
     b = np.array([np.asarray(theirs(1.5, seed=i)(shape)) for i in range(600)])
     np.testing.assert_allclose(a.mean(0), b.mean(0), atol=5 * 1.5 / math.sqrt(600))
     np.testing.assert_allclose((a**2).mean(0), (b**2).mean(0), atol=5 * 1.5**2 / math.sqrt(600))

@@ -5,20 +5,35 @@ import pytest
 
 from minicnn import (
     SGD,
+    Activation,
+    Adagrad,
     Adam,
+    AdamW,
     AvgPool,
     BatchNorm,
     Conv2D,
+    Cropping2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAvgPool,
     Input,
+    LayerNorm,
+    LeakyReLU,
+    Lion,
     MaxPool,
+    Nadam,
+    Permute,
     ReLU,
     Rescaling,
+    Reshape,
+    RMSprop,
     Sequential,
     Sigmoid,
+    Softmax,
+    SpatialDropout2D,
     load_model,
 )
 from minicnn.losses import (
@@ -28,6 +43,7 @@ from minicnn.losses import (
     SparseCategoricalCrossentropy,
 )
 from minicnn.optimizers.schedules import CosineDecay
+from minicnn.regularizers import L1, L1L2, L2
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 rng = np.random.default_rng(0)
@@ -53,28 +69,163 @@ LAYERS = [
     (AvgPool(3, strides=2, padding="same"), (8, 9, 3)),
     (AvgPool((2, 3)), (8, 9, 3)),
     (GlobalAvgPool(), (4, 5, 3)),
+    (GlobalAvgPool(keepdims=True), (4, 5, 3)),
     (BatchNorm(), (4, 5, 3)),
     (BatchNorm(axis=1, momentum=0.7, epsilon=1e-5), (4, 5, 3)),
+    (BatchNorm(center=False), (6,)),
+    (BatchNorm(scale=False), (4, 5, 3)),
+    (Dense(4), (6,)),
     (Dense(4, activation="softmax"), (6,)),
+    (Dense(4, use_bias=False, activation="relu"), (5, 6)),
+    (Flatten(), (4, 5, 3)),
+    (Activation("sigmoid"), (4, 5, 3)),
+    (Softmax(), (4, 5)),
+    (Softmax(axis=1), (4, 5)),
+    (ReLU(), (6,)),
     (ReLU(max_value=1, negative_slope=0.1, threshold=0.5), (6,)),
     (Rescaling(0.5, offset=-1), (6,)),
+    (Input((6,)), (6,)),
 ]
+
+
+def model_of(layer, shape, dtype="float32"):
+    """A model of a new layer of that kind, with numbers in its arrays that are not all 0 or 1."""
+    head = [] if isinstance(layer, Input) else [Input(shape)]
+    model = Sequential([*head, type(layer).from_config(layer.get_config())], seed=0, dtype=dtype)
+    model.set_weights([w + rng.uniform(0.1, 0.5, w.shape) for w in model.get_weights()])
+    return model
 
 
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda value: repr(value))
 def test_layer_in_keras(layer, shape, keras, tmp_path):
-    """A saved layer gives Keras' outputs within 1e-5, outside training and in it."""
-    model = Sequential([Input(shape), type(layer).from_config(layer.get_config())], seed=0)
+    """Outputs are Keras' within 1e-5 and gradients within 1e-4, outside training and in it."""
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    model = model_of(layer, shape)
     model.save(tmp_path / "m.keras")
     theirs = keras.models.load_model(tmp_path / "m.keras")
     x = rng.standard_normal((6, *shape)).astype(np.float32)
     for training in (False, True):
         y, caches = model.forward(x, training=training)
-        expected = np.asarray(theirs(x, training=training))
+        dy = rng.standard_normal(y.shape).astype(np.float32)
+        dx, grads = model.backward(dy, caches)
+        inputs = tf.Variable(x)
+        with tf.GradientTape() as tape:
+            expected = theirs(inputs, training=training)
         np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+        leaves = [inputs, *(v.value for v in theirs.trainable_variables)]
+        wanted = tape.gradient(expected, leaves, tf.constant(dy))
+        for ours, other in zip([dx, *grads.values()], wanted, strict=True):
+            np.testing.assert_allclose(ours, other, rtol=1e-4, atol=1e-4)
     model.update_state(caches)
     for ours, other in zip(model.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(ours, other, rtol=1e-5, atol=1e-6)
+
+
+def channels_first(function):
+    """A function of PyTorch's on images with the channels last."""
+    return lambda x, *params: function(x.permute(0, 3, 1, 2), *params).permute(0, 2, 3, 1)
+
+
+LAYERS_IN_TORCH = [
+    (Dense(4, activation="sigmoid"), (6,), lambda t, x, k, b: t.sigmoid(x @ k + b)),
+    (Flatten(), (4, 5, 3), lambda t, x: t.flatten(x, 1)),
+    (Activation("tanh"), (4, 5, 3), lambda t, x: t.tanh(x)),
+    (Softmax(axis=1), (4, 5), lambda t, x: t.softmax(x, 1)),
+    (ReLU(), (4, 5), lambda t, x: t.relu(x)),
+    (Rescaling(0.5, offset=-1), (4, 5), lambda t, x: x * 0.5 - 1),
+    (GlobalAvgPool(), (4, 5, 3), lambda t, x: x.mean((1, 2))),
+    (Input((4, 5)), (4, 5), lambda t, x: x.clone()),
+    (Permute((3, 1, 2)), (4, 5, 3), lambda t, x: x.permute(0, 3, 1, 2)),
+    (Reshape((3, -1)), (4, 5, 3), lambda t, x: x.reshape(len(x), 3, -1)),
+    (Cropping2D(((1, 0), (2, 1))), (4, 5, 3), lambda t, x: x[:, 1:, 2:-1]),
+    (
+        BatchNorm(epsilon=1e-5),
+        (4, 5, 3),
+        lambda t, x, *p: channels_first(
+            lambda x: t.nn.functional.batch_norm(x, None, None, *p, training=True)
+        )(x),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "function"), LAYERS_IN_TORCH, ids=[repr(c[0]) for c in LAYERS_IN_TORCH]
+)
+def test_layer_in_torch(layer, shape, function, torch):
+    """Outputs and gradients in training agree with PyTorch's in double precision within 1e-9."""
+    model = model_of(layer, shape, "float64")
+    x = rng.standard_normal((6, *shape))
+    y, caches = model.forward(x, training=True)
+    dy = rng.standard_normal(y.shape)
+    dx, grads = model.backward(dy, caches)
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x, *model.params.values())]
+    expected = function(torch, *leaves)
+    expected.backward(torch.tensor(dy))
+    np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-9, atol=1e-12)
+    for ours, leaf in zip([dx, *grads.values()], leaves, strict=True):
+        np.testing.assert_allclose(ours, leaf.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+NOISE = [
+    Dropout(0.3),
+    Dropout(0.6, noise_shape=(None, 1, 4, None)),
+    SpatialDropout2D(0.25),
+    GaussianNoise(0.7),
+]
+
+
+@pytest.mark.parametrize("layer", NOISE, ids=repr)
+def test_noise_in_keras(layer, keras):
+    """Mean, deviation and quantiles of 100,000 numbers are Keras', and what is drawn in common."""
+    theirs = getattr(keras.layers, type(layer).__name__)(**layer.get_config())
+    x = np.full((500, 5, 4, 10), 2.0, np.float32)
+    y, cache = layer.forward(x, training=True, rng=np.random.default_rng(0))
+    expected = np.asarray(theirs(x, training=True))
+    alike = [
+        [np.unique(np.ptp(z, axis=axis)).size for axis in ((1, 2), 1, 2, 3)] for z in (y, expected)
+    ]
+    if not isinstance(layer, GaussianNoise):
+        assert alike[0] == alike[1]
+        np.testing.assert_allclose(np.unique(y), np.unique(expected), rtol=1e-6)
+        dx = layer.backward(x, cache)[0]
+        np.testing.assert_array_equal(dx, y)  # as x and dy are the same
+    spread = expected.std()
+    draws = x.size // (20 if isinstance(layer, SpatialDropout2D) else 5 if cache else 1)
+    sigma = spread * np.sqrt(2 / draws)
+    assert abs(y.mean() - expected.mean()) < 5 * sigma
+    assert y.std() == pytest.approx(spread, abs=5 * sigma)
+    if isinstance(layer, GaussianNoise):
+        at = np.linspace(0.05, 0.95, 10)
+        np.testing.assert_allclose(np.quantile(y, at), np.quantile(expected, at), atol=10 * sigma)
+    np.testing.assert_array_equal(layer.forward(x)[0], np.asarray(theirs(x, training=False)))
+
+
+REGULARIZERS = [L1(), L1(0.3), L2(), L2(0.3), L1L2(), L1L2(0.2, 0.1)]
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)
+def test_regularizer_in_keras(regularizer, keras):
+    """Each penalty is Keras' within 1e-5, its gradient within 1e-4."""
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    theirs = getattr(keras.regularizers, type(regularizer).__name__)(**regularizer.get_config())
+    x = rng.standard_normal((3, 4, 5)).astype(np.float32)
+    weights = tf.Variable(x)
+    with tf.GradientTape() as tape:
+        penalty = theirs(weights)
+    gradient = tape.gradient(penalty, weights, unconnected_gradients="zero")
+    assert regularizer(x) == pytest.approx(float(penalty), rel=1e-5)
+    np.testing.assert_allclose(regularizer.gradient(x), gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)
+def test_regularizer_in_torch(regularizer, torch):
+    """Penalties made of PyTorch's norms, and their gradients, agree within 1e-9."""
+    x = rng.standard_normal((3, 4, 5))
+    weights = torch.tensor(x, requires_grad=True)
+    penalty = regularizer.l1 * weights.norm(1) + regularizer.l2 * weights.norm(2) ** 2
+    penalty.backward()
+    assert regularizer(x) == pytest.approx(penalty.item(), rel=1e-9)
+    np.testing.assert_allclose(regularizer.gradient(x), weights.grad, rtol=1e-9, atol=1e-12)
 
 
 def small_network():
@@ -85,11 +236,17 @@ def small_network():
             Conv2D(6, 3, padding="same", use_bias=False),
             BatchNorm(momentum=0.9),
             ReLU(),
+            DepthwiseConv2D(3, padding="same", activation="elu"),
+            Conv2D(6, 1, use_bias=False, kernel_regularizer="l2"),
+            BatchNorm(momentum=0.9),
+            LeakyReLU(),
             MaxPool(2),
             Conv2D(8, 2, activation="tanh"),
+            LayerNorm(),
             AvgPool(2, padding="same"),
             Sigmoid(),
             Flatten(),
+            Dense(8, activation="gelu"),
             Dropout(0.0),
             Dense(3, activation="softmax"),
         ],
@@ -109,6 +266,11 @@ Y = rng.integers(0, 3, 64)
         lambda: SGD(0.05, momentum=0.9, nesterov=True),
         lambda: Adam(1e-3),
         lambda: Adam(CosineDecay(2e-3, 60)),
+        lambda: AdamW(1e-3, weight_decay=0.1),
+        lambda: RMSprop(1e-3, momentum=0.5),
+        lambda: Nadam(1e-3),
+        lambda: Lion(1e-4),
+        lambda: Adagrad(1e-2),
     ],
     ids=lambda make: repr(make()),
 )
@@ -196,24 +358,27 @@ def test_convolution_in_torch(stride, pad, kernel, torch):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize(("size", "stride", "pad"), [(2, 2, 0), (3, 2, 1), (3, 1, 0), (2, 3, 0)])
-def test_pooling_in_torch(size, stride, pad, torch):
+@pytest.mark.parametrize(
+    ("layer", "name", "options"),
+    [
+        (cls(size, stride, pad), name, options)
+        for cls, name, options in (
+            (MaxPool, "max_pool2d", {}),
+            (AvgPool, "avg_pool2d", {"count_include_pad": False}),
+        )
+        for size, stride, pad in ((2, 2, 0), (3, 2, 1), (3, 1, 0), (2, 3, 0))
+    ],
+    ids=repr,
+)
+def test_pooling_in_torch(layer, name, options, torch):
     """Pooling agrees with PyTorch in double precision within 1e-9, forward and back."""
     x = rng.standard_normal((2, 9, 8, 3))
-    pools = torch.nn.functional
-    for layer, pool in (
-        (MaxPool(size, stride, pad), lambda t: pools.max_pool2d(t, size, stride, pad)),
-        (
-            AvgPool(size, stride, pad),
-            lambda t: pools.avg_pool2d(t, size, stride, pad, count_include_pad=False),
-        ),
-    ):
-        y, cache = layer.forward(x)
-        dy = rng.standard_normal(y.shape)
-        tx = torch.tensor(x.transpose(0, 3, 1, 2), requires_grad=True)
-        ty = pool(tx)
-        ty.backward(torch.tensor(dy.transpose(0, 3, 1, 2)))
-        np.testing.assert_allclose(y, ty.detach().numpy().transpose(0, 2, 3, 1), rtol=1e-9)
-        dx = layer.backward(dy, cache)[0]
-        expected = tx.grad.numpy().transpose(0, 2, 3, 1)
-        np.testing.assert_allclose(dx, expected, rtol=1e-9, atol=1e-12)
+    y, cache = layer.forward(x)
+    dy = rng.standard_normal(y.shape)
+    tx = torch.tensor(x.transpose(0, 3, 1, 2), requires_grad=True)
+    pool = getattr(torch.nn.functional, name)
+    ty = pool(tx, layer.pool_size, layer.strides, layer.padding, **options)
+    ty.backward(torch.tensor(dy.transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(y, ty.detach().numpy().transpose(0, 2, 3, 1), rtol=1e-9)
+    dx = layer.backward(dy, cache)[0]
+    np.testing.assert_allclose(dx, tx.grad.numpy().transpose(0, 2, 3, 1), rtol=1e-9, atol=1e-12)

@@ -157,6 +157,11 @@ IN_TORCH = {
     "tanh": "tanh",
     "hard_sigmoid": "hardsigmoid",
     "hard_silu": "hardswish",
+    "hard_swish": "hardswish",
+    "swish": "silu",
+    "leaky_relu": "leaky_relu",
+    "exponential": "exp",
+    "linear": "clone",
 }
 
 
@@ -170,8 +175,12 @@ def test_activation_in_torch(name, torch):
 
     far = [-1e4, -100.0, 100.0, 1e4]
     x = np.concatenate([far, rng.standard_normal(100) * 4])
-    theirs = getattr(torch.nn.functional, IN_TORCH[name])
-    options = {"threshold": 100} if name == "softplus" else {}  # above it PyTorch gives x
+    if name == "exponential":
+        x = x.clip(-100, 100)
+    home = torch.nn.functional if hasattr(torch.nn.functional, IN_TORCH[name]) else torch
+    theirs = getattr(home, IN_TORCH[name])
+    # Above its threshold PyTorch's softplus is x.
+    options = {"softplus": {"threshold": 100}, "leaky_relu": {"negative_slope": 0.2}}.get(name, {})
     rtol = 1e-7 if name == "hard_sigmoid" else 1e-9  # PyTorch's 1 / 6 is a float32 going back
     compare_with_torch(torch, ours, lambda t: theirs(t, **options), x, rtol)
 
@@ -221,10 +230,17 @@ def test_layer_in_torch(layer, function, torch):
     compare_with_torch(torch, ours, function(torch.nn.functional), x)
 
 
-@pytest.mark.parametrize(("axis", "shape"), [(-1, (3,)), ((2, 3), (5, 3)), ((1, 2, 3), (4, 5, 3))])
-def test_layer_norm_in_torch(axis, shape, torch):
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (LayerNorm(epsilon=1e-5), (3,)),
+        (LayerNorm((2, 3), epsilon=1e-5), (5, 3)),
+        (LayerNorm((1, 2, 3), epsilon=1e-5), (4, 5, 3)),
+    ],
+    ids=repr,
+)
+def test_layer_norm_in_torch(layer, shape, torch):
     """Layer normalization agrees with PyTorch in double precision, parameters included."""
-    layer = LayerNorm(axis, epsilon=1e-5)
     layer.build((4, 5, 3), rng, "float64")
     layer.params = {name: rng.standard_normal(shape) for name in layer.params}
     x = rng.standard_normal((2, 4, 5, 3))

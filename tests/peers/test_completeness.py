@@ -1,0 +1,95 @@
+"""Nothing on the list of Keras' names is left without a comparison."""
+
+import importlib.util
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from minicnn.config import Configurable
+
+pytestmark = pytest.mark.peers
+
+FOLDER = Path(__file__).parent
+
+NOTHING_TO_COMPARE = ["LearningRateSchedule"]  # the parent of the schedules
+NOT_IN_TORCH = {
+    "layers": "Dropout SpatialDropout2D GaussianNoise RandomFlip RandomRotation RandomTranslation "
+    "RandomZoom RandomContrast RandomBrightness",  # which draw numbers of their own
+    "optimizers": "Lion",
+    "losses": "CategoricalHinge Hinge SquaredHinge BinaryFocalCrossentropy "
+    "CategoricalFocalCrossentropy",
+    "optimizers.schedules": "InverseTimeDecay",
+}
+
+
+def loaded(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+KERAS_LIST = loaded(FOLDER.parents[1] / "docs" / "keras_list.py").listed()
+
+
+def flat(value):
+    """All that is in a table: rows, their parts, and what functions without arguments make."""
+    if isinstance(value, str | Configurable):
+        yield value
+    elif inspect.isfunction(value) and not inspect.signature(value).parameters:
+        yield from flat(value())
+    elif isinstance(value, Iterable) and not hasattr(value, "dtype"):
+        for part in value:
+            yield from flat(part)
+
+
+@pytest.fixture(scope="module")
+def compared():
+    """Peer -> what the tables of its tests hold: (module, name), and strings."""
+    found = {"keras": set(), "torch": set()}
+    for path in FOLDER.glob("test_*.py"):
+        if path.name == Path(__file__).name:
+            continue
+        for name, test in vars(loaded(path)).items():
+            if not name.startswith("test_"):
+                continue
+            fixtures = {"tf": "keras"} | {peer: peer for peer in found}
+            peers = {fixtures[p] for p in inspect.signature(test).parameters if p in fixtures}
+            marks = [m for m in getattr(test, "pytestmark", []) if m.name == "parametrize"]
+            for thing in flat([mark.args[1] for mark in marks]):
+                for peer in peers:
+                    found[peer] |= {thing} if isinstance(thing, str) else listed_as(thing)
+    return found
+
+
+def listed_as(thing):
+    """The module and the names, ours and Keras', of what a table holds."""
+    module = thing.keras_module.removeprefix("keras.")
+    return {(module, type(thing).__name__), (module, getattr(thing, "keras_name", ""))}
+
+
+def missing(module, found, absent=""):
+    """Names of the list that no table has."""
+    left_out = {*NOTHING_TO_COMPARE, *absent.split()}
+    # Activations stand in tables by name.
+    tables = {
+        name if module == "activations" else (module, name): name for name in KERAS_LIST[module]
+    }
+    return [name for key, name in tables.items() if key not in found and name not in left_out]
+
+
+KINDS = ["layers", "losses", "metrics", "optimizers", "optimizers.schedules", "regularizers"]
+
+
+@pytest.mark.parametrize("module", [*KINDS, "initializers", "activations"])
+def test_every_name_is_compared_with_keras(module, compared):
+    """Each layer, loss, metric, optimizer, ... of the list stands in a table of these tests."""
+    assert missing(module, compared["keras"]) == []
+
+
+@pytest.mark.parametrize("module", [m for m in KINDS if m != "metrics"] + ["activations"])
+def test_every_name_that_torch_has_is_compared_with_it(module, compared):
+    """And so does, in the tables for PyTorch, each that it has."""
+    assert missing(module, compared["torch"], NOT_IN_TORCH.get(module, "")) == []
