@@ -1,13 +1,21 @@
 """Networks ready to train, for images of one size and a number of classes.
 
 Each is a function of the images' shape (H, W, C), the number of classes and a seed, and returns a
-Sequential that takes images in 0..255 and ends in a softmax. All start from random weights:
+Sequential that takes images in 0..255 and ends in a softmax. All start from random weights.
+``augment`` is for layers that change images in training, of which each model needs its own; they
+come before the ``Rescaling`` and are saved with the model:
+
+>>> moved = small((64, 64, 3), 6, seed=0, augment=[RandomTranslation(0.06, 0.06)])
+>>> [layer.name for layer in moved.layers[:2]]
+['random_translation', 'rescaling']
+
+The networks by name:
 
 >>> sorted(NETWORKS)
 ['course', 'lenet5', 'mobilenet', 'resnet20', 'resnet50', 'small', 'vgg']
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from minicnn.keras_names import asked
 from minicnn.layers import (
@@ -44,7 +52,9 @@ __all__ = [
 __getattr__ = asked("applications")
 
 
-def course(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+def course(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Sequential:
     """The network of the course's SIGNS assignment: two convolutions, each pooled far down.
 
     >>> course((64, 64, 3), 6).output_shape
@@ -59,10 +69,12 @@ def course(input_shape: Shape, classes: int, seed: int | None = None) -> Sequent
         MaxPool(4, padding="same"),
         Flatten(),
     ]
-    return _classifier(input_shape, layers, classes, seed)
+    return _classifier(input_shape, layers, classes, seed, augment)
 
 
-def small(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+def small(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Sequential:
     """Four blocks of convolution, batch normalization, ReLU and pooling, for small images.
 
     The first convolution takes every other pixel, which makes all that follows four
@@ -74,10 +86,12 @@ def small(input_shape: Shape, classes: int, seed: int | None = None) -> Sequenti
     layers: list[Layer] = []
     for filters, size, strides in ((16, 5, 2), (32, 3, 1), (64, 3, 1), (128, 3, 1)):
         layers += [*_normed(filters, size, strides), ReLU(), MaxPool(2, padding="same")]
-    return _classifier(input_shape, [*layers, Flatten(), Dropout(0.3)], classes, seed)
+    return _classifier(input_shape, [*layers, Flatten(), Dropout(0.3)], classes, seed, augment)
 
 
-def lenet5(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+def lenet5(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Sequential:
     """LeNet-5: two convolutions with tanh, each averaged down, and three dense layers.
 
     LeCun et al. (1998), with a softmax for their radial basis functions, meant for 28x28 or 32x32.
@@ -94,10 +108,12 @@ def lenet5(input_shape: Shape, classes: int, seed: int | None = None) -> Sequent
         Dense(120, activation="tanh"),
         Dense(84, activation="tanh"),
     ]
-    return _classifier(input_shape, layers, classes, seed)
+    return _classifier(input_shape, layers, classes, seed, augment)
 
 
-def vgg(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+def vgg(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Sequential:
     """Three pairs of 3x3 convolutions, each pooled by half, and a dense layer.
 
     In the manner of Simonyan & Zisserman (2015), with 32 to 128 filters.
@@ -115,10 +131,14 @@ def vgg(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential
             )
         layers.append(MaxPool(2, padding="same"))
     dense = Dense(128, activation="relu", kernel_initializer="he_uniform")
-    return _classifier(input_shape, [*layers, Flatten(), dense, Dropout(0.5)], classes, seed)
+    return _classifier(
+        input_shape, [*layers, Flatten(), dense, Dropout(0.5)], classes, seed, augment
+    )
 
 
-def resnet20(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+def resnet20(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Sequential:
     """The residual network of 20 layers for CIFAR-10: three stages of three pairs of convolutions.
 
     He et al. (2016), section 4.2, with 1x1 convolutions where a shortcut changes the shape. It is
@@ -134,10 +154,12 @@ def resnet20(input_shape: Shape, classes: int, seed: int | None = None) -> Seque
             shortcut = _normed(filters, 1, strides) if strides > 1 else None
             pair = [*_normed(filters, 3, strides), ReLU(), *_normed(filters, 3)]
             layers += [Residual(pair, shortcut), ReLU()]
-    return _classifier(input_shape, [*layers, GlobalAvgPool()], classes, seed)
+    return _classifier(input_shape, [*layers, GlobalAvgPool()], classes, seed, augment)
 
 
-def resnet50(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+def resnet50(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Sequential:
     """The residual network of 50 layers, as the course builds it for 64x64.
 
     He et al. (2016): blocks of a 1x1, a 3x3 and a 1x1 convolution, 3, 4, 6 and 3 of them, after a
@@ -158,10 +180,14 @@ def resnet50(input_shape: Shape, classes: int, seed: int | None = None) -> Seque
             shortcut = None if block else _normed(4 * filters, 1, strides)
             narrow = [*_normed(filters, 1, strides), ReLU(), *_normed(filters, 3), ReLU()]
             layers += [Residual([*narrow, *_normed(4 * filters, 1)], shortcut), ReLU()]
-    return _classifier(input_shape, [*layers, AvgPool(2, padding="same"), Flatten()], classes, seed)
+    return _classifier(
+        input_shape, [*layers, AvgPool(2, padding="same"), Flatten()], classes, seed, augment
+    )
 
 
-def mobilenet(input_shape: Shape, classes: int, seed: int | None = None) -> Sequential:
+def mobilenet(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Sequential:
     """Inverted residual blocks with depthwise convolutions: few parameters for much depth.
 
     In the manner of MobileNetV2 (Sandler et al., 2018), with 16 to 96 channels: each block widens
@@ -183,7 +209,9 @@ def mobilenet(input_shape: Shape, classes: int, seed: int | None = None) -> Sequ
         ]
         layers += [Residual(block)] if filters == before and strides == 1 else block
         before = filters
-    return _classifier(input_shape, [*layers, GlobalAvgPool(), Dropout(0.2)], classes, seed)
+    return _classifier(
+        input_shape, [*layers, GlobalAvgPool(), Dropout(0.2)], classes, seed, augment
+    )
 
 
 MOMENTUM = 0.9
@@ -204,13 +232,17 @@ def _normed(filters: int, kernel_size: int, strides: int = 1, padding: str = "sa
 
 
 def _classifier(
-    input_shape: Shape, layers: list[Layer], classes: int, seed: int | None
+    input_shape: Shape,
+    layers: Sequence[Layer],
+    classes: int,
+    seed: int | None,
+    augment: Sequence[Layer],
 ) -> Sequential:
-    head = [Input(input_shape), Rescaling(1 / 255)]
+    head = [Input(input_shape), *augment, Rescaling(1 / 255)]
     return Sequential([*head, *layers, Dense(classes, activation="softmax")], seed=seed)
 
 
-Network = Callable[[Shape, int, int | None], Sequential]
+Network = Callable[..., Sequential]
 NETWORKS: dict[str, Network] = {
     f.__name__: f for f in (course, small, lenet5, vgg, resnet20, resnet50, mobilenet)
 }

@@ -21,7 +21,7 @@ from minicnn.activations import ACTIVATIONS
 from minicnn.applications import NETWORKS
 from minicnn.data import Dataset, load_hdf5, load_images
 from minicnn.data.images import load_image
-from minicnn.errors import ConfigError, DataError, MiniCNNError
+from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
 from minicnn.files.atomic import make_folder, reason, replacing
 from minicnn.history import History
 from minicnn.metrics import wilson_interval
@@ -30,7 +30,7 @@ from minicnn.optimizers.schedules import CosineDecay
 from minicnn.plots import plot_history
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
-from minicnn.shapes import Array
+from minicnn.shapes import Array, Shape
 
 HDF5_ENDINGS = (".h5", ".hdf5")
 COMPUTING = ("train", "evaluate", "predict")
@@ -176,7 +176,7 @@ def _train(options: argparse.Namespace) -> int:
     train = load_hdf5(train_file, options.x_key, options.y_key)
     test = load_hdf5(test_file, options.x_key, options.y_key)
     classes = _check_pair(train_file, train, test_file, test)
-    model = NETWORKS[options.model](train.x.shape[1:], classes, options.seed)
+    model = _network(options, train_file, train.x.shape[1:], classes)
     # The rate falls to 0: with steps of full size to the end, the last epoch would be a lottery.
     steps = options.epochs * -(-len(train) // options.batch_size)
     rate = CosineDecay(options.learning_rate, steps)
@@ -198,6 +198,18 @@ def _train(options: argparse.Namespace) -> int:
     print(f"{judgement.line('Test accuracy')}, after {time.perf_counter() - started:.0f} s")
     print(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     return 130 if history.interrupted else 0
+
+
+def _network(
+    options: argparse.Namespace, train_file: Path, input_shape: Shape, classes: int
+) -> Sequential:
+    try:
+        return NETWORKS[options.model](input_shape, classes, options.seed)
+    except ShapeError:
+        raise DataError(
+            f"{train_file}: expected larger images for the network {options.model}, "
+            f"got {input_shape}. Try --model small."
+        ) from None
 
 
 def _check_pair(train_file: Path, train: Dataset, test_file: Path, test: Dataset) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from minicnn import Conv2D, Input, Sequential
+from minicnn.applications import NETWORKS
 from minicnn.cli import main
 from minicnn.data.synthetic import fingers
 
@@ -83,6 +84,18 @@ def test_the_same_command_gives_the_same_bits_and_its_own_folder(home):
     assert (home / "elsewhere/run/model.keras").exists()
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_can_be_trained(network, tmp_path, monkeypatch, capsys):
+    """Each name that --model takes trains for an epoch, on few and small pictures."""
+    monkeypatch.chdir(tmp_path)
+    x, y = fingers(12, seed=0)
+    write("train_few.h5", x[:, ::2, ::2], y)
+    write("test_few.h5", x[:4, ::2, ::2], y[:4], "test")
+    assert main([*TRAIN[:-1], "1", "--model", network]) == 0
+    assert f"network {network}, seed 0" in capsys.readouterr().out
+    assert (tmp_path / "runs/few-1/model.keras").exists()
+
+
 def test_fingers_are_drawn_when_no_file_is_named(home, monkeypatch, capsys):
     """Without files it draws its own, and learns from them."""
     import minicnn.data.synthetic as synthetic
@@ -116,6 +129,7 @@ FILES = {
     "one.h5": {"train_set_x": X, "train_set_y": Y * 0},
     "slip.h5": {"train_set_x": X, "train_set_y": Y * 10**12},
     "unit.h5": {"train_set_x": X / 255, "train_set_y": Y},
+    "tiny.h5": {"train_set_x": X[:, :8, :8], "train_set_y": Y},
     "order.h5": {"train_set_x": X, "train_set_y": Y, "list_classes": [5, 4, 3, 2, 1, 0]},
 }
 MISTAKES = [
@@ -144,6 +158,10 @@ MISTAKES = [
     ([*TRAIN[:2], "slip.h5", *TRAIN[3:]], "without list_classes, got 1000000000000"),
     ([*TRAIN[:2], "unit.h5", "--test", "unit.h5"], "expected images from 0 to 255"),
     ([*TRAIN[:4], "order.h5"], "order.h5: expected the classes 0, 1, 2, 3, 4, 5, as in train_few"),
+    (
+        ["train", "--train", "tiny.h5", "--test", "tiny.h5", "--model", "lenet5"],
+        "tiny.h5: expected larger images for the network lenet5, got (8, 8, 3)",
+    ),
     ([*TRAIN, "--x-key", "photos"], "expected a dataset 'photos', got list_classes, train_set_x"),
     ([*TRAIN, "--out", "a" * 300], "file name too long"),
     ([*TRAIN, "--learning-rate", "1e37"], "Try a smaller learning rate"),

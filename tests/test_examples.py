@@ -42,13 +42,13 @@ def run(script, *arguments, folder):
         (
             "train_signs.py",
             ["--epochs", 2, "--seeds", 0],
-            ["signs-course-0.png", "signs-course-0.keras"],
+            ["signs-small-0.png", "signs-small-0.keras"],
             "mean test accuracy",
         ),
         (
             "train_signs.py",
-            ["--epochs", 1, "--seeds", 0, "--model", "small"],
-            ["signs-small-0.keras"],
+            ["--epochs", 1, "--seeds", 0, "--model", "course"],
+            ["signs-course-0.keras"],
             "mean test accuracy",
         ),
         (
@@ -91,6 +91,16 @@ def test_custom_loop(tmp_path):
     assert result.returncode == 0, result.stderr
     losses = [float(line.split()[3].rstrip(",")) for line in result.stdout.splitlines()]
     assert losses[-1] < losses[0]
+
+
+def test_training_tools(tmp_path):
+    """A rate is found, the callbacks work side by side, and the report ends the script."""
+    result = run("training_tools.py", "--images", 40, "--epochs", 3, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rate = float(result.stdout.split("a rate of ")[1].split()[0].rstrip("."))
+    assert 1e-6 <= rate <= 1
+    assert "epoch 3: loss" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("accuracy")
 
 
 def test_examples_stay_short():
