@@ -47,11 +47,16 @@ def ctrl_c_sets_a_flag() -> Iterator[Callable[[], bool]]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def check_verbose(verbose: str | int) -> None:
+    """Raise ``ConfigError`` unless figures can be shown in that way."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
+
+
 @contextmanager
 def progress(verbose: str | int, title: str, steps: int) -> Iterator[Show]:
     """Show figures as they come: a bar (1, "auto"), one line at the end (2), or nothing (0)."""
-    if verbose not in ("auto", 0, 1, 2):
-        raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
+    check_verbose(verbose)
     latest = ""
     if verbose in ("auto", 1):
         from tqdm import tqdm

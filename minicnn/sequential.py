@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy as np
 from minicnn import inference, losses, model_files, optimizers, random_seed, training
 from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
-from minicnn.config import checked, whole_number
+from minicnn.config import checked
 from minicnn.data.arrays import Dataset, check_batch_size, images
-from minicnn.data.fitting import data_of, split_tail, validation_of, weighted_by_class
+from minicnn.data.fitting import data_of, training_data
 from minicnn.errors import ConfigError
 from minicnn.history import History
 from minicnn.kernels import check_kernels
@@ -319,38 +318,25 @@ class Sequential:
         first step, and ``DivergenceError`` when the loss or a weight is no longer a number.
         """
         names = x.class_names if isinstance(x, Dataset) else ()
-        data = data_of("fit", x, y, sample_weight)
+        data, validation = training_data(
+            "fit", x, y, sample_weight, class_weight, validation_split, validation_data
+        )
         self._ready(data.x)
-        validation = None
-        if validation_data is not None:
-            validation = validation_of("fit", validation_data)
+        if validation is not None:
             self.stack[0].check_shape(validation.x.shape)
-        elif validation_split:
-            data, validation = split_tail("fit", data, validation_split)
-        if class_weight is not None:
-            data = weighted_by_class("fit", data, class_weight)
-        whole = partial(whole_number, "fit")
-
-        def given(name: str, value: int | None) -> int | None:
-            return None if value is None else whole(name, value)
-
         if time_budget is not None:
             callbacks = [callbacks, TimeBudget(time_budget)]
-        if isinstance(validation_freq, Sequence):
-            validation_freq = [whole("validation_freq", epoch) for epoch in validation_freq]
-        else:
-            validation_freq = whole("validation_freq", validation_freq)
         size = 32 if batch_size is None else batch_size
         plan = training.Plan(
             batch_size=size,
-            epochs=whole("epochs", epochs),
+            epochs=epochs,
             verbose=verbose,
             callbacks=callbacks,
             validation=validation,
             shuffle=shuffle,
-            initial_epoch=whole("initial_epoch", initial_epoch, least=0),
-            steps_per_epoch=given("steps_per_epoch", steps_per_epoch),
-            validation_steps=given("validation_steps", validation_steps),
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
             validation_batch_size=size if validation_batch_size is None else validation_batch_size,
             validation_freq=validation_freq,
         )

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain as joined
 from itertools import count, islice
 from typing import Any, Protocol
@@ -16,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from minicnn import blas
-from minicnn.console import Figures, ctrl_c_sets_a_flag, progress
+from minicnn.config import whole_number
+from minicnn.console import Figures, check_verbose, ctrl_c_sets_a_flag, progress
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
@@ -60,7 +62,10 @@ class TrainedModel(Model, Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: what ``Sequential.fit`` was told, besides the data."""
+    """How to train: what ``Sequential.fit`` was told, besides the data.
+
+    Raises ``ConfigError`` for numbers that make no sense.
+    """
 
     batch_size: int
     epochs: int
@@ -75,13 +80,27 @@ class Plan:
     validation_batch_size: int
     validation_freq: int | Sequence[int]
 
+    def __post_init__(self) -> None:
+        whole = partial(whole_number, "fit")
+        whole("epochs", self.epochs)
+        whole("initial_epoch", self.initial_epoch, least=0)
+        for name in ("steps_per_epoch", "validation_steps"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name))
+        often = self.validation_freq
+        for epoch in often if isinstance(often, Sequence) else [often]:
+            whole("validation_freq", epoch)
+        check_batch_size(self.batch_size)
+        check_batch_size(self.validation_batch_size)
+        check_verbose(self.verbose)
+
     def validates(self, epoch: int) -> bool:
         """Whether the model is judged after that epoch, counted from 0."""
         if self.validation is None:
             return False
-        if isinstance(self.validation_freq, int):
-            return (epoch + 1) % self.validation_freq == 0
-        return epoch + 1 in self.validation_freq
+        if isinstance(self.validation_freq, Sequence):
+            return epoch + 1 in self.validation_freq
+        return (epoch + 1) % self.validation_freq == 0
 
 
 class _Run:
@@ -125,8 +144,6 @@ class _Run:
 
 def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
     """Train as planned. Ctrl-C ends it after a batch; an epoch cut short is not recorded."""
-    check_batch_size(plan.batch_size)
-    check_batch_size(plan.validation_batch_size)
     data = targeted(model, data)
     validation = None if plan.validation is None else targeted(model, plan.validation)
     if plan.verbose:

@@ -25,6 +25,26 @@ class Data(NamedTuple):
         return Data(self.x[samples], self.y[samples], weights)
 
 
+def training_data(
+    who: str,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    validation_split: float,
+    validation_data: Any,
+) -> tuple[Data, Data | None]:
+    """What to learn from, and what to be judged on, if anything: what ``fit`` was given."""
+    data, validation = data_of(who, x, y, sample_weight), None
+    if validation_data is not None:
+        validation = validation_of(who, validation_data)
+    elif validation_split:
+        data, validation = split_tail(who, data, validation_split)
+    if class_weight is not None:
+        data = weighted_by_class(who, data, class_weight)
+    return data, validation
+
+
 def data_of(who: str, x: Any, y: Any, sample_weight: Any = None) -> Data:
     """Arrays, or a dataset, checked; raises ``DataError`` unless they go together."""
     x, y = images_and_labels(who, x, y)
@@ -102,7 +122,7 @@ def split_tail(who: str, data: Data, fraction: float) -> tuple[Data, Data]:
                 f"nothing before them is of class {', '.join(map(str, missing))}. "
                 "Shuffle images and labels first.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
     return rest, tail
 
