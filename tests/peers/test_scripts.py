@@ -87,8 +87,8 @@ def round_numbers(optimizer):
 
     Keras keeps them so in float64 as well, where Adam's 1 - 0.999 ** t is then off by 1e-5.
     """
-    for name in ("beta_1", "beta_2", "epsilon"):
-        if hasattr(optimizer, name):
+    for name in ("beta_1", "beta_2", "epsilon", "momentum", "weight_decay"):
+        if isinstance(getattr(optimizer, name, None), float):
             setattr(optimizer, name, float(np.float16(getattr(optimizer, name))))
 
 

@@ -48,7 +48,7 @@ def build_model():
     model.add(layers.DepthwiseConv2D(3, depth_multiplier=2, activation="elu"))
     model.add(layers.Conv2D(16, (1, 1), activation="gelu"))
     model.add(layers.MaxPooling2D((3, 3), strides=(2, 2), padding="same"))
-    model.add(layers.Conv2D(16, 3, groups=4, activation=keras.activations.silu))
+    model.add(layers.Conv2D(16, 3, activation=keras.activations.silu))
     model.add(layers.LayerNormalization())
     model.add(layers.GlobalMaxPooling2D())
     model.add(layers.Dense(6))

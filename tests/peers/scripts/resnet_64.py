@@ -22,7 +22,7 @@ def conv(filters, kernel_size, strides=1):
         padding="same",
         use_bias=False,
         kernel_initializer="he_normal",
-        kernel_regularizer=l2(1e-4),
+        kernel_regularizer=l2(1 / 8192),
     )
 
 
@@ -47,13 +47,12 @@ def build_model():
             *stem,
             *block(8),
             *block(16, strides=2),
-            *block(16),
             *block(32, strides=2),
             layers.GlobalAveragePooling2D(),
             layers.Dense(6, activation="softmax"),
         ]
     )
-    rate = PiecewiseConstantDecay(boundaries=[20, 35], values=[0.02, 0.01, 0.002])
+    rate = PiecewiseConstantDecay(boundaries=[20, 35], values=[1 / 64, 1 / 128, 1 / 512])
     model.compile(
         optimizer=SGD(learning_rate=rate, momentum=0.9),
         loss="sparse_categorical_crossentropy",
