@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from minicnn import Adam, RandomRotation, RandomTranslation, RandomZoom
-from minicnn.applications import NETWORKS
+from minicnn.applications import NETWORKS, RATES
 from minicnn.data import load_hdf5
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.plots import plot_history
@@ -46,7 +46,7 @@ def main():
     for seed in options.seeds:
         augment = [RandomTranslation(0.06, 0.06), RandomRotation(0.03), RandomZoom(0.1)]
         model = NETWORKS[options.model](train.x.shape[1:], train.classes, seed, augment)
-        rate = CosineDecay(4e-3, options.epochs * -(-len(train) // 64))
+        rate = CosineDecay(RATES.get(options.model, 1e-3), options.epochs * -(-len(train) // 64))
         model.compile(Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
         history = model.fit(
             train, batch_size=64, epochs=options.epochs, verbose=2, validation_data=test

@@ -246,3 +246,7 @@ Network = Callable[..., Sequential]
 NETWORKS: dict[str, Network] = {
     f.__name__: f for f in (course, small, lenet5, vgg, resnet20, resnet50, mobilenet)
 }
+
+RATES = {"course": 4e-3, "small": 4e-3, "resnet20": 4e-3, "mobilenet": 4e-3}
+"""A learning rate for Adam with a cosine that suits a network; 1e-3 suits the others, which have
+no batch normalization or much depth."""

@@ -18,7 +18,7 @@ import numpy as np
 import minicnn
 from minicnn import blas
 from minicnn.activations import ACTIVATIONS
-from minicnn.applications import NETWORKS
+from minicnn.applications import NETWORKS, RATES
 from minicnn.data import Dataset, load_hdf5, load_images
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
@@ -102,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--learning-rate",
         type=_positive,
-        default=4e-3,
-        help="at the start; it falls to 0 along a cosine; default: 0.004",
+        help="at the start; it falls to 0 along a cosine; default: 0.004, but 0.001 for "
+        "lenet5, resnet50 and vgg",
     )
     train.add_argument("--seed", type=_seed, default=0, help="default: 0")
     train.add_argument("--out", type=Path, metavar="DIR", help="default: the next runs/NAME-N")
@@ -179,6 +179,7 @@ def _train(options: argparse.Namespace) -> int:
     model = _network(options, train_file, train.x.shape[1:], classes)
     # The rate falls to 0: with steps of full size to the end, the last epoch would be a lottery.
     steps = options.epochs * -(-len(train) // options.batch_size)
+    options.learning_rate = options.learning_rate or RATES.get(options.model, 1e-3)
     rate = CosineDecay(options.learning_rate, steps)
     model.compile(Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     print(

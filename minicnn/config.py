@@ -23,7 +23,8 @@ class _Checked(type):
     """A class that answers a call with arguments it does not take in one line, by name."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        common = {key: kwargs.pop(key) for key in cls.settable & kwargs.keys()}  # type: ignore[attr-defined]
+        settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
+        common = {settable[key]: kwargs.pop(key) for key in settable.keys() & kwargs.keys()}
         kwargs = _taken(cls.__name__, inspect.signature(cls), args, kwargs)
         made = super().__call__(*args, **kwargs)
         for key, value in common.items():
@@ -42,12 +43,16 @@ class Configurable(metaclass=_Checked):
     keras_module: ClassVar[str] = ""
     """The module in which Keras has the class of this name."""
 
-    settable: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that may be given to any constructor of the family as an argument."""
+    settable: ClassVar[Mapping[str, str]] = {}
+    """Arguments that any constructor of the family takes, and the attributes that they set."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as values that JSON can hold."""
-        return {name: _plain(getattr(self, name)) for name in _arguments(type(self))}
+        return {name: _plain(self.argument(name)) for name in _arguments(type(self))}
+
+    def argument(self, name: str) -> Any:
+        """What was given, or set, for an argument of the constructor."""
+        return getattr(self, name)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -58,7 +63,7 @@ class Configurable(metaclass=_Checked):
         """The call that makes this object, without the arguments left at their defaults."""
         shown = []
         for name, argument in _arguments(type(self)).items():
-            value = getattr(self, name)
+            value = self.argument(name)
             if argument.default is inspect.Parameter.empty:
                 shown.append(repr(value))
             elif value != argument.default:

@@ -83,7 +83,7 @@ def find_learning_rate(
         raise ConfigError(f"{who}: expected a model that begins with Input(shape).")
     sweep = _Sweep(np.geomspace(lowest, highest, steps))
     weights, history = model.get_weights(), model.history
-    rate, state = optimizer.learning_rate, optimizer.get_state(model.params)
+    rate, state = optimizer.argument("learning_rate"), optimizer.get_state(model.params)
     state = [array.copy() for array in state]
     generator = model.rng.bit_generator.state
     try:
@@ -109,5 +109,8 @@ def find_learning_rate(
             f"{who}: expected a loss that is a number for the smallest rates, got one that was not "
             f"after {len(losses)} steps from {lowest:g}. Try a smaller lowest."
         )
-    falls = np.gradient(losses[: max(int(losses.argmin()) + 1, 3)])
-    return RateSweep(rates, losses, float(rates[falls.argmin()]))
+    # At first the mean is hardly one, and falls by chance.
+    first = min(steps // 10, len(losses) - 3)
+    last = max(first + 3, int(losses.argmin()) + 1)
+    falls = np.gradient(losses[first:last])
+    return RateSweep(rates, losses, float(rates[first + falls.argmin()]))

@@ -16,7 +16,6 @@ from minicnn.layers.saving import saved_layer
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
-from minicnn.optimizers.schedules import Schedule
 from minicnn.shapes import Array, DType
 
 
@@ -79,8 +78,8 @@ def _restore_optimizer(
     optimizer: Optimizer, params: Mapping[str, Array], state: Sequence[Array]
 ) -> None:
     """Its rate too: a file has it in single precision, and the same rate stays as it is."""
-    rate = optimizer.learning_rate
-    if not isinstance(rate, Schedule) and np.float32(rate) != state[1]:
+    rate = optimizer.argument("learning_rate")
+    if optimizer.schedule is None and np.float32(rate) != state[1]:
         rate = float(state[1])
         number(type(optimizer).__name__, "learning_rate", rate, least=0)
     optimizer.set_state(params, state)

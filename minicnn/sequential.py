@@ -122,6 +122,8 @@ class Sequential:
             )
         if isinstance(layer, Input) and self.stack:
             raise ConfigError(f"Sequential: expected Input only as the first layer, got {layer!r}.")
+        if not self.stack and layer.first_shape is not None:
+            self.add(Input(layer.first_shape))
         taken = {other.name for other in self.stack}
         name_layer("Sequential", layer, taken)
         shape = self.output_shape if self.built else None

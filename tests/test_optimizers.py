@@ -20,7 +20,7 @@ from minicnn import (
 )
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import base, get
-from minicnn.optimizers.schedules import CosineDecay
+from minicnn.optimizers.schedules import CosineDecay, ExponentialDecay
 
 RULES = [
     (SGD, {"learning_rate": 0.1}),
@@ -266,6 +266,22 @@ def test_the_order_of_keras_files(optimizer, order):
         assert slot is other
 
 
+def test_the_learning_rate_is_a_number_also_with_a_schedule():
+    """As in Keras the attribute is the rate of the next step; the config has the schedule."""
+    schedule = ExponentialDecay(0.1, 1, 0.5)
+    optimizer = SGD(schedule)
+    assert float(optimizer.learning_rate) == 0.1
+    optimizer.step({"w": np.ones(1)}, {"w": np.ones(1)})
+    assert optimizer.learning_rate == 0.05
+    assert repr(optimizer) == f"SGD(learning_rate={schedule!r})"
+    assert SGD.from_config(optimizer.get_config()).schedule(3) == schedule(3)
+    with pytest.raises(ConfigError, match="learning_rate"):
+        optimizer.learning_rate = -1
+    assert optimizer.schedule is schedule
+    optimizer.learning_rate = np.array(0.3, np.float64)
+    assert (optimizer.schedule, optimizer.learning_rate) == (None, 0.3)
+
+
 def test_mistakes_are_explained():
     """Arguments and gradients that make no sense say so; nothing is updated then."""
     for call in (
@@ -298,10 +314,9 @@ def test_mistakes_are_explained():
     with pytest.raises(ShapeError, match=r"shape \(2,\) for 'v', got \(3,\)"):
         SGD(0.1).step(params, {"w": np.ones(2), "v": np.ones(3)})
     optimizer = SGD(0.1)
-    optimizer.learning_rate = None
     with pytest.raises(ConfigError, match="SGD: expected learning_rate as a number"):
-        optimizer.step(params, {"w": np.ones(2)})
-    assert optimizer.iterations == 0
+        optimizer.learning_rate = None
+    assert (optimizer.iterations, optimizer.learning_rate) == (0, 0.1)
     assert params["w"].tolist() == [1, 1]
 
 

@@ -105,7 +105,7 @@ def test_a_schedule_starts_at_step_zero():
 def test_config_round_trip(schedule):
     """An optimizer's config describes its schedule, and makes one of the same values."""
     config = SGD(schedule, momentum=0.9).get_config()
-    again = SGD.from_config(config).learning_rate
+    again = SGD.from_config(config).schedule
     assert type(again) is type(schedule)
     assert [again(step) for step in range(20)] == [schedule(step) for step in range(20)]
     assert again.get_config() == schedule.get_config()

@@ -681,6 +681,19 @@ def test_ctrl_c_in_validation_leaves_the_epoch_out():
     assert judged == [10]
 
 
+def test_the_first_layer_may_say_the_shape_of_the_input():
+    """``input_shape=`` on the first layer is an Input before it, as in older Keras scripts."""
+    model = Sequential([Dense(3, input_shape=(4,)), Dense(2)], seed=0)
+    assert [repr(layer) for layer in model.stack] == [
+        "Input((4,), name='input_layer')",
+        "Dense(3, name='dense')",
+        "Dense(2, name='dense_1')",
+    ]
+    assert model.built
+    with pytest.raises(ConfigError, match="expected shape as a tuple"):
+        Sequential([Dense(3, input_shape=4)])
+
+
 def test_a_model_is_made_again_from_its_config():
     """``from_config`` gives the same layers, through JSON, with weights of its own."""
     model = network()

@@ -10,7 +10,6 @@ from minicnn.callbacks.watching import Watching
 from minicnn.config import whole_number
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files.atomic import make_folder, replacing
-from minicnn.optimizers.schedules import Schedule
 
 
 class ModelCheckpoint(Watching):
@@ -210,11 +209,11 @@ class BackupAndRestore(Callback):
         make_folder(self.backup_dir)
         old = list(self._backups())
         new = max((number_ for number_, _ in old), default=0) + 1
-        rate = self.model.optimizer.learning_rate
+        optimizer = self.model.optimizer
         facts = {
             "epoch": next_epoch,
             "generator": self.model.rng.bit_generator.state,
-            "learning_rate": None if isinstance(rate, Schedule) else float(rate),
+            "learning_rate": optimizer.learning_rate if optimizer.schedule is None else None,
         }
         with replacing(self.backup_dir / f"{new}.json") as unfinished:
             unfinished.write_text(json.dumps(facts), encoding="utf-8")

@@ -9,7 +9,6 @@ from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
 from minicnn.config import number, whole_number
 from minicnn.errors import ConfigError
-from minicnn.optimizers.schedules import Schedule
 
 
 class LearningRateScheduler(Callback):
@@ -106,10 +105,10 @@ class ReduceLROnPlateau(Watching):
 
 def learning_rate(callback: Callback) -> float:
     """The learning rate; raises ``ConfigError`` where a schedule decides on it."""
-    rate = callback.model.optimizer.learning_rate
-    if isinstance(rate, Schedule):
+    optimizer = callback.model.optimizer
+    if optimizer.schedule is not None:
         raise ConfigError(
             f"{type(callback).__name__}: expected an optimizer whose learning rate is a number, "
-            f"got one with the schedule {rate!r}. Use the one or the other."
+            f"got one with the schedule {optimizer.schedule!r}. Use the one or the other."
         )
-    return float(rate)
+    return float(optimizer.learning_rate)

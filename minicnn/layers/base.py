@@ -43,7 +43,7 @@ class Layer(Configurable):
     """A step of a network: what it computes, and how gradients come back through it."""
 
     keras_module = "keras.layers"
-    settable = frozenset({"trainable"})
+    settable: ClassVar = {"trainable": "trainable", "input_shape": "first_shape"}
 
     axes: ClassVar[tuple[str, ...]] = ("...",)
     """The input's axes after the batch axis, such as ("H", "W", "C"); "..." is any number."""
@@ -71,6 +71,8 @@ class Layer(Configurable):
         self.params: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
         self.input_shape: Shape | None = None
+        self.first_shape: Shape | None = None
+        """The shape of a model's input, where that was given to its first layer."""
         self.dtype: DType = np.dtype("float32")
         self.kernel_set = "vectorized"
 

@@ -33,7 +33,8 @@ class Optimizer(Configurable):
     where |g| is the root of the sum of squares, and ``grads`` itself is never changed. At
     most one of the three clips may be given: ``ConfigError``. What an optimizer remembers of
     a parameter, such as its momentum, lies in ``slots[name]`` and starts at ``slot_start``.
-    ``learning_rate`` is a number, which may be set at any time, or a schedule.
+    ``learning_rate`` may be a schedule; as an attribute it is the rate of the next step, and may be
+    set to another number or schedule at any time.
 
     >>> params = {"w": np.array([3.0, 4.0])}
     >>> SGD(1.0, clipnorm=1.0).step(params, {"w": np.array([3.0, 4.0])})
@@ -66,11 +67,8 @@ class Optimizer(Configurable):
         global_clipnorm: float | None = None,
     ) -> None:
         who = type(self).__name__
-        self.learning_rate: float | Schedule
-        if isinstance(learning_rate, Schedule | Mapping):
-            self.learning_rate = schedules.get(who, learning_rate)
-        else:
-            self.learning_rate = self._number("learning_rate", learning_rate)
+        self.iterations = 0
+        self.learning_rate = learning_rate
         if weight_decay is not None:
             number(who, "weight_decay", weight_decay, least=0)
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
@@ -88,11 +86,31 @@ class Optimizer(Configurable):
         self.global_clipnorm = global_clipnorm
         self.rate = 0.0
         """The learning rate of the step under way."""
-        self.iterations = 0
         self.owner: object = None
         """The model that this optimizer trains: what it remembers is of that one's parameters."""
         self.slots: dict[str, Slots] = {}
         self._undecayed: tuple[str, ...] = ()
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the next step, a number."""
+        return self._rate_of(self.iterations)
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.schedule: Schedule | None
+        """What decides on the rate, if it is not a number."""
+        if isinstance(value, Schedule | Mapping):
+            self.schedule = schedules.get(type(self).__name__, value)
+        else:
+            self._constant_rate = self._rate_from("learning_rate", value)
+            self.schedule = None
+
+    def argument(self, name: str) -> Any:
+        """What was given for an argument: for the rate the schedule, if there is one."""
+        if name == "learning_rate":
+            return self._constant_rate if self.schedule is None else self.schedule
+        return super().argument(name)
 
     def exclude_from_weight_decay(self, *, var_names: Iterable[str]) -> None:
         """Leave parameters whose name contains one of ``var_names`` out of the weight decay.
@@ -152,14 +170,14 @@ class Optimizer(Configurable):
 
     def _rate_of(self, step: int) -> float:
         """The learning rate of a step, which may be anything that a user's schedule gives."""
-        rate: Any = self.learning_rate
-        what = "learning_rate"
-        if isinstance(rate, Schedule):
-            what = f"{type(rate).__name__}({step})"
-            rate = rate(step)
-        if isinstance(rate, np.ndarray) and rate.ndim == 0:
-            rate = rate[()]
-        return self._number(what, rate)
+        if self.schedule is None:
+            return self._constant_rate
+        return self._rate_from(f"{type(self.schedule).__name__}({step})", self.schedule(step))
+
+    def _rate_from(self, what: str, value: Any) -> float:
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value[()]
+        return self._number(what, value)
 
     def _decay(self, name: str) -> float:
         """The share of a parameter that a step takes away."""
@@ -207,7 +225,7 @@ class Optimizer(Configurable):
     def get_state(self, params: Mapping[str, Array]) -> list[Array]:
         """What Keras' files keep: iterations, rate if it is a number, each parameter's slots."""
         counters = [np.asarray(self.iterations, np.int64)]
-        if not isinstance(self.learning_rate, Schedule):
+        if self.schedule is None:
             counters.append(np.asarray(self.learning_rate, np.float32))
         return counters + self._slots_in_order(params)
 
@@ -218,7 +236,7 @@ class Optimizer(Configurable):
                 f"{type(self).__name__}: expected iterations of 0 or more, got {state[0]}."
             )
         self.iterations = int(state[0])
-        values = state[1 if isinstance(self.learning_rate, Schedule) else 2 :]
+        values = state[2 if self.schedule is None else 1 :]
         for slot, value in zip(self._slots_in_order(params), values, strict=True):
             slot[...] = value
 
