@@ -164,7 +164,7 @@ BITS = "labels must be 0 or 1, where Keras takes what is not 0 for 1"
 PIXELS = "`padding` may also be a number of pixels, which Keras cannot read back"
 UNCLIPPED = "on logits nothing is clipped, so a sure wrong answer keeps its gradient"
 SIGNS = "labels are all of -1 and 1, or all of 0 and 1"
-FILES = "reads .keras files; `custom_objects` are layers"
+FILES = "reads .keras files alone"
 ONE = "`name` is there from the start, not given later"
 
 DIFFERENCES = {

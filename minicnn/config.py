@@ -71,26 +71,39 @@ class Configurable(metaclass=_Checked):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+_OFF = """
+    activity_regularizer auto_scale_loss batch_shape batch_size beta_constraint bias_constraint
+    callbacks data_bounds data_format depthwise_constraint ema_overwrite_frequency expand_nested
+    export_path gamma_constraint gradient_accumulation_steps input_dtype jit_compile
+    kernel_constraint label_weights layer_range line_length lora_alpha lora_rank
+    loss_scale_factor loss_weights multi_label name num_labels optional options
+    pointwise_constraint positions print_fn quantization_config ragged renorm renorm_clipping
+    run_eagerly show_trainable sparse steps synchronized tensor thresholds use_ema
+    weighted_metrics weights
+"""
+OFF = frozenset(_OFF.split())
+"""Arguments of Keras' that minicnn has not, and that say nothing when they are None or False."""
+
 INERT: dict[str, tuple[Any, ...]] = {
+    "auto_scale_loss": (True,),
+    "autocast": (True,),
+    "axis": (-1,),
     "data_format": ("channels_last",),
+    "dilation_rate": (1, (1, 1), [1, 1]),
+    "dtype": (None, "float32"),
     "groups": (1,),
+    "jit_compile": ("auto",),
     "loss_scale_factor": (1.0,),
     "reduction": ("sum_over_batch_size",),
-    "axis": (-1,),
-    "dtype": ("float32",),
-    "autocast": (True,),
+    "safe_mode": (True, False, None),
+    "steps_per_execution": (1,),
 }
-"""Arguments of Keras' that minicnn has not, and the values at which they change nothing.
-
-So do None and False of any other.
-"""
+"""Others, and the values at which they change nothing."""
 
 IGNORED = {
     "ema_momentum",
-    "ema_overwrite_frequency",
     "moving_mean_initializer",
     "moving_variance_initializer",
-    "name",
     "renorm_momentum",
     "seed",
 }
@@ -118,8 +131,9 @@ def _known(
 ) -> dict[str, Any]:
     """What is known of the arguments given; raises ``ConfigError`` for others that would matter."""
     for key, value in given.items():
-        inert = value is None or value is False or value in INERT.get(key, ())
-        if key not in known and key not in IGNORED and not inert:
+        off = (value is None or value is False) and key in OFF
+        inert = off or key in IGNORED or any(value is x or value == x for x in INERT.get(key, ()))
+        if key not in known and not inert:
             takes = ", ".join(known) or "none"
             remedy = did_you_mean(key, known) or f" Its arguments are: {takes}."
             raise ConfigError(f"{who}: argument {key!r} = {value!r} is not supported.{remedy}")
@@ -158,13 +172,15 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     Traceback (most recent call last):
     minicnn.errors.ConfigError: fit: argument 'epoch' = 3 is not supported. Did you mean 'epochs'?
     """
+    owner, _, who = function.__qualname__.rpartition(".")
+    who = owner if who == "__init__" else who
     signature = inspect.signature(function)
     methods = list(signature.parameters)[:1] == ["self"]
     shown = signature.replace(parameters=list(signature.parameters.values())[methods:])
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        taken = _taken(function.__name__, shown, args[methods:], kwargs)
+        taken = _taken(who, shown, args[methods:], kwargs)
         return function(*args, **taken)
 
     return call

@@ -86,6 +86,17 @@ models: Model
   -> use Sequential, with Residual for skip connections
 models: clone_model model_from_json
   -> use the function that built the model once more
+Sequential: train_on_batch test_on_batch predict_on_batch
+  -> use fit, evaluate and predict, or forward, backward and optimizer.step: examples/custom_loop.py
+Sequential: weights trainable_weights non_trainable_weights variables trainable_variables
+  non_trainable_variables
+  -> use get_weights, or params, which training changes in place
+Sequential: pop inputs outputs input output losses
+  -> use layers, and a new Sequential of those that are wanted
+Sequential: to_json export quantize
+  -> use save, or get_config
+Sequential: metrics_names loss_weights compiled_metrics
+  -> use evaluate with return_dict=True
 losses: binary_crossentropy binary_focal_crossentropy categorical_crossentropy
   categorical_focal_crossentropy categorical_hinge huber mean_absolute_error mean_squared_error
   sparse_categorical_crossentropy squared_hinge
@@ -187,12 +198,16 @@ def asked(module: str) -> Callable[[str], NoReturn]:
     minicnn.errors.ConfigError: minicnn.layers has no PReLU, which Keras has: use LeakyReLU; \
 examples/custom_layer.py writes a PReLU.
     """
-    full = f"minicnn.{module}" if module else "minicnn"
 
     def __getattr__(name: str) -> NoReturn:  # noqa: N807
-        if name in ABSENT.get(module, {}):
-            nearest = ABSENT[module][name]
-            raise ConfigError(f"{full} has no {name}, which Keras has: {nearest}.")
-        raise AttributeError(f"module {full!r} has no attribute {name!r}")
+        raise_absent(module, name)
 
     return __getattr__
+
+
+def raise_absent(module: str, name: str) -> NoReturn:
+    """Raise what ``asked`` says, for a name that a module, or the model, has not."""
+    full = f"minicnn.{module}" if module else "minicnn"
+    if name in ABSENT.get(module, {}):
+        raise ConfigError(f"{full} has no {name}, which Keras has: {ABSENT[module][name]}.")
+    raise AttributeError(f"{full!r} has no attribute {name!r}")

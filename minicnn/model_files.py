@@ -1,6 +1,7 @@
 """A model's way into a file, and its weights' way back; ``minicnn.saving`` reads whole models."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -56,14 +57,25 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     _check_ending("load_weights", path)
     saved = _saved(model)
     saved.optimizer = []
-    restore(model, path, saved, keras.read_weights(path))
+    data = keras.read_weights(path)
+    try:
+        restore(model, path, saved, data)
+    except keras.OtherOptimizerError as error:
+        restore(model, path, saved, data, with_optimizer=False)
+        warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=3)
 
 
-def restore(model: Model, path: str | os.PathLike[str], saved: SavedModel, data: bytes) -> None:
+def restore(
+    model: Model,
+    path: str | os.PathLike[str],
+    saved: SavedModel,
+    data: bytes,
+    with_optimizer: bool = True,
+) -> None:
     """Take over the arrays that ``data`` holds for a model of these layers, and its optimizer's."""
     shapes = [[array.shape for array in layer.arrays().values()] for layer in model.stack]
     slots = None
-    if model.optimizer is not None:
+    if model.optimizer is not None and with_optimizer:
         slots = [array.shape for array in model.optimizer.get_state(model.params)]
     keras.read_arrays(path, saved, data, shapes, slots)
     if model.optimizer is not None and saved.optimizer:

@@ -8,8 +8,8 @@ from minicnn.config import checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
 from minicnn.keras_names import asked
-from minicnn.layers import LAYERS, Layer
-from minicnn.layers.saving import restored_layer
+from minicnn.layers import LAYERS
+from minicnn.layers.saving import restored_layer, revived
 from minicnn.model_files import restore
 from minicnn.sequential import Sequential
 
@@ -26,13 +26,14 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
 @checked
 def load_model(
     filepath: str | os.PathLike[str],
-    custom_objects: Mapping[str, type[Layer]] | None = None,
+    custom_objects: Mapping[str, type] | None = None,
     compile: bool = True,
 ) -> Sequential:
     """Read a model from a ``.keras`` file, compiled as it was when it was saved.
 
-    Only layers of minicnn's own are made, and those classes that ``custom_objects``
-    maps their names to; nothing else that the file names is imported or run. With
+    Only what is minicnn's own is made, and objects of those classes (layers, losses, metrics,
+    optimizers, schedules, initializers, regularizers) that ``custom_objects`` maps their names to;
+    nothing else that the file names is imported or run. With
     ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
     the generator where it was. Raises ``ModelFileError`` with one line when the file is
     not a model that can be.
@@ -54,7 +55,7 @@ def load_model(
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
-            _compile_as_saved(model, saved.compiled)
+            _compile_as_saved(model, revived(saved.compiled, custom_objects or {}))
         restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator

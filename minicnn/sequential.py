@@ -14,9 +14,10 @@ from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import data_of, training_data
 from minicnn.errors import ConfigError
 from minicnn.history import History
+from minicnn.keras_names import raise_absent
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
-from minicnn.layers.base import name_layer, put_weights
+from minicnn.layers.base import build_layer, check_new, name_layer, put_weights
 from minicnn.layers.chain import Step
 from minicnn.layers.saving import described, with_layers
 from minicnn.losses import Loss
@@ -41,9 +42,10 @@ class Sequential:
     (2, 3)
     """
 
+    @checked
     def __init__(
         self,
-        layers: Sequence[Layer] = (),
+        layers: Sequence[Layer] | None = None,
         *,
         seed: int | None = None,
         name: str = "sequential",
@@ -72,9 +74,9 @@ class Sequential:
         """Set to True by a callback, it ends ``fit`` after the batch at hand."""
         self.initial_epoch = 0
         self._identity = object()
-        if not isinstance(layers, Sequence):
+        if layers is not None and not isinstance(layers, Sequence):
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
 
     # Building ------------------------------------------------------------------------
@@ -116,21 +118,19 @@ class Sequential:
         """Put a layer at the end, name it if it has no name, and build it if that can be."""
         if not isinstance(layer, Layer):
             raise ConfigError(f"Sequential: expected a layer, got {layer!r}.")
-        if any(layer is other for other in self.stack):
-            raise ConfigError(
-                f"Sequential: expected a new layer, got {layer.who} again. Make a second one."
-            )
+        check_new("Sequential", [layer], self.stack)
         if isinstance(layer, Input) and self.stack:
             raise ConfigError(f"Sequential: expected Input only as the first layer, got {layer!r}.")
-        if not self.stack and layer.first_shape is not None:
-            self.add(Input(layer.first_shape))
+        first = layer.first_shape or layer.input_shape
+        if not self.stack and first is not None and not isinstance(layer, Input):
+            self.add(Input(first))
         taken = {other.name for other in self.stack}
         name_layer("Sequential", layer, taken)
         shape = self.output_shape if self.built else None
         if isinstance(layer, Input):
             shape = layer.shape
         if shape is not None:
-            self._build_layer(layer, shape)
+            build_layer("Sequential", layer, shape, self.rng, self.dtype, self.kernels)
         self.stack.append(layer)
 
     @property
@@ -170,23 +170,6 @@ class Sequential:
             self.stack = layers
             raise
 
-    def _build_layer(self, layer: Layer, shape: Shape) -> None:
-        if not layer.built:
-            layer.kernel_set = self.kernels
-            try:
-                layer.build(shape, self.rng, self.dtype)
-            except BaseException:
-                layer.unbuild()
-                raise
-            return
-        built_for = (layer.input_shape, layer.dtype, layer.kernel_set)
-        if built_for != (shape, self.dtype, self.kernels):
-            raise ConfigError(
-                f"Sequential: {layer.who} was built for {layer.dtype} inputs of shape "
-                f"{layer.input_shape} and {layer.kernel_set} kernels, got {self.dtype}, {shape} "
-                f"and {self.kernels}. Make a new one."
-            )
-
     @property
     def input_shape(self) -> Shape:
         """The shape of one input."""
@@ -212,6 +195,14 @@ class Sequential:
         return sum(layer.count_params() for layer in self.stack)
 
     # A loop of one's own -------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what to use instead of a verb of Keras' that is not here."""
+        raise_absent("Sequential", name)
+
+    def __call__(self, x: Any, training: bool = False) -> Array:
+        """The output for one batch; ``forward`` gives the caches as well."""
+        return self.forward(x, training)[0]
 
     @property
     def params(self) -> dict[str, Array]:
@@ -270,9 +261,10 @@ class Sequential:
         wanted = [metrics] if isinstance(metrics, str | Metric) else metrics or ()
         if not isinstance(wanted, Sequence):
             raise ConfigError(f"Sequential: expected metrics as a list, got {metrics!r}.")
-        self.metrics = [metric_table.get("Sequential", metric) for metric in wanted]
-        self.loss = None if loss is None else losses.get("Sequential", loss)
-        self.optimizer = found
+        chosen = [metric_table.get("Sequential", metric) for metric in wanted]
+        goal = None if loss is None else losses.get("Sequential", loss)
+        metric_table.name_apart("Sequential", chosen)
+        self.optimizer, self.loss, self.metrics = found, goal, chosen
         found.owner = self._identity
 
     @checked
@@ -427,7 +419,8 @@ class Sequential:
         """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
 
         The optimizer's state and its rate are taken too, if the model is compiled and the file has
-        them. Raises ``ModelFileError``, and changes nothing, when the file is of another model.
+        them; those of another optimizer are left aside with a warning, as in Keras. Raises
+        ``ModelFileError``, and changes nothing, when the file is of another model.
         """
         self._require_built()
         model_files.load_weights(self, filepath)

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from minicnn import SGD, BatchNorm, Conv2D, Dense, Layer
+from minicnn import SGD, BatchNorm, Conv2D, Dense, Layer, Sequential
 from minicnn.config import checked
 from minicnn.errors import ConfigError
 
@@ -44,6 +44,19 @@ def test_arguments_of_keras_that_change_nothing_are_taken():
     assert repr(BatchNorm(renorm=False, synchronized=False)) == "BatchNorm()"
 
 
+def test_a_misspelled_argument_is_refused_when_it_is_off_too():
+    """Only arguments that Keras has are taken at None or False; a typo would be silent."""
+    for call in (
+        lambda: Dense(3, bias=False),
+        lambda: Conv2D(3, 3, usebias=False),
+        lambda: Dense(3, wieghts=None),
+        lambda: Sequential([Dense(3)], sed=None),
+        lambda: Sequential([Dense(3)]).fit(0, shufle=False),
+    ):
+        with pytest.raises(ConfigError, match="is not supported"):
+            call()
+
+
 def test_any_layer_takes_trainable():
     """``trainable=False`` may be said where a layer is made, as in Keras."""
     assert not Dense(3, trainable=False).trainable
@@ -68,7 +81,7 @@ def test_checked_functions_answer_likewise():
             return x, epochs
 
     assert Thing().verb(1, epochs=2) == (1, 2)
-    assert Thing().verb(1, workers=None) == (1, 1)
+    assert Thing().verb(1, loss_weights=None) == (1, 1)
     assert list(inspect.signature(Thing().verb).parameters) == ["x", "epochs"]
     with pytest.raises(ConfigError, match=r"verb: argument .epoch. = 3 .* Did you mean .epochs."):
         Thing().verb(1, epoch=3)

@@ -34,9 +34,10 @@ from minicnn import (
 from minicnn import load_model as load
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files.atomic import replacing
-from minicnn.losses import CategoricalCrossentropy
+from minicnn.losses import CategoricalCrossentropy, MeanSquaredError
 from minicnn.metrics import BinaryAccuracy
-from minicnn.optimizers.schedules import CosineDecay
+from minicnn.optimizers.schedules import CosineDecay, LearningRateSchedule
+from minicnn.regularizers import Regularizer
 
 
 def every_layer_model():
@@ -373,3 +374,62 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["a.txt"]
     (tmp_path / "plain").touch()
     assert path.stat().st_mode == Path(tmp_path / "plain").stat().st_mode
+
+
+class Twice(Regularizer):
+    """Someone's own."""
+
+    def __call__(self, x):
+        return 2 * float(np.abs(x).sum())
+
+    def gradient(self, x):
+        return 2 * np.sign(x)
+
+
+class OwnLoss(MeanSquaredError):  # noqa: N818 - a loss, no exception
+    """Someone's own loss."""
+
+
+class Halving(LearningRateSchedule):
+    """Someone's own schedule."""
+
+    def __init__(self, start):
+        self.start = start
+
+    def __call__(self, step):
+        return self.start / 2**step
+
+
+def test_objects_of_one_s_own_come_back(tmp_path):
+    """Regularizers, losses and schedules are made of the classes in custom_objects alone."""
+    model = Sequential([Input((3,)), Dense(1, kernel_regularizer=Twice())], seed=0)
+    model.compile(SGD(Halving(0.1)), OwnLoss())
+    model.fit(np.eye(3), np.ones(3), epochs=2, verbose=0)
+    model.save(tmp_path / "m.keras")
+    own = {"Twice": Twice, "OwnLoss": OwnLoss, "Halving": Halving}
+    again = load(tmp_path / "m.keras", custom_objects=own)
+    for each in (model, again):
+        each.fit(np.eye(3), np.ones(3), epochs=2, verbose=0)
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ModelFileError, match="Twice"):
+        load(tmp_path / "m.keras")
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    """A file with one layer more is another model's; another optimizer's memory is left aside."""
+    two = Sequential([Input((4,)), Dense(4), Dense(4)], seed=0)
+    two.save_weights(tmp_path / "two.weights.h5")
+    one = Sequential([Input((4,)), Dense(4)], seed=1)
+    before = one.get_weights()
+    with pytest.raises(ModelFileError, match="those of a layer 'dense_1' as well"):
+        one.load_weights(tmp_path / "two.weights.h5")
+    assert np.array_equal(before[0], one.get_weights()[0])
+    one.compile("adam", "mse")
+    one.save_weights(tmp_path / "one.weights.h5")
+    other = Sequential([Input((4,)), Dense(4)], seed=2)
+    other.compile(SGD(0.1), "mse")
+    with pytest.warns(UserWarning, match="The optimizer is left as it is"):
+        other.load_weights(tmp_path / "one.weights.h5")
+    assert np.array_equal(one.get_weights()[0], other.get_weights()[0])
+    assert other.optimizer.learning_rate == 0.1

@@ -466,10 +466,6 @@ def other_layers(path):
     Sequential([Input((4,)), Dense(5)]).save_weights(path)
 
 
-def other_optimizer(path):
-    network(1, SGD(0.1)).save_weights(path)
-
-
 def no_file(path): ...
 
 
@@ -491,7 +487,7 @@ def wrong_rate(path):
 
 @pytest.mark.parametrize(
     "write",
-    [other_shape, other_layers, other_optimizer, no_file, no_hdf5, negative_steps, wrong_rate],
+    [other_shape, other_layers, no_file, no_hdf5, negative_steps, wrong_rate],
 )
 def test_a_file_that_does_not_fit_changes_nothing(write, tmp_path):
     """The error is one line with the file's name, and weights and optimizer are as they were."""

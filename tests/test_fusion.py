@@ -11,7 +11,9 @@ from minicnn import (
     Dense,
     Flatten,
     Input,
+    Layer,
     MaxPool,
+    RandomFlip,
     ReLU,
     Rescaling,
     Sequential,
@@ -152,6 +154,24 @@ def test_what_a_metric_computes_is_its_own():
     model.evaluate(rng.standard_normal((12, 9, 9, 2)), np.zeros((12, 2)), batch_size=4)
     for i, features in enumerate(kept[-3:]):
         np.testing.assert_array_equal(features, encoder.forward(images[i])[0])
+
+
+def test_a_layer_of_one_s_own_behind_bytes_gets_numbers():
+    """Augmentation hands bytes on, but not to a layer that someone else wrote."""
+
+    class Centre(Layer):
+        def forward(self, x, *, training=False, rng=None):
+            return x - 128, None
+
+        def backward(self, dy, cache):
+            return dy, {}
+
+    layers = [Input((2, 2, 1)), RandomFlip(), Centre(), Flatten()]
+    images = np.full((3, 2, 2, 1), 7, np.uint8)
+    for fuse in (True, False):
+        model = Sequential(layers, seed=0, fuse=fuse)
+        assert model.predict(images).tolist() == [[-121.0] * 4] * 3
+        layers = [Input((2, 2, 1)), RandomFlip(), Centre(), Flatten()]
 
 
 def test_an_unbuilt_model_says_so():

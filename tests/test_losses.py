@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from minicnn import losses
 from minicnn.activations import sigmoid, softmax
 from minicnn.errors import ConfigError, DataError
 from minicnn.losses import (
@@ -285,3 +286,15 @@ def test_a_loss_of_ones_own_says_what_it_lacks():
 
     with pytest.raises(TypeError, match="Lacking defines no per_sample"):
         Lacking()(np.zeros((1, 1)), np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint64", "int8", "bool"])
+def test_labels_of_any_dtype_give_the_same_gradient(dtype):
+    """One-hot labels in small unsigned numbers do not wrap around on the way back."""
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 4)
+    labels = np.eye(3)[[0, 2, 1, 1]]
+    for name in ("CategoricalHinge", "CategoricalCrossentropy", "MeanSquaredError", "Huber"):
+        loss = getattr(losses, name)()
+        expected = loss.gradient(labels, p)
+        np.testing.assert_allclose(loss.gradient(labels.astype(dtype), p), expected)

@@ -333,3 +333,11 @@ def test_wilson_interval():
     assert wilson_interval(0, 10)[0] == 0
     with pytest.raises(ConfigError, match="got 3 of 2"):
         wilson_interval(3, 2)
+
+
+def test_lists_will_do():
+    """A metric used by itself takes lists, as losses do."""
+    metric = metrics.Precision()
+    metric.update_state([0, 1], [0.9, 0.2])
+    metric.update_state([1], [0.8])
+    assert metric.result() == 0.5

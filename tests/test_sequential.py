@@ -33,7 +33,7 @@ from minicnn import (
 from minicnn.data import Dataset
 from minicnn.errors import ConfigError, DataError, DivergenceError, ShapeError
 from minicnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
-from minicnn.metrics import SparseCategoricalAccuracy
+from minicnn.metrics import Precision, SparseCategoricalAccuracy
 from minicnn.testing import numeric_gradient
 
 rng = np.random.default_rng(0)
@@ -692,6 +692,45 @@ def test_the_first_layer_may_say_the_shape_of_the_input():
     assert model.built
     with pytest.raises(ConfigError, match="expected shape as a tuple"):
         Sequential([Dense(3, input_shape=4)])
+
+
+def test_layers_of_another_model_bring_its_input():
+    """A model of built layers has the Input that they were built for, and can be saved."""
+    base = Sequential([Input((4,)), Dense(3), Dense(2)], seed=0)
+    model = Sequential([*base.layers[:-1], Dense(5, name="new")], seed=1)
+    assert repr(model.stack[0]) == "Input((4,), name='input_layer')"
+    assert model.output_shape == (5,)
+    assert np.array_equal(model.get_weights()[0], base.get_weights()[0])
+
+
+def test_a_compile_that_fails_changes_nothing():
+    """Optimizer, loss and metrics stay those of the compile before."""
+    model = compiled()
+    before = model.optimizer, model.loss, model.metrics
+    with pytest.raises(ConfigError, match="nonsense"):
+        model.compile("sgd", "nonsense", ["mse"])
+    assert (model.optimizer, model.loss, model.metrics) == before
+
+
+def test_metrics_have_names_of_their_own():
+    """Two of a kind are counted as in Keras; one called "loss" would hide the loss."""
+    model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
+    both = [Precision(class_id=0), Precision(class_id=1)]
+    model.compile("adam", "categorical_crossentropy", both)
+    figures = model.evaluate(np.eye(4), np.eye(2)[[0, 1, 0, 1]], return_dict=True)
+    assert list(figures) == ["loss", "precision", "precision_1"]
+    for metrics in ([Precision(name="loss")], ["accuracy", "accuracy"]):
+        with pytest.raises(ConfigError, match="metrics of different names"):
+            model.compile("adam", "categorical_crossentropy", metrics)
+
+
+def test_a_model_can_be_called():
+    """``model(x)`` is the output for a batch; a verb that is not here says what to use."""
+    model = network()
+    np.testing.assert_array_equal(model(X[:3]), model.forward(X[:3])[0])
+    with pytest.raises(ConfigError, match="has no train_on_batch, which Keras has: use fit"):
+        model.train_on_batch(X, Y)
+    assert not hasattr(model, "no_such_thing")
 
 
 def test_a_model_is_made_again_from_its_config():

@@ -38,6 +38,10 @@ JSON_LIMIT = 16 << 20
 """The largest config.json or metadata.json that is read, in bytes."""
 
 
+class OtherOptimizerError(ModelFileError):
+    """The layers fit, but what the file keeps of an optimizer is of another one."""
+
+
 @dataclass
 class SavedLayer:
     """A layer as a file has it; ``config`` and ``class_name`` are Keras'."""
@@ -207,8 +211,24 @@ def read_arrays(
         for layer, group, expected in zip(model.layers, groups, shapes, strict=True):
             if group is not None:
                 layer.weights = _read_vars(path, file, f"layers/{group}", expected)
+        _refuse_more(path, file, groups)
         if optimizer_shapes is not None and "optimizer" in file:
-            model.optimizer = _read_vars(path, file, "optimizer", optimizer_shapes)
+            try:
+                model.optimizer = _read_vars(path, file, "optimizer", optimizer_shapes)
+            except ModelFileError as error:
+                raise OtherOptimizerError(str(error)) from None
+
+
+def _refuse_more(path: Path, file: Any, groups: Sequence[str | None]) -> None:
+    """Raise ``ModelFileError`` if the file has arrays of layers that the model has not."""
+    layers = file.get("layers")
+    for name in layers if hasattr(layers, "keys") else ():
+        arrays = file.get(f"layers/{name}/vars")
+        if name not in groups and hasattr(arrays, "keys") and len(arrays):
+            raise ModelFileError(
+                f"{path}: expected the arrays of {sum(g is not None for g in groups)} layers, got "
+                f"those of a layer {name!r} as well."
+            )
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

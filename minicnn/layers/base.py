@@ -287,6 +287,40 @@ def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
         )
 
 
+def build_layer(
+    who: str, layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType, kernel_set: str
+) -> None:
+    """Build a layer for inputs of that shape, or see that it was built for just such.
+
+    A build that fails leaves nothing behind. Raises ``ConfigError`` for a layer built otherwise.
+    """
+    if not layer.built:
+        layer.kernel_set = kernel_set
+        try:
+            layer.build(shape, rng, dtype)
+        except BaseException:
+            layer.unbuild()
+            raise
+        return
+    if (layer.input_shape, layer.dtype, layer.kernel_set) != (shape, dtype, kernel_set):
+        raise ConfigError(
+            f"{who}: {layer.who} was built for {layer.dtype} inputs of shape "
+            f"{layer.input_shape} and {layer.kernel_set} kernels, got {dtype}, {shape} "
+            f"and {kernel_set}. Make a new one."
+        )
+
+
+def check_new(who: str, layers: Sequence[Layer], taken: Sequence[Layer]) -> None:
+    """Raise ``ConfigError`` if a layer, or one that it is made of, is there twice."""
+    known = {id(layer) for layer in walk(taken)}
+    for layer in walk(layers):
+        if id(layer) in known:
+            raise ConfigError(
+                f"{who}: expected a new layer, got {layer.who} again. Make a second one."
+            )
+        known.add(id(layer))
+
+
 def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> None:
     """Put arrays in the place of those of the layers, which are built, in their order.
 

@@ -129,7 +129,8 @@ def fused(layers: Sequence[Layer]) -> list[Step]:
 def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
     """The first steps, how many layers they are, and the scale of a convolution right after them.
 
-    As long as layers read bytes there is no need of an Input, which would make numbers of them.
+    As long as layers read bytes there is no need of an Input, which would make numbers of them;
+    but a layer that someone else wrote may count on numbers.
     """
     if not layers or type(layers[0]) is not Input:
         return [], 0, None
@@ -142,7 +143,9 @@ def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
     if type(after[0]) is Rescaling and _can_be_fused(after[1]):
         scale = Scale(float(after[0].scale), float(after[0].offset))
         return list(layers[1:first]), first + 1, scale
-    return list(layers[min(first - 1, 1) : first]), first, None
+    theirs = after[0] is not None and not type(after[0]).__module__.startswith("minicnn.")
+    without_input = first > 1 and not theirs
+    return list(layers[without_input:first]), first, None
 
 
 def _can_be_fused(layer: Layer | None) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers import chain
-from minicnn.layers.base import Grads, Layer, name_layer
+from minicnn.layers.base import Grads, Layer, build_layer, check_new, name_layer
 from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 
@@ -49,6 +49,7 @@ class Residual(Layer):
     ) -> None:
         self.layers: Sequence[Layer] = ()
         self.shortcut: Sequence[Layer] | None = None
+        self.begun: list[Layer] = []
         super().__init__(name)
         taken: set[str | None] = set()
         for argument, given in (("layers", layers), ("shortcut", shortcut)):
@@ -63,8 +64,7 @@ class Residual(Layer):
                 taken.add(layer.name)
         if not layers:
             raise ConfigError(f"{self.who}: expected layers, got none.")
-        if len({id(layer) for layer in (*layers, *(shortcut or ()))}) < len(taken):
-            raise ConfigError(f"{self.who}: expected new layers, got one twice. Make a second one.")
+        check_new(self.who, [*layers, *(shortcut or ())], [])
         self.layers = list(layers)
         self.shortcut = None if shortcut is None else list(shortcut)
 
@@ -181,14 +181,15 @@ class Residual(Layer):
     ) -> None:
         """Build both ways."""
         super().build(input_shape, rng, dtype)
+        self.begun = [layer for layer in self.sublayers if not layer.built]
         for way in (self.layers, self.shortcut or ()):
             for layer, shape in zip(way, _ends(way, input_shape), strict=False):
-                layer.build(shape, rng, dtype)
+                build_layer(self.who, layer, shape, rng, self.dtype, self.kernel_set)
 
     def unbuild(self) -> None:
-        """Forget the arrays of all layers."""
+        """Forget the arrays of the layers that were built with this one."""
         self.input_shape = None
-        for layer in self.sublayers:
+        for layer in self.begun:
             layer.unbuild()
 
     def forward(

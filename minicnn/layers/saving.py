@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn.config import did_you_mean
+from minicnn.config import Configurable, accepted, did_you_mean
 from minicnn.errors import ConfigError
 from minicnn.files.keras import SavedLayer
 from minicnn.layers import LAYERS, Layer
+from minicnn.layers.base import walk
 
 
 def saved_layer(layer: Layer) -> SavedLayer:
@@ -41,10 +42,30 @@ def restored_layer(saved: SavedLayer, known: Mapping[str, type[Layer]]) -> Layer
             + " A layer of your own goes into custom_objects={name: class}."
         )
     cls = known[saved.class_name]
-    layer = cls.from_config(with_layers(cls.accepted_config(saved.config), known))
+    config = revived(with_layers(cls.accepted_config(saved.config), known), known)
+    layer = cls.from_config(config)
     if not saved.config.get("trainable", True):
+        inner = [(part, part.trainable) for part in walk(layer.sublayers)]
         layer.trainable = False
+        for part, trainable in inner:
+            part.trainable = trainable
     return layer
+
+
+def revived(value: Any, known: Mapping[str, type]) -> Any:
+    """A config in which what is described of a class in ``known`` is an object of that class.
+
+    What is of the library's own, and no layer, stays a description, which every ``get`` takes.
+    """
+    if isinstance(value, list):
+        return [revived(part, known) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    value = {key: revived(part, known) for key, part in value.items()}
+    cls = known.get(str(value.get("class_name")))
+    if cls is None or not issubclass(cls, Configurable) or issubclass(cls, Layer):
+        return value
+    return cls.from_config(accepted(cls, value.get("config") or {}))
 
 
 def with_layers(

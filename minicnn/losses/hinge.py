@@ -76,12 +76,14 @@ class CategoricalHinge(Loss):
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """max(neg - pos + 1, 0)."""
+        y_true = y_true.astype(y_pred.dtype)
         pos = np.sum(y_true * y_pred, axis=-1)
         neg = np.max((1 - y_true) * y_pred, axis=-1)
         return np.asarray(np.maximum(neg - pos + 1, 0), dtype=y_pred.dtype)
 
     def slope(self, y_true: Array, y_pred: Array) -> Array:
         """Within the margin -y, and 1 - y at the (first) place of neg."""
+        y_true = y_true.astype(y_pred.dtype)
         others = (1 - y_true) * y_pred
         highest = np.zeros(y_pred.shape, bool)
         np.put_along_axis(highest, others.argmax(axis=-1)[..., None], True, axis=-1)

@@ -5,9 +5,11 @@ over all that came since ``reset_state``. ``classification_report`` judges a set
 samples at once.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from minicnn.config import by_name, find
+from minicnn.errors import ConfigError
 from minicnn.keras_names import asked
 from minicnn.metrics.accuracy import (
     BinaryAccuracy,
@@ -131,3 +133,25 @@ def for_shapes(who: str, metric: Metric | str, labels_rank: int, output_shape: S
     if labels_rank < len(output_shape) + 1:
         return sparse(name=metric)
     return categorical(name=metric)
+
+
+def name_apart(who: str, metrics: Sequence[Metric | str]) -> None:
+    """Give a metric whose name is taken a number behind it, as Keras counts: auc, auc_1.
+
+    Raises ``ConfigError`` for a metric called "loss", and for a string that is there twice.
+
+    >>> both = [Precision(class_id=0), Precision(class_id=1)]
+    >>> name_apart("Sequential", both)
+    >>> [metric.name for metric in both]
+    ['precision', 'precision_1']
+    """
+    taken = {"loss"}
+    for metric in sorted(metrics, key=lambda metric: not isinstance(metric, str)):
+        name = metric if isinstance(metric, str) else metric.name
+        if name == "loss" or (name in taken and isinstance(metric, str)):
+            raise ConfigError(f"{who}: expected metrics of different names, got {name!r} again.")
+        if isinstance(metric, Metric):
+            names = (name, *(f"{name}_{i}" for i in range(1, len(metrics) + 1)))
+            metric.name = next(new for new in names if new not in taken)
+            name = metric.name
+        taken.add(name)

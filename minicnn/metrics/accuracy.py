@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.config import number, whole_number
 from minicnn.errors import DataError
-from minicnn.metrics.base import Metric, check_whole, expect
+from minicnn.metrics.base import Metric, expect
 from minicnn.shapes import Array
 
 
@@ -16,6 +16,7 @@ class _Accuracy(Metric):
         self.seen = 0
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
+        y_pred = np.asarray(y_pred)
         matches = self.matches(y_true, y_pred)
         self.right += int(np.count_nonzero(matches))
         self.seen += matches.size
@@ -92,7 +93,7 @@ class TopKCategoricalAccuracy(_Accuracy):
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy") -> None:
         super().__init__(name)
-        self.k = check_whole(type(self).__name__, "k", k, least=1)
+        self.k = whole_number(type(self).__name__, "k", k, least=1)
 
     def matches(self, y_true: Array, y_pred: Array) -> Array:
         """Whether each prediction has the label among its k largest."""
@@ -110,7 +111,7 @@ class SparseTopKCategoricalAccuracy(_Accuracy):
 
     def __init__(self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy") -> None:
         super().__init__(name)
-        self.k = check_whole(type(self).__name__, "k", k, least=1)
+        self.k = whole_number(type(self).__name__, "k", k, least=1)
 
     def matches(self, y_true: Array, y_pred: Array) -> Array:
         """Whether each prediction has the label among its k largest."""

@@ -3,8 +3,9 @@
 import numpy as np
 
 from minicnn.activations import sigmoid
+from minicnn.config import whole_number
 from minicnn.errors import ConfigError
-from minicnn.metrics.base import Metric, check_whole, expect_bits
+from minicnn.metrics.base import Metric, expect_bits
 from minicnn.metrics.positives import count_above, share
 from minicnn.shapes import Array
 
@@ -44,7 +45,7 @@ class AUC(Metric):
         name: str = "auc",
         from_logits: bool = False,
     ) -> None:
-        check_whole(type(self).__name__, "num_thresholds", num_thresholds, least=2)
+        whole_number(type(self).__name__, "num_thresholds", num_thresholds, least=2)
         if not isinstance(curve, str) or curve.upper() not in CURVES:
             raise ConfigError(f"AUC: expected curve as 'ROC' or 'PR', got {curve!r}.")
         if summation_method not in METHODS:
@@ -68,6 +69,7 @@ class AUC(Metric):
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
         """Take in one batch."""
+        y_pred = np.asarray(y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         scores = np.clip(sigmoid(y_pred) if self.from_logits else y_pred, 0, 1)
         self.true_positives += count_above(scores[labels], self._cuts)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.config import Configurable
-from minicnn.errors import ConfigError, DataError
+from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
 
 
@@ -58,13 +58,3 @@ def expect_bits(metric: Metric, y_true: Array, shape: Shape) -> Array:
             f"{type(metric).__name__}: expected labels of 0 and 1, got {bits[wrong][0]}."
         )
     return bits.astype(bool)
-
-
-def check_whole(who: str, argument: str, value: int, least: int) -> int:
-    """``value``; raises ``ConfigError`` unless it is a whole number of at least ``least``."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ConfigError(
-            f"{who}: expected {argument} as a whole number of at least {least}, got {value!r}."
-        )
-    return value

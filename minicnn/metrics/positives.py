@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.config import number, whole_number
 from minicnn.errors import ConfigError, DataError
-from minicnn.metrics.base import Metric, check_whole, expect_bits
+from minicnn.metrics.base import Metric, expect_bits
 from minicnn.shapes import Array
 
 
@@ -27,9 +27,9 @@ class _AtThresholds(Metric):
             for cut in cuts:
                 number(type(self).__name__, "thresholds", cut, least=0, most=1)
         if top_k is not None:
-            check_whole(type(self).__name__, "top_k", top_k, least=1)
+            whole_number(type(self).__name__, "top_k", top_k, least=1)
         if class_id is not None:
-            check_whole(type(self).__name__, "class_id", class_id, least=0)
+            whole_number(type(self).__name__, "class_id", class_id, least=0)
         self.thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
@@ -42,6 +42,7 @@ class _AtThresholds(Metric):
         self.positives = 0
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
+        y_pred = np.asarray(y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         if self.top_k is not None:
             best = np.argsort(-y_pred, axis=-1, kind="stable")[..., : self.top_k]
@@ -160,6 +161,7 @@ class F1Score(Metric):
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
         """Take in one batch."""
+        y_pred = np.asarray(y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         if self.threshold is not None:
             found = y_pred > self.threshold

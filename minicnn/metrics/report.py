@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.config import whole_number
 from minicnn.errors import ConfigError, DataError
-from minicnn.metrics.base import check_whole
 from minicnn.metrics.positives import share
 from minicnn.shapes import Array
 
@@ -89,7 +89,7 @@ def confusion_matrix(y_true: Array, y_pred: Array, classes: int | None = None) -
             f"{len(true)} labels and {len(predicted)} predictions."
         )
     found = max(rows, columns)
-    if classes is not None and found > check_whole("confusion_matrix", "classes", classes, 1):
+    if classes is not None and found > whole_number("confusion_matrix", "classes", classes, 1):
         raise DataError(
             f"confusion_matrix: expected classes from 0 to {classes - 1}, got {found - 1}."
         )
