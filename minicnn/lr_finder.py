@@ -87,7 +87,7 @@ def find_learning_rate(
     state = [array.copy() for array in state]
     generator = model.rng.bit_generator.state
     try:
-        model.fit(
+        swept = model.fit(
             x,
             y,
             batch_size=batch_size,
@@ -102,6 +102,8 @@ def find_learning_rate(
         optimizer.set_state(model.params, state)
         model.rng.bit_generator.state = generator
         model.history = history
+    if swept.interrupted:
+        raise KeyboardInterrupt
     losses = np.array(sweep.losses)
     rates = sweep.rates[: len(losses)]
     if len(losses) < 3:

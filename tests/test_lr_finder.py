@@ -1,9 +1,12 @@
 """The learning-rate finder: what it finds, and that it leaves no trace."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
-from minicnn import SGD, Adam, BatchNorm, Dense, Dropout, Input, Sequential
+from minicnn import SGD, Adam, BatchNorm, Dense, Dropout, Input, Sequential, lr_finder
 from minicnn.errors import ConfigError
 from minicnn.lr_finder import find_learning_rate
 from minicnn.optimizers.schedules import CosineDecay
@@ -44,6 +47,25 @@ def test_it_leaves_the_model_as_it_was(rate):
 
     for a, b in zip(trained(False), trained(True), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_ctrl_c_is_not_swallowed(monkeypatch):
+    """It is raised again when all is put back."""
+    model = Sequential([Input((5,)), Dense(1)], seed=0)
+    model.compile(SGD(0.5), "mse")
+    weights, step = model.get_weights(), lr_finder._Sweep.on_epoch_end
+
+    def press(sweep, epoch, logs):
+        step(sweep, epoch, logs)
+        if epoch == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(lr_finder._Sweep, "on_epoch_end", press)
+    with pytest.raises(KeyboardInterrupt):
+        find_learning_rate(model, X, Y)
+    assert all(map(np.array_equal, weights, model.get_weights()))
+    assert model.optimizer.learning_rate == 0.5
+    assert model.history is None
 
 
 def test_what_cannot_be_searched_is_said_in_a_line():
