@@ -1,5 +1,6 @@
 """The learning-rate finder: what it finds, and that it leaves no trace."""
 
+import itertools
 import os
 import signal
 
@@ -27,6 +28,35 @@ def test_it_finds_the_rates_at_which_a_quadratic_can_be_learned():
     assert found.rates[-1] > limit  # the sweep went on until the loss grew, and ended there
     assert len(found.rates) < 120
     np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], 1e6 ** (1 / 119))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_before_the_fall_is_not_taken_for_it(seed, monkeypatch):
+    """On a noisy curve that is flat up to 1e-3, falls, and rises from 6e-2 on, the rate is one at
+    which the loss falls."""
+    log_rates = np.linspace(-6, 0, 100)
+    losses = 2.8 - 1.5 / (1 + np.exp(-4 * (log_rates + 2.7))) + np.exp(5 * (log_rates + 1.2))
+    losses += np.random.default_rng(seed).normal(0, 0.4, 100)
+    step = lr_finder._Sweep.on_epoch_end
+
+    def put(sweep, epoch, logs):
+        step(sweep, epoch, {"loss": losses[epoch]})
+
+    monkeypatch.setattr(lr_finder._Sweep, "on_epoch_end", put)
+    model = Sequential([Input((5,)), Dense(1)], seed=0)
+    model.compile(SGD(), "mse")
+    assert 1e-3 < find_learning_rate(model, X[:32], 0 * Y[:32]).suggestion < 3e-2
+
+
+def test_the_longest_fall_is_the_longest():
+    """It is as long as that found by trying all subsets, and falls."""
+    for seed in range(20):
+        losses = np.random.default_rng(seed).integers(0, 9, 9).tolist()
+        rows = (c for n in range(1, 10) for c in itertools.combinations(losses, n))
+        longest = max(len(c) for c in rows if all(a > b for a, b in itertools.pairwise(c)))
+        found = [losses[i] for i in lr_finder._longest_fall(losses)]
+        assert len(found) == longest
+        assert all(a > b for a, b in itertools.pairwise(found))
 
 
 @pytest.mark.parametrize("rate", [1e-3, CosineDecay(1e-3, 100)], ids=["number", "schedule"])
