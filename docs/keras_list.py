@@ -205,7 +205,7 @@ DIFFERENCES = {
     "metrics.F1Score": f"{BITS}; exact, where Keras adds 1e-7",
     "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
     "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",
-    "callbacks.BackupAndRestore": "the generator is kept too: what follows is equal to the bit",
+    "callbacks.BackupAndRestore": "the generator is kept too: what follows is equal to the bit, but for the memory of other callbacks",
     "callbacks.Callback": "any class with the methods it wants will do; there are no `on_predict` ones",
     "activations.gelu": "the exact one, without `approximate`",
     "activations.relu": "without further arguments; they are ReLU's",

@@ -3,6 +3,9 @@
 import csv
 import os
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from minicnn.console import Figures
 from minicnn.files.atomic import replacing
@@ -11,6 +14,8 @@ from minicnn.files.atomic import replacing
 @dataclass
 class History:
     """What each epoch brought: ``history`` maps "loss", "val_loss", ... to a list of figures.
+
+    One that is given to ``fit`` among the callbacks is the one that it fills and returns.
 
     >>> history = History()
     >>> history.append({"loss": 0.5, "accuracy": 0.9})
@@ -25,6 +30,10 @@ class History:
     epochs_of: dict[str, list[int]] = field(default_factory=dict)
     """The epochs that brought each figure, where these are not all: with ``validation_freq``."""
 
+    def on_train_begin(self, logs: dict[str, Any]) -> None:
+        """Forget an earlier training."""
+        self.history, self.epoch, self.epochs_of, self.interrupted = {}, [], {}, False
+
     def append(self, figures: Figures, epoch: int | None = None) -> None:
         """Add one epoch, numbered from 0: the next, or the one given."""
         self.epoch.append(len(self.epoch) if epoch is None else epoch)
@@ -37,7 +46,10 @@ class History:
         return self.epochs_of.get(name) or list(range(len(self.history[name])))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a table with a row an epoch: its number from 1, then the figures it brought."""
+        """Write a table with a row an epoch: its number from 1, then the figures it brought.
+
+        A figure of several numbers, one for each class, is their list, in one cell.
+        """
         with (
             replacing(path) as unfinished,
             unfinished.open("w", newline="", encoding="utf-8") as file,
@@ -49,4 +61,13 @@ class History:
                 for name, figures in self.history.items()
             ]
             for epoch in self.epoch:
-                writer.writerow([epoch + 1, *(column.get(epoch, "") for column in columns)])
+                writer.writerow([epoch + 1, *(cell(column.get(epoch, "")) for column in columns)])
+
+
+def cell(value: Any) -> Any:
+    """A figure as a table holds it: as it is, or the list of the numbers of several.
+
+    >>> cell(0.5), cell(np.array([0.1, 0.25]))
+    (0.5, '[0.1, 0.25]')
+    """
+    return str(np.asarray(value).tolist()) if np.ndim(value) else value

@@ -21,6 +21,7 @@ from typing import Any
 
 from minicnn.config import did_you_mean
 from minicnn.errors import ConfigError
+from minicnn.history import History
 
 EVENTS = {
     "on_train_begin": "on_train_begin",
@@ -71,6 +72,17 @@ class Hooks:
     def foreign(self) -> bool:
         """Whether any of them may do what nobody here knows, such as change a layer."""
         return any(map(_is_foreign, self.callbacks))
+
+    @property
+    def history(self) -> History:
+        """The one among them, or a new one."""
+        given = (callback for callback in self.callbacks if isinstance(callback, History))
+        return next(given, History())
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether one of them says that there is no time for a validation."""
+        return any(getattr(callback, "time_is_up", False) for callback in self.callbacks)
 
     @property
     def end_on_nan(self) -> bool:

@@ -1,5 +1,6 @@
 """Which learning rate suits: try them all on a few batches, from far too small to far too large."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ class RateSweep(NamedTuple):
     rates: Array
     losses: Array
     suggestion: float
-    """Where the loss fell fastest."""
+    """Two thirds of the way along the longest fall of the loss."""
 
 
 class _Sweep(Callback):
@@ -62,9 +63,11 @@ def find_learning_rate(
 
         rate of step i = lowest * (highest / lowest) ^ (i / (steps - 1))
 
-    The rate to take is where the smoothed loss falls most steeply over log(rate), before its
-    minimum; ``minicnn.plots.plot_learning_rates`` shows the curve. The model, which must be
-    compiled, is afterwards as it was: weights, optimizer, generator. Smith (2017), section 3.3.
+    The rate to take is two thirds of the way along the longest row of ever smaller smoothed losses,
+    between which others may lie, as in fastai's "valley": a slope alone may be that of the noise.
+    ``minicnn.plots.plot_learning_rates`` shows the curve. The model, which must be compiled, is
+    afterwards as it was: weights, optimizer, generator; then Ctrl-C raises ``KeyboardInterrupt``,
+    as it does anywhere else. Smith (2017), section 3.3.
 
     >>> model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
     >>> model.compile("adam", "sparse_categorical_crossentropy")
@@ -87,7 +90,7 @@ def find_learning_rate(
     state = [array.copy() for array in state]
     generator = model.rng.bit_generator.state
     try:
-        model.fit(
+        swept = model.fit(
             x,
             y,
             batch_size=batch_size,
@@ -102,6 +105,8 @@ def find_learning_rate(
         optimizer.set_state(model.params, state)
         model.rng.bit_generator.state = generator
         model.history = history
+    if swept.interrupted:
+        raise KeyboardInterrupt
     losses = np.array(sweep.losses)
     rates = sweep.rates[: len(losses)]
     if len(losses) < 3:
@@ -109,8 +114,18 @@ def find_learning_rate(
             f"{who}: expected a loss that is a number for the smallest rates, got one that was not "
             f"after {len(losses)} steps from {lowest:g}. Try a smaller lowest."
         )
-    # At first the mean is hardly one, and falls by chance.
-    first = min(steps // 10, len(losses) - 3)
-    last = max(first + 3, int(losses.argmin()) + 1)
-    falls = np.gradient(losses[first:last])
-    return RateSweep(rates, losses, float(rates[first + falls.argmin()]))
+    fall = _longest_fall(sweep.losses)
+    return RateSweep(rates, losses, float(rates[fall[2 * len(fall) // 3]]))
+
+
+def _longest_fall(losses: Sequence[float]) -> list[int]:
+    """The steps of the longest row of ever smaller losses, between which others may lie.
+
+    >>> _longest_fall([3.0, 4.0, 2.0, 9.0, 1.0, 5.0])
+    [0, 2, 4]
+    """
+    falls: list[list[int]] = []  # the longest that ends at each step
+    for step, loss in enumerate(losses):
+        before = (fall for fall in falls if losses[fall[-1]] > loss)
+        falls.append([*max(before, key=len, default=[]), step])
+    return max(falls, key=len)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import replacing
 from minicnn.history import History
@@ -21,11 +23,11 @@ def plot_history(
     """Draw loss and metrics over the epochs, training beside validation.
 
     One panel for each of "loss", "accuracy", ...; validation is told from training by
-    dashes and darkness, so that the picture can be read in grey. ``history`` is what
-    ``fit`` returns, or its dictionary. With ``path`` (.png, .pdf, .svg) the picture is
-    written there, whole or not at all; the figure is returned either way, and a
-    notebook shows it. Raises ``ConfigError`` for a history without epochs and for a
-    path of another kind.
+    dashes and darkness, so that the picture can be read in grey. A metric with a figure
+    for each class has as many curves. ``history`` is what ``fit`` returns, or its
+    dictionary. With ``path`` (.png, .pdf, .svg) the picture is written there, whole or
+    not at all; the figure is returned either way, and a notebook shows it. Raises
+    ``ConfigError`` for a history without epochs and for a path of another kind.
 
     >>> figure = plot_history({"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})
     >>> [axes.get_ylabel() for axes in figure.axes]
@@ -55,7 +57,9 @@ def plot_history(
             if key in figures:
                 epochs = [epoch + 1 for epoch in at(key)]
                 marker = "o" if len(figures[key]) < 3 else ""
-                axes.plot(epochs, figures[key], label=label, linewidth=2, marker=marker, **style)
+                curves = np.reshape(figures[key], (len(epochs), -1))
+                first, *_ = axes.plot(epochs, curves, linewidth=2, marker=marker, **style)
+                first.set_label(label)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -148,11 +148,11 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
     validation = None if plan.validation is None else targeted(model, plan.validation)
     if plan.verbose:
         blas.advise_once()
-    history = model.history = History()
     last: Figures = {}
     model.stop_training, model.initial_epoch = False, plan.initial_epoch
     with ctrl_c_sets_a_flag() as pressed, at_work() as room:
         run = _Run(model, data, plan, room)
+        history = model.history = run.hooks.history
         run.hooks("on_train_begin", {})
         with closing(run):
             try:
@@ -197,7 +197,7 @@ def _epoch(
                 break
         if pressed() and step + 1 < run.steps:
             return None
-        if validation is not None and plan.validates(epoch):
+        if validation is not None and plan.validates(epoch) and not hooks.time_is_up:
             hooks("on_test_begin", {})
             judged = judge(
                 model,
@@ -205,13 +205,14 @@ def _epoch(
                 plan.validation_batch_size,
                 run.room,
                 plan.validation_steps,
-                stop=pressed,
+                stop=lambda: pressed() or hooks.time_is_up,
                 call=hooks,
             )
             hooks("on_test_end", judged.figures())
-            figures |= {f"val_{name}": value for name, value in judged.figures().items()}
             if pressed():
                 return None
+            if not hooks.time_is_up:
+                figures |= {f"val_{name}": value for name, value in judged.figures().items()}
         _check_finite(model, figures)
         show(figures, 0)
     hooks("on_epoch_end", epoch, figures)

@@ -1,6 +1,7 @@
 """Callbacks: each one's rule with hand-made figures, and all of them in a training."""
 
 import csv
+import json
 import os
 import signal
 
@@ -52,7 +53,8 @@ def given(name, values, **others):
 
 
 def epochs_run(values, stop):
-    return len(fit(network(), [given(stop.monitor, values), stop], len(values)).epoch)
+    callbacks = [given(stop.monitor, values), stop]
+    return len(fit(network(), callbacks, len(values), validation_data=(X, Y)).epoch)
 
 
 # EarlyStopping ---------------------------------------------------------------------------
@@ -158,6 +160,7 @@ def test_which_way_is_better_is_asked_of_the_metric():
         stop = EarlyStopping("val_found")
         stop.model = network()
         stop.model.metrics = metrics
+        stop.params = {"validation": True}
         if wanted is None:
             with pytest.raises(ConfigError, match="expected mode 'min' or 'max' for 'val_found'"):
                 stop.on_train_begin({})
@@ -166,13 +169,38 @@ def test_which_way_is_better_is_asked_of_the_metric():
 
 
 def test_a_figure_that_never_comes_is_an_error():
-    """A typo, and a validation that there is not, are said with what there is."""
-    with pytest.raises(ConfigError, match=r"expected the figure 'val_loss'.* Give fit validation"):
-        fit(network(), EarlyStopping())
+    """A typo, and before the first step a validation that there is not, are said."""
+    for callback in (
+        EarlyStopping(),
+        ReduceLROnPlateau(),
+        ModelCheckpoint("a.keras", save_best_only=True),
+    ):
+        model = network()
+        message = r"expected the figure 'val_loss'.* Give fit validation_data"
+        with pytest.raises(ConfigError, match=message):
+            fit(model, callback)
+        assert model.optimizer.iterations == 0
     with pytest.raises(ConfigError, match=r"got loss, accuracy\. Did you mean 'accuracy'"):
         fit(network(), EarlyStopping("acuracy", mode="max"))
     with pytest.raises(ConfigError, match="the figure 'val_acuracy'"):
         fit(network(), EarlyStopping("val_acuracy", mode="max"), validation_data=(X, Y))
+
+
+def test_several_figures_cannot_be_followed():
+    """A metric that gives one for each class is refused by name, with what to do."""
+    model, one_hot = network(), np.eye(2)[Y]
+    model.compile("sgd", "categorical_crossentropy", [minicnn.metrics.F1Score(name="f1")])
+    with pytest.raises(ConfigError, match=r"'f1' as one figure, got 2 .* average='macro'"):
+        model.fit(X, one_hot, verbose=0, callbacks=EarlyStopping("f1"))
+
+
+@pytest.mark.parametrize("value", ["0.3", "a", float("nan"), [1]])
+def test_limits_are_numbers(value):
+    """A baseline and a threshold that could not be compared are refused at once."""
+    with pytest.raises(ConfigError, match="EarlyStopping: expected baseline as a number"):
+        EarlyStopping(baseline=value)
+    with pytest.raises(ConfigError, match="initial_value_threshold as a number"):
+        ModelCheckpoint("a.keras", initial_value_threshold=value)
 
 
 def test_epochs_without_validation_are_not_counted(tmp_path):
@@ -290,6 +318,16 @@ def test_checkpoints_after_batches(tmp_path):
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["2-1", "3-2"]
 
 
+@pytest.mark.parametrize("best", [False, True])
+def test_epochs_without_the_figures_of_their_name_are_not_saved(best, tmp_path):
+    """With validation_freq=2 the epochs without val_loss are left out, not an error."""
+    path = tmp_path / "{epoch}-{val_loss:.2f}.keras"
+    keep = ModelCheckpoint(path, "loss", save_best_only=best)
+    history = fit(network(), keep, 4, validation_data=(X, Y), validation_freq=2)
+    names = [f"{e}-{history.history['val_loss'][e // 2 - 1]:.2f}.keras" for e in (2, 4)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
 def test_checkpoints_that_cannot_be(tmp_path):
     """Wrong endings are refused at once, and a name that is no figure when it is wanted."""
     for path, options in (("a.h5", {}), ("a.keras", {"save_weights_only": True})):
@@ -326,6 +364,23 @@ def test_csv_logger(tmp_path):
     assert len(rows(path)) == 2
     with pytest.raises(ConfigError, match="separator as one character"):
         CSVLogger(path, "::")
+
+
+def test_csv_logger_makes_its_folder(tmp_path):
+    """A folder that is missing is made; a file that cannot be is said in one line."""
+    fit(network(), CSVLogger(tmp_path / "new" / "log.csv"), 1)
+    assert len(rows(tmp_path / "new" / "log.csv")) == 2
+    for path in (tmp_path / "new", tmp_path / "new" / "log.csv" / "a"):
+        with pytest.raises(ConfigError, match="cannot be "):
+            fit(network(), CSVLogger(path), 1)
+
+
+def test_csv_logger_writes_several_figures_as_a_list(tmp_path):
+    """The numbers of each class are in one cell, to the last digit."""
+    figures = np.array([1 / 3, 2 / 3, 0.25])
+    fit(network(), [given("f", [figures]), CSVLogger(tmp_path / "log.csv")], 1)
+    head, row = rows(tmp_path / "log.csv")
+    assert json.loads(row[head.index("f")]) == figures.tolist()
 
 
 def test_csv_logger_with_validation_now_and_then(tmp_path):
@@ -459,6 +514,31 @@ def test_time_budget(budget, batches, monkeypatch):
     history = fit(network(), ticking, time_budget=budget)
     assert done == batches
     assert history.epoch == list(range(len(batches)))
+
+
+@pytest.mark.parametrize(
+    ("budget", "batches", "judged"),
+    [(2.5, 3, 0), (4.5, 3, 2), (9, 3, 3)],
+)
+def test_time_budget_holds_for_validation(budget, batches, judged, monkeypatch):
+    """A validation is left out, or cut, when time is up; its figures are then not recorded."""
+    now, done = 0.0, {"train": 0, "test": 0}
+
+    def tick(kind):
+        def move(batch, logs):
+            nonlocal now
+            now += 1
+            done[kind] += 1
+
+        return move
+
+    monkeypatch.setattr(clock.time, "monotonic", lambda: now)
+    ticking = LambdaCallback(on_train_batch_end=tick("train"), on_test_batch_end=tick("test"))
+    options = {"validation_data": (X, Y), "validation_batch_size": 8, "time_budget": budget}
+    history = fit(network(), [ticking, EarlyStopping()], **options)
+    assert done == {"train": batches, "test": judged}
+    assert history.epoch == [0]
+    assert ("val_loss" in history.history) == (judged == 3)
 
 
 # The moments -----------------------------------------------------------------------------
@@ -622,11 +702,62 @@ class Typo:
     ],
 )
 def test_what_is_no_callback(wrong, message):
-    """A typo, a class and other things are refused before the first step."""
+    """A typo, a class and other things are refused before the first step; the history stays."""
     model = network()
+    model.history = before = minicnn.callbacks.History()
     with pytest.raises(ConfigError, match=message):
         fit(model, wrong)
     assert model.optimizer.iterations == 0
+    assert model.history is before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: EarlyStopping(patiance=3), r"^EarlyStopping: .*'patiance'.*Did you mean 'patien"),
+        (lambda: TimeBudget(), "^TimeBudget: missing a required argument: 'budget'"),
+        (lambda: TimeBudget(1, 2), "^TimeBudget: too many positional arguments"),
+        (lambda: BackupAndRestore("a", double_checkpoint=True), "^BackupAndRestore: .*'double_"),
+        (lambda: TerminateOnNaN(raise_error=True), "^TerminateOnNaN: argument 'raise_error'"),
+    ],
+)
+def test_arguments_that_a_callback_does_not_take(wrong, message):
+    """They are refused by name, as those of a layer; what changes nothing is not."""
+    with pytest.raises(ConfigError, match=message):
+        wrong()
+    assert BackupAndRestore("a", double_checkpoint=False).save_freq == "epoch"
+
+
+def test_a_callback_of_ones_own_takes_what_it_wants():
+    """A class derived from one here hands on what it wants, with setters that call super()."""
+
+    class Mine(EarlyStopping):
+        def __init__(self, *figures, **options):
+            super().__init__(figures[0], **options)
+            self.seen = []
+
+        def set_model(self, model):
+            super().set_model(model)
+            self.seen.append(model)
+
+        def set_params(self, params):
+            super().set_params(params)
+            self.seen.append(params["epochs"])
+
+    mine, model = Mine("loss", 7, patience=2), network()
+    fit(model, mine, 1)
+    assert (mine.monitor, mine.patience, mine.model) == ("loss", 2, model)
+    assert mine.seen == [model, 1]
+
+
+def test_a_history_given_is_the_one_returned():
+    """It has what any other would, and begins anew in a second training."""
+    given_one, model = minicnn.callbacks.History(), network()
+    for epochs in (3, 2):
+        history = fit(model, [given_one, LearningRateScheduler(lambda epoch: 0.1)], epochs)
+        assert history is given_one is model.history
+        assert history.epoch == list(range(epochs))
+        assert [len(values) for values in history.history.values()] == [epochs] * 3
 
 
 def test_functions_that_are_none():

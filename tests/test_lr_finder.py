@@ -1,9 +1,13 @@
 """The learning-rate finder: what it finds, and that it leaves no trace."""
 
+import itertools
+import os
+import signal
+
 import numpy as np
 import pytest
 
-from minicnn import SGD, Adam, BatchNorm, Dense, Dropout, Input, Sequential
+from minicnn import SGD, Adam, BatchNorm, Dense, Dropout, Input, Sequential, lr_finder
 from minicnn.errors import ConfigError
 from minicnn.lr_finder import find_learning_rate
 from minicnn.optimizers.schedules import CosineDecay
@@ -26,6 +30,35 @@ def test_it_finds_the_rates_at_which_a_quadratic_can_be_learned():
     np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], 1e6 ** (1 / 119))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_before_the_fall_is_not_taken_for_it(seed, monkeypatch):
+    """On a noisy curve that is flat up to 1e-3, falls, and rises from 6e-2 on, the rate is one at
+    which the loss falls."""
+    log_rates = np.linspace(-6, 0, 100)
+    losses = 2.8 - 1.5 / (1 + np.exp(-4 * (log_rates + 2.7))) + np.exp(5 * (log_rates + 1.2))
+    losses += np.random.default_rng(seed).normal(0, 0.4, 100)
+    step = lr_finder._Sweep.on_epoch_end
+
+    def put(sweep, epoch, logs):
+        step(sweep, epoch, {"loss": losses[epoch]})
+
+    monkeypatch.setattr(lr_finder._Sweep, "on_epoch_end", put)
+    model = Sequential([Input((5,)), Dense(1)], seed=0)
+    model.compile(SGD(), "mse")
+    assert 1e-3 < find_learning_rate(model, X[:32], 0 * Y[:32]).suggestion < 3e-2
+
+
+def test_the_longest_fall_is_the_longest():
+    """It is as long as that found by trying all subsets, and falls."""
+    for seed in range(20):
+        losses = np.random.default_rng(seed).integers(0, 9, 9).tolist()
+        rows = (c for n in range(1, 10) for c in itertools.combinations(losses, n))
+        longest = max(len(c) for c in rows if all(a > b for a, b in itertools.pairwise(c)))
+        found = [losses[i] for i in lr_finder._longest_fall(losses)]
+        assert len(found) == longest
+        assert all(a > b for a, b in itertools.pairwise(found))
+
+
 @pytest.mark.parametrize("rate", [1e-3, CosineDecay(1e-3, 100)], ids=["number", "schedule"])
 def test_it_leaves_the_model_as_it_was(rate):
     """Training after the search gives the same bits as without it, in mid-training too."""
@@ -44,6 +77,25 @@ def test_it_leaves_the_model_as_it_was(rate):
 
     for a, b in zip(trained(False), trained(True), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_ctrl_c_is_not_swallowed(monkeypatch):
+    """It is raised again when all is put back."""
+    model = Sequential([Input((5,)), Dense(1)], seed=0)
+    model.compile(SGD(0.5), "mse")
+    weights, step = model.get_weights(), lr_finder._Sweep.on_epoch_end
+
+    def press(sweep, epoch, logs):
+        step(sweep, epoch, logs)
+        if epoch == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(lr_finder._Sweep, "on_epoch_end", press)
+    with pytest.raises(KeyboardInterrupt):
+        find_learning_rate(model, X, Y)
+    assert all(map(np.array_equal, weights, model.get_weights()))
+    assert model.optimizer.learning_rate == 0.5
+    assert model.history is None
 
 
 def test_what_cannot_be_searched_is_said_in_a_line():

@@ -1,6 +1,7 @@
 """The picture of a run: what is on it, and where it goes."""
 
 import csv
+import json
 import subprocess
 import sys
 
@@ -50,6 +51,20 @@ def test_one_epoch_without_validation_is_a_dot():
     assert line.get_marker() == "o"
 
 
+def test_a_curve_for_each_class():
+    """Twelve classes are twelve curves a series, with one name in the legend for all of them."""
+    figures = list(np.random.default_rng(0).uniform(size=(4, 12)))
+    figure = plot_history({"loss": [1.0] * 4, "f1": figures, "val_f1": figures})
+    axes = figure.axes[1]
+    assert len(axes.get_lines()) == 24
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["training", "validation"]
+    np.testing.assert_array_equal(
+        [line.get_ydata() for line in axes.get_lines()[:12]], np.transpose(figures)
+    )
+    figure.canvas.draw()
+
+
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
 def test_written_to_a_file(ending, tmp_path):
     """The picture is written whole, in the kind that the name asks for."""
@@ -90,3 +105,14 @@ def test_history_as_csv(tmp_path):
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     for name, values in history.history.items():
         assert [float(row[name]) for row in rows] == values
+
+
+def test_several_figures_in_a_cell(tmp_path):
+    """The numbers of each class are a list in one cell, to the last digit."""
+    history, figures = History(), np.random.default_rng(0).uniform(size=(2, 12))
+    for row in figures:
+        history.append({"f1": row})
+    history.to_csv(tmp_path / "h.csv")
+    with open(tmp_path / "h.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [json.loads(row["f1"]) for row in rows] == figures.tolist()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from minicnn.config import did_you_mean
+from minicnn.config import checked, did_you_mean
 from minicnn.errors import ConfigError
 from minicnn.hooks import EVENTS, nothing
 
@@ -13,11 +13,28 @@ Logs = dict[str, Any]
 class Callback:
     """The parent that a callback may have: it knows the model and how it is trained.
 
-    It has every method, and each does nothing.
+    It has every method, and each of a moment does nothing. The callbacks here, not one of your own,
+    raise ``ConfigError`` for arguments that they do not take.
     """
 
     model: Any = None
     params: Mapping[str, Any] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check the arguments of the constructor, in the name of the class."""
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls) and cls.__module__.startswith("minicnn."):
+            constructor = vars(cls)["__init__"]
+            constructor.__name__ = cls.__name__
+            cls.__init__ = checked(constructor)  # type: ignore[method-assign]
+
+    def set_model(self, model: Any) -> None:
+        """``fit`` says which model it trains."""
+        self.model = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """``fit`` says how."""
+        self.params = params
 
     on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = nothing
     on_train_batch_begin = on_train_batch_end = on_batch_begin = on_batch_end = nothing
@@ -35,6 +52,9 @@ class TerminateOnNaN(Callback):
     """
 
     ends_on_nan: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        """It takes nothing."""
 
 
 class LambdaCallback(Callback):

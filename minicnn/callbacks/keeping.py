@@ -3,13 +3,17 @@
 import csv
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import whole_number
+from minicnn.config import number, whole_number
 from minicnn.errors import ConfigError, ModelFileError
-from minicnn.files.atomic import make_folder, replacing
+from minicnn.files.atomic import make_folder, reason, replacing
+from minicnn.history import cell
 
 
 class ModelCheckpoint(Watching):
@@ -18,6 +22,7 @@ class ModelCheckpoint(Watching):
     ``filepath`` may hold the epoch, counted from 1, and the epoch's figures:
     "m-{epoch:02d}-{val_loss:.2f}.keras". With ``save_weights_only`` it must end in .weights.h5,
     else in .keras. With a whole number as ``save_freq`` the model is saved after so many batches.
+    An epoch without validation, where its figures are asked for, is not saved.
 
     >>> checkpoint = ModelCheckpoint("best.keras", monitor="val_accuracy", save_best_only=True)
     >>> checkpoint.larger_is_better
@@ -45,6 +50,8 @@ class ModelCheckpoint(Watching):
             )
         if save_freq != "epoch":
             whole_number("ModelCheckpoint", "save_freq", save_freq)
+        if initial_value_threshold is not None:
+            number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -54,8 +61,9 @@ class ModelCheckpoint(Watching):
 
     def on_train_begin(self, logs: Logs) -> None:
         """The best so far is that of an earlier training, too."""
-        if self.save_best_only and self.best is None:
-            self.best = self.worst
+        if self.save_best_only:
+            super().on_train_begin(logs)
+            self.best = self.worst if self.best is None else self.best
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Note the epoch, for the name of a file written in it."""
@@ -73,6 +81,8 @@ class ModelCheckpoint(Watching):
             self._save_if_wanted(epoch, logs)
 
     def _save_if_wanted(self, epoch: int, logs: Logs, batch: int | None = None) -> None:
+        if batch is None and "{val_" in self.filepath and self.not_judged(logs):
+            return
         if self.save_best_only:
             value = self.figure(logs)
             assert self.best is not None
@@ -97,7 +107,8 @@ class CSVLogger(Callback):
     """Write each epoch's figures to a file, a row an epoch, as the training goes on.
 
     The columns are the figures of the first epoch, and of a validation, in the order of the
-    alphabet; one that an epoch does not bring is NA. The file is closed between epochs.
+    alphabet; one that an epoch does not bring is NA, and one of several numbers is their list, in
+    one cell. The file is closed between epochs, and its folder made if it is missing.
     ``append=True`` goes on after the rows that are there.
 
     >>> import tempfile
@@ -121,12 +132,13 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs) -> None:
         """Begin the file, or leave what is there."""
         self.columns: list[str] = []
-        with self.filename.open("a" if self.append else "w") as file:
+        make_folder(self.filename.parent)
+        with self._opened("a" if self.append else "w") as file:
             self.with_header = file.tell() == 0
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a row."""
-        with self.filename.open("a", newline="", encoding="utf-8") as file:
+        with self._opened("a") as file:
             writer = csv.writer(file, delimiter=self.separator, lineterminator="\n")
             if not self.columns:
                 self.columns = sorted(logs)
@@ -135,7 +147,16 @@ class CSVLogger(Callback):
                     self.columns += [f"val_{name}" for name in self.columns]
                 if self.with_header:
                     writer.writerow(["epoch", *self.columns])
-            writer.writerow([epoch, *(logs.get(name, "NA") for name in self.columns)])
+            writer.writerow([epoch, *(cell(logs.get(name, "NA")) for name in self.columns)])
+
+    @contextmanager
+    def _opened(self, mode: str) -> Iterator[TextIO]:
+        """The file; raises ``ConfigError`` if it cannot be written."""
+        try:
+            with self.filename.open(mode, newline="", encoding="utf-8") as file:
+                yield file  # type: ignore[misc]
+        except OSError as error:
+            raise ConfigError(f"{self.filename}: cannot be written: {reason(error)}.") from None
 
 
 class BackupAndRestore(Callback):
@@ -144,9 +165,10 @@ class BackupAndRestore(Callback):
     After each epoch (or so many batches, with ``save_freq``) weights, optimizer and generator are
     written to ``backup_dir``; at the beginning of a training that is there, it goes on with the
     epoch after the last whole one. Where epochs are whole passes over the images and backed up at
-    their end, it ends in the bits of a training left alone. The backup is deleted then, unless
-    ``delete_checkpoint`` is False. Raises ``ModelFileError``, and changes nothing, when the backup
-    is of another model or is damaged.
+    their end, it ends in the bits of a training left alone, but for what other callbacks remember
+    (how long EarlyStopping has waited), which begins anew; the history holds only the epochs since.
+    The backup is deleted at the end, unless ``delete_checkpoint`` is False. Raises
+    ``ModelFileError``, and changes nothing, when the backup is of another model or is damaged.
 
     >>> BackupAndRestore("backup").backup_dir
     PosixPath('backup')

@@ -77,6 +77,7 @@ class ReduceLROnPlateau(Watching):
 
     def on_train_begin(self, logs: Logs) -> None:
         """Forget an earlier training; there must be a rate that can be set."""
+        super().on_train_begin(logs)
         learning_rate(self)
         self.best = self.worst
         self.wait = 0

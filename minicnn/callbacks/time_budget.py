@@ -15,8 +15,8 @@ class TimeBudget(Callback):
     """End the training in time: what ``fit(time_budget=...)`` does.
 
     No epoch is begun that, being as long as the longest so far, would not end in time; the first
-    one ends early when time is up. ``budget`` is in seconds, or text such as "90s", "5min" or
-    "1h30min".
+    one ends early when time is up, and so does a validation: the epoch is then recorded without
+    its figures. ``budget`` is in seconds, or text such as "90s", "5min" or "1h30min".
 
     >>> TimeBudget("1h30min").seconds
     5400.0
@@ -30,13 +30,18 @@ class TimeBudget(Callback):
         self.started = time.monotonic()
         self.longest = 0.0
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the budget is spent: ``fit`` then leaves the validation out."""
+        return time.monotonic() - self.started > self.seconds
+
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Start that of the epoch."""
         self.begun = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """Stop when time is up."""
-        if time.monotonic() - self.started > self.seconds:
+        if self.time_is_up:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

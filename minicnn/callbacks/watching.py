@@ -18,7 +18,8 @@ class Watching(Callback):
     """A callback that follows one figure and knows which way is better.
 
     With ``mode="auto"`` the figure's name tells, or else the class of the model's metric of that
-    name. Raises ``ConfigError`` before the first step where neither does.
+    name. Raises ``ConfigError`` before the first step where neither does, and for a figure of a
+    validation that there is not.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
@@ -29,6 +30,14 @@ class Watching(Callback):
         self.monitor = monitor
         self.mode = mode
         self.min_delta = min_delta
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """There must be a validation, if it is one's figure that is followed."""
+        if self.monitor.startswith("val_") and not self.params.get("validation"):
+            raise ConfigError(
+                f"{type(self).__name__}: expected the figure {self.monitor!r} at the end of an "
+                "epoch, got a training without validation. Give fit validation_data."
+            )
 
     @property
     def larger_is_better(self) -> bool:
@@ -64,17 +73,26 @@ class Watching(Callback):
 
         Raises ``ConfigError`` where it should have come.
         """
+        who = type(self).__name__
         if self.monitor in logs:
-            return float(np.asarray(logs[self.monitor]))
-        judged = any(name.startswith("val_") for name in logs)
-        if self.monitor.startswith("val_") and self.params.get("validation") and not judged:
+            value = logs[self.monitor]
+            if np.ndim(value):
+                raise ConfigError(
+                    f"{who}: expected {self.monitor!r} as one figure, got {np.size(value)} of "
+                    "them. Give the metric average='macro', or watch another figure."
+                )
+            return float(value)
+        if self.monitor.startswith("val_") and self.not_judged(logs):
             return None
-        wanting = self.monitor.startswith("val_") and not judged
-        remedy = " Give fit validation_data." if wanting else did_you_mean(self.monitor, logs)
         raise ConfigError(
-            f"{type(self).__name__}: expected the figure {self.monitor!r} at the end of an epoch, "
-            f"got {', '.join(logs)}.{remedy}"
+            f"{who}: expected the figure {self.monitor!r} at the end of an epoch, got "
+            f"{', '.join(logs)}.{did_you_mean(self.monitor, logs)}"
         )
+
+    def not_judged(self, logs: Logs) -> bool:
+        """Whether there is a validation, but none of this epoch."""
+        judged = any(name.startswith("val_") for name in logs)
+        return bool(self.params.get("validation")) and not judged
 
 
 class EarlyStopping(Watching):
@@ -103,6 +121,8 @@ class EarlyStopping(Watching):
         super().__init__(monitor, mode, min_delta)
         self.patience = whole_number("EarlyStopping", "patience", patience, least=0)
         self.verbose = verbose
+        if baseline is not None:
+            number("EarlyStopping", "baseline", baseline)
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = whole_number(
@@ -111,6 +131,7 @@ class EarlyStopping(Watching):
 
     def on_train_begin(self, logs: Logs) -> None:
         """Forget an earlier training."""
+        super().on_train_begin(logs)
         self.wait = 0
         self.best = self.worst
         self.best_epoch = 0
