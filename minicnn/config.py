@@ -73,13 +73,13 @@ class Configurable(metaclass=_Checked):
 
 _OFF = """
     activity_regularizer auto_scale_loss batch_shape batch_size beta_constraint bias_constraint
-    callbacks data_bounds data_format depthwise_constraint ema_overwrite_frequency expand_nested
-    export_path gamma_constraint gradient_accumulation_steps input_dtype jit_compile
-    kernel_constraint label_weights layer_range line_length lora_alpha lora_rank
-    loss_scale_factor loss_weights multi_label name num_labels optional options
-    pointwise_constraint positions print_fn quantization_config ragged renorm renorm_clipping
-    run_eagerly show_trainable sparse steps synchronized tensor thresholds use_ema
-    weighted_metrics weights
+    callbacks data_bounds data_format depthwise_constraint double_checkpoint
+    ema_overwrite_frequency expand_nested export_path gamma_constraint
+    gradient_accumulation_steps input_dtype jit_compile kernel_constraint label_weights
+    layer_range line_length lora_alpha lora_rank loss_scale_factor loss_weights multi_label name
+    num_labels optional options pointwise_constraint positions print_fn quantization_config
+    ragged raise_error renorm renorm_clipping run_eagerly show_trainable sparse steps
+    synchronized tensor thresholds use_ema weighted_metrics weights
 """
 OFF = frozenset(_OFF.split())
 """Arguments of Keras' that minicnn has not, and that say nothing when they are None or False."""

@@ -24,9 +24,7 @@ class Callback:
         """Check the arguments of the constructor, in the name of the class."""
         super().__init_subclass__(**options)
         if "__init__" in vars(cls) and cls.__module__.startswith("minicnn."):
-            constructor = vars(cls)["__init__"]
-            constructor.__name__ = cls.__name__
-            cls.__init__ = checked(constructor)  # type: ignore[method-assign]
+            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
 
     def set_model(self, model: Any) -> None:
         """``fit`` says which model it trains."""
