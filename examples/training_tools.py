@@ -34,9 +34,8 @@ def main():
 
     model = small((64, 64, 3), classes=6, seed=0)
     model.compile(Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    # The loss of a large batch is less of a lottery, and so is the rate that comes of it.
-    found = find_learning_rate(model, x, y, batch_size=128)
-    print(f"The loss falls fastest at a rate of {found.suggestion:.2g}.")
+    found = find_learning_rate(model, x, y)
+    print(f"A rate to begin with: {found.suggestion:.2g}.")
 
     model.optimizer.learning_rate = found.suggestion
     stop = EarlyStopping(patience=6, restore_best_weights=True)

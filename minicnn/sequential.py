@@ -306,7 +306,7 @@ class Sequential:
         * ``steps_per_epoch``: batches in an epoch; the next one goes on where it ended, and the
           images are shuffled anew when all have had their turn.
         * ``time_budget``: seconds, or "90s", "5min", "1h30min": no epoch is begun that would
-          not end in time, going by those before, and the first ends when time is up.
+          not end in time, going by those before, and all ends when time is up.
 
         Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
         first step, and ``DivergenceError`` when the loss or a weight is no longer a number.
