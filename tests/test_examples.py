@@ -97,7 +97,7 @@ def test_training_tools(tmp_path):
     """A rate is found, the callbacks work side by side, and the report ends the script."""
     result = run("training_tools.py", "--images", 40, "--epochs", 3, folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    rate = float(result.stdout.split("a rate of ")[1].split()[0].rstrip("."))
+    rate = float(result.stdout.split("A rate to begin with: ")[1].split()[0].rstrip("."))
     assert 1e-6 <= rate <= 1
     assert "epoch 3: loss" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("accuracy")
