@@ -74,12 +74,13 @@ class Configurable(metaclass=_Checked):
 _OFF = """
     activity_regularizer auto_scale_loss batch_shape batch_size beta_constraint bias_constraint
     callbacks data_bounds data_format depthwise_constraint double_checkpoint
-    ema_overwrite_frequency expand_nested export_path gamma_constraint
-    gradient_accumulation_steps input_dtype jit_compile kernel_constraint label_weights
-    layer_range line_length lora_alpha lora_rank loss_scale_factor loss_weights multi_label name
-    num_labels optional options pointwise_constraint positions print_fn quantization_config
-    ragged raise_error renorm renorm_clipping run_eagerly show_trainable sparse steps
-    synchronized tensor thresholds use_ema weighted_metrics weights
+    ema_overwrite_frequency expand_nested export_path from_sorted_ids gamma_constraint
+    gradient_accumulation_steps input_axes input_dtype jit_compile kernel_constraint
+    label_weights layer_range line_length lora_alpha lora_rank loss_scale_factor loss_weights
+    max_shard_size multi_label num_labels optional options output_axes pointwise_constraint
+    positions print_fn quantization_config ragged raise_error renorm renorm_clipping rms_scaling
+    run_eagerly show_trainable skip_mismatch sparse steps synchronized tensor thresholds use_ema
+    weighted_metrics weights zipped
 """
 OFF = frozenset(_OFF.split())
 """Arguments of Keras' that minicnn has not, and that say nothing when they are None or False."""
@@ -95,8 +96,10 @@ INERT: dict[str, tuple[Any, ...]] = {
     "jit_compile": ("auto",),
     "loss_scale_factor": (1.0,),
     "reduction": ("sum_over_batch_size",),
+    "overwrite": (True,),
     "safe_mode": (True, False, None),
     "steps_per_execution": (1,),
+    "trainable": (True,),
 }
 """Others, and the values at which they change nothing."""
 
@@ -104,6 +107,7 @@ IGNORED = {
     "ema_momentum",
     "moving_mean_initializer",
     "moving_variance_initializer",
+    "name",
     "renorm_momentum",
     "seed",
 }
@@ -117,13 +121,18 @@ def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """What the constructor of ``cls`` takes of a saved config.
 
     Raises ``ConfigError`` for an argument that it does not take and that would change
-    the meaning.
+    the meaning. One of a later Keras that is None or False is thought not to.
 
     >>> accepted(Configurable, {"groups": 1, "seed": 7})
     {}
     """
-    given = {key: value for key, value in config.items() if key not in IN_FILES}
-    return _known(cls.__name__, _arguments(cls), given)
+    known = _arguments(cls)
+    given = {
+        key: value
+        for key, value in config.items()
+        if key in known or not (key in IN_FILES or value is None or value is False)
+    }
+    return _known(cls.__name__, known, given)
 
 
 def _known(

@@ -18,6 +18,7 @@ __all__ = ["load_model", "save_model"]
 __getattr__ = asked("saving")
 
 
+@checked
 def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
     """``model.save(filepath)``, as a function."""
     model.save(filepath)

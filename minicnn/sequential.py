@@ -399,6 +399,7 @@ class Sequential:
         self._require_built()
         put_weights("set_weights", self.stack, weights)
 
+    @checked
     def save(self, filepath: str | os.PathLike[str]) -> None:
         """Write the model as a ``.keras`` file: layers, weights, optimizer and generator.
 
@@ -407,6 +408,7 @@ class Sequential:
         self._require_built()
         model_files.save(self, filepath)
 
+    @checked
     def save_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Write the weights, and the optimizer's state, as a ``.weights.h5`` file of Keras'.
 
@@ -415,6 +417,7 @@ class Sequential:
         self._require_built()
         model_files.save_weights(self, filepath)
 
+    @checked
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
 
@@ -425,6 +428,7 @@ class Sequential:
         self._require_built()
         model_files.load_weights(self, filepath)
 
+    @checked
     def summary(self, batch_size: int | None = None) -> None:
         """Print a table: each layer's output, parameters, multiply-adds and memory an image.
 

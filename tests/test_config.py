@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from minicnn import SGD, BatchNorm, Conv2D, Dense, Layer, Sequential
-from minicnn.config import checked
+from minicnn.config import accepted, checked
 from minicnn.errors import ConfigError
 
 
@@ -55,6 +55,13 @@ def test_a_misspelled_argument_is_refused_when_it_is_off_too():
     ):
         with pytest.raises(ConfigError, match="is not supported"):
             call()
+
+
+def test_a_file_may_have_arguments_of_a_later_keras():
+    """In a saved config what is None or False says nothing; what is on is refused by name."""
+    assert accepted(Dense, {"units": 3, "something_new": None, "another": False}) == {"units": 3}
+    with pytest.raises(ConfigError, match="argument 'something_new' = True is not supported"):
+        accepted(Dense, {"units": 3, "something_new": True})
 
 
 def test_any_layer_takes_trainable():
