@@ -209,7 +209,7 @@ DIFFERENCES = {
     "callbacks.Callback": "any class with the methods it wants will do; there are no `on_predict` ones",
     "activations.gelu": "the exact one, without `approximate`",
     "activations.relu": "without further arguments; they are ReLU's",
-    "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis",
+    "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis; a Sequential inside another becomes its layers",
     "models.load_model": FILES,
     "saving.load_model": FILES,
 }

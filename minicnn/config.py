@@ -113,6 +113,9 @@ IGNORED = {
 }
 """Arguments of Keras' that say nothing, or only matter beside others that are refused."""
 
+RENAMED = {"lr": "learning_rate", "nb_epoch": "epochs", "alpha": "negative_slope"}
+"""Arguments that Keras has renamed since the scripts of old."""
+
 IN_FILES = {"dtype", "trainable"}
 """Arguments in saved configs that are read elsewhere."""
 
@@ -144,7 +147,9 @@ def _known(
         inert = off or key in IGNORED or any(value is x or value == x for x in INERT.get(key, ()))
         if key not in known and not inert:
             takes = ", ".join(known) or "none"
-            remedy = did_you_mean(key, known) or f" Its arguments are: {takes}."
+            now = RENAMED.get(key, key)
+            near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
+            remedy = near or f" Its arguments are: {takes}."
             raise ConfigError(f"{who}: argument {key!r} = {value!r} is not supported.{remedy}")
     return {key: value for key, value in given.items() if key in known}
 

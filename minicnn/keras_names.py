@@ -91,6 +91,8 @@ Sequential: train_on_batch test_on_batch predict_on_batch
 Sequential: weights trainable_weights non_trainable_weights variables trainable_variables
   non_trainable_variables
   -> use get_weights, or params, which training changes in place
+Sequential: predict_classes predict_proba fit_generator evaluate_generator predict_generator
+  -> use fit, evaluate and predict with arrays; classes are predict(x).argmax(axis=1)
 Sequential: pop inputs outputs input output losses
   -> use layers, and a new Sequential of those that are wanted
 Sequential: to_json export quantize

@@ -45,7 +45,7 @@ class Sequential:
     @checked
     def __init__(
         self,
-        layers: Sequence[Layer] | None = None,
+        layers: "Sequence[Layer | Sequential] | None" = None,
         *,
         seed: int | None = None,
         name: str = "sequential",
@@ -114,8 +114,17 @@ class Sequential:
             f"got {name if index is None else index!r}."
         )
 
-    def add(self, layer: Layer) -> None:
-        """Put a layer at the end, name it if it has no name, and build it if that can be."""
+    def add(self, layer: "Layer | Sequential") -> None:
+        """Put a layer at the end, name it if it has no name, and build it if that can be.
+
+        Of a Sequential all layers are put there, one after another.
+        """
+        if isinstance(layer, Sequential):
+            for part in layer.layers if self.stack else layer.stack:
+                if part.name in {other.name for other in self.stack}:
+                    part.name = None
+                self.add(part)
+            return
         if not isinstance(layer, Layer):
             raise ConfigError(f"Sequential: expected a layer, got {layer!r}.")
         check_new("Sequential", [layer], self.stack)
@@ -401,19 +410,13 @@ class Sequential:
 
     @checked
     def save(self, filepath: str | os.PathLike[str]) -> None:
-        """Write the model as a ``.keras`` file: layers, weights, optimizer and generator.
-
-        The file is written whole or not at all.
-        """
+        """Write layers, weights, optimizer and generator as ``.keras``, whole or not at all."""
         self._require_built()
         model_files.save(self, filepath)
 
     @checked
     def save_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Write the weights, and the optimizer's state, as a ``.weights.h5`` file of Keras'.
-
-        The file is written whole or not at all.
-        """
+        """Write weights and optimizer as Keras' ``.weights.h5`` file, whole or not at all."""
         self._require_built()
         model_files.save_weights(self, filepath)
 

@@ -23,6 +23,7 @@ class Own(Layer):
         (lambda: Conv2D(3, 3, data_format="channels_first"), "Conv2D: argument 'data_format'"),
         (lambda: Conv2D(3, 3, dtype="float16"), "argument 'dtype' = 'float16' is not supported"),
         (lambda: Conv2D(3, 3, filtres=4), "Did you mean 'filters'?"),
+        (lambda: SGD(lr=0.1), "Did you mean 'learning_rate'?"),
         (lambda: Conv2D(3), "Conv2D: missing a required argument: 'kernel_size'; expected Conv2D"),
         (lambda: SGD(0.1, 0.9, False, *[0] * 9), "SGD: too many positional arguments"),
         (lambda: SGD(use_ema=True), "SGD: argument 'use_ema' = True is not supported"),

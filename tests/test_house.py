@@ -115,7 +115,7 @@ def test_readme_code_runs(tmp_path, monkeypatch, capsys):
     from minicnn.data.synthetic import fingers
 
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    script, layer, notebook, imports = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    script, imports, layer, notebook = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "datasets").mkdir()
     x, y = fingers(24, seed=0)

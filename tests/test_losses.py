@@ -288,6 +288,12 @@ def test_a_loss_of_ones_own_says_what_it_lacks():
         Lacking()(np.zeros((1, 1)), np.zeros((1, 1)))
 
 
+def test_a_forgotten_flatten_is_named():
+    """Predictions that are images and labels that are one number each want Flatten."""
+    with pytest.raises(DataError, match=r"Put Flatten\(\) or GlobalAvgPool\(\) before the last"):
+        losses.SparseCategoricalCrossentropy().targets(np.array([0, 1]), (5, 5, 3))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint64", "int8", "bool"])
 def test_labels_of_any_dtype_give_the_same_gradient(dtype):
     """One-hot labels in small unsigned numbers do not wrap around on the way back."""

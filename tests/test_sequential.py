@@ -24,6 +24,7 @@ from minicnn import (
     GlobalAvgPool,
     Input,
     MaxPool,
+    RandomFlip,
     ReLU,
     Rescaling,
     Sequential,
@@ -701,6 +702,24 @@ def test_layers_of_another_model_bring_its_input():
     assert repr(model.stack[0]) == "Input((4,), name='input_layer')"
     assert model.output_shape == (5,)
     assert np.array_equal(model.get_weights()[0], base.get_weights()[0])
+
+
+def test_a_model_within_a_model_is_its_layers():
+    """``Sequential([augmentation, ...])`` has the layers of both, under names of their own."""
+    augmentation = Sequential([RandomFlip("horizontal"), Rescaling(1 / 255)])
+    tail = Sequential([Dense(4), Dense(3)])
+    model = Sequential([Input((4, 4, 1)), augmentation, Flatten(), Dense(4), tail], seed=0)
+    assert [layer.name for layer in model.layers] == [
+        "random_flip", "rescaling", "flatten", "dense", "dense_1", "dense_2",
+    ]  # fmt: skip
+    base = Sequential([Input((4,)), Dense(3)], seed=0)
+    assert Sequential([base, Dense(2)], seed=1).input_shape == (4,)
+
+
+def test_calling_a_layer_says_what_to_do():
+    """The functional way of Keras gets one line, not a TypeError."""
+    with pytest.raises(ConfigError, match=r"Dense: a layer is not called\. Put it into Sequential"):
+        Dense(3)(Input((4,)))
 
 
 def test_a_compile_that_fails_changes_nothing():

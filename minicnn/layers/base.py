@@ -165,6 +165,13 @@ class Layer(Configurable):
         """The kernels that this layer computes with."""
         return KERNELS[self.kernel_set]
 
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Say what to do instead of calling a layer, as Keras' functional models do."""
+        raise ConfigError(
+            f"{self.who}: a layer is not called. Put it into Sequential([...]), with Residual for "
+            "skip connections; forward(x) gives its output and its cache."
+        )
+
     def unbuild(self) -> None:
         """Forget the arrays, as after a build that failed half-way."""
         self.input_shape, self.params, self.state = None, {}, {}

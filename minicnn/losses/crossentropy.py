@@ -142,6 +142,8 @@ class SparseCategoricalCrossentropy(Loss):
             remedy = ""
             if y_true.shape == (*shape, output_shape[-1]):
                 remedy = " Labels that are one-hot go with 'categorical_crossentropy'."
+            elif len(output_shape) > 1 and y_true.ndim == 1:
+                remedy = " Put Flatten() or GlobalAvgPool() before the last Dense."
             raise DataError(
                 f"{type(self).__name__}: expected labels that are class numbers, of shape "
                 f"{show(output_shape[:-1])}, got {y_true.shape}.{remedy}"
