@@ -95,8 +95,10 @@ INERT: dict[str, tuple[Any, ...]] = {
     "groups": (1,),
     "jit_compile": ("auto",),
     "loss_scale_factor": (1.0,),
-    "reduction": ("sum_over_batch_size",),
+    "moving_mean_initializer": ("zeros",),
+    "moving_variance_initializer": ("ones",),
     "overwrite": (True,),
+    "reduction": ("sum_over_batch_size",),
     "safe_mode": (True, False, None),
     "steps_per_execution": (1,),
     "trainable": (True,),
@@ -105,8 +107,6 @@ INERT: dict[str, tuple[Any, ...]] = {
 
 IGNORED = {
     "ema_momentum",
-    "moving_mean_initializer",
-    "moving_variance_initializer",
     "name",
     "renorm_momentum",
     "seed",
@@ -116,8 +116,8 @@ IGNORED = {
 RENAMED = {"lr": "learning_rate", "nb_epoch": "epochs", "alpha": "negative_slope"}
 """Arguments that Keras has renamed since the scripts of old."""
 
-IN_FILES = {"dtype", "trainable"}
-"""Arguments in saved configs that are read elsewhere."""
+IN_FILES = {"dtype", "moving_mean_initializer", "moving_variance_initializer", "trainable"}
+"""Arguments in saved configs that are read elsewhere, or whose arrays the file holds."""
 
 
 def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:

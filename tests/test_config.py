@@ -49,6 +49,7 @@ def test_a_misspelled_argument_is_refused_when_it_is_off_too():
     """Only arguments that Keras has are taken at None or False; a typo would be silent."""
     for call in (
         lambda: Dense(3, bias=False),
+        lambda: BatchNorm(moving_mean_initializer="ones"),
         lambda: Conv2D(3, 3, usebias=False),
         lambda: Dense(3, wieghts=None),
         lambda: Sequential([Dense(3)], sed=None),
