@@ -1,0 +1,26 @@
+"""Keras' own files of models, written and read without Keras.
+
+    .keras               a zip of three members:
+      metadata.json        {"keras_version", "date_saved"}, and in "minicnn" what Keras has not
+      config.json          the layers with their arguments, and how the model was compiled
+      model.weights.h5     the arrays
+    .weights.h5          the arrays alone
+
+A model is described first and its arrays are read afterwards, so that what the description makes
+of their shapes can be compared with the file before anything is allocated.
+"""
+
+from minicnn.files.keras.archive import read_model, read_weights, save, save_weights
+from minicnn.files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
+from minicnn.files.keras.weights import read_arrays
+
+__all__ = [
+    "OtherOptimizerError",
+    "SavedLayer",
+    "SavedModel",
+    "read_arrays",
+    "read_model",
+    "read_weights",
+    "save",
+    "save_weights",
+]
