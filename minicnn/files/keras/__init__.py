@@ -5,19 +5,33 @@
       config.json          the layers with their arguments, and how the model was compiled
       model.weights.h5     the arrays
     .weights.h5          the arrays alone
+    .h5                  all of it, in the form of tf.keras
 
-A model is described first and its arrays are read afterwards, so that what the description makes
-of their shapes can be compared with the file before anything is allocated.
+A model with Residual is a functional model there, any other a Sequential. A model is described
+first and its arrays are read afterwards, so that what the description makes of their shapes can be
+compared with the file before anything is allocated.
 """
 
-from minicnn.files.keras.archive import read_model, read_weights, save, save_weights
-from minicnn.files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
+from minicnn.files.keras.archive import (
+    is_legacy_name,
+    read_model,
+    read_weights,
+    save,
+    save_weights,
+)
+from minicnn.files.keras.compiled import compile_arguments
+from minicnn.files.keras.config import placed
+from minicnn.files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel, leaves
 from minicnn.files.keras.weights import read_arrays
 
 __all__ = [
     "OtherOptimizerError",
     "SavedLayer",
     "SavedModel",
+    "compile_arguments",
+    "is_legacy_name",
+    "leaves",
+    "placed",
     "read_arrays",
     "read_model",
     "read_weights",

@@ -1,6 +1,7 @@
-"""Where the arrays of a model lie in Keras' HDF5 files.
+"""Where the arrays of a model lie in the HDF5 files of Keras 3.
 
     layers/<class in snake case>[_n]/vars/0, 1, ...
+    layers/sequential/layers/...                     of a model within the model
     optimizer/vars/0 (iteration), 1 (learning rate), 2, ...
 
 The number n counts the layers of a class, whatever the layers are called.
@@ -8,18 +9,20 @@ The number n counts the layers of a class, whatever the layers are called.
 
 import io
 import os
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from minicnn.config import snake_case
 from minicnn.errors import ModelFileError
-from minicnn.files import hdf5
-from minicnn.files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
+from minicnn.files.keras import legacy
+from minicnn.files.keras.config import placed
+from minicnn.files.keras.contents import Contents, opened_bytes
+from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
 from minicnn.shapes import Array, Shape
+
+OF_OLD = "_layer_checkpoint_dependencies"
+"""What the group of the layers is called in the first files of this kind, of tf.keras 2.12."""
 
 
 def weights_file(model: SavedModel) -> bytes:
@@ -28,34 +31,22 @@ def weights_file(model: SavedModel) -> bytes:
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        for layer, group in zip(model.layers, _group_names(model.layers), strict=True):
-            if group is not None:
-                _write_vars(file, f"layers/{group}", layer.weights, layer.config.get("name"))
+        for node in placed(model):
+            layer = node.layers[0]
+            arrays = () if node.adds else layer.weights.values()
+            if not layer.is_input:
+                _write(file, layer.group, arrays).attrs["name"] = node.name
         file.create_group("vars")
         if model.compiled is not None:
-            _write_vars(file, "optimizer", model.optimizer, None)
+            _write(file, "optimizer", model.optimizer)
     return buffer.getvalue()
 
 
-def _write_vars(file: Any, group: str, arrays: Sequence[Array], name: str | None) -> None:
+def _write(file: Any, group: str, arrays: Iterable[Array]) -> Any:
     variables = file.create_group(f"{group}/vars")
-    if name is not None:
-        variables.attrs["name"] = name
     for i, array in enumerate(arrays):
         variables.create_dataset(str(i), data=array)
-
-
-def _group_names(layers: Sequence[SavedLayer]) -> list[str | None]:
-    seen: Counter[str] = Counter()
-    names: list[str | None] = []
-    for layer in layers:
-        if layer.class_name == "InputLayer":
-            names.append(None)
-            continue
-        base = snake_case(layer.class_name)
-        names.append(f"{base}_{seen[base]}" if seen[base] else base)
-        seen[base] += 1
-    return names
+    return variables
 
 
 def read_arrays(
@@ -65,45 +56,60 @@ def read_arrays(
     shapes: Sequence[Sequence[Shape]],
     optimizer_shapes: Sequence[Shape] | None,
 ) -> None:
-    """Fill in the arrays of ``model``, which must have exactly these shapes, layer by layer.
+    """Fill in the arrays of ``model``, which must have exactly these shapes.
 
-    Raises ``ModelFileError`` with one line if they have not.
+    ``shapes`` are those of the layers in ``model.order``. Raises ``ModelFileError`` with one line
+    if they have not.
     """
-    path = Path(path)
-    with hdf5.opened_bytes(data, str(path), ModelFileError) as file:
-        groups = _group_names(model.layers)
-        for layer, group, expected in zip(model.layers, groups, shapes, strict=True):
-            if group is not None:
-                layer.weights = _read_vars(path, file, f"layers/{group}", expected)
-        _refuse_more(path, file, groups)
-        if optimizer_shapes is not None and "optimizer" in file:
+    who = str(path)
+    with opened_bytes(data, who, ModelFileError) as file:
+        if legacy.is_legacy(file):
+            legacy.read_arrays(who, file, model, shapes, optimizer_shapes)
+            return
+        for layer, expected in zip(model.order, shapes, strict=True):
+            layer.weights = _read(who, file, layer.group, expected)
+        _refuse_more(who, file, model)
+        if optimizer_shapes is not None and "optimizer/vars" in file.groups:
             try:
-                model.optimizer = _read_vars(path, file, "optimizer", optimizer_shapes)
+                state = _read(who, file, "optimizer", optimizer_shapes)
             except ModelFileError as error:
                 raise OtherOptimizerError(str(error)) from None
+            model.optimizer = list(state.values())
 
 
-def _refuse_more(path: Path, file: Any, groups: Sequence[str | None]) -> None:
+def _read(who: str, file: Contents, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
+    if OF_OLD in file.groups:
+        group = group.replace("layers", OF_OLD)
+    inside = file.inside(f"{group}/vars")
+    if len(inside) != len(shapes):
+        raise ModelFileError(
+            f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}."
+        )
+    return {str(i): _array(who, file, f"{group}/vars/{i}", shape) for i, shape in enumerate(shapes)}
+
+
+def _array(who: str, file: Contents, name: str, shape: Shape) -> Array:
+    array = np.asarray(file.read(name, shape))
+    if array.dtype == "i1":
+        raise ModelFileError(
+            f"{who}: dataset {name!r}: expected floating-point numbers, got int8, as quantized "
+            "layers have it. Save the model from Keras before it is quantized."
+        )
+    if file.datasets[name].attributes.get("dtype") == "bfloat16" and array.dtype == "V2":
+        # The upper half of a float32's bits.
+        return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
+    return array
+
+
+def _refuse_more(who: str, file: Contents, model: SavedModel) -> None:
     """Raise ``ModelFileError`` if the file has arrays of layers that the model has not."""
-    layers = file.get("layers")
-    for name in layers if hasattr(layers, "keys") else ():
-        arrays = file.get(f"layers/{name}/vars")
-        if name not in groups and hasattr(arrays, "keys") and len(arrays):
+    known = {layer.group for layer in model.order}
+    for name in file.datasets:
+        group, _, number = name.replace(OF_OLD, "layers").rpartition("/vars/")
+        # What Dropout and its like draw from in Keras; minicnn has one generator for all.
+        harmless = group in known or group.endswith("seed_generator")
+        if number and group.startswith("layers/") and not harmless:
             raise ModelFileError(
-                f"{path}: expected the arrays of {sum(g is not None for g in groups)} layers, got "
-                f"those of a layer {name!r} as well."
+                f"{who}: expected the arrays of {len(known)} layers, got those of a layer "
+                f"{group.removeprefix('layers/')!r} as well."
             )
-
-
-def _read_vars(path: Path, file: Any, group: str, shapes: Sequence[Shape]) -> list[Array]:
-    variables = file.get(f"{group}/vars")
-    if not shapes and variables is None:
-        return []
-    if not hasattr(variables, "keys") or len(variables) != len(shapes):
-        count = len(variables) if hasattr(variables, "keys") else "none"
-        raise ModelFileError(f"{path}: expected {len(shapes)} arrays in {group}, got {count}.")
-    arrays = []
-    for i, shape in enumerate(shapes):
-        array = hdf5.read(f"{path}: {group}", variables, str(i), ModelFileError, shape)
-        arrays.append(np.asarray(array))
-    return arrays
