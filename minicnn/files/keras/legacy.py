@@ -14,11 +14,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from minicnn.errors import ModelFileError
+from minicnn.files.hdf5 import File, opened_bytes
 from minicnn.files.keras.config import model_config, placed
-from minicnn.files.keras.contents import Contents, opened_bytes
 from minicnn.files.keras.reading import json_object, read_config
 from minicnn.files.keras.saved import KERAS_VERSION, OtherOptimizerError, SavedLayer, SavedModel
 from minicnn.shapes import Array, Shape
@@ -90,7 +88,7 @@ def _without_module(value: Any) -> Any:
 # Reading ---------------------------------------------------------------------------------
 
 
-def is_legacy(file: Contents) -> bool:
+def is_legacy(file: File) -> bool:
     """Whether an HDF5 file is one of old, with a description of the layers or without."""
     return "model_weights" in file.groups or any("layer_names" in key for key in file.groups[""])
 
@@ -114,7 +112,7 @@ def read_legacy(who: str, data: bytes) -> SavedModel:
 
 def read_arrays(
     who: str,
-    file: Contents,
+    file: File,
     model: SavedModel,
     shapes: Sequence[Sequence[Shape]],
     optimizer_shapes: Sequence[Shape] | None,
@@ -144,7 +142,7 @@ def read_arrays(
                     f"{who}: expected {len(expected)} arrays in {group}, got {len(own)}."
                 )
             layer.weights = {
-                name: np.asarray(file.read(f"{group}/{name}", shape))
+                name: file.read(f"{group}/{name}", shape)
                 for name, shape in zip(own, expected, strict=True)
             }
     if optimizer_shapes is not None and "optimizer_weights" in file.groups:
@@ -154,7 +152,7 @@ def read_arrays(
             raise OtherOptimizerError(str(error)) from None
 
 
-def _optimizer(who: str, file: Contents, shapes: Sequence[Shape]) -> list[Array]:
+def _optimizer(who: str, file: File, shapes: Sequence[Shape]) -> list[Array]:
     """What the optimizer remembers; tf.keras may leave out the rate, which then is not there."""
     names = _names(file, "optimizer_weights", "weight_names")
     if len(names) == len(shapes) - 1 and not any(RATE in name for name in names):
@@ -170,12 +168,12 @@ def _optimizer(who: str, file: Contents, shapes: Sequence[Shape]) -> list[Array]
         pairs = iter([name for pair in zip(m, v, strict=True) for name in pair])
         names = [next(pairs) if name in {*m, *v} else name for name in names]
     return [
-        np.asarray(file.read(f"optimizer_weights/{name}", shape))
+        file.read(f"optimizer_weights/{name}", shape)
         for name, shape in zip(names, shapes, strict=True)
     ]
 
 
-def _names(file: Contents, group: str, attribute: str) -> list[str]:
+def _names(file: File, group: str, attribute: str) -> list[str]:
     """The names in an attribute, or in those of it that are numbered where they are many."""
     attributes = file.groups.get(group, {})
     parts = [attributes[attribute]] if attribute in attributes else []

@@ -12,12 +12,10 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from minicnn.errors import ModelFileError
+from minicnn.files.hdf5 import File, opened_bytes
 from minicnn.files.keras import legacy
 from minicnn.files.keras.config import placed
-from minicnn.files.keras.contents import Contents, opened_bytes
 from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
 from minicnn.shapes import Array, Shape
 
@@ -77,7 +75,7 @@ def read_arrays(
             model.optimizer = list(state.values())
 
 
-def _read(who: str, file: Contents, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
+def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
     if OF_OLD in file.groups:
         group = group.replace("layers", OF_OLD)
     inside = file.inside(f"{group}/vars")
@@ -88,20 +86,17 @@ def _read(who: str, file: Contents, group: str, shapes: Sequence[Shape]) -> dict
     return {str(i): _array(who, file, f"{group}/vars/{i}", shape) for i, shape in enumerate(shapes)}
 
 
-def _array(who: str, file: Contents, name: str, shape: Shape) -> Array:
-    array = np.asarray(file.read(name, shape))
+def _array(who: str, file: File, name: str, shape: Shape) -> Array:
+    array = file.read(name, shape)
     if array.dtype == "i1":
         raise ModelFileError(
             f"{who}: dataset {name!r}: expected floating-point numbers, got int8, as quantized "
             "layers have it. Save the model from Keras before it is quantized."
         )
-    if file.datasets[name].attributes.get("dtype") == "bfloat16" and array.dtype == "V2":
-        # The upper half of a float32's bits.
-        return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
     return array
 
 
-def _refuse_more(who: str, file: Contents, model: SavedModel) -> None:
+def _refuse_more(who: str, file: File, model: SavedModel) -> None:
     """Raise ``ModelFileError`` if the file has arrays of layers that the model has not."""
     known = {layer.group for layer in model.order}
     for name in file.datasets:
