@@ -234,7 +234,9 @@ def _attributes(thing: Any, room: list[int]) -> dict[str, Any]:
         strings = h5py.check_string_dtype(kept.dtype)
         if kept.shape is None or not (strings or kept.dtype.kind in "biuf"):
             continue
-        room[0] -= 64 + int(kept.get_storage_size()) + 16 * len(name)
+        # HDF5 takes the size 0 of a list of no names for an error.
+        stored = 0 if 0 in kept.shape else int(kept.get_storage_size())
+        room[0] -= 64 + stored + 16 * len(name)
         if room[0] < 0:
             raise RefusedError(f"expected attributes of at most {ATTRIBUTES:,} bytes, got more")
         value = _plain(thing.attrs[name])

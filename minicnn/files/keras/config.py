@@ -6,6 +6,7 @@ from typing import Any
 
 from minicnn.config import snake_case
 from minicnn.files.keras.graph import Node, unfolded
+from minicnn.files.keras.releases import for_all
 from minicnn.files.keras.saved import SavedModel
 from minicnn.shapes import Shape
 
@@ -46,14 +47,14 @@ def model_config(model: SavedModel, legacy: bool = False) -> dict[str, Any]:
         if legacy:
             for key in ("module", "registered_name", "build_config"):
                 del described[key]
-        layers.append(described)
+        layers.append(for_all(described))
     config: dict[str, Any] = {"name": model.name, "trainable": True, "layers": layers}
     first = model.layers[0].config["batch_shape"]
     if functional:
         config["input_layers"] = [nodes[0].name, 0, 0]
         config["output_layers"] = [nodes[-1].name, 0, 0]
     else:
-        config |= {"dtype": _dtype_policy(model.dtype), "build_input_shape": first}
+        config |= {"dtype": model.dtype, "build_input_shape": first}
     class_name = "Functional" if functional else "Sequential"
     if legacy:
         return {"class_name": class_name, "config": config}
@@ -63,7 +64,7 @@ def model_config(model: SavedModel, legacy: bool = False) -> dict[str, Any]:
         "config": config,
         "registered_name": "Functional" if functional else None,
         "build_config": {"input_shape": None if functional else first},
-        "compile_config": model.compiled,
+        "compile_config": for_all(model.compiled),
     }
 
 
@@ -80,8 +81,7 @@ def _described(node: Node, dtype: str, shapes: Mapping[str, Shape]) -> dict[str,
     return {
         "module": None if custom else "keras.layers",
         "class_name": class_name,
-        "config": config
-        | {"name": node.name, "dtype": dtype if is_input else _dtype_policy(dtype)},
+        "config": config | {"name": node.name, "dtype": dtype},
         "registered_name": class_name if custom else None,
         "build_config": build,
     }
@@ -91,15 +91,6 @@ def _tensor(name: str, shape: Shape, dtype: str) -> dict[str, Any]:
     """The output of a layer, as another one takes it."""
     config = {"shape": [None, *shape], "dtype": dtype, "keras_history": [name, 0, 0]}
     return {"class_name": "__keras_tensor__", "config": config}
-
-
-def _dtype_policy(dtype: str) -> dict[str, Any]:
-    return {
-        "module": "keras",
-        "class_name": "DTypePolicy",
-        "config": {"name": dtype},
-        "registered_name": None,
-    }
 
 
 def counted(seen: Counter[str], class_name: str) -> str:

@@ -12,19 +12,20 @@ model_weights alone.
 import io
 import json
 from collections.abc import Sequence
+from itertools import count, takewhile
 from typing import Any
 
 from minicnn.errors import ModelFileError
 from minicnn.files.hdf5 import File, opened_bytes
 from minicnn.files.keras.config import model_config, placed
 from minicnn.files.keras.reading import json_object, read_config
+from minicnn.files.keras.releases import for_all
 from minicnn.files.keras.saved import KERAS_VERSION, OtherOptimizerError, SavedLayer, SavedModel
+from minicnn.files.keras.state import RATE, read_state
 from minicnn.shapes import Array, Shape
 
 NAMES_LIMIT = 1000
 """How many names are put in one attribute: HDF5 holds 64 kB there."""
-
-RATE = "learning_rate"
 
 
 # Writing ---------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ def legacy_file(model: SavedModel) -> bytes:
         file.attrs["model_config"] = json.dumps(model_config(model, legacy=True))
         file.attrs["minicnn"] = json.dumps(model.extra)
         if model.compiled is not None:
-            training = {key: _without_module(x) for key, x in model.compiled.items()}
+            training = {key: _without_module(for_all(x)) for key, x in model.compiled.items()}
             training["optimizer_config"] = training.pop("optimizer")
             file.attrs["training_config"] = json.dumps(training)
         weights = file.create_group("model_weights")
@@ -147,38 +148,17 @@ def read_arrays(
             }
     if optimizer_shapes is not None and "optimizer_weights" in file.groups:
         try:
-            model.optimizer = _optimizer(who, file, optimizer_shapes)
+            group = "optimizer_weights"
+            names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
+            model.optimizer = read_state(who, file, names, optimizer_shapes)
         except ModelFileError as error:
             raise OtherOptimizerError(str(error)) from None
-
-
-def _optimizer(who: str, file: File, shapes: Sequence[Shape]) -> list[Array]:
-    """What the optimizer remembers; tf.keras may leave out the rate, which then is not there."""
-    names = _names(file, "optimizer_weights", "weight_names")
-    if len(names) == len(shapes) - 1 and not any(RATE in name for name in names):
-        shapes = [shapes[0], *shapes[2:]]
-    if len(names) != len(shapes):
-        raise ModelFileError(
-            f"{who}: expected {len(shapes)} arrays of the optimizer, got {len(names)}."
-        )
-    kinds = [name.removesuffix(":0").rpartition("/")[2] for name in names]
-    m, v = ([n for n, kind in zip(names, kinds, strict=True) if kind == k] for k in ("m", "v"))
-    if m and [*m, *v] == [n for n in names if n in {*m, *v}] and len(m) == len(v):
-        # The optimizers before tf.keras 2.11 list all m and then all v; Keras 3 has them in pairs.
-        pairs = iter([name for pair in zip(m, v, strict=True) for name in pair])
-        names = [next(pairs) if name in {*m, *v} else name for name in names]
-    return [
-        file.read(f"optimizer_weights/{name}", shape)
-        for name, shape in zip(names, shapes, strict=True)
-    ]
 
 
 def _names(file: File, group: str, attribute: str) -> list[str]:
     """The names in an attribute, or in those of it that are numbered where they are many."""
     attributes = file.groups.get(group, {})
-    parts = [attributes[attribute]] if attribute in attributes else []
-    while not parts or f"{attribute}{len(parts)}" in attributes:
-        if f"{attribute}{len(parts)}" not in attributes:
-            return []
-        parts.append(attributes[f"{attribute}{len(parts)}"])
-    return [str(name) for part in parts for name in part]
+    if attribute in attributes:
+        return [str(name) for name in attributes[attribute]]
+    numbered = takewhile(attributes.__contains__, (f"{attribute}{i}" for i in count()))
+    return [str(name) for part in numbered for name in attributes[part]]

@@ -9,6 +9,7 @@ from typing import Any
 from minicnn.errors import ModelFileError
 from minicnn.files.keras.config import counted
 from minicnn.files.keras.graph import NESTING, Node, folded
+from minicnn.files.keras.releases import modern
 from minicnn.files.keras.saved import SavedLayer, SavedModel
 
 FUNCTIONAL = ("Functional", "Model")
@@ -19,7 +20,7 @@ MODELS = ("Sequential", *FUNCTIONAL)
 LAYERS_LIMIT = 2000
 """The largest number of layers of a model that is read."""
 
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 """What comes of a description that is not as Keras writes them."""
 
 JSON_LIMIT = 16 << 20
@@ -126,7 +127,8 @@ class _Reader:
         group += f"layers/{counted(seen, class_name)}" if counts else ""
         if class_name in MODELS:
             return Node(name, inputs, self.row(layer, f"{group}/", owner or name, depth + 1))
-        config = _modern(class_name, layer["config"]) | {"name": name}
+        described = modern({"class_name": class_name, "config": layer["config"]})
+        class_name, config = described["class_name"], described["config"] | {"name": name}
         if adds:
             kept = {key: x for key, x in config.items() if key in ("name", "trainable")}
             return Node(name, inputs, [SavedLayer("Residual", kept)], adds=True)
@@ -197,25 +199,4 @@ def _input_shape(inner: Mapping[str, Any]) -> Any:
     """The batch_shape of a Sequential that has no InputLayer; None if the file does not say."""
     first = inner["layers"][0]["config"]
     shape = first.get("batch_input_shape") or first.get("batch_shape")
-    return _plain(shape or inner.get("build_input_shape"))
-
-
-def _modern(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A layer's arguments under the names that they have in Keras 3."""
-    config = {key: _plain(value) for key, value in config.items()}
-    shape = config.pop("batch_input_shape", None)
-    if class_name == "InputLayer" and shape is not None:
-        config["batch_shape"] = shape
-    if class_name == "LeakyReLU" and "alpha" in config:
-        config["negative_slope"] = config.pop("alpha")
-    axis = config.get("axis")
-    if isinstance(axis, list) and len(axis) == 1:
-        config["axis"] = axis[0]
-    return config
-
-
-def _plain(value: Any) -> Any:
-    """A tuple or a shape that tf.keras described, as a list."""
-    if isinstance(value, Mapping) and value.get("class_name") in ("__tuple__", "TensorShape"):
-        return value["items"]
-    return value
+    return modern(shape or inner.get("build_input_shape"))

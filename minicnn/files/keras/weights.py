@@ -17,6 +17,7 @@ from minicnn.files.hdf5 import File, opened_bytes
 from minicnn.files.keras import legacy
 from minicnn.files.keras.config import placed
 from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
+from minicnn.files.keras.state import read_state
 from minicnn.shapes import Array, Shape
 
 OF_OLD = "_layer_checkpoint_dependencies"
@@ -69,10 +70,11 @@ def read_arrays(
         _refuse_more(who, file, model)
         if optimizer_shapes is not None and "optimizer/vars" in file.groups:
             try:
-                state = _read(who, file, "optimizer", optimizer_shapes)
+                count = len(file.inside("optimizer/vars"))
+                names = [f"optimizer/vars/{i}" for i in range(count)]
+                model.optimizer = read_state(who, file, names, optimizer_shapes)
             except ModelFileError as error:
                 raise OtherOptimizerError(str(error)) from None
-            model.optimizer = list(state.values())
 
 
 def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
