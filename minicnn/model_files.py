@@ -4,6 +4,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from minicnn.config import number, save_config
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
-from minicnn.files.keras import SavedModel
+from minicnn.files.keras import SavedModel, Source
 from minicnn.layers import Layer
 from minicnn.layers.saving import parts, saved_layer
 from minicnn.losses import Loss
@@ -60,7 +61,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
         raise ConfigError(
             f"load_weights: expected a path that ends in .weights.h5 or .h5, got {str(path)!r}."
         )
-    data = keras.read_weights(path)
+    data = Path(path)
     try:
         _load(model, path, _saved(model), data)
     except ModelFileError:
@@ -73,7 +74,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def _load(model: Model, path: str | os.PathLike[str], saved: SavedModel, data: bytes) -> None:
+def _load(model: Model, path: str | os.PathLike[str], saved: SavedModel, data: Source) -> None:
     saved.optimizer = []
     try:
         restore(model, path, saved, data)
@@ -86,7 +87,7 @@ def restore(
     model: Model,
     path: str | os.PathLike[str],
     saved: SavedModel,
-    data: bytes,
+    data: Source,
     with_optimizer: bool = True,
 ) -> None:
     """Take over the arrays that ``data`` holds for a model of these layers, and its optimizer's."""

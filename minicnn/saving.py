@@ -8,7 +8,7 @@ from typing import Any
 from minicnn.config import checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
-from minicnn.files.keras import SavedModel
+from minicnn.files.keras import SavedModel, Source
 from minicnn.keras_names import asked
 from minicnn.layers import LAYERS
 from minicnn.layers.saving import restored_layer, revived
@@ -89,7 +89,7 @@ def _compile_as_saved(
 
 
 def _restore(
-    model: Sequential, path: str | os.PathLike[str], saved: SavedModel, data: bytes
+    model: Sequential, path: str | os.PathLike[str], saved: SavedModel, data: Source
 ) -> None:
     try:
         restore(model, path, saved, data)

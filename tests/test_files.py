@@ -225,7 +225,7 @@ def layer_config(index, **changes):
 
 DAMAGE = {
     "missing": (lambda p: p.unlink(), "cannot be read: no such file"),
-    "a folder": (lambda p: (p.unlink(), p.mkdir()), "cannot be read"),
+    "a folder": (lambda p: (p.unlink(), p.mkdir()), "expected a file, got a folder"),
     "empty": (lambda p: p.write_bytes(b""), "expected a .keras file"),
     "another kind": (lambda p: p.write_bytes(b"hello" * 99), "expected a .keras file"),
     "cut short": (lambda p: os.truncate(p, p.stat().st_size // 2), "expected a .keras file"),

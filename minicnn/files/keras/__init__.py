@@ -15,26 +15,25 @@ compared with the file before anything is allocated.
 from minicnn.files.keras.archive import (
     is_legacy_name,
     read_model,
-    read_weights,
     save,
     save_weights,
 )
 from minicnn.files.keras.compiled import compile_arguments
 from minicnn.files.keras.config import placed
 from minicnn.files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel, leaves
-from minicnn.files.keras.weights import read_arrays
+from minicnn.files.keras.weights import Source, read_arrays
 
 __all__ = [
     "OtherOptimizerError",
     "SavedLayer",
     "SavedModel",
+    "Source",
     "compile_arguments",
     "is_legacy_name",
     "leaves",
     "placed",
     "read_arrays",
     "read_model",
-    "read_weights",
     "save",
     "save_weights",
 ]

@@ -4,20 +4,17 @@ import errno
 import json
 import os
 import zipfile
-import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 from minicnn.errors import ModelFileError
-from minicnn.files.atomic import reason, replacing
+from minicnn.files.archive import opened
+from minicnn.files.atomic import replacing
 from minicnn.files.keras.config import model_config
 from minicnn.files.keras.legacy import legacy_file, read_legacy
-from minicnn.files.keras.reading import JSON_LIMIT, json_object, read_config
+from minicnn.files.keras.reading import read_config
 from minicnn.files.keras.saved import KERAS_VERSION, SavedModel
-from minicnn.files.keras.weights import weights_file
-
-BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What zipfile raises on bytes that make no sense."""
+from minicnn.files.keras.weights import Source, weights_file
 
 BLOCK = 1 << 20
 NOT_AS_WRITTEN = "What was read back is not what was written"
@@ -68,48 +65,17 @@ def is_legacy_name(path: str | os.PathLike[str]) -> bool:
     return str(path).endswith((".h5", ".hdf5"))
 
 
-def read_weights(path: str | os.PathLike[str]) -> bytes:
-    """The content of an HDF5 file, for ``read_arrays``."""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {reason(error)}.") from None
-
-
-def read_model(path: str | os.PathLike[str]) -> tuple[SavedModel, bytes]:
+def read_model(path: str | os.PathLike[str]) -> tuple[SavedModel, Source]:
     """The model at ``path`` without its arrays, and the file of arrays for ``read_arrays``.
 
     Raises ``ModelFileError`` with one line when the file is not a model.
     """
-    path, who = Path(path), str(path)
+    path = Path(path)
     if is_legacy_name(path):
-        data = read_weights(path)
-        return read_legacy(who, data), data
-    try:
-        with zipfile.ZipFile(path) as archive:
-            about, config = (
-                json_object(who, name, _member(path, archive, name, JSON_LIMIT))
-                for name in ("metadata.json", "config.json")
-            )
-            model = read_config(who, config)
-            # Arrays hardly shrink: a member far larger than its file is a trap.
-            data = _member(path, archive, "model.weights.h5", 16 * path.stat().st_size)
-    except ModelFileError:
-        raise
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {reason(error)}.") from None
-    except BAD_ZIP:
-        raise ModelFileError(f"{path}: expected a .keras file, got another kind.") from None
+        return read_legacy(path), path
+    with opened(path, ".keras", ModelFileError) as archive:
+        about, config = archive.json("metadata.json"), archive.json("config.json")
+        model = read_config(str(path), config)
+        data = archive.read("model.weights.h5")
     model.extra = about.get("minicnn")
     return model, data
-
-
-def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise ModelFileError(f"{path}: expected a .keras file, got one without {name}.") from None
-    if info.file_size > limit:
-        raise ModelFileError(f"{path}: {name} claims {info.file_size:,} bytes, which is too many.")
-    with archive.open(info) as member:
-        return member.read(limit)

@@ -13,12 +13,14 @@ import io
 import json
 from collections.abc import Sequence
 from itertools import count, takewhile
+from pathlib import Path
 from typing import Any
 
 from minicnn.errors import ModelFileError
-from minicnn.files.hdf5 import File, opened_bytes
+from minicnn.files.archive import json_object
+from minicnn.files.hdf5 import File, opened
 from minicnn.files.keras.config import model_config, placed
-from minicnn.files.keras.reading import json_object, read_config
+from minicnn.files.keras.reading import read_config
 from minicnn.files.keras.releases import for_all
 from minicnn.files.keras.saved import KERAS_VERSION, OtherOptimizerError, SavedLayer, SavedModel
 from minicnn.files.keras.state import RATE, read_state
@@ -94,9 +96,10 @@ def is_legacy(file: File) -> bool:
     return "model_weights" in file.groups or any("layer_names" in key for key in file.groups[""])
 
 
-def read_legacy(who: str, data: bytes) -> SavedModel:
+def read_legacy(path: Path) -> SavedModel:
     """The model of an ``.h5`` file without its arrays; raises ``ModelFileError`` if it has none."""
-    with opened_bytes(data, who, ModelFileError) as file:
+    who = str(path)
+    with opened(path, ModelFileError) as file:
         about = file.groups[""]
     texts = {key: about.get(key) for key in ("model_config", "training_config", "minicnn")}
     if not isinstance(texts["model_config"], str):
@@ -104,7 +107,11 @@ def read_legacy(who: str, data: bytes) -> SavedModel:
             f"{who}: expected a model, got an HDF5 file without the layers' description. Of a file "
             "of weights build the model, and call load_weights."
         )
-    found = {key: json_object(who, key, x) for key, x in texts.items() if isinstance(x, str)}
+    found = {
+        key: json_object(f"{who}: {key}", text, ModelFileError)
+        for key, text in texts.items()
+        if isinstance(text, str)
+    }
     model = read_config(who, found["model_config"])
     model.compiled = found.get("training_config")
     model.extra = found.get("minicnn")
@@ -140,7 +147,7 @@ def read_arrays(
                 own = [name for name in names if name.split("/")[-2:-1] == [layer.inner]]
             if len(own) != len(expected):
                 raise ModelFileError(
-                    f"{who}: expected {len(expected)} arrays in {group}, got {len(own)}."
+                    f"{who}: expected {len(expected)} arrays in {group!r}, got {len(own)}."
                 )
             layer.weights = {
                 name: file.read(f"{group}/{name}", shape)

@@ -1,6 +1,5 @@
 """The layers that a file describes, of Keras 3 or of tf.keras, as minicnn puts them in a row."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,20 +21,6 @@ LAYERS_LIMIT = 2000
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 """What comes of a description that is not as Keras writes them."""
-
-JSON_LIMIT = 16 << 20
-"""The largest description that is read, in bytes."""
-
-
-def json_object(who: str, name: str, text: str | bytes) -> dict[str, Any]:
-    """The JSON object that ``text`` is, called ``name`` in errors; raises ``ModelFileError``."""
-    try:
-        value = json.loads(text) if len(text) <= JSON_LIMIT else None
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise ModelFileError(f"{who}: {name} is damaged.")
-    return value
 
 
 def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
@@ -120,7 +105,7 @@ class _Reader:
         if functional and len(inputs) != wanted:
             raise self.error(
                 "layers of one input and sums of two (Add), which Residual has, got "
-                f"{class_name} {name!r} of {len(inputs)}"
+                f"{class_name!r}, {name!r}, of {len(inputs)}"
             )
         # What was written as x + y is no layer in Keras, and not counted.
         counts = not str(layer.get("module")).startswith("keras.src.ops")
@@ -162,7 +147,7 @@ class _Reader:
             options = {key: value for end in ends for key, value in dict(*end[3:]).items()}
         for key, value in options.items():
             if value is not None:
-                raise self.error(f"layers called on their input alone, got {name!r} with {key}=")
+                raise self.error(f"layers called on their input alone, got {name!r} with {key!r}")
         for _, number, output, *_ in ends:
             # A model within the model counts the call that made itself.
             if number not in (0, 1) or output != 0:

@@ -10,15 +10,19 @@ The number n counts the layers of a class, whatever the layers are called.
 import io
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from minicnn.errors import ModelFileError
-from minicnn.files.hdf5 import File, opened_bytes
+from minicnn.files.hdf5 import File, opened, opened_bytes
 from minicnn.files.keras import legacy
 from minicnn.files.keras.config import placed
 from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
 from minicnn.files.keras.state import read_state
 from minicnn.shapes import Array, Shape
+
+Source = bytes | Path
+"""A file of arrays: its content, or where it is."""
 
 OF_OLD = "_layer_checkpoint_dependencies"
 """What the group of the layers is called in the first files of this kind, of tf.keras 2.12."""
@@ -51,7 +55,7 @@ def _write(file: Any, group: str, arrays: Iterable[Array]) -> Any:
 def read_arrays(
     path: str | os.PathLike[str],
     model: SavedModel,
-    data: bytes,
+    data: Source,
     shapes: Sequence[Sequence[Shape]],
     optimizer_shapes: Sequence[Shape] | None,
 ) -> None:
@@ -61,7 +65,11 @@ def read_arrays(
     if they have not.
     """
     who = str(path)
-    with opened_bytes(data, who, ModelFileError) as file:
+    with (
+        opened_bytes(data, who, ModelFileError)
+        if isinstance(data, bytes)
+        else opened(data, ModelFileError)
+    ) as file:
         if legacy.is_legacy(file):
             legacy.read_arrays(who, file, model, shapes, optimizer_shapes)
             return
