@@ -85,7 +85,7 @@ class File:
         """The dataset of that name, whole; raises the file's error if it is not safe to read.
 
         ``shape``, if given, is the only one that will do. Numbers are read, and with
-        ``text`` strings too.
+        ``text`` strings too. What Keras marks as bfloat16 comes as float32.
         """
         what = f"{self.who}: dataset {name!r}"
         found = self.datasets.get(name)
@@ -105,6 +105,9 @@ class File:
         if "texts" in answer:
             return np.array(answer["texts"], object).reshape(found.shape)
         self._reader.fill(what, self.error, array)
+        if found.dtype == hdf5_reader.BFLOAT16:
+            # The upper half of a float32's bits.
+            return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
         return array
 
     def _check_size(self, what: str, found: Found) -> None:
@@ -112,7 +115,7 @@ class File:
         kind = np.dtype(found.dtype)
         claimed = int(np.prod(found.shape, dtype=object)) * kind.itemsize
         expansion = EXPANSION if claimed <= SMALL else LARGE_EXPANSION
-        if kind.kind in "biuf" and claimed > expansion * found.stored:
+        if kind.kind in "biufV" and claimed > expansion * found.stored:
             raise self.error(
                 f"{what}: claims {claimed:,} bytes, but the file holds {found.stored:,} of them."
             )

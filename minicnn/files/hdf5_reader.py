@@ -32,6 +32,9 @@ IDLE_SECONDS = 60
 OBJECTS = 20_000
 """How many groups and datasets a file may have."""
 
+BFLOAT16 = "|V2"
+"""How h5py gives the numbers that Keras marks as bfloat16 by an attribute."""
+
 ATTRIBUTES = 16 << 20
 """How many bytes the attributes of a file may have, all together."""
 
@@ -231,7 +234,9 @@ def _attributes(thing: Any, room: list[int]) -> dict[str, Any]:
         strings = h5py.check_string_dtype(kept.dtype)
         if kept.shape is None or not (strings or kept.dtype.kind in "biuf"):
             continue
-        room[0] -= 64 + int(kept.get_storage_size()) + 16 * len(name)
+        # HDF5 takes the size 0 of a list of no names for an error.
+        stored = 0 if 0 in kept.shape else int(kept.get_storage_size())
+        room[0] -= 64 + stored + 16 * len(name)
         if room[0] < 0:
             raise RefusedError(f"expected attributes of at most {ATTRIBUTES:,} bytes, got more")
         value = _plain(thing.attrs[name])
@@ -261,7 +266,8 @@ def _read(dataset: Any, text: bool) -> tuple[dict[str, Any], Iterator[Any]]:
             raise RefusedError(f"expected at most {TEXTS:,} names, got {dataset.size:,}")
         texts = dataset.asstr(errors="replace")[()]
         return {"texts": texts.reshape(-1).tolist() if dataset.shape else [texts]}, iter(())
-    if dataset.dtype.kind not in "biuf":
+    marked = dataset.dtype.str == BFLOAT16 and dataset.attrs.get("dtype") == "bfloat16"
+    if dataset.dtype.kind not in "biuf" and not marked:
         raise RefusedError(f"expected numbers, got {dataset.dtype}")
     return {}, _pieces(dataset)
 
