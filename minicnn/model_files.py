@@ -14,11 +14,12 @@ from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel, Source
 from minicnn.layers import Layer
+from minicnn.layers.base import adopt
 from minicnn.layers.saving import parts, saved_layer
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
-from minicnn.shapes import Array, DType
+from minicnn.shapes import Array, DType, Shape
 
 
 class Model(Protocol):
@@ -34,8 +35,6 @@ class Model(Protocol):
     loss: Loss | None
     metrics: Sequence[str | Metric]
     class_names: tuple[str, ...]
-
-    def set_weights(self, weights: Sequence[Array]) -> None: ...  # noqa: D102
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -90,22 +89,32 @@ def restore(
     data: Source,
     with_optimizer: bool = True,
 ) -> None:
-    """Take over the arrays that ``data`` holds for a model of these layers, and its optimizer's."""
+    """Take over the arrays that ``data`` holds for a model of these layers, and its optimizer's.
+
+    Nothing is changed if they do not fit; but layers that were left unset have theirs then.
+    """
     found = _in_order(model, saved)
-    params = _params(found)
     shapes = [[array.shape for array in layer.arrays().values()] for layer, _ in found]
-    slots = None
-    if model.optimizer is not None and with_optimizer:
-        slots = [array.shape for array in model.optimizer.get_state(params)]
+    unset = not all(array.flags.writeable for layer, _ in found for array in layer.weights)
+
+    def take() -> None:
+        for (layer, _), one in zip(found, saved.order, strict=True):
+            adopt(layer, list(one.weights.values()))
+
+    def slots() -> list[Shape] | None:
+        if unset:
+            take()
+        if model.optimizer is None or not with_optimizer:
+            return None
+        return [array.shape for array in model.optimizer.get_state(_params(found))]
+
     keras.read_arrays(path, saved, data, shapes, slots)
     if model.optimizer is not None and saved.optimizer:
         try:
-            _restore_optimizer(model.optimizer, params, saved.optimizer)
+            _restore_optimizer(model.optimizer, _params(found), saved.optimizer)
         except ConfigError as error:
             raise ModelFileError(f"{path}: {error}") from None
-    model.set_weights(
-        [array for layer in keras.leaves(saved.layers) for array in layer.weights.values()]
-    )
+    take()
 
 
 def _in_order(model: Model, saved: SavedModel) -> list[tuple[Layer, str]]:

@@ -9,6 +9,7 @@ from minicnn.config import checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel, Source
+from minicnn.initializers import left_unset
 from minicnn.keras_names import asked
 from minicnn.layers import LAYERS
 from minicnn.layers.saving import restored_layer, revived
@@ -53,8 +54,9 @@ def load_model(
     known = LAYERS | dict(custom_objects or {})
     try:
         model = Sequential(name=saved.name, dtype=saved.dtype)
-        for layer in saved.layers:
-            model.add(restored_layer(layer, known))
+        with left_unset():
+            for layer in saved.layers:
+                model.add(restored_layer(layer, known))
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:

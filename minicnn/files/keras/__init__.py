@@ -20,7 +20,7 @@ from minicnn.files.keras.archive import (
 )
 from minicnn.files.keras.compiled import compile_arguments
 from minicnn.files.keras.config import placed
-from minicnn.files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel, leaves
+from minicnn.files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
 from minicnn.files.keras.weights import Source, read_arrays
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "Source",
     "compile_arguments",
     "is_legacy_name",
-    "leaves",
     "placed",
     "read_arrays",
     "read_model",

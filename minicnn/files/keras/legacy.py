@@ -11,7 +11,7 @@ model_weights alone.
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ def read_arrays(
     file: File,
     model: SavedModel,
     shapes: Sequence[Sequence[Shape]],
-    optimizer_shapes: Sequence[Shape] | None,
+    optimizer_shapes: Callable[[], Sequence[Shape] | None],
 ) -> None:
     """As ``weights.read_arrays``, from a file of old; layers are matched in their order."""
     root = "model_weights/" if "model_weights" in file.groups else ""
@@ -141,10 +141,11 @@ def read_arrays(
             f"{who}: expected the arrays of {len(owners)} layers, got those of {len(listed)}."
         )
     for (group, names), parts in zip(listed, owners.values(), strict=True):
+        by_inner: dict[str, list[str]] = {}
+        for name in names:
+            by_inner.setdefault(name.rpartition("/")[0].rpartition("/")[2], []).append(name)
         for layer, expected in parts:
-            own = names
-            if len(parts) > 1:
-                own = [name for name in names if name.split("/")[-2:-1] == [layer.inner]]
+            own = names if len(parts) == 1 else by_inner.get(layer.inner, [])
             if len(own) != len(expected):
                 raise ModelFileError(
                     f"{who}: expected {len(expected)} arrays in {group!r}, got {len(own)}."
@@ -153,10 +154,11 @@ def read_arrays(
                 name: file.read(f"{group}/{name}", shape)
                 for name, shape in zip(own, expected, strict=True)
             }
-    if optimizer_shapes is not None and "optimizer_weights" in file.groups:
+    expected_state = optimizer_shapes()
+    if expected_state is not None and "optimizer_weights" in file.groups:
         group = "optimizer_weights"
         names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
-        model.optimizer = read_state(who, file, names, optimizer_shapes)
+        model.optimizer = read_state(who, file, names, expected_state)
 
 
 def _names(file: File, group: str, attribute: str) -> list[str]:

@@ -1,6 +1,5 @@
 """A model as a file has it: names, arguments and arrays, but no layers."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,12 +74,3 @@ class SavedModel:
         names = found.get("class_names")
         self.class_names = [str(name) for name in names] if isinstance(names, list) else []
         self.generator = found.get("generator")
-
-
-def leaves(layers: Sequence[SavedLayer]) -> Iterator[SavedLayer]:
-    """The layers that have arrays of their own, in the order of minicnn."""
-    for layer in layers:
-        if layer.layers:
-            yield from leaves([*layer.layers, *(layer.shortcut or ())])
-        else:
-            yield layer

@@ -9,7 +9,7 @@ The number n counts the layers of a class, whatever the layers are called.
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,12 @@ def read_arrays(
     model: SavedModel,
     data: Source,
     shapes: Sequence[Sequence[Shape]],
-    optimizer_shapes: Sequence[Shape] | None,
+    optimizer_shapes: Callable[[], Sequence[Shape] | None],
 ) -> None:
     """Fill in the arrays of ``model``, which must have exactly these shapes.
 
-    ``shapes`` are those of the layers in ``model.order``. Raises ``ModelFileError`` with one line
+    ``shapes`` are those of the layers in ``model.order``; those of what an optimizer remembers are
+    asked for when the layers have proved to fit. Raises ``ModelFileError`` with one line
     if they have not.
     """
     who = str(path)
@@ -76,9 +77,10 @@ def read_arrays(
         for layer, expected in zip(model.order, shapes, strict=True):
             layer.weights = _read(who, file, layer.group, expected)
         _refuse_more(who, file, model)
-        if optimizer_shapes is not None and "optimizer/vars" in file.groups:
+        expected_state = optimizer_shapes()
+        if expected_state is not None and "optimizer/vars" in file.groups:
             names = [f"optimizer/vars/{i}" for i in range(len(file.inside("optimizer/vars")))]
-            model.optimizer = read_state(who, file, names, optimizer_shapes)
+            model.optimizer = read_state(who, file, names, expected_state)
 
 
 def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:

@@ -1,0 +1,565 @@
+"""Files from strangers: thousands of damaged ones and some made to harm.
+
+Whatever is in a file, opening it gives what it holds or one line of ``MiniCNNError``, within five
+seconds, with less than 256 MiB of memory, and opens no other file.
+"""
+
+import io
+import json
+import re
+import sys
+import time
+import warnings
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from minicnn import (
+    Adam,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    MaxPool,
+    ReLU,
+    Residual,
+    Sequential,
+    load_model,
+)
+from minicnn.data import load_hdf5
+from minicnn.errors import MiniCNNError
+
+SECONDS = 5
+MEMORY = 256 << 20
+
+_opened: list[str] | None = None
+
+
+def _note(event, arguments):
+    if _opened is not None and event == "open":
+        _opened.append(str(arguments[0]))
+
+
+sys.addaudithook(_note)
+
+
+def peak_memory(reset=False):
+    """The most memory that this process has had since the last reset, in bytes."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) << 10
+
+
+def attempt(load, path):
+    """Load the file, and return the error if there is one; checks all that is promised."""
+    global _opened
+    measured = sys.platform == "linux"
+    before = peak_memory(reset=True) if measured else 0
+    begun = time.monotonic()
+    _opened = []
+    error = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            load(path)
+    except MiniCNNError as refusal:
+        error = str(refusal)
+        assert error.isprintable(), error
+        assert len(error) < 1000, error
+    finally:
+        opened, _opened = _opened, None
+    assert time.monotonic() - begun < SECONDS
+    assert not measured or peak_memory() - before < MEMORY
+    own = (sys.prefix, sys.base_prefix, str(Path(load_model.__code__.co_filename).parent))
+    fine = ("/proc/", "/dev/null", str(path), *own)
+    assert [name for name in opened if not name.startswith(fine) and not name.isdigit()] == []
+    return error
+
+
+# What is damaged ----------------------------------------------------------------------
+
+
+def network():
+    """A small network that has been trained for a step."""
+    layers = [
+        *(Input((8, 8, 3)), Conv2D(4, 3, padding="same"), BatchNorm(), ReLU(), MaxPool()),
+        *(Residual([Conv2D(4, 3, padding="same"), ReLU()]), Flatten(), Dense(3)),
+    ]
+    model = Sequential(layers, seed=0)
+    model.compile(Adam(), "mse", metrics=["mae"])
+    model.fit(np.ones((4, 8, 8, 3)), np.ones((4, 3)), verbose=0)
+    return model
+
+
+def write_data(path):
+    """Images and labels, some of it compressed."""
+    with h5py.File(path, "w") as file:
+        x = np.random.default_rng(0).integers(0, 255, (12, 8, 8, 3), np.uint8)
+        file.create_dataset("train_set_x", data=x, compression="gzip")
+        file["train_set_y"] = np.arange(12) % 3
+        file["list_classes"] = ["a", "b", "c"]
+
+
+def load_weights(path):
+    """Load weights into a network of the same layers."""
+    network().load_weights(path)
+
+
+FORMATS = {
+    "data": ("data.h5", write_data, load_hdf5),
+    "keras": ("model.keras", lambda path: network().save(path), load_model),
+    "weights": ("model.weights.h5", lambda path: network().save_weights(path), load_weights),
+    "legacy": ("model.h5", lambda path: network().save(path), load_model),
+}
+"""Name of a file, who writes a good one, who reads it."""
+
+NUMBERS = [b"\0" * 8, b"\xff" * 8, b"\xff" * 7 + b"\x7f", b"\0\0\0\x7f", b"\xff\xff", b"\1"]
+"""Sizes and addresses that a program may forget to expect."""
+
+
+def mutant(good, rng):
+    """Some bytes changed, a run of them zeroed, moved or cut off, or a number put among them."""
+    bad = bytearray(good)
+    at, end = sorted(rng.integers(0, len(bad), 2))
+    kind = rng.integers(8)
+    if kind < 4:
+        for position in rng.integers(0, len(bad), rng.integers(1, 20)):
+            bad[position] = rng.integers(256)
+    elif kind == 4:
+        del bad[end:]
+    elif kind == 5:
+        end = min(end, at + 100)
+        bad[at:end] = bytes(end - at)
+    elif kind == 6:
+        number = NUMBERS[rng.integers(len(NUMBERS))]
+        bad[at : at + len(number)] = number
+    else:
+        end = min(end, at + 100)
+        bad[at:end] = bad[:end][: end - at]
+    return bytes(bad)
+
+
+def rezipped(path, damage):
+    """Damage a member of a .keras file, and write it with the right checksum."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, damage(name, data))
+    return out.getvalue()
+
+
+def check_mutants(format_, tmp_path, count):
+    """Attempt so many files of a format that are good but for some bytes."""
+    name, write, load = FORMATS[format_]
+    path = tmp_path / name
+    write(path)
+    assert attempt(load, path) is None
+    good, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for i in range(count):
+        if format_ == "keras" and i % 4:
+            which = ("metadata.json", "config.json", "model.weights.h5")[i % 4 - 1]
+            path.write_bytes(good)
+            bad = rezipped(path, lambda n, d, w=which: mutant(d, rng) if n == w else d)
+        else:
+            bad = mutant(good, rng)
+        path.write_bytes(bad)
+        refused += attempt(load, path) is not None
+    assert refused > count / 4
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_mutants(format_, tmp_path):
+    """A file with some bytes changed is read, or refused in one line; see above."""
+    check_mutants(format_, tmp_path, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", FORMATS)
+def test_ten_thousand_mutants(format_, tmp_path):
+    """None of 10,000 files of a format with some bytes changed does any harm."""
+    check_mutants(format_, tmp_path, 10_000)
+
+
+# What is made to harm -----------------------------------------------------------------
+
+
+def data_file(change):
+    """A data file that is good but for one thing."""
+
+    def make(folder):
+        path = folder / "data.h5"
+        write_data(path)
+        with h5py.File(path, "a") as file:
+            change(file)
+        return load_hdf5, path
+
+    return make
+
+
+def replaced(name, **options):
+    """The dataset made anew, with what h5py takes."""
+
+    def change(file):
+        del file[name]
+        file.create_dataset(name, **options)
+
+    return change
+
+
+def linked(make_link, name="train_set_x"):
+    """The dataset is a link."""
+
+    def change(file):
+        del file[name]
+        file[name] = make_link(file)
+
+    return change
+
+
+def virtual(file):
+    """The images are those of another file."""
+    layout = h5py.VirtualLayout(shape=(12, 8, 8, 3), dtype="u1")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", shape=(12, 8, 8, 3))
+    del file["train_set_x"]
+    file.create_virtual_dataset("train_set_x", layout)
+
+
+def gzip_bomb(file):
+    """Three gigabytes of zeros in three megabytes, whose chunks all hold the same."""
+    import zlib
+
+    shape = (3 << 10, 1 << 10, 1 << 10, 1)
+    chunk = zlib.compress(bytes(16 << 20), 9)
+    del file["train_set_x"]
+    x = file.create_dataset("train_set_x", shape, "u1", chunks=(16, *shape[1:]), compression="gzip")
+    for i in range(0, shape[0], 16):
+        x.id.write_direct_chunk((i, 0, 0, 0), chunk)
+
+
+def circles(file):
+    """Groups that hold each other."""
+    a, b = file.create_group("a"), file.create_group("b")
+    a["b"], b["a"], a["root"], b["b"] = b, a, file, b
+
+
+def deep(file):
+    """Groups within groups."""
+    group = file
+    for _ in range(3000):
+        group = group.create_group("g")
+
+
+def wide(file):
+    """Thousands of datasets, whose names are long."""
+    for i in range(2000):
+        file[f"{'x' * 200}{i}\n_set_x"] = 0
+
+
+def model_file(change=None, weights=None, metadata=None, name="model.keras"):
+    """A model file in which the config, the arrays or the metadata are not what they should be."""
+
+    def damage(member, data):
+        if member == "config.json" and change is not None:
+            config = json.loads(data)
+            found = change(config)
+            data = found if isinstance(found, bytes) else json.dumps(config).encode()
+        if member == "model.weights.h5" and weights is not None:
+            held = io.BytesIO(data)
+            with h5py.File(held, "a") as file:
+                weights(file)
+            data = held.getvalue()
+        return metadata if member == "metadata.json" and metadata is not None else data
+
+    def make(folder):
+        path = folder / name
+        plain = Sequential([Input((8, 8, 3)), Conv2D(4, 3), Flatten(), Dense(3)], seed=0)
+        plain.compile("adam", "mse")
+        plain.save(path)
+        path.write_bytes(rezipped(path, damage))
+        return load_model, path
+
+    return make
+
+
+def layer(number, class_name=None, **arguments):
+    """Another class, or other arguments, of one layer."""
+
+    def change(config):
+        described = config["config"]["layers"][number]
+        described["class_name"] = class_name or described["class_name"]
+        described["config"].update(arguments)
+
+    return change
+
+
+def put(*places, value):
+    """A value somewhere in the config."""
+
+    def change(config):
+        for place in places[:-1]:
+            config = config[place]
+        config[places[-1]] = value
+
+    return change
+
+
+def many_layers(config):
+    """Forty thousand layers."""
+    layers = config["config"]["layers"]
+    relu = [{"class_name": "ReLU", "config": {"name": str(i)}} for i in range(40_000)]
+    config["config"]["layers"] = layers[:1] + relu
+
+
+def zip_of(members, compression=zipfile.ZIP_DEFLATED):
+    """An archive of just those members."""
+
+    def make(folder):
+        path = folder / "model.keras"
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return load_model, path
+
+    return make
+
+
+def functional(*edges, classes=None):
+    """A functional model: pairs of a layer and those that it takes its input from."""
+
+    def change(config):
+        inner = config["config"]
+        config["class_name"] = "Functional"
+        layers = {}
+        for name, inputs in edges:
+            ends = [
+                {"class_name": "__keras_tensor__", "config": {"keras_history": [i, 0, 0]}}
+                for i in inputs
+            ]
+            args = [ends] if len(ends) > 1 else ends
+            class_name = (classes or {}).get(name, "Add" if len(ends) > 1 else "ReLU")
+            layers[name] = {
+                "module": "keras.layers",
+                "class_name": class_name,
+                "name": name,
+                "config": {"name": name},
+                "inbound_nodes": [{"args": args, "kwargs": {}}],
+            }
+        first = {
+            "module": "keras.layers",
+            "class_name": "InputLayer",
+            "name": "in",
+            "config": {"name": "in", "batch_shape": [None, 4, 4, 2]},
+            "inbound_nodes": [],
+        }
+        inner["layers"] = [first, *layers.values()]
+        inner["input_layers"], inner["output_layers"] = ["in", 0, 0], [edges[-1][0], 0, 0]
+
+    return change
+
+
+def ladder(steps):
+    """Sums of sums: each step takes the last one twice around."""
+    edges = [("0", ["in"])]
+    for i in range(steps):
+        edges += [(f"a{i}", [edges[-1][0]]), (f"{i + 1}", [f"a{i}", edges[-1][0]])]
+    return edges
+
+
+def nested(steps):
+    """Residuals within Residuals, as many as that."""
+    names = ["in", *(f"down{i}" for i in range(steps))]
+    edges = [(name, [before]) for before, name in pairwise(names)]
+    last = names[-1]
+    for i in reversed(range(steps)):
+        edges.append((f"up{i}", [last, names[i]]))
+        last = f"up{i}"
+    return edges
+
+
+def cut(make_file, share):
+    """The first part of a good file."""
+
+    def make(folder):
+        load, path = make_file(folder)
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+        return load, path
+
+    return make
+
+
+LAMBDA = {
+    "class_name": "__lambda__",
+    "config": {"value": "4wEAAAAAAAAAAAAAAAE=", "defaults": None, "closure": None},
+}
+SYSTEM = {
+    "module": "os",
+    "class_name": "system",
+    "config": {"name": "touch canary"},
+    "registered_name": "system",
+}
+KERNEL = "layers/conv2d/vars/0"
+EXTERNAL = [("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+
+HOSTILE = {
+    "data: a shape of 16 GiB": (
+        data_file(replaced("train_set_x", shape=(2**22, 64, 64, 1), dtype="u1", chunks=True)),
+        "claims 17,179,869,184 bytes, but the file holds 0",
+    ),
+    "data: a shape of 2**63": (
+        data_file(replaced("train_set_y", shape=(2**62,), dtype="i8", chunks=(1024,))),
+        "claims .* bytes, but the file holds 0",
+    ),
+    "data: 3 GiB of zeros in 3 MB": (data_file(gzip_bomb), "claims 3,221,225,472 bytes"),
+    "data: labels without end": (
+        data_file(
+            replaced("train_set_y", data=np.zeros(10**8, "u1"), compression="gzip", chunks=True)
+        ),
+        "claims|expected 12 labels",
+    ),
+    "data: external storage": (
+        data_file(replaced("train_set_x", shape=(12,), dtype="u1", external=EXTERNAL)),
+        "points to data in other files",
+    ),
+    "data: a virtual dataset": (data_file(virtual), "points to data in other files"),
+    "data: an external link": (
+        data_file(linked(lambda file: h5py.ExternalLink("/etc/passwd", "x"))),
+        "is a link, which minicnn does not follow",
+    ),
+    "data: a soft link to itself": (
+        data_file(linked(lambda file: h5py.SoftLink("/train_set_x"))),
+        "is a link, which minicnn does not follow",
+    ),
+    "data: groups in a circle": (data_file(circles), None),
+    "data: groups 3,000 deep": (data_file(deep), None),
+    "data: 2,000 names": (data_file(wide), "got two or more"),
+    "data: a plug-in filter": (
+        data_file(replaced("train_set_x", data=np.zeros((12, 8, 8, 3)), scaleoffset=0)),
+        "expected no filters but",
+    ),
+    "data: references": (
+        data_file(replaced("train_set_y", shape=(12,), dtype=h5py.ref_dtype)),
+        "expected numbers, got object",
+    ),
+    "data: cut": (cut(data_file(lambda file: None), 0.7), "cut short"),
+    "a kernel in another file": (
+        model_file(weights=replaced(KERNEL, shape=(3, 3, 3, 4), dtype="f4", external=EXTERNAL)),
+        "points to data in other files",
+    ),
+    "a kernel by a link": (
+        model_file(weights=linked(lambda f: h5py.ExternalLink("/etc/passwd", "x"), KERNEL)),
+        "is a link",
+    ),
+    "a kernel of 16 GiB": (
+        model_file(weights=replaced(KERNEL, shape=(2**32,), dtype="f4", chunks=(1024,))),
+        "expected shape",
+    ),
+    "a kernel that is not there": (
+        model_file(weights=replaced(KERNEL, shape=(3, 3, 3, 4), dtype="f4", chunks=True)),
+        "claims 432 bytes, but the file holds 0",
+    ),
+    "8,000,000 units": (model_file(layer(3, units=8_000_000)), "expected shape"),
+    "10**30 units": (model_file(layer(3, units=10**30)), "dense|makes no model"),
+    "NaN units": (model_file(layer(3, units=float("nan"))), "expected units as a whole number"),
+    "infinite filters": (model_file(layer(1, filters=float("inf"))), "expected filters as a whole"),
+    "a window of 2**60": (model_file(layer(1, kernel_size=[2**60, 2**60])), "conv2d"),
+    "an infinite input": (
+        model_file(layer(0, batch_shape=[None, float("inf"), 8, 3])),
+        "expected .* whole number|shape",
+    ),
+    "an input of 2**60 channels": (
+        model_file(layer(0, batch_shape=[None, 8, 8, 2**60])),
+        "expected shape|makes no model",
+    ),
+    "40,000 layers": (model_file(many_layers), "expected at most 2000 layers"),
+    "a Lambda": (model_file(layer(1, "Lambda", function=LAMBDA)), "got 'Lambda'"),
+    "a lambda as activation": (model_file(layer(1, activation=LAMBDA)), "activation"),
+    "os.system as a layer": (model_file(put("config", "layers", 1, value=SYSTEM)), "got 'system'"),
+    "os.system as an initializer": (
+        model_file(layer(1, kernel_initializer=SYSTEM)),
+        "kernel_initializer",
+    ),
+    "os.system as a loss": (
+        model_file(put("compile_config", "loss", value=SYSTEM)),
+        "expected",
+    ),
+    "a module path as class": (model_file(layer(1, "minicnn.cli.main")), "minicnn.cli.main"),
+    "a name of many lines": (
+        model_file(layer(1, "Evil\n\x1b[2Jlayer", name="x\ny")),
+        "layers that minicnn has",
+    ),
+    "a rate that is no number": (
+        model_file(
+            put("compile_config", "optimizer", "config", "learning_rate", value=float("nan"))
+        ),
+        "learning_rate",
+    ),
+    "a graph that is a circle": (
+        model_file(functional(("a", ["b"]), ("b", ["a"]), ("c", ["in"]))),
+        "takes its input from layers behind it|lead to the output",
+    ),
+    "a graph with a layer of itself": (model_file(functional(("a", ["a"]))), "behind it"),
+    "a graph with a loose end": (
+        model_file(functional(("a", ["in"]), ("b", ["nowhere"]))),
+        "'nowhere', which is not there",
+    ),
+    "a graph that joins": (
+        model_file(functional(("a", ["in"]), ("b", ["a", "in"]), classes={"b": "Concatenate"})),
+        "layers of one input and sums of two",
+    ),
+    "300 sums in a row": (
+        model_file(functional(*ladder(300))),
+        "expected the arrays of 301 layers",
+    ),
+    "300 sums within each other": (model_file(functional(*nested(300))), "at most 20 sums within"),
+    "config 1,000 deep": (
+        model_file(lambda config: b'{"config":' * 1000 + b"{}" + b"}" * 1000),
+        "nested more than 100 deep|is damaged",
+    ),
+    "config 1,000,000 deep": (
+        model_file(lambda config: b"[" * 10**6),
+        "is damaged",
+    ),
+    "config of 100 MB": (model_file(lambda config: b" " * 10**8), "bytes, which is too many"),
+    "layers that are no list": (model_file(put("config", "layers", value={"a": 1})), "layers"),
+    "a generator of another kind": (
+        model_file(metadata=b'{"minicnn": {"generator": {"bit_generator": "X", "state": 1}}}'),
+        "makes no model|generator",
+    ),
+    "a zip bomb": (
+        zip_of({"metadata.json": b"{}", "config.json": bytes(10**8)}),
+        "config.json claims 100,000,000 bytes",
+    ),
+    "a zip that leads out": (
+        zip_of({"../../config.json": b"{}", "/etc/passwd": b"x"}),
+        "one without metadata.json",
+    ),
+    "20,000 members": (
+        zip_of({f"{i:0100}": b"" for i in range(20_000)}, zipfile.ZIP_STORED),
+        "expected a .keras file",
+    ),
+    "another compression": (
+        zip_of({"metadata.json": b"{}"}, zipfile.ZIP_LZMA),
+        "stored or deflated",
+    ),
+    "cut": (cut(model_file(), 0.9), "expected a .keras file"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile(what, tmp_path):
+    """A file that is made to harm does not, and is refused for the reason that it is bad."""
+    make, message = HOSTILE[what]
+    error = attempt(*make(tmp_path))
+    if message is None:
+        assert error is None
+    else:
+        assert re.search(message, error or "nothing was refused")
