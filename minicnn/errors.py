@@ -5,8 +5,24 @@ command line prints that line and exits with status 2.
 """
 
 
+LONGEST = 1000
+
+
 class MiniCNNError(Exception):
-    """The parent of every error that minicnn raises on purpose."""
+    """The parent of every error that minicnn raises on purpose.
+
+    Its message is one line of printable characters, whatever names a file has brought into it.
+
+    >>> print(MiniCNNError("layer 'a\\nb'"), MiniCNNError("caf\u00e9 \\x1b[2J"))
+    layer 'a\\nb' caf\u00e9 \\x1b[2J
+    """
+
+    def __init__(self, message: str = "") -> None:
+        if not message.isprintable():
+            message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST - 200]} ... {message[-190:]}"
+        super().__init__(message)
 
 
 class ShapeError(MiniCNNError, ValueError):

@@ -164,7 +164,7 @@ def test_too_many_objects_and_attributes_are_refused(tmp_path):
     with h5py.File(tmp_path / "attributes.h5", "w", libver="latest") as file:
         for i in range(18):
             file.attrs[f"{i}"] = np.zeros(1 << 17)
-    for name, message in (("groups", "expected at most 20,000"), ("attributes", "of at most")):
+    for name, message in (("groups", "expected at most 10,000"), ("attributes", "of at most")):
         place = tmp_path / f"{name}.h5"
         with pytest.raises(DataError, match=message), hdf5.opened(place, DataError):
             pass
