@@ -16,7 +16,7 @@ FUNCTIONAL = ("Functional", "Model")
 
 MODELS = ("Sequential", *FUNCTIONAL)
 
-LAYERS_LIMIT = 2000
+LAYERS_LIMIT = 1000
 """The largest number of layers of a model that is read."""
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
