@@ -296,6 +296,14 @@ def test_sums_of_keras_are_residuals(tmp_path):
     assert sorted(names) == sorted(each["name"] for each in config["config"]["layers"])
 
 
+def test_training_in_a_graph_says_nothing(tmp_path):
+    """Keras 3 notes training=False of a layer that drops, and drops in fit nevertheless."""
+    drop = layer("Dropout", "drop", ("in",), rate=0.5)
+    drop["inbound_nodes"][0]["kwargs"] = {"training": False}
+    config = graph(layer("InputLayer", "in"), drop, dense("end", "drop"))
+    assert output(load_model(write(tmp_path / "m.keras", config, kernels(2)))) == [2, 2]
+
+
 def test_plus_is_an_add(tmp_path):
     """What was written as x + y in Keras is no layer there, but a sum all the same."""
     plus = layer("Add", "add", ("in", "a")) | {"module": "keras.src.ops.numpy"}
@@ -426,7 +434,11 @@ REFUSED = {
     "no output": (graph(*chain("a"), output="b"), "lead to the output, 'b', got 'a'"),
     "an output in the middle": (graph(*chain("a", "b"), output="a"), "got 'b', which does not"),
     "nothing": (graph(), "does not describe layers|which is not there"),
-    "inference": (called(kwargs={"training": False}), "input alone, got 'end' with 'training'"),
+    "a mask": (called(kwargs={"mask": call("a")}), "input alone, got 'end' with 'mask'"),
+    "inference in tf.keras": (
+        graph(*chain("a"), dense("end") | {"inbound_nodes": [[["a", 0, 0, {"training": False}]]]}),
+        "input alone, got 'end' with 'training'",
+    ),
     "a number": (called(args=[*call("a")[0]["args"], 2]), "input alone, got 'end' with numbers"),
     "no call": (called(args=[]), "the 'Dense' called 'end' with 0 inputs"),
     "a call of nonsense": (called(args=3), "does not describe layers"),
