@@ -4,8 +4,8 @@ Every mistake of a user's is one of these, with a message of one line. The
 command line prints that line and exits with status 2.
 """
 
-
 LONGEST = 1000
+"""Characters of a message, of which the middle is left out when there are more."""
 
 
 class MiniCNNError(Exception):
@@ -13,8 +13,8 @@ class MiniCNNError(Exception):
 
     Its message is one line of printable characters, whatever names a file has brought into it.
 
-    >>> print(MiniCNNError("layer 'a\\nb'"), MiniCNNError("caf\u00e9 \\x1b[2J"))
-    layer 'a\\nb' caf\u00e9 \\x1b[2J
+    >>> print(MiniCNNError("expected a name, got " + chr(10) + chr(27)))
+    expected a name, got \\n\\x1b
     """
 
     def __init__(self, message: str = "") -> None:

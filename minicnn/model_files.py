@@ -1,6 +1,5 @@
 """A model's way into a file, and its weights' way back; ``minicnn.saving`` reads whole models."""
 
-import contextlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -60,26 +59,13 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
         raise ConfigError(
             f"load_weights: expected a path that ends in .weights.h5 or .h5, got {str(path)!r}."
         )
-    data = Path(path)
-    try:
-        _load(model, path, _saved(model), data)
-    except ModelFileError:
-        # Earlier releases wrote a Residual's arrays as those of one layer.
-        if not any(layer.sublayers for layer in model.stack):
-            raise
-        with contextlib.suppress(ModelFileError):
-            _load(model, path, _saved(model, whole=True), data)
-            return
-        raise
-
-
-def _load(model: Model, path: str | os.PathLike[str], saved: SavedModel, data: Source) -> None:
+    saved = _saved(model)
     saved.optimizer = []
     try:
-        restore(model, path, saved, data)
+        restore(model, path, saved, Path(path))
     except keras.OtherOptimizerError as error:
-        restore(model, path, saved, data, with_optimizer=False)
-        warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=4)
+        restore(model, path, saved, Path(path), with_optimizer=False)
+        warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=3)
 
 
 def restore(
@@ -144,8 +130,8 @@ def _restore_optimizer(
     optimizer.learning_rate = rate
 
 
-def _saved(model: Model, whole: bool = False) -> SavedModel:
-    layers = [saved_layer(layer, whole) for layer in model.stack]
+def _saved(model: Model) -> SavedModel:
+    layers = [saved_layer(layer) for layer in model.stack]
     saved = SavedModel(
         model.name,
         model.dtype.name,

@@ -479,7 +479,7 @@ HOSTILE = {
         model_file(layer(0, batch_shape=[None, 8, 8, 2**60])),
         "expected shape|makes no model",
     ),
-    "40,000 layers": (model_file(many_layers), "expected at most 2000 layers"),
+    "40,000 layers": (model_file(many_layers), "expected at most 1000 layers"),
     "a Lambda": (model_file(layer(1, "Lambda", function=LAMBDA)), "got 'Lambda'"),
     "a lambda as activation": (model_file(layer(1, activation=LAMBDA)), "activation"),
     "os.system as a layer": (model_file(put("config", "layers", 1, value=SYSTEM)), "got 'system'"),

@@ -157,7 +157,7 @@ def test_names_are_unique_in_the_file_and_come_back(tmp_path):
 
 
 def test_what_earlier_releases_wrote_of_residual(tmp_path):
-    """A Residual that is a layer of its own in the file still loads, whole or its arrays alone."""
+    """A Residual that is a layer of its own in the file still loads."""
     model = trained(Sequential(nested(), seed=0))
     path = tmp_path / "m.keras"
     model.save(path)
@@ -180,12 +180,8 @@ def test_what_earlier_releases_wrote_of_residual(tmp_path):
         archive.writestr("metadata.json", "{}")
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("model.weights.h5", buffer.getvalue())
-    (tmp_path / "m.weights.h5").write_bytes(buffer.getvalue())
     again = load_model(path)
     assert repr(again.layers) == repr(model.layers)
-    third = Sequential(nested(), seed=1)
-    third.load_weights(tmp_path / "m.weights.h5")
-    same_weights(model, third)
     again.rng.bit_generator.state = model.rng.bit_generator.state
     for each in (model, again):
         each.fit(X, Y, batch_size=4, epochs=1, verbose=0)

@@ -10,11 +10,8 @@ from minicnn.layers import LAYERS, Input, Layer, Residual
 from minicnn.layers.base import walk
 
 
-def saved_layer(layer: Layer, whole: bool = False) -> SavedLayer:
-    """What a file keeps of a layer.
-
-    A Residual is a layer of its own if ``whole``, as it was in the files of earlier releases.
-    """
+def saved_layer(layer: Layer) -> SavedLayer:
+    """What a file keeps of a layer."""
     what = described(layer)
     saved = SavedLayer(
         what["class_name"],
@@ -23,7 +20,7 @@ def saved_layer(layer: Layer, whole: bool = False) -> SavedLayer:
         layer.output_shape(layer.input_shape or ()),
         custom=what["class_name"] not in LAYERS or layer.keras_module != Layer.keras_module,
     )
-    if type(layer) is not Residual or whole:
+    if type(layer) is not Residual:
         saved.weights = layer.arrays()
         return saved
     saved.config = {key: x for key, x in saved.config.items() if key in ("name", "trainable")}
