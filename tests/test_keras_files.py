@@ -330,7 +330,7 @@ def test_models_within_models_are_laid_flat(tmp_path):
         layer("Add", "add", ("in", "a")),
         inputs=("aug",),
     )
-    aug = within("Sequential", "aug", layer("InputLayer", "i"), dense("a"), inputs=("in",))
+    aug = within("Sequential", "aug", layer("InputLayer", "i"), dense("end"), inputs=("in",))
     config = graph(layer("InputLayer", "in"), aug, base, dense("end", "base"))
     arrays = {
         "layers/sequential/layers/dense/vars/0": np.eye(2) * 2,
@@ -342,7 +342,8 @@ def test_models_within_models_are_laid_flat(tmp_path):
     path = write(tmp_path / "m.keras", config, arrays)
     model = load_model(path)
     assert output(model) == [2 * (1 + 3) * 5] * 2
-    assert [each.name for each in model.layers] == ["a", "add", "end"]
+    # The name of a layer within gives way to that of the model's own.
+    assert [each.name for each in model.layers] == ["dense", "add", "end"]
     config["class_name"] = "Sequential"
     model = load_model(write(path, config, arrays))
     assert output(model) == [40, 40]
