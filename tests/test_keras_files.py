@@ -695,3 +695,39 @@ def test_compiling_that_changes_the_meaning_is_refused(config, tmp_path):
     with pytest.raises(ModelFileError, match=r"is not supported.*load it with compile=False"):
         load_model(path)
     assert output(load_model(path, compile=False)) == [2, 2]
+
+
+def places(value, path=()):
+    """Where in a description something stands."""
+    parts = value.items() if isinstance(value, dict) else ()
+    parts = enumerate(value) if isinstance(value, list) else parts
+    for key, part in parts:
+        yield (*path, key)
+        yield from places(part, (*path, key))
+
+
+NONSENSE = [None, -1, 1e308, "", "Add", [], {}, [[[]]], True, {"class_name": "Sequential"}]
+NONSENSE += [{"class_name": "__tuple__", "items": 3}, {"class_name": "function", "config": {}}]
+
+
+def test_descriptions_of_nonsense_never_crash(tmp_path):
+    """Anything anywhere in a description gives the model or a ModelFileError, and nothing else."""
+    model = trained(Sequential(nested(), seed=0), "sgd")
+    path = saved(model, tmp_path / "m.keras")
+    with weights_of(path) as file:
+        found = []
+        file.visit(found.append)
+        arrays = {name: file[name][()] for name in found if isinstance(file[name], h5py.Dataset)}
+    text, choose, refused = json.dumps(config_of(path)), np.random.default_rng(2), 0
+    where = list(places(json.loads(text)))
+    for _ in range(150):
+        config = place = json.loads(text)
+        *way, last = where[choose.integers(len(where))]
+        for key in way:
+            place = place[key]
+        place[last] = NONSENSE[choose.integers(len(NONSENSE))]
+        try:
+            load_model(write(path, config, arrays))
+        except ModelFileError:
+            refused += 1
+    assert refused > 50

@@ -55,6 +55,8 @@ def modern(value: Any) -> Any:
         return modern(value["items"])
     if name == "function":
         return config
+    if not isinstance(config, Mapping | None):
+        return value
     name = name.rpartition(">")[2]  # "package>Class" is a class of the user's own
     name = {"OrthogonalInitializer": "Orthogonal"}.get(name, name)
     config = _without(DROPPED, name, {key: modern(part) for key, part in (config or {}).items()})
