@@ -230,18 +230,18 @@ def _product(a: Value, b: Value) -> Value:
     kinds = [_kind(step) for step in to_b]
     if not to_a and tuple(kinds) in PRODUCTS:
         return after(a, Activation(PRODUCTS[tuple(kinds)]))
-    if kinds == ["rescaling", "erf", "rescaling"] and [_kind(s) for s in to_a] in (
-        [],
-        ["rescaling"],
-    ):
+    factors = [_kind(step) for step in to_a]
+    if kinds == ["rescaling", "erf", "rescaling"] and factors in ([], ["rescaling"]):
+        # (factor * x + shift) * (outer + outer * erf(u / sqrt(2))), with u = inner * x + at
         factor, shift = _line(to_a[0]) if to_a else (1.0, 0.0)
-        (inner, at), (outer, one) = _line(to_b[0]), _line(to_b[2])
-        moved = abs(at - shift / math.sqrt(2)) > 1e-6 * (1 + abs(at))
-        if _near(outer, one) and _near(inner, factor / math.sqrt(2)) and not moved:
-            return scaled(after(a, Activation("gelu")), 2 * outer, 0.0)
-        if _near(outer, one) and _near(inner, 1 / math.sqrt(2)) and shift == at == 0:
+        inner, at = (math.sqrt(2) * number for number in _line(to_b[0]))
+        outer, one = _line(to_b[2])
+        times = factor / inner if inner else 0.0
+        if _near(outer, one) and times and abs(shift - times * at) <= 1e-6 * (1 + abs(shift)):
             x = replace(start, axes=a.axes, view=a.view)
-            return scaled(after(x, Activation("gelu")), 2 * outer * factor, 0.0)
+            u = a if _near(times, 1) else scaled(x, 1.0 if _near(inner, 1) else inner, at)
+            times = 1.0 if _near(times, 1) else times
+            return scaled(after(u, Activation("gelu")), 2 * outer * times, 0.0)
     raise ModelFileError("expected a product with a constant, got one of two computed arrays.")
 
 

@@ -7,6 +7,7 @@ from minicnn.config import checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.layers import Input, Layer
 from minicnn.onnx import operators, values
+from minicnn.onnx.elementwise import Erf
 from minicnn.onnx.graph import NCHW, Axes
 from minicnn.onnx.reading import File, Tensor, read
 from minicnn.onnx.values import Value, Weights
@@ -63,6 +64,8 @@ def _model(file: File) -> Sequential:
     end = values.ordered(end, end.axes if len(end.shape) == 3 else values.identity(end.shape))
     weights: Weights = {}
     layers = values.made(end, weights)
+    if any(type(layer) is Erf for layer, _ in weights.values()):
+        raise ModelFileError("expected the error function (Erf) only as a part of gelu.")
     model = Sequential([Input(shape), *layers], dtype=file.input.dtype)
     for layer, arrays in weights.values():
         _fill(layer, arrays)

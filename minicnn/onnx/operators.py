@@ -32,6 +32,7 @@ OPERATORS = {
     "Clip": Operator(elementwise.clip, "max min"),
     "Concat": Operator(shaping.concat, "axis"),
     "Constant": Operator(shaping.constant, "value value_float value_floats value_int value_ints"),
+    "ConstantOfShape": Operator(shaping.constant_of_shape, "value"),
     "Conv": Operator(spatial.conv, f"{_WINDOW} group"),
     "ConvTranspose": Operator(spatial.conv_transpose, f"{_WINDOW} group output_padding"),
     "Div": Operator(elementwise.div),
@@ -64,7 +65,7 @@ OPERATORS = {
     "Resize": Operator(
         spatial.resize,
         "antialias coordinate_transformation_mode cubic_coeff_a exclude_outside "
-        "extrapolation_value mode nearest_mode",
+        "extrapolation_value keep_aspect_ratio_policy mode nearest_mode",
     ),
     "Selu": Operator(elementwise.selu, "alpha gamma"),
     "Shape": Operator(shaping.shape, "end start"),

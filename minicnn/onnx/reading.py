@@ -104,10 +104,11 @@ def read(path: str | os.PathLike[str]) -> File:
         raise ModelFileError("expected arrays as they are, got sparse ones.")
     arrays: dict[str, Array] = {}
     for tensor in graph.initializer:
-        if tensor.name in arrays:
-            raise ModelFileError(f"expected one array {_short(tensor.name)}, got two.")
-        arrays[tensor.name] = _array(tensor, f"array {_short(tensor.name)}")
-    inputs = [info for info in graph.input if info.name not in arrays]
+        name = _text(tensor.name)
+        if name in arrays:
+            raise ModelFileError(f"expected one array {_short(name)}, got two.")
+        arrays[name] = _array(tensor, f"array {_short(name)}")
+    inputs = [info for info in graph.input if _text(info.name) not in arrays]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise ModelFileError(
             f"expected a graph of one input and one output, got {len(inputs)} and "
@@ -127,7 +128,8 @@ def _bytes(path: Path) -> bytes:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ModelFileError("expected a file, got something else.")
         with path.open("rb") as file:
-            data = file.read(FILE_LIMIT + 1)
+            # Python takes as much memory as it is asked to read, however short the file.
+            data = file.read(min(os.fstat(file.fileno()).st_size, FILE_LIMIT) + 1)
     except OSError as error:
         raise ModelFileError(f"cannot be read: {reason(error)}.") from None
     if len(data) > FILE_LIMIT:
@@ -146,13 +148,17 @@ def _opset(model: Any, latest: int) -> int:
 
 
 def _node(node: Any, opset: int) -> Node:
-    found = Node(node.name, node.op_type, list(node.input), list(node.output), {}, opset)
+    inputs, outputs = (list(map(_text, names)) for names in (node.input, node.output))
+    found = Node(_text(node.name), _text(node.op_type), inputs, outputs, {}, opset)
     if node.domain not in ("", "ai.onnx"):
-        found.refuse(f"expected one of ONNX' own operators, got the domain {_short(node.domain)}.")
+        found.refuse(
+            f"expected one of ONNX' own operators, got the domain {_short(_text(node.domain))}."
+        )
     for attribute in node.attribute:
-        if attribute.name in found.attributes:
-            found.refuse(f"expected one attribute {_short(attribute.name)}, got two.")
-        found.attributes[attribute.name] = _attribute(found, attribute)
+        name = _text(attribute.name)
+        if name in found.attributes:
+            found.refuse(f"expected one attribute {_short(name)}, got two.")
+        found.attributes[name] = _attribute(found, attribute)
     return found
 
 
@@ -196,7 +202,8 @@ def _array(tensor: Any, who: str) -> Array:
     else:
         numbers = getattr(tensor, field)
         have, rest = len(numbers), 0
-    if min(shape, default=0) < 0 or len(shape) > 8 or have != size or rest:
+    odd = 0 in shape and len(shape) > 1
+    if min(shape, default=0) < 0 or len(shape) > 8 or odd or have != size or rest:
         raise ModelFileError(f"{who}: expected as many numbers as its shape says, got others.")
     if tensor.HasField("raw_data"):
         return np.frombuffer(raw, dtype).reshape(shape).astype(dtype[1:])
@@ -207,14 +214,14 @@ def _tensor(info: Any) -> Tensor:
     """What is said of an input or output; its sizes must be known but for the batch."""
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type") or kind.elem_type not in DTYPES:
-        raise ModelFileError(f"expected {_short(info.name)} as float32 or float64 numbers.")
+        raise ModelFileError(f"expected {_short(_text(info.name))} as float32 or float64 numbers.")
     dims = list(kind.shape.dim) if kind.HasField("shape") else []
     sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
     known = [size for size in sizes[1:] if size is not None and size > 0]
     meaning = [dim.denotation for dim in dims]
     channel = meaning.index("DATA_CHANNEL") if "DATA_CHANNEL" in meaning else None
     return Tensor(
-        info.name,
+        _text(info.name),
         DTYPES[kind.elem_type],
         sizes[0] if sizes else None,
         tuple(known) if len(known) == len(sizes) - 1 and known else None,
@@ -229,6 +236,13 @@ def _class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         return ()
     return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _text(name: Any) -> str:
+    """A name of the file's, which protobuf hands on as bytes if it is no text."""
+    if not isinstance(name, str):
+        raise ModelFileError("expected names in UTF-8, got other bytes.")
+    return name
 
 
 def _short(name: str, show: Any = repr) -> str:

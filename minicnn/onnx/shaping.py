@@ -56,8 +56,10 @@ def cast(net: Net, node: Node) -> Value | Array:
     return array
 
 
-def transpose(net: Net, node: Node) -> Value:
+def transpose(net: Net, node: Node) -> Value | Array:
     """Nothing is moved: only the axes stand in another order for ONNX."""
+    if net.is_array(node, 0):
+        return _small(net.array(node, 0)).T
     x = settled(net.value(node))
     rank = len(x.axes)
     order = ints(node, "perm", list(range(rank))[::-1], rank)
@@ -76,7 +78,7 @@ def flatten(net: Net, node: Node) -> Value:
     """One row an image."""
     x = net.value(node)
     axis = integer(node, "axis", 1)
-    if axis not in (1, 1 - len(x.dims) - 1 if len(x.dims) else 1):
+    if axis not in (1, -len(x.dims)):
         raise ModelFileError(f"expected axis 1, that the images stay apart, got {axis}.")
     return _viewed(x, (math.prod(x.dims),))
 
@@ -85,7 +87,7 @@ def reshape(net: Net, node: Node) -> Value | Array:
     """Another shape for each image."""
     sizes = net.numbers(node, 1, "shape") or []
     if net.is_array(node, 0):
-        return _small(net.array(node, 0)).reshape(_small(np.array(sizes, int)))
+        return _small(net.array(node, 0)).reshape(sizes)
     x = net.value(node)
     total, batch, rest = math.prod(x.dims), sizes[:1], sizes[1:]
     if 0 in sizes and integer(node, "allowzero", 0):
@@ -155,6 +157,15 @@ def concat(net: Net, node: Node) -> Array:
     return _small(np.concatenate(parts))
 
 
+def constant_of_shape(net: Net, node: Node) -> Array:
+    """A few equal numbers, such as the pads of the axes that have none."""
+    sizes = net.numbers(node, 0) or []
+    value = node.attributes.get("value", np.zeros(1, np.float32))
+    if len(sizes) != 1 or not 0 <= sizes[0] <= SMALL or np.size(value) != 1:
+        raise ModelFileError("expected a row of a few numbers.")
+    return np.full(sizes[0], np.ravel(value)[0])
+
+
 def cut(net: Net, node: Node) -> Value | Array:
     """Some sizes of a shape, or the inside of images."""
     if not net.is_array(node, 0):
@@ -162,13 +173,13 @@ def cut(net: Net, node: Node) -> Value | Array:
     array = _small(net.array(node, 0))
     starts, ends = net.numbers(node, 1), net.numbers(node, 2)
     axes, steps = net.numbers(node, 3) or [0], net.numbers(node, 4) or [1]
-    if not starts or not ends or (len(starts), len(ends), axes, steps) != (1, 1, [0], [1]):
+    if not starts or not ends or (len(starts), len(ends), axes) != (1, 1, [0]):
         raise ModelFileError("expected one part of a shape.")
-    return array[starts[0] : ends[0]]
+    return array[starts[0] : ends[0] : steps[0]]
 
 
 def _small(array: Array) -> Array:
-    if array.size > SMALL or array.ndim > 1 or array.dtype.kind != "i":
+    if array.size > SMALL or array.ndim > 2 or array.dtype.kind != "i":
         raise ModelFileError("expected the sizes of a shape, got another constant.")
     return array
 

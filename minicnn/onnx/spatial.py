@@ -239,7 +239,7 @@ def cut(net: Net, node: Node) -> Value:
 def resize(net: Net, node: Node) -> Value:
     """Images made larger by whole factors."""
     x = images(net.value(node))
-    only(node, antialias=0, exclude_outside=0)
+    only(node, antialias=0, exclude_outside=0, keep_aspect_ratio_policy="stretch")
     if node.opset < 11:
         raise ModelFileError("expected version 11 of ONNX' operators or a later one.")
     h, w, c = x.shape
