@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 
 from minicnn.config import checked
-from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
+from minicnn.errors import MiniCNNError, ModelFileError
 from minicnn.layers import Input, Layer
 from minicnn.onnx import operators, values
 from minicnn.onnx.elementwise import Erf
-from minicnn.onnx.graph import NCHW, Axes
+from minicnn.onnx.graph import NCHW, Axes, package
 from minicnn.onnx.reading import File, Tensor, read
 from minicnn.onnx.values import Value, Weights
 from minicnn.sequential import Sequential
@@ -39,12 +39,9 @@ def import_onnx(filepath: str | os.PathLike[str]) -> Sequential:
     >>> np.allclose(model.predict(x), again.predict(x), atol=1e-5)
     True
     """
+    onnx = package("import_onnx")
     try:
-        return _model(read(filepath))
-    except ConfigError as error:
-        if str(error).startswith("import_onnx: expected the package"):
-            raise
-        raise ModelFileError(f"{filepath}: {error}") from None
+        return _model(read(filepath, onnx))
     except MiniCNNError as error:
         raise ModelFileError(f"{filepath}: {error}") from None
     except (TypeError, ValueError, KeyError, IndexError, OverflowError, MemoryError) as error:

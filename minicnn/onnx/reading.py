@@ -19,7 +19,6 @@ import numpy as np
 
 from minicnn.errors import ModelFileError
 from minicnn.files.atomic import reason
-from minicnn.onnx.graph import package
 from minicnn.onnx.wire import check_structure
 from minicnn.shapes import Array, Shape
 
@@ -86,9 +85,8 @@ class File:
     class_names: tuple[str, ...]
 
 
-def read(path: str | os.PathLike[str]) -> File:
+def read(path: str | os.PathLike[str], onnx: Any) -> File:
     """The graph in the file; raises ``ModelFileError`` with one line if it is not to be read."""
-    onnx = package("import_onnx")
     data = _bytes(Path(path))
     check_structure(data)
     damaged = importlib.import_module("google.protobuf.message").DecodeError

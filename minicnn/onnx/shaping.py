@@ -195,7 +195,7 @@ def gemm(net: Net, node: Node) -> Value:
         kernel = kernel.T
     units = kernel.shape[1]
     if bias is not None:
-        if bias.size not in (1, units) or bias.shape[-1:] not in ((), (1,), (units,)):
+        if bias.size != 1 and bias.shape not in ((units,), (1, units)):
             raise ModelFileError(f"expected a bias of shape {(units,)}, got {bias.shape}.")
         bias = np.broadcast_to(bias.ravel() * beta, (units,))
     return dense(x, kernel * alpha if alpha != 1 else kernel, bias)

@@ -204,14 +204,16 @@ def pad(net: Net, node: Node) -> Value:
     rank = len(x.axes)
     only(node, mode="constant")
     given = net.optional(node, 2)
-    value = number(node, "value", 0.0) if given is None else float(given.sum())
+    zero = number(node, "value", 0.0) == 0 if given is None else not given.any()
     pads = net.numbers(node, 1, "pads") or []
     axes = net.numbers(node, 3) if len(node.inputs) > 3 and node.inputs[3] else list(range(rank))
-    if axes is None or len(pads) != 2 * len(axes) or min(pads, default=0) < 0 or value != 0:
+    if axes is None or len(pads) != 2 * len(axes) or min(pads, default=0) < 0 or not zero:
         raise ModelFileError("expected zeros around images: numbers of 0 or more for each side.")
-    half = len(axes)
-    pairs = {a % rank: (pads[i], pads[i + half]) for i, a in enumerate(axes)}
-    pairs = {axis: pair for axis, pair in pairs.items() if pair != (0, 0)}
+    sides = zip(pads[: len(axes)], pads[len(axes) :], strict=True)
+    padded = [(axis, side) for axis, side in zip(axes, sides, strict=True) if side != (0, 0)]
+    pairs = {axis_within(axis, rank): side for axis, side in padded}
+    if len(pairs) < len(padded):
+        raise ModelFileError("expected each axis once.")
     if not pairs:
         return x
     x = _sides(x, set(pairs))
@@ -231,6 +233,8 @@ def cut(net: Net, node: Node) -> Value:
     for axis, start, end in zip(axes, starts, ends, strict=True):
         axis = axis_within(axis, len(x.axes))
         first, last, _ = slice(start, end).indices(x.dims[axis - 1])
+        if axis in pairs or first >= last:
+            raise ModelFileError("expected each axis once, and something to be left of it.")
         pairs[axis] = first, x.dims[axis - 1] - last
     x = _sides(x, set(pairs))
     return after(x, Cropping2D(_by_side(x, pairs)))
