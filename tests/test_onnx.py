@@ -439,6 +439,10 @@ def imported(tmp_path, file):
     return import_onnx(path)
 
 
+def sizes(name, *values):
+    return array(name, values, "i8")
+
+
 KERNEL = array("w", np.random.default_rng(3).standard_normal((4, 3, 3, 3)))
 EVEN = array("w", np.random.default_rng(3).standard_normal((4, 3, 4, 2)))
 ROWS = array("w", np.random.default_rng(3).standard_normal((192, 5)))
@@ -515,6 +519,36 @@ READ = {
     "log softmax": graph([node("LogSoftmax", "x", "y", axis=2)]),
     "double": graph([node("Relu", "x", "y")], kind=D),
     "padded": graph([node("Pad", "x pads", "y")], [array("pads", [0, 0, 1, 2, 0, 0, 0, 3], "i8")]),
+    "computed pads": graph(
+        [
+            node("ConstantOfShape", "four", "none", value=sizes("", 0)),
+            node("Concat", "sides none", "from", axis=0),
+            node("Reshape", "from pairs", "both"),
+            node("Slice", "both end start zero back", "turned"),
+            node("Transpose", "turned", "apart", perm=[1, 0]),
+            node("Reshape", "apart row", "pads"),
+            node("Cast", "pads", "whole", to=7),
+            node("Pad", "x whole", "y"),
+        ],
+        [
+            sizes("four", 4),
+            sizes("sides", 1, 2, 0, 3),
+            sizes("pairs", -1, 2),
+            sizes("end", -1),
+            sizes("start", -(1 << 63) + 1),
+            sizes("zero", 0),
+            sizes("back", -1),
+            sizes("row", -1),
+        ],
+    ),
+    "pads in another order": graph(
+        [
+            node("Transpose", "both", "apart", perm=[0, 1]),
+            node("Reshape", "apart row", "pads"),
+            node("Pad", "x pads", "y"),
+        ],
+        [array("both", [[0, 0, 1, 2], [0, 0, 0, 3]], "i8"), sizes("row", -1)],
+    ),
     "cut": graph(
         [node("Slice", "x from to axes", "y")],
         [array("from", [1, -5], "i8"), array("to", [-1, 99], "i8"), array("axes", [2, 3], "i8")],
@@ -614,10 +648,6 @@ def many_opsets():
     return file
 
 
-def sizes(name, *values):
-    return array(name, values, "i8")
-
-
 REFUSED = {
     "external data": (convolved([elsewhere("w")]), "the name of another file"),
     "dims bomb": (convolved([claimed("w", [1 << 40, 3, 3, 3], raw_data=b"ab")]), "its shape says"),
@@ -679,6 +709,7 @@ REFUSED = {
     "zero groups": (convolved(group=0), "0 groups"),
     "negative groups": (convolved(group=-1), "-1 groups"),
     "auto_pad": (convolved(auto_pad="WHAT\never"), "an auto_pad that ONNX has"),
+    "both pads": (convolved(auto_pad="VALID", pads=[1, 1, 1, 1]), "got both"),
     "strided and dilated": (convolved(strides=[2, 2], dilations=[2, 2]), "dilation_rate to be 1"),
     "computed kernel": (graph([node("Conv", "x x", "y")]), "an array in the file"),
     "ceil_mode": (pooled(kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1), "ceil_mode"),

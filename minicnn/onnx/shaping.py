@@ -59,7 +59,8 @@ def cast(net: Net, node: Node) -> Value | Array:
 def transpose(net: Net, node: Node) -> Value | Array:
     """Nothing is moved: only the axes stand in another order for ONNX."""
     if net.is_array(node, 0):
-        return _small(net.array(node, 0)).T
+        array = _small(net.array(node, 0))
+        return array.transpose(ints(node, "perm", list(range(array.ndim))[::-1]))
     x = settled(net.value(node))
     rank = len(x.axes)
     order = ints(node, "perm", list(range(rank))[::-1], rank)
@@ -109,7 +110,7 @@ def squeeze(net: Net, node: Node) -> Value | Array:
     """Axes of size 1 taken away."""
     axes = net.numbers(node, 1, "axes")
     if net.is_array(node, 0):
-        return _small(net.array(node, 0)).squeeze()
+        return _small(net.array(node, 0)).squeeze(None if axes is None else tuple(axes))
     x = net.value(node)
     rank = len(x.dims) + 1
     gone = [axis_within(axis, rank) for axis in axes or []]

@@ -127,6 +127,8 @@ def _pads(node: Node, x: Value, reach: Pair, strides: Pair) -> Pads:
         if min(top, left, bottom, right) < 0:
             raise ModelFileError("expected pads of 0 or more.")
         return (top, bottom), (left, right)
+    if any(ints(node, "pads", [])):
+        raise ModelFileError(f"expected pads or auto_pad = {auto!r:.60}, got both.")
     if auto == "VALID":
         return NONE
     if auto not in ("SAME_UPPER", "SAME_LOWER"):
@@ -227,7 +229,8 @@ def cut(net: Net, node: Node) -> Value:
     axes = net.numbers(node, 3)
     axes = list(range(len(starts))) if axes is None else axes
     steps = net.numbers(node, 4) or [1] * len(starts)
-    if not len(starts) == len(ends) == len(axes) == len(steps) or set(steps) - {1}:
+    lengths = {len(starts), len(ends), len(axes), len(steps)}
+    if not starts or len(lengths) > 1 or set(steps) - {1}:
         raise ModelFileError("expected a start, an end and a step of 1 for each axis.")
     pairs = {}
     for axis, start, end in zip(axes, starts, ends, strict=True):
