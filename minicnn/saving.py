@@ -20,6 +20,17 @@ __all__ = ["load_model", "save_model"]
 
 __getattr__ = asked("saving")
 
+DAMAGE = (
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What comes of a description that makes no sense."""
+
 
 @checked
 def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
@@ -68,7 +79,7 @@ def load_model(
         raise
     except MiniCNNError as error:
         raise ModelFileError(f"{filepath}: {error}") from None
-    except (TypeError, ValueError, KeyError, OverflowError, MemoryError, RecursionError) as error:
+    except DAMAGE as error:
         raise ModelFileError(f"{filepath}: the file makes no model: {error}.") from None
     model.class_names = tuple(saved.class_names)
     return model

@@ -17,6 +17,7 @@ from minicnn import (
     Conv2DTranspose,
     Dense,
     Input,
+    LayerNorm,
     Lion,
     Nadam,
     ReLU,
@@ -141,18 +142,14 @@ def test_training_goes_on_from_either_file(optimizer, ending, tmp_path):
 
 def test_names_are_unique_in_the_file_and_come_back(tmp_path):
     """A name that is there twice gets its Residual's before it; odd names of a user's come back."""
-    layers = [
-        Input((4,)),
-        Dense(4, name="x"),
-        Residual([Dense(4, name="x"), Dense(4, name="y"), Dense(4, name="r.y")], name="r"),
-        Dense(4, name="r.x"),
-    ]
+    inner = [Dense(4, name="x"), Dense(4, name="y"), Dense(4, name="r_y"), Dense(4, name="r_2")]
+    layers = [Input((4,)), Dense(4, name="x"), Residual(inner, name="r"), Dense(4, name="r_x")]
     model = Sequential(layers, seed=0)
     model.save(tmp_path / "m.keras")
     names = [layer["name"] for layer in config_of(tmp_path / "m.keras")["config"]["layers"]]
-    assert names == ["input_layer", "x", "r.x_1", "y", "r.r.y", "r", "r.x"]
+    assert names == ["input_layer", "x", "r_x_1", "y", "r_r_y", "r_2", "r", "r_x"]
     again = load_model(tmp_path / "m.keras")
-    assert [layer.name for layer in again.layers[1].layers] == ["x_1", "y", "r.y"]
+    assert [layer.name for layer in again.layers[1].layers] == ["x_1", "y", "r_y", "r_2"]
     same_weights(model, again)
 
 
@@ -326,7 +323,7 @@ def test_models_within_models_are_laid_flat(tmp_path):
         layer("Add", "add", ("in", "a")),
         inputs=("aug",),
     )
-    aug = within("Sequential", "aug", layer("InputLayer", "i"), dense("a"), inputs=("in",))
+    aug = within("Sequential", "aug", layer("InputLayer", "i"), dense("end"), inputs=("in",))
     config = graph(layer("InputLayer", "in"), aug, base, dense("end", "base"))
     arrays = {
         "layers/sequential/layers/dense/vars/0": np.eye(2) * 2,
@@ -338,7 +335,8 @@ def test_models_within_models_are_laid_flat(tmp_path):
     path = write(tmp_path / "m.keras", config, arrays)
     model = load_model(path)
     assert output(model) == [2 * (1 + 3) * 5] * 2
-    assert [each.name for each in model.layers] == ["a", "add", "end"]
+    # The name of a layer within gives way to that of the model's own.
+    assert [each.name for each in model.layers] == ["dense", "add", "end"]
     config["class_name"] = "Sequential"
     model = load_model(write(path, config, arrays))
     assert output(model) == [40, 40]
@@ -557,8 +555,12 @@ def test_batch_norm_without_one_array(left_out, tmp_path):
 def test_what_keras_3_0_does_not_know_is_not_written(tmp_path):
     """Dtypes are bare names, and young arguments are left out where they say nothing."""
     up = Conv2DTranspose(2, 3, kernel_initializer="orthogonal")
-    model = Sequential([Input((8, 8, 1)), up], seed=0)
+    model = Sequential([Input((8, 8, 1)), up, LayerNorm(axis=2)], seed=0)
+    model.compile("sgd", "mse")
     text = json.dumps(config_of(saved(model, tmp_path / "m.keras")))
+    assert '"axis": [2]' in text
+    assert '"name": "mean_squared_error"' in text
+    assert repr(load_model(tmp_path / "m.keras").layers) == repr(model.layers)
     assert "output_padding" not in text
     assert "DTypePolicy" not in text
     assert '"dtype": "float32"' in text
@@ -689,3 +691,39 @@ def test_compiling_that_changes_the_meaning_is_refused(config, tmp_path):
     with pytest.raises(ModelFileError, match=r"is not supported.*load it with compile=False"):
         load_model(path)
     assert output(load_model(path, compile=False)) == [2, 2]
+
+
+def places(value, path=()):
+    """Where in a description something stands."""
+    parts = value.items() if isinstance(value, dict) else ()
+    parts = enumerate(value) if isinstance(value, list) else parts
+    for key, part in parts:
+        yield (*path, key)
+        yield from places(part, (*path, key))
+
+
+NONSENSE = [None, -1, 1e308, "", "Add", [], {}, [[[]]], True, {"class_name": "Sequential"}]
+NONSENSE += [{"class_name": "__tuple__", "items": 3}, {"class_name": "function", "config": {}}]
+
+
+def test_descriptions_of_nonsense_never_crash(tmp_path):
+    """Anything anywhere in a description gives the model or a ModelFileError, and nothing else."""
+    model = trained(Sequential(nested(), seed=0), "sgd")
+    path = saved(model, tmp_path / "m.keras")
+    with weights_of(path) as file:
+        found = []
+        file.visit(found.append)
+        arrays = {name: file[name][()] for name in found if isinstance(file[name], h5py.Dataset)}
+    text, choose, refused = json.dumps(config_of(path)), np.random.default_rng(2), 0
+    where = list(places(json.loads(text)))
+    for _ in range(150):
+        config = place = json.loads(text)
+        *way, last = where[choose.integers(len(where))]
+        for key in way:
+            place = place[key]
+        place[last] = NONSENSE[choose.integers(len(NONSENSE))]
+        try:
+            load_model(write(path, config, arrays))
+        except ModelFileError:
+            refused += 1
+    assert refused > 50

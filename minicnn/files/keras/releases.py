@@ -55,6 +55,8 @@ def modern(value: Any) -> Any:
         return modern(value["items"])
     if name == "function":
         return config
+    if not isinstance(config, Mapping | None):
+        return value
     name = name.rpartition(">")[2]  # "package>Class" is a class of the user's own
     name = {"OrthogonalInitializer": "Orthogonal"}.get(name, name)
     config = _without(DROPPED, name, {key: modern(part) for key, part in (config or {}).items()})
@@ -82,7 +84,12 @@ def for_all(value: Any) -> Any:
     plain = {key: for_all(part) for key, part in value.items()}
     name, config = plain.get("class_name"), plain.get("config")
     if isinstance(name, str) and isinstance(config, dict):
-        plain["config"] = _without(YOUNG, name, config)
+        config = _without(YOUNG, name, config)
+        if name in LOSSES:
+            config.setdefault("name", snake_case(name))  # by which Keras 3.0 finds them in .h5
+        elif name == "LayerNormalization" and isinstance(config.get("axis"), int):
+            config["axis"] = [config["axis"]]  # a number is lost in .h5
+        plain["config"] = config
         # Keras 3.0 has it under the longer name alone, later ones under both.
         plain["class_name"] = {"Orthogonal": "OrthogonalInitializer"}.get(name, name)
     return plain
