@@ -272,7 +272,8 @@ def here(module: str, name: str) -> object:
     """What minicnn has under that name; None if nothing."""
     thing = minicnn
     for part in (*module.split("."), name):
-        thing = vars(thing).get(part) if inspect.isclass(thing) else getattr(thing, part, None)
+        found = inspect.getattr_static if inspect.isclass(thing) else getattr
+        thing = found(thing, part, None)
         if thing is None:
             return None
     return thing

@@ -74,7 +74,7 @@ class Configurable(metaclass=_Checked):
 _OFF = """
     activity_regularizer auto_scale_loss batch_shape batch_size beta_constraint bias_constraint
     callbacks data_bounds data_format depthwise_constraint double_checkpoint
-    ema_overwrite_frequency expand_nested export_path from_sorted_ids gamma_constraint
+    expand_nested export_path from_sorted_ids gamma_constraint
     gradient_accumulation_steps input_axes input_dtype jit_compile kernel_constraint
     label_weights layer_range line_length lora_alpha lora_rank loss_scale_factor loss_weights
     max_shard_size multi_label num_labels optional options output_axes pointwise_constraint
@@ -107,6 +107,7 @@ INERT: dict[str, tuple[Any, ...]] = {
 
 IGNORED = {
     "ema_momentum",
+    "ema_overwrite_frequency",
     "name",
     "renorm_momentum",
     "seed",

@@ -1,5 +1,6 @@
 """A model's way into a file, and its weights' way back; ``minicnn.saving`` reads whole models."""
 
+import contextlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,9 @@ import numpy as np
 from minicnn.config import number, save_config
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
-from minicnn.files.keras import SavedModel
+from minicnn.files.keras import SavedModel, Source
 from minicnn.layers import Layer
-from minicnn.layers.saving import saved_layer
+from minicnn.layers.saving import parts, saved_layer
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
@@ -25,8 +26,6 @@ class Model(Protocol):
 
     @property
     def stack(self) -> Sequence[Layer]: ...  # noqa: D102
-    @property
-    def params(self) -> dict[str, Array]: ...  # noqa: D102
 
     name: str
     dtype: DType
@@ -41,49 +40,85 @@ class Model(Protocol):
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.save``."""
-    if Path(path).suffix != ".keras":
-        raise ConfigError(f"save: expected a path that ends in .keras, got {str(path)!r}.")
+    whole = str(path).endswith(".keras") or keras.is_legacy_name(path)
+    if not whole or str(path).endswith(".weights.h5"):
+        raise ConfigError(f"save: expected a path that ends in .keras or .h5, got {str(path)!r}.")
     keras.save(path, _saved(model))
 
 
 def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.save_weights``."""
-    _check_ending("save_weights", path)
+    if not str(path).endswith(".weights.h5"):
+        raise ConfigError(
+            f"save_weights: expected a path that ends in .weights.h5, got {str(path)!r}."
+        )
     keras.save_weights(path, _saved(model))
 
 
 def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.load_weights``."""
-    _check_ending("load_weights", path)
-    saved = _saved(model)
+    if not keras.is_legacy_name(path):
+        raise ConfigError(
+            f"load_weights: expected a path that ends in .weights.h5 or .h5, got {str(path)!r}."
+        )
+    data = Path(path)
+    try:
+        _load(model, path, _saved(model), data)
+    except ModelFileError:
+        # Earlier releases wrote a Residual's arrays as those of one layer.
+        if not any(layer.sublayers for layer in model.stack):
+            raise
+        with contextlib.suppress(ModelFileError):
+            _load(model, path, _saved(model, whole=True), data)
+            return
+        raise
+
+
+def _load(model: Model, path: str | os.PathLike[str], saved: SavedModel, data: Source) -> None:
     saved.optimizer = []
-    data = keras.read_weights(path)
     try:
         restore(model, path, saved, data)
     except keras.OtherOptimizerError as error:
         restore(model, path, saved, data, with_optimizer=False)
-        warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=3)
+        warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=4)
 
 
 def restore(
     model: Model,
     path: str | os.PathLike[str],
     saved: SavedModel,
-    data: bytes,
+    data: Source,
     with_optimizer: bool = True,
 ) -> None:
     """Take over the arrays that ``data`` holds for a model of these layers, and its optimizer's."""
-    shapes = [[array.shape for array in layer.arrays().values()] for layer in model.stack]
+    found = _in_order(model, saved)
+    params = _params(found)
+    shapes = [[array.shape for array in layer.arrays().values()] for layer, _ in found]
     slots = None
     if model.optimizer is not None and with_optimizer:
-        slots = [array.shape for array in model.optimizer.get_state(model.params)]
+        slots = [array.shape for array in model.optimizer.get_state(params)]
     keras.read_arrays(path, saved, data, shapes, slots)
     if model.optimizer is not None and saved.optimizer:
         try:
-            _restore_optimizer(model.optimizer, model.params, saved.optimizer)
+            _restore_optimizer(model.optimizer, params, saved.optimizer)
         except ConfigError as error:
             raise ModelFileError(f"{path}: {error}") from None
-    model.set_weights([array for layer in saved.layers for array in layer.weights])
+    model.set_weights(
+        [array for layer in keras.leaves(saved.layers) for array in layer.weights.values()]
+    )
+
+
+def _in_order(model: Model, saved: SavedModel) -> list[tuple[Layer, str]]:
+    """The layers with arrays of their own and their full names, as Keras counts them."""
+    found = {id(one): (layer, name) for one, layer, name in parts(saved.layers, model.stack)}
+    return [found[id(one)] for one in saved.order]
+
+
+def _params(found: Sequence[tuple[Layer, str]]) -> dict[str, Array]:
+    """``model.params``, as Keras orders them."""
+    return {
+        f"{name}.{key}": array for layer, name in found for key, array in layer.learned().items()
+    }
 
 
 def _restore_optimizer(
@@ -91,6 +126,8 @@ def _restore_optimizer(
 ) -> None:
     """Its rate too: a file has it in single precision, and the same rate stays as it is."""
     rate = optimizer.argument("learning_rate")
+    if optimizer.schedule is None and len(state) < len(optimizer.get_state(params)):
+        state = [state[0], np.asarray(rate), *state[1:]]
     if optimizer.schedule is None and np.float32(rate) != state[1]:
         rate = float(state[1])
         number(type(optimizer).__name__, "learning_rate", rate, least=0)
@@ -98,15 +135,18 @@ def _restore_optimizer(
     optimizer.learning_rate = rate
 
 
-def _check_ending(who: str, path: str | os.PathLike[str]) -> None:
-    if not str(path).endswith(".weights.h5"):
-        raise ConfigError(f"{who}: expected a path that ends in .weights.h5, got {str(path)!r}.")
-
-
-def _saved(model: Model) -> SavedModel:
-    compiled, state = None, []
+def _saved(model: Model, whole: bool = False) -> SavedModel:
+    layers = [saved_layer(layer, whole) for layer in model.stack]
+    saved = SavedModel(
+        model.name,
+        model.dtype.name,
+        layers,
+        class_names=list(model.class_names),
+        generator=model.rng.bit_generator.state,
+    )
+    keras.placed(saved)
     if model.optimizer is not None:
-        compiled = {
+        saved.compiled = {
             "optimizer": save_config(model.optimizer),
             "loss": None if model.loss is None else save_config(model.loss),
             "loss_weights": None,
@@ -116,13 +156,5 @@ def _saved(model: Model) -> SavedModel:
             "steps_per_execution": 1,
             "jit_compile": False,
         }
-        state = model.optimizer.get_state(model.params)
-    return SavedModel(
-        model.name,
-        model.dtype.name,
-        [saved_layer(layer) for layer in model.stack],
-        compiled,
-        state,
-        list(model.class_names),
-        model.rng.bit_generator.state,
-    )
+        saved.optimizer = model.optimizer.get_state(_params(_in_order(model, saved)))
+    return saved

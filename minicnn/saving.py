@@ -1,12 +1,14 @@
 """Models from files; ``Sequential.save`` writes them."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from minicnn.config import checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
+from minicnn.files.keras import SavedModel, Source
 from minicnn.keras_names import asked
 from minicnn.layers import LAYERS
 from minicnn.layers.saving import restored_layer, revived
@@ -30,7 +32,7 @@ def load_model(
     custom_objects: Mapping[str, type] | None = None,
     compile: bool = True,
 ) -> Sequential:
-    """Read a model from a ``.keras`` file, compiled as it was when it was saved.
+    """Read a model from a ``.keras`` or ``.h5`` file, compiled as it was when it was saved.
 
     Only what is minicnn's own is made, and objects of those classes (layers, losses, metrics,
     optimizers, schedules, initializers, regularizers) that ``custom_objects`` maps their names to;
@@ -56,22 +58,43 @@ def load_model(
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
-            _compile_as_saved(model, revived(saved.compiled, custom_objects or {}))
-        restore(model, filepath, saved, data)
+            _compile_as_saved(model, filepath, saved.compiled, custom_objects or {})
+        _restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
     except ModelFileError:
         raise
     except MiniCNNError as error:
         raise ModelFileError(f"{filepath}: {error}") from None
-    except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError, MemoryError, RecursionError) as error:
         raise ModelFileError(f"{filepath}: the file makes no model: {error}.") from None
     model.class_names = tuple(saved.class_names)
     return model
 
 
-def _compile_as_saved(model: Sequential, compiled: Mapping[str, Any]) -> None:
+def _compile_as_saved(
+    model: Sequential,
+    path: str | os.PathLike[str],
+    compiled: Mapping[str, Any],
+    own: Mapping[str, type],
+) -> None:
+    """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
     try:
-        model.compile(compiled["optimizer"], compiled.get("loss"), compiled.get("metrics"))
-    except (ConfigError, KeyError) as error:
-        raise ConfigError(f"{error} To predict only, load it with compile=False.") from None
+        model.compile(**revived(keras.compile_arguments(compiled), own))
+    except ConfigError as error:
+        if not keras.is_legacy_name(path):
+            raise ConfigError(f"{error} To predict only, load it with compile=False.") from None
+        text = f"{path}: {error} The model is not compiled: compile it again to train it."
+        warnings.warn(text, UserWarning, stacklevel=4)
+
+
+def _restore(
+    model: Sequential, path: str | os.PathLike[str], saved: SavedModel, data: Source
+) -> None:
+    try:
+        restore(model, path, saved, data)
+    except keras.OtherOptimizerError as error:
+        if not keras.is_legacy_name(path):
+            raise
+        restore(model, path, saved, data, with_optimizer=False)
+        warnings.warn(f"{error} The optimizer starts anew.", UserWarning, stacklevel=4)

@@ -4,9 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from minicnn import inference, losses, model_files, optimizers, random_seed, training
+from minicnn import inference, losses, model_files, optimizers, training
 from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
 from minicnn.config import checked
@@ -15,20 +13,18 @@ from minicnn.data.fitting import data_of, training_data
 from minicnn.errors import ConfigError
 from minicnn.history import History
 from minicnn.keras_names import raise_absent
-from minicnn.kernels import check_kernels
-from minicnn.layers import Input, Layer, chain, fusion
-from minicnn.layers.base import build_layer, check_new, name_layer, put_weights
-from minicnn.layers.chain import Step
+from minicnn.layers import Layer
 from minicnn.layers.saving import described, with_layers
 from minicnn.losses import Loss
 from minicnn.memory_use import memory_use
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
-from minicnn.shapes import Array, Shape
+from minicnn.shapes import Array
+from minicnn.stack import Stack
 from minicnn.summary import memory_line, table
 
 
-class Sequential:
+class Sequential(Stack):
     """Layers that run one after another.
 
     ``seed`` starts the model's one generator, from which come the first weights, the
@@ -45,7 +41,7 @@ class Sequential:
     @checked
     def __init__(
         self,
-        layers: "Sequence[Layer | Sequential] | None" = None,
+        layers: "Sequence[Layer | Stack] | None" = None,
         *,
         seed: int | None = None,
         name: str = "sequential",
@@ -53,18 +49,6 @@ class Sequential:
         kernels: str = "vectorized",
         fuse: bool = True,
     ) -> None:
-        if dtype not in ("float32", "float64"):
-            raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
-        self.name = name
-        self.dtype = np.dtype(dtype)
-        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
-            raise ConfigError(
-                f"Sequential: expected seed as a whole number of 0 or more, or None, got {seed!r}."
-            )
-        self.rng = random_seed.generator(seed)
-        self.kernels = check_kernels("Sequential", kernels)
-        self.fuse = bool(fuse) and kernels == "vectorized"
-        self.stack: list[Layer] = []
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: Sequence[str | Metric] = ()
@@ -74,178 +58,11 @@ class Sequential:
         """Set to True by a callback, it ends ``fit`` after the batch at hand."""
         self.initial_epoch = 0
         self._identity = object()
-        if layers is not None and not isinstance(layers, Sequence):
-            raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
-        for layer in layers or ():
-            self.add(layer)
-
-    # Building ------------------------------------------------------------------------
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers, without the Input, as in Keras."""
-        return [layer for layer in self.stack if not isinstance(layer, Input)]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether any layer may be trained; what is set is set for all layers, as in Keras."""
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = value
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of that name, or the one at that place in ``layers``.
-
-        >>> Sequential([Input((4,)), Dense(3, name="scores")]).get_layer("scores").units
-        3
-        """
-        if (name is None) == (index is None):
-            raise ConfigError("get_layer: expected the layer's name or its index.")
-        names = [layer.name for layer in self.layers]
-        if index is not None and -len(names) <= index < len(names):
-            return self.layers[index]
-        if name in names:
-            return self.layers[names.index(name)]
-        raise ConfigError(
-            f"get_layer: expected one of the layers {', '.join(map(str, names))}, "
-            f"got {name if index is None else index!r}."
-        )
-
-    def add(self, layer: "Layer | Sequential") -> None:
-        """Put a layer at the end, name it if it has no name, and build it if that can be.
-
-        Of a Sequential all layers are put there, one after another.
-        """
-        if isinstance(layer, Sequential):
-            for part in layer.layers if self.stack else layer.stack:
-                if part.name in {other.name for other in self.stack}:
-                    part.name = None
-                self.add(part)
-            return
-        if not isinstance(layer, Layer):
-            raise ConfigError(f"Sequential: expected a layer, got {layer!r}.")
-        check_new("Sequential", [layer], self.stack)
-        if isinstance(layer, Input) and self.stack:
-            raise ConfigError(f"Sequential: expected Input only as the first layer, got {layer!r}.")
-        first = layer.first_shape or layer.input_shape
-        if not self.stack and first is not None and not isinstance(layer, Input):
-            self.add(Input(first))
-        taken = {other.name for other in self.stack}
-        name_layer("Sequential", layer, taken)
-        shape = self.output_shape if self.built else None
-        if isinstance(layer, Input):
-            shape = layer.shape
-        if shape is not None:
-            build_layer("Sequential", layer, shape, self.rng, self.dtype, self.kernels)
-        self.stack.append(layer)
-
-    @property
-    def steps(self) -> Sequence[Step]:
-        """What ``fit`` and ``predict`` run: the layers, with those fused that can be."""
-        self._require_built()
-        return fusion.fused(self.stack) if self.fuse else self.stack
-
-    @property
-    def built(self) -> bool:
-        """Whether the layers have their arrays."""
-        return bool(self.stack) and all(layer.built for layer in self.stack)
-
-    def build(self, input_shape: Shape | None = None) -> None:
-        """Make the layers' arrays for inputs of ``input_shape``, without the batch axis.
-
-        Not needed in a model that starts with an Input. Raises ``ShapeError`` when the
-        layers do not fit each other.
-        """
-        if self.built:
-            return
-        if not self.stack:
-            raise ConfigError("Sequential: expected layers, got none.")
-        if input_shape is None:
-            raise ConfigError(
-                "Sequential: expected the shape of one input. Start with Input(shape), "
-                "or call build(input_shape)."
-            )
-        layers, self.stack = self.stack, []
-        begun = [layer for layer in layers if not layer.built]
-        try:
-            for layer in (Input(input_shape), *layers):
-                self.add(layer)
-        except BaseException:
-            for layer in begun:
-                layer.unbuild()
-            self.stack = layers
-            raise
-
-    @property
-    def input_shape(self) -> Shape:
-        """The shape of one input."""
-        self._require_built()
-        assert self.stack[0].input_shape is not None
-        return self.stack[0].input_shape
-
-    @property
-    def output_shape(self) -> Shape:
-        """The shape of the output for one input."""
-        self._require_built()
-        last = self.stack[-1]
-        assert last.input_shape is not None
-        return last.output_shape(last.input_shape)
-
-    def _require_built(self) -> None:
-        if not self.built:
-            self.build()
-
-    def count_params(self) -> int:
-        """How many numbers the layers' arrays hold, learned or not."""
-        self._require_built()
-        return sum(layer.count_params() for layer in self.stack)
-
-    # A loop of one's own -------------------------------------------------------------
+        super().__init__(layers, seed=seed, name=name, dtype=dtype, kernels=kernels, fuse=fuse)
 
     def __getattr__(self, name: str) -> Any:
         """Say what to use instead of a verb of Keras' that is not here."""
         raise_absent("Sequential", name)
-
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """The output for one batch; ``forward`` gives the caches as well."""
-        return self.forward(x, training)[0]
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """The arrays that training changes, as ``<layer>.<param>``; they are not copies."""
-        return {
-            f"{layer.name}.{name}": array
-            for layer in self.stack
-            for name, array in layer.learned().items()
-        }
-
-    def forward(self, x: Any, training: bool = False) -> tuple[Array, list[Any]]:
-        """(y, caches) for a batch x, with one cache a layer for ``backward``.
-
-        Raises ``ShapeError`` when x is not a batch of what the model takes.
-        """
-        return chain.forward(self.stack, self._batch(x), training, self.rng)
-
-    def backward(self, dy: Array, caches: Sequence[Any]) -> tuple[Array, dict[str, Array]]:
-        """(dx, grads) from the gradient of the loss with respect to y.
-
-        ``grads`` has the keys of ``params``; hand both to ``optimizer.step``.
-        """
-        return chain.backward(self.stack, np.asarray(dy, self.dtype), caches)
-
-    def update_state(self, caches: Sequence[Any]) -> None:
-        """Let the moving statistics of BatchNorm follow the batch of a training forward."""
-        chain.apply_state(self.stack, caches)
-
-    def _batch(self, x: Any) -> Array:
-        x = images("Sequential", x)
-        if not self.built:
-            self.build(x.shape[1:])
-        self.stack[0].check_shape(x.shape)
-        return np.asarray(x, self.dtype)
 
     # Keras' verbs --------------------------------------------------------------------
 
@@ -394,19 +211,6 @@ class Sequential:
         """A new model from what ``get_config`` returned, with weights of its own."""
         config = with_layers(config)
         return cls(config["layers"], name=config["name"], dtype=config["dtype"])
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""
-        self._require_built()
-        return [array for layer in self.stack for array in layer.get_weights()]
-
-    def set_weights(self, weights: Sequence[Array]) -> None:
-        """Put arrays in the place of those that ``get_weights`` gives.
-
-        Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
-        """
-        self._require_built()
-        put_weights("set_weights", self.stack, weights)
 
     @checked
     def save(self, filepath: str | os.PathLike[str]) -> None:

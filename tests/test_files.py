@@ -225,7 +225,7 @@ def layer_config(index, **changes):
 
 DAMAGE = {
     "missing": (lambda p: p.unlink(), "cannot be read: no such file"),
-    "a folder": (lambda p: (p.unlink(), p.mkdir()), "cannot be read"),
+    "a folder": (lambda p: (p.unlink(), p.mkdir()), "expected a file, got a folder"),
     "empty": (lambda p: p.write_bytes(b""), "expected a .keras file"),
     "another kind": (lambda p: p.write_bytes(b"hello" * 99), "expected a .keras file"),
     "cut short": (lambda p: os.truncate(p, p.stat().st_size // 2), "expected a .keras file"),
@@ -235,9 +235,13 @@ DAMAGE = {
     "deep json": (lambda p: rewrite(p, **{"config.json": b"[" * 10**6}), "json is damaged"),
     "a list": (lambda p: rewrite(p, **{"config.json": b"[]"}), "config.json is damaged"),
     "bad weights": (lambda p: rewrite(p, **{"model.weights.h5": b"x" * 99}), "is damaged"),
-    "functional": (
+    "a class of its own": (
+        lambda p: edited(p, lambda c: c.update(class_name="MyModel")),
+        "expected a Sequential or a Functional model, got 'MyModel'",
+    ),
+    "no graph": (
         lambda p: edited(p, lambda c: c.update(class_name="Functional")),
-        "expected a Sequential model, got 'Functional'",
+        "does not describe layers",
     ),
     "no layers": (lambda p: edited(p, lambda c: c["config"].clear()), "does not describe layers"),
     "lambda": (
@@ -292,7 +296,7 @@ DAMAGE = {
         lambda p: rewrite(p, **{"metadata.json": b'{"minicnn": {"generator": {"a": 1}}}'}),
         "makes no model",
     ),
-    "link": (lambda p: weights(p, linked), "is missing, or a link"),
+    "link": (lambda p: weights(p, linked), "is a link, which minicnn does not follow"),
 }
 
 
@@ -346,8 +350,10 @@ def test_damaged_model_files_never_crash(saved):
 def test_saving_needs_the_right_name_and_a_folder(tmp_path):
     """A path of another kind, and a folder that is not there, are said in one line."""
     model = Sequential([Input((3,)), Dense(2)])
-    with pytest.raises(ConfigError, match=r"ends in .keras, got .*model\.h5"):
-        model.save(tmp_path / "model.h5")
+    with pytest.raises(ConfigError, match=r"ends in .keras or .h5, got .*model\.hdf"):
+        model.save(tmp_path / "model.hdf")
+    with pytest.raises(ConfigError, match=r"ends in .keras or .h5, got .*a\.weights\.h5"):
+        model.save(tmp_path / "a.weights.h5")
     with pytest.raises(ConfigError, match="cannot be written: no such file or directory"):
         model.save(tmp_path / "nowhere" / "model.keras")
 

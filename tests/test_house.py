@@ -23,7 +23,7 @@ FLOORS = [
     ["kernels", "data", "files", "shares", "threads", "blas", "console", "utils"],
     ["layers", "losses", "metrics", "optimizers"],
     ["training", "inference", "history", "hooks", "callbacks", "model_files"],
-    ["memory_use", "summary"],
+    ["memory_use", "summary", "stack"],
     ["sequential", "saving", "models"],
     ["applications", "lr_finder", "plots", "testing", "cli", "__main__", "__init__"],
 ]

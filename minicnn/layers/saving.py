@@ -1,25 +1,50 @@
 """Layers as model files have them, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from minicnn.config import Configurable, accepted, did_you_mean
 from minicnn.errors import ConfigError
 from minicnn.files.keras import SavedLayer
-from minicnn.layers import LAYERS, Layer
+from minicnn.layers import LAYERS, Input, Layer, Residual
 from minicnn.layers.base import walk
 
 
-def saved_layer(layer: Layer) -> SavedLayer:
-    """What a file keeps of a layer."""
+def saved_layer(layer: Layer, whole: bool = False) -> SavedLayer:
+    """What a file keeps of a layer.
+
+    A Residual is a layer of its own if ``whole``, as it was in the files of earlier releases.
+    """
     what = described(layer)
-    return SavedLayer(
+    saved = SavedLayer(
         what["class_name"],
         what["config"],
         layer.input_shape or (),
-        list(layer.arrays().values()),
+        layer.output_shape(layer.input_shape or ()),
         custom=what["class_name"] not in LAYERS or layer.keras_module != Layer.keras_module,
     )
+    if type(layer) is not Residual or whole:
+        saved.weights = layer.arrays()
+        return saved
+    saved.config = {key: x for key, x in saved.config.items() if key in ("name", "trainable")}
+    for part in layer.sublayers:
+        if isinstance(part, Input):
+            raise ConfigError(f"{layer.who}: expected no Input in what is saved, got {part!r}.")
+    saved.layers = [saved_layer(part) for part in layer.layers]
+    saved.shortcut = [saved_layer(part) for part in layer.shortcut or ()] or None
+    return saved
+
+
+def parts(
+    saved: Sequence[SavedLayer], layers: Sequence[Layer], within: str = ""
+) -> Iterator[tuple[SavedLayer, Layer, str]]:
+    """Each saved layer with arrays of its own, the layer that it is, and that one's full name."""
+    for one, layer in zip(saved, layers, strict=True):
+        if one.layers:
+            inner = [*one.layers, *(one.shortcut or ())]
+            yield from parts(inner, layer.sublayers, f"{within}{layer.name}.")
+        else:
+            yield one, layer, f"{within}{layer.name}"
 
 
 def described(layer: Layer) -> dict[str, Any]:
@@ -42,8 +67,16 @@ def restored_layer(saved: SavedLayer, known: Mapping[str, type[Layer]]) -> Layer
             + " A layer of your own goes into custom_objects={name: class}."
         )
     cls = known[saved.class_name]
-    config = revived(with_layers(cls.accepted_config(saved.config), known), known)
-    layer = cls.from_config(config)
+    layer: Layer
+    if saved.layers:
+        layers, around = (
+            [restored_layer(part, known) for part in way or ()]
+            for way in (saved.layers, saved.shortcut)
+        )
+        layer = Residual(layers, around or None, name=saved.name)
+    else:
+        config = revived(with_layers(cls.accepted_config(saved.config), known), known)
+        layer = cls.from_config(config)
     if not saved.config.get("trainable", True):
         inner = [(part, part.trainable) for part in walk(layer.sublayers)]
         layer.trainable = False

@@ -1,0 +1,86 @@
+"""A model as a file has it: names, arguments and arrays, but no layers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from minicnn.errors import ModelFileError
+from minicnn.shapes import Array, Shape
+
+KERAS_VERSION = "3.8.0"
+"""The release of Keras whose layout is written; later ones read it too."""
+
+
+class OtherOptimizerError(ModelFileError):
+    """The layers fit, but what the file keeps of an optimizer is of another one."""
+
+
+@dataclass
+class SavedLayer:
+    """A layer as a file has it; ``config`` and ``class_name`` are Keras'.
+
+    With ``layers`` it is a Residual, whose arrays are those of its layers.
+    """
+
+    class_name: str
+    config: dict[str, Any]
+    input_shape: Shape = ()
+    output_shape: Shape = ()
+    weights: dict[str, Array] = field(default_factory=dict)
+    custom: bool = False
+    """Whether it is a class of the user's own, which Keras does not know either."""
+    layers: "list[SavedLayer]" = field(default_factory=list)
+    shortcut: "list[SavedLayer] | None" = None
+    group: str = ""
+    """Where Keras 3 keeps its arrays."""
+    owner: str = ""
+    """The layer of the file's model that it is, or that it is in."""
+    inner: str = ""
+    """Its name in the file, if it is in such a layer."""
+
+    @property
+    def name(self) -> str:
+        """Its name, if it has one."""
+        return str(self.config.get("name") or "")
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it only says what the model takes."""
+        return self.class_name == "InputLayer"
+
+
+@dataclass
+class SavedModel:
+    """A model as a file has it."""
+
+    name: str
+    dtype: str
+    layers: list[SavedLayer]
+    compiled: dict[str, Any] | None = None
+    optimizer: list[Array] = field(default_factory=list)
+    class_names: list[str] = field(default_factory=list)
+    generator: Any = None
+    """The state of the model's generator, as NumPy gives it; None in Keras' own files."""
+    order: list[SavedLayer] = field(default_factory=list)
+    """The layers that have arrays of their own, as Keras counts them."""
+
+    @property
+    def extra(self) -> Any:
+        """What Keras has not, for a place of its own in the file."""
+        return {"class_names": self.class_names, "generator": self.generator}
+
+    @extra.setter
+    def extra(self, value: Any) -> None:
+        found = value if isinstance(value, dict) else {}
+        names = found.get("class_names")
+        self.class_names = [str(name) for name in names] if isinstance(names, list) else []
+        self.generator = found.get("generator")
+
+
+def leaves(layers: Sequence[SavedLayer]) -> Iterator[SavedLayer]:
+    """The layers that have arrays of their own, in the order of minicnn."""
+    for layer in layers:
+        if layer.layers:
+            yield from leaves([*layer.layers, *(layer.shortcut or ())])
+        else:
+            yield layer

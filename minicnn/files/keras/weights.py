@@ -1,0 +1,120 @@
+"""Where the arrays of a model lie in the HDF5 files of Keras 3.
+
+    layers/<class in snake case>[_n]/vars/0, 1, ...
+    layers/sequential/layers/...                     of a model within the model
+    optimizer/vars/0 (iteration), 1 (learning rate), 2, ...
+
+The number n counts the layers of a class, whatever the layers are called.
+"""
+
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from minicnn.errors import ModelFileError
+from minicnn.files.hdf5 import File, opened, opened_bytes
+from minicnn.files.keras import legacy
+from minicnn.files.keras.config import placed
+from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
+from minicnn.files.keras.state import read_state
+from minicnn.shapes import Array, Shape
+
+Source = bytes | Path
+"""A file of arrays: its content, or where it is."""
+
+OF_OLD = "_layer_checkpoint_dependencies"
+"""What the group of the layers is called in the first files of this kind, of tf.keras 2.12."""
+
+
+def weights_file(model: SavedModel) -> bytes:
+    """The content of model.weights.h5, which is that of a .weights.h5 file too."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for node in placed(model):
+            layer = node.layers[0]
+            arrays = () if node.adds else layer.weights.values()
+            if not layer.is_input:
+                _write(file, layer.group, arrays).attrs["name"] = node.name
+        file.create_group("vars")
+        if model.compiled is not None:
+            _write(file, "optimizer", model.optimizer)
+    return buffer.getvalue()
+
+
+def _write(file: Any, group: str, arrays: Iterable[Array]) -> Any:
+    variables = file.create_group(f"{group}/vars")
+    for i, array in enumerate(arrays):
+        variables.create_dataset(str(i), data=array)
+    return variables
+
+
+def read_arrays(
+    path: str | os.PathLike[str],
+    model: SavedModel,
+    data: Source,
+    shapes: Sequence[Sequence[Shape]],
+    optimizer_shapes: Sequence[Shape] | None,
+) -> None:
+    """Fill in the arrays of ``model``, which must have exactly these shapes.
+
+    ``shapes`` are those of the layers in ``model.order``. Raises ``ModelFileError`` with one line
+    if they have not.
+    """
+    who = str(path)
+    with (
+        opened_bytes(data, who, ModelFileError)
+        if isinstance(data, bytes)
+        else opened(data, ModelFileError)
+    ) as file:
+        if legacy.is_legacy(file):
+            legacy.read_arrays(who, file, model, shapes, optimizer_shapes)
+            return
+        for layer, expected in zip(model.order, shapes, strict=True):
+            layer.weights = _read(who, file, layer.group, expected)
+        _refuse_more(who, file, model)
+        if optimizer_shapes is not None and "optimizer/vars" in file.groups:
+            try:
+                count = len(file.inside("optimizer/vars"))
+                names = [f"optimizer/vars/{i}" for i in range(count)]
+                model.optimizer = read_state(who, file, names, optimizer_shapes)
+            except ModelFileError as error:
+                raise OtherOptimizerError(str(error)) from None
+
+
+def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
+    if OF_OLD in file.groups:
+        group = group.replace("layers", OF_OLD)
+    inside = file.inside(f"{group}/vars")
+    if len(inside) != len(shapes):
+        raise ModelFileError(
+            f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}."
+        )
+    return {str(i): _array(who, file, f"{group}/vars/{i}", shape) for i, shape in enumerate(shapes)}
+
+
+def _array(who: str, file: File, name: str, shape: Shape) -> Array:
+    array = file.read(name, shape)
+    if array.dtype == "i1":
+        raise ModelFileError(
+            f"{who}: dataset {name!r}: expected floating-point numbers, got int8, as quantized "
+            "layers have it. Save the model from Keras before it is quantized."
+        )
+    return array
+
+
+def _refuse_more(who: str, file: File, model: SavedModel) -> None:
+    """Raise ``ModelFileError`` if the file has arrays of layers that the model has not."""
+    known = {layer.group for layer in model.order}
+    for name in file.datasets:
+        group, _, number = name.replace(OF_OLD, "layers").rpartition("/vars/")
+        # What Dropout and its like draw from in Keras; minicnn has one generator for all.
+        harmless = group in known or group.endswith("seed_generator")
+        if number and group.startswith("layers/") and not harmless:
+            raise ModelFileError(
+                f"{who}: expected the arrays of {len(known)} layers, got those of a layer "
+                f"{group.removeprefix('layers/')!r} as well."
+            )
