@@ -125,20 +125,25 @@ class Dealer:
 
 
 KERNELS = [
-    "glorot_uniform",
-    "he_normal",
-    "lecun_uniform",
     "orthogonal",
     some("initializers", "GlorotNormal"),
+    some("initializers", "GlorotUniform"),
+    some("initializers", "HeNormal"),
     some("initializers", "HeUniform", seed=3),
     some("initializers", "LecunNormal"),
+    some("initializers", "LecunUniform"),
     some("initializers", "RandomNormal", stddev=0.2),
     some("initializers", "RandomUniform", minval=-0.3, maxval=0.2),
     some("initializers", "TruncatedNormal", mean=0.01, stddev=0.2),
     some("initializers", "VarianceScaling", scale=2.0, mode="fan_avg", distribution="uniform"),
     some("initializers", "Orthogonal", gain=1.2),
 ]
-FLAT = ["zeros", "ones", some("initializers", "Constant", value=0.1), some("initializers", "Zeros")]
+FLAT = [
+    "zeros",
+    some("initializers", "Constant", value=0.1),
+    some("initializers", "Ones"),
+    some("initializers", "Zeros"),
+]
 PENALTIES = [
     ...,
     "l2",
@@ -189,6 +194,7 @@ OF_IMAGES: dict[str, dict[str, Sequence[Any]]] = {
         "padding": ["valid", "same"],
         "strides": [..., 2, ...],
         "output_padding": [..., ..., 1],
+        "dilation_rate": [..., 2, ..., ...],
         **KERNEL,
         **BIAS,
     },
@@ -229,9 +235,9 @@ NOT_IN_THE_FIRST = {
     ("Conv2DTranspose", "output_padding"),
     ("RandomContrast", "value_range"),
     ("ELU", "alpha"),  # not in its files
-    ("UpSampling2D", "interpolation"),  # bilinear on PyTorch wants a package of its own
+    "Nadam",  # whose memory later ones write in another order
 }
-"""Layers' arguments that Keras 3.0 has not."""
+"""Layers' arguments that Keras 3.0 has not, and an optimizer."""
 
 NOT_ON_TORCH = {("LayerNormalization", "axis")}
 """And that Keras has not on PyTorch, but for the default."""
@@ -252,7 +258,7 @@ NORMALIZING = ("BatchNormalization", "LayerNormalization")
 CLIPS = [{}, {"clipnorm": 0.5}, {"clipvalue": 0.1}, {"global_clipnorm": 1.0}]
 SCHEDULES = [
     some("optimizers.schedules", "ExponentialDecay", decay_steps=2, decay_rate=0.9, staircase=True),
-    some("optimizers.schedules", "CosineDecay", decay_steps=9, alpha=0.1),
+    some("optimizers.schedules", "CosineDecay", decay_steps=9, warmup_target=0.02, warmup_steps=4),
     some("optimizers.schedules", "PolynomialDecay", decay_steps=5, power=2.0, cycle=True),
     some("optimizers.schedules", "InverseTimeDecay", decay_steps=3, decay_rate=0.5),
     some("optimizers.schedules", "CosineDecayRestarts", first_decay_steps=4, m_mul=0.9),
@@ -295,11 +301,18 @@ POSITIVES = [
     some("metrics", "AUC", num_thresholds=50, curve="PR", name="auc"),
 ]
 METRICS: dict[str, list[Any]] = {
-    "classes": ["accuracy", some("metrics", "SparseTopKCategoricalAccuracy", k=2)]
-    + [some("metrics", "SparseCategoricalAccuracy")],
-    "one-hot": [some("metrics", "CategoricalAccuracy", name="right"), "accuracy", *POSITIVES]
-    + [some("metrics", "TopKCategoricalAccuracy", k=2)]
-    + [some("metrics", "F1Score", average="macro", threshold=0.5)],
+    "classes": [
+        "accuracy",
+        some("metrics", "SparseTopKCategoricalAccuracy", k=2),
+        some("metrics", "SparseCategoricalAccuracy"),
+    ],
+    "one-hot": [
+        "accuracy",
+        some("metrics", "CategoricalAccuracy", name="right"),
+        some("metrics", "TopKCategoricalAccuracy", k=2),
+        some("metrics", "F1Score", average="macro", threshold=0.5),
+        *POSITIVES,
+    ],
     "binary": [some("metrics", "BinaryAccuracy", threshold=0.4), *POSITIVES],
     "numbers": ["mse", some("metrics", "MeanAbsoluteError"), some("metrics", "MeanSquaredError")],
     "signs": ["mae"],
@@ -311,11 +324,16 @@ class Drawing:
 
     def __init__(self, keras: Any, seed: int = 0) -> None:
         self.deal = Dealer(seed)
-        names = [name for name in minicnn.activations.ACTIVATIONS if hasattr(keras.activations, name)]
+        names = [
+            name for name in minicnn.activations.ACTIVATIONS if hasattr(keras.activations, name)
+        ]
         self.activations = names
         first = keras.__version__.startswith("3.0.")
         on_torch = keras.backend.backend() == "torch"
-        self.absent = (NOT_IN_THE_FIRST if first else set()) | (NOT_ON_TORCH if on_torch else set())
+        absent: set[Any] = set()
+        self.absent = absent.union(
+            NOT_IN_THE_FIRST if first else (), NOT_ON_TORCH if on_torch else ()
+        )
 
     def network(self, with_chance: bool, with_ways: bool) -> Network:
         deal = self.deal
@@ -346,7 +364,10 @@ class Drawing:
         small = some("initializers", "RandomUniform", minval=-0.1, maxval=0.1)  # none is too sure
         units = deal("classes", [3, 4])
         self.put(layer("Dense", units=units, activation=activation, kernel_initializer=small))
-        metrics = [deal(f"metric of {labels}", METRICS[labels])]
+        metrics = []
+        for _ in range(min(2, len(METRICS[labels]))):
+            if (metric := deal(f"metric of {labels}", METRICS[labels])) not in metrics:
+                metrics.append(metric)
         made = Part("losses", loss, arguments)
         return Network(begin, self.layers, optimizer, made, metrics, labels, with_chance)
 
@@ -356,18 +377,16 @@ class Drawing:
 
     def add(self, who: str, table: dict[str, dict[str, Sequence[Any]]]) -> None:
         """The next layer of a table, with the next arguments with which it fits."""
-        while (name := self.deal(who, list(table))) in self.left_out:
-            pass
-        for _ in range(50):
-            part = self.layer(name, table[name])
-            try:
-                shape = part.made(minicnn).output_shape(self.shape)
-            except MiniCNNError:
-                continue
-            if np.prod(shape) <= 2500 and min(shape) > 0:
-                self.put(part)
-                return
-        raise AssertionError(f"no {name} fits behind {self.shape}")
+        while True:
+            name = self.deal(who, list(table))
+            for _ in range(20 if name not in self.left_out else 0):
+                part = self.layer(name, table[name])
+                try:
+                    shape = part.made(minicnn).output_shape(self.shape)
+                except MiniCNNError:
+                    continue
+                if np.prod(shape) <= 2500 and min(shape) > 0:
+                    return self.put(part)
 
     def layer(self, name: str, options: dict[str, Sequence[Any]]) -> Part:
         arguments = self.deal.arguments(name, options)
@@ -375,7 +394,7 @@ class Drawing:
         if "strides" in arguments:
             arguments.pop("dilation_rate", None)  # Keras takes one or the other
         if name == "Reshape":
-            h, w, c = self.shape
+            _, w, c = self.shape
             arguments["target_shape"] = (w, -1, c)
         if name == "Activation" or "use_bias" in options:
             arguments["activation"] = self.deal("activation", self.activations)
@@ -383,20 +402,22 @@ class Drawing:
 
     def ways(self) -> None:
         """Layers with a way around them, which may have another within."""
-        h, w, c = self.shape
+        *_, c = self.shape
         norm = [] if self.left_out else [layer("BatchNormalization", momentum=0.9)]
         smaller = self.deal("smaller", [False, True])
         conv = {"filters": c + 1, "strides": 2} if smaller else {"filters": c}
-        layers = [layer("Conv2D", kernel_size=3, padding="same", **conv), *norm]
-        if self.deal("nested", [True, False, False]):
-            layers.append(layer("Residual", layers=[layer("DepthwiseConv2D", kernel_size=3, padding="same"), *norm]))
+        kernel = {"kernel_size": 3, "padding": "same"}
+        layers = [layer("Conv2D", **kernel, **conv), *norm]
         layers.append(layer("Activation", activation=self.deal("activation", self.activations)))
+        more = [layer("Conv2D", filters=conv["filters"], **kernel), *norm]
+        nested = self.deal("nested", [True, False, False])
+        layers += [layer("Residual", layers=more)] if nested else more
         shortcut = {"shortcut": [layer("Conv2D", kernel_size=1, **conv), *norm]} if smaller else {}
         self.put(layer("Residual", layers=layers, **shortcut))
 
     def optimizer(self) -> Part:
         deal = self.deal
-        name = deal("optimizer", list(OPTIMIZERS))
+        name = deal("optimizer", [name for name in OPTIMIZERS if name not in self.absent])
         rate: Any = deal("schedule", [None, *SCHEDULES, None])
         if rate is None:
             rate = deal("rate", [0.01, 0.003])
@@ -410,7 +431,7 @@ class Drawing:
         return Part("optimizers", name, {"learning_rate": rate, **own, **deal("clip", CLIPS)})
 
 
-def networks(keras: Any, with_ways: bool) -> list[Network]:
+def networks(keras: Any) -> list[Network]:
     """All of them: in every third chance has a part, and every third has ways around layers."""
     drawing = Drawing(keras)
-    return [drawing.network(i % 3 == 2, with_ways and i % 3 == 1) for i in range(COUNT)]
+    return [drawing.network(i % 3 == 2, i % 3 == 1) for i in range(COUNT)]
