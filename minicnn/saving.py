@@ -91,10 +91,9 @@ def _compile_as_saved(
 def _restore(
     model: Sequential, path: str | os.PathLike[str], saved: SavedModel, data: Source
 ) -> None:
+    """Take over the arrays; an optimizer's that do not fit are a warning, as in Keras."""
     try:
         restore(model, path, saved, data)
     except keras.OtherOptimizerError as error:
-        if not keras.is_legacy_name(path):
-            raise
         restore(model, path, saved, data, with_optimizer=False)
         warnings.warn(f"{error} The optimizer starts anew.", UserWarning, stacklevel=4)

@@ -48,11 +48,13 @@ def model_config(model: SavedModel, legacy: bool = False) -> dict[str, Any]:
             for key in ("module", "registered_name", "build_config"):
                 del described[key]
         layers.append(for_all(described))
-    config: dict[str, Any] = {"name": model.name, "trainable": True, "layers": layers}
+    # Each layer says whether it is trainable: Keras 3.0 would set all to what the model says.
+    config: dict[str, Any] = {"name": model.name, "layers": layers}
     first = model.layers[0].config["batch_shape"]
     if functional:
-        config["input_layers"] = [nodes[0].name, 0, 0]
-        config["output_layers"] = [nodes[-1].name, 0, 0]
+        # Lists of one, as Keras 3.0 wants it.
+        config["input_layers"] = [[nodes[0].name, 0, 0]]
+        config["output_layers"] = [[nodes[-1].name, 0, 0]]
     else:
         config |= {"dtype": model.dtype, "build_input_shape": first}
     class_name = "Functional" if functional else "Sequential"

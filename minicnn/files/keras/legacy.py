@@ -22,7 +22,7 @@ from minicnn.files.hdf5 import File, opened
 from minicnn.files.keras.config import model_config, placed
 from minicnn.files.keras.reading import read_config
 from minicnn.files.keras.releases import for_all
-from minicnn.files.keras.saved import KERAS_VERSION, OtherOptimizerError, SavedLayer, SavedModel
+from minicnn.files.keras.saved import KERAS_VERSION, SavedLayer, SavedModel
 from minicnn.files.keras.state import RATE, read_state
 from minicnn.shapes import Array, Shape
 
@@ -154,12 +154,9 @@ def read_arrays(
                 for name, shape in zip(own, expected, strict=True)
             }
     if optimizer_shapes is not None and "optimizer_weights" in file.groups:
-        try:
-            group = "optimizer_weights"
-            names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
-            model.optimizer = read_state(who, file, names, optimizer_shapes)
-        except ModelFileError as error:
-            raise OtherOptimizerError(str(error)) from None
+        group = "optimizer_weights"
+        names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
+        model.optimizer = read_state(who, file, names, optimizer_shapes)
 
 
 def _names(file: File, group: str, attribute: str) -> list[str]:

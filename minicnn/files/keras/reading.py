@@ -105,7 +105,7 @@ class _Reader:
         if functional and len(inputs) != wanted:
             raise self.error(
                 "layers of one input and sums of two (Add), which Residual has, got "
-                f"{class_name!r}, {name!r}, of {len(inputs)}"
+                f"the {class_name!r} called {name!r} with {len(inputs)} inputs"
             )
         # What was written as x + y is no layer in Keras, and not counted.
         counts = not str(layer.get("module")).startswith("keras.src.ops")
@@ -141,6 +141,8 @@ class _Reader:
         if isinstance(call, Mapping):
             given = [part for x in call["args"] for part in (x if isinstance(x, list) else [x])]
             options = dict(call["kwargs"])
+            if not all(isinstance(part, Mapping) for part in given):
+                raise self.error(f"layers called on their input alone, got {name!r} with numbers")
             ends = [part["config"]["keras_history"] for part in given]
         else:  # tf.keras' form: [name, index of the call, index of the output, options]
             ends = call if isinstance(call[0], list) else [call]

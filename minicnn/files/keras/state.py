@@ -7,25 +7,31 @@ Other releases have some of it in other places.
 
 from collections.abc import Sequence
 
-from minicnn.errors import ModelFileError
 from minicnn.files.hdf5 import File
+from minicnn.files.keras.saved import OtherOptimizerError
 from minicnn.shapes import Array, Shape
 
 RATE = "learning_rate"
 
 
 def read_state(who: str, file: File, names: Sequence[str], shapes: Sequence[Shape]) -> list[Array]:
-    """The arrays of those names, which must have these shapes; raises ``ModelFileError``.
+    """The arrays of those names; raises ``OtherOptimizerError`` unless they have these shapes.
 
     tf.keras may leave out the rate, which is the second; then it is not there.
     """
     if len(names) == len(shapes) - 1 and not any(RATE in name for name in names):
         shapes = [shapes[0], *shapes[2:]]
     if len(names) != len(shapes):
-        raise ModelFileError(
+        raise OtherOptimizerError(
             f"{who}: expected {len(shapes)} arrays of the optimizer, got {len(names)}."
         )
     names = _nadam(file, _in_pairs(names), shapes)
+    for name, shape in zip(names, shapes, strict=True):
+        found = file.datasets.get(name)
+        if found is not None and not found.refused and found.shape != shape:
+            raise OtherOptimizerError(
+                f"{who}: dataset {name!r}: expected shape {shape}, got {found.shape}."
+            )
     return [file.read(name, shape) for name, shape in zip(names, shapes, strict=True)]
 
 

@@ -17,7 +17,7 @@ from minicnn.errors import ModelFileError
 from minicnn.files.hdf5 import File, opened, opened_bytes
 from minicnn.files.keras import legacy
 from minicnn.files.keras.config import placed
-from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
+from minicnn.files.keras.saved import SavedModel
 from minicnn.files.keras.state import read_state
 from minicnn.shapes import Array, Shape
 
@@ -77,12 +77,8 @@ def read_arrays(
             layer.weights = _read(who, file, layer.group, expected)
         _refuse_more(who, file, model)
         if optimizer_shapes is not None and "optimizer/vars" in file.groups:
-            try:
-                count = len(file.inside("optimizer/vars"))
-                names = [f"optimizer/vars/{i}" for i in range(count)]
-                model.optimizer = read_state(who, file, names, optimizer_shapes)
-            except ModelFileError as error:
-                raise OtherOptimizerError(str(error)) from None
+            names = [f"optimizer/vars/{i}" for i in range(len(file.inside("optimizer/vars")))]
+            model.optimizer = read_state(who, file, names, optimizer_shapes)
 
 
 def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
