@@ -160,7 +160,7 @@ KERNEL = {"kernel_initializer": KERNELS, "kernel_regularizer": PENALTIES}
 DEPTHWISE = {"depthwise_initializer": KERNELS, "depthwise_regularizer": PENALTIES}
 POINTWISE = {"pointwise_initializer": KERNELS, "pointwise_regularizer": PENALTIES}
 SIZES = {"kernel_size": [3, (2, 3), 1, (4, 2)], "padding": ["valid", "same"]}
-STEPS = {"strides": [..., 2, ...], "dilation_rate": [..., ..., 2]}
+STEPS = {"steps": [{}, {"strides": 2}, {"dilation_rate": 2}]}  # Keras takes one or the other
 POOLING = {
     "pool_size": [2, (2, 1), 3],
     "strides": [..., 1, (1, 2)],
@@ -192,9 +192,8 @@ OF_IMAGES: dict[str, dict[str, Sequence[Any]]] = {
         "filters": [3, 4],
         "kernel_size": [3, (2, 3), (5, 3)],
         "padding": ["valid", "same"],
-        "strides": [..., 2, ...],
         "output_padding": [..., ..., 1],
-        "dilation_rate": [..., 2, ..., ...],
+        **STEPS,
         **KERNEL,
         **BIAS,
     },
@@ -391,8 +390,7 @@ class Drawing:
     def layer(self, name: str, options: dict[str, Sequence[Any]]) -> Part:
         arguments = self.deal.arguments(name, options)
         arguments = {k: v for k, v in arguments.items() if (name, k) not in self.absent}
-        if "strides" in arguments:
-            arguments.pop("dilation_rate", None)  # Keras takes one or the other
+        arguments |= arguments.pop("steps", {})
         if name == "Reshape":
             _, w, c = self.shape
             arguments["target_shape"] = (w, -1, c)
