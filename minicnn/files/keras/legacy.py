@@ -162,7 +162,6 @@ def read_arrays(
 def _names(file: File, group: str, attribute: str) -> list[str]:
     """The names in an attribute, or in those of it that are numbered where they are many."""
     attributes = file.groups.get(group, {})
-    if attribute in attributes:
-        return [str(name) for name in attributes[attribute]]
     numbered = takewhile(attributes.__contains__, (f"{attribute}{i}" for i in count()))
-    return [str(name) for part in numbered for name in attributes[part]]
+    parts = [attributes[key] for key in ((attribute,) if attribute in attributes else numbered)]
+    return [str(name) for part in parts if isinstance(part, list) for name in part]

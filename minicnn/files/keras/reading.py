@@ -16,7 +16,7 @@ FUNCTIONAL = ("Functional", "Model")
 
 MODELS = ("Sequential", *FUNCTIONAL)
 
-LAYERS_LIMIT = 2000
+LAYERS_LIMIT = 1000
 """The largest number of layers of a model that is read."""
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
@@ -140,7 +140,8 @@ class _Reader:
         call = calls[0]
         if isinstance(call, Mapping):
             given = [part for x in call["args"] for part in (x if isinstance(x, list) else [x])]
-            options = dict(call["kwargs"])
+            # Keras 3 writes training=False of a Dropout, and goes by what fit says all the same.
+            options = {key: value for key, value in call["kwargs"].items() if key != "training"}
             if not all(isinstance(part, Mapping) for part in given):
                 raise self.error(f"layers called on their input alone, got {name!r} with numbers")
             ends = [part["config"]["keras_history"] for part in given]

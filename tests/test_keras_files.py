@@ -1,0 +1,695 @@
+"""Keras' files: graphs, models within models, releases, the legacy format, and what is refused."""
+
+import io
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from minicnn import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    BatchNorm,
+    Conv2DTranspose,
+    Dense,
+    Input,
+    Lion,
+    Nadam,
+    ReLU,
+    Residual,
+    RMSprop,
+    Sequential,
+    load_model,
+)
+from minicnn.errors import ConfigError, ModelFileError
+from minicnn.files.keras import compile_arguments
+from minicnn.optimizers.schedules import CosineDecay
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((12, 4)).astype(np.float32)
+Y = np.arange(12) % 3
+
+
+def nested():
+    """Blocks within blocks, whose layers have the same names, and a way around of two layers."""
+    inner = Residual([Dense(4), BatchNorm(), ReLU(), Dense(4)], name="inner")
+    return [
+        Input((4,)),
+        Dense(4),
+        Residual([inner, Dense(5)], [Dense(6), Dense(5)]),
+        Residual([Residual([Dense(5)])]),
+        Dense(3, activation="softmax"),
+    ]
+
+
+def trained(model, optimizer="adam", epochs=2):
+    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+    model.fit(X, Y, batch_size=4, epochs=epochs, verbose=0)
+    return model
+
+
+def same_weights(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def config_of(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("config.json"))
+
+
+def weights_of(path):
+    with zipfile.ZipFile(path) as archive:
+        return h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+
+
+# Residual as a functional model ----------------------------------------------------------
+
+
+def test_residual_is_a_graph_in_the_order_of_keras(tmp_path):
+    """Layers, their groups and what Adam remembers go by the distance from the end, as in Keras."""
+    block = Residual([Dense(5, name="b")], [Dense(6, name="c"), Dense(5, name="d")], name="sum")
+    model = Sequential([Input((4,)), Dense(4, name="a"), block, Dense(3, name="e")], seed=0)
+    trained(model).save(tmp_path / "m.keras")
+    described = config_of(tmp_path / "m.keras")
+    assert described["class_name"] == described["registered_name"] == "Functional"
+    layers = {layer["name"]: layer for layer in described["config"]["layers"]}
+    # b and d are one step from the sum, and the sum names b first; c is two steps from it.
+    assert list(layers) == ["input_layer", "a", "c", "b", "d", "sum", "e"]
+    assert described["config"]["output_layers"] == [["e", 0, 0]]
+    assert layers["sum"]["class_name"] == "Add"
+    (call,) = layers["sum"]["inbound_nodes"]
+    assert [part["config"]["keras_history"] for part in call["args"][0]] == [
+        ["b", 0, 0],
+        ["d", 0, 0],
+    ]
+    assert call["args"][0][0]["config"]["shape"] == [None, 5]
+    with weights_of(tmp_path / "m.keras") as file:
+        names = ["dense", "dense_1", "dense_2", "dense_3", "dense_4"]
+        written = [file[f"layers/{name}/vars"].attrs["name"] for name in names]
+        assert written == ["a", "c", "b", "d", "e"]
+        shapes = [file[f"optimizer/vars/{i}"].shape for i in range(2, 22, 4)]
+        assert shapes == [(4, 4), (4, 6), (4, 5), (6, 5), (5, 3)]
+        np.testing.assert_array_equal(
+            file["optimizer/vars/10"][()], model.optimizer.slots["sum.b.kernel"]["momentum"]
+        )
+    model.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5") as file:
+        assert file["layers/dense_2/vars"].attrs["name"] == "b"
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SGD(0.01),
+        SGD(0.01, momentum=0.9, nesterov=True),
+        Adam(0.01, amsgrad=True),
+        AdamW(CosineDecay(0.01, 20)),
+        RMSprop(0.01, momentum=0.5, centered=True),
+        Adagrad(0.1),
+        Nadam(0.01),
+        Lion(0.01),
+    ],
+    ids=repr,
+)
+def test_training_goes_on_from_either_file(optimizer, ending, tmp_path):
+    """Blocks within blocks come back equal, and train on to the bit, with layers frozen too."""
+    model = Sequential(nested(), seed=0)
+    model.layers[1].layers[0].layers[0].trainable = False
+    model.layers[2].trainable = False
+    trained(model, type(optimizer).from_config(optimizer.get_config()))
+    model.class_names = ("a", "b", "c")
+    path = tmp_path / f"m.{ending}"
+    model.save(path)
+    again = load_model(path)
+    assert repr(again.layers) == repr(model.layers)
+    assert list(again.params) == list(model.params)
+    assert again.class_names == model.class_names
+    assert again.layers[2].trainable is False
+    assert [repr(x) for x in (again.optimizer, again.loss, again.metrics)] == [
+        repr(x) for x in (model.optimizer, model.loss, model.metrics)
+    ]
+    for each in (model, again):
+        each.fit(X, Y, batch_size=4, epochs=1, verbose=0)
+    same_weights(model, again)
+
+
+def test_names_are_unique_in_the_file_and_come_back(tmp_path):
+    """A name that is there twice gets its Residual's before it; odd names of a user's come back."""
+    layers = [
+        Input((4,)),
+        Dense(4, name="x"),
+        Residual([Dense(4, name="x"), Dense(4, name="y"), Dense(4, name="r.y")], name="r"),
+        Dense(4, name="r.x"),
+    ]
+    model = Sequential(layers, seed=0)
+    model.save(tmp_path / "m.keras")
+    names = [layer["name"] for layer in config_of(tmp_path / "m.keras")["config"]["layers"]]
+    assert names == ["input_layer", "x", "r.x_1", "y", "r.r.y", "r", "r.x"]
+    again = load_model(tmp_path / "m.keras")
+    assert [layer.name for layer in again.layers[1].layers] == ["x_1", "y", "r.y"]
+    same_weights(model, again)
+
+
+def test_what_earlier_releases_wrote_of_residual(tmp_path):
+    """A Residual that is a layer of its own in the file still loads, whole or its arrays alone."""
+    model = trained(Sequential(nested(), seed=0))
+    path = tmp_path / "m.keras"
+    model.save(path)
+    config = config_of(path)
+    config["class_name"] = "Sequential"
+    config["config"]["layers"] = [
+        {"class_name": layer.keras_name or type(layer).__name__, "config": layer.keras_config()}
+        for layer in model.stack
+    ]
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for layer, group in zip(
+            model.layers, ("dense", "residual", "residual_1", "dense_1"), strict=True
+        ):
+            for i, array in enumerate(layer.weights):
+                file[f"layers/{group}/vars/{i}"] = array
+        for i, array in enumerate(model.optimizer.get_state(model.params)):
+            file[f"optimizer/vars/{i}"] = array
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", buffer.getvalue())
+    (tmp_path / "m.weights.h5").write_bytes(buffer.getvalue())
+    again = load_model(path)
+    assert repr(again.layers) == repr(model.layers)
+    third = Sequential(nested(), seed=1)
+    third.load_weights(tmp_path / "m.weights.h5")
+    same_weights(model, third)
+    again.rng.bit_generator.state = model.rng.bit_generator.state
+    for each in (model, again):
+        each.fit(X, Y, batch_size=4, epochs=1, verbose=0)
+    same_weights(model, again)
+
+
+def test_an_input_within_a_residual_is_not_saved(tmp_path):
+    """Keras has no input in the middle of a model."""
+    model = Sequential([Input((4,)), Residual([Input((4,)), Dense(4)])])
+    with pytest.raises(ConfigError, match=r"Residual 'residual': expected no Input"):
+        model.save(tmp_path / "m.keras")
+
+
+# What Keras writes -----------------------------------------------------------------------
+
+
+def call(*names):
+    """Keras 3's description of a call on the outputs of layers."""
+    tensors = [
+        {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+        for name in names
+    ]
+    return [{"args": [tensors] if len(names) > 1 else tensors, "kwargs": {}}]
+
+
+def layer(class_name, name, inputs=(), **config):
+    config |= {"name": name, "trainable": True}
+    if class_name == "InputLayer":
+        config["batch_shape"] = [None, 2]
+    return {
+        "module": "keras.layers",
+        "class_name": class_name,
+        "config": config,
+        "registered_name": class_name,  # as Keras 3.0 has it
+        "name": name,
+        "inbound_nodes": call(*inputs) if inputs else [],
+    }
+
+
+def dense(name, *inputs):
+    return layer("Dense", name, inputs, units=2, activation="linear", dtype="float32")
+
+
+def graph(*layers, output="end"):
+    config = {"name": "net", "trainable": True, "layers": list(layers)}
+    config |= {"input_layers": ["in", 0, 0], "output_layers": [output, 0, 0]}
+    return {"module": "keras", "class_name": "Functional", "config": config}
+
+
+def kernels(*factors):
+    """What the arrays of layers dense, dense_1, ... are that multiply by these numbers."""
+    arrays = {}
+    for i, factor in enumerate(factors):
+        group = f"layers/dense{f'_{i}' * (i > 0)}/vars"
+        arrays |= {f"{group}/0": np.eye(2) * factor, f"{group}/1": np.zeros(2)}
+    return arrays
+
+
+def write(path, config, arrays, attributes=()):
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+        for name, (key, value) in dict(attributes).items():
+            file[name].attrs[key] = value
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.0.0"}')
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", buffer.getvalue())
+    return path
+
+
+def output(model):
+    return model.predict(np.ones((1, 2)))[0].tolist()
+
+
+def test_a_functional_chain_is_a_sequential(tmp_path):
+    """Layers that take each other's output are in a row, whatever their order in the file."""
+    config = graph(dense("end", "a"), layer("InputLayer", "in"), dense("a", "in"))
+    model = load_model(write(tmp_path / "m.keras", config, kernels(3, 2)))
+    assert [type(each).__name__ for each in model.stack] == ["Input", "Dense", "Dense"]
+    assert [each.name for each in model.layers] == ["a", "end"]
+    assert output(model) == [6, 6]
+    assert model.layers[0].get_weights()[0][0, 0] == 2
+
+
+def test_sums_of_keras_are_residuals(tmp_path):
+    """x + f(x), f(x) + g(x), a sum within a sum, and one layer with three ways: 2, 3, 5 and 7."""
+    config = graph(
+        layer("InputLayer", "in"),
+        dense("a", "in"),
+        dense("b", "in"),
+        layer("Add", "ab", ("in", "a")),
+        dense("c", "ab"),
+        layer("Add", "sum", ("ab", "c")),
+        layer("Add", "all", ("b", "sum")),
+        layer("Add", "x2", ("all", "in")),
+        dense("end", "x2"),
+    )
+    path = write(tmp_path / "m.keras", config, kernels(2, 3, 5, 7))
+    model = load_model(path)
+    assert output(model) == [7 * (3 + (1 + 2) * (1 + 5) + 1)] * 2
+    outer = model.layers[0]
+    assert (outer.name, outer.shortcut) == ("x2", None)
+    model.save(path)
+    assert repr(load_model(path).layers) == repr(model.layers)
+    names = [each["name"] for each in config_of(path)["config"]["layers"]]
+    assert sorted(names) == sorted(each["name"] for each in config["config"]["layers"])
+
+
+def test_training_in_a_graph_says_nothing(tmp_path):
+    """Keras 3 notes training=False of a layer that drops, and drops in fit nevertheless."""
+    drop = layer("Dropout", "drop", ("in",), rate=0.5)
+    drop["inbound_nodes"][0]["kwargs"] = {"training": False}
+    config = graph(layer("InputLayer", "in"), drop, dense("end", "drop"))
+    assert output(load_model(write(tmp_path / "m.keras", config, kernels(2)))) == [2, 2]
+
+
+def test_plus_is_an_add(tmp_path):
+    """What was written as x + y in Keras is no layer there, but a sum all the same."""
+    plus = layer("Add", "add", ("in", "a")) | {"module": "keras.src.ops.numpy"}
+    plus["inbound_nodes"][0]["args"] = plus["inbound_nodes"][0]["args"][0]
+    config = graph(layer("InputLayer", "in"), dense("a", "in"), plus, dense("end", "add"))
+    assert output(load_model(write(tmp_path / "m.keras", config, kernels(2, 5)))) == [15, 15]
+
+
+def within(class_name, name, *layers, inputs=()):
+    """A model within the model."""
+    described = graph(*layers, output=layers[-1]["name"])
+    described |= {"class_name": class_name, "name": name}
+    described["config"]["name"] = name
+    return described | {"inbound_nodes": call(*inputs) if inputs else []}
+
+
+def test_models_within_models_are_laid_flat(tmp_path):
+    """A Sequential and a graph within a model: their arrays are found in groups of their own."""
+    base = within(
+        "Functional",
+        "base",
+        layer("InputLayer", "in"),
+        dense("a", "in"),
+        layer("Add", "add", ("in", "a")),
+        inputs=("aug",),
+    )
+    aug = within("Sequential", "aug", layer("InputLayer", "i"), dense("a"), inputs=("in",))
+    config = graph(layer("InputLayer", "in"), aug, base, dense("end", "base"))
+    arrays = {
+        "layers/sequential/layers/dense/vars/0": np.eye(2) * 2,
+        "layers/sequential/layers/dense/vars/1": np.zeros(2),
+        "layers/functional/layers/dense/vars/0": np.eye(2) * 3,
+        "layers/functional/layers/dense/vars/1": np.zeros(2),
+        **kernels(5),
+    }
+    path = write(tmp_path / "m.keras", config, arrays)
+    model = load_model(path)
+    assert output(model) == [2 * (1 + 3) * 5] * 2
+    assert [each.name for each in model.layers] == ["a", "add", "end"]
+    config["class_name"] = "Sequential"
+    model = load_model(write(path, config, arrays))
+    assert output(model) == [40, 40]
+    del arrays["layers/functional/layers/dense/vars/1"]
+    with pytest.raises(ModelFileError, match="2 arrays in layers/functional/layers/dense, got 1"):
+        load_model(write(path, config, arrays))
+    arrays = {**kernels(5, 1), "layers/sequential/layers/dense_1/vars/0": np.eye(2)}
+    with pytest.raises(ModelFileError):
+        load_model(write(path, config, arrays))
+
+
+def chain(*names, first="in"):
+    """Layers one after another."""
+    pairs = zip((first, *names), names, strict=False)
+    return [layer("InputLayer", "in"), *(dense(name, before) for before, name in pairs)]
+
+
+def deep_sums(count):
+    layers, before = [layer("InputLayer", "in")], "in"
+    for i in range(count):
+        layers.append(dense(f"d{i}", before))
+        before = f"d{i}"
+    for i in reversed(range(count)):
+        layers.append(layer("Add", f"s{i}", (f"d{i - 1}" if i else "in", before)))
+        before = f"s{i}"
+    return graph(*layers, output=before)
+
+
+def deep_models(count):
+    model = dense("a")
+    for i in range(count):
+        model = within("Sequential", f"m{i}", model)
+    return model | {"class_name": "Sequential"}
+
+
+def called(**changes):
+    described = dense("end", "a")
+    described["inbound_nodes"][0] |= changes
+    return graph(*chain("a"), described)
+
+
+REFUSED = {
+    "two inputs": (
+        graph(*chain(), layer("InputLayer", "j"), layer("Add", "end", ("in", "j"))),
+        "sums of two ways that begin at one layer",
+    ),
+    "two inputs by name": (
+        {**graph(*chain("end")), "config": graph(*chain("end"))["config"]
+         | {"input_layers": [["in", 0, 0], ["j", 0, 0]]}},
+        "one input and one output, got 2 input_layers",
+    ),
+    "two outputs": (
+        {**graph(*chain("end")), "config": graph(*chain("end"))["config"]
+         | {"output_layers": [["in", 0, 0], ["end", 0, 0]]}},
+        "one input and one output, got 2 output_layers",
+    ),
+    "concatenated": (
+        graph(*chain("a"), layer("Concatenate", "end", ("in", "a"))),
+        "the 'Concatenate' called 'end' with 2 inputs",
+    ),
+    "three summands": (
+        graph(*chain("a", "b"), layer("Add", "end", ("in", "a", "b"))),
+        "the 'Add' called 'end' with 3 inputs",
+    ),
+    "multiplied": (
+        graph(*chain("a"), layer("Multiply", "end", ("in", "a"))),
+        "the 'Multiply' called 'end' with 2 inputs",
+    ),
+    "shared": (
+        graph(*chain("a"), dense("end", "a") | {"inbound_nodes": call("in") + call("a")}),
+        "layers that are used once, got 'end', used 2 times",
+    ),
+    "added to itself": (
+        graph(*chain("a"), layer("Add", "end", ("a", "a"))),
+        "sums of two ways .* in 'end'",
+    ),
+    "crossing": (
+        graph(*chain("a", "b"), layer("Add", "c", ("a", "in")), layer("Add", "end", ("b", "c"))),
+        "sums of two ways .* in 'c'",
+    ),
+    "a cycle": (graph(layer("InputLayer", "in"), dense("a", "end"), dense("end", "a")), "behind"),
+    "dangling": (graph(*chain("a"), dense("end", "b")), "'b', which is not there"),
+    "a second call": (
+        graph(*chain("a"), dense("end", "a") | {"inbound_nodes": [[["a", 2, 0, {}]]]}),
+        "layers of one output, used once, got another before 'end'",
+    ),
+    "the same name": (graph(*chain("end", "end")), "two 'end'"),
+    "leading nowhere": (graph(*chain("a"), dense("b", "in"), dense("end", "a")), "got 'b', which"),
+    "no output": (graph(*chain("a"), output="b"), "lead to the output, 'b', got 'a'"),
+    "an output in the middle": (graph(*chain("a", "b"), output="a"), "got 'b', which does not"),
+    "nothing": (graph(), "does not describe layers|which is not there"),
+    "a mask": (called(kwargs={"mask": call("a")}), "input alone, got 'end' with 'mask'"),
+    "inference in tf.keras": (
+        graph(*chain("a"), dense("end") | {"inbound_nodes": [[["a", 0, 0, {"training": False}]]]}),
+        "input alone, got 'end' with 'training'",
+    ),
+    "a number": (called(args=[*call("a")[0]["args"], 2]), "input alone, got 'end' with numbers"),
+    "no call": (called(args=[]), "the 'Dense' called 'end' with 0 inputs"),
+    "a call of nonsense": (called(args=3), "does not describe layers"),
+    "Lambda": (graph(*chain("a"), layer("Lambda", "end", ("a",))), "minicnn has, got 'Lambda'"),
+    "own class": (graph(*chain("a"), layer("Mine", "end", ("a",))), "minicnn has, got 'Mine'"),
+    "sums too deep": (deep_sums(21), "at most 20 sums within each other"),
+    "models too deep": (deep_models(25), "at most 20 models within each other"),
+    "too many layers": (graph(*chain(*map(str, range(3000)))), "at most 1000 layers, got 3001"),
+    "quantized": (
+        graph(*chain("a"), layer("Dense", "end", ("a",), units=2, dtype={
+            "class_name": "QuantizedDTypePolicy",
+            "config": {"mode": "int8", "source_name": "float32"},
+        })),
+        "float32 in 'a', QuantizedDTypePolicy in 'end'",
+    ),
+    "half precision": (
+        graph(layer("InputLayer", "in"), layer("Dense", "end", ("in",), units=2, dtype={
+            "class_name": "DTypePolicy", "config": {"name": "mixed_float16"},
+        })),
+        "all compute in float32, or all in float64, got mixed_float16 in 'end'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_graphs_of_another_kind_are_refused(case, tmp_path):
+    """One line names the file and the layer; nothing recurses as deep as a stranger likes."""
+    config, message = REFUSED[case]
+    path = write(tmp_path / "m.keras", config, {})
+    with pytest.raises(ModelFileError, match=message) as error:
+        load_model(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("class_name", "config"),
+    [
+        ("Conv2D", {"filters": 2, "kernel_size": 1, "data_format": "channels_first"}),
+        ("MaxPooling2D", {"data_format": "channels_first"}),
+        ("Flatten", {"data_format": "channels_first"}),
+        ("BatchNormalization", {"renorm": True}),
+        ("BatchNormalization", {"synchronized": True}),
+        ("LayerNormalization", {"rms_scaling": True}),
+        ("Dense", {"units": 2, "activity_regularizer": {"class_name": "L2", "config": {}}}),
+        ("Dense", {"units": 2, "kernel_constraint": {"class_name": "MaxNorm", "config": {}}}),
+        ("Dense", {"units": 2, "lora_rank": 2}),
+        ("Dense", {"units": 2, "quantization_config": {"mode": "int8"}}),
+    ],
+)
+def test_arguments_that_change_the_meaning_are_refused(class_name, config, tmp_path):
+    """What a layer would compute otherwise is refused by the argument's name."""
+    described = {"class_name": "Sequential", "config": {"name": "s", "layers": [
+        {"class_name": "InputLayer", "config": {"batch_shape": [None, 4, 4, 2]}},
+        {"class_name": class_name, "config": {"name": "end", **config}},
+    ]}}  # fmt: skip
+    described["config"]["layers"][0]["config"]["name"] = "in"
+    with pytest.raises(ModelFileError, match=f"argument '{list(config)[-1]}' = .* not supported"):
+        load_model(write(tmp_path / "m.keras", described, {}))
+
+
+# Releases --------------------------------------------------------------------------------
+
+
+def sequential(*layers):
+    return {"class_name": "Sequential", "config": {"name": "s", "layers": list(layers)}}
+
+
+def test_files_of_the_first_releases(tmp_path):
+    """Their groups, seed generators and full module paths; layers are counted by number."""
+    layers = [layer("InputLayer", "in"), layer("Dropout", "drop", rate=0.5)]
+    layers += [dense(f"d{i}") for i in range(12)]
+    arrays = kernels(*range(1, 13)) | {"layers/dropout/seed_generator/vars/0": np.zeros(2)}
+    arrays = {
+        key.replace("layers", "_layer_checkpoint_dependencies"): x for key, x in arrays.items()
+    }
+    model = load_model(write(tmp_path / "m.keras", sequential(*layers), arrays))
+    assert [each.get_weights()[0][0, 0] for each in model.layers[1:]] == list(range(1, 13))
+
+
+def test_half_precision_arrays_are_read_exactly(tmp_path):
+    """float16 and bfloat16, which Keras marks, come as the float32 of the same number."""
+    model = Sequential([Input((2,)), Dense(2)])
+    upper = (np.float32([[1.5, -2], [0.1, 3e38]]).view(np.uint32) >> 16).astype("<u2")
+    arrays = {"layers/dense/vars/0": upper.view("V2"), "layers/dense/vars/1": np.float16([0.1, 7])}
+    path = tmp_path / "m.weights.h5"
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+        file["layers/dense/vars/0"].attrs["dtype"] = "bfloat16"
+    model.load_weights(path)
+    kernel, bias = model.get_weights()
+    expected = [[1.5, -2], [0.1, 3e38]]
+    np.testing.assert_allclose(kernel, expected, rtol=2**-7)
+    assert kernel[0].tolist() == [1.5, -2]
+    assert bias.tolist() == [np.float32(np.float16(0.1)), 7]
+    with h5py.File(path, "a") as file:
+        del file["layers/dense/vars/0"].attrs["dtype"]
+    with pytest.raises(ModelFileError, match="expected numbers"):
+        model.load_weights(path)
+    with h5py.File(path, "a") as file:
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars/0"] = np.zeros((2, 2), np.int8)
+    with pytest.raises(ModelFileError, match="got int8, as quantized layers have it"):
+        model.load_weights(path)
+
+
+@pytest.mark.parametrize("left_out", [{"center": False}, {"scale": False}])
+def test_batch_norm_without_one_array(left_out, tmp_path):
+    """Without center or scale the other arrays move up."""
+    layers = [layer("InputLayer", "in"), layer("BatchNormalization", "end", **left_out)]
+    group = "layers/batch_normalization/vars"
+    arrays = {f"{group}/{i}": np.full(2, 2.0 + i) for i in range(3)}
+    model = load_model(write(tmp_path / "m.keras", sequential(*layers), arrays))
+    assert [array[0] for array in model.get_weights()] == [2, 3, 4]
+    assert list(model.layers[0].state) == ["moving_mean", "moving_variance"]
+
+
+def test_what_keras_3_0_does_not_know_is_not_written(tmp_path):
+    """Dtypes are bare names, and young arguments are left out where they say nothing."""
+    up = Conv2DTranspose(2, 3, kernel_initializer="orthogonal")
+    model = Sequential([Input((8, 8, 1)), up], seed=0)
+    text = json.dumps(config_of(saved(model, tmp_path / "m.keras")))
+    assert "output_padding" not in text
+    assert "DTypePolicy" not in text
+    assert '"dtype": "float32"' in text
+
+
+def saved(model, path):
+    model.save(path)
+    return path
+
+
+def test_orthogonal_has_two_names(tmp_path):
+    """It is written under the one that all releases have, and read under both."""
+    from minicnn.initializers import Orthogonal
+
+    model = Sequential([Input((2,)), Dense(2, kernel_initializer=Orthogonal(2.0))], seed=0)
+    path = saved(model, tmp_path / "m.keras")
+    config = config_of(path)["config"]["layers"][1]["config"]["kernel_initializer"]
+    assert config["class_name"] == "OrthogonalInitializer"
+    same_weights(load_model(path), model)
+
+
+def test_nadam_of_keras_3_0(tmp_path):
+    """Its product of momenta stands before what it has of the parameters, later behind it."""
+    model = trained(Sequential([Input((4,)), Dense(3, activation="softmax")], seed=0), "nadam")
+    path = saved(model, tmp_path / "m.keras")
+    with weights_of(path) as file:
+        arrays = {f"layers/dense/vars/{i}": file[f"layers/dense/vars/{i}"][()] for i in range(2)}
+        state = [file[f"optimizer/vars/{i}"][()] for i in range(7)]
+    state.insert(2, state.pop())
+    arrays |= {f"optimizer/vars/{i}": array for i, array in enumerate(state)}
+    again = load_model(write(path, config_of(path), arrays))
+    assert again.optimizer.u_product == model.optimizer.u_product < 1
+    again.rng.bit_generator.state = model.rng.bit_generator.state
+    for each in (model, again):
+        each.fit(X, Y, epochs=1, verbose=0)
+    same_weights(model, again)
+
+
+def test_another_optimizers_state_is_a_warning(tmp_path):
+    """What does not fit is left aside, as in Keras, and the weights are loaded."""
+    model = trained(Sequential([Input((4,)), Dense(3, activation="softmax")], seed=0))
+    path = saved(model, tmp_path / "m.keras")
+    with weights_of(path) as file:
+        arrays = {f"layers/dense/vars/{i}": file[f"layers/dense/vars/{i}"][()] for i in range(2)}
+    arrays["optimizer/vars/0"] = 5
+    with pytest.warns(
+        UserWarning, match="expected 6 arrays of the optimizer, got 1. The optimizer"
+    ):
+        again = load_model(write(path, config_of(path), arrays))
+    assert again.optimizer.iterations == 0
+    same_weights(again, model)
+
+
+# How it was compiled ---------------------------------------------------------------------
+
+
+FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}
+MSE = "MeanSquaredError()"
+
+
+@pytest.mark.parametrize(
+    ("config", "loss", "metrics"),
+    [
+        ({"loss": "mse"}, MSE, "[]"),
+        ({"loss": ["mse"], "metrics": ["acc"]}, MSE, "['acc']"),
+        ({"loss": {"end": "mse"}, "metrics": {"end": "acc"}}, MSE, "['acc']"),
+        ({"loss": None, "metrics": None}, "None", "[]"),
+        ({"loss": FUNCTION | {"config": "mean_squared_error"}}, MSE, "[]"),
+        (
+            {"loss": "mse", "metrics": [["acc", FUNCTION | {"config": "mean_absolute_error"}]]},
+            MSE,
+            "['acc', MeanAbsoluteError()]",
+        ),
+        (
+            {"loss": {"class_name": "BinaryCrossentropy", "config": {
+                "reduction": "auto", "name": "b", "from_logits": True, "axis": -1,
+                "label_smoothing": 0.0, "fn": "binary_crossentropy"}}},
+            "BinaryCrossentropy(from_logits=True)",
+            "[]",
+        ),
+        (
+            {"loss": "mse", "metrics": [[{"class_name": "MeanMetricWrapper", "config": {
+                "name": "accuracy", "dtype": "float32", "fn": "sparse_categorical_accuracy"}}]]},
+            MSE,
+            "[SparseCategoricalAccuracy(name='accuracy')]",
+        ),
+    ],
+)  # fmt: skip
+def test_losses_and_metrics_as_keras_writes_them(config, loss, metrics):
+    """Strings, objects, functions, lists and names of outputs are compiled as Keras does."""
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile(**compile_arguments({"optimizer": "adam", **config}))
+    assert (repr(model.loss), repr(list(model.metrics))) == (loss, metrics)
+
+
+def test_optimizers_as_keras_writes_them():
+    """Schedules, and arguments that only some releases have and that say nothing."""
+    config = {"learning_rate": 0.5, "decay": 0.0, "is_legacy_optimizer": False, "use_ema": False}
+    config |= {"jit_compile": True, "ema_overwrite_frequency": 100, "ema_momentum": 0.99}
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile(
+        **compile_arguments({"optimizer": {"class_name": "Custom>Adam", "config": config}})
+    )
+    assert repr(model.optimizer) == "Adam(learning_rate=0.5)"
+    decay = {"class_name": "ExponentialDecay", "config": {
+        "initial_learning_rate": 1.0, "decay_steps": 2, "decay_rate": 0.5, "staircase": False,
+        "name": "ExponentialDecay"}}  # fmt: skip
+    optimizer = {"class_name": "SGD", "config": {"learning_rate": decay, "name": "sgd"}}
+    model.compile(**compile_arguments({"optimizer": optimizer}))
+    assert repr(model.optimizer) == "SGD(learning_rate=ExponentialDecay(1.0, 2, 0.5))"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"loss_weights": [0.5]},
+        {"weighted_metrics": ["accuracy"]},
+        {"optimizer": {"class_name": "Adam", "config": {"use_ema": True}}},
+        {"optimizer": {"class_name": "Adam", "config": {"decay": 0.1}}},
+        {"loss": {"class_name": "MeanSquaredError", "config": {"reduction": "sum"}}},
+    ],
+)
+def test_compiling_that_changes_the_meaning_is_refused(config, tmp_path):
+    """What would train otherwise is refused by name, and the model loads with compile=False."""
+    described = sequential(layer("InputLayer", "in"), dense("end"))
+    described["compile_config"] = {"optimizer": "sgd", "loss": "mse", **config}
+    path = write(tmp_path / "m.keras", described, kernels(2))
+    with pytest.raises(ModelFileError, match=r"is not supported.*load it with compile=False"):
+        load_model(path)
+    assert output(load_model(path, compile=False)) == [2, 2]
