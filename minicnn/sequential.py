@@ -214,7 +214,11 @@ class Sequential(Stack):
 
     @checked
     def save(self, filepath: str | os.PathLike[str]) -> None:
-        """Write layers, weights, optimizer and generator as ``.keras``, whole or not at all."""
+        """Write layers, weights, optimizer and generator, whole or not at all.
+
+        The file is Keras' own: ``.keras``, or the legacy ``.h5`` if ``filepath`` ends so. With
+        Residual it is a functional model there.
+        """
         self._require_built()
         model_files.save(self, filepath)
 

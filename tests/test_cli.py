@@ -170,7 +170,7 @@ MISTAKES = [
     (["evaluate", "named.keras", "order.h5"], "order.h5: expected the classes 0, 1"),
     (["evaluate", "plain.keras", "train_few.h5"], "expected a model saved with its loss"),
     (["evaluate", "missing.keras", "train_few.h5"], "missing.keras: cannot be read"),
-    (["evaluate", "train_few.h5", "train_few.h5"], "expected a .keras file"),
+    (["evaluate", "train_few.h5", "train_few.h5"], "expected a model, got an HDF5 file"),
     (["evaluate", "model.keras", "size.h5"], "size.h5: expected images of shape (64, 64, 3)"),
     (["evaluate", "model.keras", "range.h5"], "labels from 0 to 1"),
     (["evaluate", "strange.keras", "train_few.h5"], "expected a model that classifies images"),
@@ -178,7 +178,7 @@ MISTAKES = [
     (["predict", "model.keras", "train_few.h5", "text.png"], "text.png: expected a picture"),
     (["predict", "model.keras", "missing.png"], "missing.png: cannot be read"),
     (["predict", "model.keras"], "required: IMAGE-OR-H5"),
-    (["summary", "text.h5"], "text.h5: expected a .keras file"),
+    (["summary", "text.h5"], "text.h5: expected an HDF5 file"),
 ]
 
 

@@ -17,6 +17,7 @@ from minicnn import (
     Conv2DTranspose,
     Dense,
     Input,
+    LayerNorm,
     Lion,
     Nadam,
     ReLU,
@@ -141,18 +142,14 @@ def test_training_goes_on_from_either_file(optimizer, ending, tmp_path):
 
 def test_names_are_unique_in_the_file_and_come_back(tmp_path):
     """A name that is there twice gets its Residual's before it; odd names of a user's come back."""
-    layers = [
-        Input((4,)),
-        Dense(4, name="x"),
-        Residual([Dense(4, name="x"), Dense(4, name="y"), Dense(4, name="r.y")], name="r"),
-        Dense(4, name="r.x"),
-    ]
+    inner = [Dense(4, name="x"), Dense(4, name="y"), Dense(4, name="r_y"), Dense(4, name="r_2")]
+    layers = [Input((4,)), Dense(4, name="x"), Residual(inner, name="r"), Dense(4, name="r_x")]
     model = Sequential(layers, seed=0)
     model.save(tmp_path / "m.keras")
     names = [layer["name"] for layer in config_of(tmp_path / "m.keras")["config"]["layers"]]
-    assert names == ["input_layer", "x", "r.x_1", "y", "r.r.y", "r", "r.x"]
+    assert names == ["input_layer", "x", "r_x_1", "y", "r_r_y", "r_2", "r", "r_x"]
     again = load_model(tmp_path / "m.keras")
-    assert [layer.name for layer in again.layers[1].layers] == ["x_1", "y", "r.y"]
+    assert [layer.name for layer in again.layers[1].layers] == ["x_1", "y", "r_y", "r_2"]
     same_weights(model, again)
 
 
@@ -330,7 +327,7 @@ def test_models_within_models_are_laid_flat(tmp_path):
         layer("Add", "add", ("in", "a")),
         inputs=("aug",),
     )
-    aug = within("Sequential", "aug", layer("InputLayer", "i"), dense("a"), inputs=("in",))
+    aug = within("Sequential", "aug", layer("InputLayer", "i"), dense("end"), inputs=("in",))
     config = graph(layer("InputLayer", "in"), aug, base, dense("end", "base"))
     arrays = {
         "layers/sequential/layers/dense/vars/0": np.eye(2) * 2,
@@ -342,7 +339,8 @@ def test_models_within_models_are_laid_flat(tmp_path):
     path = write(tmp_path / "m.keras", config, arrays)
     model = load_model(path)
     assert output(model) == [2 * (1 + 3) * 5] * 2
-    assert [each.name for each in model.layers] == ["a", "add", "end"]
+    # The name of a layer within gives way to that of the model's own.
+    assert [each.name for each in model.layers] == ["dense", "add", "end"]
     config["class_name"] = "Sequential"
     model = load_model(write(path, config, arrays))
     assert output(model) == [40, 40]
@@ -561,8 +559,12 @@ def test_batch_norm_without_one_array(left_out, tmp_path):
 def test_what_keras_3_0_does_not_know_is_not_written(tmp_path):
     """Dtypes are bare names, and young arguments are left out where they say nothing."""
     up = Conv2DTranspose(2, 3, kernel_initializer="orthogonal")
-    model = Sequential([Input((8, 8, 1)), up], seed=0)
+    model = Sequential([Input((8, 8, 1)), up, LayerNorm(axis=2)], seed=0)
+    model.compile("sgd", "mse")
     text = json.dumps(config_of(saved(model, tmp_path / "m.keras")))
+    assert '"axis": [2]' in text
+    assert '"name": "mean_squared_error"' in text
+    assert repr(load_model(tmp_path / "m.keras").layers) == repr(model.layers)
     assert "output_padding" not in text
     assert "DTypePolicy" not in text
     assert '"dtype": "float32"' in text

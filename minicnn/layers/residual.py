@@ -29,7 +29,7 @@ class Residual(Layer):
     written as a Sequential. Where the layers change the shape, the shortcut must do so too: a 1x1
     convolution with the same strides. Parameters are called ``<layer>.<param>``, as in
     ``conv2d_1.kernel``. Raises ``ShapeError`` when the two ways end in different shapes. He et
-    al. (2016). Keras has no such layer, but ``Add`` in its functional models.
+    al. (2016). Keras has no such layer, but ``Add`` in its functional models, and so have files.
 
     >>> block = Residual([Conv2D(8, 3, padding="same"), ReLU(), Conv2D(8, 3, padding="same")])
     >>> block.output_shape((16, 16, 8))

@@ -7,7 +7,7 @@ and sum two ways with a layer called Add:
           \\-------------/
 
 A Residual's Add has the Residual's name. A layer within has its own, or, where the model has that
-name twice, with the Residual's before it, as in "residual.conv2d"; it is taken off again.
+name twice, with the Residual's before it, as in "residual_conv2d"; it is taken off again.
 """
 
 from collections import Counter, deque
@@ -69,8 +69,8 @@ def _names(layers: Sequence[SavedLayer]) -> dict[int, str]:
         for layer in row:
             name = layer.name
             if within:
-                if times[name] > 1 or name.startswith(f"{within}."):
-                    name = f"{within}.{name}"
+                if times[name] > 1 or _name_within(within, name) != name:
+                    name = f"{within}_{name}"
                 while name in taken:
                     name += "_1"
                 taken.add(name)
@@ -79,6 +79,12 @@ def _names(layers: Sequence[SavedLayer]) -> dict[int, str]:
 
     put(layers, "")
     return names
+
+
+def _name_within(within: str, name: str) -> str:
+    """A layer's name without that of its Residual; "add_1" is only another "add"."""
+    own = name.removeprefix(f"{within}_")
+    return name if own.isdigit() or not own else own
 
 
 def _in_order_of_keras(nodes: Sequence[Node]) -> list[Node]:
@@ -158,9 +164,8 @@ def folded(who: str, nodes: Sequence[Node], output: str) -> list[SavedLayer]:
                 f"{who}: expected at most {NESTING} sums within each other, got more."
             )
         for part in parts:
-            own = part.name.removeprefix(f"{node.name}.")
-            if own != part.name and own:
-                part.config = part.config | {"name": own}
+            if part.name:
+                part.config = part.config | {"name": _name_within(node.name, part.name)}
         open_ways[one.fork] -= 1
         way = before if open_ways[one.fork] == 1 else _Way(one.fork, before, [])
         way.layers.append(residual)

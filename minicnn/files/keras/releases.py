@@ -82,7 +82,12 @@ def for_all(value: Any) -> Any:
     plain = {key: for_all(part) for key, part in value.items()}
     name, config = plain.get("class_name"), plain.get("config")
     if isinstance(name, str) and isinstance(config, dict):
-        plain["config"] = _without(YOUNG, name, config)
+        config = _without(YOUNG, name, config)
+        if name in LOSSES:
+            config.setdefault("name", snake_case(name))  # by which Keras 3.0 finds them in .h5
+        elif name == "LayerNormalization" and isinstance(config.get("axis"), int):
+            config["axis"] = [config["axis"]]  # a number is lost in .h5
+        plain["config"] = config
         # Keras 3.0 has it under the longer name alone, later ones under both.
         plain["class_name"] = {"Orthogonal": "OrthogonalInitializer"}.get(name, name)
     return plain
