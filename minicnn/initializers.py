@@ -11,6 +11,9 @@ float64 model of one seed start alike.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -45,6 +48,27 @@ TRUNCATED_STDDEV = 0.87962566103423978
 """The standard deviation of a unit normal cut off at two standard deviations."""
 
 
+_left_unset = ContextVar("_left_unset", default=False)
+
+
+@contextmanager
+def left_unset() -> Iterator[None]:
+    """Within it initializers draw nothing, and their arrays take no memory and cannot be written.
+
+    A layer that is built so knows its shapes; a file's arrays, when they have proved to be of
+    these shapes, take their place.
+
+    >>> with left_unset():
+    ...     Ones()((1_000_000, 1_000_000), np.random.default_rng(0)).shape
+    (1000000, 1000000)
+    """
+    token = _left_unset.set(True)
+    try:
+        yield
+    finally:
+        _left_unset.reset(token)
+
+
 class Initializer(Configurable):
     """Something that fills a new array."""
 
@@ -61,6 +85,8 @@ class Initializer(Configurable):
         >>> GlorotUniform()((3, 3, 1, 8), np.random.default_rng(0)).shape
         (3, 3, 1, 8)
         """
+        if _left_unset.get():
+            return np.broadcast_to(np.zeros((), dtype), shape)
         if self.seed is not None:
             rng = np.random.default_rng(self.seed)
         return self.draw(shape, rng).astype(dtype)

@@ -142,7 +142,7 @@ WRONG = {
     "external": ({"train_set_x": external}, "points to data in other files"),
     "virtual": ({"train_set_x": virtual}, "points to data in other files"),
     "bomb": ({"train_set_x": bomb}, "claims 12,884,901,888 bytes, but the file holds 0"),
-    "link": ({"train_set_x": link}, "got none"),
+    "link": ({"train_set_x": link}, "is a link, which minicnn does not follow"),
     "strings": (
         {"train_set_x": lambda f, k: f.create_dataset(k, (6,), h5py.string_dtype())},
         "expected numbers",
@@ -165,7 +165,7 @@ def test_files_that_are_none(tmp_path, write):
     """A missing, empty, foreign or truncated file, and a folder, are told apart."""
     with pytest.raises(DataError, match="cannot be read: no such file or directory"):
         load_hdf5(tmp_path / "missing.h5")
-    with pytest.raises(DataError, match="cannot be read: is a directory"):
+    with pytest.raises(DataError, match="expected a file, got a folder"):
         load_hdf5(tmp_path)
     (tmp_path / "empty.h5").touch()
     with pytest.raises(DataError, match="expected an HDF5 file, got an empty file"):

@@ -292,7 +292,7 @@ DAMAGE = {
         lambda p: rewrite(p, **{"metadata.json": b'{"minicnn": {"generator": {"a": 1}}}'}),
         "makes no model",
     ),
-    "link": (lambda p: weights(p, linked), "is missing, or a link"),
+    "link": (lambda p: weights(p, linked), "is a link, which minicnn does not follow"),
 }
 
 

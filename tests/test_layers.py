@@ -48,7 +48,8 @@ from minicnn import (
 )
 from minicnn.activations import ACTIVATIONS, silu
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.layers.base import walk
+from minicnn.initializers import left_unset
+from minicnn.layers.base import adopt, walk
 from minicnn.layers.fusion import FusedConv, fused
 from minicnn.testing import CHECKS, LayerCase
 
@@ -265,6 +266,20 @@ CASES = {
 def test_layer_keeps_the_contract(name, check):
     """Each layer, in each of its forms, keeps each promise of the layer contract."""
     CHECKS[check](CASES[name])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_can_be_built_without_memory(name):
+    """Built with its arrays left unset, a layer has the same ones, which take no memory."""
+    made, unset = CASES[name].make(), CASES[name].make()
+    made.build(CASES[name].input_shape, np.random.default_rng(0), "float32")
+    with left_unset():
+        unset.build(CASES[name].input_shape, np.random.default_rng(0), "float32")
+    known = {key: (array.shape, array.dtype) for key, array in made.arrays().items()}
+    assert {key: (array.shape, array.dtype) for key, array in unset.arrays().items()} == known
+    assert not any(any(array.strides) for array in unset.arrays().values())
+    adopt(unset, made.weights)
+    assert all(a is b for a, b in zip(unset.weights, made.weights, strict=True))
 
 
 def test_no_layer_is_exported_without_checks():

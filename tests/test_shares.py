@@ -12,6 +12,7 @@ import pytest
 import minicnn
 from minicnn import shares, training
 from minicnn.errors import DivergenceError
+from minicnn.files import hdf5
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="partners are for Linux")
 
@@ -24,6 +25,7 @@ def cut_all(monkeypatch):
     monkeypatch.setattr(shares, "SMALLEST", 2)
     yield
     minicnn.set_threads(None)
+    hdf5._end_readers()
     with pytest.raises(ChildProcessError):  # no partner is left behind
         os.waitpid(-1, os.WNOHANG)
 

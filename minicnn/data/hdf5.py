@@ -33,15 +33,12 @@ def load_hdf5(
     """
     path = Path(path)
     with hdf5.opened(path, DataError) as file:
-        names = hdf5.datasets(str(path), file, DataError)
-        x_key = _key(path, names, x_key, "_set_x", "x_key")
-        y_key = _key(path, names, y_key, "_set_y", "y_key")
-        x = hdf5.read(str(path), file, x_key, DataError)
-        y = hdf5.read(str(path), file, y_key, DataError)
-        listed = "list_classes" in names
-        class_names = (
-            hdf5.read(str(path), file, "list_classes", DataError, text=True) if listed else None
-        )
+        x_key = _key(path, file, x_key, "_set_x", "x_key")
+        y_key = _key(path, file, y_key, "_set_y", "y_key")
+        x = file.read(x_key)
+        y = file.read(y_key)
+        listed = "list_classes" in file.datasets
+        class_names = file.read("list_classes", text=True) if listed else None
     x = _images(f"{path}: {x_key}", x)
     y = _labels(f"{path}: {y_key}", y, len(x))
     texts = () if class_names is None else tuple(map(_text, class_names.reshape(-1)))
@@ -53,18 +50,18 @@ def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array
     """Read the images of an HDF5 file that need have no labels; see ``load_hdf5``."""
     path = Path(path)
     with hdf5.opened(path, DataError) as file:
-        names = hdf5.datasets(str(path), file, DataError)
-        x_key = _key(path, names, x_key, "_set_x", "x_key")
-        return _images(f"{path}: {x_key}", hdf5.read(str(path), file, x_key, DataError))
+        x_key = _key(path, file, x_key, "_set_x", "x_key")
+        return _images(f"{path}: {x_key}", file.read(x_key))
 
 
-def _key(path: Path, names: list[str], wanted: str | None, ending: str, argument: str) -> str:
+def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument: str) -> str:
+    names = list(file.datasets)
     there = ", ".join(names) or "no datasets"
     if wanted is not None:
-        if wanted not in names:
+        if wanted.strip("/") not in names:
             raise DataError(f"{path}: expected a dataset {wanted!r}, got {there}.")
-        return wanted
-    found = [name for name in names if name.endswith(ending)]
+        return wanted.strip("/")
+    found = [name for name in names if name.endswith(ending) and "/" not in name]
     if len(found) != 1:
         count = "two or more" if found else "none"
         raise DataError(

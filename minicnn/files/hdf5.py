@@ -1,143 +1,300 @@
-"""HDF5 files from strangers: opened, looked at, and only then read.
+"""HDF5 files from strangers: opened in a process of their own, looked at, and only then read.
 
-An HDF5 file can name other files of this machine as the place of its data, hold
-links that lead out of it, or claim a shape of terabytes in two kilobytes. A
-dataset is read here only when it is a plain one, of numbers, inside the file.
+An HDF5 file can name other files of this machine as the place of its data, hold links that lead
+out of it, claim a shape of terabytes in two kilobytes, or be damaged so that the HDF5 library
+never returns. So the library runs in ``hdf5_reader``, a process with little time, little memory
+and no other file, which says what is there; and a dataset is read only when it is a plain one,
+of numbers, inside the file.
 """
 
+import atexit
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minicnn.errors import MiniCNNError
+from minicnn.files import hdf5_reader
 from minicnn.files.atomic import reason
 from minicnn.shapes import Array, Shape
 
-FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
-"""The filters that come with h5py, by their numbers in HDF5; others run code of their own."""
+ANSWER_LIMIT = 64 << 20
+"""The longest description of a file that is taken, in bytes."""
 
-TEXTS_LIMIT = 100_000
-"""How many strings of any length a dataset may hold to be read."""
-DAMAGE = (KeyError, OSError, RuntimeError, TypeError, ValueError)
-"""What h5py raises on a file whose bytes make no sense."""
+SMALL = 16 << 20
+"""Bytes up to which data may be ``EXPANSION`` times what the file stores of it; more than that
+may be ``LARGE_EXPANSION`` times as much."""
 
 EXPANSION = 2000
-"""How many times its stored size data may be: gzip reaches 1,032 on nothing but zeros."""
+"""gzip reaches 1,032 on nothing but zeros."""
+LARGE_EXPANSION = 100
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dataset that is in a file."""
+
+    shape: Shape
+    dtype: str
+    attributes: Mapping[str, Any]
+    refused: str = ""
+    """Why it will not be read, if so."""
+    stored: int = 0
+    """Bytes that the file holds of it."""
+
+
+class File:
+    """An open HDF5 file: what it holds, by full path ("layers/dense/vars/0"), and its reading.
+
+    ``groups`` maps each group to its attributes, texts and numbers; "" is the root.
+    """
+
+    def __init__(
+        self,
+        who: str,
+        error: type[MiniCNNError],
+        reader: "_Reader",
+        contents: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self.who = who
+        self.error = error
+        self.groups: dict[str, dict[str, Any]] = dict(contents["groups"])
+        self.datasets = {
+            name: Found(**known | {"shape": tuple(known["shape"])})
+            for name, known in contents["datasets"].items()
+        }
+        self._reader = reader
+        self._inside: dict[str, list[str]] = {}
+        for name in filter(None, (*self.groups, *self.datasets)):
+            group, _, last = name.rpartition("/")
+            self._inside.setdefault(group, []).append(last)
+
+    def inside(self, group: str) -> list[str]:
+        """The names of the groups and datasets that lie directly in ``group``."""
+        return self._inside.get(group, [])
+
+    def read(self, name: str, shape: Shape | None = None, text: bool = False) -> Array:
+        """The dataset of that name, whole; raises the file's error if it is not safe to read.
+
+        ``shape``, if given, is the only one that will do. Numbers are read, and with
+        ``text`` strings too.
+        """
+        what = f"{self.who}: dataset {name!r}"
+        found = self.datasets.get(name)
+        if found is None:
+            got = ", got a group" if name in self.groups else " is missing"
+            raise self.error(f"{what}{': expected a dataset' * (name in self.groups)}{got}.")
+        if found.refused:
+            raise self.error(_sentence(what, found.refused))
+        if shape is not None and found.shape != shape:
+            raise self.error(f"{what}: expected shape {shape}, got {found.shape}.")
+        self._check_size(what, found)
+        try:
+            array = np.empty(found.shape, found.dtype)
+        except MemoryError:
+            raise self.error(f"{what} does not fit in memory.") from None
+        answer = self._reader.ask(self.who, self.error, {"read": name, "text": text}, what)
+        if "texts" in answer:
+            return np.array(answer["texts"], object).reshape(found.shape)
+        self._reader.fill(what, self.error, array)
+        return array
+
+    def _check_size(self, what: str, found: Found) -> None:
+        """Refuse a dataset that claims to be far larger than what is stored of it."""
+        kind = np.dtype(found.dtype)
+        claimed = int(np.prod(found.shape, dtype=object)) * kind.itemsize
+        expansion = EXPANSION if claimed <= SMALL else LARGE_EXPANSION
+        if kind.kind in "biuf" and claimed > expansion * found.stored:
+            raise self.error(
+                f"{what}: claims {claimed:,} bytes, but the file holds {found.stored:,} of them."
+            )
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], error: type[MiniCNNError]) -> Iterator[Any]:
+def opened(path: str | os.PathLike[str], error: type[MiniCNNError]) -> Iterator[File]:
     """The HDF5 file at ``path``, for reading; raises ``error`` with one line if it is none."""
-    import h5py
-
     path = Path(path)
+    size = regular_file_size(path, error)
+    if not size:
+        raise error(f"{path}: expected an HDF5 file, got an empty file.")
+    with _opened(str(path), error, {"open": os.path.abspath(path), "size": size}, b"") as file:
+        yield file
+
+
+@contextmanager
+def opened_bytes(data: bytes, who: str, error: type[MiniCNNError]) -> Iterator[File]:
+    """The HDF5 file that ``data`` is, for reading; raises ``error`` with one line if it is none."""
+    with _opened(who, error, {"open": None, "size": len(data)}, data) as file:
+        yield file
+
+
+def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:
+    """The size of a file in bytes; raises ``error`` for what is no file, or cannot be opened.
+
+    Opening a pipe or a device could wait, or read, for ever.
+    """
     try:
-        with path.open("rb") as bytes_of_file:
-            empty = not bytes_of_file.read(1)
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
+            path.open("rb").close()
+            return status.st_size
     except OSError as problem:
         raise error(f"{path}: cannot be read: {reason(problem)}.") from None
-    if empty or not h5py.is_hdf5(path):
-        what = "an empty file" if empty else "a file of another kind"
-        raise error(f"{path}: expected an HDF5 file, got {what}.")
-    with _open(path, str(path), error) as file:
-        yield file
+    except ValueError:
+        raise error(f"{str(path)!r}: cannot be read: no file can have this name.") from None
+    what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+    raise error(f"{path}: expected a file, got {what}.")
 
 
 @contextmanager
-def opened_bytes(data: bytes, who: str, error: type[MiniCNNError]) -> Iterator[Any]:
-    """The HDF5 file that ``data`` is, for reading; raises ``error`` with one line if it is none."""
-    with _open(BytesIO(data), who, error) as file:
-        yield file
-
-
-def _open(source: Path | BytesIO, who: str, error: type[MiniCNNError]) -> Any:
-    import h5py
-
+def _opened(
+    who: str, error: type[MiniCNNError], request: Mapping[str, Any], data: bytes
+) -> Iterator[File]:
+    reader = _idle_reader()
     try:
-        return h5py.File(source, "r")
-    except DAMAGE as problem:
-        what = "cut short" if "truncated" in str(problem) else "damaged"
-        raise error(f"{who}: the HDF5 file is {what}. Copy or download it again.") from None
+        yield File(who, error, reader, reader.ask(who, error, request, who, data))
+    finally:
+        if not reader.busy:
+            with suppress(error):
+                reader.ask(who, error, {}, who)
+        if reader.busy:
+            reader.end()
+        else:
+            _idle.append(reader)
 
 
-def datasets(who: str, group: Any, error: type[MiniCNNError]) -> list[str]:
-    """The names of the datasets that lie directly in ``group``; links do not count."""
-    import h5py
-
-    try:
-        return [
-            name
-            for name in group
-            if isinstance(group.get(name, getlink=True), h5py.HardLink)
-            and group.get(name, getclass=True) is h5py.Dataset
-        ]
-    except DAMAGE:
-        raise error(f"{who}: the HDF5 file is damaged. Copy or download it again.") from None
+_idle: list["_Reader"] = []
+"""Processes that wait for a file."""
 
 
-def read(
-    who: str,
-    group: Any,
-    name: str,
-    error: type[MiniCNNError],
-    shape: Shape | None = None,
-    text: bool = False,
-) -> Array:
-    """The dataset ``name`` in ``group``, whole; raises ``error`` if it is not safe to read.
-
-    ``shape``, if given, is the only one that will do. Numbers are read, and with
-    ``text`` strings too.
-    """
-    import h5py
-
-    what = f"{who}: dataset {name!r}"
-    try:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise error(f"{what} is missing, or a link.")
-        dataset = group[name]
-        if not isinstance(dataset, h5py.Dataset):
-            raise error(f"{what}: expected a dataset, got a group.")
-        if shape is not None and dataset.shape != shape:
-            raise error(f"{what}: expected shape {shape}, got {dataset.shape}.")
-        if text and h5py.check_string_dtype(dataset.dtype) is not None:
-            _check(what, dataset, "SO", error)
-            if dataset.size > TEXTS_LIMIT:
-                raise error(
-                    f"{what}: expected at most {TEXTS_LIMIT:,} names, got {dataset.size:,}."
-                )
-            return np.asarray(dataset.asstr(errors="replace")[()])
-        _check(what, dataset, "biuf", error)
-        return dataset[()]  # type: ignore[no-any-return]
-    except DAMAGE as problem:
-        if isinstance(problem, MiniCNNError):
-            raise
-        raise error(f"{what} cannot be read: the file is damaged. Copy it again.") from None
-    except MemoryError:
-        raise error(f"{what} does not fit in memory.") from None
+def _idle_reader() -> "_Reader":
+    """A process that has no file: one that waits, or a new one."""
+    while _idle:
+        reader = _idle.pop()
+        if reader.owner == os.getpid() and reader.process.poll() is None:
+            return reader
+        reader.end()
+    return _Reader()
 
 
-def _check(what: str, dataset: Any, kinds: str, error: type[MiniCNNError]) -> None:
-    if dataset.external or dataset.is_virtual:
-        raise error(f"{what} points to data in other files, which minicnn does not read.")
-    if dataset.dtype.kind not in kinds:
-        raise error(f"{what}: expected numbers, got {dataset.dtype}.")
-    properties = dataset.id.get_create_plist()
-    for i in range(properties.get_nfilters()):
-        number, _, _, name = properties.get_filter(i)
-        if number not in FILTERS:
-            raise error(
-                f"{what}: expected no filters but {', '.join(FILTERS.values())}, "
-                f"got {name.decode('utf-8', 'replace')!r}."
-            )
-    if dataset.shape is None:
-        raise error(f"{what}: expected numbers, got an empty dataset.")
-    stored = dataset.id.get_storage_size()
-    if dataset.nbytes > EXPANSION * stored:
-        raise error(
-            f"{what}: claims {dataset.nbytes:,} bytes, but the file holds {stored:,} of them."
+@atexit.register
+def _end_readers() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+class _Reader:
+    """The process, as the one that asks it sees it."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.busy = False
+        """Whether an answer is under way, or will never come."""
+        known = [path for path in sys.path if path]
+        environment = {
+            "PYTHONPATH": os.pathsep.join(known),
+            "OPENBLAS_NUM_THREADS": "1",
+            "HDF5_PLUGIN_PRELOAD": "::",  # no plugins
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-W", "ignore", hdf5_reader.__file__],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | environment,
         )
+
+    def ask(
+        self,
+        who: str,
+        error: type[MiniCNNError],
+        request: Mapping[str, Any],
+        what: str,
+        data: bytes = b"",
+    ) -> dict[str, Any]:
+        """Its answer to a request that ``data`` follows; raises ``error`` if it gives none."""
+        asked = json.dumps(request).encode()
+        self.busy = True
+        try:
+            self._write(hdf5_reader.LENGTH.pack(len(asked)) + asked)
+            self._write(data)
+            length = self._length()
+            if length > ANSWER_LIMIT:
+                raise EOFError
+            answer: dict[str, Any] = json.loads(self._bytes(length))
+        except (OSError, EOFError):
+            raise error(_damaged(who)) from None
+        self.busy = False
+        if "refused" in answer:
+            raise error(_sentence(what, answer["refused"]))
+        if "damaged" in answer:
+            raise error(_damaged(who, answer["damaged"]))
+        return answer
+
+    def fill(self, what: str, error: type[MiniCNNError], array: Array) -> None:
+        """Read the pieces of a dataset into ``array``; raises ``error`` if they do not come."""
+        rest = array.reshape(-1).view(np.uint8).data
+        self.busy = True
+        try:
+            while rest and (length := self._length()):
+                if not 0 < length <= len(rest):
+                    raise EOFError
+                self._read_into(rest[:length])
+                rest = rest[length:]
+            if not array.size:
+                self._length()
+        except (OSError, EOFError):
+            raise error(_damaged(what)) from None
+        self.busy = False
+        if rest:
+            raise error(_damaged(what))
+
+    def end(self) -> None:
+        """End the process, unless it is another's child."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with suppress(OSError):
+                pipe.close()
+        if self.owner == os.getpid():
+            self.process.kill()
+            self.process.wait()
+
+    def _write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.process.stdin.write(rest) :]
+
+    def _length(self) -> int:
+        length: int = hdf5_reader.LENGTH.unpack(self._bytes(hdf5_reader.LENGTH.size))[0]
+        return length
+
+    def _bytes(self, count: int) -> bytearray:
+        data = bytearray(count)
+        self._read_into(memoryview(data))
+        return data
+
+    def _read_into(self, rest: memoryview) -> None:
+        while rest:
+            count = self.process.stdout.readinto(rest)  # type: ignore[union-attr]
+            if not count:
+                raise EOFError
+            rest = rest[count:]
+
+
+def _damaged(who: str, how: str = "damaged") -> str:
+    return f"{who}: the HDF5 file is {how}. Copy or download it again."
+
+
+def _sentence(who: str, what: str) -> str:
+    """``who`` with what is said of it: a sentence without its subject, or one beginning anew."""
+    return f"{who}{':' * what.startswith(('expected', 'claims'))} {what}."

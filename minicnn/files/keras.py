@@ -20,8 +20,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minicnn.config import snake_case
 from minicnn.errors import ModelFileError
 from minicnn.files import hdf5
@@ -212,19 +210,17 @@ def read_arrays(
             if group is not None:
                 layer.weights = _read_vars(path, file, f"layers/{group}", expected)
         _refuse_more(path, file, groups)
-        if optimizer_shapes is not None and "optimizer" in file:
+        if optimizer_shapes is not None and "optimizer" in file.groups:
             try:
                 model.optimizer = _read_vars(path, file, "optimizer", optimizer_shapes)
             except ModelFileError as error:
                 raise OtherOptimizerError(str(error)) from None
 
 
-def _refuse_more(path: Path, file: Any, groups: Sequence[str | None]) -> None:
+def _refuse_more(path: Path, file: hdf5.File, groups: Sequence[str | None]) -> None:
     """Raise ``ModelFileError`` if the file has arrays of layers that the model has not."""
-    layers = file.get("layers")
-    for name in layers if hasattr(layers, "keys") else ():
-        arrays = file.get(f"layers/{name}/vars")
-        if name not in groups and hasattr(arrays, "keys") and len(arrays):
+    for name in file.inside("layers"):
+        if name not in groups and file.inside(f"layers/{name}/vars"):
             raise ModelFileError(
                 f"{path}: expected the arrays of {sum(g is not None for g in groups)} layers, got "
                 f"those of a layer {name!r} as well."
@@ -276,15 +272,10 @@ def _read_config(path: Path, config: dict[str, Any]) -> SavedModel:
         raise ModelFileError(f"{path}: config.json does not describe layers.") from None
 
 
-def _read_vars(path: Path, file: Any, group: str, shapes: Sequence[Shape]) -> list[Array]:
-    variables = file.get(f"{group}/vars")
-    if not shapes and variables is None:
-        return []
-    if not hasattr(variables, "keys") or len(variables) != len(shapes):
-        count = len(variables) if hasattr(variables, "keys") else "none"
-        raise ModelFileError(f"{path}: expected {len(shapes)} arrays in {group}, got {count}.")
-    arrays = []
-    for i, shape in enumerate(shapes):
-        array = hdf5.read(f"{path}: {group}", variables, str(i), ModelFileError, shape)
-        arrays.append(np.asarray(array))
-    return arrays
+def _read_vars(path: Path, file: hdf5.File, group: str, shapes: Sequence[Shape]) -> list[Array]:
+    count = len(file.inside(f"{group}/vars"))
+    if count != len(shapes):
+        raise ModelFileError(
+            f"{path}: expected {len(shapes)} arrays in {group}, got {count or 'none'}."
+        )
+    return [file.read(f"{group}/vars/{i}", shape) for i, shape in enumerate(shapes)]

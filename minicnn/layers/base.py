@@ -353,6 +353,13 @@ def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> 
         array[...] = value
 
 
+def adopt(layer: Layer, arrays: Sequence[Array]) -> None:
+    """Let a layer have these arrays, of its dtype and in the order of ``arrays``, for its own."""
+    given = dict(zip(layer.arrays(), arrays, strict=True))
+    layer.params = {name: given[name] for name in layer.params}
+    layer.state = {name: given[name] for name in layer.state}
+
+
 def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
     """All layers, each before those that it is made of."""
     for layer in layers:

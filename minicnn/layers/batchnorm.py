@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn.config import number
 from minicnn.errors import ConfigError
-from minicnn.initializers import Initializer
+from minicnn.initializers import Initializer, Ones, Zeros
 from minicnn.layers.base import ExpectedShape, Grads
 from minicnn.layers.normalized import Normalized
 from minicnn.regularizers import Regularizer
@@ -94,8 +94,8 @@ class BatchNorm(Normalized):
         channels = input_shape[self._channel_axis(input_shape)]
         self.make_params((channels,), rng, dtype)
         self.state = {
-            "moving_mean": np.zeros(channels, dtype),
-            "moving_variance": np.ones(channels, dtype),
+            "moving_mean": Zeros()((channels,), rng, dtype),
+            "moving_variance": Ones()((channels,), rng, dtype),
         }
 
     def forward(

@@ -1,0 +1,286 @@
+"""The process that opens HDF5 files from strangers; ``files.hdf5`` starts it and asks it.
+
+The HDF5 library trusts a file's bytes: damaged ones can make it run without end, take all memory
+or crash. So it runs here, in a process of its own that may not do much: ``CPU_SECONDS`` for a
+request, ``ROOM`` of memory and four times the file's size, and, once the file is open, no other
+file. If it dies of that, the file was to blame, and a new process reads the next one.
+
+This file is run as a script and imports nothing of minicnn. On its standard input come requests,
+on its standard output go answers, each as its length in eight bytes and then JSON. After the
+answer to "read" come the dataset's bytes, piece by piece, each after its length; a length of
+0 ends them early: the file is damaged.
+"""
+
+import json
+import os
+import signal
+import struct
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any, BinaryIO
+
+CPU_SECONDS = 2.0
+"""Processor time for one request, or for one piece of a dataset. Waiting for a disk costs none."""
+
+ROOM = 192 << 20
+"""Bytes of memory that any file may take."""
+
+IDLE_SECONDS = 60
+"""How long the process waits for another file before it ends."""
+
+OBJECTS = 20_000
+"""How many groups and datasets a file may have."""
+
+ATTRIBUTES = 16 << 20
+"""How many bytes the attributes of a file may have, all together."""
+
+TEXTS = 100_000
+"""How many strings a dataset may hold to be read."""
+
+PIECE = 4 << 20
+"""Bytes of a dataset that are read at once, where its chunks allow it."""
+
+FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+"""The filters that come with h5py, by their numbers in HDF5; others run code of their own."""
+
+LENGTH = struct.Struct("<q")
+
+DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+"""What h5py raises on a file whose bytes make no sense."""
+
+
+class RefusedError(Exception):
+    """What is asked for will not be given; the text says why."""
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until there are no more."""
+    file: Any = None
+    _warm_up()
+    while (request := _received(requests)) is not None:
+        _limit_time()
+        answer: dict[str, Any] = {}
+        pieces: Iterator[Any] = iter(())
+        try:
+            if "open" in request:
+                file = _open(request, requests)
+                answer = _contents(file)
+            elif "read" in request:
+                answer, pieces = _read(file[request["read"]], bool(request["text"]))
+            else:
+                file = file.close()
+        except RefusedError as refusal:
+            answer = {"refused": str(refusal)}
+        except MemoryError:
+            answer = {"refused": "needs more memory than a file of its size should"}
+        except DAMAGE as problem:
+            answer = {"damaged": "cut short" if "truncated" in str(problem) else "damaged"}
+        _send(answers, json.dumps(answer).encode())
+        try:
+            for piece in pieces:
+                _send(answers, piece)
+                _limit_time()
+        except (*DAMAGE, MemoryError):
+            _send(answers, b"")
+        answers.flush()
+        _limit_time(waiting=True, idle=file is None)
+
+
+def _received(requests: BinaryIO) -> dict[str, Any] | None:
+    length = requests.read(LENGTH.size)
+    return json.loads(requests.read(*LENGTH.unpack(length))) if length else None
+
+
+def _send(answers: BinaryIO, data: Any) -> None:
+    answers.write(LENGTH.pack(len(data)))
+    answers.write(data)
+
+
+def _warm_up() -> None:
+    """Let h5py import what it imports at first use, while other files may still be opened."""
+    import h5py
+
+    with h5py.File(BytesIO(), "w") as file:
+        file["a"] = ["text"]
+        file["a"].attrs["b"] = [1.0]
+        _contents(file)
+        file["a"].asstr()[()]
+
+
+def _limit_time(waiting: bool = False, idle: bool = False) -> None:
+    """Let the system end this process when it computes for too long, or waits idly for long."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, 0 if waiting else CPU_SECONDS)
+        signal.alarm(IDLE_SECONDS if idle else 0)
+
+
+def _limit_memory(size: int) -> None:
+    """Allow as much memory as is in use now, and some more."""
+    if sys.platform == "linux":
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (used + ROOM + 4 * size, hard))
+
+
+def _limit_files(more: bool) -> None:
+    """Allow files to be opened, or no more than are open."""
+    if os.name == "posix":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = hard
+        if not more:
+            limit = os.dup(0)  # the lowest number that no open file has
+            os.close(limit)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def _open(request: dict[str, Any], requests: BinaryIO) -> Any:
+    import h5py
+
+    size = request["size"]
+    _limit_files(more=True)
+    _limit_memory(size)
+    source = request["open"] or BytesIO(requests.read(size))
+    if isinstance(source, str) and not h5py.is_hdf5(source):
+        raise RefusedError("expected an HDF5 file, got a file of another kind")
+    file = h5py.File(source, "r")
+    _limit_files(more=False)
+    return file
+
+
+def _contents(file: Any) -> dict[str, Any]:
+    """All groups and datasets that lie in the file, with their attributes.
+
+    A group that has been met is not entered again, so links in a circle end.
+    """
+    import h5py
+
+    room = [ATTRIBUTES]
+    groups = {"": _attributes(file, room)}
+    datasets: dict[str, Any] = {}
+    met = {h5py.h5o.get_info(file.id).addr}
+    waiting = [("", file)]
+    while waiting:
+        path, group = waiting.pop()
+        for name in group:
+            full = f"{path}/{name}".lstrip("/")
+            if len(groups) + len(datasets) >= OBJECTS:
+                raise RefusedError(f"expected at most {OBJECTS:,} groups and datasets, got more")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                datasets[full] = _refused("is a link, which minicnn does not follow")
+                continue
+            try:
+                thing = group[name]
+            except DAMAGE:
+                datasets[full] = _refused("cannot be read: the file is damaged")
+                continue
+            if isinstance(thing, h5py.Dataset):
+                datasets[full] = _described(thing, room)
+            elif isinstance(thing, h5py.Group):
+                address = h5py.h5o.get_info(thing.id).addr
+                if address not in met:
+                    met.add(address)
+                    groups[full] = _attributes(thing, room)
+                    waiting.append((full, thing))
+    return {"groups": groups, "datasets": datasets}
+
+
+def _refused(why: str) -> dict[str, Any]:
+    return {"shape": [], "dtype": "", "attributes": {}, "refused": why}
+
+
+def _described(dataset: Any, room: list[int]) -> dict[str, Any]:
+    try:
+        refused = _why_not(dataset)
+        return {
+            "shape": list(dataset.shape or ()),
+            "dtype": dataset.dtype.str,
+            "attributes": _attributes(dataset, room),
+            "refused": refused,
+            "stored": dataset.id.get_storage_size(),
+        }
+    except DAMAGE:
+        return _refused("cannot be read: the file is damaged")
+
+
+def _why_not(dataset: Any) -> str:
+    """Why the dataset will not be read, whatever is asked for; empty if it may be."""
+    if dataset.external or dataset.is_virtual:
+        return "points to data in other files, which minicnn does not read"
+    properties = dataset.id.get_create_plist()
+    for i in range(properties.get_nfilters()):
+        number, _, _, name = properties.get_filter(i)
+        if number not in FILTERS:
+            given = name.decode("utf-8", "replace")
+            return f"expected no filters but {', '.join(FILTERS.values())}, got {given!r}"
+    return "expected numbers, got an empty dataset" if dataset.shape is None else ""
+
+
+def _attributes(thing: Any, room: list[int]) -> dict[str, Any]:
+    """The attributes that are texts, lists of texts, or numbers; others are left out."""
+    import h5py
+
+    found = {}
+    for name in thing.attrs:
+        kept = thing.attrs.get_id(name)
+        strings = h5py.check_string_dtype(kept.dtype)
+        if kept.shape is None or not (strings or kept.dtype.kind in "biuf"):
+            continue
+        room[0] -= 64 + int(kept.get_storage_size()) + 16 * len(name)
+        if room[0] < 0:
+            raise RefusedError(f"expected attributes of at most {ATTRIBUTES:,} bytes, got more")
+        value = _plain(thing.attrs[name])
+        room[0] -= sum(map(len, value)) if isinstance(value, list) and strings else 0
+        room[0] -= len(value) if isinstance(value, str) else 0
+        found[name] = value
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; bytes are taken as UTF-8."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return value
+    if getattr(value, "shape", ()):
+        return [_plain(part) for part in value.tolist()]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _read(dataset: Any, text: bool) -> tuple[dict[str, Any], Iterator[Any]]:
+    """What is said of a dataset before its bytes, and these."""
+    import h5py
+
+    if text and h5py.check_string_dtype(dataset.dtype) is not None:
+        if dataset.size > TEXTS:
+            raise RefusedError(f"expected at most {TEXTS:,} names, got {dataset.size:,}")
+        texts = dataset.asstr(errors="replace")[()]
+        return {"texts": texts.reshape(-1).tolist() if dataset.shape else [texts]}, iter(())
+    if dataset.dtype.kind not in "biuf":
+        raise RefusedError(f"expected numbers, got {dataset.dtype}")
+    return {}, _pieces(dataset)
+
+
+def _pieces(dataset: Any) -> Iterator[Any]:
+    """The dataset in runs along its first axis, of whole chunks."""
+    import numpy as np
+
+    if not dataset.shape or not dataset.size:
+        yield dataset[()].tobytes()
+        return
+    rows = max(1, PIECE // (dataset.nbytes // len(dataset)))
+    if dataset.chunks:
+        rows = -(-rows // dataset.chunks[0]) * dataset.chunks[0]
+    for first in range(0, len(dataset), rows):
+        piece = np.ascontiguousarray(dataset[first : first + rows])
+        yield piece.reshape(-1).view(np.uint8).data
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
+    serve(sys.stdin.buffer, sys.stdout.buffer)
