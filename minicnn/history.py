@@ -53,17 +53,26 @@ class History:
         return self.epochs_of.get(name) or list(range(len(self.history[name])))
 
     def get_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps; figures that are arrays of one shape stand in one array."""
+        """What a checkpoint keeps: the epochs, and each figure with those that brought it."""
         return {
-            "epoch": self.epoch,
-            "epochs_of": self.epochs_of,
-            "figures": {name: _together(figures) for name, figures in self.history.items()},
+            "epoch": np.array(self.epoch, np.int64),
+            "figures": [
+                [name, np.array(self.epochs(name), np.int64), _together(figures)]
+                for name, figures in self.history.items()
+            ],
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``get_state`` gave."""
-        self.epoch, self.epochs_of = state["epoch"], state["epochs_of"]
-        self.history = {name: list(figures) for name, figures in state["figures"].items()}
+        """Take over what ``get_state`` gave; raises ``ValueError`` if it does not go together."""
+        history, epochs_of = {}, {}
+        for name, epochs, figures in state["figures"]:
+            if np.shape(epochs) != (len(figures),):
+                raise ValueError
+            numbers = isinstance(figures, np.ndarray) and figures.ndim == 1
+            history[str(name)] = figures.tolist() if numbers else list(figures)
+            epochs_of[str(name)] = epochs.tolist()
+        self.epoch = state["epoch"].tolist()
+        self.history, self.epochs_of = history, epochs_of
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a table with a row an epoch: its number from 1, then the figures it brought.
@@ -85,7 +94,9 @@ class History:
 
 
 def _together(figures: list[Any]) -> Any:
-    """One array of arrays of the same shape and dtype; a list of anything else."""
+    """One array of numbers, or of arrays of one shape and dtype; a list of anything else."""
+    if all(isinstance(value, float) for value in figures):
+        return np.array(figures, np.float64)
     kinds = {(value.shape, value.dtype) if np.ndim(value) else None for value in figures}
     return np.stack(figures) if len(kinds) == 1 and kinds != {None} else figures
 

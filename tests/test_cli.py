@@ -50,6 +50,7 @@ def test_a_run(home, capsys):
         "history.csv",
         "curves.png",
         "settings.json",
+        "checkpoint.h5",
     }
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["model"] == "course"

@@ -34,7 +34,17 @@ FLOORS = [
     ],
     ["memory_use", "summary", "stack"],
     ["sequential", "saving", "models"],
-    ["applications", "lr_finder", "plots", "testing", "cli", "__main__", "__init__"],
+    [
+        "applications",
+        "lr_finder",
+        "plots",
+        "testing",
+        "judgement",
+        "train_command",
+        "cli",
+        "__main__",
+        "__init__",
+    ],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

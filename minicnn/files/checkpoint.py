@@ -14,8 +14,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +23,7 @@ import numpy as np
 
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import hdf5
+from minicnn.files.archive import JSON_LIMIT, json_object
 from minicnn.files.atomic import replacing
 from minicnn.shapes import Array
 
@@ -31,9 +31,6 @@ Tree = dict[str, Any]
 
 ARRAY = "$array"
 """The key that marks the place of an array."""
-
-JSON_LIMIT = 64 << 20
-"""The largest tree, without its arrays, that is read, in bytes."""
 
 
 def write(path: Path, tree: Tree, previous: Path | None) -> None:
@@ -64,6 +61,7 @@ def _content(tree: Tree) -> memoryview:
 
     arrays: dict[str, Array] = {}
     text = json.dumps(_without_arrays(tree, "", arrays)).encode()
+    json_object("checkpoint: the state of the training", text, ConfigError)  # it will be read
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver="latest") as file:
         file.create_dataset("tree", data=np.frombuffer(text, np.uint8))
@@ -102,18 +100,18 @@ def checksum(array: Array, start: int = 0) -> int:
 
 def read(path: Path) -> Tree:
     """The tree at ``path``; raises ``ModelFileError`` with one line if it is not whole."""
-    with _opened(path) as file:
+    with hdf5.opened(path, ModelFileError) as file:
         if not {"tree", "checksum"} <= file.datasets.keys():
             raise ModelFileError(f"{path}: expected a checkpoint, got another HDF5 file.")
         try:
             return _tree(file, path.stat().st_size)
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             if isinstance(error, ModelFileError):
                 raise
             raise ModelFileError(f"{path}: expected a checkpoint, got a damaged one.") from None
 
 
-def _tree(file: Any, size: int) -> Tree:
+def _tree(file: hdf5.File, size: int) -> Tree:
     """The tree in a file of that size; raises ``ValueError`` or ``TypeError`` if it is damaged."""
     (length,) = file.datasets["tree"].shape
     if length > min(size, JSON_LIMIT):
@@ -121,6 +119,7 @@ def _tree(file: Any, size: int) -> Tree:
     text = file.read("tree").tobytes()
     if zlib.crc32(text) != file.read("checksum", ()):
         raise ValueError
+    json_object(file.who, text, ModelFileError)
     claims: list[Any] = []
     json.loads(text, object_hook=lambda part: claims.append(part[ARRAY]) if ARRAY in part else 0)
     for _, shape, dtype, _ in claims:
@@ -136,30 +135,3 @@ def _tree(file: Any, size: int) -> Tree:
         text, object_hook=lambda part: arrays[part[ARRAY][0]] if ARRAY in part else part
     )
     return tree
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """TEMPORARY: the guarded reader's contract on the present one."""
-    import h5py
-
-    class File:
-        def __init__(self, file: Any) -> None:
-            self.file = file
-            self.datasets: dict[str, Any] = {}
-            try:
-                file.visititems(
-                    lambda name, item: (
-                        self.datasets.update({name: item})
-                        if isinstance(item, h5py.Dataset)
-                        else None
-                    )
-                )
-            except hdf5.DAMAGE:
-                raise ModelFileError(f"{path}: damaged.") from None
-
-        def read(self, name: str, shape: Any = None) -> Any:
-            return hdf5.read(str(path), self.file, name, ModelFileError, shape)
-
-    with hdf5.opened(path, ModelFileError) as file:
-        yield File(file)
