@@ -273,8 +273,10 @@ def differences(then: Any, now: Any, what: str = "") -> Iterator[tuple[str, str,
         for key in dict.fromkeys((*now, *then)):
             inner = f"{what}.{key}" if what else str(key)
             yield from differences(then.get(key), now.get(key), inner)
-    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        for i, (one, other) in enumerate(zip(then, now, strict=True)):
+    elif isinstance(then, list) and isinstance(now, list):
+        if len(then) != len(now):
+            yield f"the number of {what}", str(len(then)), str(len(now))
+        for i, (one, other) in enumerate(zip(then, now, strict=False)):
             yield from differences(one, other, f"{what}[{i}]")
     elif then != now:
         yield what, reprlib.repr(then), reprlib.repr(now)

@@ -237,6 +237,7 @@ class Running:
             metric.set_state(copy.deepcopy(counted))
             metric.update_state(*self._one)
             metric.set_state(counted)
+        self.figures()
 
 
 def compiled_loss(model: Model) -> Loss:
