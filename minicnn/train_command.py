@@ -116,7 +116,12 @@ def arguments_of(run: Path) -> list[str]:
 def _folder(options: argparse.Namespace, model: Sequential) -> Iterator[Path]:
     """The folder of the run; a new one is gone again if the run fails in its first epoch."""
     if options.resume is not None:
-        yield options.resume
+        before = (options.resume / SETTINGS).read_bytes()
+        try:
+            yield options.resume
+        except MiniCNNError:
+            _write(options.resume / SETTINGS, before)
+            raise
         return
     wanted = Path("runs") if options.out is None else options.out
     made = [path for path in (wanted, *wanted.parents) if not path.exists()]
@@ -181,8 +186,12 @@ def _write_settings(folder: Path, options: argparse.Namespace, **results: Any) -
             "platform": platform.platform(),
         },
     }
-    with replacing(folder / SETTINGS) as unfinished:
-        unfinished.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    _write(folder / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def _write_results(folder: Path, model: Sequential, history: History) -> None:
