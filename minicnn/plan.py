@@ -61,6 +61,8 @@ class Plan:
         check_batch_size(self.batch_size)
         check_batch_size(self.validation_batch_size)
         check_verbose(self.verbose)
+        if not isinstance(self.checkpoint, str | os.PathLike | None):
+            raise ConfigError(f"fit: expected checkpoint as a folder, got {self.checkpoint!r}.")
         if self.resume and self.checkpoint is None:
             raise ConfigError(
                 "fit: expected checkpoint=, the folder of the checkpoint to go on from, with "

@@ -141,7 +141,8 @@ class Sequential(Stack):
           end with ``sys.exit(history.exit_status)``.
         * ``resume``: go on from the checkpoint in that folder, to the bits of a training that was
           never ended; without one there begin anew. Only ``epochs`` may be raised; a learning rate
-          that is a number comes from the checkpoint.
+          that is a number comes from the checkpoint. Without ``resume`` a folder that has one is
+          refused.
 
         Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
         first step, and ``DivergenceError`` when the loss or a weight is no longer a number.

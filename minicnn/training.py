@@ -140,7 +140,7 @@ class _Run:
                 | {
                     "epoch": self.epoch,
                     "step": self.step,
-                    "running": (counted or self.running.get_state()) if self.step else None,
+                    "running": counted or self.running.get_state(),
                     "stream": self.stream.get_state(),
                     "history": self.history.get_state(),
                     "callbacks": self.hooks.get_state(),
@@ -238,7 +238,8 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
             run.save(must=True)
             return None
         if run.validation is not None and plan.validates(epoch) and not hooks.time_is_up:
-            counted = run.running.get_state()  # the validation counts with the same metrics
+            # The validation counts with the same metrics.
+            counted = run.running.get_state() if run.checkpoints else None
             hooks("on_test_begin", {})
             judged = judge(
                 model,

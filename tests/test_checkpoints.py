@@ -729,7 +729,7 @@ def kill_while_saving(folder, kills):
 
 def test_a_kill_while_saving_leaves_no_broken_file(tmp_path):
     """SIGKILL at random moments: whatever has the name of a checkpoint is a whole one."""
-    kill_while_saving(tmp_path, 5)
+    kill_while_saving(tmp_path, 3)
 
 
 @pytest.mark.slow
