@@ -40,7 +40,10 @@ def write(path: Path, tree: Tree, previous: Path | None) -> None:
     touched, and at every moment one of the two names is there. Raises ``ConfigError`` for what a
     tree cannot hold, and when the file cannot be written; the old ones are then as they were.
     """
-    content = _content(tree)
+    try:
+        content = _content(tree)
+    except MemoryError:
+        raise ConfigError(f"{path}: cannot be written: it does not fit in memory.") from None
     with replacing(path, previous) as unfinished:
         with unfinished.open("wb") as file:
             file.write(content)
