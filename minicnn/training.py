@@ -106,11 +106,12 @@ class _Run:
 
     def begin(self) -> None:
         """Begin at the first epoch, or go on from the checkpoint that was found."""
-        if self.found is not None:
-            self.go_on(self.found)
-            return
-        self.hooks("on_train_begin", {})
-        self.save(must=True)
+        tree, self.found = self.found, None  # its arrays are not needed twice
+        if tree is None:
+            self.hooks("on_train_begin", {})
+            self.save(must=True)
+        else:
+            self.go_on(tree)
 
     def go_on(self, tree: Tree) -> None:
         """Put all back as it was; raises ``ModelFileError`` if it cannot be."""
