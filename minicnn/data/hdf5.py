@@ -56,7 +56,7 @@ def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array
 
 def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument: str) -> str:
     names = list(file.datasets)
-    there = ", ".join(names) or "no datasets"
+    there = _listed(names) or "no datasets"
     if wanted is not None:
         if wanted.strip("/") not in names:
             raise DataError(f"{path}: expected a dataset {wanted!r}, got {there}.")
@@ -69,6 +69,12 @@ def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument:
             f"Name it with {argument} (--{argument.replace('_', '-')})."
         )
     return found[0]
+
+
+def _listed(names: list[str]) -> str:
+    """Names for an error, which may come from a stranger: some of them, and of each a part."""
+    shown = [f"{name:.40}" if name.isprintable() else ascii(name)[:40] for name in names[:8]]
+    return ", ".join(shown) + f" and {len(names) - 8} more" * (len(names) > 8)
 
 
 def _images(who: str, x: Array) -> Array:

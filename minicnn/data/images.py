@@ -8,7 +8,16 @@ import numpy as np
 
 from minicnn.errors import DataError
 from minicnn.files.atomic import reason
+from minicnn.files.hdf5 import regular_file_size
 from minicnn.shapes import Array, Shape
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""The kinds of pictures that are read; others that Pillow knows run programs of their own."""
+
+PIXELS = 25_000_000
+PIXELS_A_BYTE = 20
+"""How many pixels any file may claim, and how many more for each of its bytes: a few thousand
+bytes can claim gigabytes, but photographs never hold more than ten pixels in one."""
 
 
 def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
@@ -27,9 +36,18 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
         raise DataError(
             f"{path}: expected a model for images with 1 or 3 channels, got {channels}."
         )
+    size = regular_file_size(path, DataError)
     try:
         # What Pillow remarks on damaged EXIF data and the like is of no use here.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(path, formats=FORMATS) as picture,
+        ):
+            if picture.width * picture.height > PIXELS + PIXELS_A_BYTE * size:
+                raise DataError(
+                    f"{path}: claims {picture.width:,} x {picture.height:,} pixels in {size:,} "
+                    "bytes. Store it anew, or smaller."
+                )
             upright = ImageOps.exif_transpose(picture)
             if upright.mode.startswith("I;16"):
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
