@@ -707,11 +707,11 @@ from pathlib import Path
 import numpy as np
 from minicnn.files import checkpoint
 folder, i = Path(sys.argv[1]), int(sys.argv[2])
-print("ready", flush=True)
 while True:
     i += 1
     tree = {"i": i, "arrays": [np.full(20_000, i, np.float32) for _ in range(4)]}
     checkpoint.write(folder / "checkpoint.h5", tree, folder / "checkpoint.previous.h5")
+    print(i, flush=True)
 """
 
 
@@ -725,7 +725,7 @@ def kill_while_saving(folder, kills):
             stdout=subprocess.PIPE,
         )
         saver.stdout.readline()
-        time.sleep(chance.uniform(0.05, 0.25))
+        time.sleep(chance.uniform(0, 0.1))
         saver.kill()
         saver.communicate()
         found = []
@@ -733,10 +733,8 @@ def kill_while_saving(folder, kills):
             tree = checkpoint.read(path)
             assert all((array == tree["i"]).all() for array in tree["arrays"])
             found.append(tree["i"])
-        assert found
-        assert max(found) >= newest
+        assert max(found) > newest
         newest = max(found)
-    assert newest > kills
 
 
 def test_a_kill_while_saving_leaves_no_broken_file(tmp_path):
