@@ -277,7 +277,7 @@ def test_when_they_are_written(tmp_path, monkeypatch):
 
 def test_a_run_that_is_through(tmp_path):
     """Resumed it gives its history at once; with more epochs it is that of a longer run."""
-    stop = EarlyStopping("loss", restore_best_weights=True, patience=9)
+    stop = EarlyStopping("loss", mode="max", restore_best_weights=True, patience=9)
     first = network()
     history = fit(first, tmp_path, 2, callbacks=stop)
     batches = []
