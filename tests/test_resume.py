@@ -244,7 +244,8 @@ def alone(tmp_path_factory):
 @pytest.mark.parametrize(
     ("script", "how"),
     [
-        ("sgd_and_batchnorm", "SIGINT:judge:3:epoch"),
+        ("sgd_and_batchnorm", "SIGKILL:batch:9:batch"),
+        ("adam_with_callbacks_and_augmentation", "SIGINT:judge:3:epoch"),
         ("adam_with_callbacks_and_augmentation", "SIGKILL:write:10:batch"),
         ("weights_and_few_steps", "SIGKILL:replace:12:batch"),
         ("in_order_with_a_schedule", "SIGTERM:batch:11:epoch"),
