@@ -140,37 +140,41 @@ class Checkpoints:
         are damaged. ``steps`` are those of an epoch.
         """
         there = [path for name in (NEWEST, PREVIOUS) if (path := self.folder / name).exists()]
-        if not there:
-            return None
-        if not resume:
+        if there and not resume:
             raise ConfigError(
                 f"fit: expected a folder without a checkpoint, got {there[0]}. Give resume=True "
                 "to go on from it, or take another folder."
             )
-        self.written = True
         for unfinished in self.folder.glob(f".{Path(NEWEST).stem}-*"):
             unfinished.unlink(missing_ok=True)  # a process that was killed while writing left it
+        if not there:
+            return None
+        self.written = True
+        path = there[0]
         try:
-            tree = checkpoint.read(there[0])
+            tree = checkpoint.read(path)
         except ModelFileError as error:
             if len(there) == 1:
                 raise
-            tree = checkpoint.read(there[1])
+            path = there[1]
+            tree = checkpoint.read(path)
             self.newest_is_good = False
-            warnings.warn(f"{error} Going on from {there[1]}.", RuntimeWarning, stacklevel=2)
-        self._compare(there[0], tree)
+            warnings.warn(f"{error} Going on from {path}.", RuntimeWarning, stacklevel=2)
+        self._compare(path, tree)
         with damage(self.folder):
             epoch, step = tree["epoch"], tree["step"]
             if not (epoch >= 0 and 0 <= step <= steps and isinstance(epoch + step, int)):
                 raise ValueError
         if epoch > epochs:
             raise ConfigError(
-                f"{there[0]}: expected epochs of at least {epoch}, which are done, got {epochs}."
+                f"{path}: expected epochs of at least {epoch}, which are done, got {epochs}."
             )
         return tree
 
     def _compare(self, path: Path, tree: Tree) -> None:
-        for what, then, now in differences(tree.get("about"), self.about):
+        different = next(differences(tree.get("about"), self.about), None)
+        if different is not None:
+            what, then, now = different
             raise ConfigError(
                 f"{path}: expected a training like the one to go on with, but {what} was {then} "
                 f"and is now {now}. Make it what it was, or take another folder."
@@ -221,12 +225,14 @@ def described_training(
         "data": _described_data(data),
         "validation": None if validation is None else _described_data(validation),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(about | dict(settings), default=_name_of))
+    plain: dict[str, Any] = json.loads(json.dumps(about | dict(settings), default=_plain))
     return plain
 
 
-def _name_of(value: Any) -> str:
-    """What stands for an argument that JSON does not know: not its address in memory."""
+def _plain(value: Any) -> Any:
+    """What stands for an argument that JSON does not know: its numbers, or its name."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     return getattr(value, "__qualname__", type(value).__name__)
 
 

@@ -310,6 +310,7 @@ def test_a_folder_that_has_a_checkpoint_is_not_overwritten(tmp_path):
 
 OTHERS = {
     "batch_size was 8 and is now 4": {"batch_size": 4},
+    "batch_size was 8 and is now 5": {"batch_size": np.int64(5)},
     "shuffle was True and is now False": {"shuffle": False},
     "steps_per_epoch was None and is now 2": {"steps_per_epoch": 2},
     "initial_epoch was 0 and is now 1": {"initial_epoch": 1},
