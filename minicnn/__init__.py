@@ -72,6 +72,7 @@ from minicnn.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from minicnn.onnx import export_onnx, import_onnx
 from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
@@ -148,7 +149,9 @@ __all__ = [
     "activations",
     "applications",
     "callbacks",
+    "export_onnx",
     "get_threads",
+    "import_onnx",
     "initializers",
     "layers",
     "load_model",

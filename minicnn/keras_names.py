@@ -95,8 +95,10 @@ Sequential: predict_classes predict_proba fit_generator evaluate_generator predi
   -> use fit, evaluate and predict with arrays; classes are predict(x).argmax(axis=1)
 Sequential: pop inputs outputs input output losses
   -> use layers, and a new Sequential of those that are wanted
-Sequential: to_json export quantize
+Sequential: to_json quantize
   -> use save, or get_config
+Sequential: export
+  -> use save, or minicnn.export_onnx(model, "model.onnx")
 Sequential: metrics_names loss_weights compiled_metrics
   -> use evaluate with return_dict=True
 losses: binary_crossentropy binary_focal_crossentropy categorical_crossentropy

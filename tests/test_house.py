@@ -33,17 +33,10 @@ FLOORS = [
         "model_files",
     ],
     ["memory_use", "summary", "stack"],
-    ["sequential", "saving", "models"],
+    ["sequential", "saving", "onnx", "models"],
     [
-        "applications",
-        "lr_finder",
-        "plots",
-        "testing",
-        "judgement",
-        "train_command",
-        "cli",
-        "__main__",
-        "__init__",
+        *("applications", "lr_finder", "plots", "testing"),
+        *("judgement", "train_command", "cli", "__main__", "__init__"),
     ],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -86,8 +79,8 @@ def test_every_module_has_a_floor():
 
 
 def test_importing_is_cheap():
-    """``import minicnn`` loads neither h5py nor matplotlib, tqdm, Pillow or threadpoolctl."""
-    heavy = {"h5py", "matplotlib", "tqdm", "PIL", "threadpoolctl"}
+    """``import minicnn`` loads neither h5py nor matplotlib, tqdm, Pillow, threadpoolctl or onnx."""
+    heavy = {"h5py", "matplotlib", "tqdm", "PIL", "threadpoolctl", "onnx"}
     code = f"import sys, minicnn; print({heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 

@@ -1,0 +1,107 @@
+"""Models from ONNX files: ``reading`` looks at the file, ``operators`` at what each node means."""
+
+import os
+from collections.abc import Mapping
+
+from minicnn.config import checked
+from minicnn.errors import MiniCNNError, ModelFileError
+from minicnn.layers import Input, Layer
+from minicnn.onnx import operators, values
+from minicnn.onnx.elementwise import Erf
+from minicnn.onnx.graph import NCHW, Axes, package
+from minicnn.onnx.reading import File, Tensor, read
+from minicnn.onnx.values import Value, Weights
+from minicnn.sequential import Sequential
+from minicnn.shapes import Array, Shape
+
+
+@checked
+def import_onnx(filepath: str | os.PathLike[str]) -> Sequential:
+    """Read a model from an ONNX file, as PyTorch's exporters and ``export_onnx`` write them.
+
+    The model takes and gives images with the channels last, (N, H, W, C), whatever the file's
+    do: its kernels are transposed, and where images are flattened, the rows of the next product
+    are put in order. Of the file's input height, width and channels must be known. Rows of
+    layers are read, with ways that part and are added again, which become ``Residual``: any of
+    the layers that minicnn has, pooling without ``ceil_mode``, activations, normalizations,
+    additions of and multiplications with constants. The model is not compiled.
+
+    Nothing in the file is run and no other file is opened. Raises ``ModelFileError`` with one
+    line, which names the node, for what minicnn cannot compute just so, and for a file that is
+    damaged. Needs the package onnx: pip install "minicnn[onnx]".
+
+    >>> import tempfile
+    >>> model = Sequential([Input((8, 8, 3)), Conv2D(4, 3), Flatten(), Dense(2)], seed=0)
+    >>> x = np.ones((1, 8, 8, 3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_onnx(model, f"{folder}/model.onnx", layout="NCHW")
+    ...     again = import_onnx(f"{folder}/model.onnx")
+    >>> np.allclose(model.predict(x), again.predict(x), atol=1e-5)
+    True
+    """
+    onnx = package("import_onnx")
+    try:
+        return _model(read(filepath, onnx))
+    except MiniCNNError as error:
+        raise ModelFileError(f"{filepath}: {error}") from None
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError, MemoryError) as error:
+        raise ModelFileError(f"{filepath}: the file makes no model: {error}.") from None
+
+
+def _model(file: File) -> Sequential:
+    shape, axes = _input(file)
+    values.check_size(shape)
+    end = operators.run(file, Value(shape, axes))
+    end = values.settled(end)
+    if len(end.shape) == 3:
+        # Images come out with the channels last, as they went in.
+        last = file.output.channels_last
+        first = axes == NCHW if len(shape) == 3 else True
+        end = values.ordered(end, NCHW if (first if last is None else not last) else (0, 1, 2, 3))
+    end = values.ordered(end, end.axes if len(end.shape) == 3 else values.identity(end.shape))
+    weights: Weights = {}
+    layers = values.made(end, weights)
+    if any(type(layer) is Erf for layer, _ in weights.values()):
+        raise ModelFileError("expected the error function (Erf) only as a part of gelu.")
+    model = Sequential([Input(shape), *layers], dtype=file.input.dtype)
+    for layer, arrays in weights.values():
+        _fill(layer, arrays)
+    model.class_names = file.class_names
+    return model
+
+
+def _input(file: File) -> tuple[Shape, Axes]:
+    """The shape of an image, and the order of its axes in the file."""
+    given = file.input.shape
+    if given is None:
+        raise ModelFileError(
+            f"expected an input {file.input.name!r} of known sizes but for the batch: export the "
+            "model with fixed height and width."
+        )
+    if len(given) != 3:
+        return given, values.identity(given)
+    if _channels_last(file, file.input):
+        return given, values.identity(given)
+    c, h, w = given
+    return (h, w, c), NCHW
+
+
+def _channels_last(file: File, tensor: Tensor) -> bool:
+    """What the file says, or shows by transposing its input first of all."""
+    if tensor.channels_last is not None:
+        return tensor.channels_last
+    takers = [node for node in file.nodes if tensor.name in node.inputs]
+    return bool(takers) and all(
+        node.op == "Transpose" and node.attributes.get("perm") == list(NCHW) for node in takers
+    )
+
+
+def _fill(layer: Layer, arrays: Mapping[str, Array]) -> None:
+    """Put the file's arrays in the place of those that the layer started with."""
+    targets = layer.arrays()
+    for name, array in arrays.items():
+        if targets[name].shape != array.shape:
+            raise ModelFileError(
+                f"{layer.who}: expected {name} of shape {targets[name].shape}, got {array.shape}."
+            )
+        targets[name][...] = array
