@@ -322,6 +322,24 @@ def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def check_state(who: str, now: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Raise ``ConfigError`` unless a saved state has the names and kinds of values of another.
+
+    >>> check_state("Accuracy", {"right": 0, "seen": 0}, {"right": 3, "seen": 4})
+    """
+    if not isinstance(state, Mapping) or now.keys() != state.keys():
+        raise ConfigError(f"{who}: expected a saved state of {', '.join(now)}.")
+    for name, value in state.items():
+        if _kind(value) != _kind(now[name]):
+            raise ConfigError(f"{who}: expected {name} like {now[name]!r} in a saved state.")
+
+
+def _kind(value: Any) -> Any:
+    """Numbers and arrays of them are of one kind, as an array of one number may be either."""
+    number = isinstance(value, int | float | np.generic) and not isinstance(value, bool)
+    return np.ndarray if number else type(value)
+
+
 def by_name(classes: Sequence[type], **aliases: type) -> dict[str, Any]:
     """A table of classes by their names in Keras: ``HeNormal`` and ``he_normal``."""
     table = {name: c for c in classes for name in (snake_case(c.__name__), c.__name__)}

@@ -1,10 +1,10 @@
-"""The terminal: figures as they come, and Ctrl-C."""
+"""The terminal: figures as they come, Ctrl-C and SIGTERM."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,36 +15,59 @@ BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
 
 Figures = dict[str, Any]
 """Figures by name: numbers, or arrays where a metric gives one for each class."""
+STOPPED = 128
+"""The exit status after a signal is this and its number, as shells have it."""
+
 Show = Callable[[Figures, int], None]
 """(figures so far, batches done since the last call)."""
 
 
+class Stop:
+    """Which signal has asked a training to end, if any: it is true then."""
+
+    NAMES: ClassVar = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+    @property
+    def name(self) -> str:
+        """What a user calls it."""
+        return self.NAMES[signal.Signals(self.number)]
+
+    def note(self, number: int, frame: Any) -> None:
+        """The first signal is noted; a second one leaves at once."""
+        if not self.number:
+            self.number = number
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise SystemExit(STOPPED + number)
+
+
 @contextmanager
-def ctrl_c_sets_a_flag() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only makes the function true, and a second one leaves at once.
+def signals_set_a_flag(sigterm: bool) -> Iterator[Stop]:
+    """Within, the first Ctrl-C is only noted, or the first SIGTERM; a second one leaves at once.
 
     An update is then never cut in half. Outside the main thread, or where the
     program has a handler of its own, nothing changes.
     """
-    presses = 0
-
-    def note(signum: int, frame: Any) -> None:
-        nonlocal presses
-        presses += 1
-        if presses > 1:
-            raise KeyboardInterrupt
-
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if ours:
-        signal.signal(signal.SIGINT, note)
+    stop, before = Stop(), {}
+    if threading.current_thread() is threading.main_thread():
+        usual: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+        if sigterm:
+            usual[signal.SIGTERM] = signal.SIG_DFL
+        before = {n: how for n, how in usual.items() if signal.getsignal(n) is how}
+    for number in before:
+        signal.signal(number, stop.note)
     try:
-        yield lambda: presses > 0
+        yield stop
     finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, how in before.items():
+            signal.signal(number, how)
 
 
 def check_verbose(verbose: str | int) -> None:

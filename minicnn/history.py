@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,13 +27,19 @@ class History:
     history: dict[str, list[float]] = field(default_factory=dict)
     epoch: list[int] = field(default_factory=list)
     interrupted: bool = False
-    """Whether Ctrl-C ended the training; an epoch cut short, or its validation, is not in it."""
+    """Whether Ctrl-C (or SIGTERM, with a checkpoint) ended the training.
+
+    An epoch cut short, or its validation, is not in it.
+    """
     epochs_of: dict[str, list[int]] = field(default_factory=dict)
     """The epochs that brought each figure, where these are not all: with ``validation_freq``."""
+    exit_status: int = 0
+    """What a script may end with, by ``sys.exit``: 0, 130 after Ctrl-C, 143 after SIGTERM."""
 
     def on_train_begin(self, logs: dict[str, Any]) -> None:
         """Forget an earlier training."""
-        self.history, self.epoch, self.epochs_of, self.interrupted = {}, [], {}, False
+        self.history, self.epoch, self.epochs_of = {}, [], {}
+        self.interrupted, self.exit_status = False, 0
 
     def append(self, figures: Figures, epoch: int | None = None) -> None:
         """Add one epoch, numbered from 0: the next, or the one given."""
@@ -44,6 +51,28 @@ class History:
     def epochs(self, name: str) -> list[int]:
         """The epochs, numbered from 0, of the figures called ``name``."""
         return self.epochs_of.get(name) or list(range(len(self.history[name])))
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the epochs, and each figure with those that brought it."""
+        return {
+            "epoch": np.array(self.epoch, np.int64),
+            "figures": [
+                [name, np.array(self.epochs(name), np.int64), _together(figures)]
+                for name, figures in self.history.items()
+            ],
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``get_state`` gave; raises ``ValueError`` if it does not go together."""
+        history, epochs_of = {}, {}
+        for name, epochs, figures in state["figures"]:
+            if np.shape(epochs) != (len(figures),):
+                raise ValueError
+            numbers = isinstance(figures, np.ndarray) and figures.ndim == 1
+            history[str(name)] = figures.tolist() if numbers else list(figures)
+            epochs_of[str(name)] = epochs.tolist()
+        self.epoch = state["epoch"].tolist()
+        self.history, self.epochs_of = history, epochs_of
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a table with a row an epoch: its number from 1, then the figures it brought.
@@ -62,6 +91,14 @@ class History:
             ]
             for epoch in self.epoch:
                 writer.writerow([epoch + 1, *(cell(column.get(epoch, "")) for column in columns)])
+
+
+def _together(figures: list[Any]) -> Any:
+    """One array of numbers, or of arrays of one shape and dtype; a list of anything else."""
+    if all(isinstance(value, float) for value in figures):
+        return np.array(figures, np.float64)
+    kinds = {(value.shape, value.dtype) if np.ndim(value) else None for value in figures}
+    return np.stack(figures) if len(kinds) == 1 and kinds != {None} else figures
 
 
 def cell(value: Any) -> Any:

@@ -14,6 +14,14 @@
 At each of them all callbacks are called in the order of the list. Epochs and batches count from 0.
 ``logs`` are the figures so far; what a callback puts into those of ``on_epoch_end`` the next ones
 see, and the history keeps. ``on_train_end`` comes however the training ends.
+
+A training that goes on from a checkpoint (``fit(checkpoint=..., resume=True)``) begins with
+``on_train_begin`` as well, and with ``on_epoch_begin`` if it goes on in mid-epoch; ``params`` has
+"resumed". Then the model is put back, and each callback is given what it remembered, if it has
+both methods:
+
+    get_state() -> dict          numbers, texts, lists, dictionaries, arrays of numbers
+    set_state(state)             takes over such a dictionary
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +60,7 @@ class Hooks:
     """
 
     def __init__(self, callbacks: Any, model: Any, params: Mapping[str, Any]) -> None:
-        self.callbacks = _flat(callbacks)
+        self.callbacks = flat(callbacks)
         self.methods = {
             event: [found for each in self.callbacks if (found := _method(each, event, other))]
             for event, other in EVENTS.items()
@@ -67,6 +75,28 @@ class Hooks:
         """Call every callback that has a method for it."""
         for method in self.methods[event]:
             method(*arguments)
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of those that have ``get_state``, by their classes' names."""
+        return {name: one.get_state() for name, one in self._with_state().items()}
+
+    def set_state(self, states: Mapping[str, Any]) -> None:
+        """Give back to each what its ``get_state`` gave. One that was not there begins anew."""
+        for name, callback in self._with_state().items():
+            if name in states:
+                callback.set_state(states[name])
+
+    def _with_state(self) -> dict[str, Any]:
+        """Those with both methods; the second of a class is called EarlyStopping_1, and so on."""
+        found: dict[str, Any] = {}
+        for callback in self.callbacks:
+            both = hasattr(callback, "get_state") and hasattr(callback, "set_state")
+            if isinstance(callback, History) or not both:
+                continue  # the history is kept by itself
+            name = type(callback).__name__
+            same = sum(type(other).__name__ == name for other in found.values())
+            found[f"{name}_{same}" if same else name] = callback
+        return found
 
     @property
     def foreign(self) -> bool:
@@ -102,11 +132,12 @@ def _is_foreign(callback: Any) -> bool:
     return given or getattr(callback, "foreign", theirs)
 
 
-def _flat(callbacks: Any) -> list[Any]:
+def flat(callbacks: Any) -> list[Any]:
+    """Callbacks that were given alone, in a list or in lists of lists."""
     if callbacks is None:
         return []
     if isinstance(callbacks, Sequence) and not isinstance(callbacks, str):
-        return [one for part in callbacks for one in _flat(part)]
+        return [one for part in callbacks for one in flat(part)]
     return [callbacks]
 
 

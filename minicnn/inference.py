@@ -4,10 +4,11 @@ Figures are running means over the batches, weighted by their sizes, as in Keras
 of the data, plus the penalties of the layers' regularizers.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -203,9 +204,10 @@ class Running:
             metric_table.for_shapes("Sequential", metric, y.ndim, model.output_shape)
             for metric in model.metrics
         ]
+        self._one = y[:1], np.zeros((1, *model.output_shape), model.dtype)
         for metric in self.metrics:
             # A metric that does not fit these labels should say so before the first step.
-            metric.update_state(y[:1], np.zeros((1, *model.output_shape), model.dtype))
+            metric.update_state(*self._one)
             metric.reset_state()
         self.total = 0.0
         self.seen = 0
@@ -221,6 +223,21 @@ class Running:
         """All means so far, by name."""
         loss = self.total / self.seen if self.seen else float("nan")
         return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint in mid-epoch keeps."""
+        counted = [metric.get_state() for metric in self.metrics]
+        return {"total": self.total, "seen": self.seen, "metrics": counted}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``get_state`` gave, for the same metrics."""
+        self.total, self.seen = float(state["total"]), int(state["seen"])
+        for metric, counted in zip(self.metrics, state["metrics"], strict=True):
+            # What does not fit these labels should say so before the next step, too.
+            metric.set_state(copy.deepcopy(counted))
+            metric.update_state(*self._one)
+            metric.set_state(counted)
+        self.figures()
 
 
 def compiled_loss(model: Model) -> Loss:

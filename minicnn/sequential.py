@@ -19,6 +19,7 @@ from minicnn.losses import Loss
 from minicnn.memory_use import memory_use
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
+from minicnn.plan import Plan
 from minicnn.shapes import Array
 from minicnn.stack import Stack
 from minicnn.summary import memory_line, table
@@ -56,7 +57,6 @@ class Sequential(Stack):
         self.history: History | None = None
         self.stop_training = False
         """Set to True by a callback, it ends ``fit`` after the batch at hand."""
-        self.initial_epoch = 0
         self._identity = object()
         super().__init__(layers, seed=seed, name=name, dtype=dtype, kernels=kernels, fuse=fuse)
 
@@ -113,6 +113,8 @@ class Sequential(Stack):
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
         time_budget: str | float | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
     ) -> History:
         """Train on arrays x and y, or on a dataset, and return what each epoch brought.
 
@@ -133,6 +135,14 @@ class Sequential(Stack):
           images are shuffled anew when all have had their turn.
         * ``time_budget``: seconds, or "90s", "5min", "1h30min": no epoch is begun that would
           not end in time, going by those before, and all ends when time is up.
+        * ``checkpoint``: a folder in which to keep ``checkpoint.h5``, all that the training needs
+          to go on, written at ends of epochs and in long ones every 30 seconds. Then SIGTERM ends
+          the training as Ctrl-C does, after the batch at hand and with a checkpoint; a script may
+          end with ``sys.exit(history.exit_status)``.
+        * ``resume``: go on from the checkpoint in that folder, to the bits of a training that was
+          never ended; without one there begin anew. Only ``epochs`` may be raised; a learning rate
+          that is a number comes from the checkpoint. Without ``resume`` a folder that has one is
+          refused.
 
         Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
         first step, and ``DivergenceError`` when the loss or a weight is no longer a number.
@@ -147,7 +157,7 @@ class Sequential(Stack):
         if time_budget is not None:
             callbacks = [callbacks, TimeBudget(time_budget)]
         size = 32 if batch_size is None else batch_size
-        plan = training.Plan(
+        plan = Plan(
             batch_size=size,
             epochs=epochs,
             verbose=verbose,
@@ -159,6 +169,9 @@ class Sequential(Stack):
             validation_steps=validation_steps,
             validation_batch_size=size if validation_batch_size is None else validation_batch_size,
             validation_freq=validation_freq,
+            checkpoint=checkpoint,
+            resume=resume,
+            checkpoint_freq=None,
         )
         self.class_names = tuple(names) or self.class_names
         return training.fit(self, data, plan)

@@ -250,10 +250,15 @@ def _forked(work: Callable[[], None]) -> int:
             return pid
         status = 1
         try:
+            # Ctrl-C is for the one that asks, and so is SIGTERM if that one heeds it.
+            ignored = [signal.SIGINT]
+            if callable(signal.getsignal(signal.SIGTERM)):
+                ignored.append(signal.SIGTERM)
             for sign in signal.valid_signals():
                 if callable(signal.getsignal(sign)):
                     signal.signal(sign, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
+            for sign in ignored:
+                signal.signal(sign, signal.SIG_IGN)
             signal.set_wakeup_fd(-1)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             with threads.alone():

@@ -6,22 +6,27 @@ their batches, the validation, the callbacks, how it ends.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from itertools import chain as joined
-from itertools import count, islice
-from typing import Any, Protocol
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
 from minicnn import blas
-from minicnn.config import whole_number
-from minicnn.console import Figures, check_verbose, ctrl_c_sets_a_flag, progress
-from minicnn.data.arrays import batches, check_batch_size
+from minicnn.checkpoints import (
+    Checkpoints,
+    damage,
+    described_training,
+    finite,
+    put_back,
+    state_of,
+)
+from minicnn.console import STOPPED, Figures, Stop, progress, signals_set_a_flag
+from minicnn.data.arrays import Stream
 from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
+from minicnn.files.checkpoint import Tree
 from minicnn.history import History
 from minicnn.hooks import Hooks
 from minicnn.inference import (
@@ -46,6 +51,7 @@ from minicnn.layers import Layer, chain
 from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
+from minicnn.plan import EXACT, Plan, backed_up
 from minicnn.shapes import Array
 from minicnn.shares import Result, Shares
 
@@ -56,74 +62,94 @@ class TrainedModel(Model, Protocol):
     """What training also writes."""
 
     stack: list[Layer]
+    kernels: str
+    fuse: bool
     stop_training: bool
-    initial_epoch: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train: what ``Sequential.fit`` was told, besides the data.
-
-    Raises ``ConfigError`` for numbers that make no sense.
-    """
-
-    batch_size: int
-    epochs: int
-    """The number of the last epoch, counted from 1."""
-    verbose: str | int
-    callbacks: Any
-    validation: Data | None
-    shuffle: bool
-    initial_epoch: int
-    steps_per_epoch: int | None
-    validation_steps: int | None
-    validation_batch_size: int
-    validation_freq: int | Sequence[int]
-
-    def __post_init__(self) -> None:
-        whole = partial(whole_number, "fit")
-        whole("epochs", self.epochs)
-        whole("initial_epoch", self.initial_epoch, least=0)
-        for name in ("steps_per_epoch", "validation_steps"):
-            if getattr(self, name) is not None:
-                whole(name, getattr(self, name))
-        often = self.validation_freq
-        for epoch in often if isinstance(often, Sequence) else [often]:
-            whole("validation_freq", epoch)
-        check_batch_size(self.batch_size)
-        check_batch_size(self.validation_batch_size)
-        check_verbose(self.verbose)
-
-    def validates(self, epoch: int) -> bool:
-        """Whether the model is judged after that epoch, counted from 0."""
-        if self.validation is None:
-            return False
-        if isinstance(self.validation_freq, Sequence):
-            return epoch + 1 in self.validation_freq
-        return (epoch + 1) % self.validation_freq == 0
 
 
 class _Run:
-    """A training under way: what all of its epochs share."""
+    """A training under way: what all of its epochs share, and how far it has come."""
 
-    def __init__(self, model: TrainedModel, data: Data, plan: Plan, room: Room) -> None:
+    def __init__(
+        self, model: TrainedModel, data: Data, validation: Data | None, plan: Plan, stop: Stop
+    ) -> None:
         self.model = model
         self.data = data
+        self.validation = validation
         self.plan = plan
-        self.room = room
+        self.stop = stop
         passes = -(-len(data.x) // plan.batch_size)
         self.steps = plan.steps_per_epoch or passes
-        self.stream = _stream(len(data.x), plan.batch_size, model.rng if plan.shuffle else None)
-        self.params = {
+        self.stream = Stream(len(data.x), plan.batch_size, model.rng if plan.shuffle else None)
+        self.epoch = plan.initial_epoch
+        """How many epochs are done."""
+        self.step = 0
+        """How many batches of the next one are done."""
+        self.running = Running(model, data.y)
+        self.checkpoints: Checkpoints | None = None
+        self.found: Tree | None = None
+        if plan.checkpoint is not None:
+            settings = {name: getattr(plan, name) for name in EXACT}
+            about = described_training(model, data, validation, settings)
+            self.checkpoints = Checkpoints(plan.checkpoint, about, plan.checkpoint_freq)
+            self.found = self.checkpoints.read(plan.resume, plan.epochs, self.steps)
+        params = {
             "verbose": plan.verbose,
             "epochs": plan.epochs,
             "steps": self.steps,
             "validation": plan.validation is not None,
+            "resumed": self.found is not None,
         }
-        self.hooks = Hooks(plan.callbacks, model, self.params)
+        self.hooks = Hooks(plan.callbacks, model, params)
+        self.history = model.history = self.hooks.history
         self.shares: Shares | None = None
 
-    def plan_steps(self) -> Shares:
+    def begin(self) -> None:
+        """Begin at the first epoch, or go on from the checkpoint that was found."""
+        tree, self.found = self.found, None  # its arrays are not needed twice
+        if tree is None:
+            self.hooks("on_train_begin", {})
+            self.save(must=True)
+        else:
+            self.go_on(tree)
+
+    def go_on(self, tree: Tree) -> None:
+        """Put all back as it was; raises ``ModelFileError`` if it cannot be."""
+        self.epoch, self.step = tree["epoch"], tree["step"]
+        self.hooks("on_train_begin", {})
+        if self.step:
+            self.hooks("on_epoch_begin", self.epoch, {})
+        with damage(self.plan.checkpoint):
+            if self.step:
+                self.running.set_state(tree["running"])
+            self.stream.set_state(tree["stream"])
+            self.history.set_state(tree["history"])
+            self.hooks.set_state(tree["callbacks"])
+            put_back(self.model, tree)
+
+    def save(self, must: bool = False, counted: Tree | None = None) -> None:
+        """Write a checkpoint if there are to be any and it is time, but never a broken model.
+
+        ``counted`` is the state of ``running``, if that is not what it was after the last batch.
+        """
+        points, done = self.checkpoints, (self.epoch, self.step, self.steps)
+        if points is None or not (must or points.due(*done)) or not finite(self.model):
+            return
+        points.write(
+            lambda: (
+                state_of(self.model)
+                | {
+                    "epoch": self.epoch,
+                    "step": self.step,
+                    "running": counted or self.running.get_state(),
+                    "stream": self.stream.get_state(),
+                    "history": self.history.get_state(),
+                    "callbacks": self.hooks.get_state(),
+                }
+            )
+        )
+
+    def plan_steps(self, room: Room) -> Shares:
         """What computes the batches; made anew when a callback may have changed a layer."""
         if self.shares is None or self.hooks.foreign:
             self.close()
@@ -133,7 +159,7 @@ class _Run:
             images = self.steps * self.plan.batch_size
             if not self.hooks.foreign:
                 images *= self.plan.epochs
-            self.shares = _shares(model, goal, self.data, self.plan, images, self.room)
+            self.shares = _shares(model, goal, self.data, self.plan, images, room)
         return self.shares
 
     def close(self) -> None:
@@ -148,20 +174,25 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
     validation = None if plan.validation is None else targeted(model, plan.validation)
     if plan.verbose:
         blas.advise_once()
-    last: Figures = {}
-    model.stop_training, model.initial_epoch = False, plan.initial_epoch
-    with ctrl_c_sets_a_flag() as pressed, at_work() as room:
-        run = _Run(model, data, plan, room)
-        history = model.history = run.hooks.history
-        run.hooks("on_train_begin", {})
+    sigterm = plan.checkpoint is not None
+    plan, backup = backed_up(plan)
+    with signals_set_a_flag(sigterm) as stop, at_work() as room:
+        model.stop_training = False
+        run = _Run(model, data, validation, plan, stop)
+        run.begin()
+        last: Figures = {}
         with closing(run):
             try:
-                for epoch in range(model.initial_epoch, plan.epochs):
-                    figures = _epoch(run, epoch, validation, pressed)
-                    if figures is not None:
-                        history.append(figures, epoch)
-                        last = figures
-                    if pressed() or model.stop_training:
+                while run.epoch < plan.epochs and (run.step or not model.stop_training):
+                    figures = _epoch(run, room)
+                    if figures is None:
+                        break
+                    run.history.append(figures, run.epoch)
+                    last = figures
+                    run.epoch, run.step = run.epoch + 1, 0
+                    ended = bool(stop) or model.stop_training or run.epoch == plan.epochs
+                    run.save(must=ended)
+                    if ended:
                         break
             except DivergenceError as error:
                 if not run.hooks.end_on_nan:
@@ -170,46 +201,59 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
                     print(f"{error} Training ends here.")
             finally:
                 run.hooks("on_train_end", last)
-        if pressed():
-            history.interrupted = True
+        if stop:
+            run.history.interrupted, run.history.exit_status = True, STOPPED + stop.number
             if plan.verbose:
-                print("\nStopped by Ctrl-C; what was learned is kept.")
-    return history
+                print(f"\nStopped by {stop.name}; what was learned is kept.")
+        complete = model.stop_training or run.epoch >= plan.epochs
+        if complete and backup and backup.delete_checkpoint and run.checkpoints:
+            run.checkpoints.delete()
+    return run.history
 
 
-def _epoch(
-    run: _Run, epoch: int, validation: Data | None, pressed: Callable[[], bool]
-) -> Figures | None:
-    """Train for one epoch; its figures, or None if Ctrl-C cut it or its validation short."""
-    model, plan, hooks = run.model, run.plan, run.hooks
-    hooks("on_epoch_begin", epoch, {})
-    shares = run.plan_steps()
-    running = Running(model, run.data.y)
+def _epoch(run: _Run, room: Room) -> Figures | None:
+    """Train for an epoch, or its rest; its figures, or None if a signal cut it short."""
+    model, plan, hooks, epoch = run.model, run.plan, run.hooks, run.epoch
+    rest = run.steps - run.step
+    if not run.step:
+        hooks("on_epoch_begin", epoch, {})
+        run.running = Running(model, run.data.y)
+    elif model.stop_training:
+        rest = 0
+    shares, figures = run.plan_steps(room), run.running.figures()
     with progress(plan.verbose, f"epoch {epoch + 1}/{plan.epochs}", run.steps) as show:
-        for step, batch in enumerate(islice(run.stream, run.steps)):
-            hooks("on_train_batch_begin", step, {})
+        if run.step:
+            show(figures, run.step)
+        for batch in islice(run.stream, rest):
+            hooks("on_train_batch_begin", run.step, {})
             loss, predictions = _train_batch(model, shares, run.penalties, run.data.x, batch)
-            running.update(loss, run.data.y[batch], predictions)
-            figures = running.figures()
+            run.running.update(loss, run.data.y[batch], predictions)
+            figures = run.running.figures()
             show(figures, 1)
-            hooks("on_train_batch_end", step, figures)
-            if pressed() or model.stop_training:
+            hooks("on_train_batch_end", run.step, figures)
+            run.step += 1
+            if run.stop or model.stop_training:
                 break
-        if pressed() and step + 1 < run.steps:
+            run.save()
+        if run.stop and run.step < run.steps:
+            run.save(must=True)
             return None
-        if validation is not None and plan.validates(epoch) and not hooks.time_is_up:
+        if run.validation is not None and plan.validates(epoch) and not hooks.time_is_up:
+            # The validation counts with the same metrics.
+            counted = run.running.get_state() if run.checkpoints else None
             hooks("on_test_begin", {})
             judged = judge(
                 model,
-                validation,
+                run.validation,
                 plan.validation_batch_size,
-                run.room,
+                room,
                 plan.validation_steps,
-                stop=lambda: pressed() or hooks.time_is_up,
+                stop=lambda: bool(run.stop) or hooks.time_is_up,
                 call=hooks,
             )
             hooks("on_test_end", judged.figures())
-            if pressed():
+            if run.stop:
+                run.save(must=True, counted=counted)
                 return None
             if not hooks.time_is_up:
                 figures |= {f"val_{name}": value for name, value in judged.figures().items()}
@@ -231,11 +275,6 @@ def _as_it_is(model: TrainedModel) -> TrainedModel:
             copied.params = {name: array.copy() for name, array in copied.params.items()}
             copied.state = {name: array.copy() for name, array in copied.state.items()}
     return twin
-
-
-def _stream(n: int, batch_size: int, rng: np.random.Generator | None) -> Iterator[Array | slice]:
-    """The batches of one pass over the data after another, without end."""
-    return joined.from_iterable(batches(n, batch_size, rng) for _ in count())
 
 
 def _train_batch(

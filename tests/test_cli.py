@@ -1,8 +1,10 @@
 """The command line: a run from nothing to a folder, and one line for every mistake."""
 
 import csv
+import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +14,11 @@ import h5py
 import numpy as np
 import pytest
 
-from minicnn import Conv2D, Input, Sequential
+from minicnn import Conv2D, Input, Sequential, training
 from minicnn.applications import NETWORKS
 from minicnn.cli import main
 from minicnn.data.synthetic import fingers
+from minicnn.saving import load_model
 
 
 def write(path, x, y, part="train"):
@@ -50,6 +53,7 @@ def test_a_run(home, capsys):
         "history.csv",
         "curves.png",
         "settings.json",
+        "checkpoint.h5",
     }
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["model"] == "course"
@@ -250,6 +254,129 @@ def test_ctrl_c_saves_and_exits_130(home):
     assert "Test accuracy" in out
     settings = json.loads((home / "runs/few-1/settings.json").read_text())
     assert 2 <= settings["epochs_done"] < 100000
+
+
+def strike(monkeypatch, sign, number):
+    """Let a signal come in the middle of the ``number``-th batch from now on."""
+    step, calls = training._train_batch, itertools.count(1)
+
+    def train_batch(*arguments):
+        if next(calls) == number:
+            os.kill(os.getpid(), sign)
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "_train_batch", train_batch)
+
+
+@pytest.mark.parametrize(
+    ("sign", "status", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+def test_a_stopped_run_goes_on(sign, status, name, home, monkeypatch, capsys):
+    """It says how, and ends in the files of one left alone, bit by bit."""
+    command = [*TRAIN[:-1], "3", "--batch-size", "8", "--model", "course", "--seed", "4"]
+    assert main(command) == 0
+    with monkeypatch.context() as patched:
+        strike(patched, sign, 7)
+        assert main([*command, "--out", "my run"]) == status
+    out = capsys.readouterr().out
+    assert f"Stopped by {name}" in out
+    assert out.splitlines()[-1] == "To go on: minicnn train --resume 'my run'"
+    assert json.loads((home / "my run/settings.json").read_text())["epochs_done"] == 1
+    assert main(["train", "--resume", "my run"]) == 0
+    alone, resumed = home / "runs/few-1", home / "my run"
+    assert (alone / "history.csv").read_bytes() == (resumed / "history.csv").read_bytes()
+    one, other = (load_model(folder / "model.keras") for folder in (alone, resumed))
+    assert all(map(np.array_equal, one.get_weights(), other.get_weights()))
+    settings = [json.loads((folder / "settings.json").read_text()) for folder in (alone, resumed)]
+    assert settings[0] == settings[1]
+    assert sorted(p.name for p in alone.iterdir()) == sorted(p.name for p in resumed.iterdir())
+
+
+def test_a_killed_run_goes_on_to_more_epochs(home, capsys):
+    """After SIGKILL there is a checkpoint to go on from; --epochs moves the end."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "minicnn", *TRAIN[:-1], "100000", "--model", "course"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen = ""
+    while "epoch 4/" not in seen:
+        seen += run.stderr.read(1)
+    run.kill()
+    run.communicate()
+    names = {path.name for path in (home / "runs/few-1").iterdir()}
+    assert names >= {"settings.json", "checkpoint.h5"}
+    assert "model.keras" not in names
+    assert main(["train", "--resume", "runs/few-1", "--epochs", "12"]) == 0
+    with open("runs/few-1/history.csv") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == [str(i) for i in range(1, 13)]
+    assert json.loads((home / "runs/few-1/settings.json").read_text())["epochs"] == 12
+    assert main(["train", "--resume", "runs/few-1", "--epochs", "13"]) == 0
+    with open("runs/few-1/history.csv") as file:
+        assert len(list(csv.DictReader(file))) == 13
+
+
+RUNS = [
+    (
+        ["--resume", "run", "--seed", "1"],
+        {},
+        "all options but --epochs from the run, got --seed as",
+    ),
+    (["--resume", "run", "--out", "x"], {}, "got --out as well"),
+    (["--resume", "run", "--x-key", "x"], {}, "got --x-key as well"),
+    (["--resume", "nowhere"], {}, "nowhere/settings.json: cannot be read: no such file"),
+    (["--resume", "run"], {"settings.json": "{"}, "run/settings.json is damaged"),
+    (["--resume", "run"], {"settings.json": "{}"}, "expected the settings of a run, got none of t"),
+    (["--resume", "run"], {"epochs": -3}, "run/settings.json: argument --epochs: expected a whole"),
+    (["--resume", "run"], {"model": "huge"}, "run/settings.json: argument --model: invalid choice"),
+    (["--resume", "run"], {"train": "none.h5"}, "none.h5: cannot be read"),
+    (["--resume", "run"], {"train": "test_few.h5"}, "expected a training like the one to go on"),
+    (["--resume", "run"], {"batch_size": 3}, "batch_size was 64 and is now 3"),
+    (
+        ["--resume", "run"],
+        {"checkpoint.h5": None},
+        "run: expected a run with a checkpoint, got one",
+    ),
+    (["--resume", "run"], {"checkpoint.h5": "no HDF5"}, "run/checkpoint.h5: "),
+    (["--resume", "run", "--epochs", "1"], {}, "expected epochs of at least 2, which are done"),
+]
+
+
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory):
+    """A run that is through, with its data beside it."""
+    folder = tmp_path_factory.mktemp("home")
+    x, y = fingers(48, seed=0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        write("train_few.h5", x[:36], y[:36])
+        write("test_few.h5", x[36:], y[36:], "test")
+        assert main([*TRAIN, "--model", "course", "--out", "run"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "change", "message"), RUNS)
+def test_a_run_that_cannot_go_on(arguments, change, message, a_run, tmp_path, monkeypatch, capsys):
+    """One line says why, and the run stays as it is."""
+    shutil.copytree(a_run, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    settings_file = tmp_path / "run/settings.json"
+    settings = json.loads(settings_file.read_text())
+    for name, value in change.items():
+        if name in settings:
+            settings[name] = value
+        elif value is None:
+            os.remove(f"run/{name}")
+    settings_file.write_text(json.dumps(settings))
+    for name, value in change.items():
+        if isinstance(value, str) and "." in name:
+            (tmp_path / "run" / name).write_text(value)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert main(["train", *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
 def test_installed_commands(home):

@@ -22,10 +22,22 @@ FLOORS = [
     ["shapes", "initializers", "regularizers", "activations"],
     ["kernels", "data", "files", "shares", "threads", "blas", "console", "utils"],
     ["layers", "losses", "metrics", "optimizers"],
-    ["training", "inference", "history", "hooks", "callbacks", "model_files"],
+    [
+        "training",
+        "plan",
+        "checkpoints",
+        "inference",
+        "history",
+        "hooks",
+        "callbacks",
+        "model_files",
+    ],
     ["memory_use", "summary", "stack"],
     ["sequential", "saving", "onnx", "models"],
-    ["applications", "lr_finder", "plots", "testing", "cli", "__main__", "__init__"],
+    [
+        *("applications", "lr_finder", "plots", "testing"),
+        *("judgement", "train_command", "cli", "__main__", "__init__"),
+    ],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -11,6 +11,11 @@
 is possible and not needed. ``self.model.stop_training = True`` ends the training after the batch at
 hand. What a callback changes of the weights counts from the next batch on; of a layer's arguments,
 of ``trainable`` and of the arrays of frozen layers from the next epoch on.
+
+A checkpoint (``fit(checkpoint=...)``) keeps what the callbacks here remember, and of one of your
+own what its ``get_state()`` returns: a dictionary of numbers, texts, lists and arrays, which
+``set_state(state)`` takes over when the training goes on. Weights, ``trainable`` and the learning
+rate are kept with the model; other arguments of layers that a callback changes it must set again.
 """
 
 from minicnn.callbacks.base import Callback, LambdaCallback, TerminateOnNaN

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from minicnn.config import checked, did_you_mean
+from minicnn.config import check_state, checked, did_you_mean
 from minicnn.errors import ConfigError
 from minicnn.hooks import EVENTS, nothing
 
@@ -20,6 +20,9 @@ class Callback:
     model: Any = None
     params: Mapping[str, Any] = {}
 
+    kept: ClassVar[tuple[str, ...]] = ()
+    """The attributes that a checkpoint of the training keeps: numbers, texts, lists, arrays."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         """Check the arguments of the constructor, in the name of the class."""
         super().__init_subclass__(**options)
@@ -33,6 +36,15 @@ class Callback:
     def set_params(self, params: Mapping[str, Any]) -> None:
         """``fit`` says how."""
         self.params = params
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {name: getattr(self, name) for name in self.kept}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``get_state`` gave; raises ``ConfigError`` for anything else."""
+        check_state(type(self).__name__, self.get_state(), state)
+        vars(self).update(state)
 
     on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = nothing
     on_train_batch_begin = on_train_batch_end = on_batch_begin = on_batch_end = nothing

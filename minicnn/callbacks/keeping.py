@@ -1,18 +1,17 @@
 """Callbacks that write files: the model, its figures, and what a training needs to go on."""
 
 import csv
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, Literal, TextIO
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import number, whole_number
-from minicnn.errors import ConfigError, ModelFileError
-from minicnn.files.atomic import make_folder, reason, replacing
+from minicnn.config import check_state, number, whole_number
+from minicnn.errors import ConfigError
+from minicnn.files.atomic import make_folder, reason
 from minicnn.history import cell
 
 
@@ -28,6 +27,8 @@ class ModelCheckpoint(Watching):
     >>> checkpoint.larger_is_better
     True
     """
+
+    kept = ("best", "batches", "epoch")
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class ModelCheckpoint(Watching):
         self.save_freq = save_freq
         self.best = initial_value_threshold
         self.batches = 0
+        self.epoch = 0
 
     def on_train_begin(self, logs: Logs) -> None:
         """The best so far is that of an earlier training, too."""
@@ -109,7 +111,8 @@ class CSVLogger(Callback):
     The columns are the figures of the first epoch, and of a validation, in the order of the
     alphabet; one that an epoch does not bring is NA, and one of several numbers is their list, in
     one cell. The file is closed between epochs, and its folder made if it is missing.
-    ``append=True`` goes on after the rows that are there.
+    ``append=True`` goes on after the rows that are there. A training that goes on from a checkpoint
+    goes on after the rows that were there then.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -133,8 +136,21 @@ class CSVLogger(Callback):
         """Begin the file, or leave what is there."""
         self.columns: list[str] = []
         make_folder(self.filename.parent)
-        with self._opened("a" if self.append else "w") as file:
+        goes_on = self.append or self.params.get("resumed", False)
+        with self._opened("a" if goes_on else "w") as file:
             self.with_header = file.tell() == 0
+
+    def get_state(self) -> Logs:
+        """Its columns, and how long the file is."""
+        size = self.filename.stat().st_size if self.filename.exists() else 0
+        return {"columns": self.columns, "with_header": self.with_header, "size": size}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take back the rows that are going to come again."""
+        check_state("CSVLogger", self.get_state(), state)
+        self.columns, self.with_header = list(map(str, state["columns"])), state["with_header"]
+        with self._opened("a") as file:
+            file.truncate(min(max(int(state["size"]), 0), file.tell()))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a row."""
@@ -160,15 +176,13 @@ class CSVLogger(Callback):
 
 
 class BackupAndRestore(Callback):
-    """Keep a backup of the training, and go on from it when the same script is run again.
+    """Keep checkpoints of the training, and go on from them when the same script is run again.
 
-    After each epoch (or so many batches, with ``save_freq``) weights, optimizer and generator are
-    written to ``backup_dir``; at the beginning of a training that is there, it goes on with the
-    epoch after the last whole one. Where epochs are whole passes over the images and backed up at
-    their end, it ends in the bits of a training left alone, but for what other callbacks remember
-    (how long EarlyStopping has waited), which begins anew; the history holds only the epochs since.
-    The backup is deleted at the end, unless ``delete_checkpoint`` is False. Raises
-    ``ModelFileError``, and changes nothing, when the backup is of another model or is damaged.
+    What ``fit(checkpoint=backup_dir, resume=True)`` does, under Keras' name: the training ends in
+    the bits of one left alone. A checkpoint is written after each epoch, or after so many batches
+    with ``save_freq``; they are deleted at the end, unless ``delete_checkpoint`` is False. Raises
+    ``ModelFileError`` or ``ConfigError``, and changes nothing, when they are damaged, or of
+    another model or training.
 
     >>> BackupAndRestore("backup").backup_dir
     PosixPath('backup')
@@ -177,7 +191,7 @@ class BackupAndRestore(Callback):
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
-        save_freq: str | int = "epoch",
+        save_freq: Literal["epoch"] | int = "epoch",
         delete_checkpoint: bool = True,
     ) -> None:
         if save_freq != "epoch":
@@ -185,70 +199,3 @@ class BackupAndRestore(Callback):
         self.backup_dir = Path(backup_dir)
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
-
-    def on_train_begin(self, logs: Logs) -> None:
-        """Go on from the backup, if there is one."""
-        self.batches = 0
-        self.done = self.model.initial_epoch
-        newest = max(self._backups(), default=None)
-        if newest is None:
-            return
-        number_, path = newest
-        facts = path.with_name(f"{number_}.json")
-        try:
-            known = json.loads(facts.read_text(encoding="utf-8"))
-            epoch, rate = int(known["epoch"]), known["learning_rate"]
-            generator = type(self.model.rng.bit_generator)()
-            generator.state = known["generator"]
-        except (OSError, ValueError, TypeError, KeyError):
-            raise ModelFileError(f"{facts}: expected what belongs to a backup.") from None
-        self.model.load_weights(path)
-        self.model.rng.bit_generator.state = generator.state
-        self.model.initial_epoch = self.done = epoch
-        if rate is not None:
-            self.model.optimizer.learning_rate = rate
-
-    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        """Back up, if it is after batches that is asked for."""
-        self.batches += 1
-        if self.save_freq != "epoch" and self.batches % int(self.save_freq) == 0:
-            self._back_up(self.done)
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Back up, if it is after epochs that is asked for."""
-        self.done = epoch + 1
-        if self.save_freq == "epoch":
-            self._back_up(self.done)
-
-    def on_train_end(self, logs: Logs) -> None:
-        """Delete the backup of a training that has come to its end."""
-        ended = self.model.stop_training or self.done >= self.params["epochs"]
-        if self.delete_checkpoint and ended:
-            self._delete(self._backups())
-
-    def _back_up(self, next_epoch: int) -> None:
-        """Write the facts, then the weights, whose name makes the backup a whole one."""
-        make_folder(self.backup_dir)
-        old = list(self._backups())
-        new = max((number_ for number_, _ in old), default=0) + 1
-        optimizer = self.model.optimizer
-        facts = {
-            "epoch": next_epoch,
-            "generator": self.model.rng.bit_generator.state,
-            "learning_rate": optimizer.learning_rate if optimizer.schedule is None else None,
-        }
-        with replacing(self.backup_dir / f"{new}.json") as unfinished:
-            unfinished.write_text(json.dumps(facts), encoding="utf-8")
-        self.model.save_weights(self.backup_dir / f"{new}.weights.h5")
-        self._delete(old)
-
-    def _backups(self) -> list[tuple[int, Path]]:
-        """Those whose facts are there too: the folder may have other files."""
-        facts = [path for path in self.backup_dir.glob("*.json") if path.stem.isdecimal()]
-        weights = [(int(path.stem), path.with_suffix(".weights.h5")) for path in facts]
-        return [(number_, path) for number_, path in weights if path.exists()]
-
-    def _delete(self, backups: list[tuple[int, Path]]) -> None:
-        for number_, path in backups:
-            path.unlink(missing_ok=True)
-            path.with_name(f"{number_}.json").unlink(missing_ok=True)

@@ -55,6 +55,8 @@ class ReduceLROnPlateau(Watching):
     0.2
     """
 
+    kept = ("best", "wait", "cooling")
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -2,9 +2,11 @@
 
 import re
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from minicnn.callbacks.base import Callback, Logs
-from minicnn.config import number
+from minicnn.config import check_state, number
 from minicnn.errors import ConfigError
 
 UNITS = {"h": 3600, "min": 60, "m": 60, "sec": 1, "s": 1}
@@ -27,8 +29,20 @@ class TimeBudget(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         """Start the clock."""
-        self.started = time.monotonic()
+        self.started = self.begun = time.monotonic()
         self.longest = 0.0
+
+    def get_state(self) -> Logs:
+        """The seconds used up, by the training and by its epoch, and the longest epoch."""
+        now = time.monotonic()
+        return {"used": now - self.started, "epoch": now - self.begun, "longest": self.longest}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Let the clock go on from there; the time since does not count."""
+        check_state("TimeBudget", self.get_state(), state)
+        now = time.monotonic()
+        self.started, self.begun = now - float(state["used"]), now - float(state["epoch"])
+        self.longest = float(state["longest"])
 
     @property
     def time_is_up(self) -> bool:

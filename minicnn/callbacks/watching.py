@@ -1,11 +1,13 @@
 """Callbacks that follow a figure from epoch to epoch."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from minicnn.callbacks.base import Callback, Logs
-from minicnn.config import did_you_mean, number, whole_number
+from minicnn.config import check_state, did_you_mean, number, whole_number
 from minicnn.errors import ConfigError
 from minicnn.shapes import Array
 
@@ -107,6 +109,8 @@ class EarlyStopping(Watching):
     True
     """
 
+    kept = ("wait", "best", "best_epoch", "stopped_epoch")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -137,6 +141,21 @@ class EarlyStopping(Watching):
         self.best_epoch = 0
         self.stopped_epoch = 0
         self.best_weights: list[Array] | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        """What it counts, and the best weights."""
+        return super().get_state() | {"best_weights": self.best_weights}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``get_state`` gave, for a model of the same shapes."""
+        state = dict(state)
+        weights = state.pop("best_weights", None)
+        shapes = [array.shape for array in self.model.get_weights()]
+        if weights is not None and [np.shape(array) for array in weights] != shapes:
+            raise ConfigError("EarlyStopping: expected best_weights of the shapes of the model's.")
+        check_state("EarlyStopping", super().get_state(), state)
+        vars(self).update(state)
+        self.best_weights = weights
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Compare, wait, and stop."""

@@ -1,8 +1,8 @@
 """Images with their labels, in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -78,6 +78,67 @@ def batches(
     for start in range(0, n, batch_size):
         stop = min(start + batch_size, n)
         yield slice(start, stop) if order is None else order[start:stop]
+
+
+class Stream:
+    """The batches of one pass over n images after another, without end.
+
+    >>> stream = Stream(10, 4, np.random.default_rng(0))
+    >>> [len(next(stream)) for _ in range(5)]
+    [4, 4, 2, 4, 4]
+    >>> again = Stream(10, 4, np.random.default_rng(1))
+    >>> again.set_state(stream.get_state())
+    >>> np.array_equal(next(stream), next(again))
+    True
+    """
+
+    def __init__(self, n: int, batch_size: int, rng: np.random.Generator | None = None) -> None:
+        self.n = n
+        self.batch_size = batch_size
+        self.rng = rng
+        self.taken = 0
+        """Batches of the present pass that were taken."""
+        self.before: Any = None
+        """The state of the generator before it shuffled the present pass."""
+        self._rest: Iterator[Array | slice] = iter(())
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Array | slice:
+        batch = next(self._rest, None)
+        if batch is None:
+            self._begin(self.rng)
+            batch = next(self._rest)
+        self.taken += 1
+        return batch
+
+    def _begin(self, rng: np.random.Generator | None) -> None:
+        self.taken = 0
+        self.before = None if rng is None else rng.bit_generator.state
+        self._rest = batches(self.n, self.batch_size, rng)
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the present pass is, and what gives its order again."""
+        return {"taken": self.taken, "generator": self.before}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from there, without drawing from the generator.
+
+        Raises ``ValueError``, ``TypeError`` or ``KeyError`` if there is no such place.
+        """
+        taken, rng = state["taken"], None
+        if not 0 <= taken <= -(-self.n // self.batch_size):
+            raise ValueError
+        if not taken:
+            return
+        if self.rng is not None:
+            generator = type(self.rng.bit_generator)()
+            generator.state = state["generator"]
+            rng = np.random.Generator(generator)
+        self._begin(rng)
+        for _ in range(taken):
+            next(self)
 
 
 def images_and_labels(who: str, x: Any, y: Any) -> tuple[Array, Array]:

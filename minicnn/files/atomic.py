@@ -3,18 +3,19 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from minicnn.errors import ConfigError
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Iterator[Path]:
     """A path beside ``path`` to write to; what was written then takes the place of ``path``.
 
     If anything goes wrong on the way, the old file stays as it was and no other
-    is left. The new one reaches the disk before it takes the name. Raises
+    is left. The new one reaches the disk before it takes the name. With ``previous`` the old file
+    takes that name just before; at no moment is neither there. Raises
     ``ConfigError`` when the folder is missing or cannot be written to.
 
     >>> import tempfile
@@ -41,6 +42,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         unfinished.chmod(0o666 & ~umask)
         with unfinished.open("rb") as written:
             os.fsync(written.fileno())
+        if previous is not None:
+            with suppress(FileNotFoundError):
+                path.replace(previous)
         unfinished.replace(path)
         _sync_folder(path.parent)
     except OSError as error:

@@ -1,10 +1,13 @@
 """What every metric is: a figure that runs along."""
 
+import copy
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from minicnn.config import Configurable
+from minicnn.config import Configurable, check_state
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
 
@@ -32,6 +35,25 @@ class Metric(Configurable):
         Before the first batch a mean is NaN, and a figure made of counts is 0, as in Keras.
         """
         raise TypeError(f"{type(self).__name__} defines no result().")
+
+    def get_state(self) -> dict[str, Any]:
+        """What it has counted, for a checkpoint in mid-epoch: numbers, texts, lists, arrays.
+
+        These are its attributes but for the constructor's arguments and for objects of the
+        library's own, such as losses. A metric that remembers anything else defines this itself,
+        and ``set_state``.
+        """
+        given = inspect.signature(type(self)).parameters
+        return {
+            name: copy.copy(value)
+            for name, value in vars(self).items()
+            if name not in given and not isinstance(value, Configurable)
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``get_state`` gave."""
+        check_state(type(self).__name__, self.get_state(), state)
+        vars(self).update(state)
 
 
 def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Array:
