@@ -164,7 +164,7 @@ BITS = "labels must be 0 or 1, where Keras takes what is not 0 for 1"
 PIXELS = "`padding` may also be a number of pixels, which Keras cannot read back"
 UNCLIPPED = "on logits nothing is clipped, so a sure wrong answer keeps its gradient"
 SIGNS = "labels are all of -1 and 1, or all of 0 and 1"
-FILES = "reads .keras files alone"
+FILES = "reads `.keras` and `.h5` files; a functional model must be layers in a row with sums of two ways"
 ONE = "`name` is there from the start, not given later"
 
 DIFFERENCES = {
@@ -187,11 +187,11 @@ DIFFERENCES = {
     "layers.RandomZoom": f"{BYTES}; {SEAM}",
     "layers.RandomContrast": f"{BYTES}; draws from 1 - factor to 1 + factor, as Keras' documentation has it; its code (3.15) draws from 1",
     "layers.RandomBrightness": BYTES,
-    "Sequential.fit": "takes a data set instead of x and y; also `time_budget`; the shuffle goes on from one `fit` to the next; with `steps_per_epoch` no epoch is cut short where the data end; a loss that is no number raises `DivergenceError`",
+    "Sequential.fit": "takes a data set instead of x and y; also `time_budget`, `checkpoint` and `resume`; the shuffle goes on from one `fit` to the next; with `steps_per_epoch` no epoch is cut short where the data end; a loss that is no number raises `DivergenceError`",
     "Sequential.evaluate": "takes a data set; silent unless told",
     "Sequential.predict": "silent unless told",
     "Sequential.summary": "prints multiply-adds and memory as well",
-    "Sequential.save": ".keras files alone",
+    "Sequential.save": "`.keras` and `.h5` files; with Residual a functional model",
     "Sequential.get_config": "the layers' classes and arguments, without Keras' bookkeeping",
     "optimizers.SGD": "`nesterov=True` without momentum is an error, as it would do nothing",
     "optimizers.schedules.CosineDecayRestarts": "restarts where the formula does; Keras, in single precision, misses some restarts",
@@ -205,7 +205,7 @@ DIFFERENCES = {
     "metrics.F1Score": f"{BITS}; exact, where Keras adds 1e-7",
     "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
     "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",
-    "callbacks.BackupAndRestore": "the generator is kept too: what follows is equal to the bit, but for the memory of other callbacks",
+    "callbacks.BackupAndRestore": "keeps all that a checkpoint does: what follows is equal to the bit; refuses other data and batches",
     "callbacks.Callback": "any class with the methods it wants will do; there are no `on_predict` ones",
     "activations.gelu": "the exact one, without `approximate`",
     "activations.relu": "without further arguments; they are ReLU's",

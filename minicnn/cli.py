@@ -1,9 +1,10 @@
-"""The command line: ``minicnn train``, ``evaluate``, ``predict``, ``summary`` and ``doctor``."""
+"""The command line: ``minicnn train``, ``evaluate``, ``predict``, ``convert`` and others."""
 
 import argparse
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ import numpy as np
 import minicnn
 from minicnn import blas, train_command
 from minicnn.applications import NETWORKS
+from minicnn.converting import ENDINGS, convert
 from minicnn.data import load_hdf5, load_images
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, DataError, MiniCNNError
@@ -41,10 +43,15 @@ def command() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 2 for a mistake, 130 or 143 after a signal."""
+    """Run one command and return its exit status: 0, 2 for a mistake, 130 or 143 after a signal.
+
+    Errors and warnings are a line each on standard error.
+    """
     try:
         options = _parser().parse_args(arguments)
-        status: int = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn  # type: ignore[assignment]
+            status: int = options.run(options)
         sys.stdout.flush()  # a full disk or a closed pipe should be met here, not at exit
         return status
     except MiniCNNError as error:
@@ -65,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _complain(message: str) -> int:
     print("minicnn:", " ".join(message.split()), file=sys.stderr)
     return 2
+
+
+def _warn(message: Warning | str, *where: Any) -> None:
+    print("minicnn: warning:", " ".join(str(message).split()), file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,13 +121,13 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="judge a saved model on HDF5 images")
-    evaluate.add_argument("model", type=Path, help="a .keras file")
+    evaluate.add_argument("model", type=Path, help="a .keras or .h5 file")
     evaluate.add_argument("file", type=Path, help="an HDF5 file")
     _add_keys(evaluate, "--x-key", "--y-key")
     evaluate.set_defaults(run=_evaluate)
 
     predict = commands.add_parser("predict", help="say what is on pictures")
-    predict.add_argument("model", type=Path, help="a .keras file")
+    predict.add_argument("model", type=Path, help="a .keras or .h5 file")
     predict.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGE-OR-H5", help="pictures or HDF5 files"
     )
@@ -124,8 +135,26 @@ def _parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
 
     summary = commands.add_parser("summary", help="show the layers of a saved model")
-    summary.add_argument("model", type=Path, help="a .keras file")
+    summary.add_argument("model", type=Path, help="a .keras or .h5 file")
     summary.set_defaults(run=_summary)
+
+    converter = commands.add_parser(
+        "convert",
+        help="write a model as a file of another kind",
+        description=f"Write a model as a file of another kind, as the endings of the names say: "
+        f"{', '.join(ENDINGS)}. What is there under the new name is replaced.",
+    )
+    converter.add_argument("source", type=Path, metavar="IN", help="the file to read")
+    converter.add_argument("target", type=Path, metavar="OUT", help="the file to write")
+    converter.add_argument(
+        "--model", type=Path, metavar="FILE", help="the layers, if IN is weights alone"
+    )
+    converter.add_argument(
+        "--layout",
+        choices=("NHWC", "NCHW"),
+        help="the order of the axes of the images that an .onnx file takes; default: NHWC",
+    )
+    converter.set_defaults(run=_convert)
 
     doctor = commands.add_parser(
         "doctor",
@@ -225,6 +254,12 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _summary(options: argparse.Namespace) -> int:
     load_model(options.model).summary()
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    model = convert(options.source, options.target, options.model, options.layout)
+    print(f"{options.target}: {len(model.layers)} layers, {model.count_params():,} parameters")
     return 0
 
 

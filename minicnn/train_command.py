@@ -25,7 +25,8 @@ from minicnn.applications import NETWORKS, RATES
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
 from minicnn.files.archive import json_object
-from minicnn.files.atomic import make_folder, reason, replacing
+from minicnn.files.atomic import make_folder, replacing
+from minicnn.files.hdf5 import regular_file_size
 from minicnn.history import History
 from minicnn.judgement import check_names, judge
 from minicnn.optimizers import Adam
@@ -96,10 +97,8 @@ def arguments_of(run: Path) -> list[str]:
     Raises ``ConfigError`` for a folder that has no run to go on with.
     """
     path = run / SETTINGS
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {reason(error)}.") from None
+    regular_file_size(path, ConfigError)
+    text = path.read_bytes()
     if not any((run / name).exists() for name in (checkpoints.NEWEST, checkpoints.PREVIOUS)):
         raise ConfigError(f"{run}: expected a run with a checkpoint, got one without.")
     settings = json_object(str(path), text, ConfigError)

@@ -36,7 +36,7 @@ FLOORS = [
     ["sequential", "saving", "onnx", "models"],
     [
         *("applications", "lr_finder", "plots", "testing"),
-        *("judgement", "train_command", "cli", "__main__", "__init__"),
+        *("judgement", "train_command", "converting", "cli", "__main__", "__init__"),
     ],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

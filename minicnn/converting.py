@@ -1,0 +1,54 @@
+"""Models from one kind of file to another: what ``minicnn convert`` does."""
+
+from pathlib import Path
+
+from minicnn.errors import ConfigError
+from minicnn.onnx import export_onnx, import_onnx
+from minicnn.saving import load_model
+from minicnn.sequential import Sequential
+
+ENDINGS = (".keras", ".weights.h5", ".h5", ".hdf5", ".onnx")
+
+
+def convert(
+    source: Path, target: Path, model: Path | None = None, layout: str | None = None
+) -> Sequential:
+    """Write the model in ``source`` as a file of the kind that the ending of ``target`` names.
+
+    Weights alone, ``.weights.h5``, are read into the layers of the file ``model``. ``layout`` is
+    that of an ONNX file's input. Raises ``ConfigError`` for other endings and for arguments that
+    say nothing here, before anything is read.
+    """
+    kinds = {path: _ending(path) for path in (source, target)}
+    if (kinds[source] == ".weights.h5") != (model is not None):
+        got = "none" if model is None else f"{model} beside {source}"
+        raise ConfigError(
+            f"{source}: expected a model (--model FILE) beside weights alone, .weights.h5, and "
+            f"beside no other file, got {got}."
+        )
+    if layout is not None and kinds[target] != ".onnx":
+        raise ConfigError(f"{target}: expected --layout beside an .onnx file alone, got {layout}.")
+    if model is not None:
+        _ending(model)
+    read = _read(source if model is None else model)
+    if model is not None:
+        read.load_weights(source)
+    if kinds[target] == ".onnx":
+        export_onnx(read, target, layout or "NHWC")
+    elif kinds[target] == ".weights.h5":
+        read.save_weights(target)
+    else:
+        read.save(target)
+    return read
+
+
+def _read(path: Path) -> Sequential:
+    return import_onnx(path) if _ending(path) == ".onnx" else load_model(path)
+
+
+def _ending(path: Path) -> str:
+    """The first of ``ENDINGS`` that the path has."""
+    for ending in ENDINGS:
+        if path.name.endswith(ending):
+            return ending
+    raise ConfigError(f"{path}: expected a name that ends in {', '.join(ENDINGS)}.")
