@@ -127,7 +127,8 @@ def test_readme_code_runs(tmp_path, monkeypatch, capsys):
     from minicnn.data.synthetic import fingers
 
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    script, imports, layer, notebook = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    script, imports, files, layer, notebook = blocks
     monkeypatch.chdir(tmp_path)
     (tmp_path / "datasets").mkdir()
     x, y = fingers(24, seed=0)
@@ -137,6 +138,9 @@ def test_readme_code_runs(tmp_path, monkeypatch, capsys):
     exec(re.sub(r"epochs=\d+", "epochs=1", script), {})
     assert (tmp_path / "curves.png").exists()
     assert (tmp_path / "signs.keras").exists()
+    pytest.importorskip("onnx")
+    exec(files, {})
+    assert (tmp_path / "signs.onnx").exists()
     capsys.readouterr()
     exec(layer, {})
     assert " ".join(capsys.readouterr().out.split()) == (
