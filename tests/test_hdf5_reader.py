@@ -122,8 +122,9 @@ def test_a_process_that_is_gone_is_replaced(path):
         ("import os; os.abort()", "is damaged"),
         ("bytearray(1 << 30)", "needs more memory than a file of its size should"),
         ("open('/etc/passwd')", "is damaged"),
+        ("import os; os.kill(os.getpid(), 9)", r"that reads HDF5 files has ended \(status -9\)"),
     ],
-    ids=["endless", "crash", "memory", "another file"],
+    ids=["endless", "crash", "memory", "another file", "ended by others"],
 )
 def test_the_process_may_not_do_much(lines, message, path, behaving):
     """It ends when it computes without end or crashes, and gets no memory and no other file."""
@@ -136,6 +137,27 @@ def test_the_process_may_not_do_much(lines, message, path, behaving):
     behaving("pass")
     with hdf5.opened(path, DataError) as file:
         assert not file.datasets
+
+
+def test_a_file_is_not_blamed_where_no_process_starts(path, tmp_path, monkeypatch):
+    """Without h5py in the process, or without a Python to start, the message says so."""
+    hdf5._end_readers()
+    (tmp_path / "h5py.py").write_text("raise ImportError")
+    monkeypatch.setattr(hdf5.sys, "path", [str(tmp_path), *hdf5.sys.path])
+    with pytest.raises(DataError, match=r"has ended \(status 3\)"), hdf5.opened(path, DataError):
+        pass
+    monkeypatch.setattr(hdf5.sys, "executable", str(tmp_path / "none"))
+    with (
+        pytest.raises(DataError, match="no process can be started to read it: no such file"),
+        hdf5.opened(path, DataError),
+    ):
+        pass
+
+
+def test_signals_to_all_of_a_script_do_not_reach_the_process(path):
+    """Ctrl-C, or a signal to the script's group, leaves the process to the script."""
+    with hdf5.opened(path, DataError) as file:
+        assert os.getpgid(file._reader.process.pid) != os.getpgid(0)
 
 
 def test_pipes_and_devices_are_not_waited_for(tmp_path):

@@ -10,6 +10,7 @@ of numbers, inside the file.
 import atexit
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -36,6 +37,11 @@ may be ``LARGE_EXPANSION`` times as much."""
 EXPANSION = 2000
 """gzip reaches 1,032 on nothing but zeros."""
 LARGE_EXPANSION = 100
+
+ENDED_BY_OTHERS = {
+    getattr(signal, name, None) for name in ("SIGALRM", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
+}
+"""Signals that end the process and that no file brings about."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,10 @@ def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:
 def _opened(
     who: str, error: type[MiniCNNError], request: Mapping[str, Any], data: bytes
 ) -> Iterator[File]:
-    reader = _idle_reader()
+    try:
+        reader = _idle_reader()
+    except OSError as problem:
+        raise error(f"{who}: no process can be started to read it: {reason(problem)}.") from None
     try:
         yield File(who, error, reader, reader.ask(who, error, request, who, data))
     finally:
@@ -214,6 +223,7 @@ class _Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=os.environ | environment,
+            process_group=0,  # what ends a script, such as Ctrl-C, ends this after it
         )
 
     def ask(
@@ -235,7 +245,7 @@ class _Reader:
                 raise EOFError
             answer: dict[str, Any] = json.loads(self._bytes(length))
         except (OSError, EOFError):
-            raise error(_damaged(who)) from None
+            raise error(self._why_silent(who)) from None
         self.busy = False
         if "refused" in answer:
             raise error(_sentence(what, answer["refused"]))
@@ -256,10 +266,18 @@ class _Reader:
             if not array.size:
                 self._length()
         except (OSError, EOFError):
-            raise error(_damaged(what)) from None
+            raise error(self._why_silent(what)) from None
         self.busy = False
         if rest:
             raise error(_damaged(what))
+
+    def _why_silent(self, who: str) -> str:
+        """What to say when no answer comes: the file did harm, or somebody ended the process."""
+        with suppress(subprocess.TimeoutExpired):
+            status = self.process.wait(1)
+            if status == hdf5_reader.NO_START or -status in ENDED_BY_OTHERS:
+                return f"{who}: the process that reads HDF5 files has ended (status {status})."
+        return _damaged(who)
 
     def end(self) -> None:
         """End the process, unless it is another's child."""

@@ -49,6 +49,9 @@ FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 
 LENGTH = struct.Struct("<q")
 
+NO_START = 3
+"""The exit status where h5py is not there, or does not work."""
+
 DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 """What h5py raises on a file whose bytes make no sense."""
 
@@ -60,7 +63,10 @@ class RefusedError(Exception):
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more."""
     file: Any = None
-    _warm_up()
+    try:
+        _warm_up()
+    except Exception:
+        sys.exit(NO_START)
     while (request := _received(requests)) is not None:
         _limit_time()
         answer: dict[str, Any] = {}
@@ -293,5 +299,4 @@ def _pieces(dataset: Any) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
     serve(sys.stdin.buffer, sys.stdout.buffer)
