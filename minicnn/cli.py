@@ -14,13 +14,12 @@ import numpy as np
 import minicnn
 from minicnn import blas, train_command
 from minicnn.applications import NETWORKS
-from minicnn.converting import ENDINGS, convert
+from minicnn.converting import ENDINGS, convert, read_model
 from minicnn.data import load_hdf5, load_images
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, DataError, MiniCNNError
 from minicnn.files.atomic import reason
 from minicnn.judgement import check_names, classes, judge
-from minicnn.saving import load_model
 from minicnn.sequential import Sequential
 from minicnn.shapes import Array
 
@@ -121,13 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="judge a saved model on HDF5 images")
-    evaluate.add_argument("model", type=Path, help="a .keras or .h5 file")
+    evaluate.add_argument("model", type=Path, help="a .keras, .h5 or .onnx file")
     evaluate.add_argument("file", type=Path, help="an HDF5 file")
     _add_keys(evaluate, "--x-key", "--y-key")
     evaluate.set_defaults(run=_evaluate)
 
     predict = commands.add_parser("predict", help="say what is on pictures")
-    predict.add_argument("model", type=Path, help="a .keras or .h5 file")
+    predict.add_argument("model", type=Path, help="a .keras, .h5 or .onnx file")
     predict.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGE-OR-H5", help="pictures or HDF5 files"
     )
@@ -135,14 +134,14 @@ def _parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
 
     summary = commands.add_parser("summary", help="show the layers of a saved model")
-    summary.add_argument("model", type=Path, help="a .keras or .h5 file")
+    summary.add_argument("model", type=Path, help="a .keras, .h5 or .onnx file")
     summary.set_defaults(run=_summary)
 
     converter = commands.add_parser(
         "convert",
         help="write a model as a file of another kind",
         description=f"Write a model as a file of another kind, as the endings of the names say: "
-        f"{', '.join(ENDINGS)}. What is there under the new name is replaced.",
+        f"{', '.join(ENDINGS)}. ONNX has neither loss nor optimizer.",
     )
     converter.add_argument("source", type=Path, metavar="IN", help="the file to read")
     converter.add_argument("target", type=Path, metavar="OUT", help="the file to write")
@@ -154,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("NHWC", "NCHW"),
         help="the order of the axes of the images that an .onnx file takes; default: NHWC",
     )
+    converter.add_argument("--force", action="store_true", help="replace OUT if it is there")
     converter.set_defaults(run=_convert)
 
     doctor = commands.add_parser(
@@ -226,7 +226,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     _check_images(model, options.file, data.x)
     check_names(options.model, model.class_names, options.file, data.class_names)
     if model.loss is None:
-        raise ConfigError(f"{options.model}: expected a model saved with its loss, got none.")
+        raise ConfigError(
+            f"{options.model}: expected a model saved with its loss, got none, as from an .onnx "
+            "file. Compile it and save it."
+        )
     print(judge(model, data).line("Accuracy"))
     return 0
 
@@ -253,12 +256,12 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _summary(options: argparse.Namespace) -> int:
-    load_model(options.model).summary()
+    read_model(options.model).summary()
     return 0
 
 
 def _convert(options: argparse.Namespace) -> int:
-    model = convert(options.source, options.target, options.model, options.layout)
+    model = convert(options.source, options.target, options.model, options.layout, options.force)
     print(f"{options.target}: {len(model.layers)} layers, {model.count_params():,} parameters")
     return 0
 
@@ -273,7 +276,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _load(path: Path) -> Sequential:
     """A saved model that classifies images."""
-    model = load_model(path)
+    model = read_model(path)
     if len(model.input_shape) != 3 or len(model.output_shape) != 1:
         raise ConfigError(
             f"{path}: expected a model that classifies images (H, W, C), "

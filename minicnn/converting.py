@@ -11,26 +11,34 @@ ENDINGS = (".keras", ".weights.h5", ".h5", ".hdf5", ".onnx")
 
 
 def convert(
-    source: Path, target: Path, model: Path | None = None, layout: str | None = None
+    source: Path,
+    target: Path,
+    model: Path | None = None,
+    layout: str | None = None,
+    force: bool = False,
 ) -> Sequential:
     """Write the model in ``source`` as a file of the kind that the ending of ``target`` names.
 
     Weights alone, ``.weights.h5``, are read into the layers of the file ``model``. ``layout`` is
-    that of an ONNX file's input. Raises ``ConfigError`` for other endings and for arguments that
-    say nothing here, before anything is read.
+    that of an ONNX file's input. A file that is there is replaced only with ``force``.
+    Raises ``ConfigError`` for that, for other endings and for arguments that say nothing here,
+    before anything is read.
     """
     kinds = {path: _ending(path) for path in (source, target)}
-    if (kinds[source] == ".weights.h5") != (model is not None):
-        got = "none" if model is None else f"{model} beside {source}"
+    if kinds[source] == ".weights.h5" and model is None:
         raise ConfigError(
-            f"{source}: expected a model (--model FILE) beside weights alone, .weights.h5, and "
-            f"beside no other file, got {got}."
+            f"{source}: expected the layers to these weights, got none. Name a file that has them: "
+            "--model FILE."
         )
+    if kinds[source] != ".weights.h5" and model is not None:
+        raise ConfigError(f"{source}: has layers of its own. Leave --model {model} out.")
+    if target.exists() and not force:
+        raise ConfigError(f"{target}: expected a new file, got one that is there. Try --force.")
     if layout is not None and kinds[target] != ".onnx":
         raise ConfigError(f"{target}: expected --layout beside an .onnx file alone, got {layout}.")
     if model is not None:
         _ending(model)
-    read = _read(source if model is None else model)
+    read = read_model(source if model is None else model)
     if model is not None:
         read.load_weights(source)
     if kinds[target] == ".onnx":
@@ -42,7 +50,8 @@ def convert(
     return read
 
 
-def _read(path: Path) -> Sequential:
+def read_model(path: Path) -> Sequential:
+    """The model in a file, whatever its kind."""
     return import_onnx(path) if _ending(path) == ".onnx" else load_model(path)
 
 

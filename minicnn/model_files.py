@@ -40,7 +40,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.save``."""
     whole = str(path).endswith(".keras") or keras.is_legacy_name(path)
     if not whole or str(path).endswith(".weights.h5"):
-        raise ConfigError(f"save: expected a path that ends in .keras or .h5, got {str(path)!r}.")
+        other = " export_onnx writes .onnx files." if str(path).endswith(".onnx") else ""
+        raise ConfigError(
+            f"save: expected a path that ends in .keras or .h5, got {str(path)!r}.{other}"
+        )
     keras.save(path, _saved(model))
 
 

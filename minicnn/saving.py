@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from minicnn.config import checked
@@ -61,6 +62,11 @@ def load_model(
     >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
     True
     """
+    if Path(filepath).suffix == ".onnx":
+        raise ModelFileError(
+            f"{filepath}: expected a .keras or .h5 file. An .onnx file is read by import_onnx, and "
+            "made a .keras file by minicnn convert."
+        )
     saved, data = keras.read_model(filepath)
     known = LAYERS | dict(custom_objects or {})
     try:

@@ -5,7 +5,7 @@ import pytest
 
 from minicnn import BatchNorm, Conv2D, Dense, Flatten, Input, MaxPool, ReLU, Residual, Sequential
 from minicnn.cli import main
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, ModelFileError
 from minicnn.onnx import import_onnx
 from minicnn.saving import load_model
 
@@ -89,8 +89,9 @@ MISTAKES = {
     "no such ending": (["m.pt", "m.keras"], "m.pt: expected a name that ends in"),
     "no such file": (["none.keras", "m.h5"], "none.keras: cannot be read: no such file"),
     "another kind": (["m.onnx", "m.h5"], "m.onnx: "),
-    "weights without a model": (["m.weights.h5", "a.keras"], "expected a model .*got none"),
-    "a model without weights": (["m.keras", "a.h5", "--model", "m.keras"], "beside no other file"),
+    "weights without a model": (["m.weights.h5", "a.keras"], "the layers to these weights"),
+    "a model without weights": (["m.keras", "a.h5", "--model", "m.keras"], "layers of its own"),
+    "a file that is there": (["m.keras", "m.weights.h5"], "expected a new file, got one"),
     "a layout of none": (["m.keras", "a.h5", "--layout", "NCHW"], "beside an .onnx file alone"),
     "no folder": (["m.keras", "nowhere/a.h5"], "nowhere/a.h5: cannot be written: no such file"),
     "weights of another model": (
@@ -118,11 +119,40 @@ def test_a_mistake_gets_one_line(mistake, model, tmp_path, monkeypatch, capsys):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_file_that_is_there_is_replaced_by_force(model, tmp_path):
+    """With --force the target is replaced."""
+    model.save(tmp_path / "m.keras")
+    (tmp_path / "m.h5").write_text("old")
+    assert main(["convert", str(tmp_path / "m.keras"), str(tmp_path / "m.h5"), "--force"]) == 0
+    np.testing.assert_array_equal(load_model(tmp_path / "m.h5").predict(X), model.predict(X))
+
+
+def test_an_onnx_file_can_be_looked_into(model, tmp_path, capsys):
+    """``minicnn summary`` reads .onnx files too, and load_model says who does."""
+    write(model, tmp_path / "m.onnx")
+    assert main(["summary", str(tmp_path / "m.onnx")]) == 0
+    assert "Residual" in capsys.readouterr().out
+    with pytest.raises(ModelFileError, match="is read by import_onnx"):
+        load_model(tmp_path / "m.onnx")
+    with pytest.raises(ConfigError, match="export_onnx writes"):
+        model.save(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(".h5", ".keras"), (".keras", ".h5")])
+def test_a_wrong_name_is_told(right, wrong, model, tmp_path):
+    """A .keras file called .h5, and the reverse, is refused with the ending that it should have."""
+    model.save(tmp_path / f"m{right}")
+    (tmp_path / f"m{right}").rename(tmp_path / f"m{wrong}")
+    with pytest.raises(ModelFileError, match=f"name end in {right}"):
+        load_model(tmp_path / f"m{wrong}")
+
+
 def test_what_is_there_stays_when_a_conversion_fails(model, tmp_path, capsys):
     """A target that cannot be made leaves the file that has its name as it was."""
     (tmp_path / "m.keras").write_bytes(b"damaged")
     model.save(tmp_path / "old.h5")
     before = (tmp_path / "old.h5").read_bytes()
-    assert main(["convert", str(tmp_path / "m.keras"), str(tmp_path / "old.h5")]) == 2
+    arguments = ["convert", str(tmp_path / "m.keras"), str(tmp_path / "old.h5"), "--force"]
+    assert main(arguments) == 2
     assert (tmp_path / "old.h5").read_bytes() == before
     assert capsys.readouterr().err.count("\n") == 1

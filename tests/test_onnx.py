@@ -305,7 +305,7 @@ def test_without_the_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.setitem(sys.modules, "onnx.checker", None)
     for call in (lambda: export_onnx(model, tmp_path / "a.onnx"), lambda: import_onnx("a.onnx")):
-        with pytest.raises(ConfigError, match=r'pip install "minicnn\[onnx\]"'):
+        with pytest.raises(ConfigError, match=r"pip install onnx"):
             call()
 
 
@@ -797,7 +797,7 @@ REFUSED = {
         graph([helper.make_node("No\nSuch", ["x"], ["y"], name="a\nb")]),
         "minicnn has no layer",
     ),
-    "empty": (b"", "operators of one version"),
+    "empty": (b"", "got an empty file"),
     "text": (b"no model at all\n", "another kind, or a damaged one"),
     "cut": (convolved().SerializeToString()[:-50], "damaged one"),
     "structure bomb": (b"\x3a\x80\x80\x80\x02" + b"\x0a\x00" * (2 << 20), "besides the arrays"),

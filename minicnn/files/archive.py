@@ -85,9 +85,11 @@ def opened(path: Path, kind: str, error: type[MiniCNNError]) -> Iterator[Archive
     except OSError as problem:
         raise error(f"{path}: cannot be read: {reason(problem)}.") from None
     except BAD_ZIP:
-        raise error(
-            f"{path}: expected a {kind} file, got another kind, or a damaged one."
-        ) from None
+        got = "another kind, or a damaged one."
+        with path.open("rb") as start:
+            if start.read(4) == b"\x89HDF":
+                got = "an HDF5 file. Let its name end in .h5."
+        raise error(f"{path}: expected a {kind} file, got {got}") from None
 
 
 class _Cautious(FileIO):

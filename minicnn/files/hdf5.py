@@ -134,6 +134,12 @@ def opened(path: str | os.PathLike[str], error: type[MiniCNNError]) -> Iterator[
     size = regular_file_size(path, error)
     if not size:
         raise error(f"{path}: expected an HDF5 file, got an empty file.")
+    with path.open("rb") as start:
+        if start.read(4) == b"PK\3\4":
+            raise error(
+                f"{path}: expected an HDF5 file, got a zip archive. If it is a model of Keras 3, "
+                "let its name end in .keras."
+            )
     with _opened(str(path), error, {"open": os.path.abspath(path), "size": size}, b"") as file:
         yield file
 

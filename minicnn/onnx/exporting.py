@@ -39,7 +39,7 @@ def export_onnx(model: Sequential, filepath: str | os.PathLike[str], layout: str
     left out. Nodes and arrays are called like the layers and their parameters
     (``conv2d_1.kernel``), and the names of the classes, if the model has them, are the JSON list
     ``class_names`` in the file's metadata. ONNX' own checker has seen the file before it takes
-    its name. Needs the package onnx: pip install "minicnn[onnx]". Raises ``ConfigError`` for a
+    its name. Needs the package onnx: pip install onnx. Raises ``ConfigError`` for a
     layer of the user's own, whose meaning ONNX cannot know, and for a path that does not end
     in .onnx.
 

@@ -26,8 +26,7 @@ def package(who: str) -> Any:
         return importlib.import_module("onnx")
     except ImportError:
         raise ConfigError(
-            f"{who}: expected the package onnx, got none. "
-            'Install it with: pip install "minicnn[onnx]".'
+            f"{who}: expected the package onnx, got none. Install it with: pip install onnx."
         ) from None
 
 

@@ -28,7 +28,7 @@ def import_onnx(filepath: str | os.PathLike[str]) -> Sequential:
 
     Nothing in the file is run and no other file is opened. Raises ``ModelFileError`` with one
     line, which names the node, for what minicnn cannot compute just so, and for a file that is
-    damaged. Needs the package onnx: pip install "minicnn[onnx]".
+    damaged. Needs the package onnx: pip install onnx.
 
     >>> import tempfile
     >>> model = Sequential([Input((8, 8, 3)), Conv2D(4, 3), Flatten(), Dense(2)], seed=0)

@@ -88,6 +88,8 @@ class File:
 def read(path: str | os.PathLike[str], onnx: Any) -> File:
     """The graph in the file; raises ``ModelFileError`` with one line if it is not to be read."""
     data = _bytes(Path(path))
+    if not data:
+        raise ModelFileError("expected an ONNX file, got an empty file.")
     check_structure(data)
     damaged = importlib.import_module("google.protobuf.message").DecodeError
     try:

@@ -151,7 +151,9 @@ def gather(net: Net, node: Node) -> Array:
 
 
 def concat(net: Net, node: Node) -> Array:
-    """Sizes in a row."""
+    """Sizes in a row; of ways through a network only sums are read, which Residual has."""
+    if not all(net.is_array(node, i) for i in range(len(node.inputs))):
+        raise ModelFileError("expected ways that are added, got some put one beside the other.")
     parts = [_small(net.array(node, i)) for i in range(len(node.inputs))]
     if integer(node, "axis", 0) not in (0, -1) or any(part.ndim != 1 for part in parts):
         raise ModelFileError("expected the sizes of a shape in a row.")

@@ -89,7 +89,8 @@ def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str
     inside = file.inside(f"{group}/vars")
     if len(inside) != len(shapes):
         raise ModelFileError(
-            f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}."
+            f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}: they "
+            "are of other layers."
         )
     return {str(i): _array(who, file, f"{group}/vars/{i}", shape) for i, shape in enumerate(shapes)}
 
