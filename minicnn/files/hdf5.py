@@ -9,6 +9,7 @@ of numbers, inside the file.
 
 import atexit
 import json
+import math
 import os
 import signal
 import stat
@@ -30,13 +31,16 @@ from minicnn.shapes import Array, Shape
 ANSWER_LIMIT = 64 << 20
 """The longest description of a file that is taken, in bytes."""
 
-SMALL = 16 << 20
-"""Bytes up to which data may be ``EXPANSION`` times what the file stores of it; more than that
-may be ``LARGE_EXPANSION`` times as much."""
-
 EXPANSION = 2000
-"""gzip reaches 1,032 on nothing but zeros."""
-LARGE_EXPANSION = 100
+"""How many times the bytes stored of it a dataset may be: gzip reaches 1,032 on zeros alone."""
+
+FREE = 64 << 20
+FILE_EXPANSION = 25
+"""Bytes that any file may give, and how many more for each of its own. Photographs are compressed
+to a half, drawings to a tenth; what is compressed further should be stored as it is."""
+
+IDLE = 2
+"""How many processes are kept for the next files."""
 
 ENDED_BY_OTHERS = {
     getattr(signal, name, None) for name in ("SIGALRM", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
@@ -69,9 +73,12 @@ class File:
         error: type[MiniCNNError],
         reader: "_Reader",
         contents: Mapping[str, Mapping[str, Any]],
+        size: int,
     ) -> None:
         self.who = who
         self.error = error
+        self._size = size
+        self._room = FREE + FILE_EXPANSION * size
         self.groups: dict[str, dict[str, Any]] = dict(contents["groups"])
         self.datasets = {
             name: Found(**known | {"shape": tuple(known["shape"])})
@@ -102,14 +109,16 @@ class File:
             raise self.error(_sentence(what, found.refused))
         if shape is not None and found.shape != shape:
             raise self.error(f"{what}: expected shape {shape}, got {found.shape}.")
+        request = {"read": name, "text": text}
+        if np.dtype(found.dtype).kind not in "biufV":
+            answer = self._reader.ask(self.who, self.error, request, what)
+            return np.array(answer["texts"], object).reshape(found.shape)
         self._check_size(what, found)
         try:
             array = np.empty(found.shape, found.dtype)
-        except MemoryError:
+        except (MemoryError, ValueError):
             raise self.error(f"{what} does not fit in memory.") from None
-        answer = self._reader.ask(self.who, self.error, {"read": name, "text": text}, what)
-        if "texts" in answer:
-            return np.array(answer["texts"], object).reshape(found.shape)
+        self._reader.ask(self.who, self.error, request, what)
         self._reader.fill(what, self.error, array)
         if found.dtype == hdf5_reader.BFLOAT16:
             # The upper half of a float32's bits.
@@ -117,13 +126,17 @@ class File:
         return array
 
     def _check_size(self, what: str, found: Found) -> None:
-        """Refuse a dataset that claims to be far larger than what is stored of it."""
-        kind = np.dtype(found.dtype)
-        claimed = int(np.prod(found.shape, dtype=object)) * kind.itemsize
-        expansion = EXPANSION if claimed <= SMALL else LARGE_EXPANSION
-        if kind.kind in "biufV" and claimed > expansion * found.stored:
+        """Refuse a dataset that claims to be far larger than what is stored of it, or of all."""
+        claimed = math.prod(found.shape) * np.dtype(found.dtype).itemsize
+        if claimed > EXPANSION * found.stored:
             raise self.error(
                 f"{what}: claims {claimed:,} bytes, but the file holds {found.stored:,} of them."
+            )
+        self._room -= claimed
+        if self._room < 0:
+            raise self.error(
+                f"{what}: claims {claimed:,} bytes, too many for a file of {self._size:,}. Store "
+                "it without compression."
             )
 
 
@@ -175,15 +188,17 @@ def _opened(
 ) -> Iterator[File]:
     try:
         reader = _idle_reader()
-    except OSError as problem:
-        raise error(f"{who}: no process can be started to read it: {reason(problem)}.") from None
+    except (OSError, TypeError) as problem:
+        why = reason(problem) if isinstance(problem, OSError) else "sys.executable is missing"
+        raise error(f"{who}: no process can be started to read it: {why}.") from None
     try:
-        yield File(who, error, reader, reader.ask(who, error, request, who, data))
+        contents = reader.ask(who, error, request, who, data)
+        yield File(who, error, reader, contents, request["size"])
     finally:
         if not reader.busy:
             with suppress(error):
                 reader.ask(who, error, {}, who)
-        if reader.busy:
+        if reader.busy or len(_idle) >= IDLE:
             reader.end()
         else:
             _idle.append(reader)
@@ -216,7 +231,7 @@ class _Reader:
         self.owner = os.getpid()
         self.busy = False
         """Whether an answer is under way, or will never come."""
-        known = [path for path in sys.path if path]
+        known = [str(path) for path in sys.path if path]
         environment = {
             "PYTHONPATH": os.pathsep.join(known),
             "OPENBLAS_NUM_THREADS": "1",

@@ -16,12 +16,17 @@ import os
 import signal
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, BinaryIO
 
 CPU_SECONDS = 1.5
 """Processor time for one request, or for one piece of a dataset. Waiting for a disk costs none."""
+
+FILE_SECONDS = 3.0
+BYTES_A_SECOND = 25e6
+"""Processor time for all requests to a file, and how fast what it gives earns it more."""
 
 ROOM = 192 << 20
 """Bytes of memory that any file may take."""
@@ -67,13 +72,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         _warm_up()
     except Exception:
         sys.exit(NO_START)
+    limits = _Limits()
     while (request := _received(requests)) is not None:
-        _limit_time()
+        if "open" in request:
+            limits.of_file(request["size"])
+        limits.begin()
         answer: dict[str, Any] = {}
         pieces: Iterator[Any] = iter(())
         try:
             if "open" in request:
                 file = _open(request, requests)
+                limits.no_more_files()
                 answer = _contents(file)
             elif "read" in request:
                 answer, pieces = _read(file[request["read"]], bool(request["text"]))
@@ -89,11 +98,11 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         try:
             for piece in pieces:
                 _send(answers, piece)
-                _limit_time()
+                limits.begin(len(piece))
         except (*DAMAGE, MemoryError):
             _send(answers, b"")
         answers.flush()
-        _limit_time(waiting=True, idle=file is None)
+        limits.wait(idle=file is None)
 
 
 def _received(requests: BinaryIO) -> dict[str, Any] | None:
@@ -117,49 +126,63 @@ def _warm_up() -> None:
         file["a"].asstr()[()]
 
 
-def _limit_time(waiting: bool = False, idle: bool = False) -> None:
-    """Let the system end this process when it computes for too long, or waits idly for long."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, 0 if waiting else CPU_SECONDS)
-        signal.alarm(IDLE_SECONDS if idle else 0)
+class _Limits:
+    """What this process may use, as the system is told; systems without such limits set none."""
 
+    def __init__(self) -> None:
+        self.until = 0.0
+        """The processor time at which a file has had its share."""
+        if os.name == "posix":
+            import resource
 
-def _limit_memory(size: int) -> None:
-    """Allow as much memory as is in use now, and some more."""
-    if sys.platform == "linux":
-        import resource
+            self.files = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            used = int(statm.read().split()[0]) * resource.getpagesize()
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (used + ROOM + 4 * size, hard))
+    def of_file(self, size: int) -> None:
+        """Begin anew with time, memory and files, for a file of that size."""
+        self.until = time.process_time() + FILE_SECONDS
+        if os.name == "posix":
+            import resource
 
+            resource.setrlimit(resource.RLIMIT_NOFILE, self.files)
+        if sys.platform == "linux":
+            with open("/proc/self/statm", encoding="ascii") as statm:
+                used = int(statm.read().split()[0]) * resource.getpagesize()
+            limit, (_, hard) = used + ROOM + 4 * size, resource.getrlimit(resource.RLIMIT_AS)
+            if hard != resource.RLIM_INFINITY:
+                limit = min(limit, hard)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
-def _limit_files(more: bool) -> None:
-    """Allow files to be opened, or no more than are open."""
-    if os.name == "posix":
-        import resource
+    def no_more_files(self) -> None:
+        """Allow no more files than are open."""
+        if os.name == "posix":
+            import resource
 
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        limit = hard
-        if not more:
-            limit = os.dup(0)  # the lowest number that no open file has
-            os.close(limit)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            free = os.dup(0)  # the lowest number that no open file has
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, self.files[1]))
+
+    def begin(self, given: int = 0) -> None:
+        """Let the system end this process if it computes too long; ``given`` bytes earn time."""
+        if hasattr(signal, "setitimer"):
+            self.until += given / BYTES_A_SECOND
+            left = max(self.until - time.process_time(), 0.001)
+            signal.setitimer(signal.ITIMER_PROF, min(left, CPU_SECONDS))
+            signal.alarm(0)
+
+    def wait(self, idle: bool) -> None:
+        """Let time pass until the next request, but not for long without a file."""
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.alarm(IDLE_SECONDS if idle else 0)
 
 
 def _open(request: dict[str, Any], requests: BinaryIO) -> Any:
     import h5py
 
-    size = request["size"]
-    _limit_files(more=True)
-    _limit_memory(size)
-    source = request["open"] or BytesIO(requests.read(size))
+    source = request["open"] or BytesIO(requests.read(request["size"]))
     if isinstance(source, str) and not h5py.is_hdf5(source):
         raise RefusedError("expected an HDF5 file, got a file of another kind")
-    file = h5py.File(source, "r")
-    _limit_files(more=False)
-    return file
+    return h5py.File(source, "r")
 
 
 def _contents(file: Any) -> dict[str, Any]:
