@@ -31,6 +31,10 @@ Padding: TypeAlias = str | int | Sequence[int | Sequence[int]]
 """``"valid"``, ``"same"``, p, (p_height, p_width) or ((top, bottom), (left, right))."""
 
 
+LARGEST_IMAGE = 1 << 28
+"""Pixels of an image with its padding; no memory holds many of them."""
+
+
 class Windows(NamedTuple):
     """How a window moves over an image, with every number decided."""
 
@@ -127,6 +131,11 @@ def windows(
         )
     else:
         pads = _explicit_pads(who, padding)
+    if (image[0] + sum(pads[0])) * (image[1] + sum(pads[1])) > LARGEST_IMAGE:
+        raise ShapeError(
+            f"{who}: expected an image of at most {LARGEST_IMAGE:,} pixels with its padding, "
+            f"got {image[0]}x{image[1]} with {pads}."
+        )
     if any(n + sum(p) < k for n, k, p in zip(image, reach, pads, strict=True)):
         added = "" if pads == ((0, 0), (0, 0)) else f" with padding {pads}"
         raise ShapeError(

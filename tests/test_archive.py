@@ -76,7 +76,11 @@ HOSTILE = {
         lambda p: write(p / "a", {"a.json": b'{"a":' * 500 + b"1" + b"}" * 500}),
         "a.json is nested more than 100 deep",
     ),
-    "deeper": (lambda p: write(p / "a", {"a.json": b"[" * 10**6}), "a.json is damaged"),
+    "deeper": (lambda p: write(p / "a", {"a.json": b"[" * 10**5}), "a.json is damaged"),
+    "in many parts": (
+        lambda p: write(p / "a", {"a.json": b"[" * 10**6}),
+        "a.json has more than 200,000 lists and objects",
+    ),
 }
 
 

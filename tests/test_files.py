@@ -232,7 +232,7 @@ DAMAGE = {
     "no config": (lambda p: rewrite(p, **{"config.json": None}), "one without config.json"),
     "no weights": (lambda p: rewrite(p, **{"model.weights.h5": None}), "one without model.w"),
     "bad json": (lambda p: rewrite(p, **{"config.json": b"{"}), "config.json is damaged"),
-    "deep json": (lambda p: rewrite(p, **{"config.json": b"[" * 10**6}), "json is damaged"),
+    "deep json": (lambda p: rewrite(p, **{"config.json": b"[" * 10**5}), "json is damaged"),
     "a list": (lambda p: rewrite(p, **{"config.json": b"[]"}), "config.json is damaged"),
     "bad weights": (lambda p: rewrite(p, **{"model.weights.h5": b"x" * 99}), "is damaged"),
     "a class of its own": (

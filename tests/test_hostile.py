@@ -33,7 +33,9 @@ from minicnn import (
     load_model,
 )
 from minicnn.data import load_hdf5
+from minicnn.data.images import load_image
 from minicnn.errors import MiniCNNError
+from minicnn.initializers import left_unset
 
 SECONDS = 5
 MEMORY = 256 << 20
@@ -315,7 +317,9 @@ def layer(number, class_name=None, **arguments):
 
     def change(config):
         described = config["config"]["layers"][number]
-        described["class_name"] = class_name or described["class_name"]
+        if class_name is not None:
+            described["class_name"] = class_name
+            described["config"] = {"name": "other"}
         described["config"].update(arguments)
 
     return change
@@ -405,6 +409,37 @@ def nested(steps):
     return edges
 
 
+def legacy_file(change):
+    """An .h5 file that is good but for one thing."""
+
+    def make(folder):
+        path = folder / "model.h5"
+        Sequential([Input((8, 8, 3)), Conv2D(4, 3), Flatten(), Dense(3)], seed=0).save(path)
+        with h5py.File(path, "a") as file:
+            change(file)
+        return load_model, path
+
+    return make
+
+
+def picture(width, height):
+    """A black picture of that size."""
+
+    def make(folder):
+        from PIL import Image
+
+        Image.new("RGB", (width, height)).save(folder / "a.png")
+        return lambda path: load_image(path, (8, 8, 3)), folder / "a.png"
+
+    return make
+
+
+def written(path, data):
+    """The path, to which the data are written."""
+    path.write_bytes(data)
+    return path
+
+
 def cut(make_file, share):
     """The first part of a good file."""
 
@@ -414,6 +449,27 @@ def cut(make_file, share):
         return load, path
 
     return make
+
+
+def linked_weights(folder):
+    """Sixty layers whose arrays are one, of zeros in few bytes."""
+    path = folder / "model.keras"
+    layers = [Dense(2000, use_bias=False) for _ in range(60)]
+    with left_unset():
+        model = Sequential([Input((2000,)), *layers])
+    inside = io.BytesIO()
+    with h5py.File(inside, "w") as file:
+        one = file.create_dataset("one", data=np.zeros((2000, 2000), "f4"), compression="gzip")
+        for layer in layers:
+            file[f"layers/{layer.name}/vars/0"] = one
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": []}}
+    for described in model.get_config()["layers"]:
+        config["config"]["layers"].append(described)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", inside.getvalue())
+    return load_model, path
 
 
 LAMBDA = {
@@ -460,6 +516,32 @@ HOSTILE = {
     ),
     "data: groups in a circle": (data_file(circles), None),
     "data: groups 3,000 deep": (data_file(deep), None),
+    "data: labels of 2**26 strings": (
+        data_file(
+            replaced("train_set_y", shape=(2**26,), dtype=h5py.string_dtype(), chunks=(1024,))
+        ),
+        "expected numbers, got object",
+    ),
+    "data: labels of 2**60 strings": (
+        data_file(replaced("train_set_y", shape=(2**60,), dtype="S100", chunks=(1024,))),
+        "expected numbers, got",
+    ),
+    "data: no images of 2**80 pixels": (
+        data_file(
+            replaced(
+                "train_set_x",
+                shape=(0, 2**40, 2**40, 1),
+                dtype="u1",
+                chunks=(1, 1024, 64, 1),
+                maxshape=(None, 2**40, 2**40, 1),
+            )
+        ),
+        "does not fit in memory",
+    ),
+    "data: a label of 1e300": (
+        data_file(replaced("train_set_y", data=np.full(12, 1e300))),
+        "expected small whole numbers, got 1e",
+    ),
     "data: 2,000 names": (data_file(wide), "got two or more"),
     "data: a plug-in filter": (
         data_file(replaced("train_set_x", data=np.zeros((12, 8, 8, 3)), scaleoffset=0)),
@@ -491,13 +573,26 @@ HOSTILE = {
     "NaN units": (model_file(layer(3, units=float("nan"))), "expected units as a whole number"),
     "infinite filters": (model_file(layer(1, filters=float("inf"))), "expected filters as a whole"),
     "a window of 2**60": (model_file(layer(1, kernel_size=[2**60, 2**60])), "conv2d"),
+    "one array under 60 names": (linked_weights, "too many for a file of"),
+    "an image enlarged 2**20 times": (
+        model_file(layer(1, "UpSampling2D", size=[2**20, 2**20])),
+        "expected at most 268,435,456",
+    ),
+    "a margin of 2**70": (
+        model_file(layer(1, "ZeroPadding2D", padding=2**70)),
+        "expected at most 268,435,456",
+    ),
+    "a pool of 2**40": (
+        model_file(layer(1, "MaxPooling2D", pool_size=2**40, padding="same")),
+        "expected an image of at most",
+    ),
     "an infinite input": (
         model_file(layer(0, batch_shape=[None, float("inf"), 8, 3])),
         "expected .* whole number|shape",
     ),
     "an input of 2**60 channels": (
         model_file(layer(0, batch_shape=[None, 8, 8, 2**60])),
-        "expected shape|makes no model",
+        "expected at most 268,435,456",
     ),
     "40,000 layers": (model_file(many_layers), "expected at most 1000 layers"),
     "a Lambda": (model_file(layer(1, "Lambda", function=LAMBDA)), "got 'Lambda'"),
@@ -546,7 +641,11 @@ HOSTILE = {
     ),
     "config 1,000,000 deep": (
         model_file(lambda config: b"[" * 10**6),
-        "is damaged",
+        "more than 200,000 lists",
+    ),
+    "two million lists in the config": (
+        model_file(lambda config: b'{"a":[' + b'{"":[]},' * 500_000 + b"0]}"),
+        "more than 200,000 lists and objects",
     ),
     "config of 100 MB": (model_file(lambda config: b" " * 10**8), "bytes, which is too many"),
     "layers that are no list": (model_file(put("config", "layers", value={"a": 1})), "layers"),
@@ -569,6 +668,45 @@ HOSTILE = {
     "another compression": (
         zip_of({"metadata.json": b"{}"}, zipfile.ZIP_LZMA),
         "stored or deflated",
+    ),
+    "legacy: a config 1,000 deep": (
+        legacy_file(
+            lambda f: f.attrs.modify("model_config", '{"config":' * 1000 + "1" + "}" * 1000)
+        ),
+        "nested more than 100 deep|is damaged",
+    ),
+    "legacy: a Lambda": (
+        legacy_file(
+            lambda f: f.attrs.modify(
+                "model_config", f.attrs["model_config"].replace('"Flatten"', '"Lambda"')
+            )
+        ),
+        "got 'Lambda'",
+    ),
+    "legacy: names that lead elsewhere": (
+        legacy_file(
+            lambda f: f["model_weights/conv2d"].attrs.modify(
+                "weight_names", ["../../optimizer_weights/x", "/etc/passwd"]
+            )
+        ),
+        "is missing",
+    ),
+    "legacy: a kernel by a link": (
+        legacy_file(
+            linked(
+                lambda f: h5py.ExternalLink("/etc/passwd", "x"), "model_weights/dense/dense/bias"
+            )
+        ),
+        "is a link|is missing",
+    ),
+    "a picture of 25,000,000 rows": (picture(1, 25_000_000), "claims 1 x 25,000,000 pixels"),
+    "a picture of 5,000 x 5,000 in 25 kB": (picture(5000, 5000), "claims 5,000 x 5,000 pixels"),
+    "a picture that is a program": (
+        lambda folder: (
+            lambda path: load_image(path, (8, 8, 3)),
+            written(folder / "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+        ),
+        "expected a picture",
     ),
     "cut": (cut(model_file(), 0.9), "expected a .keras file"),
 }

@@ -15,6 +15,9 @@ from minicnn.errors import DataError
 from minicnn.files import hdf5
 from minicnn.shapes import Array
 
+LARGEST_LABEL = 2**53
+"""Up to here each whole number is one in double precision."""
+
 
 def load_hdf5(
     path: str | os.PathLike[str], x_key: str | None = None, y_key: str | None = None
@@ -109,6 +112,8 @@ def _labels(who: str, y: Array, images: int) -> Array:
     y = y.reshape(-1)
     if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.floor(y)).all()):
         raise DataError(f"{who}: expected whole numbers, got labels that are not.")
+    if y.dtype.kind in "fu" and y.size and y.max() > LARGEST_LABEL:
+        raise DataError(f"{who}: expected small whole numbers, got {y.max():.3g}.")
     return y.astype(np.int64)
 
 

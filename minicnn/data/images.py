@@ -14,10 +14,13 @@ from minicnn.shapes import Array, Shape
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """The kinds of pictures that are read; others that Pillow knows run programs of their own."""
 
-PIXELS = 25_000_000
+PIXELS = 10_000_000
 PIXELS_A_BYTE = 20
 """How many pixels any file may claim, and how many more for each of its bytes: a few thousand
 bytes can claim gigabytes, but photographs never hold more than ten pixels in one."""
+
+LONGEST_SIDE = 50_000
+"""Pixels; Pillow takes memory for each row besides."""
 
 
 def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
@@ -43,12 +46,14 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
             warnings.catch_warnings(action="ignore"),
             Image.open(path, formats=FORMATS) as picture,
         ):
-            if picture.width * picture.height > PIXELS + PIXELS_A_BYTE * size:
+            few = picture.width * picture.height <= PIXELS + PIXELS_A_BYTE * size
+            if not few or max(picture.size) > LONGEST_SIDE:
                 raise DataError(
                     f"{path}: claims {picture.width:,} x {picture.height:,} pixels in {size:,} "
                     "bytes. Store it anew, or smaller."
                 )
-            upright = ImageOps.exif_transpose(picture)
+            ImageOps.exif_transpose(picture, in_place=True)
+            upright: Image.Image = picture
             if upright.mode.startswith("I;16"):
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             if upright.mode in ("I", "F"):

@@ -31,6 +31,9 @@ EXPANSION = 16
 JSON_LIMIT = 4 << 20
 """The longest JSON that is read, in bytes; that of ResNet-152 is a tenth of it."""
 
+PARTS_LIMIT = 200_000
+"""How many lists and objects JSON may have: each takes fifty times its two bytes."""
+
 DEPTH_LIMIT = 100
 """How deep JSON may be nested."""
 
@@ -112,6 +115,9 @@ def json_object(who: str, text: bytes | str, error: type[MiniCNNError]) -> dict[
     """
     if len(text) > JSON_LIMIT:
         raise error(f"{who} has {len(text):,} bytes, which is too many.")
+    marks = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+    if sum(map(text.count, marks)) > PARTS_LIMIT:  # type: ignore[arg-type]
+        raise error(f"{who} has more than {PARTS_LIMIT:,} lists and objects.")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

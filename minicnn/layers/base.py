@@ -19,6 +19,7 @@ cache can be printed and looked at. To write a layer of your own:
 ``minicnn.testing.check_layer`` then tells whether it keeps its promises.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -32,6 +33,9 @@ from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 
 Grads = dict[str, Array]
+
+LARGEST_OUTPUT = 1 << 28
+"""Numbers that a layer may make of one input: a gigabyte in single precision."""
 ExpectedShape = tuple[int | str, ...]
 
 
@@ -299,8 +303,15 @@ def build_layer(
 ) -> None:
     """Build a layer for inputs of that shape, or see that it was built for just such.
 
-    A build that fails leaves nothing behind. Raises ``ConfigError`` for a layer built otherwise.
+    A build that fails leaves nothing behind. Raises ``ConfigError`` for a layer built otherwise,
+    ``ShapeError`` for one whose output no memory would hold.
     """
+    size = math.prod(layer.output_shape(shape))
+    if size > LARGEST_OUTPUT:
+        raise ShapeError(
+            f"{who}: {layer.who} would make {size:,} numbers of one input, expected at most "
+            f"{LARGEST_OUTPUT:,}."
+        )
     if not layer.built:
         layer.kernel_set = kernel_set
         try:

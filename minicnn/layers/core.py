@@ -185,7 +185,7 @@ class Permute(Layer):
         super().__init__(name)
         if (
             not isinstance(dims, tuple | list)
-            or not all(isinstance(i, int | np.integer) for i in dims)
+            or not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in dims)
             or sorted(dims) != list(range(1, len(dims) + 1))
         ):
             raise ConfigError(
