@@ -246,12 +246,18 @@ def did_you_mean(name: Any, names: Mapping[str, Any]) -> str:
 
 def save_config(value: Configurable) -> dict[str, Any]:
     """``value`` as Keras' files describe an object inside another."""
+    own = users_own(type(value))
     return {
-        "module": value.keras_module,
+        "module": None if own else value.keras_module,
         "class_name": type(value).__name__,
         "config": value.get_config(),
-        "registered_name": None,
+        "registered_name": type(value).__name__ if own else None,
     }
+
+
+def users_own(cls: type) -> bool:
+    """Whether a class is not minicnn's."""
+    return not cls.__module__.startswith("minicnn.")
 
 
 @cache

@@ -19,7 +19,7 @@ from typing import Any
 from minicnn.errors import ModelFileError
 from minicnn.files.archive import json_object
 from minicnn.files.hdf5 import File, opened
-from minicnn.files.keras.config import model_config, placed
+from minicnn.files.keras.config import model_config, named_of_old, placed
 from minicnn.files.keras.reading import read_config
 from minicnn.files.keras.releases import for_all
 from minicnn.files.keras.saved import KERAS_VERSION, SavedLayer, SavedModel
@@ -84,7 +84,7 @@ def _without_module(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_module(part) for part in value]
     if isinstance(value, dict) and "class_name" in value:
-        return {"class_name": value["class_name"], "config": value["config"]}
+        return {"class_name": named_of_old(value), "config": value["config"]}
     return value
 
 

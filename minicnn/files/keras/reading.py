@@ -8,7 +8,7 @@ from typing import Any
 from minicnn.errors import ModelFileError
 from minicnn.files.keras.config import counted
 from minicnn.files.keras.graph import NESTING, Node, folded
-from minicnn.files.keras.releases import modern
+from minicnn.files.keras.releases import modern, users_own
 from minicnn.files.keras.saved import SavedLayer, SavedModel
 
 FUNCTIONAL = ("Functional", "Model")
@@ -29,7 +29,7 @@ def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
     Raises ``ModelFileError`` for one that is no row of layers with Residual, and for layers that
     compute in another precision than float32 and float64.
     """
-    if config.get("class_name") not in MODELS:
+    if config.get("class_name") not in MODELS or users_own(config):
         raise ModelFileError(
             f"{who}: expected a Sequential or a Functional model, got {config.get('class_name')!r}."
         )
@@ -98,8 +98,9 @@ class _Reader:
         depth: int,
     ) -> Node:
         """A layer, with the names of those that it takes its input from."""
-        class_name, name = str(layer["class_name"]), _name(layer)
-        adds = functional and class_name == "Add"
+        class_name, name = str(layer["class_name"]).rpartition(">")[2], _name(layer)
+        own = users_own(layer)
+        adds = functional and class_name == "Add" and not own
         inputs = self.inputs(layer, name) if functional else []
         wanted = 2 if adds else 0 if class_name == "InputLayer" else 1
         if functional and len(inputs) != wanted:
@@ -110,14 +111,16 @@ class _Reader:
         # What was written as x + y is no layer in Keras, and not counted.
         counts = not str(layer.get("module")).startswith("keras.src.ops")
         group += f"layers/{counted(seen, class_name)}" if counts else ""
-        if class_name in MODELS:
+        if class_name in MODELS and not own:
             return Node(name, inputs, self.row(layer, f"{group}/", owner or name, depth + 1))
-        described = modern({"class_name": class_name, "config": layer["config"]})
+        described = modern({**layer, "inbound_nodes": None})
         class_name, config = described["class_name"], described["config"] | {"name": name}
         if adds:
             kept = {key: x for key, x in config.items() if key in ("name", "trainable")}
             return Node(name, inputs, [SavedLayer("Residual", kept)], adds=True)
-        saved = SavedLayer(class_name, config, group=group, owner=owner or name)
+        if class_name == "Residual" and not own:
+            raise self.error(f"sums as Keras has them (Add), got {name!r} of class 'Residual'")
+        saved = SavedLayer(class_name, config, custom=own, group=group, owner=owner or name)
         if owner:
             saved.inner = name
             if name in self.names_within:
