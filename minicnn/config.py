@@ -328,6 +328,28 @@ def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def check_name(who: str, name: Any, in_paths: bool = True) -> None:
+    """Raise ``ConfigError`` unless ``name`` can be printed and, ``in_paths``, be part of a path.
+
+    >>> check_name("Dense", "scores")
+    """
+    wrong_part = in_paths and (name in (".", "..") or "/" in str(name))
+    if not isinstance(name, str) or not name or not name.isprintable() or wrong_part:
+        without = " without '/'" if in_paths else ""
+        raise ConfigError(
+            f"{who}: expected name as a text of printable characters{without}, got {name!r}."
+        )
+
+
+def printable(text: str) -> str:
+    """``text`` with what would move a terminal's cursor, or cannot be written, spelled out.
+
+    >>> print(printable("red" + chr(27) + "[31m"))
+    red\\x1b[31m
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def check_state(who: str, now: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     """Raise ``ConfigError`` unless a saved state has the names and kinds of values of another.
 

@@ -610,6 +610,61 @@ def test_custom_objects_are_names_and_classes(given, tmp_path):
         load_model(tmp_path / "nowhere.keras", custom_objects=given)
 
 
+# Names -----------------------------------------------------------------------------------
+
+BAD_NAMES = ["", "a/b", "a//b", "/", ".", "..", "a\0", "\x1b[2J\x1b[31mEVIL\nsecond", "\ud800", 3]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
+def test_names_that_no_file_or_terminal_takes(name, tmp_path):
+    """A layer, or a model, is never called so, whether a script names it or a file does."""
+    expected = "expected name as a text of printable characters without '/', got"
+    with pytest.raises(ConfigError, match=f"Dense: {expected}"):
+        Dense(2, name=name)
+    with pytest.raises(ConfigError, match=f"Dense: {expected}"):
+        Dense(2).name = name
+    with pytest.raises(ConfigError, match=f"Sequential: {expected}"):
+        Sequential(name=name)
+    if isinstance(name, str) and name and "/" not in name:
+        path = tmp_path / "m.keras"
+        write(path, sequential(layer("InputLayer", "in"), dense(name)), kernels(2))
+        with pytest.raises(ModelFileError, match=f"Dense: {expected}"):
+            load_model(path)
+
+
+def test_names_with_a_path_in_files(tmp_path):
+    """What tf.keras called block1/conv is block1_conv here, in a row and in a graph."""
+    layers = layer("InputLayer", "b/in"), dense("b/a", "b/in"), dense("b/c", "b/a")
+    described = graph(*layers, output="b/c")
+    described["config"]["input_layers"] = ["b/in", 0, 0]
+    for config in (described, sequential(*layers)):
+        model = load_model(write(tmp_path / "m.keras", config, kernels(2, 3)))
+        assert [each.name for each in model.stack] == ["b_in", "b_a", "b_c"]
+        assert output(model) == [6, 6]
+
+
+def test_names_of_classes_and_metrics_can_be_printed(tmp_path):
+    """Those of classes are spelled out where a file would colour the terminal; metrics' refused."""
+    model = Sequential([Input((2,)), Dense(2)])
+    model.class_names = ("\x1b[31mred", "two\nlines", "\ud800", "grün")
+    for ending in ("keras", "h5"):
+        model.save(tmp_path / f"m.{ending}")
+        again = load_model(tmp_path / f"m.{ending}")
+        assert again.class_names == ("\\x1b[31mred", "two\\nlines", "\\ud800", "grün")
+    with pytest.raises(ConfigError, match="BinaryAccuracy: expected name as a text of printable"):
+        minicnn.metrics.BinaryAccuracy(name="\x1b[2J")
+
+
+def test_one_name_is_taken_in_h5(tmp_path):
+    """Keras has a group of that name there, and none in .keras."""
+    name = "top_level_model_weights"
+    for taken in (Dense(2, name=name), Residual([Dense(2)], name=name)):
+        model = Sequential([Input((2,)), taken])
+        model.save(tmp_path / "m.keras")
+        with pytest.raises(ConfigError, match=f"expected no layer called '{name}'"):
+            model.save(tmp_path / "m.h5")
+
+
 # Releases --------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.config import Configurable, accepted, snake_case
+from minicnn.config import Configurable, accepted, check_name, snake_case
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.regularizers import Regularizer
@@ -144,6 +144,17 @@ class Layer(Configurable):
         )
 
     # What all layers share -----------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """What it is called in its model and in files; None until it is in a model."""
+        return self._name
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        if value is not None:
+            check_name(type(self).__name__, value)
+        self._name = value
 
     @property
     def who(self) -> str:

@@ -51,7 +51,7 @@ def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
             f"{who}: expected layers that all compute in float32, or all in float64, got {found}. "
             "Build the model with that dtype policy in Keras, load its weights, and save it."
         )
-    name = str(inner.get("name") or "sequential")
+    name = _without_path(inner.get("name") or "sequential")
     return SavedModel(name, next(iter(dtypes)), layers, compiled, order=reader.order)
 
 
@@ -122,7 +122,7 @@ class _Reader:
             raise self.error(f"sums as Keras has them (Add), got {name!r} of class 'Residual'")
         saved = SavedLayer(class_name, config, custom=own, group=group, owner=owner or name)
         if owner:
-            saved.inner = name
+            saved.inner = _full_name(layer).rpartition("/")[2]
             if name in self.names_within:
                 del config["name"]
             self.names_within.add(name)
@@ -158,7 +158,7 @@ class _Reader:
             # A model within the model counts the call that made itself.
             if number not in (0, 1) or output != 0:
                 raise self.error(f"layers of one output, used once, got another before {name!r}")
-        return [str(end[0]) for end in ends]
+        return [_without_path(end[0]) for end in ends]
 
     def end(self, inner: Mapping[str, Any], key: str) -> str:
         """The one input or output of a functional model."""
@@ -166,7 +166,7 @@ class _Reader:
         if isinstance(ends, list) and ends and isinstance(ends[0], list) and len(ends) == 1:
             ends = ends[0]
         if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str):
-            return ends[0]
+            return _without_path(ends[0])
         raise self.error(f"one input and one output, got {len(ends)} {key}")
 
     def error(self, expected: str) -> ModelFileError:
@@ -175,7 +175,16 @@ class _Reader:
 
 
 def _name(layer: Mapping[str, Any]) -> str:
+    return _without_path(_full_name(layer))
+
+
+def _full_name(layer: Mapping[str, Any]) -> str:
     return str(layer.get("name") or layer["config"]["name"])
+
+
+def _without_path(name: Any) -> str:
+    """A name as it may be here: tf.keras has "block1/conv" too, Keras 3 and minicnn have not."""
+    return str(name).replace("/", "_")
 
 
 def _dtype(policy: Any) -> str | None:

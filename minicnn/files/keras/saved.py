@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from minicnn.config import printable
 from minicnn.errors import ModelFileError
 from minicnn.shapes import Array, Shape
 
@@ -72,5 +73,7 @@ class SavedModel:
     def extra(self, value: Any) -> None:
         found = value if isinstance(value, dict) else {}
         names = found.get("class_names")
-        self.class_names = [str(name) for name in names] if isinstance(names, list) else []
+        self.class_names = (
+            [printable(str(name)) for name in names] if isinstance(names, list) else []
+        )
         self.generator = found.get("generator")
