@@ -25,7 +25,11 @@ class _Checked(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
         common = {settable[key]: kwargs.pop(key) for key in settable.keys() & kwargs.keys()}
-        kwargs = _taken(cls.__name__, inspect.signature(cls), args, kwargs)
+        signature = inspect.signature(cls)
+        kwargs = _taken(cls.__name__, signature, args, kwargs)
+        for key, value in signature.bind(*args, **kwargs).arguments.items():
+            if isinstance(signature.parameters[key].default, bool) and not users_own(cls):
+                boolean(cls.__name__, key, value)
         made = super().__call__(*args, **kwargs)
         for key, value in common.items():
             setattr(made, key, value)
@@ -313,6 +317,15 @@ def number(
     raise ConfigError(
         f"{who}: expected {argument} as a number{', ' * bool(texts)}{texts}, got {value!r}."
     )
+
+
+def boolean(who: str, argument: str, value: Any) -> None:
+    """Raise ``ConfigError`` unless ``value`` is True or False: of a file, "no" would count as True.
+
+    >>> boolean("Dense", "use_bias", False)
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{who}: expected {argument} as True or False, got {value!r}.")
 
 
 def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:

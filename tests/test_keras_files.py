@@ -784,6 +784,24 @@ def test_another_optimizers_state_is_a_warning(tmp_path):
     same_weights(again, model)
 
 
+@pytest.mark.parametrize("iterations", [0, 1])
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_an_optimizer_that_never_stepped_is_no_warning(iterations, scheduled, tmp_path, recwarn):
+    """Compiled and not trained, Keras keeps the count of steps and the rate: nothing is lost."""
+    model = Sequential([Input((4,)), Dense(3)], seed=0)
+    model.compile(Adam(CosineDecay(0.01, 20) if scheduled else 0.01), "mse")
+    path = saved(model, tmp_path / "m.keras")
+    with weights_of(path) as file:
+        arrays = {f"layers/dense/vars/{i}": file[f"layers/dense/vars/{i}"][()] for i in range(2)}
+    arrays["optimizer/vars/0"] = iterations
+    if not scheduled:
+        arrays["optimizer/vars/1"] = np.float32(0.01)
+    again = load_model(write(path, config_of(path), arrays))
+    assert again.optimizer.iterations == 0
+    assert len(recwarn) == iterations
+    trained(again)
+
+
 # How it was compiled ---------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.config import Configurable, accepted, check_name, snake_case
+from minicnn.config import Configurable, accepted, boolean, check_name, snake_case
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.regularizers import Regularizer
@@ -155,6 +155,16 @@ class Layer(Configurable):
         if value is not None:
             check_name(type(self).__name__, value)
         self._name = value
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        boolean(self.who, "trainable", value)
+        self._trainable = value
 
     @property
     def who(self) -> str:

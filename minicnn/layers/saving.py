@@ -81,9 +81,10 @@ def restored_layer(saved: SavedLayer, own: Mapping[str, type[Configurable]]) -> 
         if cls is Residual or saved.class_name in own:
             config = with_layers(config, own)
         layer = cls.from_config(revived(config, own))
-    if not saved.config.get("trainable", True):
+    trainable = saved.config.get("trainable", True)
+    if trainable is not True:
         inner = [(part, part.trainable) for part in walk(layer.sublayers)]
-        layer.trainable = False
+        layer.trainable = trainable
         for part, trainable in inner:
             part.trainable = trainable
     return layer

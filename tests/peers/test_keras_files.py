@@ -297,3 +297,14 @@ def test_a_class_of_ones_own_goes_to_keras(ending, keras, tmp_path):
     KerasDoubled.__name__ = "Doubled"  # Keras' groups of arrays are called after the class
     given = {"Doubled": KerasDoubled, "Custom>Doubled": KerasDoubled}
     same(model, keras.models.load_model(tmp_path / f"m.{ending}", given), NUMBERS)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_model_that_was_compiled_and_not_trained(ending, keras, tmp_path, recwarn):
+    """Its optimizer remembers nothing yet, and nobody is warned of a loss."""
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    theirs.compile(keras.optimizers.Adam(0.01), "mse")
+    theirs.save(tmp_path / f"m.{ending}")
+    recwarn.clear()
+    assert load_model(tmp_path / f"m.{ending}").optimizer.iterations == 0
+    assert not recwarn.list
