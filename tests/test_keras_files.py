@@ -317,6 +317,49 @@ def test_models_within_models_are_laid_flat(tmp_path):
         load_model(write(path, config, arrays))
 
 
+@pytest.mark.parametrize("blocks", [False, True])
+def test_weights_of_models_within_models_go_by_their_names(blocks, tmp_path):
+    """The arrays, and the optimizer's where its order is known, find their layers laid flat."""
+    body = [Dense(4, name="b"), ReLU(), Dense(4, name="a")]
+    body = [Residual(body, name="sum")] if blocks else body
+    layers = [Input((4,)), Dense(4, name="c"), *body, Dense(3, activation="softmax", name="d")]
+    model = trained(Sequential(layers, seed=0))
+    path, flat = tmp_path / "m.weights.h5", tmp_path / "flat.weights.h5"
+    model.save_weights(flat)
+    groups = {"a": "sequential/layers/dense_1", "b": "sequential/layers/dense", "c": "dense"}
+    groups |= {"d": "dense_1"}
+    with h5py.File(flat) as old, h5py.File(path, "w") as file:
+        old.copy("optimizer", file)
+        for group in old["layers"].values():
+            name = group["vars"].attrs["name"]
+            if name in groups:
+                old.copy(group, file, f"layers/{groups[name]}")
+    again = Sequential.from_config(model.get_config())
+    again.compile("adam", "sparse_categorical_crossentropy")
+    if blocks:
+        with pytest.warns(UserWarning, match=r"models in the model\. The optimizer is left as it"):
+            again.load_weights(path)
+        assert again.optimizer.iterations == 0
+    else:
+        again.load_weights(path)
+        assert again.optimizer.iterations == 6
+    same_weights(again, model)
+    with h5py.File(path, "a") as file:
+        del file["layers/sequential/layers/dense/vars"].attrs["name"]
+    with pytest.raises(ModelFileError, match=r"of a model that has models within, where no .*'b'"):
+        again.load_weights(path)
+
+
+def test_what_to_do_about_sizes_and_precisions_is_said(tmp_path):
+    """An input of any size, and half precision, come with the way out."""
+    config = sequential(layer("InputLayer", "in"), dense("end"))
+    config["config"]["layers"][0]["config"]["batch_shape"] = [None, None, None, 3]
+    with pytest.raises(ModelFileError, match=r"got \[None, None, None, 3\]. In Keras make the mod"):
+        load_model(write(tmp_path / "m.keras", config, {}))
+    with pytest.raises(ModelFileError, match="make the model with the dtype policy 'float32'"):
+        load_model(write(tmp_path / "m.keras", REFUSED["half precision"][0], {}))
+
+
 def chain(*names, first="in"):
     """Layers one after another."""
     pairs = zip((first, *names), names, strict=False)

@@ -308,3 +308,21 @@ def test_a_model_that_was_compiled_and_not_trained(ending, keras, tmp_path, recw
     recwarn.clear()
     assert load_model(tmp_path / f"m.{ending}").optimizer.iterations == 0
     assert not recwarn.list
+
+
+def test_weights_of_a_model_with_models_in_it(keras, tmp_path):
+    """What is loaded whole takes the weights that Keras saved of the same model, and its Adam."""
+    theirs = in_a_row(keras)
+    theirs.compile("adam", "sparse_categorical_crossentropy")
+    step(theirs, IMAGES / 255)
+    theirs.save(tmp_path / "m.keras")
+    model = load_model(tmp_path / "m.keras")
+    step(theirs, IMAGES / 255)
+    theirs.save_weights(tmp_path / "m.weights.h5")
+    model.load_weights(tmp_path / "m.weights.h5")
+    same(model, theirs, IMAGES / 255)
+    theirs.save(tmp_path / "m.keras")
+    whole = load_model(tmp_path / "m.keras")
+    ours, expected = (m.optimizer.get_state(m.params) for m in (model, whole))
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -49,7 +49,7 @@ def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
         found = ", ".join(f"{dtype} in {name!r}" for dtype, name in dtypes.items())
         raise ModelFileError(
             f"{who}: expected layers that all compute in float32, or all in float64, got {found}. "
-            "Build the model with that dtype policy in Keras, load its weights, and save it."
+            "In Keras make the model with the dtype policy 'float32', load its weights, save it."
         )
     name = _without_path(inner.get("name") or "sequential")
     return SavedModel(name, next(iter(dtypes)), layers, compiled, order=reader.order)
