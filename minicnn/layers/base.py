@@ -20,6 +20,7 @@ cache can be printed and looked at. To write a layer of your own:
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -306,7 +307,7 @@ def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
     """Name a layer as Keras counts, unless it has a name; raises ``ConfigError`` if it is taken."""
     if layer.name is None:
         base = snake_case(layer.keras_name or type(layer).__name__)
-        names = [base] + [f"{base}_{i}" for i in range(1, len(taken) + 1)]
+        names = (f"{base}_{i}" if i else base for i in count())
         layer.name = next(name for name in names if name not in taken)
     elif layer.name in taken:
         raise ConfigError(
