@@ -25,7 +25,11 @@ class _Checked(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
         common = {settable[key]: kwargs.pop(key) for key in settable.keys() & kwargs.keys()}
-        kwargs = _taken(cls.__name__, inspect.signature(cls), args, kwargs)
+        signature = inspect.signature(cls)
+        kwargs = _taken(cls.__name__, signature, args, kwargs)
+        for key, value in signature.bind(*args, **kwargs).arguments.items():
+            if isinstance(signature.parameters[key].default, bool) and not users_own(cls):
+                boolean(cls.__name__, key, value)
         made = super().__call__(*args, **kwargs)
         for key, value in common.items():
             setattr(made, key, value)
@@ -246,12 +250,18 @@ def did_you_mean(name: Any, names: Mapping[str, Any]) -> str:
 
 def save_config(value: Configurable) -> dict[str, Any]:
     """``value`` as Keras' files describe an object inside another."""
+    own = users_own(type(value))
     return {
-        "module": value.keras_module,
+        "module": None if own else value.keras_module,
         "class_name": type(value).__name__,
         "config": value.get_config(),
-        "registered_name": None,
+        "registered_name": type(value).__name__ if own else None,
     }
+
+
+def users_own(cls: type) -> bool:
+    """Whether a class is not minicnn's."""
+    return not cls.__module__.startswith("minicnn.")
 
 
 @cache
@@ -309,6 +319,15 @@ def number(
     )
 
 
+def boolean(who: str, argument: str, value: Any) -> None:
+    """Raise ``ConfigError`` unless ``value`` is True or False: of a file, "no" would count as True.
+
+    >>> boolean("Dense", "use_bias", False)
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{who}: expected {argument} as True or False, got {value!r}.")
+
+
 def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
     """``value`` if it is a whole number of at least ``least``; else raises ``ConfigError``.
 
@@ -320,6 +339,28 @@ def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
             f"{who}: expected {argument} as a whole number of at least {least}, got {value!r}."
         )
     return int(value)
+
+
+def check_name(who: str, name: Any, in_paths: bool = True) -> None:
+    """Raise ``ConfigError`` unless ``name`` can be printed and, ``in_paths``, be part of a path.
+
+    >>> check_name("Dense", "scores")
+    """
+    wrong_part = in_paths and (name in (".", "..") or "/" in str(name))
+    if not isinstance(name, str) or not name or not name.isprintable() or wrong_part:
+        without = " without '/'" if in_paths else ""
+        raise ConfigError(
+            f"{who}: expected name as a text of printable characters{without}, got {name!r}."
+        )
+
+
+def printable(text: str) -> str:
+    """``text`` with what would move a terminal's cursor, or cannot be written, spelled out.
+
+    >>> print(printable("red" + chr(27) + "[31m"))
+    red\\x1b[31m
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def check_state(who: str, now: Mapping[str, Any], state: Mapping[str, Any]) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from minicnn.config import checked
+from minicnn.config import Configurable, checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel, Source
 from minicnn.initializers import left_unset
 from minicnn.keras_names import asked
-from minicnn.layers import LAYERS
 from minicnn.layers.saving import restored_layer, revived
 from minicnn.model_files import restore
 from minicnn.sequential import Sequential
@@ -49,7 +48,8 @@ def load_model(
 
     Only what is minicnn's own is made, and objects of those classes (layers, losses, metrics,
     optimizers, schedules, initializers, regularizers) that ``custom_objects`` maps their names to;
-    nothing else that the file names is imported or run. With
+    nothing else that the file names is imported or run. A class that was somebody's own in Keras
+    is asked for even if it is called as one here. With
     ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
     the generator where it was. Raises ``ModelFileError`` with one line when the file is
     not a model that can be.
@@ -67,17 +67,17 @@ def load_model(
             f"{filepath}: expected a .keras or .h5 file. An .onnx file is read by import_onnx, and "
             "made a .keras file by minicnn convert."
         )
+    own = _own_classes(custom_objects)
     saved, data = keras.read_model(filepath)
-    known = LAYERS | dict(custom_objects or {})
     try:
         model = Sequential(name=saved.name, dtype=saved.dtype)
         with left_unset():
             for layer in saved.layers:
-                model.add(restored_layer(layer, known))
+                model.add(restored_layer(layer, own))
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
-            _compile_as_saved(model, filepath, saved.compiled, custom_objects or {})
+            _compile_as_saved(model, filepath, saved.compiled, own)
         _restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
@@ -91,11 +91,28 @@ def load_model(
     return model
 
 
+def _own_classes(given: Any) -> dict[str, type[Configurable]]:
+    """``custom_objects``, by the classes' names alone: of "package>Class", as Keras has it, too."""
+    found = {} if given is None else given
+    if not isinstance(found, Mapping):
+        raise ConfigError(
+            f"load_model: expected custom_objects as a dict of names and classes, got {given!r}."
+        )
+    for name, cls in found.items():
+        fits = isinstance(cls, type) and issubclass(cls, Configurable)
+        if not isinstance(name, str) or not fits:
+            raise ConfigError(
+                "load_model: expected custom_objects as a dict of names and classes of layers, "
+                f"losses, metrics and the like, got {name!r}: {cls!r}."
+            )
+    return {name.rpartition(">")[2]: cls for name, cls in found.items()}
+
+
 def _compile_as_saved(
     model: Sequential,
     path: str | os.PathLike[str],
     compiled: Mapping[str, Any],
-    own: Mapping[str, type],
+    own: Mapping[str, type[Configurable]],
 ) -> None:
     """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
     try:

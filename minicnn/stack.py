@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import random_seed
+from minicnn.config import check_name
 from minicnn.data.arrays import images
 from minicnn.errors import ConfigError
 from minicnn.kernels import check_kernels
@@ -39,6 +40,7 @@ class Stack:
     ) -> None:
         if dtype not in ("float32", "float64"):
             raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
+        check_name("Sequential", name)
         self.name = name
         self.dtype = np.dtype(dtype)
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):

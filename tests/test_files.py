@@ -26,6 +26,7 @@ from minicnn import (
     MaxPool,
     ReLU,
     Rescaling,
+    Residual,
     Sequential,
     Sigmoid,
     Softmax,
@@ -290,7 +291,33 @@ DAMAGE = {
     ),
     "negative iteration": (
         lambda p: weights(p, replaced("optimizer/vars/0", data=-1)),
-        "iterations of 0 or more, got -1",
+        "iterations as a whole number of at least 0, got .*-1",
+    ),
+    **{
+        f"{kind} of iterations": (
+            lambda p, found=found: weights(p, replaced("optimizer/vars/0", data=found)),
+            "expected iterations as a|expected numbers",
+        )
+        for kind, found in {
+            "an infinity": 1e300,
+            "half": 1.5,
+            "the truth": True,
+            "too many": np.uint64(2**64 - 1),
+        }.items()
+    },
+    "a bias or not": (
+        lambda p: edited(p, layer_config(2, use_bias="no")),
+        "Conv2D: expected use_bias as True or False, got 'no'",
+    ),
+    "trained or not": (
+        lambda p: edited(p, layer_config(2, trainable="no")),
+        "Conv2D 'conv2d': expected trainable as True or False, got 'no'",
+    ),
+    "a maximum or not": (
+        lambda p: edited(
+            p, lambda c: c["compile_config"]["optimizer"]["config"].update(amsgrad="no")
+        ),
+        "Adam: expected amsgrad as True or False, got 'no'",
     ),
     "a generator of another kind": (
         lambda p: rewrite(p, **{"metadata.json": b'{"minicnn": {"generator": {"a": 1}}}'}),
@@ -439,3 +466,24 @@ def test_weights_of_another_model_are_refused(tmp_path):
         other.load_weights(tmp_path / "one.weights.h5")
     assert np.array_equal(one.get_weights()[0], other.get_weights()[0])
     assert other.optimizer.learning_rate == 0.1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: Dense(2, use_bias=x),
+        lambda x: Dense(2, trainable=x),
+        lambda x: setattr(Residual([Dense(2)]), "trainable", x),
+        lambda x: BatchNorm(center=x),
+        lambda x: GlobalAvgPool(x),
+        lambda x: SGD(0.1, 0.9, x),
+        lambda x: CategoricalCrossentropy(from_logits=x),
+    ],
+)
+def test_what_is_true_or_false_is_nothing_else(make):
+    """A text, a number or nothing in the place of True or False is said in one line."""
+    for value in (True, False, np.True_):
+        make(value)
+    for value in ("no", 1, 0.0, None, []):
+        with pytest.raises(ConfigError, match="as True or False, got"):
+            make(value)

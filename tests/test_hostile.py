@@ -595,6 +595,22 @@ HOSTILE = {
         "expected at most 268,435,456",
     ),
     "40,000 layers": (model_file(many_layers), "expected at most 1000 layers"),
+    "40,000 layers within one": (
+        model_file(layer(1, "Residual", layers=[{"class_name": "ReLU", "config": {}}] * 40_000)),
+        "sums as Keras has them",
+    ),
+    "40,000 layers within a number": (
+        model_file(layer(3, units=[{"class_name": "ReLU", "config": {}}] * 40_000)),
+        "expected units as a whole number",
+    ),
+    "a layer called by a terminal's escapes": (
+        model_file(layer(1, name="\x1b[2J\x1b[31mEVIL\nsecond")),
+        "expected name as a text of printable characters",
+    ),
+    "a layer called by half a character": (
+        model_file(layer(1, name="\ud800")),
+        "expected name as a text of printable characters",
+    ),
     "a Lambda": (model_file(layer(1, "Lambda", function=LAMBDA)), "got 'Lambda'"),
     "a lambda as activation": (model_file(layer(1, activation=LAMBDA)), "activation"),
     "os.system as a layer": (model_file(put("config", "layers", 1, value=SYSTEM)), "got 'system'"),

@@ -21,12 +21,13 @@ cache can be printed and looked at. To write a layer of your own:
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.config import Configurable, accepted, snake_case
+from minicnn.config import Configurable, accepted, boolean, check_name, snake_case
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.regularizers import Regularizer
@@ -148,6 +149,27 @@ class Layer(Configurable):
         )
 
     # What all layers share -----------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """What it is called in its model and in files; None until it is in a model."""
+        return self._name
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        if value is not None:
+            check_name(type(self).__name__, value)
+        self._name = value
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        boolean(self.who, "trainable", value)
+        self._trainable = value
 
     @property
     def who(self) -> str:
@@ -289,7 +311,7 @@ def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
     """Name a layer as Keras counts, unless it has a name; raises ``ConfigError`` if it is taken."""
     if layer.name is None:
         base = snake_case(layer.keras_name or type(layer).__name__)
-        names = [base] + [f"{base}_{i}" for i in range(1, len(taken) + 1)]
+        names = (f"{base}_{i}" if i else base for i in count())
         layer.name = next(name for name in names if name not in taken)
     elif layer.name in taken:
         raise ConfigError(

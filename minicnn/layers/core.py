@@ -57,7 +57,10 @@ class Input(Layer):
         config = dict(config)
         batch_shape = config.pop("batch_shape", None)
         if not isinstance(batch_shape, list) or None in batch_shape[1:]:
-            raise ConfigError(f"Input: expected a batch_shape with sizes, got {batch_shape!r}.")
+            raise ConfigError(
+                f"Input: expected a batch_shape with sizes, got {batch_shape!r}. In Keras make the "
+                "model with an Input of fixed sizes, take over the weights, and save it."
+            )
         return super().accepted_config(config) | {"shape": tuple(batch_shape[1:])}
 
 

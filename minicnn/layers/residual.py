@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from minicnn.config import boolean
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers import chain
 from minicnn.layers.base import Grads, Layer, build_layer, check_new, name_layer
@@ -119,6 +120,7 @@ class Residual(Layer):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        boolean(self.who, "trainable", value)
         self._trainable = value
         for layer in self.sublayers:
             layer.trainable = value

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from minicnn.config import Configurable, accepted, did_you_mean
+from minicnn.config import Configurable, accepted, did_you_mean, users_own
 from minicnn.errors import ConfigError
 from minicnn.files.keras import SavedLayer
 from minicnn.layers import LAYERS, Input, Layer, Residual
@@ -18,7 +18,7 @@ def saved_layer(layer: Layer) -> SavedLayer:
         what["config"],
         layer.input_shape or (),
         layer.output_shape(layer.input_shape or ()),
-        custom=what["class_name"] not in LAYERS or layer.keras_module != Layer.keras_module,
+        custom=users_own(type(layer)),
     )
     if type(layer) is not Residual:
         saved.weights = layer.arrays()
@@ -45,66 +45,81 @@ def parts(
 
 
 def described(layer: Layer) -> dict[str, Any]:
-    """The class and the arguments of a layer, under Keras' names."""
+    """The class and the arguments of a layer, under Keras' names where Keras has the class."""
     trainable: dict[str, Any] = {} if layer.trainable else {"trainable": False}
-    class_name = layer.keras_name or type(layer).__name__
+    cls = type(layer)
+    if users_own(cls):
+        return {"class_name": cls.__name__, "config": layer.get_config() | trainable}
+    class_name = layer.keras_name or cls.__name__
     return {"class_name": class_name, "config": layer.keras_config() | trainable}
 
 
-def restored_layer(saved: SavedLayer, known: Mapping[str, type[Layer]]) -> Layer:
+def restored_layer(saved: SavedLayer, own: Mapping[str, type[Configurable]]) -> Layer:
     """The layer that a file describes, not yet built.
 
-    Raises ``ConfigError`` for a class that is not in ``known``, and for an argument that
-    would change what the layer means and that minicnn has not.
+    Raises ``ConfigError`` for a class that is neither in ``own``, where alone those are that the
+    file says are somebody's own, nor in ``LAYERS``; and for an argument that would change what the
+    layer means and that minicnn has not.
     """
-    if saved.class_name not in known:
+    cls = own.get(saved.class_name, None if saved.custom else LAYERS.get(saved.class_name))
+    if cls is None or not issubclass(cls, Layer):
         raise ConfigError(
-            f"expected layers that minicnn has, got {saved.class_name!r}."
-            + did_you_mean(saved.class_name, known)
+            f"expected layers that minicnn has, got {saved.class_name!r}"
+            + (", a class of somebody's own." if saved.custom else ".")
+            + did_you_mean(saved.class_name, own if saved.custom else {**LAYERS, **own})
             + " A layer of your own goes into custom_objects={name: class}."
         )
-    cls = known[saved.class_name]
     layer: Layer
     if saved.layers:
         layers, around = (
-            [restored_layer(part, known) for part in way or ()]
+            [restored_layer(part, own) for part in way or ()]
             for way in (saved.layers, saved.shortcut)
         )
         layer = Residual(layers, around or None, name=saved.name)
     else:
-        config = revived(with_layers(cls.accepted_config(saved.config), known), known)
-        layer = cls.from_config(config)
-    if not saved.config.get("trainable", True):
+        config = cls.accepted_config(saved.config)
+        if cls is Residual or saved.class_name in own:
+            config = with_layers(config, own)
+        layer = cls.from_config(revived(config, own))
+    trainable = saved.config.get("trainable", True)
+    if trainable is not True:
         inner = [(part, part.trainable) for part in walk(layer.sublayers)]
-        layer.trainable = False
+        layer.trainable = trainable
         for part, trainable in inner:
             part.trainable = trainable
     return layer
 
 
-def revived(value: Any, known: Mapping[str, type]) -> Any:
-    """A config in which what is described of a class in ``known`` is an object of that class.
+def revived(value: Any, own: Mapping[str, type[Configurable]], who: str = "") -> Any:
+    """A config in which what is described of a class in ``own`` is an object of that class.
 
     What is of the library's own, and no layer, stays a description, which every ``get`` takes.
+    Raises ``ConfigError`` for what the file says is of somebody's own class that is not there.
     """
     if isinstance(value, list):
-        return [revived(part, known) for part in value]
+        return [revived(part, own, who) for part in value]
     if not isinstance(value, Mapping):
         return value
-    value = {key: revived(part, known) for key, part in value.items()}
-    cls = known.get(str(value.get("class_name")))
-    if cls is None or not issubclass(cls, Configurable) or issubclass(cls, Layer):
+    value = {key: revived(part, own, key) for key, part in value.items()}
+    name = str(value.get("class_name"))
+    cls = own.get(name)
+    if cls is None and value.get("own"):
+        raise ConfigError(
+            f"{who}: expected a class that minicnn has, got {name!r}, a class of somebody's own. "
+            "One of your own goes into custom_objects={name: class}."
+        )
+    if cls is None or issubclass(cls, Layer):
         return value
     return cls.from_config(accepted(cls, value.get("config") or {}))
 
 
 def with_layers(
-    config: Mapping[str, Any], known: Mapping[str, type[Layer]] = LAYERS
+    config: Mapping[str, Any], own: Mapping[str, type[Configurable]] | None = None
 ) -> dict[str, Any]:
     """A config whose lists of described layers are lists of layers."""
     return {
         key: [
-            restored_layer(SavedLayer(str(x["class_name"]), dict(x["config"])), known)
+            restored_layer(SavedLayer(str(x["class_name"]), dict(x["config"])), own or {})
             for x in value
         ]
         if _describes_layers(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import Configurable, check_state
+from minicnn.config import Configurable, check_name, check_state
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
 
@@ -18,6 +18,7 @@ class Metric(Configurable):
     keras_module = "keras.metrics"
 
     def __init__(self, name: str) -> None:
+        check_name(type(self).__name__, name, in_paths=False)
         self.name = name
         self.reset_state()
 

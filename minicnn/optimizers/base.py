@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minicnn import threads
-from minicnn.config import Configurable, number
+from minicnn.config import Configurable, number, whole_number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule
@@ -231,11 +231,10 @@ class Optimizer(Configurable):
 
     def set_state(self, params: Mapping[str, Array], state: Sequence[Array]) -> None:
         """Take over what ``get_state`` gave, for parameters of the same shapes."""
-        if not state[0] >= 0:
-            raise ConfigError(
-                f"{type(self).__name__}: expected iterations of 0 or more, got {state[0]}."
-            )
-        self.iterations = int(state[0])
+        who = type(self).__name__
+        iterations = whole_number(who, "iterations", np.asarray(state[0])[()], least=0)
+        number(who, "iterations", iterations, most=np.iinfo(np.int64).max)
+        self.iterations = iterations
         values = state[2 if self.schedule is None else 1 :]
         for slot, value in zip(self._slots_in_order(params), values, strict=True):
             slot[...] = value

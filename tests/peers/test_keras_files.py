@@ -260,3 +260,69 @@ def test_other_precisions(policy, keras, tmp_path):
     model.load_weights(tmp_path / "m.weights.h5")
     for ours, other in zip(model.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, np.asarray(other, np.float32))
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_class_of_somebodys_own_called_as_one_of_keras(ending, keras, tmp_path):
+    """A layer registered under a package is refused, and never computed as Keras' of that name."""
+
+    @keras.saving.register_keras_serializable("mine")
+    class Dense(keras.layers.Dense):
+        def call(self, x):
+            return 2 * super().call(x)
+
+    theirs = keras.Sequential([keras.Input((4,)), Dense(3)])
+    theirs.save(tmp_path / f"m.{ending}")
+    with pytest.raises(ModelFileError, match="got 'Dense', a class of somebody's own"):
+        load_model(tmp_path / f"m.{ending}")
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_class_of_ones_own_goes_to_keras(ending, keras, tmp_path):
+    """Keras asks for it as well, and makes it of a class registered there under the name."""
+
+    class Doubled(Dense):
+        def forward(self, x, *, training=False, rng=None):
+            y, cache = super().forward(x, training=training, rng=rng)
+            return 2 * y, cache
+
+    class KerasDoubled(keras.layers.Dense):
+        def call(self, x):
+            return 2 * super().call(x)
+
+    model = Sequential([Input((4,)), Doubled(3)], seed=0)
+    model.save(tmp_path / f"m.{ending}")
+    with pytest.raises(Exception, match="Doubled"):
+        keras.models.load_model(tmp_path / f"m.{ending}")
+    KerasDoubled.__name__ = "Doubled"  # Keras' groups of arrays are called after the class
+    given = {"Doubled": KerasDoubled, "Custom>Doubled": KerasDoubled}
+    same(model, keras.models.load_model(tmp_path / f"m.{ending}", given), NUMBERS)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_model_that_was_compiled_and_not_trained(ending, keras, tmp_path, recwarn):
+    """Its optimizer remembers nothing yet, and nobody is warned of a loss."""
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    theirs.compile(keras.optimizers.Adam(0.01), "mse")
+    theirs.save(tmp_path / f"m.{ending}")
+    recwarn.clear()
+    assert load_model(tmp_path / f"m.{ending}").optimizer.iterations == 0
+    assert not recwarn.list
+
+
+def test_weights_of_a_model_with_models_in_it(keras, tmp_path):
+    """What is loaded whole takes the weights that Keras saved of the same model, and its Adam."""
+    theirs = in_a_row(keras)
+    theirs.compile("adam", "sparse_categorical_crossentropy")
+    step(theirs, IMAGES / 255)
+    theirs.save(tmp_path / "m.keras")
+    model = load_model(tmp_path / "m.keras")
+    step(theirs, IMAGES / 255)
+    theirs.save_weights(tmp_path / "m.weights.h5")
+    model.load_weights(tmp_path / "m.weights.h5")
+    same(model, theirs, IMAGES / 255)
+    theirs.save(tmp_path / "m.keras")
+    whole = load_model(tmp_path / "m.keras")
+    ours, expected = (m.optimizer.get_state(m.params) for m in (model, whole))
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -45,6 +45,7 @@ def model_config(model: SavedModel, legacy: bool = False) -> dict[str, Any]:
             )
             described |= {"name": node.name, "inbound_nodes": calls}
         if legacy:
+            described["class_name"] = named_of_old(described)
             for key in ("module", "registered_name", "build_config"):
                 del described[key]
         layers.append(for_all(described))
@@ -93,6 +94,12 @@ def _tensor(name: str, shape: Shape, dtype: str) -> dict[str, Any]:
     """The output of a layer, as another one takes it."""
     config = {"shape": [None, *shape], "dtype": dtype, "keras_history": [name, 0, 0]}
     return {"class_name": "__keras_tensor__", "config": config}
+
+
+def named_of_old(described: Mapping[str, Any]) -> str:
+    """A class's name in .h5, where Keras marks those of somebody's own by a package."""
+    package = "Custom>" if described["registered_name"] else ""
+    return f"{package}{described['class_name']}"
 
 
 def counted(seen: Counter[str], class_name: str) -> str:

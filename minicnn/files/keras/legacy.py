@@ -16,10 +16,10 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
-from minicnn.errors import ModelFileError
+from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files.archive import json_object
 from minicnn.files.hdf5 import File, opened
-from minicnn.files.keras.config import model_config, placed
+from minicnn.files.keras.config import model_config, named_of_old, placed
 from minicnn.files.keras.reading import read_config
 from minicnn.files.keras.releases import for_all
 from minicnn.files.keras.saved import KERAS_VERSION, SavedLayer, SavedModel
@@ -29,6 +29,9 @@ from minicnn.shapes import Array, Shape
 NAMES_LIMIT = 1000
 """How many names are put in one attribute: HDF5 holds 64 kB there."""
 
+TOP = "top_level_model_weights"
+"""The group of the arrays that are no layer's."""
+
 
 # Writing ---------------------------------------------------------------------------------
 
@@ -37,6 +40,8 @@ def legacy_file(model: SavedModel) -> bytes:
     """The content of an ``.h5`` file."""
     import h5py
 
+    if any(node.name == TOP for node in placed(model)):
+        raise ConfigError(f"save: expected no layer called {TOP!r}, as Keras calls something else.")
     buffer = io.BytesIO()
     about = {"backend": "tensorflow", "keras_version": KERAS_VERSION}
     with h5py.File(buffer, "w") as file:
@@ -54,7 +59,7 @@ def legacy_file(model: SavedModel) -> bytes:
         for node in nodes:
             arrays = {} if node.adds else node.layers[0].weights
             _write(weights, node.name, {f"{node.name}/{k}": a for k, a in arrays.items()})
-        _write(weights, "top_level_model_weights", {})
+        _write(weights, TOP, {})
         if model.optimizer:
             names = ["iteration", *map(str, range(1, len(model.optimizer)))]
             if not isinstance(training["optimizer_config"]["config"]["learning_rate"], dict):
@@ -84,7 +89,7 @@ def _without_module(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_module(part) for part in value]
     if isinstance(value, dict) and "class_name" in value:
-        return {"class_name": value["class_name"], "config": value["config"]}
+        return {"class_name": named_of_old(value), "config": value["config"]}
     return value
 
 

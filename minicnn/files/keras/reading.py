@@ -8,7 +8,7 @@ from typing import Any
 from minicnn.errors import ModelFileError
 from minicnn.files.keras.config import counted
 from minicnn.files.keras.graph import NESTING, Node, folded
-from minicnn.files.keras.releases import modern
+from minicnn.files.keras.releases import modern, users_own
 from minicnn.files.keras.saved import SavedLayer, SavedModel
 
 FUNCTIONAL = ("Functional", "Model")
@@ -29,7 +29,7 @@ def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
     Raises ``ModelFileError`` for one that is no row of layers with Residual, and for layers that
     compute in another precision than float32 and float64.
     """
-    if config.get("class_name") not in MODELS:
+    if config.get("class_name") not in MODELS or users_own(config):
         raise ModelFileError(
             f"{who}: expected a Sequential or a Functional model, got {config.get('class_name')!r}."
         )
@@ -49,9 +49,9 @@ def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
         found = ", ".join(f"{dtype} in {name!r}" for dtype, name in dtypes.items())
         raise ModelFileError(
             f"{who}: expected layers that all compute in float32, or all in float64, got {found}. "
-            "Build the model with that dtype policy in Keras, load its weights, and save it."
+            "In Keras make the model with the dtype policy 'float32', load its weights, save it."
         )
-    name = str(inner.get("name") or "sequential")
+    name = _without_path(inner.get("name") or "sequential")
     return SavedModel(name, next(iter(dtypes)), layers, compiled, order=reader.order)
 
 
@@ -98,8 +98,9 @@ class _Reader:
         depth: int,
     ) -> Node:
         """A layer, with the names of those that it takes its input from."""
-        class_name, name = str(layer["class_name"]), _name(layer)
-        adds = functional and class_name == "Add"
+        class_name, name = str(layer["class_name"]).rpartition(">")[2], _name(layer)
+        own = users_own(layer)
+        adds = functional and class_name == "Add" and not own
         inputs = self.inputs(layer, name) if functional else []
         wanted = 2 if adds else 0 if class_name == "InputLayer" else 1
         if functional and len(inputs) != wanted:
@@ -110,16 +111,18 @@ class _Reader:
         # What was written as x + y is no layer in Keras, and not counted.
         counts = not str(layer.get("module")).startswith("keras.src.ops")
         group += f"layers/{counted(seen, class_name)}" if counts else ""
-        if class_name in MODELS:
+        if class_name in MODELS and not own:
             return Node(name, inputs, self.row(layer, f"{group}/", owner or name, depth + 1))
-        described = modern({"class_name": class_name, "config": layer["config"]})
+        described = modern({**layer, "inbound_nodes": None})
         class_name, config = described["class_name"], described["config"] | {"name": name}
         if adds:
             kept = {key: x for key, x in config.items() if key in ("name", "trainable")}
             return Node(name, inputs, [SavedLayer("Residual", kept)], adds=True)
-        saved = SavedLayer(class_name, config, group=group, owner=owner or name)
+        if class_name == "Residual" and not own:
+            raise self.error(f"sums as Keras has them (Add), got {name!r} of class 'Residual'")
+        saved = SavedLayer(class_name, config, custom=own, group=group, owner=owner or name)
         if owner:
-            saved.inner = name
+            saved.inner = _full_name(layer).rpartition("/")[2]
             if name in self.names_within:
                 del config["name"]
             self.names_within.add(name)
@@ -155,7 +158,7 @@ class _Reader:
             # A model within the model counts the call that made itself.
             if number not in (0, 1) or output != 0:
                 raise self.error(f"layers of one output, used once, got another before {name!r}")
-        return [str(end[0]) for end in ends]
+        return [_without_path(end[0]) for end in ends]
 
     def end(self, inner: Mapping[str, Any], key: str) -> str:
         """The one input or output of a functional model."""
@@ -163,7 +166,7 @@ class _Reader:
         if isinstance(ends, list) and ends and isinstance(ends[0], list) and len(ends) == 1:
             ends = ends[0]
         if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str):
-            return ends[0]
+            return _without_path(ends[0])
         raise self.error(f"one input and one output, got {len(ends)} {key}")
 
     def error(self, expected: str) -> ModelFileError:
@@ -172,7 +175,16 @@ class _Reader:
 
 
 def _name(layer: Mapping[str, Any]) -> str:
+    return _without_path(_full_name(layer))
+
+
+def _full_name(layer: Mapping[str, Any]) -> str:
     return str(layer.get("name") or layer["config"]["name"])
+
+
+def _without_path(name: Any) -> str:
+    """A name as it may be here: tf.keras has "block1/conv" too, Keras 3 and minicnn have not."""
+    return str(name).replace("/", "_")
 
 
 def _dtype(policy: Any) -> str | None:

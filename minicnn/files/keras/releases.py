@@ -42,8 +42,28 @@ YOUNG: Table = {
 """Arguments that Keras 3.0 does not take, at their defaults: left out in writing."""
 
 
+def users_own(value: Mapping[str, Any]) -> bool:
+    """Whether what a file describes is of a class of somebody's own, whatever that is called.
+
+    Keras 3 writes no module of such a class, or another one than its own; in .h5, where no modules
+    are, the package that it was registered in stands before its name: "package>Class".
+    """
+    for key in ("class_name", "registered_name"):
+        package, mark, name = str(value.get(key)).rpartition(">")
+        # tf.keras 2.11 registered its optimizers so, and wrote of them what Keras 3 does not.
+        config = value.get("config")
+        of_old = name in OPTIMIZERS and isinstance(config, Mapping) and "jit_compile" in config
+        if mark and package.lower() != "keras" and not (package == "Custom" and of_old):
+            return True
+    module = value.get("module", "keras")
+    return str(module).partition(".")[0] not in ("keras", "tf_keras") or bool(value.get("own"))
+
+
 def modern(value: Any) -> Any:
-    """What a file describes, under the names of today; functions are their names."""
+    """What a file describes, under the names of today; functions are their names.
+
+    Classes of somebody's own keep theirs, and are marked with "own".
+    """
     if isinstance(value, list):
         return [modern(part) for part in value]
     if not isinstance(value, Mapping):
@@ -57,9 +77,13 @@ def modern(value: Any) -> Any:
         return config
     if not isinstance(config, Mapping | None):
         return value
-    name = name.rpartition(">")[2]  # "package>Class" is a class of the user's own
+    config = {key: modern(part) for key, part in (config or {}).items()}
+    own = users_own({**value, "config": config})
+    name = name.rpartition(">")[2]
+    if own:
+        return {**value, "class_name": name, "config": config, "own": True}
     name = {"OrthogonalInitializer": "Orthogonal"}.get(name, name)
-    config = _without(DROPPED, name, {key: modern(part) for key, part in (config or {}).items()})
+    config = _without(DROPPED, name, config)
     shape = config.pop("batch_input_shape", None)
     if name == "InputLayer" and shape is not None:
         config["batch_shape"] = shape
@@ -85,7 +109,7 @@ def for_all(value: Any) -> Any:
     name, config = plain.get("class_name"), plain.get("config")
     if isinstance(name, str) and isinstance(config, dict):
         config = _without(YOUNG, name, config)
-        if name in LOSSES:
+        if name in LOSSES and not users_own(plain):
             config.setdefault("name", snake_case(name))  # by which Keras 3.0 finds them in .h5
         elif name == "LayerNormalization" and isinstance(config.get("axis"), int):
             config["axis"] = [config["axis"]]  # a number is lost in .h5

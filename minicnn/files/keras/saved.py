@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from minicnn.config import printable
 from minicnn.errors import ModelFileError
 from minicnn.shapes import Array, Shape
 
@@ -27,7 +28,7 @@ class SavedLayer:
     output_shape: Shape = ()
     weights: dict[str, Array] = field(default_factory=dict)
     custom: bool = False
-    """Whether it is a class of the user's own, which Keras does not know either."""
+    """Whether it is of a class of somebody's own, even if it is called as one of Keras'."""
     layers: "list[SavedLayer]" = field(default_factory=list)
     shortcut: "list[SavedLayer] | None" = None
     group: str = ""
@@ -72,5 +73,7 @@ class SavedModel:
     def extra(self, value: Any) -> None:
         found = value if isinstance(value, dict) else {}
         names = found.get("class_names")
-        self.class_names = [str(name) for name in names] if isinstance(names, list) else []
+        self.class_names = (
+            [printable(str(name)) for name in names] if isinstance(names, list) else []
+        )
         self.generator = found.get("generator")

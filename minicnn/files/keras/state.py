@@ -17,10 +17,13 @@ RATE = "learning_rate"
 def read_state(who: str, file: File, names: Sequence[str], shapes: Sequence[Shape]) -> list[Array]:
     """The arrays of those names; raises ``OtherOptimizerError`` unless they have these shapes.
 
-    tf.keras may leave out the rate, which is the second; then it is not there.
+    tf.keras may leave out the rate, which is the second; then it is not there. Nothing is, where
+    Keras has compiled a model and not trained it: it makes the rest at the first step.
     """
     if len(names) == len(shapes) - 1 and not any(RATE in name for name in names):
         shapes = [shapes[0], *shapes[2:]]
+    if len(names) != len(shapes) and len(names) in (1, 2) and file.read(names[0], ()) == 0:
+        return []
     if len(names) != len(shapes):
         raise OtherOptimizerError(
             f"{who}: expected {len(shapes)} arrays of the optimizer, got {len(names)}."
