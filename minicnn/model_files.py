@@ -13,8 +13,7 @@ from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel, Source
 from minicnn.layers import Layer
-from minicnn.layers.base import adopt
-from minicnn.layers.saving import parts, saved_layer
+from minicnn.layers.saving import adopt, parts, saved_layer
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer

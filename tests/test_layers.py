@@ -49,8 +49,9 @@ from minicnn import (
 from minicnn.activations import ACTIVATIONS, silu
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import left_unset
-from minicnn.layers.base import adopt, walk
+from minicnn.layers.base import walk
 from minicnn.layers.fusion import FusedConv, fused
+from minicnn.layers.saving import adopt
 from minicnn.testing import CHECKS, LayerCase
 
 CASES = {

@@ -386,19 +386,6 @@ def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> 
         array[...] = value
 
 
-def adopt(layer: Layer, arrays: Sequence[Array]) -> None:
-    """Put arrays, in the order of ``arrays``, in the place of a layer's, also of those left unset.
-
-    They must be of the same shapes.
-    """
-    given = {}
-    for (name, old), new in zip(layer.arrays().items(), arrays, strict=True):
-        given[name] = old if old.flags.writeable else np.empty(old.shape, old.dtype)
-        given[name][...] = new
-    layer.params = {name: given[name] for name in layer.params}
-    layer.state = {name: given[name] for name in layer.state}
-
-
 def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
     """All layers, each before those that it is made of."""
     for layer in layers:

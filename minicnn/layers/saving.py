@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from minicnn.config import Configurable, accepted, did_you_mean, users_own
 from minicnn.errors import ConfigError
 from minicnn.files.keras import SavedLayer
 from minicnn.layers import LAYERS, Input, Layer, Residual
 from minicnn.layers.base import walk
+from minicnn.shapes import Array
 
 
 def saved_layer(layer: Layer) -> SavedLayer:
@@ -88,6 +91,19 @@ def restored_layer(saved: SavedLayer, own: Mapping[str, type[Configurable]]) -> 
         for part, trainable in inner:
             part.trainable = trainable
     return layer
+
+
+def adopt(layer: Layer, arrays: Sequence[Array]) -> None:
+    """Put arrays, in the order of ``arrays``, in the place of a layer's, also of those left unset.
+
+    They must be of the same shapes.
+    """
+    given = {}
+    for (name, old), new in zip(layer.arrays().items(), arrays, strict=True):
+        given[name] = old if old.flags.writeable else np.empty(old.shape, old.dtype)
+        given[name][...] = new
+    layer.params = {name: given[name] for name in layer.params}
+    layer.state = {name: given[name] for name in layer.state}
 
 
 def revived(value: Any, own: Mapping[str, type[Configurable]], who: str = "") -> Any:
