@@ -29,6 +29,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.number = 0
+        self.told = False
+        """Whether whoever called knows, or will be told by an exception."""
 
     def __bool__(self) -> bool:
         return self.number > 0
@@ -42,10 +44,11 @@ class Stop:
         """The first signal is noted; a second one leaves at once."""
         if not self.number:
             self.number = number
-        elif number == signal.SIGINT:
+            return
+        self.told = True
+        if number == signal.SIGINT:
             raise KeyboardInterrupt
-        else:
-            raise SystemExit(STOPPED + number)
+        raise SystemExit(STOPPED + number)
 
 
 @contextmanager
@@ -68,6 +71,8 @@ def signals_set_a_flag(sigterm: bool) -> Iterator[Stop]:
     finally:
         for number, how in before.items():
             signal.signal(number, how)
+        if stop and not stop.told:
+            signal.raise_signal(stop.number)  # it came when nobody was looking any more
 
 
 def check_verbose(verbose: str | int) -> None:
