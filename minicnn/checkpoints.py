@@ -20,9 +20,7 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn.files.che
 """
 
 import os
-import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +30,7 @@ import numpy as np
 
 from minicnn.comparing import Model, differences, machine, other_training
 from minicnn.config import number
+from minicnn.console import warn
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import checkpoint
 from minicnn.files.atomic import clear, make_folder, try_folder
@@ -99,7 +98,7 @@ class Checkpoints:
             if not self.written:
                 raise
             if not self.failed:
-                _warn(f"{error} The training goes on; the checkpoint before stays as it was.")
+                warn(f"{error} The training goes on; the checkpoint before stays as it was.")
             self.failed = True
         else:
             self.written = self.newest_is_good = True
@@ -155,26 +154,18 @@ class Checkpoints:
 
     def _newest(self, there: list[Path]) -> Tree:
         """The first of those that can be read."""
-        errors = []
+        errors: list[str] = []
         for self.path in there:
             try:
                 tree = checkpoint.read(self.path)
             except ModelFileError as error:
-                errors.append(error)
+                errors.append(str(error).removesuffix(" Copy or download it again."))
                 self.newest_is_good = False
                 continue
             if errors:
-                _warn(
-                    f"{there[0]}: expected a checkpoint, got a damaged one. Going on from the one "
-                    f"before, {self.path}."
-                )
+                warn(f"{errors[0]} Going on from the one before, {self.path}.")
             return tree
-        if len(there) == 1:
-            raise errors[0]
-        raise ModelFileError(
-            f"{' and '.join(map(str, there))}: expected a checkpoint, got two damaged ones. "
-            "Delete them to begin anew."
-        )
+        raise ModelFileError(f"{' '.join(errors)} Delete what is damaged to begin anew.")
 
     def _tell(self, tree: Tree, kept: Mapping[str, Any]) -> None:
         """Warn of what is other than it was, where the training goes on all the same."""
@@ -186,24 +177,16 @@ class Checkpoints:
             if what in holds
         ]
         if ignored:
-            _warn(f"{self.path}: {'; '.join(ignored)}.")
+            warn(f"{self.path}: {'; '.join(ignored)}.")
         changed = [
             f"{what} was {then} and is now {now}"
             for what, then, now in differences(tree.get("machine"), self.machine)
         ]
         if changed:
-            _warn(
+            warn(
                 f"{self.path}: {'; '.join(changed)}. The training goes on, but its bits may differ "
                 "from those of one left alone."
             )
-
-
-def _warn(message: str) -> None:
-    """Warn of something at the line of the user's that called into the package."""
-    frame, level = sys._getframe(), 1
-    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == "minicnn":
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, RuntimeWarning, stacklevel=level)
 
 
 @contextmanager

@@ -649,7 +649,7 @@ def test_the_previous_one_takes_over(damage, tmp_path, monkeypatch):
     for name in ("checkpoint.h5", "checkpoint.previous.h5"):
         checkpoint.read(tmp_path / name)
         (tmp_path / name).write_bytes(b"nothing")
-    both = r"checkpoint\.h5 and .*previous\.h5: .* two damaged ones\. Delete them to begin anew\.$"
+    both = r"checkpoint\.h5: .*previous\.h5: .*\. Delete what is damaged to begin anew\.$"
     with pytest.raises(ModelFileError, match=both) as caught:
         fit(network(), tmp_path, resume=True)
     assert caught.value.__context__ is None

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, Literal, TextIO
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
 from minicnn.config import check_state, number, whole_number
+from minicnn.console import warn
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import make_folder, reason
 from minicnn.history import cell
@@ -156,11 +156,9 @@ class CSVLogger(Callback):
             with self._opened("a") as file:
                 file.truncate(size)
             return
-        warnings.warn(
+        warn(
             f"{self.filename}: expected the rows of the training so far, got a file without them. "
-            "The rows to come are put at its end.",
-            RuntimeWarning,
-            stacklevel=2,
+            "The rows to come are put at its end."
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
