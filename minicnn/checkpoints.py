@@ -165,7 +165,7 @@ class Checkpoints:
             if errors:
                 warn(f"{errors[0]} Going on from the one before, {self.path}.")
             return tree
-        raise ModelFileError(f"{' '.join(errors)} Delete what is damaged to begin anew.")
+        raise ModelFileError(f"{' '.join(errors)} Take another folder, or delete what is damaged.")
 
     def _tell(self, tree: Tree, kept: Mapping[str, Any]) -> None:
         """Warn of what is other than it was, where the training goes on all the same."""

@@ -3,6 +3,9 @@
 model.keras   history.csv   curves.png    written at the end, also after Ctrl-C and SIGTERM
 settings.json                             the options, written at the beginning
 checkpoint.h5 (and the one before it)     what ``minicnn train --resume RUN`` goes on from
+
+Ctrl-C and SIGTERM end the training after the batch at hand. One that comes later, while the results
+are written, ends the command at once; ``--resume`` then writes them anew.
 """
 
 import argparse

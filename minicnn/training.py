@@ -134,7 +134,8 @@ class _Run:
         if self.to_do:
             batch = f", batch {self.step + 1}" * bool(self.step)
             return f"Going on from {self.checkpoints.path}: epoch {self.epoch + 1}{batch}."
-        how = "ended by a callback" if self.epoch < self.plan.epochs else "finished"
+        early = self.epoch < self.plan.epochs
+        how = "ended by a callback or a time budget" if early else "finished"
         return (
             f"{self.checkpoints.folder} holds this training, {how} after {self.epoch} epochs: "
             "nothing to do."
