@@ -116,8 +116,8 @@ class Checkpoints:
         """The newest good one, or None if there is none.
 
         Raises ``ConfigError`` when there is one that is not to be used, when it is of another
-        training, and when there are to be fewer ``epochs`` than it has; ``ModelFileError`` when all
-        are damaged. ``steps`` are those of an epoch.
+        training, when there are to be fewer ``epochs`` than it has, and when there is none and none
+        can be written; ``ModelFileError`` when all are damaged. ``steps`` are those of an epoch.
         """
         there = [path for name in (NEWEST, PREVIOUS) if (path := self.folder / name).exists()]
         if there and not resume:
@@ -127,6 +127,7 @@ class Checkpoints:
             )
         clear(self.folder, Path(NEWEST).stem)
         if not there:
+            try_folder(self.folder)
             return None
         self.written = True
         tree = self._newest(there)
@@ -191,7 +192,7 @@ class Checkpoints:
 
 @contextmanager
 def reserved(folder: str | os.PathLike[str] | None) -> Iterator[None]:
-    """Within, the folder is there, can be written to, and is no other training's.
+    """Within, the folder is there, and is no other training's.
 
     Raises ``ConfigError`` in one line if that cannot be. Without a folder it does nothing.
     """
@@ -200,7 +201,6 @@ def reserved(folder: str | os.PathLike[str] | None) -> Iterator[None]:
         return
     folder = Path(folder)
     make_folder(folder)
-    try_folder(folder)
     with held(folder):
         yield
 

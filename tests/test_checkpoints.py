@@ -533,6 +533,19 @@ def test_folders_that_cannot_be(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["signs"]
 
 
+def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
+    """It gets one line, as an error of minicnn's."""
+
+    def refuse(path, *arguments, usual=os.open, **options):
+        if path == tmp_path:
+            raise PermissionError(13, "Permission denied")
+        return usual(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ConfigError, match=r": cannot be used: permission denied\.$"):
+        fit(network(), tmp_path, resume=True)
+
+
 def test_what_was_left_and_cannot_be_deleted(tmp_path):
     """A folder that looks like an unfinished file is no reason to end."""
     (tmp_path / ".checkpoint-x").mkdir()

@@ -67,12 +67,11 @@ def make_folder(folder: Path) -> None:
 
 
 def try_folder(folder: Path) -> None:
-    """Raise ``ConfigError`` unless files can be written into a folder, and read."""
+    """Raise ``ConfigError`` unless files can be written into a folder."""
     path = folder / f".trial-{secrets.token_hex(4)}"
     try:
         path.touch(exist_ok=False)
         path.unlink()
-        os.listdir(folder)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written to: {reason(error)}.") from None
 

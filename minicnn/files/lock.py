@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minicnn.errors import ConfigError
+from minicnn.files.atomic import reason
 
 _held: set[int] = set()
 """The descriptors of those folders in this process."""
@@ -24,7 +25,10 @@ def held(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be used: {reason(error)}.") from None
     _held.add(descriptor)
     try:
         try:
