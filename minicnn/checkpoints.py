@@ -5,6 +5,7 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn.files.che
 
     about       the model's layers and how it was compiled, the training's settings, what the data
                 are: a training that goes on must be of the same
+    given       what may be another, as it was when the training began: then the one here holds
     machine     versions, BLAS and threads: with others the bits may differ
     epoch, step how many epochs are done, and how many batches of the next one
     stopped     whether a callback has ended the training
@@ -18,34 +19,24 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn.files.che
     callbacks   what each of them remembers
 """
 
-import json
 import os
-import platform
-import reprlib
-import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
-from minicnn import threads
-from minicnn.config import number, save_config
-from minicnn.data.fitting import Data
+from minicnn.comparing import Model, differences, machine, other_training
+from minicnn.config import number
+from minicnn.console import warn
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import checkpoint
-from minicnn.files.atomic import make_folder
+from minicnn.files.atomic import clear, make_folder, try_folder
 from minicnn.files.checkpoint import Tree
-from minicnn.layers import Layer
+from minicnn.files.lock import held
 from minicnn.layers.base import walk
-from minicnn.layers.saving import described
-from minicnn.losses import Loss
-from minicnn.metrics import Metric
-from minicnn.optimizers import Optimizer
-from minicnn.shapes import Array, DType
 
 NEWEST, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
 
@@ -60,38 +51,30 @@ Often = Literal["epoch"] | int | None
 """After each epoch, after so many batches, or as often as costs little."""
 
 
-class Model(Protocol):
-    """What a checkpoint keeps of a model that is built and compiled."""
-
-    @property
-    def stack(self) -> Sequence[Layer]: ...  # noqa: D102
-
-    dtype: DType
-    kernels: str
-    fuse: bool
-    rng: np.random.Generator
-    optimizer: Optimizer | None
-    loss: Loss | None
-    metrics: Sequence[str | Metric]
-    stop_training: bool
-
-
 class Checkpoints:
     """The checkpoints of one training: when they are written, and which one is good.
 
-    ``about`` says what must be the same for a training to go on.
+    ``about`` says what must be the same for a training to go on, ``given`` what the script gave of
+    that which is taken from the checkpoint instead.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], about: Mapping[str, Any], often: Often
+        self,
+        folder: str | os.PathLike[str],
+        about: Mapping[str, Any],
+        given: Mapping[str, Any],
+        often: Often,
     ) -> None:
         self.folder = Path(folder)
         self.often = often
         self.about = about
+        self.given = given
         self.machine = machine()
         self.cost = 0.0
         """Seconds that the last one took."""
         self.last = time.monotonic()
+        self.path = self.folder / NEWEST
+        """The one that was read, or the newest one."""
         self.written = False
         self.failed = False
         self.newest_is_good = True
@@ -109,21 +92,18 @@ class Checkpoints:
         newest, previous = self.folder / NEWEST, self.folder / PREVIOUS
         try:
             make_folder(self.folder)
-            tree = {"about": self.about, "machine": self.machine} | state()
-            checkpoint.write(newest, tree, previous if self.newest_is_good else None)
+            kept = {"about": self.about, "given": self.given, "machine": self.machine}
+            checkpoint.write(newest, kept | state(), previous if self.newest_is_good else None)
         except ConfigError as error:
             if not self.written:
                 raise
             if not self.failed:
-                warnings.warn(
-                    f"{error} The training goes on; the checkpoint before stays as it was.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+                warn(f"{error} The training goes on; the checkpoint before stays as it was.")
             self.failed = True
         else:
             self.written = self.newest_is_good = True
             self.failed = False
+            self.path = newest
         self.last = time.monotonic()
         self.cost = self.last - started
 
@@ -136,8 +116,8 @@ class Checkpoints:
         """The newest good one, or None if there is none.
 
         Raises ``ConfigError`` when there is one that is not to be used, when it is of another
-        training, and when there are to be fewer ``epochs`` than it has; ``ModelFileError`` when all
-        are damaged. ``steps`` are those of an epoch.
+        training, when there are to be fewer ``epochs`` than it has, and when there is none and none
+        can be written; ``ModelFileError`` when all are damaged. ``steps`` are those of an epoch.
         """
         there = [path for name in (NEWEST, PREVIOUS) if (path := self.folder / name).exists()]
         if there and not resume:
@@ -145,147 +125,96 @@ class Checkpoints:
                 f"fit: expected a folder without a checkpoint, got {there[0]}. Give resume=True "
                 "to go on from it, or take another folder."
             )
-        for unfinished in self.folder.glob(f".{Path(NEWEST).stem}-*"):
-            unfinished.unlink(missing_ok=True)  # a process that was killed while writing left it
+        clear(self.folder, Path(NEWEST).stem)
         if not there:
+            try_folder(self.folder)
             return None
         self.written = True
-        path = there[0]
-        try:
-            tree = checkpoint.read(path)
-        except ModelFileError as error:
-            if len(there) == 1:
-                raise
-            path = there[1]
-            tree = checkpoint.read(path)
-            self.newest_is_good = False
-            warnings.warn(f"{error} Going on from {path}.", RuntimeWarning, stacklevel=2)
-        self._compare(path, tree)
-        with damage(self.folder):
-            epoch, step = tree["epoch"], tree["step"]
-            if not (epoch >= 0 and 0 <= step <= steps and isinstance(epoch + step, int)):
-                raise ValueError
-        if epoch > epochs:
-            raise ConfigError(
-                f"{path}: expected epochs of at least {epoch}, which are done, got {epochs}."
-            )
-        return tree
-
-    def _compare(self, path: Path, tree: Tree) -> None:
-        different = next(differences(tree.get("about"), self.about), None)
+        tree = self._newest(there)
+        different = next(other_training(tree.get("about"), self.about), None)
         if different is not None:
             what, then, now = different
             raise ConfigError(
-                f"{path}: expected a training like the one to go on with, but {what} was {then} "
-                f"and is now {now}. Make it what it was, or take another folder."
+                f"{self.path}: expected a training like the one to go on with, but {what} was "
+                f"{then} and is now {now}. Make it what it was, or take another folder."
             )
+        with damage(self.path):
+            epoch, step = tree["epoch"], tree["step"]
+            if not (epoch >= 0 and 0 <= step <= steps and isinstance(epoch + step, int)):
+                raise ValueError
+            rate, trainable = tree["optimizer"]["learning_rate"], tree["model"]["trainable"]
+        begun = epoch + (step > 0)
+        if begun > epochs:
+            raise ConfigError(
+                f"{self.path}: expected epochs of at least {begun}, which are "
+                f"{'begun' if step else 'done'}, got {epochs}."
+            )
+        self._tell(tree, {"learning_rate": rate, "trainable": trainable})
+        self.given = tree.get("given", self.given)
+        return tree
+
+    def _newest(self, there: list[Path]) -> Tree:
+        """The first of those that can be read."""
+        errors: list[str] = []
+        for self.path in there:
+            try:
+                tree = checkpoint.read(self.path)
+            except ModelFileError as error:
+                errors.append(str(error).removesuffix(" Copy or download it again."))
+                self.newest_is_good = False
+                continue
+            if errors:
+                warn(f"{errors[0]} Going on from the one before, {self.path}.")
+            return tree
+        raise ModelFileError(f"{' '.join(errors)} Take another folder, or delete what is damaged.")
+
+    def _tell(self, tree: Tree, kept: Mapping[str, Any]) -> None:
+        """Warn of what is other than it was, where the training goes on all the same."""
+        # What a callback has set, or the training before in this program, is no news.
+        holds = {what: value for what, value, _ in differences(kept, self.given)}
+        ignored = [
+            f"{what} was {then} and is now {now}; going on with {holds[what]}"
+            for what, then, now in differences(tree.get("given"), self.given)
+            if what in holds
+        ]
+        if ignored:
+            warn(f"{self.path}: {'; '.join(ignored)}.")
         changed = [
             f"{what} was {then} and is now {now}"
             for what, then, now in differences(tree.get("machine"), self.machine)
         ]
         if changed:
-            warnings.warn(
-                f"{path}: {'; '.join(changed)}. The training goes on, but its bits may differ from "
-                "those of one left alone.",
-                RuntimeWarning,
-                stacklevel=2,
+            warn(
+                f"{self.path}: {'; '.join(changed)}. The training goes on, but its bits may differ "
+                "from those of one left alone."
             )
 
 
 @contextmanager
-def damage(folder: Path | str | os.PathLike[str] | None) -> Iterator[None]:
+def reserved(folder: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Within, the folder is there, and is no other training's.
+
+    Raises ``ConfigError`` in one line if that cannot be. Without a folder it does nothing.
+    """
+    if folder is None:
+        yield
+        return
+    folder = Path(folder)
+    make_folder(folder)
+    with held(folder):
+        yield
+
+
+@contextmanager
+def damage(path: Path) -> Iterator[None]:
     """Within, whatever goes wrong is the checkpoint's fault: ``ModelFileError`` in one line."""
     try:
         yield
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         why = f" ({error})" if isinstance(error, MiniCNNError) else ""
         raise ModelFileError(
-            f"{folder}: expected a checkpoint of this training, got a damaged one{why}."
+            f"{path}: expected a checkpoint of this training, got a damaged one{why}."
         ) from error
-
-
-def described_training(
-    model: Model, data: Data, validation: Data | None, settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What must be the same for a training to go on, as JSON has it.
-
-    A learning rate may be another: a number comes from the checkpoint, a schedule from the script.
-    """
-    assert model.optimizer is not None
-    assert model.loss is not None
-    optimizer = save_config(model.optimizer)
-    rate = "a number" if model.optimizer.schedule is None else "a schedule"
-    optimizer["config"]["learning_rate"] = rate
-    about = {
-        "model": {"dtype": model.dtype.name, "kernels": model.kernels, "fuse": model.fuse},
-        "layers": [described(layer) for layer in model.stack],
-        "optimizer": optimizer,
-        "loss": save_config(model.loss),
-        "metrics": [m if isinstance(m, str) else save_config(m) for m in model.metrics],
-        "data": _described_data(data),
-        "validation": None if validation is None else _described_data(validation),
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(about | dict(settings), default=_plain))
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    """What stands for an argument that JSON does not know: its numbers, or its name."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return getattr(value, "__qualname__", type(value).__name__)
-
-
-def _described_data(data: Data) -> dict[str, Any]:
-    return {
-        name: {"shape": array.shape, "dtype": array.dtype.name, "checksum": _checksum(array)}
-        for name, array in (("x", data.x), ("y", data.y), ("sample_weight", data.weights))
-        if array is not None
-    }
-
-
-def _checksum(array: Array) -> int:
-    found = 0
-    for start in range(0, len(array), 1024):  # a view may not lie in one piece in memory
-        found = checkpoint.checksum(array[start : start + 1024], found)
-    return found
-
-
-def machine() -> dict[str, Any]:
-    """What the bits depend on, besides the training."""
-    blas = [
-        [pool["internal_api"], pool.get("version"), pool.get("architecture")]
-        for pool in threads.controller().info()
-        if pool["user_api"] == "blas"
-    ]
-    return {
-        # Not imported: the package is above all of its modules.
-        "the version of minicnn": sys.modules["minicnn"].__version__,
-        "the version of NumPy": np.__version__,
-        "the version of Python": platform.python_version(),
-        "the processor": platform.machine(),
-        "the BLAS": blas,
-        "the number of threads": threads.get_threads(),
-    }
-
-
-def differences(then: Any, now: Any, what: str = "") -> Iterator[tuple[str, str, str]]:
-    """(what, as it was, as it is) for each place in which two trees differ.
-
-    >>> list(differences({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}))
-    [('a[1].b', '2', '3')]
-    """
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
-        for key in dict.fromkeys((*now, *then)):
-            inner = f"{what}.{key}" if what else str(key)
-            yield from differences(then.get(key), now.get(key), inner)
-    elif isinstance(then, list) and isinstance(now, list):
-        if len(then) != len(now):
-            yield f"the number of {what}", str(len(then)), str(len(now))
-        for i, (one, other) in enumerate(zip(then, now, strict=False)):
-            yield from differences(one, other, f"{what}[{i}]")
-    elif then != now:
-        yield what, reprlib.repr(then), reprlib.repr(now)
 
 
 def finite(model: Model) -> bool:

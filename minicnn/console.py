@@ -1,14 +1,16 @@
-"""The terminal: figures as they come, Ctrl-C and SIGTERM."""
+"""The terminal: figures as they come, warnings, Ctrl-C and SIGTERM."""
 
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, MiniCNNError
 
 BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
 """What the progress bar shows: shorter than tqdm's own, which would push out the figures."""
@@ -29,6 +31,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.number = 0
+        self.told = False
+        """Whether whoever called knows, or will be told by an exception."""
 
     def __bool__(self) -> bool:
         return self.number > 0
@@ -42,10 +46,11 @@ class Stop:
         """The first signal is noted; a second one leaves at once."""
         if not self.number:
             self.number = number
-        elif number == signal.SIGINT:
+            return
+        self.told = True
+        if number == signal.SIGINT:
             raise KeyboardInterrupt
-        else:
-            raise SystemExit(STOPPED + number)
+        raise SystemExit(STOPPED + number)
 
 
 @contextmanager
@@ -68,6 +73,16 @@ def signals_set_a_flag(sigterm: bool) -> Iterator[Stop]:
     finally:
         for number, how in before.items():
             signal.signal(number, how)
+        if stop and not stop.told:
+            signal.raise_signal(stop.number)  # it came when nobody was looking any more
+
+
+def warn(message: str) -> None:
+    """Warn, in one line, of what a training does at the line of the program that asked for it."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == "minicnn":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(str(MiniCNNError(message)), RuntimeWarning, stacklevel=level)
 
 
 def check_verbose(verbose: str | int) -> None:

@@ -45,7 +45,7 @@ class History:
         """Add one epoch, numbered from 0: the next, or the one given."""
         self.epoch.append(len(self.epoch) if epoch is None else epoch)
         for name, value in figures.items():
-            self.history.setdefault(name, []).append(value)
+            self.history.setdefault(name, []).append(_plain(value))
             self.epochs_of.setdefault(name, []).append(self.epoch[-1])
 
     def epochs(self, name: str) -> list[int]:
@@ -93,11 +93,20 @@ class History:
                 writer.writerow([epoch + 1, *(cell(column.get(epoch, "")) for column in columns)])
 
 
+def _plain(value: Any) -> Any:
+    """A figure as a checkpoint gives it back: numbers are Python's, but for those of an array."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        return value.item()
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
 def _together(figures: list[Any]) -> Any:
     """One array of numbers, or of arrays of one shape and dtype; a list of anything else."""
     if all(isinstance(value, float) for value in figures):
         return np.array(figures, np.float64)
-    kinds = {(value.shape, value.dtype) if np.ndim(value) else None for value in figures}
+    kinds = {
+        (value.shape, value.dtype) if isinstance(value, np.ndarray) else None for value in figures
+    }
     return np.stack(figures) if len(kinds) == 1 and kinds != {None} else figures
 
 

@@ -18,7 +18,7 @@ see, and the history keeps. ``on_train_end`` comes however the training ends.
 A training that goes on from a checkpoint (``fit(checkpoint=..., resume=True)``) begins with
 ``on_train_begin`` as well, and with ``on_epoch_begin`` if it goes on in mid-epoch; ``params`` has
 "resumed". Then the model is put back, and each callback is given what it remembered, if it has
-both methods:
+both methods (when that fails, the training has not begun, and ``on_train_end`` does not come):
 
     get_state() -> dict          numbers, texts, lists, dictionaries, arrays of numbers
     set_state(state)             takes over such a dictionary
@@ -78,25 +78,16 @@ class Hooks:
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps of those that have ``get_state``, by their classes' names."""
-        return {name: one.get_state() for name, one in self._with_state().items()}
+        return {name: one.get_state() for name, one in with_state(self.callbacks).items()}
 
-    def set_state(self, states: Mapping[str, Any]) -> None:
-        """Give back to each what its ``get_state`` gave. One that was not there begins anew."""
-        for name, callback in self._with_state().items():
-            if name in states:
+    def set_state(self, states: Mapping[str, Any], ours: bool) -> None:
+        """Give back to each what its ``get_state`` gave. One that was not there begins anew.
+
+        To those of minicnn, or to all others, for whose mistakes the checkpoint is not to blame.
+        """
+        for name, callback in with_state(self.callbacks).items():
+            if name in states and ours == _is_ours(callback):
                 callback.set_state(states[name])
-
-    def _with_state(self) -> dict[str, Any]:
-        """Those with both methods; the second of a class is called EarlyStopping_1, and so on."""
-        found: dict[str, Any] = {}
-        for callback in self.callbacks:
-            both = hasattr(callback, "get_state") and hasattr(callback, "set_state")
-            if isinstance(callback, History) or not both:
-                continue  # the history is kept by itself
-            name = type(callback).__name__
-            same = sum(type(other).__name__ == name for other in found.values())
-            found[f"{name}_{same}" if same else name] = callback
-        return found
 
     @property
     def foreign(self) -> bool:
@@ -128,8 +119,32 @@ def _method(callback: Any, *names: str) -> Any:
 
 def _is_foreign(callback: Any) -> bool:
     given = any(name.startswith("on_") for name in getattr(callback, "__dict__", ()))
-    theirs = not type(callback).__module__.startswith("minicnn.")
-    return given or getattr(callback, "foreign", theirs)
+    return given or getattr(callback, "foreign", not _is_ours(callback))
+
+
+def _is_ours(callback: Any) -> bool:
+    return type(callback).__module__.startswith("minicnn.")
+
+
+def with_state(callbacks: Any) -> dict[str, Any]:
+    """Those with both methods; the second of a class is called EarlyStopping_1, and so on."""
+    found: dict[str, Any] = {}
+    for callback in flat(callbacks):
+        both = hasattr(callback, "get_state") and hasattr(callback, "set_state")
+        if isinstance(callback, History) or not both:
+            continue  # the history is kept by itself
+        name = type(callback).__name__
+        same = sum(type(other).__name__ == name for other in found.values())
+        found[f"{name}_{same}" if same else name] = callback
+    return found
+
+
+def watched(callbacks: Any) -> dict[str, dict[str, Any]]:
+    """What those with a state follow: a state is of use only to one that follows the same."""
+    return {
+        name: {key: getattr(one, key) for key in ("monitor", "mode") if hasattr(one, key)}
+        for name, one in with_state(callbacks).items()
+    }
 
 
 def flat(callbacks: Any) -> list[Any]:

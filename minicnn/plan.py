@@ -63,6 +63,11 @@ class Plan:
         check_verbose(self.verbose)
         if not isinstance(self.checkpoint, str | os.PathLike | None):
             raise ConfigError(f"fit: expected checkpoint as a folder, got {self.checkpoint!r}.")
+        name = os.fspath(self.checkpoint or "")
+        if name.endswith((".h5", ".keras")):
+            raise ConfigError(
+                f"fit: expected checkpoint as a folder, got {name!r}, the name of a file."
+            )
         if self.resume and self.checkpoint is None:
             raise ConfigError(
                 "fit: expected checkpoint=, the folder of the checkpoint to go on from, with "

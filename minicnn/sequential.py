@@ -140,9 +140,10 @@ class Sequential(Stack):
           the training as Ctrl-C does, after the batch at hand and with a checkpoint; a script may
           end with ``sys.exit(history.exit_status)``.
         * ``resume``: go on from the checkpoint in that folder, to the bits of a training that was
-          never ended; without one there begin anew. Only ``epochs`` may be raised; a learning rate
-          that is a number comes from the checkpoint. Without ``resume`` a folder that has one is
-          refused.
+          never ended; without one there begin anew. Only ``epochs`` may be raised; another seed,
+          setting, model or data are refused by name. A learning rate that is a number, and which
+          layers are trainable, come from the checkpoint. Without ``resume`` a folder that has one
+          is refused, and so is one that another training is using.
 
         Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
         first step, and ``DivergenceError`` when the loss or a weight is no longer a number.

@@ -47,6 +47,8 @@ class Stack:
             raise ConfigError(
                 f"Sequential: expected seed as a whole number of 0 or more, or None, got {seed!r}."
             )
+        self.seed = None if seed is None else int(seed)
+        """The one that was given."""
         self.rng = random_seed.generator(seed)
         self.kernels = check_kernels("Sequential", kernels)
         self.fuse = bool(fuse) and kernels == "vectorized"

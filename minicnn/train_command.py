@@ -3,6 +3,9 @@
 model.keras   history.csv   curves.png    written at the end, also after Ctrl-C and SIGTERM
 settings.json                             the options, written at the beginning
 checkpoint.h5 (and the one before it)     what ``minicnn train --resume RUN`` goes on from
+
+Ctrl-C and SIGTERM end the training after the batch at hand. One that comes later, while the results
+are written, ends the command at once; ``--resume`` then writes them anew.
 """
 
 import argparse
@@ -25,7 +28,7 @@ from minicnn.applications import NETWORKS, RATES
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
 from minicnn.files.archive import json_object
-from minicnn.files.atomic import make_folder, replacing
+from minicnn.files.atomic import clear, make_folder, replacing
 from minicnn.files.hdf5 import regular_file_size
 from minicnn.history import History
 from minicnn.judgement import check_names, judge
@@ -97,6 +100,11 @@ def arguments_of(run: Path) -> list[str]:
     Raises ``ConfigError`` for a folder that has no run to go on with.
     """
     path = run / SETTINGS
+    if run.is_dir() and not path.exists():
+        raise ConfigError(
+            f"{run}: expected the folder of a run, such as runs/fingers-1, got one without "
+            f"{SETTINGS}."
+        )
     regular_file_size(path, ConfigError)
     text = path.read_bytes()
     if not any((run / name).exists() for name in (checkpoints.NEWEST, checkpoints.PREVIOUS)):
@@ -173,7 +181,7 @@ def _check_pair(train_file: Path, train: Dataset, test_file: Path, test: Dataset
 
 def _write_settings(folder: Path, options: argparse.Namespace, **results: Any) -> None:
     settings = {
-        name: str(value) if isinstance(value, Path) else value
+        name: os.path.abspath(value) if isinstance(value, Path) else value
         for name, value in vars(options).items()
         if name in OPTIONS
     }
@@ -194,6 +202,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _write_results(folder: Path, model: Sequential, history: History) -> None:
+    clear(folder, "model", "history", "curves", "settings")  # a kill left what it was writing
     model.save(folder / "model.keras")
     history.to_csv(folder / "history.csv")
     if history.epoch:

@@ -14,21 +14,16 @@ from typing import Protocol
 import numpy as np
 
 from minicnn import blas
-from minicnn.checkpoints import (
-    Checkpoints,
-    damage,
-    described_training,
-    finite,
-    put_back,
-    state_of,
-)
+from minicnn.checkpoints import Checkpoints, damage, finite, put_back, reserved, state_of
+from minicnn.comparing import described_training, given
 from minicnn.console import STOPPED, Figures, Stop, progress, signals_set_a_flag
 from minicnn.data.arrays import Stream
 from minicnn.data.fitting import Data
+from minicnn.divergence import check_finite, divergence
 from minicnn.errors import DivergenceError
 from minicnn.files.checkpoint import Tree
 from minicnn.history import History
-from minicnn.hooks import Hooks
+from minicnn.hooks import Hooks, watched
 from minicnn.inference import (
     Model,
     Objective,
@@ -55,8 +50,6 @@ from minicnn.plan import EXACT, Plan, backed_up
 from minicnn.shapes import Array
 from minicnn.shares import Result, Shares
 
-SMALLER = "Try a smaller learning rate."
-
 
 class TrainedModel(Model, Protocol):
     """What training also writes."""
@@ -64,6 +57,7 @@ class TrainedModel(Model, Protocol):
     stack: list[Layer]
     kernels: str
     fuse: bool
+    seed: int | None
     stop_training: bool
 
 
@@ -90,8 +84,10 @@ class _Run:
         self.found: Tree | None = None
         if plan.checkpoint is not None:
             settings = {name: getattr(plan, name) for name in EXACT}
+            settings["callbacks"] = watched(plan.callbacks)
             about = described_training(model, data, validation, settings)
-            self.checkpoints = Checkpoints(plan.checkpoint, about, plan.checkpoint_freq)
+            often = plan.checkpoint_freq
+            self.checkpoints = Checkpoints(plan.checkpoint, about, given(model), often)
             self.found = self.checkpoints.read(plan.resume, plan.epochs, self.steps)
         params = {
             "verbose": plan.verbose,
@@ -103,29 +99,52 @@ class _Run:
         self.hooks = Hooks(plan.callbacks, model, params)
         self.history = model.history = self.hooks.history
         self.shares: Shares | None = None
+        self.saved = False
+        """Whether the last checkpoint that was to be written has been."""
 
     def begin(self) -> None:
-        """Begin at the first epoch, or go on from the checkpoint that was found."""
+        """Tell the callbacks; if a checkpoint was found, go on from it."""
         tree, self.found = self.found, None  # its arrays are not needed twice
-        if tree is None:
-            self.hooks("on_train_begin", {})
-            self.save(must=True)
-        else:
+        if tree is not None:
+            self.epoch, self.step = tree["epoch"], tree["step"]
+        self.hooks("on_train_begin", {})
+        if tree is not None:
             self.go_on(tree)
+            if self.plan.verbose:
+                print(self.found_line())
 
     def go_on(self, tree: Tree) -> None:
         """Put all back as it was; raises ``ModelFileError`` if it cannot be."""
-        self.epoch, self.step = tree["epoch"], tree["step"]
-        self.hooks("on_train_begin", {})
+        assert self.checkpoints is not None
         if self.step:
             self.hooks("on_epoch_begin", self.epoch, {})
-        with damage(self.plan.checkpoint):
+        with damage(self.checkpoints.path):
             if self.step:
                 self.running.set_state(tree["running"])
             self.stream.set_state(tree["stream"])
             self.history.set_state(tree["history"])
-            self.hooks.set_state(tree["callbacks"])
+            self.hooks.set_state(tree["callbacks"], ours=True)
+        self.hooks.set_state(tree["callbacks"], ours=False)
+        with damage(self.checkpoints.path):
             put_back(self.model, tree)
+
+    def found_line(self) -> str:
+        """What a user is told of the checkpoint that was found."""
+        assert self.checkpoints is not None
+        if self.to_do:
+            batch = f", batch {self.step + 1}" * bool(self.step)
+            return f"Going on from {self.checkpoints.path}: epoch {self.epoch + 1}{batch}."
+        early = self.epoch < self.plan.epochs
+        how = "ended by a callback or a time budget" if early else "finished"
+        return (
+            f"{self.checkpoints.folder} holds this training, {how} after {self.epoch} epochs: "
+            "nothing to do."
+        )
+
+    @property
+    def to_do(self) -> bool:
+        """Whether there is an epoch to train, or to end."""
+        return self.epoch < self.plan.epochs and bool(self.step or not self.model.stop_training)
 
     def save(self, must: bool = False, counted: Tree | None = None) -> None:
         """Write a checkpoint if there are to be any and it is time, but never a broken model.
@@ -133,7 +152,10 @@ class _Run:
         ``counted`` is the state of ``running``, if that is not what it was after the last batch.
         """
         points, done = self.checkpoints, (self.epoch, self.step, self.steps)
-        if points is None or not (must or points.due(*done)) or not finite(self.model):
+        if points is None or not (must or points.due(*done)):
+            return
+        self.saved = False
+        if not finite(self.model):
             return
         points.write(
             lambda: (
@@ -148,6 +170,7 @@ class _Run:
                 }
             )
         )
+        self.saved = not points.failed
 
     def plan_steps(self, room: Room) -> Shares:
         """What computes the batches; made anew when a callback may have changed a layer."""
@@ -176,14 +199,21 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
         blas.advise_once()
     sigterm = plan.checkpoint is not None
     plan, backup = backed_up(plan)
-    with signals_set_a_flag(sigterm) as stop, at_work() as room:
+    with (
+        reserved(plan.checkpoint),
+        signals_set_a_flag(sigterm) as stop,
+        at_work() as room,
+    ):
         model.stop_training = False
         run = _Run(model, data, validation, plan, stop)
+        resumed = run.found is not None
         run.begin()
         last: Figures = {}
         with closing(run):
             try:
-                while run.epoch < plan.epochs and (run.step or not model.stop_training):
+                if not resumed:
+                    run.save(must=True)
+                while run.to_do:
                     figures = _epoch(run, room)
                     if figures is None:
                         break
@@ -201,14 +231,24 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
                     print(f"{error} Training ends here.")
             finally:
                 run.hooks("on_train_end", last)
-        if stop:
-            run.history.interrupted, run.history.exit_status = True, STOPPED + stop.number
-            if plan.verbose:
-                print(f"\nStopped by {stop.name}; what was learned is kept.")
         complete = model.stop_training or run.epoch >= plan.epochs
         if complete and backup and backup.delete_checkpoint and run.checkpoints:
             run.checkpoints.delete()
+        if stop:
+            stop.told = True
+            run.history.interrupted, run.history.exit_status = True, STOPPED + stop.number
+            if plan.verbose:
+                print(f"\nStopped by {stop.name}; {_kept(run)}.")
     return run.history
+
+
+def _kept(run: _Run) -> str:
+    """What a training that was stopped leaves."""
+    if run.checkpoints is None:
+        return "what was learned is kept"
+    if not run.saved:
+        return f"{run.checkpoints.path} is of some time before"
+    return f"{run.checkpoints.path} has all that it takes to resume"
 
 
 def _epoch(run: _Run, room: Room) -> Figures | None:
@@ -257,7 +297,7 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
                 return None
             if not hooks.time_is_up:
                 figures |= {f"val_{name}": value for name, value in judged.figures().items()}
-        _check_finite(model, figures)
+        check_finite(model, figures)
         show(figures, 0)
     hooks("on_epoch_end", epoch, figures)
     return figures
@@ -286,7 +326,7 @@ def _train_batch(
     first, *others = shares.run(numbers)
     loss = first.loss + sum(other.loss for other in others) + total_penalty(found)
     if not np.isfinite(loss):
-        raise _divergence(model.stack, x[numbers].astype(model.dtype, copy=False), loss)
+        raise divergence(model.stack, x[numbers].astype(model.dtype, copy=False), loss)
     for other in others:
         for name, grad in other.grads.items():
             first.grads[name] += grad
@@ -357,30 +397,3 @@ def _gradients(
         if share == 1:
             chain.apply_state(goal.steps, caches)
     return Result(loss, own(goal.predictions(z), z), grads)
-
-
-def _divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:
-    """Say where the numbers went wrong: the first layer whose output is not finite."""
-    where = "the loss itself"
-    for layer in layers:
-        x = layer.forward(x)[0]
-        if not np.isfinite(x).all():
-            where = f"the output of {layer.who}"
-            break
-    return DivergenceError(
-        f"Sequential: the loss became {loss}; the first to go was {where}. {SMALLER}"
-    )
-
-
-def _check_finite(model: Model, figures: Figures) -> None:
-    """Raise ``DivergenceError`` if the last steps of an epoch broke the weights."""
-    for layer in model.stack:
-        for name, array in layer.arrays().items():
-            if not np.isfinite(array).all():
-                raise DivergenceError(
-                    f"{layer.who}: {name} is no longer finite after an epoch. {SMALLER}"
-                )
-    for name in ("loss", "val_loss"):
-        value = figures.get(name, 0.0)
-        if not np.isfinite(value):
-            raise DivergenceError(f"Sequential: {name} became {value}. {SMALLER}")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -20,7 +19,7 @@ from minicnn.callbacks import time_budget as clock
 from minicnn.console import signals_set_a_flag
 from minicnn.data.arrays import Stream
 from minicnn.errors import ConfigError, DivergenceError, ModelFileError
-from minicnn.files import checkpoint
+from minicnn.files import atomic, checkpoint
 from minicnn.metrics import AUC, Metric
 from minicnn.optimizers import SGD
 from minicnn.optimizers.schedules import ExponentialDecay
@@ -253,7 +252,7 @@ def test_when_they_are_written(tmp_path, monkeypatch):
     """After an epoch if that takes a twentieth of the time; within one after 30 seconds too."""
     now = 0.0
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now)
-    points = checkpoints.Checkpoints(tmp_path, {}, None)
+    points = checkpoints.Checkpoints(tmp_path, {}, {}, None)
 
     def state():
         nonlocal now
@@ -269,9 +268,9 @@ def test_when_they_are_written(tmp_path, monkeypatch):
     assert seen == [(False, False), (True, False), (True, False), (True, True)]
     points.cost = 3.0
     assert not points.due(1, 0, 9)
-    by_batches = checkpoints.Checkpoints(tmp_path, {}, 4)
+    by_batches = checkpoints.Checkpoints(tmp_path, {}, {}, 4)
     assert [by_batches.due(1, step, 9) for step in range(9)] == [i in (3, 7) for i in range(9)]
-    by_epochs = checkpoints.Checkpoints(tmp_path, {}, "epoch")
+    by_epochs = checkpoints.Checkpoints(tmp_path, {}, {}, "epoch")
     assert [by_epochs.due(1, step, 9) for step in range(9)] == [i == 0 for i in range(9)]
 
 
@@ -282,11 +281,11 @@ def test_a_run_that_is_through(tmp_path):
     history = fit(first, tmp_path, 2, callbacks=stop)
     batches = []
     watch = LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
-    again = network(seed=5)
+    again = network(seed=None)
     assert fit(again, tmp_path, 2, resume=True, callbacks=[watch, stop]).history == history.history
     assert batches == []
     assert all(map(np.array_equal, first.get_weights(), again.get_weights()))
-    longer = network(seed=6)
+    longer = network(seed=None)
     more = fit(longer, tmp_path, 4, resume=True, callbacks=[watch, stop])
     alone = network()
     assert more.history == fit(alone, None, 4, callbacks=[stop]).history
@@ -309,6 +308,7 @@ def test_a_folder_that_has_a_checkpoint_is_not_overwritten(tmp_path):
 
 
 OTHERS = {
+    "seed was 0 and is now 1": {"seed": 1},
     "batch_size was 8 and is now 4": {"batch_size": 4},
     "batch_size was 8 and is now 5": {"batch_size": np.int64(5)},
     "shuffle was True and is now False": {"shuffle": False},
@@ -336,7 +336,7 @@ def test_another_training_is_refused(message, tmp_path):
     """What differs is named, and nothing changes."""
     fit(network(), tmp_path)
     other = dict(OTHERS[message])
-    made = {name: other.pop(name) for name in ("optimizer", "metrics") if name in other}
+    made = {name: other.pop(name) for name in ("seed", "optimizer", "metrics") if name in other}
     model = network(*other.pop("extra", ()), **made)
     if "units" in other:
         layers = [Input((4,)), Dense(other.pop("units")), Dense(2, activation="softmax")]
@@ -350,11 +350,258 @@ def test_another_training_is_refused(message, tmp_path):
     assert all(map(np.array_equal, before, model.get_weights()))
 
 
+def stop_in(epoch, batch):
+    """A callback that presses Ctrl-C then."""
+    seen = []
+
+    def begin(number, logs):
+        seen.append(number)
+
+    def press(number, logs):
+        if (seen[-1], number) == (epoch, batch):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return LambdaCallback(on_epoch_begin=begin, on_train_batch_end=press)
+
+
 def test_fewer_epochs_are_refused(tmp_path):
-    """Those that are done cannot be undone."""
-    fit(network(), tmp_path, 3)
+    """Those that are done cannot be undone, nor can the one that is begun."""
+    fit(network(), tmp_path / "a", 3)
     with pytest.raises(ConfigError, match="expected epochs of at least 3, which are done, got 2"):
-        fit(network(), tmp_path, 2, resume=True)
+        fit(network(), tmp_path / "a", 2, resume=True)
+    fit(network(), tmp_path / "b", 5, callbacks=stop_in(2, 1))
+    with pytest.raises(ConfigError, match="expected epochs of at least 3, which are begun, got 2"):
+        fit(network(), tmp_path / "b", 2, resume=True)
+    assert fit(network(), tmp_path / "b", 3, resume=True).epoch == [0, 1, 2]
+
+
+def test_a_model_without_a_seed_takes_what_it_had(tmp_path):
+    """Only a seed that is given and another is refused."""
+    first = fit(network(seed=4), tmp_path)
+    assert fit(network(seed=None), tmp_path, resume=True).history == first.history
+
+
+def test_what_is_said_of_a_checkpoint(tmp_path, capsys):
+    """Where a training goes on, why nothing is left to do, and what Ctrl-C leaves."""
+    path = tmp_path / "checkpoint.h5"
+    fit(network(), tmp_path, 3, callbacks=stop_in(1, 1), verbose=2)
+    assert f"Stopped by Ctrl-C; {path} has all that it takes to resume." in capsys.readouterr().out
+    fit(network(), tmp_path, 3, resume=True, verbose=2)
+    assert f"Going on from {path}: epoch 2, batch 3.\n" in capsys.readouterr().out
+    fit(network(), tmp_path, 3, resume=True, verbose=2)
+    what = f"{tmp_path} holds this training, finished after 3 epochs: nothing to do.\n"
+    assert capsys.readouterr().out == what
+
+    def end(epoch, logs):
+        model.stop_training = True
+
+    model = network()
+    fit(model, tmp_path, 9, resume=True, callbacks=LambdaCallback(on_epoch_end=end), verbose=2)
+    assert f"Going on from {path}: epoch 4.\n" in capsys.readouterr().out
+    fit(network(), tmp_path, 9, resume=True, verbose=2)
+    assert (
+        "ended by a callback or a time budget after 4 epochs: nothing to do"
+        in capsys.readouterr().out
+    )
+
+
+def test_what_ctrl_c_leaves_of_a_broken_model(tmp_path, capsys):
+    """Nobody is told that it is kept."""
+
+    def break_it(batch, logs):
+        model.layers[0].params["bias"][...] = np.nan
+        os.kill(os.getpid(), signal.SIGINT)
+
+    model = network()
+    fit(model, tmp_path, callbacks=LambdaCallback(on_train_batch_end=break_it), verbose=2)
+    assert "checkpoint.h5 is of some time before." in capsys.readouterr().out
+    assert checkpoint.read(tmp_path / "checkpoint.h5")["step"] == 0
+
+
+def test_callbacks_that_watch_something_else_are_refused(tmp_path):
+    """The best figure of one is no use to another; one that comes or goes is no matter."""
+    loss, accuracy = EarlyStopping("loss", patience=9), EarlyStopping("accuracy", patience=9)
+    fit(network(), tmp_path, callbacks=loss)
+    with pytest.raises(ConfigError, match=r"callbacks\.EarlyStopping\.monitor was 'loss' and is n"):
+        fit(network(), tmp_path, resume=True, callbacks=accuracy)
+    with pytest.raises(ConfigError, match=r"callbacks\.EarlyStopping\.mode was 'auto' and is now"):
+        fit(network(), tmp_path, resume=True, callbacks=EarlyStopping("loss", mode="max"))
+    fit(network(), tmp_path, 3, resume=True)
+    fit(network(), tmp_path, 4, resume=True, callbacks=[loss, accuracy])
+
+
+def test_a_layer_that_a_callback_froze(tmp_path):
+    """The same model goes on from its own checkpoint; a script that freezes another is told."""
+
+    def freeze(epoch, logs):
+        model.layers[0].trainable = False
+
+    model = network()
+    fit(model, tmp_path, callbacks=LambdaCallback(on_epoch_end=freeze))
+    fit(model, tmp_path, 3, resume=True)
+    fit(network(), tmp_path, 4, resume=True)
+    other = network()
+    other.layers[1].trainable = False
+    match = r"trainable\[2\] was True and is now False; going on with True"
+    with pytest.warns(RuntimeWarning, match=match):
+        fit(other, tmp_path, 5, resume=True)
+
+
+class Own:
+    """A callback of one's own that remembers something."""
+
+    def __init__(self, state, error=None):
+        self.state = state
+        self.error = error
+
+    def on_epoch_end(self, epoch, logs): ...
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        if self.error:
+            raise self.error
+        self.state = state
+
+
+def test_a_mistake_in_a_callback_of_ones_own(tmp_path):
+    """It comes as it is: the checkpoint is not to blame."""
+    fit(network(), tmp_path, callbacks=Own({}))
+    with pytest.raises(KeyError, match="mine"):
+        fit(network(), tmp_path, resume=True, callbacks=Own({}, KeyError("mine")))
+
+
+STATES = [
+    {"a": np.ones(2, ">f4")},
+    {"": np.ones(2), ".": np.ones(3), "..": np.ones(4), "/": np.ones(5), "\ud800": np.ones(6)},
+    {"a": np.float16(1) / np.arange(1, 4, dtype=np.float16), "b": np.zeros((0, 2)), "c": {}},
+    {"a": [np.arange(3)] * 2000},
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=["order", "names", "kinds", "many"])
+def test_what_is_written_can_be_read(state, tmp_path):
+    """What a callback may keep it gets back."""
+    fit(network(), tmp_path, callbacks=Own(state))
+    again = Own(None)
+    fit(network(), tmp_path, resume=True, callbacks=again)
+    np.testing.assert_equal(again.state, state)
+
+
+def test_what_could_not_be_read_is_not_written(tmp_path):
+    """More arrays than a file may have, and dictionaries without end, are refused at once."""
+    circle = {}
+    circle["circle"] = circle
+    with pytest.raises(ConfigError, match="expected at most 10,000 arrays, with the groups"):
+        fit(network(), tmp_path, callbacks=Own({"a": [np.zeros(1)] * 9990}))
+    with pytest.raises(ConfigError, match="it is nested too deep"):
+        fit(network(), tmp_path, callbacks=Own(circle))
+    assert not list(tmp_path.iterdir())
+
+
+def test_any_figure_in_the_logs(tmp_path):
+    """What a callback puts there comes back as it is in a training left alone."""
+    figures = {
+        "list": [1, 2],
+        "ragged": [[1, 2], [3]],
+        "pair": (1, np.float32(0.1)),
+        "single": np.float32(0.1),
+        "count": np.int64(3),
+        "none": None,
+        "scalar": np.array(0.5),
+    }
+
+    def put_in(epoch, logs):
+        logs.update(figures)
+
+    callback = LambdaCallback(on_epoch_end=put_in)
+    alone = fit(network(), None, 3, callbacks=callback).history
+    fit(network(), tmp_path, 2, callbacks=callback)
+    again = fit(network(), tmp_path, 3, resume=True, callbacks=callback).history
+    assert repr(again) == repr(alone)
+
+
+def test_folders_that_cannot_be(tmp_path):
+    """Each gets one line, as an error of minicnn's."""
+    (tmp_path / "signs").touch()
+    names = ["x" * 300, "a\0b", "\ud800", "run.h5", "signs.keras", "signs"]
+    for name in names:
+        with pytest.raises(ConfigError, match=r"cannot be made|expected checkpoint as a") as caught:
+            fit(network(), os.path.join(tmp_path, name), resume=True)
+        assert str(caught.value).isprintable()
+    assert [path.name for path in tmp_path.iterdir()] == ["signs"]
+
+
+def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
+    """It gets one line, as an error of minicnn's."""
+
+    def refuse(path, *arguments, usual=os.open, **options):
+        if path == tmp_path:
+            raise PermissionError(13, "Permission denied")
+        return usual(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ConfigError, match=r": cannot be used: permission denied\.$"):
+        fit(network(), tmp_path, resume=True)
+
+
+def test_what_was_left_and_cannot_be_deleted(tmp_path):
+    """A folder that looks like an unfinished file is no reason to end."""
+    (tmp_path / ".checkpoint-x").mkdir()
+    fit(network(), tmp_path)
+
+
+def test_a_folder_in_use(tmp_path):
+    """A second training in the same folder is refused while the first one lasts."""
+
+    def begin_another(epoch, logs):
+        with pytest.raises(ConfigError, match="in use by another training"):
+            fit(network(), tmp_path, resume=True)
+        told.append(epoch)
+
+    told = []
+    fit(network(), tmp_path, callbacks=LambdaCallback(on_epoch_end=begin_another))
+    assert told == [0, 1]
+    fit(network(), tmp_path, 3, resume=True)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert set(names) == {"checkpoint.h5", "checkpoint.previous.h5"}
+
+
+def test_a_folder_in_use_by_another_process(tmp_path):
+    """It is refused as long as that process lives, its partners or not, and no longer."""
+    script = (
+        "import os, sys, time; from pathlib import Path; from minicnn.files.lock import held\n"
+        "with held(Path(sys.argv[1])):\n"
+        "    if os.fork():\n        print('held', flush=True)\n"
+        "    time.sleep(5)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(ConfigError, match="in use by another training"):
+            fit(network(), tmp_path)
+        other.kill()
+    fit(network(), tmp_path)
+
+
+def test_on_train_end_comes_when_the_first_write_fails(tmp_path, monkeypatch):
+    """A callback that has begun is ended; a folder that cannot be written to is found before."""
+    told = []
+    names = ("on_train_begin", "on_train_end")
+    told_of = LambdaCallback(**{n: (lambda logs, n=n: told.append(n)) for n in names})
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be made"):
+        fit(network(), tmp_path / "file", callbacks=told_of)
+    assert told == []
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match="no space left"):
+        fit(network(), tmp_path / "run", callbacks=told_of)
+    assert told == list(names)
 
 
 def test_rates_on_resuming(tmp_path):
@@ -366,8 +613,13 @@ def test_rates_on_resuming(tmp_path):
     model = network()
     fit(model, tmp_path / "a", callbacks=LambdaCallback(on_epoch_end=shrink))
     again = network(optimizer=Adam(0.5))
-    fit(again, tmp_path / "a", resume=True)
+    with pytest.warns(RuntimeWarning, match=r"learning_rate was 0\.01 and is now 0\.5; going") as w:
+        fit(again, tmp_path / "a", resume=True)
+    assert len(w) == 1
+    assert w[0].filename == __file__
     assert again.optimizer.learning_rate == 0.01 / 3 / 3
+    fit(again, tmp_path / "a", resume=True)
+    fit(network(), tmp_path / "a", 3, resume=True)
     fit(network(optimizer=Adam(ExponentialDecay(0.1, 1, 0.9))), tmp_path / "b")
     slower = network(optimizer=Adam(ExponentialDecay(0.1, 1, 0.5)))
     fit(slower, tmp_path / "b", resume=True)
@@ -396,7 +648,7 @@ def test_the_previous_one_takes_over(damage, tmp_path, monkeypatch):
     whole = newest.read_bytes()
     if damage is None:
         newest.unlink()  # as after a kill between the two changes of names
-        history = fit(network(Dropout(0.3), seed=1), tmp_path, 3, resume=True)
+        history = fit(network(Dropout(0.3), seed=None), tmp_path, 3, resume=True)
     else:
         cut = bytearray(whole)
         if isinstance(damage, float):
@@ -405,14 +657,18 @@ def test_the_previous_one_takes_over(damage, tmp_path, monkeypatch):
         else:
             cut = damage
         newest.write_bytes(cut)
-        with pytest.warns(RuntimeWarning, match=r"Going on from .*previous\.h5\.$"):
-            history = fit(network(Dropout(0.3), seed=1), tmp_path, 3, resume=True)
+        with pytest.warns(RuntimeWarning, match=r"Going on from .*previous\.h5\.$") as told:
+            history = fit(network(Dropout(0.3), seed=None), tmp_path, 3, resume=True)
+        assert told[0].filename == __file__
+        assert "download" not in str(told[0].message)
     assert history.history == fit(network(Dropout(0.3)), None, 3).history
     for name in ("checkpoint.h5", "checkpoint.previous.h5"):
         checkpoint.read(tmp_path / name)
         (tmp_path / name).write_bytes(b"nothing")
-    with pytest.raises(ModelFileError, match=r"previous\.h5: .*"):
+    both = r"checkpoint\.h5: .*previous\.h5: .*\. Take another folder, or delete what is d"
+    with pytest.raises(ModelFileError, match=both) as caught:
         fit(network(), tmp_path, resume=True)
+    assert caught.value.__context__ is None
 
 
 def test_a_broken_model_is_never_written(tmp_path, monkeypatch):
@@ -487,6 +743,22 @@ def test_the_rows_of_a_log_are_not_doubled(tmp_path):
     assert [row.split(",")[0] for row in rows] == ["epoch", "0", "1", "2"]
 
 
+@pytest.mark.parametrize("found", ["", "epoch,loss\nanother,log,altogether\n" * 9, None])
+def test_a_log_that_is_another(found, tmp_path):
+    """Its rows stay, those to come are put after them under a header, and there is a warning."""
+    path = tmp_path / "log.csv"
+    log = minicnn.callbacks.CSVLogger(path)
+    fit(network(), tmp_path / "run", 2, callbacks=log)
+    path.unlink() if found is None else path.write_text(found)
+    with pytest.warns(RuntimeWarning, match="expected the rows of the training so far") as told:
+        fit(network(), tmp_path / "run", 3, resume=True, callbacks=log)
+    assert len(told) == 1
+    text = path.read_text()
+    assert text.startswith(found or "epoch,accuracy,loss,")
+    assert text.removeprefix(found or "").splitlines()[-1].startswith("2,")
+    assert len(text.splitlines()) == (19 if found else 2)
+
+
 METRICS = [
     getattr(minicnn.metrics, name)
     for name in minicnn.metrics.__all__
@@ -553,11 +825,11 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
 
-        def refuse(**options):
+        def refuse(*arguments, **options):
             raise OSError(30, "Read-only file system")
 
-        patched.setattr(tempfile, "mkstemp", refuse)
-        with pytest.raises(ConfigError, match=r"cannot be written: read-only file system\.$"):
+        patched.setattr(atomic.Path, "touch", refuse)
+        with pytest.raises(ConfigError, match=r"cannot be written to: read-only file system\.$"):
             fit(network(), tmp_path / "run")
 
     content, sync, asked = checkpoint._content, os.fsync, []
@@ -680,6 +952,22 @@ def test_sigterm_keeps_its_meaning_without_a_checkpoint(tmp_path):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_look(sign):
+    """It is raised again when the handlers are back; one that was told of is not."""
+    seen = []
+    with signals_set_a_flag(sigterm=True) as stop:
+        os.kill(os.getpid(), sign)
+        stop.told = True
+    usual = signal.getsignal(sign)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(signal, "raise_signal", seen.append)
+        with signals_set_a_flag(sigterm=True):
+            os.kill(os.getpid(), sign)
+    assert signal.getsignal(sign) is usual
+    assert seen == [sign]
+
+
 def test_handlers_of_the_program_and_other_threads():
     """A handler of the program's own stays, and outside the main thread nothing is touched."""
 
@@ -706,7 +994,7 @@ SAVING = """
 import sys
 from pathlib import Path
 import numpy as np
-from minicnn.files import checkpoint
+from minicnn.files import atomic, checkpoint
 folder, i = Path(sys.argv[1]), int(sys.argv[2])
 while True:
     i += 1

@@ -26,6 +26,8 @@ FLOORS = [
         "training",
         "plan",
         "checkpoints",
+        "comparing",
+        "divergence",
         "inference",
         "history",
         "hooks",

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -27,6 +28,7 @@ from minicnn.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
+from minicnn.cli import main as command
 from minicnn.metrics import AUC, F1Score, Precision
 from minicnn.optimizers import SGD, AdamW, Nadam, RMSprop
 from minicnn.optimizers.schedules import ExponentialDecay
@@ -283,6 +285,36 @@ def test_killed_and_resumed_again_and_again(script, alone, tmp_path):
         assert not list((folder / "run").glob(".checkpoint*"))
         if hits >= 10:
             return
+
+
+@pytest.fixture
+def a_run(tmp_path, monkeypatch, capsys):
+    """The folder of a run of the command line, which has gone through one epoch."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("train", "test"):
+        with h5py.File(f"{name}.h5", "w") as file:
+            file[f"{name}_set_x"], file[f"{name}_set_y"] = X.repeat(4, 1).repeat(4, 2), Y
+    data = ["--train", "train.h5", "--test", "test.h5", "--model", "small"]
+    assert command(["train", *data, "--epochs", "1", "--out", "runs/a"]) == 0
+    capsys.readouterr()
+    return tmp_path / "runs/a"
+
+
+def test_a_run_goes_on_from_anywhere(a_run, tmp_path, monkeypatch):
+    """Its data are found from another folder, and what a kill left of its files is gone."""
+    monkeypatch.chdir("/")
+    for name in (".curves-0a1b2c3d.png", ".model-0a1b2c3d.keras", ".checkpoint-0a1b2c3d.h5"):
+        (a_run / name).touch()
+    (a_run / ".mine").touch()
+    assert command(["train", "--resume", str(a_run), "--epochs", "2"]) == 0
+    assert [p.name for p in a_run.iterdir() if p.name.startswith(".")] == [".mine"]
+
+
+def test_the_folder_above_the_runs(a_run, capsys):
+    """It is no run, and the line says what one is."""
+    assert command(["train", "--resume", "runs"]) == 2
+    line = "runs: expected the folder of a run, such as runs/fingers-1, got one without settings.j"
+    assert line in capsys.readouterr().err
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal, TextIO
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
 from minicnn.config import check_state, number, whole_number
+from minicnn.console import warn
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import make_folder, reason
 from minicnn.history import cell
@@ -137,20 +139,27 @@ class CSVLogger(Callback):
         self.columns: list[str] = []
         make_folder(self.filename.parent)
         goes_on = self.append or self.params.get("resumed", False)
-        with self._opened("a" if goes_on else "w") as file:
-            self.with_header = file.tell() == 0
+        with self._opened("a" if goes_on else "w"):
+            pass
 
     def get_state(self) -> Logs:
-        """Its columns, and how long the file is."""
-        size = self.filename.stat().st_size if self.filename.exists() else 0
-        return {"columns": self.columns, "with_header": self.with_header, "size": size}
+        """Its columns, and what the file holds: its length, and the CRC32 of that."""
+        rows = self.filename.read_bytes() if self.filename.is_file() else b""
+        return {"columns": self.columns, "size": len(rows), "checksum": zlib.crc32(rows)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take back the rows that are going to come again."""
+        """Take back the rows that are going to come again; warn if the file is not the one."""
         check_state("CSVLogger", self.get_state(), state)
-        self.columns, self.with_header = list(map(str, state["columns"])), state["with_header"]
-        with self._opened("a") as file:
-            file.truncate(min(max(int(state["size"]), 0), file.tell()))
+        self.columns = list(map(str, state["columns"]))
+        size, rows = max(int(state["size"]), 0), self.filename.read_bytes()
+        if len(rows) >= size and zlib.crc32(rows[:size]) == state["checksum"]:
+            with self._opened("a") as file:
+                file.truncate(size)
+            return
+        warn(
+            f"{self.filename}: expected the rows of the training so far, got a file without them. "
+            "The rows to come are put at its end."
+        )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a row."""
@@ -161,8 +170,8 @@ class CSVLogger(Callback):
                 if not any(name.startswith("val_") for name in logs):
                     # As in Keras: a later epoch may bring them.
                     self.columns += [f"val_{name}" for name in self.columns]
-                if self.with_header:
-                    writer.writerow(["epoch", *self.columns])
+            if file.tell() == 0:
+                writer.writerow(["epoch", *self.columns])
             writer.writerow([epoch, *(cell(logs.get(name, "NA")) for name in self.columns)])
 
     @contextmanager

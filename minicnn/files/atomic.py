@@ -1,7 +1,7 @@
 """Files that are written whole or not at all."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,8 +15,9 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
 
     If anything goes wrong on the way, the old file stays as it was and no other
     is left. The new one reaches the disk before it takes the name. With ``previous`` the old file
-    takes that name just before; at no moment is neither there. Raises
-    ``ConfigError`` when the folder is missing or cannot be written to.
+    takes that name just before; at no moment is neither there, and if the new one then cannot have
+    the name, the old one keeps that of ``previous``. Raises ``ConfigError`` when the folder is
+    missing or cannot be written to.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -26,20 +27,18 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     'done'
     """
     path = Path(path)
+    unfinished = path.parent / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
     try:
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
+        # As open() makes files, but never one that is there; the system applies the umask.
+        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {reason(error)}.") from None
-    os.close(descriptor)
-    unfinished = Path(name)
+    except ValueError:
+        raise ConfigError(
+            f"{str(path)!r}: cannot be written: no file can have this name."
+        ) from None
     try:
         yield unfinished
-        # mkstemp makes files that only their owner may read; a new file follows the umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        unfinished.chmod(0o666 & ~umask)
         with unfinished.open("rb") as written:
             os.fsync(written.fileno())
         if previous is not None:
@@ -57,8 +56,32 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it, unless it is there; raises ``ConfigError`` if it cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(f"{folder}: cannot be made: a file has this name.") from None
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made: {reason(error)}.") from None
+    except ValueError:
+        raise ConfigError(
+            f"{str(folder)!r}: cannot be made: no folder can have this name."
+        ) from None
+
+
+def try_folder(folder: Path) -> None:
+    """Raise ``ConfigError`` unless files can be written into a folder."""
+    path = folder / f".trial-{secrets.token_hex(4)}"
+    try:
+        path.touch(exist_ok=False)
+        path.unlink()
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written to: {reason(error)}.") from None
+
+
+def clear(folder: Path, *stems: str) -> None:
+    """Delete what processes that were killed while writing have left of files of such names."""
+    for stem in stems:
+        for unfinished in folder.glob(f".{stem}-*"):
+            with suppress(OSError):
+                unfinished.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

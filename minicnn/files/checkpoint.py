@@ -15,7 +15,7 @@ import math
 import os
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +25,7 @@ from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import hdf5
 from minicnn.files.archive import JSON_LIMIT, json_object
 from minicnn.files.atomic import replacing
+from minicnn.files.hdf5_reader import OBJECTS
 from minicnn.shapes import Array
 
 Tree = dict[str, Any]
@@ -44,6 +45,8 @@ def write(path: Path, tree: Tree, previous: Path | None) -> None:
         content = _content(tree)
     except MemoryError:
         raise ConfigError(f"{path}: cannot be written: it does not fit in memory.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: cannot be written: it is nested too deep.") from None
     with replacing(path, previous) as unfinished:
         with unfinished.open("wb") as file:
             file.write(content)
@@ -65,6 +68,12 @@ def _content(tree: Tree) -> memoryview:
     arrays: dict[str, Array] = {}
     text = json.dumps(_without_arrays(tree, "", arrays)).encode()
     json_object("checkpoint: the state of the training", text, ConfigError)  # it will be read
+    groups = {parent for name in arrays for parent in PurePosixPath(name).parents}
+    if (objects := 2 + len(arrays) + len(groups)) > OBJECTS:
+        raise ConfigError(
+            f"checkpoint: expected at most {OBJECTS:,} arrays, with the groups they are in, got "
+            f"{objects:,}. Let a callback keep one array instead of many."
+        )
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver="latest") as file:
         file.create_dataset("tree", data=np.frombuffer(text, np.uint8))
@@ -81,19 +90,25 @@ def _without_arrays(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        value = value.astype(value.dtype.newbyteorder("="), copy=False)  # a name has no byte order
         arrays[path[1:]] = value
         return {ARRAY: [path[1:], value.shape, value.dtype.name, checksum(value)]}
     if isinstance(value, list | tuple):
         return [_without_arrays(part, f"{path}/{i}", arrays) for i, part in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) and key != ARRAY for key in value):
         return {
-            key: _without_arrays(part, f"{path}/{quote(key, safe='')}", arrays)
+            key: _without_arrays(part, f"{path}/{_quoted(key)}", arrays)
             for key, part in value.items()
         }
     raise ConfigError(
         f"checkpoint: expected numbers, texts, arrays of numbers, lists and dictionaries with "
         f"texts as keys, got {type(value).__name__} at {path[1:]}."
     )
+
+
+def _quoted(key: str) -> str:
+    """The key as a name that HDF5 takes: without slashes, not empty, and not the group itself."""
+    return {"": "%", ".": "%2E"}.get(key) or quote(key, safe="", errors="surrogatepass")
 
 
 def checksum(array: Array, start: int = 0) -> int:

@@ -1,0 +1,40 @@
+"""Numbers that are no longer finite: where that began, said in one line."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minicnn.console import Figures
+from minicnn.errors import DivergenceError
+from minicnn.inference import Model
+from minicnn.layers import Layer
+from minicnn.shapes import Array
+
+SMALLER = "Try a smaller learning rate."
+
+
+def divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:
+    """Say where the numbers went wrong: the first layer whose output is not finite."""
+    where = "the loss itself"
+    for layer in layers:
+        x = layer.forward(x)[0]
+        if not np.isfinite(x).all():
+            where = f"the output of {layer.who}"
+            break
+    return DivergenceError(
+        f"Sequential: the loss became {loss}; the first to go was {where}. {SMALLER}"
+    )
+
+
+def check_finite(model: Model, figures: Figures) -> None:
+    """Raise ``DivergenceError`` if the last steps of an epoch broke the weights."""
+    for layer in model.stack:
+        for name, array in layer.arrays().items():
+            if not np.isfinite(array).all():
+                raise DivergenceError(
+                    f"{layer.who}: {name} is no longer finite after an epoch. {SMALLER}"
+                )
+    for name in ("loss", "val_loss"):
+        value = figures.get(name, 0.0)
+        if not np.isfinite(value):
+            raise DivergenceError(f"Sequential: {name} became {value}. {SMALLER}")

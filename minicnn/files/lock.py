@@ -1,0 +1,55 @@
+"""Folders that one training has for itself, as long as it lasts."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from minicnn.errors import ConfigError
+from minicnn.files.atomic import reason
+
+_held: set[int] = set()
+"""The descriptors of those folders in this process."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Within, no other training gets the folder; raises ``ConfigError`` if one has it.
+
+    The system forgets it when the process ends, however it ends, and nothing is left in the folder.
+    Where it has no such locks, as Windows and some network drives, the folder is not guarded.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be used: {reason(error)}.") from None
+    _held.add(descriptor)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{folder}: in use by another training. Wait for its end, or take another folder."
+            ) from None
+        except OSError:
+            pass
+        yield
+    finally:
+        _held.discard(descriptor)
+        os.close(descriptor)
+
+
+def _leave() -> None:
+    """In a partner process, which may outlive this one: leave the folders alone."""
+    while _held:
+        os.close(_held.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave)
