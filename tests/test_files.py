@@ -487,3 +487,15 @@ def test_what_is_true_or_false_is_nothing_else(make):
     for value in ("no", 1, 0.0, None, []):
         with pytest.raises(ConfigError, match="as True or False, got"):
             make(value)
+
+
+def test_a_link_is_written_through(tmp_path):
+    """Saving to a link replaces the file that it leads to, and the link stays."""
+    model = Sequential([Input((3,)), Dense(2)], seed=0)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "best.keras").symlink_to(tmp_path / "run" / "m.keras")
+    model.save(tmp_path / "best.keras")
+    assert (tmp_path / "best.keras").is_symlink()
+    np.testing.assert_array_equal(
+        load(tmp_path / "run" / "m.keras").get_weights()[0], model.get_weights()[0]
+    )

@@ -16,7 +16,8 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     If anything goes wrong on the way, the old file stays as it was and no other
     is left. The new one reaches the disk before it takes the name. With ``previous`` the old file
     takes that name just before; at no moment is neither there, and if the new one then cannot have
-    the name, the old one keeps that of ``previous``. Raises ``ConfigError`` when the folder is
+    the name, the old one keeps that of ``previous``. Of a link it is the file that it leads to.
+    Raises ``ConfigError`` when the folder is
     missing or cannot be written to.
 
     >>> import tempfile
@@ -27,6 +28,8 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     'done'
     """
     path = Path(path)
+    with suppress(OSError, ValueError):
+        path = path.resolve() if path.is_symlink() else path
     unfinished = path.parent / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
     try:
         # As open() makes files, but never one that is there; the system applies the umask.
