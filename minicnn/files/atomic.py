@@ -1,7 +1,6 @@
 """Files that are written whole or not at all."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +29,7 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     path = Path(path)
     with suppress(OSError, ValueError):
         path = path.resolve() if path.is_symlink() else path
-    unfinished = path.parent / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+    unfinished = path.parent / f".{path.stem}-{os.urandom(4).hex()}{path.suffix}"
     try:
         # As open() makes files, but never one that is there; the system applies the umask.
         os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
@@ -71,7 +70,7 @@ def make_folder(folder: Path) -> None:
 
 def try_folder(folder: Path) -> None:
     """Raise ``ConfigError`` unless files can be written into a folder."""
-    path = folder / f".trial-{secrets.token_hex(4)}"
+    path = folder / f".trial-{os.urandom(4).hex()}"
     try:
         path.touch(exist_ok=False)
         path.unlink()

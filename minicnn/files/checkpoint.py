@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
@@ -108,6 +107,8 @@ def _without_arrays(value: Any, path: str, arrays: dict[str, Array]) -> Any:
 
 def _quoted(key: str) -> str:
     """The key as a name that HDF5 takes: without slashes, not empty, and not the group itself."""
+    from urllib.parse import quote
+
     return {"": "%", ".": "%2E"}.get(key) or quote(key, safe="", errors="surrogatepass")
 
 

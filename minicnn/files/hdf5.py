@@ -13,7 +13,6 @@ import math
 import os
 import signal
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -228,6 +227,8 @@ class _Reader:
     """The process, as the one that asks it sees it."""
 
     def __init__(self) -> None:
+        import subprocess
+
         self.owner = os.getpid()
         self.busy = False
         """Whether an answer is under way, or will never come."""
@@ -294,6 +295,8 @@ class _Reader:
 
     def _why_silent(self, who: str) -> str:
         """What to say when no answer comes: the file did harm, or somebody ended the process."""
+        import subprocess
+
         with suppress(subprocess.TimeoutExpired):
             status = self.process.wait(1)
             if status == hdf5_reader.NO_START or -status in ENDED_BY_OTHERS:
