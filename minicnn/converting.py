@@ -33,7 +33,10 @@ def convert(
     if kinds[source] != ".weights.h5" and model is not None:
         raise ConfigError(f"{source}: has layers of its own. Leave --model {model} out.")
     if target.exists() and not force:
-        raise ConfigError(f"{target}: expected a new file, got one that is there. Try --force.")
+        raise ConfigError(
+            f"{target}: expected a new file, got one that is there. Take another name, or replace "
+            "it with --force."
+        )
     if layout is not None and kinds[target] != ".onnx":
         raise ConfigError(f"{target}: expected --layout beside an .onnx file alone, got {layout}.")
     if model is not None:

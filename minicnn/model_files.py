@@ -102,7 +102,8 @@ def restore(
             _restore_optimizer(model.optimizer, _params(found), saved.optimizer)
         except ConfigError as error:
             raise ModelFileError(f"{path}: {error}") from None
-    take()
+    if not unset:
+        take()
 
 
 def _in_order(model: Model, saved: SavedModel) -> list[tuple[Layer, str]]:
