@@ -61,7 +61,7 @@ def write(path: Path, tree: Tree, previous: Path | None) -> None:
             raise ConfigError(f"{path}: cannot be written: it reads back otherwise.")
 
 
-def _content(tree: Tree) -> memoryview:
+def _content(tree: Tree) -> bytes:
     import h5py
 
     arrays: dict[str, Array] = {}
@@ -79,7 +79,7 @@ def _content(tree: Tree) -> memoryview:
         file.create_dataset("checksum", data=np.uint32(zlib.crc32(text)))
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
-    return buffer.getbuffer()
+    return buffer.getvalue()
 
 
 def _without_arrays(value: Any, path: str, arrays: dict[str, Array]) -> Any:

@@ -25,6 +25,7 @@ import numpy as np
 from minicnn.errors import MiniCNNError
 from minicnn.files import hdf5_reader
 from minicnn.files.atomic import reason
+from minicnn.files.budget import Budget
 from minicnn.shapes import Array, Shape
 
 ANSWER_LIMIT = 64 << 20
@@ -32,11 +33,6 @@ ANSWER_LIMIT = 64 << 20
 
 EXPANSION = 2000
 """How many times the bytes stored of it a dataset may be: gzip reaches 1,032 on zeros alone."""
-
-FREE = 64 << 20
-FILE_EXPANSION = 25
-"""Bytes that any file may give, and how many more for each of its own. Photographs are compressed
-to a half, drawings to a tenth; what is compressed further should be stored as it is."""
 
 IDLE = 2
 """How many processes are kept for the next files."""
@@ -72,12 +68,11 @@ class File:
         error: type[MiniCNNError],
         reader: "_Reader",
         contents: Mapping[str, Mapping[str, Any]],
-        size: int,
+        budget: Budget,
     ) -> None:
         self.who = who
         self.error = error
-        self._size = size
-        self._room = FREE + FILE_EXPANSION * size
+        self._budget = budget
         self.groups: dict[str, dict[str, Any]] = dict(contents["groups"])
         self.datasets = {
             name: Found(**known | {"shape": tuple(known["shape"])})
@@ -112,7 +107,7 @@ class File:
         if np.dtype(found.dtype).kind not in "biufV":
             answer = self._reader.ask(self.who, self.error, request, what)
             return np.array(answer["texts"], object).reshape(found.shape)
-        self._check_size(what, found)
+        self._check_size(what, name, found)
         try:
             array = np.empty(found.shape, found.dtype)
         except (MemoryError, ValueError):
@@ -124,24 +119,24 @@ class File:
             return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
         return array
 
-    def _check_size(self, what: str, found: Found) -> None:
+    def _check_size(self, what: str, name: str, found: Found) -> None:
         """Refuse a dataset that claims to be far larger than what is stored of it, or of all."""
         claimed = math.prod(found.shape) * np.dtype(found.dtype).itemsize
         if claimed > EXPANSION * found.stored:
             raise self.error(
                 f"{what}: claims {claimed:,} bytes, but the file holds {found.stored:,} of them."
             )
-        self._room -= claimed
-        if self._room < 0:
-            raise self.error(
-                f"{what}: claims {claimed:,} bytes, too many for a file of {self._size:,}. Store "
-                "it without compression."
-            )
+        self._budget.take(f"dataset {name!r}", claimed)
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], error: type[MiniCNNError]) -> Iterator[File]:
-    """The HDF5 file at ``path``, for reading; raises ``error`` with one line if it is none."""
+def opened(
+    path: str | os.PathLike[str], error: type[MiniCNNError], budget: Budget | None = None
+) -> Iterator[File]:
+    """The HDF5 file at ``path``, for reading; raises ``error`` with one line if it is none.
+
+    ``budget`` is that of a file which is opened again, or which this one is a part of.
+    """
     path = Path(path)
     size = regular_file_size(path, error)
     if not size:
@@ -152,14 +147,17 @@ def opened(path: str | os.PathLike[str], error: type[MiniCNNError]) -> Iterator[
                 f"{path}: expected an HDF5 file, got a zip archive. If it is a model of Keras 3, "
                 "let its name end in .keras."
             )
-    with _opened(str(path), error, {"open": os.path.abspath(path), "size": size}, b"") as file:
+    request = {"open": os.path.abspath(path), "size": size}
+    with _opened(str(path), error, request, b"", budget) as file:
         yield file
 
 
 @contextmanager
-def opened_bytes(data: bytes, who: str, error: type[MiniCNNError]) -> Iterator[File]:
+def opened_bytes(
+    data: bytes, who: str, error: type[MiniCNNError], budget: Budget | None = None
+) -> Iterator[File]:
     """The HDF5 file that ``data`` is, for reading; raises ``error`` with one line if it is none."""
-    with _opened(who, error, {"open": None, "size": len(data)}, data) as file:
+    with _opened(who, error, {"open": None, "size": len(data)}, data, budget) as file:
         yield file
 
 
@@ -183,7 +181,11 @@ def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:
 
 @contextmanager
 def _opened(
-    who: str, error: type[MiniCNNError], request: Mapping[str, Any], data: bytes
+    who: str,
+    error: type[MiniCNNError],
+    request: Mapping[str, Any],
+    data: bytes,
+    budget: Budget | None,
 ) -> Iterator[File]:
     try:
         reader = _idle_reader()
@@ -192,7 +194,7 @@ def _opened(
         raise error(f"{who}: no process can be started to read it: {why}.") from None
     try:
         contents = reader.ask(who, error, request, who, data)
-        yield File(who, error, reader, contents, request["size"])
+        yield File(who, error, reader, contents, budget or Budget(who, error, request["size"]))
     finally:
         if not reader.busy:
             with suppress(error):
