@@ -26,7 +26,7 @@ class RateSweep(NamedTuple):
     rates: Array
     losses: Array
     suggestion: float
-    """Two thirds of the way along the longest fall of the loss."""
+    """Two thirds of the way along the longest fall of the loss, in steps or in loss."""
 
 
 class _Sweep(Callback):
@@ -65,6 +65,8 @@ def find_learning_rate(
 
     The rate to take is two thirds of the way along the longest row of ever smaller smoothed losses,
     between which others may lie, as in fastai's "valley": a slope alone may be that of the noise.
+    It is two thirds of the steps or of the loss, whichever comes first: the running mean of a loss
+    that has come to nothing falls at any rate, however large.
     ``minicnn.plots.plot_learning_rates`` shows the curve. The model, which must be compiled, is
     afterwards as it was: weights, optimizer, generator; then Ctrl-C raises ``KeyboardInterrupt``,
     as it does anywhere else. Smith (2017), section 3.3.
@@ -115,7 +117,9 @@ def find_learning_rate(
             f"after {len(losses)} steps from {lowest:g}. Try a smaller lowest."
         )
     fall = _longest_fall(sweep.losses)
-    return RateSweep(rates, losses, float(rates[fall[2 * len(fall) // 3]]))
+    fallen = (losses[fall[0]] - losses[fall]) / (losses[fall[0]] - losses[fall[-1]] or 1)
+    two_thirds = min(2 * len(fall) // 3, int(np.argmax(fallen >= 2 / 3)))
+    return RateSweep(rates, losses, float(rates[fall[two_thirds]]))
 
 
 def _longest_fall(losses: Sequence[float]) -> list[int]:

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,9 @@ from minicnn.applications import NETWORKS
 from minicnn.cli import main
 from minicnn.data.synthetic import fingers
 from minicnn.saving import load_model
+
+SCRIPT = shutil.which("minicnn", path=os.path.dirname(sys.executable)) or "no script is installed"
+"""The command of the Python that runs the tests: another one may come first on the PATH."""
 
 
 def write(path, x, y, part="train"):
@@ -381,10 +385,10 @@ def test_a_run_that_cannot_go_on(arguments, change, message, a_run, tmp_path, mo
 
 def test_installed_commands(home):
     """``minicnn`` and ``python -m minicnn`` are the same command."""
-    for command in ([sys.executable, "-m", "minicnn"], ["minicnn"]):
+    for command in ([sys.executable, "-m", "minicnn"], [SCRIPT]):
         result = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
         assert result.stdout.startswith("minicnn ")
-    result = subprocess.run(["minicnn", "fly"], capture_output=True, text=True, check=False)
+    result = subprocess.run([SCRIPT, "fly"], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1
 
@@ -394,7 +398,7 @@ def test_a_reader_that_leaves_early_is_no_error(home):
     from minicnn.applications import course
 
     course((64, 64, 3), 6, seed=0).save("model.keras")
-    script = "minicnn predict model.keras " + "train_few.h5 " * 60 + "| head -1"
+    script = f"{shlex.quote(SCRIPT)} predict model.keras {'train_few.h5 ' * 60} | head -1"
     result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert result.stderr == ""
     assert len(result.stdout.splitlines()) == 1
@@ -409,7 +413,7 @@ def test_a_full_disk_is_one_line(home):
     course((64, 64, 3), 6, seed=0).save("model.keras")
     with open("/dev/full", "w") as full:
         result = subprocess.run(
-            ["minicnn", "summary", "model.keras"],
+            [SCRIPT, "summary", "model.keras"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -19,15 +19,37 @@ Y = X @ RNG.standard_normal((5, 1)).astype(np.float32)
 
 
 def test_it_finds_the_rates_at_which_a_quadratic_can_be_learned():
-    """For a linear model the loss diverges above 2 / (the largest eigenvalue of its Hessian)."""
+    """For a linear model the loss diverges above 2 / (the largest eigenvalue of its Hessian).
+
+    The labels are noisy, so that there is a loss left that can grow."""
     model = Sequential([Input((5,)), Dense(1, use_bias=False)], seed=0)
     model.compile(SGD(), "mse")
     limit = 2 / np.linalg.eigvalsh(2 * X.T @ X / len(X)).max()
-    found = find_learning_rate(model, X, Y, batch_size=200, lowest=1e-4, highest=100, steps=120)
+    noisy = Y + 0.1 * RNG.standard_normal(Y.shape)
+    found = find_learning_rate(model, X, noisy, batch_size=200, lowest=1e-4, highest=100, steps=120)
     assert limit / 300 < found.suggestion < limit
     assert found.rates[-1] > limit  # the sweep went on until the loss grew, and ended there
     assert len(found.rates) < 120
     np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], 1e6 ** (1 / 119))
+
+
+@pytest.mark.parametrize("features", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_does_not_decide_on_the_rate(seed, features):
+    """On data that a linear model fits exactly the loss comes to nothing, and from then on its
+    running mean falls at any rate; what is suggested still converges, whatever the rounding."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((200, features)).astype(np.float32)
+    y = x @ rng.standard_normal((features, 1)).astype(np.float32)
+    limit = 2 / np.linalg.eigvalsh(2 * x.T @ x / len(x)).max()
+    for order in range(3):
+        numbers = np.random.default_rng(order).permutation(len(x))
+        model = Sequential([Input((features,)), Dense(1, use_bias=False)], seed=0)
+        model.compile(SGD(), "mse")
+        found = find_learning_rate(
+            model, x[numbers], y[numbers], batch_size=200, lowest=1e-4, highest=100, steps=120
+        )
+        assert limit / 300 < found.suggestion < limit / 2
 
 
 @pytest.mark.parametrize("seed", range(5))
