@@ -573,7 +573,7 @@ def test_a_folder_in_use_by_another_process(tmp_path):
     script = (
         "import os, sys, time; from pathlib import Path; from minicnn.files.lock import held\n"
         "with held(Path(sys.argv[1])):\n"
-        "    if os.fork():\n        print('held', flush=True)\n"
+        "    if not os.fork():\n        print('held', flush=True)\n"
         "    time.sleep(5)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
