@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from minicnn.config import did_you_mean
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, shown
 from minicnn.keras_names import asked
 from minicnn.shapes import Array
 
@@ -375,7 +375,7 @@ def name_of(who: str, activation: NameOrFunction | None) -> str | None:
     for name, function in ACTIVATIONS.items():
         if function.forward is activation:
             return name
-    got, remedy = repr(activation), did_you_mean(activation, ACTIVATIONS)
+    got, remedy = shown(activation), did_you_mean(activation, ACTIVATIONS)
     if callable(activation):
         got = f"the function {getattr(activation, '__name__', got)!r}"
         remedy = " A function of your own goes into a layer of your own."

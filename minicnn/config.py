@@ -9,14 +9,14 @@ import inspect
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, wraps
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, shown
 
 
 class _Checked(type):
@@ -155,7 +155,8 @@ def _known(
             now = RENAMED.get(key, key)
             near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
             remedy = near or f" Its arguments are: {takes}."
-            raise ConfigError(f"{who}: argument {key!r} = {value!r} is not supported.{remedy}")
+            came = shown(value)
+            raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")
     return {key: value for key, value in given.items() if key in known}
 
 
@@ -207,6 +208,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 Kind = TypeVar("Kind", bound=Configurable)
 
+LONG = 120
+"""Characters of a list of names, where a hint follows it."""
+
 
 def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str, Any]) -> Kind:
     """The object that ``value`` stands for: itself, a name in ``table``, or a saved config.
@@ -221,10 +225,17 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
     if isinstance(name, str) and name in table:
         found: Kind = table[name](**accepted(table[name], config))
         return found
+    known = [n for n in table if n.islower()] or list(table)
+    remedy = did_you_mean(name, table)
+    names = f"one of {', '.join(known)};"
+    if remedy and len(names) > LONG:  # before the hint nobody would read them all
+        names = f"{names[:LONG].rpartition(',')[0]}, ...;"
+    if isinstance(value, type) and issubclass(value, parent):
+        names, remedy = "a name,", f" Make an object: {value.__name__}(...)."
+    elif callable(value):
+        names, remedy = "a name,", f" A custom one is a class with the parent {parent.__name__}."
     raise ConfigError(
-        f"{who}: expected {kind} as {parent.__name__} or one of "
-        f"{', '.join([n for n in table if n.islower()] or table)}; got {name!r}."
-        f"{did_you_mean(name, table)}"
+        f"{who}: expected {kind} as {parent.__name__} or {names} got {shown(name)}.{remedy}"
     )
 
 
@@ -238,14 +249,24 @@ def snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def did_you_mean(name: Any, names: Mapping[str, Any]) -> str:
+def did_you_mean(name: Any, names: Iterable[str]) -> str:
     """A remedy naming the nearest of ``names``, or nothing when none is near.
 
-    >>> did_you_mean("rleu", {"relu": 0, "tanh": 1})
-    " Did you mean 'relu'?"
+    >>> did_you_mean("rleu", {"relu": 0, "tanh": 1}), did_you_mean("TANH", ["relu", "tanh"])
+    (" Did you mean 'relu'?", " Did you mean 'tanh'?")
     """
-    near = get_close_matches(str(name), names, n=1)
+    if not isinstance(name, str):
+        return ""
+    near = get_close_matches(name, names, n=1)
+    if not near:
+        plain = {_plainly(known): known for known in reversed(list(names))}
+        near = [plain[found] for found in get_close_matches(_plainly(name), plain, n=1)]
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _plainly(name: str) -> str:
+    """A name as it sounds: in small letters alone."""
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def save_config(value: Configurable) -> dict[str, Any]:
@@ -315,7 +336,7 @@ def number(
         return
     texts = " and ".join(text for text, bound, _ in bounds if bound is not None)
     raise ConfigError(
-        f"{who}: expected {argument} as a number{', ' * bool(texts)}{texts}, got {value!r}."
+        f"{who}: expected {argument} as a number{', ' * bool(texts)}{texts}, got {shown(value)}."
     )
 
 
@@ -325,7 +346,7 @@ def boolean(who: str, argument: str, value: Any) -> None:
     >>> boolean("Dense", "use_bias", False)
     """
     if not isinstance(value, bool | np.bool_):
-        raise ConfigError(f"{who}: expected {argument} as True or False, got {value!r}.")
+        raise ConfigError(f"{who}: expected {argument} as True or False, got {shown(value)}.")
 
 
 def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
@@ -336,7 +357,7 @@ def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
     """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
         raise ConfigError(
-            f"{who}: expected {argument} as a whole number of at least {least}, got {value!r}."
+            f"{who}: expected {argument} as a whole number of at least {least}, got {shown(value)}."
         )
     return int(value)
 

@@ -4,8 +4,14 @@ Every mistake of a user's is one of these, with a message of one line. The
 command line prints that line and exits with status 2.
 """
 
+from typing import Any
+
 LONGEST = 1000
 """Characters of a message, of which the middle is left out when there are more."""
+
+
+SHOWN = 60
+"""Characters that a message shows of a value."""
 
 
 class MiniCNNError(Exception):
@@ -43,3 +49,27 @@ class ModelFileError(MiniCNNError, ValueError):
 
 class DivergenceError(MiniCNNError, ArithmeticError):
     """Training met a loss that is infinite or not a number."""
+
+
+def shown(value: Any) -> str:
+    """What came, for a message: a short repr, or of an array its dtype and shape.
+
+    >>> shown("smae"), shown((np.zeros((9, 2)), [1])), shown(Exception)
+    ("'smae'", '(array float64 (9, 2), [1])', 'the class Exception')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        kind = "array" if type(value).__name__ == "ndarray" else type(value).__name__
+        shape = getattr(value, "shape", ())
+        return f"{kind} {value.dtype} {tuple(shape)}" if shape else f"{value!r:.{SHOWN}}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
+    if type(value) in (tuple, list) and 0 < len(value) <= 4:
+        inside = ", ".join(map(shown, value)) + "," * (type(value) is tuple and len(value) == 1)
+        text = f"({inside})" if type(value) is tuple else f"[{inside}]"
+    elif type(value) in (tuple, list, set, dict) and len(value) > 20:
+        text = f"a {type(value).__name__} of {len(value)}"
+    else:
+        text = repr(value)
+    return text if len(text) <= 2 * SHOWN else f"{text[:SHOWN]}..."

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.errors import ConfigError, ShapeError
+from minicnn.config import did_you_mean
+from minicnn.errors import ConfigError, ShapeError, shown
 
 Array: TypeAlias = npt.NDArray[Any]
 DType: TypeAlias = np.dtype[Any]
@@ -61,7 +62,7 @@ def pair(who: str, argument: str, value: int | Sequence[int], least: int = 1) ->
     ):
         raise ConfigError(
             f"{who}: expected {argument} as one whole number of at least {least} "
-            f"or a pair of them, got {value!r}."
+            f"or a pair of them, got {shown(value)}."
         )
     return int(both[0]), int(both[1])
 
@@ -140,13 +141,19 @@ def windows(
         added = "" if pads == ((0, 0), (0, 0)) else f" with padding {pads}"
         raise ShapeError(
             f"{who}: expected an image of at least {reach[0]}x{reach[1]} pixels for its window, "
-            f"got {image[0]}x{image[1]}{added}. Use a smaller window or padding='same'."
+            f"got {image[0]}x{image[1]}{added}. {_smaller(image)}"
         )
     out = (
         (image[0] + sum(pads[0]) - reach[0]) // strides[0] + 1,
         (image[1] + sum(pads[1]) - reach[1]) // strides[1] + 1,
     )
     return Windows(size, strides, pads, out)
+
+
+def _smaller(image: Pair) -> str:
+    if image[0] in (1, 3) and image[1] > 4:
+        return f"If {image[0]} is the channels, they come last here: Input((H, W, {image[0]}))."
+    return "Use a smaller window or padding='same'."
 
 
 def _explicit_pads(who: str, padding: Padding) -> Pads:
@@ -156,5 +163,6 @@ def _explicit_pads(who: str, padding: Padding) -> Pads:
     except ConfigError:
         raise ConfigError(
             f"{who}: expected padding 'valid', 'same', a number of pixels, a pair of them or "
-            f"((top, bottom), (left, right)), got {padding!r}."
+            f"((top, bottom), (left, right)), got {shown(padding)}."
+            + did_you_mean(padding, ("valid", "same"))
         ) from None

@@ -1,13 +1,16 @@
 """Images with their labels, in memory."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from minicnn.errors import ConfigError, DataError
-from minicnn.shapes import Array
+from minicnn.data.orders import order_of, transposition
+from minicnn.errors import ConfigError, DataError, shown
+from minicnn.shapes import Array, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,11 +19,11 @@ class Dataset:
 
     ``x`` is (m, H, W, C), uint8 as in a file or floating point; ``y`` is (m,) class
     numbers; ``class_names`` has the name of each class. Raises ``DataError`` when x
-    and y differ in length or are empty.
+    and y differ in length, are empty or are no numbers.
 
     >>> data = Dataset(np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 1, 0]), ("no", "yes"))
-    >>> len(data), data.classes
-    (4, 2)
+    >>> len(data), data.classes, len(data[:3])
+    (4, 2, 3)
     """
 
     x: Array
@@ -30,19 +33,23 @@ class Dataset:
     """Where it came from, for messages."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "x", np.asarray(self.x))
-        object.__setattr__(self, "y", np.asarray(self.y))
-        if self.x.ndim < 2 or self.y.ndim != 1:
+        object.__setattr__(self, "x", numbers(self.source, "images", self.x))
+        object.__setattr__(self, "y", labels(self.source, self.y))
+        x, y = self.x.shape, self.y.shape
+        if len(x) < 2 or len(y) != 1:
+            remedy = ""
+            if len(y) == 2:
+                remedy = f" Take {'y.ravel()' if 1 in y else 'y.argmax(axis=1)'}."
             raise DataError(
                 f"{self.source}: expected images of shape (m, H, W, C) and labels (m,), "
-                f"got {self.x.shape} and {self.y.shape}."
+                f"got {x} and {y}.{remedy}"
             )
-        if len(self.x) != len(self.y):
+        if x[0] != y[0]:
             raise DataError(
-                f"{self.source}: expected as many labels as images, "
-                f"got {len(self.x)} images and {len(self.y)} labels."
+                f"{self.source}: expected as many labels as images, got {x[0]} images and "
+                f"{y[0]} labels.{_other_axes(x, y)}"
             )
-        if not len(self.x):
+        if not x[0]:
             raise DataError(f"{self.source}: expected images, got none.")
 
     def __len__(self) -> int:
@@ -50,8 +57,41 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """How many classes there are: as many as names, or up to the largest label."""
-        return len(self.class_names) or int(self.y.max()) + 1
+        """How many classes there are: as many as names, or up to the largest label.
+
+        Raises ``DataError`` for labels that are no whole numbers, of which there are none.
+        """
+        if self.class_names:
+            return len(self.class_names)
+        if self.y.dtype.kind == "f" and (self.y != np.floor(self.y)).any():
+            raise DataError(
+                f"{self.source}: expected labels that are class numbers, got "
+                f"{self.y[self.y != np.floor(self.y)][0]}."
+            )
+        return int(self.y.max()) + 1
+
+    def __getitem__(self, samples: slice | Array | Sequence[int]) -> "Dataset":
+        """Some of the images with their labels: a slice, their numbers, or a choice of booleans.
+
+        Raises ``DataError`` for what picks none.
+        """
+        if not isinstance(samples, slice):
+            samples = np.asarray(samples)
+            if samples.ndim != 1 or samples.dtype.kind not in "biu":
+                raise DataError(
+                    f"{self.source}: expected a slice or the numbers of images, as in data[:100]. "
+                    "One image is data.x[i], and its label data.y[i]."
+                )
+        try:
+            return Dataset(self.x[samples], self.y[samples], self.class_names, self.source)
+        except IndexError as error:
+            raise DataError(f"{self.source}: {error}.") from None
+
+    def __iter__(self) -> Iterator[Any]:
+        raise DataError(
+            f"{self.source}: expected the images as data.x and the labels as data.y, as a dataset "
+            "is not taken apart: x, y = data.x, data.y."
+        )
 
     def __repr__(self) -> str:
         return f"Dataset({self.source!r}: {self.x.dtype} {self.x.shape}, {self.classes} classes)"
@@ -60,7 +100,9 @@ class Dataset:
 def check_batch_size(batch_size: int) -> None:
     """Raise ``ConfigError`` unless batches can have this size."""
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise ConfigError(f"batch_size: expected a whole number of at least 1, got {batch_size!r}.")
+        raise ConfigError(
+            f"batch_size: expected a whole number of at least 1, got {shown(batch_size)}."
+        )
 
 
 def batches(
@@ -152,34 +194,193 @@ def images_and_labels(who: str, x: Any, y: Any) -> tuple[Array, Array]:
             raise DataError(f"{who}: expected no y beside a dataset, which has its own labels.")
         x, y = x.x, x.y
     elif y is None:
-        raise DataError(f"{who}: expected a dataset, or x and y; got no y.")
-    x, y = images(who, x), as_array(who, y)
-    if y.dtype.kind not in "biuf" or y.ndim == 0:
-        raise DataError(f"{who}: expected labels as an array of numbers, got {y.dtype} {y.shape}.")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise DataError(f"{who}: expected finite numbers, got NaN or infinity among the labels.")
+        raise DataError(f"{who}: expected a dataset, or x and y; {_no_labels(who, x)}")
+    x, y = images(who, x), labels(who, y)
     if len(x) != len(y):
         raise DataError(
             f"{who}: expected as many labels as images, got {len(x)} images and {len(y)} labels."
+            + _other_axes(x.shape, y.shape)
         )
     return x, y
 
 
-def images(who: str, x: Any) -> Array:
+def images(who: str, given: Any) -> Array:
     """The images that the model was given, checked as ``images_and_labels`` does."""
-    x = as_array(who, x.x if isinstance(x, Dataset) else x)
-    if x.dtype.kind not in "biuf" or x.ndim == 0:
-        raise DataError(f"{who}: expected images as an array of numbers, got {x.dtype} {x.shape}.")
+    x = numbers(who, "images", given.x if isinstance(given, Dataset) else given)
     if not len(x):
-        raise DataError(f"{who}: expected images, got none.")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise DataError(f"{who}: expected finite numbers, got NaN or infinity among the images.")
-    return np.asarray(x)
+        raise DataError(f"{who}: expected images, got none (shape {x.shape}).")
+    check_finite(who, "images", x)
+    return x
 
 
-def as_array(who: str, value: Any) -> Array:
-    """``value`` as an array; raises ``DataError`` for lists whose rows differ in length."""
+def labels(who: str, given: Any) -> Array:
+    """The labels that go with images, checked as ``images_and_labels`` does."""
+    y = numbers(who, "labels", given)
+    check_finite(who, "labels", y)
+    return y
+
+
+def check_finite(who: str, what: str, values: Array) -> None:
+    """Raise ``DataError``, which says where, unless all the numbers are finite."""
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return
+    broken = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    raise DataError(
+        f"{who}: expected finite numbers, got NaN or infinity among the {what}, in "
+        f"{np.count_nonzero(broken)} of {len(values)}, first in number {broken.argmax()}. "
+        f"Leave those out, or mend them (np.nan_to_num)."
+    )
+
+
+def numbers(who: str, what: str, value: Any) -> Array:
+    """``value`` as an array of numbers with a first axis; ``DataError`` says what else came."""
+    array = as_array(who, value, what)
+    if array.dtype.kind in "biuf" and array.ndim:
+        return array
+    raise DataError(
+        f"{who}: expected {what} as an array of numbers, got {_came(value, array)}."
+        + _remedy(what, value, array)
+    )
+
+
+def as_array(who: str, value: Any, what: str = "an array") -> Array:
+    """``value`` as an array; raises ``DataError`` for what cannot be one without loss."""
+    if isinstance(value, list | tuple) and any(isinstance(v, np.ma.MaskedArray) for v in value):
+        value = np.ma.array(value)
+    if isinstance(value, np.ma.MaskedArray):
+        masked = np.count_nonzero(np.ma.getmaskarray(value))
+        if masked:
+            raise DataError(
+                f"{who}: expected {what} without a mask, got {shown(value)} with {masked} masked "
+                "values. Leave those images out, or fill the values in: numpy.ma.filled(a, value)."
+            )
+        return np.asarray(value.data)
+    if _gives_batches(value):
+        raise DataError(
+            f"{who}: expected {what} as one array, got {_kind(value)}, which gives batches. "
+            "Generators are not supported: put their batches together with np.concatenate."
+        )
     try:
         return np.asarray(value)
+    except Exception as error:
+        if isinstance(value, list | tuple):
+            raise DataError(f"{who}: expected {what}, got {_ragged(value)}.") from None
+        why = str(error).strip().partition("\n")[0]
+        raise DataError(
+            f"{who}: expected {what} as an array, got {_kind(value)}, which makes none: {why:.120}"
+        ) from None
+
+
+def _gives_batches(value: Any) -> bool:
+    """Whether it must be asked for its contents piece by piece: a generator, a loader."""
+    if isinstance(value, Collection | np.ndarray | Dataset):
+        return False
+    asked = any(hasattr(type(value), name) for name in ("__iter__", "__getitem__"))
+    return asked and not any(
+        hasattr(value, name) for name in ("__array__", "__array_interface__", "shape", "keys")
+    )
+
+
+def _has_entries(value: Any) -> bool:
+    """Whether it is a dictionary, an open HDF5 file or the like."""
+    if isinstance(value, Mapping):
+        return True
+    return hasattr(value, "keys") and not hasattr(value, "__array__")
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _came(value: Any, array: Array) -> str:
+    """What is no array of numbers, in a few words."""
+    if value is None:
+        return "None"
+    if isinstance(value, str | os.PathLike):
+        return f"the path {os.fspath(value)!r:.80}"
+    if not array.ndim or _has_entries(value):
+        return f"one number, {shown(value)}" if array.dtype.kind in "biuf" else _kind(value)
+    if array.dtype.kind == "O":
+        first = next((v for v in array.flat if not isinstance(v, int | float)), array.flat[0])
+        inside = f"text such as {shown(first)}" if isinstance(first, str) else _kind(first)
+        return f"objects {array.shape}, among them {inside}" if first is not None else "None in it"
+    if array.dtype.kind in "US" and array.size:
+        return f"text, {array.dtype} {array.shape}, such as {shown(array.flat[0].item())}"
+    return f"{array.dtype} {array.shape}"
+
+
+def _remedy(what: str, value: Any, array: Array) -> str:
+    """What to do about an array of something else than numbers."""
+    if isinstance(value, str | os.PathLike):
+        return " Read the file first: load_hdf5(path)."
+    if _has_entries(value):
+        names = ", ".join(map(str, itertools.islice(value.keys(), 4)))
+        return f" Take one of its entries ({names:.80})."
+    kind, argument = array.dtype.kind, "y" if what == "labels" else "x"
+    if kind == "O" and array.ndim:
+        inside = list(array.flat)
+        if all(isinstance(v, int | float | np.number) for v in inside):
+            return f" Give them a number's dtype: {argument}.astype(float)."
+        if all(isinstance(v, str | bytes) for v in inside):
+            kind = "U"
+        elif len({np.shape(v) for v in inside}) > 1:
+            return " Resize the images to one size, and stack them: np.stack(images)."
+        elif np.ndim(inside[0]):
+            return f" Stack them: np.stack({argument})."
+    if kind in "US" and what == "labels" and array.ndim:
+        return " Classes are numbers: names, y = np.unique(y, return_inverse=True)."
+    if kind in "US" and array.ndim:
+        return " Pictures in files are read with load_hdf5, or with PIL and np.stack."
+    if kind == "c":
+        return f" Take a real part: np.abs({argument}) or {argument}.real."
+    if kind == "V" and array.dtype.names:
+        return f" Take one of its fields: {argument}[{array.dtype.names[0]!r}]."
+    if kind in "Mm":
+        return f" Make numbers of the times: {argument}.astype(float)."
+    return ""
+
+
+def _no_labels(who: str, x: Any) -> str:
+    """Why there may be no y, for the end of a line."""
+    if isinstance(x, tuple | list) and len(x) == 2:
+        return f"got {_kind(x)} of two and no y. Give them one by one: {who}(x, y)."
+    if isinstance(x, str | os.PathLike):
+        return f"got the path {os.fspath(x)!r:.80}. Read the file first: load_hdf5(path)."
+    if _gives_batches(x):
+        return (
+            f"got {_kind(x)} and no y. Generators are not supported: put their batches together, "
+            "such as x = np.concatenate([x for x, y in batches]), and y likewise."
+        )
+    if _has_entries(x):
+        names = ", ".join(map(str, itertools.islice(x.keys(), 4)))
+        return f"got {_kind(x)} and no y. Take x and y from its entries ({names:.80})."
+    return f"got no y. Give the labels too: {who}(x, y)."
+
+
+def _ragged(rows: Sequence[Any]) -> str:
+    """Rows that make no array, with the first two shapes that differ."""
+    try:
+        shapes = [np.shape(row) for row in rows]
     except ValueError:
-        raise DataError(f"{who}: expected an array, got rows of different shapes.") from None
+        return "rows of different shapes"
+    other = next((shape for shape in shapes if shape != shapes[0]), None)
+    if other is None:
+        return f"{_kind(rows)} of {_kind(rows[0])}"
+    return (
+        f"rows of different shapes, such as {shapes[0]} and {other}. Resize the images to one size"
+    )
+
+
+def _other_axes(x: Shape, y: Shape) -> str:
+    """A remedy where the number of images lies along another axis of x or y."""
+    if len(y) == 2 and y[1] == x[0]:
+        return f" Of {y} take {'y[0]' if y[0] == 1 else 'y.T'}: a label for each image comes first."
+    m = y[1] if len(y) == 2 and y[0] == 1 else y[0]
+    if len(x) == 2 and x[1] == m:
+        return " One row is one image: try x.T."
+    if order := order_of(x, m):
+        return f" The images come first: try {transposition(order)}."
+    if len(x) == 3 and m == 1:
+        return " For one image add the axis: x[None]."
+    return ""

@@ -28,6 +28,7 @@ import numpy as np
 
 from minicnn import regularizers
 from minicnn.config import Configurable, accepted, boolean, check_name, snake_case
+from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.regularizers import Regularizer
@@ -282,8 +283,7 @@ class Layer(Configurable):
             return
         raise ShapeError(
             f"{self.who}: expected input of shape {_show(('N', *expected))}, "
-            f"got {_show(tuple('N' if n is None else n for n in shape))}."
-            + _remedy(expected, shape)
+            f"got {_show(tuple('N' if n is None else n for n in shape))}." + remedy(expected, shape)
         )
 
     def check_input(self, x: Any) -> Array:
@@ -395,17 +395,3 @@ def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
 
 def _show(shape: tuple[int | str, ...]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
-def _remedy(expected: ExpectedShape, shape: tuple[int | None, ...]) -> str:
-    if len(expected) == 3:
-        channels = expected[-1]
-        if len(shape) == 4 and shape[1] in ((1, 3) if isinstance(channels, str) else (channels,)):
-            return " minicnn is channels-last: try x.transpose(0, 2, 3, 1)."
-        if len(shape) == 3:
-            return (
-                " For one image, or images without channels, add the axis: x[None], x[..., None]."
-            )
-    if len(expected) == 2 and len(shape) > 2:
-        return " Put Flatten() before it."
-    return ""

@@ -12,6 +12,7 @@ the cross-entropy that belongs to it is trained that way.
 from typing import Any
 
 from minicnn.config import by_name, find
+from minicnn.errors import ConfigError
 from minicnn.keras_names import asked
 from minicnn.losses.base import Loss
 from minicnn.losses.crossentropy import (
@@ -70,4 +71,10 @@ def get(who: str, value: Any) -> Loss:
     >>> get("Sequential", "mse")
     MeanSquaredError()
     """
+    if isinstance(value, str) and value.lower().replace("_", "") == "crossentropy":
+        raise ConfigError(
+            f"{who}: expected loss as Loss or one of binary_crossentropy (labels of 0 and 1), "
+            "categorical_crossentropy (one-hot labels), sparse_categorical_crossentropy (class "
+            f"numbers) and others; got {value!r}."
+        )
     return find(who, "loss", value, Loss, _BY_NAME)

@@ -7,8 +7,14 @@ from typing import ClassVar, Self
 import numpy as np
 
 from minicnn.config import Configurable
+from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
+
+SPARSE = "'sparse_categorical_crossentropy'"
+CATEGORICAL = "'categorical_crossentropy'"
+BINARY = "'binary_crossentropy'"
+FLATTEN = " Put Flatten() or GlobalAvgPool() before the last Dense."
 
 
 class Loss(Configurable):
@@ -70,7 +76,7 @@ class Loss(Configurable):
         if y_true.shape != shape and (*y_true.shape, 1) != shape:
             raise DataError(
                 f"{type(self).__name__}: expected labels of shape {show(output_shape)}, like the "
-                f"predictions, got {y_true.shape}." + self._remedy(y_true)
+                f"predictions, got {y_true.shape}." + self._remedy(y_true, output_shape)
             )
         return y_true.reshape(shape)
 
@@ -120,15 +126,32 @@ class Loss(Configurable):
         return weight.reshape(shape).astype(losses.dtype, copy=False)
 
     def _numbers(self, what: str, values: Array) -> Array:
-        values = np.asarray(values)
+        values = as_array(type(self).__name__, values, what)
         if values.dtype.kind not in "buif":
             raise DataError(
                 f"{type(self).__name__}: expected {what} as numbers, got {values.dtype}."
             )
         return values
 
-    def _remedy(self, y_true: Array) -> str:
+    def _remedy(self, y_true: Array, output_shape: Shape) -> str:
+        """What to do about labels of another shape than the predictions', or nothing."""
+        got = y_true.shape[1:-1] if y_true.shape[-1:] == (1,) else y_true.shape[1:]
+        outputs = output_shape[-1]
+        if len(output_shape) > 1 and len(got) < len(output_shape) - 1:
+            return FLATTEN
+        if got == output_shape[:-1] and outputs > 1:
+            return self._of_class_numbers(y_true, outputs)
+        if len(got) == len(output_shape) == 1 and outputs == 1 and one_hot(y_true):
+            return f" One-hot labels take Dense({got[0]}, 'softmax') and {CATEGORICAL}."
+        if len(got) == len(output_shape) and got[:-1] == output_shape[:-1]:
+            return f" Labels of {got[-1]} columns take {got[-1]} outputs: Dense({got[-1]})."
         return ""
+
+    def _of_class_numbers(self, y_true: Array, outputs: int) -> str:
+        """What to do about one number for each sample beside several outputs."""
+        if (y_true != np.floor(y_true)).any():
+            return " One number for each sample takes one output: Dense(1)."
+        return f" Labels that are class numbers go with {SPARSE}, or become np.eye({outputs})[y]."
 
 
 def check_unit(loss: Loss, y_true: Array) -> Array:
@@ -137,8 +160,24 @@ def check_unit(loss: Loss, y_true: Array) -> Array:
     if wrong.any():
         raise DataError(
             f"{type(loss).__name__}: expected labels from 0 to 1, got {y_true[wrong][0]}."
+            + _beyond_unit(y_true)
         )
     return y_true
+
+
+def _beyond_unit(y_true: Array) -> str:
+    if y_true.shape[-1] > 1 or (y_true != np.floor(y_true)).any():
+        return " For other numbers (regression) take 'mean_squared_error'."
+    if set(np.unique(y_true)) <= {-1, 1}:
+        return " Of -1 and 1 make 0 and 1: (y + 1) / 2."
+    if set(np.unique(y_true)) <= {1, 2}:
+        return " Count the classes from 0: y - 1."
+    return f" Class numbers of more than two classes take Dense(classes, 'softmax') and {SPARSE}."
+
+
+def one_hot(y: Array) -> bool:
+    """Whether the labels are rows with a single 1 in each."""
+    return bool(y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
 
 
 def show(shape: Shape) -> str:

@@ -5,7 +5,15 @@ import numpy as np
 from minicnn.activations import sigmoid, softmax
 from minicnn.config import number
 from minicnn.errors import ConfigError, DataError
-from minicnn.losses.base import Loss, check_unit, show
+from minicnn.losses.base import (
+    BINARY,
+    CATEGORICAL,
+    FLATTEN,
+    Loss,
+    check_unit,
+    one_hot,
+    show,
+)
 from minicnn.shapes import Array, Shape
 
 EPSILON = 1e-7
@@ -98,13 +106,6 @@ class CategoricalCrossentropy(Loss):
         s = float(self.label_smoothing)
         return np.asarray(y_true.astype(y_pred.dtype) * (1 - s) + s / y_pred.shape[-1])
 
-    def _remedy(self, y_true: Array) -> str:
-        return (
-            " Labels that are class numbers go with 'sparse_categorical_crossentropy'."
-            if y_true.ndim == 1
-            else ""
-        )
-
 
 class SparseCategoricalCrossentropy(Loss):
     """-(log p of the right class), for labels that are class numbers from 0.
@@ -140,10 +141,10 @@ class SparseCategoricalCrossentropy(Loss):
         shape = (len(y_true), *output_shape[:-1]) if y_true.ndim else output_shape[:-1]
         if y_true.shape not in (shape, (*shape, 1)):
             remedy = ""
-            if y_true.shape == (*shape, output_shape[-1]):
-                remedy = " Labels that are one-hot go with 'categorical_crossentropy'."
-            elif len(output_shape) > 1 and y_true.ndim == 1:
-                remedy = " Put Flatten() or GlobalAvgPool() before the last Dense."
+            if one_hot(y_true) or y_true.shape == (*shape, output_shape[-1]):
+                remedy = f" Labels that are one-hot go with {CATEGORICAL}."
+            elif len(output_shape) > 1 and y_true.ndim <= 2:
+                remedy = FLATTEN
             raise DataError(
                 f"{type(self).__name__}: expected labels that are class numbers, of shape "
                 f"{show(output_shape[:-1])}, got {y_true.shape}.{remedy}"
@@ -154,7 +155,8 @@ class SparseCategoricalCrossentropy(Loss):
         if wrong.any():
             raise DataError(
                 f"{type(self).__name__}: expected labels from 0 to {classes - 1}, as the model "
-                f"has {classes} outputs, got {y_true[wrong][0]}."
+                f"has {classes} output{'s' * (classes > 1)}, got {y_true[wrong][0]}."
+                + _out_of_range(y_true[~self._ignored(y_true)], classes)
             )
         return y_true.astype(np.intp, copy=False)
 
@@ -181,6 +183,22 @@ class SparseCategoricalCrossentropy(Loss):
         if self.ignore_class is None:
             return np.zeros(y_true.shape, bool)
         return np.asarray(y_true == self.ignore_class)
+
+
+def _out_of_range(y: Array, classes: int) -> str:
+    """What to do about labels that are no numbers of that many classes."""
+    least, most = y.min(), y.max()
+    if (y != np.floor(y)).any():
+        return " For numbers that are no classes (regression) take 'mean_squared_error'."
+    if classes == 1 and least == 0 and most == 1:
+        return f" Two classes take Dense(1, 'sigmoid') and {BINARY}, or Dense(2, 'softmax')."
+    if least == 1 and most == classes:
+        return " Count the classes from 0: y - 1."
+    if set(np.unique(y)) == {-1, 1}:
+        return " Of -1 and 1 make 0 and 1: (y + 1) // 2."
+    if least < 0:
+        return " A label that says 'none' is ignored with ignore_class=."
+    return f" Labels up to {most:.0f} take {most + 1:.0f} outputs: Dense({most + 1:.0f})."
 
 
 def log_probabilities(y_pred: Array, from_logits: bool) -> Array:

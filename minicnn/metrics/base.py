@@ -66,9 +66,18 @@ def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Arr
     if y_true.shape not in (shape, (*shape, 1)) and (*y_true.shape, 1) != shape:
         raise DataError(
             f"{type(metric).__name__}: expected labels of shape {shape}, got {y_true.shape}."
-            f"{remedy}"
+            f"{remedy or _remedy(y_true.shape, shape)}"
         )
     return y_true.reshape(shape)
+
+
+def _remedy(got: Shape, wanted: Shape) -> str:
+    """What to do about labels of another form, which mostly fit the metric of another name."""
+    if len(wanted) == 1 < len(got) and got[0] == wanted[0]:
+        return " For one-hot labels take 'categorical_accuracy', or just 'accuracy'."
+    if len(got) == 1 < len(wanted) and got[0] == wanted[0]:
+        return " For class numbers take 'sparse_categorical_accuracy', or just 'accuracy'."
+    return ""
 
 
 def expect_bits(metric: Metric, y_true: Array, shape: Shape) -> Array:
