@@ -18,7 +18,7 @@ from minicnn.activations import ACTIVATIONS
 from minicnn.console import Figures, Show, progress
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.data.fitting import Data
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, DataError
 from minicnn.history import History
 from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
@@ -87,14 +87,18 @@ def evaluate(model: Model, data: Data, batch_size: int, verbose: str | int = 0) 
         return judge(model, data, batch_size, room, show=show).figures()
 
 
-def targeted(model: Model, data: Data) -> Data:
+def targeted(model: Model, data: Data, where: str = "") -> Data:
     """The data with labels as the loss computes with them.
 
-    Raises ``DataError`` when the loss or a metric cannot be taken of labels like these.
+    Raises ``DataError``, which says ``where`` the labels are from, when the loss or a metric cannot
+    be taken of labels like these.
     """
     goal = objective(model.steps, compiled_loss(model))
-    data = data._replace(y=goal.loss.targets(data.y, model.output_shape))
-    Running(model, data.y)
+    try:
+        data = data._replace(y=goal.loss.targets(data.y, model.output_shape))
+        Running(model, data.y)
+    except DataError as error:
+        raise DataError(f"{where}{error}") from None
     return data
 
 
@@ -242,6 +246,11 @@ class Running:
 
 def compiled_loss(model: Model) -> Loss:
     """The model's loss; raises ``ConfigError`` if it was never compiled."""
+    if model.loss is None and model.optimizer is not None:
+        raise ConfigError(
+            "Sequential: expected a model compiled with a loss, got none. Call compile(optimizer, "
+            "loss, metrics) with one, such as loss='sparse_categorical_crossentropy'."
+        )
     if model.loss is None:
         raise ConfigError(
             "Sequential: expected a compiled model. Call compile(optimizer, loss, metrics) first."

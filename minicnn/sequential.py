@@ -9,7 +9,7 @@ from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
 from minicnn.config import checked
 from minicnn.data.arrays import Dataset, check_batch_size, images
-from minicnn.data.fitting import data_of, training_data
+from minicnn.data.fitting import check_validation, data_of, training_data
 from minicnn.errors import ConfigError
 from minicnn.history import History
 from minicnn.keras_names import raise_absent
@@ -154,7 +154,7 @@ class Sequential(Stack):
         )
         self._ready(data.x)
         if validation is not None:
-            self.stack[0].check_shape(validation.x.shape)
+            check_validation("fit", data.x, validation.x)
         if time_budget is not None:
             callbacks = [callbacks, TimeBudget(time_budget)]
         size = 32 if batch_size is None else batch_size
@@ -207,11 +207,6 @@ class Sequential(Stack):
         x = images("predict", x)
         self._ready(x)
         return inference.predict(self, x, 32 if batch_size is None else batch_size, verbose)
-
-    def _ready(self, x: Array) -> None:
-        if not self.built:
-            self.build(x.shape[1:])
-        self.stack[0].check_shape(x.shape)
 
     # Weights and files ---------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import numpy as np
 from minicnn import random_seed
 from minicnn.config import check_name
 from minicnn.data.arrays import images
+from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
@@ -215,10 +216,16 @@ class Stack:
 
     def _batch(self, x: Any) -> Array:
         x = images("Sequential", x)
+        self._ready(x)
+        return np.asarray(x, self.dtype)
+
+    def _ready(self, x: Array) -> None:
+        """Build the model if it is not; raise ``ShapeError`` unless x is a batch that it takes."""
         if not self.built:
+            if any(len(layer.axes) == 3 for layer in self.stack):
+                check_order("Sequential", x.shape)
             self.build(x.shape[1:])
         self.stack[0].check_shape(x.shape)
-        return np.asarray(x, self.dtype)
 
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""

@@ -46,6 +46,7 @@ from minicnn.layers import Layer, chain
 from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
+from minicnn.mistakes import advise
 from minicnn.plan import EXACT, Plan, backed_up
 from minicnn.shapes import Array
 from minicnn.shares import Result, Shares
@@ -193,8 +194,10 @@ class _Run:
 
 def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
     """Train as planned. Ctrl-C ends it after a batch; an epoch cut short is not recorded."""
-    data = targeted(model, data)
-    validation = None if plan.validation is None else targeted(model, plan.validation)
+    data, validation = targeted(model, data), plan.validation
+    if validation is not None:
+        validation = targeted(model, validation, "fit, validation_data: ")
+    advise(model, data, plan.batch_size)
     if plan.verbose:
         blas.advise_once()
     sigterm = plan.checkpoint is not None

@@ -359,8 +359,8 @@ def test_fused_or_not(monkeypatch):
 def test_floats_take_the_models_dtype(monkeypatch):
     """Images in double precision do not make a model in single precision compute in double."""
     dtypes = seen(monkeypatch, RandomBrightness)
-    model = network(RandomBrightness(0.1, (0, 1)))
-    model.fit(IMAGES / 255, LABELS, verbose=0)
+    model = network(RandomBrightness(0.1))
+    model.fit(IMAGES * 1.0, LABELS, verbose=0)
     assert set(dtypes) == {np.dtype(np.float32)}
 
 

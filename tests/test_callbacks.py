@@ -189,7 +189,8 @@ def test_a_figure_that_never_comes_is_an_error():
 def test_several_figures_cannot_be_followed():
     """A metric that gives one for each class is refused by name, with what to do."""
     model, one_hot = network(), np.eye(2)[Y]
-    model.compile("sgd", "categorical_crossentropy", [minicnn.metrics.F1Score(name="f1")])
+    loss = minicnn.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, [minicnn.metrics.F1Score(name="f1")])
     with pytest.raises(ConfigError, match=r"'f1' as one figure, got 2 .* average='macro'"):
         model.fit(X, one_hot, verbose=0, callbacks=EarlyStopping("f1"))
 

@@ -24,6 +24,7 @@ FLOORS = [
     ["layers", "losses", "metrics", "optimizers"],
     [
         "training",
+        "mistakes",
         "plan",
         "checkpoints",
         "comparing",

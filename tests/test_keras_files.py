@@ -75,7 +75,9 @@ def weights_of(path):
 def test_residual_is_a_graph_in_the_order_of_keras(tmp_path):
     """Layers, their groups and what Adam remembers go by the distance from the end, as in Keras."""
     block = Residual([Dense(5, name="b")], [Dense(6, name="c"), Dense(5, name="d")], name="sum")
-    model = Sequential([Input((4,)), Dense(4, name="a"), block, Dense(3, name="e")], seed=0)
+    model = Sequential(
+        [Input((4,)), Dense(4, name="a"), block, Dense(3, "softmax", name="e")], seed=0
+    )
     trained(model).save(tmp_path / "m.keras")
     described = config_of(tmp_path / "m.keras")
     assert described["class_name"] == described["registered_name"] == "Functional"

@@ -269,7 +269,8 @@ def test_an_add_of_tf_keras_is_a_residual(tmp_path):
 def test_arrays_of_a_model_within_go_by_their_names(tmp_path):
     """All arrays of a model within the model stand together, those that are not trained last."""
     inner = [Dense(4, name="a"), BatchNorm(name="bn"), Dense(4, name="b")]
-    model = trained(Sequential([Input((4,)), *inner, Dense(3, name="head")], seed=0))
+    head = Dense(3, "softmax", name="head")
+    model = trained(Sequential([Input((4,)), *inner, head], seed=0))
     described = {"class_name": "Sequential", "config": {"name": "block", "layers": [
         old_layer("InputLayer", "i", batch_input_shape=[None, 4]),
         old_layer("Dense", "a", units=4),

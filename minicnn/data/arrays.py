@@ -201,6 +201,11 @@ def images_and_labels(who: str, x: Any, y: Any) -> tuple[Array, Array]:
             f"{who}: expected as many labels as images, got {len(x)} images and {len(y)} labels."
             + _other_axes(x.shape, y.shape)
         )
+    if (x.ndim == 1 or x.shape[1:] == (1,)) and y.ndim > 2:
+        raise DataError(
+            f"{who}: expected images and their labels, got shapes {x.shape} and {y.shape}. They "
+            f"seem to be exchanged: {who}(x, y)."
+        )
     return x, y
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from minicnn.config import number
 from minicnn.data.arrays import Dataset, as_array, images_and_labels
-from minicnn.errors import ConfigError, DataError
+from minicnn.data.orders import remedy
+from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.shapes import Array
 
 
@@ -67,9 +68,22 @@ def validation_of(who: str, given: Any) -> Data:
     if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
         raise ConfigError(
             f"{who}: expected validation_data as a dataset, a pair (x, y) or three arrays "
-            f"(x, y, sample_weight), got {type(given).__name__}."
+            f"(x, y, sample_weight), got {shown(given)}."
         )
     return data_of(f"{who}, validation_data", *parts)
+
+
+def check_validation(who: str, x: Array, validation: Array) -> None:
+    """Raise ``ShapeError`` unless the images to be judged on have the shape of those learned."""
+    if validation.shape[1:] == x.shape[1:]:
+        return
+    what_to_do = remedy(x.shape[1:], validation.shape)
+    if not what_to_do or "Input(" in what_to_do:
+        what_to_do = " Prepare both in the same way."
+    raise ShapeError(
+        f"{who}, validation_data: expected input of shape {('N', *x.shape[1:])}, like the images "
+        f"to train on, got {validation.shape}.{what_to_do}".replace("'N'", "N")
+    )
 
 
 def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -> Data:
@@ -77,7 +91,7 @@ def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -
     if not isinstance(class_weight, Mapping):
         raise ConfigError(
             f"{who}: expected class_weight as a dictionary from class numbers to weights, "
-            f"got {class_weight!r}."
+            f"such as {{0: 1.0, 1: 5.0}}, got {shown(class_weight)}."
         )
     if data.weights is not None:
         raise ConfigError(f"{who}: expected class_weight or sample_weight, got both.")

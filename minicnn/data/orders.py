@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import permutations
 
+from minicnn.errors import ShapeError
 from minicnn.shapes import Shape
 
 COLOURS = (1, 3, 4)
@@ -28,15 +29,27 @@ def order_of(shape: Shape, m: int | None = None) -> tuple[int, ...] | None:
         return (2, 0, 1) if known and shape[2] == m else None
     if len(shape) != 4 or (shape[3] in (*COLOURS, 2) and not known):
         return None
-    for order in ORDERS:
+    for order in ORDERS if known else ORDERS[:2]:
         n, h, w, c = (shape[axis] for axis in order)
-        if c in COLOURS and n == (n if m is None else m) and (known or _picture(h, w, c)):
+        if known:
+            fits = n == m and c in COLOURS
+        else:
+            square = h == w and order == ORDERS[0]
+            fits = c == 3 or (square and c in COLOURS)
+            fits = fits and min(h, w) > 4 and max(h, w) <= 4 * min(h, w)
+        if fits:
             return order
     return None
 
 
-def _picture(h: int, w: int, c: int) -> bool:
-    return min(h, w) > 4 and max(h, w) <= 4 * min(h, w) and (c == 3 or h == w)
+def check_order(who: str, shape: Shape) -> None:
+    """Raise ``ShapeError`` if a batch of that shape has its channels elsewhere than last."""
+    if order := order_of(shape):
+        raise ShapeError(
+            f"{who}: expected images of shape (N, H, W, C), got {shape}. minicnn is channels-last: "
+            f"try {transposition(order)}; if they are as they should be, start the model with "
+            f"Input({shape[1:]})."
+        )
 
 
 def reshaped(features: int) -> str:
