@@ -19,7 +19,7 @@ from minicnn.data import load_hdf5, load_images
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, DataError, MiniCNNError
 from minicnn.files.atomic import reason
-from minicnn.judgement import check_names, classes, judge
+from minicnn.judgement import check_names, check_range, classes, judge, scales_bytes
 from minicnn.sequential import Sequential
 from minicnn.shapes import Array
 
@@ -291,3 +291,5 @@ def _check_images(model: Sequential, path: Path, x: Array) -> None:
             f"{path}: expected images of shape {model.input_shape}, as the model was trained on, "
             f"got {x.shape[1:]}."
         )
+    if scales_bytes(model.layers):
+        check_range(path, x)

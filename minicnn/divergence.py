@@ -7,22 +7,30 @@ import numpy as np
 from minicnn.console import Figures
 from minicnn.errors import DivergenceError
 from minicnn.inference import Model
-from minicnn.layers import Layer
+from minicnn.layers import Input, Layer, Rescaling
 from minicnn.shapes import Array
 
 SMALLER = "Try a smaller learning rate."
 
+LARGE = 16.0
+"""What comes to the weights of a network is smaller, unless someone forgot to scale it."""
+
 
 def divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceError:
     """Say where the numbers went wrong: the first layer whose output is not finite."""
-    where = "the loss itself"
+    images, where = x, "the loss itself"
     for layer in layers:
         x = layer.forward(x)[0]
         if not np.isfinite(x).all():
             where = f"the output of {layer.who}"
             break
+    remedy = SMALLER
+    if layers and where == f"the output of {layers[0].who}" and isinstance(layers[0], Input):
+        remedy = f"The images have numbers too large for {x.dtype}: scale them first."
+    elif np.abs(images).max(initial=0) > LARGE and Rescaling not in map(type, layers):
+        remedy = f"{SMALLER[:-1]}, or scale the images, as Rescaling(1 / 255) does."
     return DivergenceError(
-        f"Sequential: the loss became {loss}; the first to go was {where}. {SMALLER}"
+        f"Sequential: the loss became {loss}; the first to go was {where}. {remedy}"
     )
 
 

@@ -268,4 +268,10 @@ def at_work() -> Iterator[Room]:
         threads.working(),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        yield Room()
+        try:
+            yield Room()
+        except MemoryError as error:
+            raise ConfigError(
+                f"Sequential: this does not fit in memory ({error or 'no more of it'}). Try a "
+                "smaller batch_size; model.summary(batch_size=32) says how much one takes."
+            ) from None

@@ -1,16 +1,22 @@
 """What the commands say of a model: which classes it sees, and how often it is right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from minicnn.activations import ACTIVATIONS
+from minicnn.console import warn
 from minicnn.data import Dataset
 from minicnn.errors import DataError
+from minicnn.layers import Layer, Rescaling
 from minicnn.metrics import wilson_interval
 from minicnn.sequential import Sequential
 from minicnn.shapes import Array
+
+FAINT = 4.0
+"""Images from 0 to 255 are brighter than this somewhere; scaled ones are not."""
 
 
 @dataclass
@@ -46,6 +52,37 @@ def classes(model: Sequential, x: Array) -> tuple[Array, Array]:
     if outputs.shape[-1] == 1:
         outputs = np.concatenate([1 - outputs, outputs], axis=-1)
     return outputs.argmax(axis=-1), outputs.max(axis=-1)
+
+
+def check_range(path: Path, x: Array) -> None:
+    """Raise ``DataError`` unless images can be those of a network that divides them by 255.
+
+    Of bytes every one can; warns of those that are 0 and 1, as truncated fractions are.
+    """
+    low, high = float(x.min()), float(x.max())
+    if x.dtype.kind != "f":
+        if (low, high) == (0, 1):
+            warn(
+                f"{path}: expected images from 0 to 255, got nothing but 0 and 1. Were they "
+                "divided by 255 before they were stored as whole numbers?"
+            )
+        return
+    if low < 0 or not FAINT < high <= 255:
+        before = "as they were before they were scaled, " * (low < 0 or high <= FAINT)
+        raise DataError(
+            f"{path}: expected images from 0 to 255, which the network scales itself, got "
+            f"floating-point numbers from {low:.3g} up to {high:.3g}. Store them {before}as uint8."
+        )
+
+
+def scales_bytes(layers: Sequence[Layer]) -> bool:
+    """Whether a model takes images from 0 to 255: it scales them before its first weights."""
+    for layer in layers:
+        if isinstance(layer, Rescaling):
+            return FAINT * abs(layer.scale) < 0.1
+        if layer.params:
+            break
+    return False
 
 
 def check_names(known_by: Path, known: tuple[str, ...], path: Path, names: tuple[str, ...]) -> None:

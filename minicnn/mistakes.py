@@ -13,6 +13,7 @@ from minicnn.config import users_own
 from minicnn.console import warn
 from minicnn.data.fitting import Data
 from minicnn.data.orders import COLOURS, order_of, transposition
+from minicnn.divergence import LARGE
 from minicnn.inference import Model, as_read
 from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Rescaling, chain
 from minicnn.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
@@ -22,10 +23,6 @@ from minicnn.shapes import Array
 
 LOOKED_AT = 8
 """Images of the first batch that are looked at."""
-
-LARGE = 16.0
-"""What reaches the weights of a network is rarely larger, unless someone forgot to scale it; and
-images that are divided by 255 rarely span less, unless that was done before."""
 
 
 UNIT = ("sigmoid", "hard_sigmoid", "softmax")
@@ -62,7 +59,7 @@ def _pixels(model: Model, x: Array) -> Iterator[str]:
     whole = x.dtype.kind != "f" or bool((some == np.floor(some)).all())
     ends = [way.scale * value + way.offset for value in (low, high)]
     span = f"from {low:.3g} to {high:.3g}"
-    if whole and low >= 0 and high > LARGE and max(map(abs, ends)) > LARGE:
+    if whole and low >= 0 and LARGE < high < 2**16 and max(map(abs, ends)) > LARGE:
         brightest = 255 if high <= 255 else 65535
         yield (
             f"images {span} reach {way.first.who} {'as large as ' * way.scaled}"

@@ -31,7 +31,7 @@ from minicnn.files.archive import json_object
 from minicnn.files.atomic import clear, make_folder, replacing
 from minicnn.files.hdf5 import regular_file_size
 from minicnn.history import History
-from minicnn.judgement import check_names, judge
+from minicnn.judgement import check_names, check_range, judge
 from minicnn.optimizers import Adam
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.plots import plot_history
@@ -167,12 +167,8 @@ def _check_pair(train_file: Path, train: Dataset, test_file: Path, test: Dataset
             f"got {test.x.shape[1:]}."
         )
     check_names(train_file, train.class_names, test_file, test.class_names)
-    for file, data in ((train_file, train), (test_file, test)):
-        if data.x.dtype.kind == "f" and data.x.max() <= 1:
-            raise DataError(
-                f"{file}: expected images from 0 to 255, got floating-point numbers up to "
-                f"{data.x.max():.3g}. Store them as uint8."
-            )
+    check_range(train_file, train.x)
+    check_range(test_file, test.x)
     classes = max(train.classes, test.classes)
     if classes < 2:
         raise DataError(f"{train_file}: expected images of two classes or more, got {classes}.")

@@ -81,8 +81,8 @@ def check_validation(who: str, x: Array, validation: Array) -> None:
     if not what_to_do or "Input(" in what_to_do:
         what_to_do = " Prepare both in the same way."
     raise ShapeError(
-        f"{who}, validation_data: expected input of shape {('N', *x.shape[1:])}, like the images "
-        f"to train on, got {validation.shape}.{what_to_do}".replace("'N'", "N")
+        f"{who}, validation_data: expected input of shape (N, {', '.join(map(str, x.shape[1:]))}), "
+        f"like that to train on, got {validation.shape}.{what_to_do}"
     )
 
 

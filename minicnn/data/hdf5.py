@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.config import did_you_mean
+from minicnn.console import warn
 from minicnn.data.arrays import Dataset
+from minicnn.data.orders import COLOURS, ORDERS, order_of, reshaped, transposition
 from minicnn.errors import DataError
 from minicnn.files import hdf5
-from minicnn.shapes import Array
+from minicnn.shapes import Array, Shape
 
 LARGEST_LABEL = 2**53
 """Up to here each whole number is one in double precision."""
@@ -28,7 +31,8 @@ def load_hdf5(
     W, C) or (m, H, W), uint8 or floating point, and stay what they are. Labels are
     ``y_key``, or ``*_set_y``: class numbers (m,), (1, m) or (m, 1), or one-hot (m,
     classes). ``list_classes``, if it is there, holds the names as bytes or numbers.
-    Raises ``DataError`` with one line that says what is wrong with the file.
+    What MATLAB wrote (-v7.3) is put in order, with a warning. Raises ``DataError`` with one line
+    that says what is wrong with the file.
 
     >>> train = load_hdf5("datasets/train_signs.h5")  # doctest: +SKIP
     >>> train.x.shape, train.class_names  # doctest: +SKIP
@@ -42,8 +46,14 @@ def load_hdf5(
         y = file.read(y_key)
         listed = "list_classes" in file.datasets
         class_names = file.read("list_classes", text=True) if listed else None
+        turned = file.datasets[x_key].matlab
+        y = y.T if file.datasets[y_key].matlab else y
+    x = _in_order(f"{path}: {x_key}", x, _count(y, len(x)), turned)
     x = _images(f"{path}: {x_key}", x)
     y = _labels(f"{path}: {y_key}", y, len(x))
+    if turned:
+        first = f" Its labels, {y_key}, count from 1: y - 1 counts from 0." if y.min() == 1 else ""
+        warn(f"{path}: {x_key} has its axes as MATLAB writes them, and was put in order.{first}")
     texts = () if class_names is None else tuple(map(_text, class_names.reshape(-1)))
     _check_range(f"{path}: {y_key}", y, len(texts))
     return Dataset(x, y, texts, path.name)
@@ -54,7 +64,11 @@ def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array
     path = Path(path)
     with hdf5.opened(path, DataError) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
-        return _images(f"{path}: {x_key}", file.read(x_key))
+        x, turned = file.read(x_key), file.datasets[x_key].matlab
+    x = _images(f"{path}: {x_key}", _in_order(f"{path}: {x_key}", x, None, turned))
+    if turned:
+        warn(f"{path}: {x_key} has its axes as MATLAB writes them, and was put in order.")
+    return x
 
 
 def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument: str) -> str:
@@ -62,7 +76,8 @@ def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument:
     there = _listed(names) or "no datasets"
     if wanted is not None:
         if wanted.strip("/") not in names:
-            raise DataError(f"{path}: expected a dataset {wanted!r}, got {there}.")
+            near = did_you_mean(wanted, names)
+            raise DataError(f"{path}: expected a dataset {wanted!r}, got {there}.{near}")
         return wanted.strip("/")
     found = [name for name in names if name.endswith(ending) and "/" not in name]
     if len(found) != 1:
@@ -80,6 +95,54 @@ def _listed(names: list[str]) -> str:
     return ", ".join(shown) + f" and {len(names) - 8} more" * (len(names) > 8)
 
 
+def _count(y: Array, images: int) -> int | None:
+    """How many labels there are, unless they may be one-hot."""
+    plain = y.ndim == 1 or (y.ndim == 2 and 1 in y.shape and images not in y.shape)
+    return int(y.size) if plain else None
+
+
+def _in_order(who: str, x: Array, m: int | None, turned: bool) -> Array:
+    """Images as (m, H, W, C); raises ``DataError`` for those in another order.
+
+    Of those that MATLAB wrote (``turned``) it is known what they were: the axes of HDF5 are its own
+    the other way round.
+    """
+    if not turned:
+        _check_order(who, x.shape, m)
+        return x
+    x = x.T
+    seen = x.shape
+    if x.ndim == 4 and m in (None, seen[3]) and seen[2] in COLOURS:
+        return np.ascontiguousarray(x.transpose(3, 0, 1, 2))
+    if x.ndim == 3 and m == 1 and seen[2] in COLOURS:
+        return np.ascontiguousarray(x[None])
+    if x.ndim == 3 and m in (None, seen[2]):
+        return np.ascontiguousarray(x.transpose(2, 0, 1))
+    if x.ndim in (3, 4) and m in (None, seen[0]) and (x.ndim == 3 or seen[3] in COLOURS):
+        return np.ascontiguousarray(x)
+    raise DataError(
+        f"{who}: expected images that were H x W x C x m in MATLAB, or m x H x W x C, got {seen}. "
+        "Put them in order there, with permute or reshape."
+    )
+
+
+def _check_order(who: str, shape: Shape, m: int | None) -> None:
+    """Raise ``DataError`` for images in another order, as far as shapes tell."""
+    remedy, order = "", order_of(shape, m) if len(shape) in (3, 4) else None
+    if order is not None:
+        remedy = f"Store {transposition(order)}"
+        if order == ORDERS[0]:  # then height and width may be exchanged as well
+            remedy += ", or x.transpose(0, 3, 2, 1) if MATLAB, Julia or R wrote it"
+    elif len(shape) == 3 and m == 1 != shape[0]:
+        remedy = "Store one image as x[None]"
+    elif len(shape) == 2 and (call := reshaped(shape[1])):
+        remedy = f"Store rows of pixels as images: {call}"
+    elif len(shape) == 2 and m == shape[1] and (call := reshaped(shape[0])):
+        remedy = f"Store rows of pixels as images: {call.replace('x.', 'x.T.', 1)}"
+    if remedy:
+        raise DataError(f"{who}: expected images of shape (m, H, W, C), got {shape}. {remedy}.")
+
+
 def _images(who: str, x: Array) -> Array:
     if x.ndim == 3:
         x = x[..., None]
@@ -88,7 +151,12 @@ def _images(who: str, x: Array) -> Array:
     if not x.size:
         raise DataError(f"{who}: expected images, got none (shape {x.shape}).")
     if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise DataError(f"{who}: expected uint8 or floating-point images, got {x.dtype}.")
+        most = x.max() if x.dtype.kind in "iu" else 0
+        remedy = "(x // 257).astype('uint8')" if 255 < most < 2**16 else "x.astype('uint8')"
+        raise DataError(
+            f"{who}: expected uint8 or floating-point images, got {x.dtype} up to {most}. "
+            f"Store {remedy}."
+        )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         broken = int(np.argmin(np.isfinite(x).all(axis=(1, 2, 3))))
         raise DataError(f"{who}: expected finite numbers, got NaN or infinity in image {broken}.")
@@ -111,7 +179,7 @@ def _labels(who: str, y: Array, images: int) -> Array:
         return np.asarray(y.argmax(axis=1), dtype=np.int64)
     y = y.reshape(-1)
     if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.floor(y)).all()):
-        raise DataError(f"{who}: expected whole numbers, got labels that are not.")
+        raise DataError(f"{who}: expected labels as whole numbers, got {y[y != np.floor(y)][0]}.")
     if y.dtype.kind in "fu" and y.size and y.max() > LARGEST_LABEL:
         raise DataError(f"{who}: expected small whole numbers, got {y.max():.3g}.")
     return y.astype(np.int64)
@@ -124,7 +192,8 @@ def _check_range(who: str, y: Array, classes: int) -> None:
     if wrong.any():
         why = f"as there are {classes} classes" if classes else "without list_classes"
         bounds = f"from 0 to {limit - 1}, {why}"
-        raise DataError(f"{who}: expected labels {bounds}, got {y[wrong][0]}.")
+        remedy = " Count the classes from 0: y - 1." if y.min() == 1 else ""
+        raise DataError(f"{who}: expected labels {bounds}, got {y[wrong][0]}.{remedy}")
 
 
 def _text(name: Any) -> str:

@@ -24,20 +24,15 @@ def order_of(shape: Shape, m: int | None = None) -> tuple[int, ...] | None:
     >>> order_of((100, 3, 64, 64)), order_of((32, 32, 3, 500)), order_of((100, 64, 64, 3))
     ((0, 2, 3, 1), (3, 0, 1, 2), None)
     """
-    known = m is not None and m != shape[0]
+    known = m is not None and m != shape[0] and m not in COLOURS
     if len(shape) == 3:
         return (2, 0, 1) if known and shape[2] == m else None
     if len(shape) != 4 or (shape[3] in (*COLOURS, 2) and not known):
         return None
     for order in ORDERS if known else ORDERS[:2]:
         n, h, w, c = (shape[axis] for axis in order)
-        if known:
-            fits = n == m and c in COLOURS
-        else:
-            square = h == w and order == ORDERS[0]
-            fits = c == 3 or (square and c in COLOURS)
-            fits = fits and min(h, w) > 4 and max(h, w) <= 4 * min(h, w)
-        if fits:
+        sure = n == m if known else c == 3 or (h == w and order == ORDERS[0])
+        if sure and c in COLOURS and min(h, w) > 4 and max(h, w) <= 4 * min(h, w):
             return order
     return None
 

@@ -26,6 +26,7 @@ from minicnn.errors import MiniCNNError
 from minicnn.files import hdf5_reader
 from minicnn.files.atomic import reason
 from minicnn.files.budget import Budget
+from minicnn.files.nearby import nearby
 from minicnn.shapes import Array, Shape
 
 ANSWER_LIMIT = 64 << 20
@@ -54,6 +55,8 @@ class Found:
     """Why it will not be read, if so."""
     stored: int = 0
     """Bytes that the file holds of it."""
+    matlab: bool = False
+    """Whether MATLAB wrote it, whose arrays have their axes the other way round."""
 
 
 class File:
@@ -172,7 +175,7 @@ def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:
             path.open("rb").close()
             return status.st_size
     except OSError as problem:
-        raise error(f"{path}: cannot be read: {reason(problem)}.") from None
+        raise error(f"{path}: cannot be read: {reason(problem)}.{nearby(path)}") from None
     except ValueError:
         raise error(f"{str(path)!r}: cannot be read: no file can have this name.") from None
     what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"

@@ -236,6 +236,7 @@ def _described(dataset: Any, room: list[int]) -> dict[str, Any]:
             "attributes": _attributes(dataset, room),
             "refused": refused,
             "stored": dataset.id.get_storage_size(),
+            "matlab": "MATLAB_class" in dataset.attrs,
         }
     except DAMAGE:
         return _refused("cannot be read: the file is damaged")

@@ -338,6 +338,12 @@ def build_layer(
         layer.kernel_set = kernel_set
         try:
             layer.build(shape, rng, dtype)
+        except MemoryError as error:
+            layer.unbuild()
+            raise ShapeError(
+                f"{who}: {layer.who} does not fit in memory for inputs of shape {shape} "
+                f"({error or 'no more of it'}). Make it smaller, or its input: pool it before."
+            ) from None
         except BaseException:
             layer.unbuild()
             raise
