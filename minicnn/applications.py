@@ -15,8 +15,16 @@ The networks by name:
 ['course', 'lenet5', 'mobilenet', 'resnet20', 'resnet50', 'small', 'vgg']
 """
 
+import inspect
 from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
 
+import numpy as np
+
+from minicnn.config import checked, whole_number
+from minicnn.data.orders import check_order
+from minicnn.errors import ConfigError, shown
 from minicnn.keras_names import asked
 from minicnn.layers import (
     AvgPool,
@@ -51,7 +59,36 @@ __all__ = [
 
 __getattr__ = asked("applications")
 
+P = ParamSpec("P")
 
+
+def _network(make: Callable[P, Sequential]) -> Callable[P, Sequential]:
+    """A network that refuses, in its own name, arguments of which none can be made."""
+    signature, who = inspect.signature(make), make.__name__
+
+    @wraps(make)
+    def network(*args: P.args, **kwargs: P.kwargs) -> Sequential:
+        given = signature.bind(*args, **kwargs).arguments
+        shape, augment = given["input_shape"], given.get("augment", ())
+        sizes = shape if isinstance(shape, tuple | list) else ()
+        if len(sizes) != 3 or not all(isinstance(n, int | np.integer) for n in sizes):
+            raise ConfigError(
+                f"{who}: expected input_shape as (height, width, channels), such as (64, 64, 3), "
+                f"got {shown(shape)}."
+            )
+        check_order(who, (1, *sizes))
+        if whole_number(who, "classes", given["classes"]) == 1:
+            raise ConfigError(
+                f"{who}: expected 2 or more classes, got 1. Yes and no are two classes, too."
+            )
+        if not isinstance(augment, tuple | list):
+            raise ConfigError(f"{who}: expected augment as a list of layers, got {shown(augment)}.")
+        return make(*args, **kwargs)
+
+    return checked(network)
+
+
+@_network
 def course(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -72,6 +109,7 @@ def course(
     return _classifier(input_shape, layers, classes, seed, augment)
 
 
+@_network
 def small(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -89,6 +127,7 @@ def small(
     return _classifier(input_shape, [*layers, Flatten(), Dropout(0.3)], classes, seed, augment)
 
 
+@_network
 def lenet5(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -111,6 +150,7 @@ def lenet5(
     return _classifier(input_shape, layers, classes, seed, augment)
 
 
+@_network
 def vgg(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -136,6 +176,7 @@ def vgg(
     )
 
 
+@_network
 def resnet20(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -157,6 +198,7 @@ def resnet20(
     return _classifier(input_shape, [*layers, GlobalAvgPool()], classes, seed, augment)
 
 
+@_network
 def resnet50(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -185,6 +227,7 @@ def resnet50(
     )
 
 
+@_network
 def mobilenet(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:

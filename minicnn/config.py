@@ -121,6 +121,12 @@ IGNORED = {
 RENAMED = {"lr": "learning_rate", "nb_epoch": "epochs", "alpha": "negative_slope"}
 """Arguments that Keras has renamed since the scripts of old."""
 
+AS_ONE = {
+    "layers": " Give all layers in one list: [Input((64, 64, 3)), ...].",
+    "shape": " Give the sizes in one tuple: (64, 64, 3).",
+}
+"""What to do about several values where one was expected."""
+
 IN_FILES = {"dtype", "moving_mean_initializer", "moving_variance_initializer", "trainable"}
 """Arguments in saved configs that are read elsewhere, or whose arrays the file holds."""
 
@@ -170,7 +176,9 @@ def _taken(
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise ConfigError(f"{who}: {error}; expected {who}{_brief(signature)}.") from None
+        first = next(iter(parameters), "")
+        remedy = AS_ONE.get(first, "") if "too many" in str(error) else ""
+        raise ConfigError(f"{who}: {error}; expected {who}{_brief(signature)}.{remedy}") from None
     return kwargs
 
 

@@ -71,7 +71,7 @@ def check_range(path: Path, x: Array) -> None:
         before = "as they were before they were scaled, " * (low < 0 or high <= FAINT)
         raise DataError(
             f"{path}: expected images from 0 to 255, which the network scales itself, got "
-            f"floating-point numbers from {low:.3g} up to {high:.3g}. Store them {before}as uint8."
+            f"floating-point numbers from {low:.6g} up to {high:.6g}. Store them {before}as uint8."
         )
 
 

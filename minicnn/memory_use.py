@@ -25,12 +25,17 @@ predicting each process has batches of its own.
 """
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from math import log2, prod
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn import threads
+from minicnn.errors import ConfigError
 from minicnn.kernels.vectorized import Room
 from minicnn.kernels.vectorized.convolution import most_sums, way_back
 from minicnn.kernels.vectorized.strips import Geometry, cut_for, geometry
@@ -107,6 +112,38 @@ def memory_use(
         + processes * _work(convs, batch_size, 1)
         + (processes - 1) * A_PARTNER,
     )
+
+
+def check_memory(
+    who: str, layers: Sequence[Layer], steps: Sequence[Step], optimizer: Optimizer, batch_size: int
+) -> None:
+    """Raise ``ConfigError`` for batches that take far more memory than this machine has.
+
+    The system would end the process without a word. What small batches take is not looked at.
+    """
+    memory = installed_memory()
+    outputs = sum(prod(layer.output_shape(layer.input_shape or ())) for layer in layers)
+    if not memory or batch_size * outputs * layers[0].dtype.itemsize < memory / 4:
+        return
+    takes = memory_use(layers, steps, optimizer, batch_size).training
+    if takes > 1.25 * memory:
+        fits = 2 ** int(log2(max(batch_size * memory / takes / 2, 1)))
+        raise ConfigError(
+            f"{who}: a batch of {batch_size:,} images takes {takes / 1e9:,.1f} GB, of the "
+            f"{memory / 1e9:,.1f} GB that this machine has. Try batch_size={fits}; "
+            "model.summary(batch_size=...) says what one takes."
+        )
+
+
+def installed_memory() -> int:
+    """Bytes of memory that this machine, or the container, has; 0 where nobody says."""
+    try:
+        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0
+    with suppress(OSError, ValueError):
+        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return max(found, 0)
 
 
 def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:

@@ -16,7 +16,7 @@ from minicnn.keras_names import raise_absent
 from minicnn.layers import Layer
 from minicnn.layers.saving import described, with_layers
 from minicnn.losses import Loss
-from minicnn.memory_use import memory_use
+from minicnn.memory_use import check_memory, memory_use
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 from minicnn.plan import Plan
@@ -174,6 +174,9 @@ class Sequential(Stack):
             resume=resume,
             checkpoint_freq=None,
         )
+        if self.optimizer is not None:
+            at_once = min(plan.batch_size, len(data.x))
+            check_memory("fit", self.stack, self.steps, self.optimizer, at_once)
         self.class_names = tuple(names) or self.class_names
         return training.fit(self, data, plan)
 

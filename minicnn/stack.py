@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from minicnn import random_seed
+from minicnn.activations import ACTIVATIONS
 from minicnn.config import check_name
 from minicnn.data.arrays import images
 from minicnn.data.orders import check_order
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, shown
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
 from minicnn.layers.base import build_layer, check_new, name_layer, put_weights
@@ -104,7 +105,7 @@ class Stack:
                 self.add(part)
             return
         if not isinstance(layer, Layer):
-            raise ConfigError(f"Sequential: expected a layer, got {layer!r}.")
+            raise ConfigError(f"Sequential: expected a layer, got {shown(layer)}.{_meant(layer)}")
         check_new("Sequential", [layer], self.stack)
         if isinstance(layer, Input) and self.stack:
             raise ConfigError(f"Sequential: expected Input only as the first layer, got {layer!r}.")
@@ -239,3 +240,15 @@ class Stack:
         """
         self._require_built()
         put_weights("set_weights", self.stack, weights)
+
+
+def _meant(thing: Any) -> str:
+    """What to write for something that is no layer."""
+    if isinstance(thing, type) and issubclass(thing, Layer):
+        return f" Make one: {thing.__name__}(...)."
+    if isinstance(thing, str) or callable(thing):
+        name = thing if isinstance(thing, str) else getattr(thing, "__name__", "")
+        return f" Write Activation({name!r})." if name in ACTIVATIONS else ""
+    if isinstance(thing, list | tuple):
+        return " Put the layers into the list themselves, with a star before them: *layers."
+    return ""

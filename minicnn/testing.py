@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.errors import MiniCNNError, ShapeError
+from minicnn.errors import MiniCNNError, ShapeError, shown
 from minicnn.kernels import KERNELS
 from minicnn.layers import Layer
 from minicnn.layers.base import Grads, walk
@@ -77,12 +77,14 @@ class LayerCase:
 
     def forward(self, layer: Layer, x: Array, training: bool) -> tuple[Array, Any]:
         """The layer's forward pass, with the same random numbers each time."""
-        return layer.forward(x, training=training, rng=np.random.default_rng(self.seed))
+        made = layer.forward(x, training=training, rng=np.random.default_rng(self.seed))
+        return _pair(layer, "forward should return (y, cache)", made)
 
     def both(self, layer: Layer, x: Array, training: bool = True) -> tuple[Array, Array, Grads]:
         """(y, dx, grads) for x and the gradient that belongs to it."""
         y, cache = self.forward(layer, x, training)
-        dx, grads = layer.backward(self.dy(y), cache)
+        made = layer.backward(self.dy(y), cache)
+        dx, grads = _pair(layer, "backward should return (dx, grads)", made)
         return y, dx, grads
 
 
@@ -103,13 +105,14 @@ def check_layer(
 
 
 def check_output_shape(case: LayerCase) -> None:
-    """The shape that ``output_shape`` predicts is the one that comes out, and dx has x's."""
+    """The shape that ``output_shape`` predicts comes out, dx has x's, and grads have params'."""
     layer, x = case.built(), case.x()
     predicted = (case.batch, *layer.output_shape(case.input_shape))
     for training in (False, True):
-        y, dx, _ = case.both(layer, x, training)
+        y, dx, grads = case.both(layer, x, training)
         _require(layer, y.shape == predicted, f"predicted output {predicted}, got {y.shape}")
-        _require(layer, dx.shape == x.shape, f"dx should have shape {x.shape}, got {dx.shape}")
+        _like(layer, "dx", dx, x)
+        _like_params(layer, "grads", grads)
 
 
 def check_dtypes(case: LayerCase) -> None:
@@ -154,7 +157,7 @@ def check_dx(case: LayerCase) -> None:
         def total(value: Array, dy: Array = dy, training: bool = training) -> float:
             return float(np.sum(case.forward(layer, value, training)[0] * dy))
 
-        _near(layer, "dx", dx, numeric_gradient(total, x))
+        _near(layer, f"dx{_when(training)}", dx, numeric_gradient(total, x), case.batch)
 
 
 def check_param_gradients(case: LayerCase) -> None:
@@ -172,7 +175,8 @@ def check_param_gradients(case: LayerCase) -> None:
                 changed.params = layer.params | {name: value}
                 return float(np.sum(case.forward(changed, x, training)[0] * dy))
 
-            _near(layer, f"the gradient of {name}", grads[name], numeric_gradient(total, param))
+            what = f"the gradient of {name}{_when(training)}"
+            _near(layer, what, grads[name], numeric_gradient(total, param), case.batch)
 
 
 def check_gradient_keys(case: LayerCase) -> None:
@@ -180,16 +184,13 @@ def check_gradient_keys(case: LayerCase) -> None:
     layer, x = case.built("float32"), case.x("float32")
     y, cache = case.forward(layer, x, training=True)
     dy = case.dy(y)
-    _, grads = layer.backward(dy, cache)
-    wanted = {name: (array.shape, array.dtype) for name, array in layer.params.items()}
-    for got in (grads, layer.param_grads(dy, cache)):
-        found = {name: (array.shape, array.dtype) for name, array in got.items()}
-        _require(layer, found == wanted, f"grads should be {wanted}, got {found}")
+    _like_params(layer, "grads", layer.backward(dy, cache)[1])
+    _like_params(layer, "param_grads", layer.param_grads(dy, cache))
     layer, x = case.built("float64"), case.x("float64")
     y, cache = case.forward(layer, x, training=True)
     dy = case.dy(y)
     grads = layer.backward(dy, cache)[1]
-    _close(layer, "param_grads", (y, y, layer.param_grads(dy, cache)), (y, y, grads))
+    _close(layer, "in param_grads", (y, y, layer.param_grads(dy, cache)), (y, y, grads))
 
 
 def check_backward_twice(case: LayerCase) -> None:
@@ -319,8 +320,8 @@ def _reported(check: Callable[[LayerCase], None]) -> Callable[[LayerCase], None]
 CHECKS: dict[str, Callable[[LayerCase], None]] = {
     check.__name__.removeprefix("check_"): _reported(check)
     for check in (
-        check_output_shape, check_dtypes, check_inputs, check_dx, check_param_gradients,
-        check_gradient_keys, check_backward_twice, check_interleaved, check_shards, check_state,
+        check_output_shape, check_dtypes, check_dx, check_param_gradients, check_gradient_keys,
+        check_inputs, check_backward_twice, check_interleaved, check_shards, check_state,
         check_kernels, check_round_trips, check_shape_errors,
     )
 }  # fmt: skip
@@ -350,9 +351,64 @@ def _require(layer: Layer, fulfilled: bool, complaint: str) -> None:
         raise CheckError(f"{layer.who}: {complaint}.")
 
 
-def _near(layer: Layer, what: str, got: Array, wanted: Array) -> None:
-    worst = float(np.max(np.abs(got - wanted) - 1e-5 * np.abs(wanted), initial=0.0))
-    _require(layer, worst < 1e-7, f"{what} is off the central differences by {worst:.2g}")
+def _pair(layer: Layer, should: str, made: Any) -> tuple[Array, Any]:
+    pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], np.ndarray)
+    _require(layer, pair, f"{should}, the first an array, got {shown(made)}")
+    return made[0], made[1]
+
+
+def _like(layer: Layer, what: str, got: Array, wanted: Array) -> None:
+    turned = " (it is transposed)" if got.shape == wanted.shape[::-1] else ""
+    should = f"{what} should have shape {wanted.shape}, got {got.shape}{turned}"
+    _require(layer, got.shape == wanted.shape, should)
+    _require(layer, got.dtype == wanted.dtype, f"{what} is {got.dtype}, not {wanted.dtype}")
+
+
+def _like_params(layer: Layer, what: str, grads: Grads) -> None:
+    keys, wanted = sorted(grads), sorted(layer.params)
+    _require(layer, keys == wanted, f"{what} should have the keys {wanted}, got {keys}")
+    for name, param in layer.params.items():
+        _like(layer, f"{name} in {what}", grads[name], param)
+
+
+def _when(training: bool) -> str:
+    return " (training=True)" if training else ""
+
+
+def _near(layer: Layer, what: str, got: Array, wanted: Array, batch: int) -> None:
+    """Compare with central differences; say where it is wrong most, and what would explain it."""
+    off = np.abs(got - wanted) - 1e-5 * np.abs(wanted)
+    off = np.where(np.isfinite(off), off, np.inf)
+    if not off.size or off.max() < 1e-7:
+        return
+    place = tuple(map(int, np.unravel_index(off.argmax(), off.shape)))
+    raise CheckError(
+        f"{layer.who}: {what} is off the central differences in {np.count_nonzero(off >= 1e-7)} of "
+        f"{off.size} numbers, most at {list(place)}: expected {wanted[place]:.6g}, got "
+        f"{got[place]:.6g}.{_explained(got, wanted, batch)}"
+    )
+
+
+def _explained(got: Array, wanted: Array, batch: int) -> str:
+    """What a gradient is instead of the right one, if that is something simple."""
+
+    def alike(a: Array, b: Array) -> bool:
+        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-6)
+
+    if not got.any():
+        return " All of it is 0."
+    factor = float(np.vdot(wanted, got) / max(float(np.vdot(wanted, wanted)), 1e-300))
+    if alike(got, factor * wanted) and factor:
+        known = {-1.0: "-1 (its sign)", 2.0: "2", 0.5: "1/2"}
+        known |= {float(batch): f"{batch} (the batch)", 1 / batch: f"1/{batch} (of the batch)"}
+        near = min(known, key=lambda value: abs(value - factor))
+        times = known[near] if abs(near - factor) < 1e-4 else f"{factor:.4g}"
+        return f" All of it is {times} times what it should be."
+    if got.ndim > 1 and alike(np.swapaxes(got, -1, -2), wanted):
+        return " It is transposed in its last two axes."
+    if got.ndim > 1 and alike(got[::-1, ::-1], wanted):
+        return " It is turned over in its first two axes."
+    return ""
 
 
 def _close(
@@ -364,8 +420,15 @@ def _close(
     pairs = [("y", got[0], wanted[0]), ("dx", got[1], wanted[1])]
     pairs += [(f"the gradient of {name}", got[2][name], wanted[2][name]) for name in wanted[2]]
     for name, a, b in pairs:
-        equal = a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-11)
-        _require(layer, equal, f"{name} differs {when}")
+        _require(
+            layer, a.shape == b.shape, f"{name} differs {when}: shape {a.shape}, not {b.shape}"
+        )
+        if not np.allclose(a, b, rtol=1e-9, atol=1e-11):
+            place = np.unravel_index(np.nan_to_num(np.abs(a - b), nan=np.inf).argmax(), a.shape)
+            raise CheckError(
+                f"{layer.who}: {name} differs {when}, most at {[int(i) for i in place]}: "
+                f"{a[place]:.6g}, not {b[place]:.6g}."
+            )
 
 
 def _same(a: Any, b: Any) -> bool:

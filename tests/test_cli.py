@@ -137,6 +137,8 @@ FILES = {
     "one.h5": {"train_set_x": X, "train_set_y": Y * 0},
     "slip.h5": {"train_set_x": X, "train_set_y": Y * 10**12},
     "unit.h5": {"train_set_x": X / 255, "train_set_y": Y},
+    "normed.h5": {"train_set_x": X + Y[:, None, None, None] - 2.0, "train_set_y": Y},
+    "bright.h5": {"train_set_x": X + Y[:, None, None, None] * 21845.0, "train_set_y": Y},
     "tiny.h5": {"train_set_x": X[:, :8, :8], "train_set_y": Y},
     "order.h5": {"train_set_x": X, "train_set_y": Y, "list_classes": [5, 4, 3, 2, 1, 0]},
 }
@@ -165,6 +167,10 @@ MISTAKES = [
     ([*TRAIN[:2], "one.h5", "--test", "one.h5"], "two classes or more, got 1"),
     ([*TRAIN[:2], "slip.h5", *TRAIN[3:]], "without list_classes, got 1000000000000"),
     ([*TRAIN[:2], "unit.h5", "--test", "unit.h5"], "expected images from 0 to 255"),
+    ([*TRAIN[:2], "normed.h5", "--test", "normed.h5"], "numbers from -2 up to 1."),
+    ([*TRAIN[:2], "bright.h5", "--test", "bright.h5"], "up to 65535. Store them as uint8."),
+    (["evaluate", "model.keras", "normed.h5"], "normed.h5: expected images from 0 to 255"),
+    (["predict", "model.keras", "unit.h5"], "unit.h5: expected images from 0 to 255"),
     ([*TRAIN[:4], "order.h5"], "order.h5: expected the classes 0, 1, 2, 3, 4, 5, as in train_few"),
     (
         ["train", "--train", "tiny.h5", "--test", "tiny.h5", "--model", "lenet5"],

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from minicnn import Conv2D, Layer
+from minicnn import Conv2D, Dense, Layer
 from minicnn.errors import ShapeError
 from minicnn.layers.base import NoCache
 from minicnn.testing import CHECKS, CheckError, LayerCase, check_layer, numeric_gradient
@@ -225,6 +225,48 @@ def test_a_missing_bias_gradient_is_found_in_a_real_layer(monkeypatch):
     monkeypatch.setattr(Conv2D, "backward", halved)
     with pytest.raises(CheckError, match="Conv2D 'checked': the gradient of bias is off"):
         check_layer(lambda: Conv2D(2, 2), input_shape=(3, 3, 1))
+
+
+SLIPS = {
+    "sign": (lambda dx, g: (-dx, g), r"dx is off .* in 12 of 12 .* All of it is -1 \(its sign\)"),
+    "sum": (lambda dx, g: (dx, g | {"kernel": 3 * g["kernel"]}), r"kernel .* is 3 \(the batch\)"),
+    "mean": (lambda dx, g: (dx, g | {"bias": g["bias"] / 3}), r"bias .* is 1/3 \(of the batch\)"),
+    "half": (lambda dx, g: (dx / 2, g), "All of it is 1/2 times"),
+    "any": (lambda dx, g: (dx * dx.dtype.type(0.37), g), "All of it is 0.37 times"),
+    "zero": (lambda dx, g: (0 * dx, g), "got 0. All of it is 0"),
+    "turned": (lambda dx, g: (dx, g | {"kernel": g["kernel"].T.copy()}), "transposed in its last"),
+    "shape": (lambda dx, g: (dx.T, g), r"dx should have shape \(3, 4\), got \(4, 3\) \(it is tr"),
+    "row": (lambda dx, g: (dx, g | {"bias": g["bias"][None]}), r"bias in grads .* got \(1, 4\)"),
+    "missing": (lambda dx, g: (dx, {"kernel": g["kernel"]}), r"keys \['bias', .*got \['kernel'\]"),
+    "one": (lambda dx, g: (_moved(dx, (2, 1)), g), r"in 1 of 12 numbers, most at \[2, 1\]: exp"),
+    "NaN": (lambda dx, g: (dx * np.float32("nan"), g), "got nan"),
+    "no pair": (lambda dx, g: dx, r"backward should return \(dx, grads\)"),
+}
+
+
+def _moved(dx, place):
+    """dx, wrong by 1 at one place."""
+    dx = dx.copy()
+    dx[place] += 1
+    return dx
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_wrong_gradient_is_told_where_and_by_how_much(slip):
+    """The place, what was expected there, and the one thing that explains all: nothing longer."""
+    change, message = SLIPS[slip]
+
+    class Slipped(Dense):
+        def backward(self, dy, cache):
+            dx, grads = super().backward(dy, cache)
+            return change(dx, grads)
+
+        def param_grads(self, dy, cache):
+            return self.backward(dy, cache)[1]
+
+    with pytest.raises(CheckError, match=f"^Slipped 'checked': .*{message}") as error:
+        check_layer(lambda: Slipped(4), input_shape=(4,))
+    assert len(str(error.value)) <= 200
 
 
 def test_numeric_gradient_of_a_cubic():

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.errors import ConfigError
+from minicnn.config import whole_number
+from minicnn.errors import ConfigError, shown
 from minicnn.files.atomic import make_folder, replacing
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -283,9 +284,9 @@ def fingers(n: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.in
     >>> x.shape, sorted(y.tolist())
     ((6, 64, 64, 3), [0, 1, 2, 3, 4, 5])
     """
-    if n < 0:
-        raise ConfigError(f"fingers: expected n of 0 or more, got {n}.")
-    return _draw(n, np.random.default_rng(seed))
+    if not isinstance(n, int | np.integer) or n < 0:
+        raise ConfigError(f"fingers: expected n of 0 or more, got {shown(n)}.")
+    return _draw(n, np.random.default_rng(whole_number("fingers", "seed", seed, least=0)))
 
 
 def write_fingers(
@@ -303,6 +304,9 @@ def write_fingers(
     """
     import h5py
 
+    if not isinstance(folder, str | os.PathLike):
+        raise ConfigError(f"write_fingers: expected folder as a path, got {shown(folder)}.")
+    whole_number("write_fingers", "seed", seed, least=0)
     folder = Path(folder)
     make_folder(folder)
     paths = folder / "train_fingers.h5", folder / "test_fingers.h5"

@@ -1,0 +1,685 @@
+"""Mistakes that a newcomer makes: each is said in one line, with its cause and what to do."""
+
+import inspect
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import (
+    SGD,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Input,
+    MaxPool,
+    ReLU,
+    Rescaling,
+    Sequential,
+    load_model,
+)
+from minicnn.applications import NETWORKS, resnet20, small
+from minicnn.data import Dataset, load_hdf5, load_images
+from minicnn.data.arrays import images_and_labels
+from minicnn.data.orders import order_of
+from minicnn.data.synthetic import fingers, write_fingers
+from minicnn.errors import MiniCNNError, shown
+from minicnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
+from minicnn.memory_use import check_memory
+from minicnn.optimizers import Adam
+
+rng = np.random.default_rng(0)
+N = 24
+X = rng.integers(0, 256, (N, 12, 12, 3), dtype=np.uint8)
+Y = np.arange(N) % 6
+ONE_HOT = np.eye(6)[Y]
+NAMES = np.array(["ant", "bee", "cat", "dog", "eel", "fox"])[Y]
+SPARSE, CATEGORICAL = "sparse_categorical_crossentropy", "categorical_crossentropy"
+
+
+def network(units=6, last="softmax", loss=SPARSE, shape=(12, 12, 3), *layers, **compiled):
+    """A small compiled network, which scales its images."""
+    before = [Input(shape), Rescaling(1 / 255), Conv2D(2, 3), *(layers or [Flatten()])]
+    model = Sequential([*before, Dense(units, activation=last)], seed=0)
+    model.compile(compiled.get("optimizer", "sgd"), loss, compiled.get("metrics", ["accuracy"]))
+    return model
+
+
+def fit(model, x=X, y=Y, **options):
+    return model.fit(x, y, verbose=0, **options)
+
+
+def unscaled():
+    """The network of someone who has forgotten Rescaling."""
+    model = Sequential([Input((12, 12, 3)), Conv2D(2, 3), Flatten(), Dense(6, "softmax")], seed=0)
+    model.compile("sgd", SPARSE)
+    return model
+
+
+def told(call):
+    """All that is said when something is done: the error's line, or the warnings', in order."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            call()
+        except MiniCNNError as error:
+            return [*(str(w.message) for w in warned), str(error)]
+    assert all(w.filename == __file__ for w in warned), "a warning points at the user's line"
+    return [str(w.message) for w in warned]
+
+
+BEGINNERS = {
+    "input shape": (
+        lambda: fit(network(shape=(8, 8, 3))),
+        ["expected input of shape (N, 8, 8, 3), got (24, 12, 12, 3)", "Input((12, 12, 3))"],
+    ),
+    "forgotten Flatten": (
+        lambda: fit(network(6, "softmax", SPARSE, (12, 12, 3), ReLU())),
+        ["of shape (N, 10, 10), got (24,)", "Flatten()"],
+    ),
+    "wrong loss": (
+        lambda: fit(network(loss=CATEGORICAL)),
+        ["labels of shape (N, 6), like the predictions, got (24,)", SPARSE],
+    ),
+    "one-hot": (
+        lambda: fit(network(), y=ONE_HOT),
+        ["labels that are class numbers, of shape (N,), got (24, 6)", f"go with '{CATEGORICAL}'"],
+    ),
+    "not compiled": (
+        lambda: fit(Sequential([Input((12, 12, 3)), Flatten(), Dense(6)])),
+        ["expected a compiled model", "compile(optimizer, loss"],
+    ),
+    "wrong units": (lambda: fit(network(5)), ["the model has 5 outputs, got 5", "Dense(6)"]),
+    "text labels": (
+        lambda: fit(network(), y=NAMES),
+        ["got text, <U3 (24,), such as 'ant'", "np.unique(y, return_inverse=True)"],
+    ),
+    "unscaled": (lambda: fit(unscaled()), ["from 0 to 255", "unscaled", "Rescaling(1 / 255)"]),
+    "channels first": (
+        lambda: fit(network(), X.transpose(0, 3, 1, 2)),
+        ["got (24, 3, 12, 12)", "channels-last", "x.transpose(0, 2, 3, 1)"],
+    ),
+    "more in a batch than there is": (
+        lambda: fit(network(), batch_size=10_000),
+        ["batch_size=10000 is more than the 24 images", "batch_size=32"],
+    ),
+    "validation shape": (
+        lambda: fit(network(), validation_data=(X[:, :8, :8], Y)),
+        ["fit, validation_data: expected input of shape (N, 12, 12, 3)", "Prepare both"],
+    ),
+    "an argument": (
+        lambda: fit(network(), val_data=(X, Y)),
+        ["'val_data' = (array uint8 (24, 12, 12, 3), array int64 (24,))", "'validation_data'"],
+    ),
+    "an activation": (lambda: Dense(6, activation="rleu"), ["got 'rleu'", "mean 'relu'"]),
+    "lists of other sizes": (
+        lambda: fit(network(), [X[0].tolist(), X[1, :8].tolist()], [0, 1]),
+        ["rows of different shapes, such as (12, 12, 3) and (8, 12, 3)", "Resize the images"],
+    ),
+    "labels in a row": (
+        lambda: fit(network(), y=Y[None]),
+        ["got 24 images and 1 labels", "take y[0]"],
+    ),
+    "labels that are no classes": (
+        lambda: fit(network(), y=Y + 0.5),
+        ["labels from 0 to 5", "got 0.5", "'mean_squared_error'"],
+    ),
+    "no such file": (
+        lambda: load_hdf5("dataset/train_signs.h5"),
+        ["there is no folder 'dataset'", "mean 'datasets/train_signs.h5'"],
+    ),
+    "no such key": (
+        lambda: load_hdf5("datasets/train_signs.h5", "train_x", "train_set_y"),
+        ["expected a dataset 'train_x', got train_set_x, train_set_y", "mean 'train_set_x'"],
+    ),
+    "no such model": (
+        lambda: load_model("signs.keras"),
+        ["signs.keras: cannot be read: no such file", "mean 'sign.keras'"],
+    ),
+    "NaN among the images": (
+        lambda: fit(network(), np.where(np.arange(N) == 7, np.nan, X.T).T),
+        ["NaN or infinity among the images, in 1 of 24, first in number 7", "nan_to_num"],
+    ),
+    "a loss that is NaN": (
+        lambda: fit(network(1, None, "mse", optimizer=SGD(1e9), metrics=[]), epochs=9),
+        ["Conv2D 'conv2d'", "finite", "smaller learning rate"],
+    ),
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to stand in, with one data file and one model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets").mkdir()
+    with h5py.File("datasets/train_signs.h5", "w") as file:
+        file["train_set_x"], file["train_set_y"] = X, Y
+    network().save("sign.keras")
+    return tmp_path
+
+
+@pytest.mark.parametrize("mistake", BEGINNERS)
+def test_a_beginners_mistake_names_its_cause_and_what_to_do(mistake, folder):
+    """Twenty mistakes: one line each, with what was wrong and what to do about it."""
+    call, wanted = BEGINNERS[mistake]
+    (line,) = told(call)
+    assert "\n" not in line
+    assert len(line) <= 350
+    for part in wanted:
+        assert part in line
+
+
+# What may be made of data --------------------------------------------------------------------
+
+
+def batches():
+    yield X, Y
+
+
+class Loader:
+    """As the loaders of PyTorch are: it can be gone through, and has a length."""
+
+    def __iter__(self):
+        return batches()
+
+    def __len__(self):
+        return 1
+
+
+class Stubborn:
+    """A tensor that gives no array, as one on another device."""
+
+    shape = X.shape
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy.\nUse Tensor.cpu().")
+
+
+def masked(a):
+    return np.ma.array(a, mask=np.arange(a.size).reshape(a.shape) == 5)
+
+
+DATA = {
+    "generator": (batches(), None, "a generator and no y. Generators are not supported"),
+    "loader": (Loader(), None, "a Loader and no y. Generators are not supported"),
+    "loader and y": (Loader(), Y, "a Loader, which gives batches"),
+    "pair": ((X, Y), None, "a tuple of two and no y. Give them one by one: fit"),
+    "no y": (X, None, "got no y. Give the labels too"),
+    "path": ("a.h5", Y, "got the path 'a.h5'. Read the file first: load_hdf5"),
+    "dictionary": ({"image": X}, Y, r"got a dict. Take one of its entries \(image\)"),
+    "none": (None, Y, "got None"),
+    "set": (X, set(Y.tolist()), "labels as an array of numbers, got a set"),
+    "no array": (Stubborn(), Y, "a Stubborn, which makes none: can't convert cuda:0"),
+    "masked x": (masked(X), Y, "images without a mask, got MaskedArray .* with 1 masked values"),
+    "masked y": (X, masked(Y), "labels without a mask"),
+    "list of masked": ([masked(x) for x in X], Y, "without a mask"),
+    "complex": (X.astype(complex), Y, r"got complex128 .* np.abs\(x\) or x.real"),
+    "times": (X, Y.astype("M8[D]"), r"got datetime64\[D\] .* y.astype\(float\)"),
+    "fields": (np.zeros(N, [("a", "f4")]), Y, r"Take one of its fields: x\['a'\]"),
+    "objects": (X, Y.astype(object), r"objects \(24,\), among them an int. .* y.astype\(float\)"),
+    "text objects": (X, NAMES.astype(object), "among them text such as 'ant'.*np.unique"),
+    "ragged objects": (np.array([X[0], X[1, :8]], object), Y[:2], "Resize the images"),
+    "inf": (np.full(X.shape, np.inf), Y, "in 24 of 24"),
+    "NaN label": (X, np.where(Y == 2, np.nan, Y), "among the labels, in 4 of 24, first in .* 2"),
+    "empty": (X[:0], Y[:0], r"got none \(shape \(0, 12, 12, 3\)\)"),
+    "one-hot turned": (X, ONE_HOT.T, "take y.T"),
+    "exchanged": (Y, X, r"seem to be exchanged: fit\(x, y\)"),
+    "H, W, C, m": (X.transpose(1, 2, 3, 0), Y, r"try x.transpose\(3, 0, 1, 2\)"),
+    "H, W, m, C": (X.transpose(1, 2, 0, 3), Y, r"try x.transpose\(2, 0, 1, 3\)"),
+    "columns": (X.reshape(N, -1).T, Y, "try x.T"),
+    "one image": (X[0], Y[:1], r"add the axis: x\[None\]"),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_what_is_no_data_is_one_line(name):
+    """What is not arrays of numbers, or not in order, is refused with what to do."""
+    x, y, message = DATA[name]
+    with pytest.raises(MiniCNNError, match=f"^fit: .*{message}") as error:
+        images_and_labels("fit", x, y)
+    assert len(str(error.value)) <= 300
+
+
+def test_honest_data_are_taken_as_they_are():
+    """Lists, masks that hide nothing, booleans, and whole numbers as floats are no mistakes."""
+    for x, y in (
+        (X.tolist(), Y.tolist()),
+        (list(X), tuple(Y)),
+        (np.ma.array(X), np.ma.array(Y)),
+        (X, Y.astype(float)),
+        (X, Y[:, None]),
+        (X, Y > 2),
+        (rng.random((N, 4)), rng.random((N, 12, 12, 3))),
+    ):
+        got_x, got_y = images_and_labels("fit", x, y)
+        np.testing.assert_array_equal(got_x, np.asarray(x))
+        np.testing.assert_array_equal(got_y, np.asarray(y))
+
+
+def test_an_error_never_prints_an_array():
+    """What came is shown by its kind and size, or by its first letters."""
+    assert shown([X, {"a": X}])[:35] == "[array uint8 (24, 12, 12, 3), {'a':"
+    assert shown(list(range(99))) == "a list of 99"
+    for call in (lambda: Dense(X), lambda: fit(network(), epochs=X), lambda: SGD(X)):
+        (line,) = told(call)
+        assert "array uint8 (24, 12, 12, 3)" in line
+
+
+def test_a_dataset_is_cut_by_slices_and_numbers_but_not_taken_apart():
+    """``data[:100]`` is a dataset; one number, or ``x, y = data``, is refused with what to do."""
+    data = Dataset(X, Y, tuple("abcdef"), "signs")
+    np.testing.assert_array_equal(data[4:8].y, Y[4:8])
+    np.testing.assert_array_equal(data[[3, 1]].x, X[[3, 1]])
+    np.testing.assert_array_equal(data[Y == 2].y, Y[Y == 2])
+    assert data[:2].class_names == data.class_names
+    for call, message in (
+        (lambda: data[3], r"signs: .* One image is data.x\[i\]"),
+        (lambda: data["x"], "signs: expected a slice"),
+        (lambda: data[[99]], "signs: index 99 is out of bounds"),
+        (lambda: data[99:], "signs: expected images, got none"),
+        (lambda: dict(data), "x, y = data.x, data.y"),
+    ):
+        with pytest.raises(MiniCNNError, match=message):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.full(N, np.nan), "among the labels"),
+        (NAMES, "np.unique"),
+        (Y + 0.5, "labels that are class numbers, got 0.5"),
+        (Y[None], r"Take y.ravel\(\)"),
+        (ONE_HOT, r"Take y.argmax\(axis=1\)"),
+        (np.ma.array(Y, mask=Y == 1), "without a mask"),
+    ],
+)
+def test_the_labels_of_a_dataset_are_class_numbers(labels, message):
+    """Others are refused in one line, when the dataset is made or its classes are asked for."""
+    with pytest.raises(MiniCNNError, match=message):
+        _ = Dataset(X, labels).classes
+
+
+# Orders of axes ------------------------------------------------------------------------------
+
+
+def test_orders_are_told_only_where_that_is_sure():
+    """Pictures in another order are known; features and images that are just small are not."""
+    for shape in ((50, 3, 32, 32), (50, 3, 30, 40), (50, 1, 28, 28), (50, 4, 16, 16)):
+        assert order_of(shape) == (0, 2, 3, 1)
+    assert order_of((32, 32, 3, 500)) == order_of((32, 32, 3, 500), 500) == (3, 0, 1, 2)
+    assert order_of((32, 32, 500, 3), 500) == (2, 0, 1, 3)
+    for shape in (
+        *((50, 32, 32, 3), (50, 3, 64, 3), (3, 32, 32, 1), (50, 3, 3, 512), (50, 1, 1, 2048)),
+        *((50, 1, 128, 64), (50, 12, 12, 64), (1, 64, 64, 16), (4, 32, 32, 64), (50, 64)),
+    ):
+        assert order_of(shape) is None
+        assert order_of(shape, shape[0]) is None
+
+
+IMAGES = {
+    (10, 3, 12, 12): "channels-last: try x.transpose(0, 2, 3, 1).",
+    (12, 12, 3, 10): "channels-last: try x.transpose(3, 0, 1, 2).",
+    (12, 12, 10, 3): "channels-last: try x.transpose(2, 0, 1, 3).",
+    (12, 12, 3): "For one image add the axis: x[None].",
+    (3, 12, 12): "For one image add the axis, channels last: x.transpose(1, 2, 0)[None].",
+    (10, 12, 12): "add the axis: np.repeat(x[..., None], 3, axis=-1).",
+    (10, 432): "Rows of pixels become images: x.reshape(-1, 12, 12, 3).",
+    (432, 10): "Rows of pixels become images: x.T.reshape(-1, 12, 12, 3).",
+    (10, 12, 12, 1): "np.repeat(x, 3, axis=-1) gives grey images three channels.",
+    (10, 12, 12, 4): "x[..., :3] leaves the transparency out.",
+    (10, 16, 16, 3): "Resize the images, or start the model with Input((16, 16, 3)).",
+}
+
+
+@pytest.mark.parametrize("shape", IMAGES)
+def test_images_of_another_shape_are_put_right_by_the_call_that_is_named(shape):
+    """predict says what came and the very call, which gives what the model takes."""
+    x, model = np.zeros(shape, np.float32), network()
+    (line,) = told(lambda: model.predict(x))
+    assert line.endswith(IMAGES[shape])
+    if ": " in IMAGES[shape] or "try " in IMAGES[shape]:
+        call = IMAGES[shape].rstrip(".").replace("try ", ": ").rpartition(": ")[2]
+        assert model.predict(eval(call, {"x": x, "np": np})).shape[1:] == (6,)
+
+
+def test_grey_images_and_rows_for_other_models():
+    """A missing channel, colour where grey is meant, and rows of features get their own remedy."""
+    grey = network(shape=(12, 12, 1))
+    assert told(lambda: grey.predict(X[..., 0]))[0].endswith("add the axis: x[..., None].")
+    assert "x.mean(axis=-1, keepdims=True)" in told(lambda: grey.predict(X))[0]
+    rows = Sequential([Input((432,)), Dense(3)], seed=0)
+    assert "x.reshape(len(x), -1)" in told(lambda: rows.predict(X))[0]
+    assert "try x.T" in told(lambda: rows.predict(X.reshape(N, -1).T))[0]
+    assert "x[None]" in told(lambda: rows.predict(np.zeros(432)))[0]
+
+
+def test_a_model_does_not_take_its_shape_from_channels_first_images():
+    """Without Input they are refused; Input says that they are meant so, and is warned of."""
+    turned = X.transpose(0, 3, 1, 2)
+    layers = [Rescaling(1 / 255), MaxPool(2), Flatten(), Dense(6, "softmax")]
+    model = Sequential(layers, seed=0)
+    model.compile("sgd", SPARSE)
+    for call in (model.predict, lambda x: fit(model, x), lambda x: model.evaluate(x, Y), model):
+        (line,) = told(lambda call=call: call(turned))
+        assert "x.transpose(0, 2, 3, 1)" in line
+        assert "Input((3, 12, 12))" in line
+    assert not model.built
+    assert Sequential([Flatten(), Dense(3)]).predict(turned).shape == (N, 3)
+    stated = Sequential([Input((3, 12, 12)), MaxPool(2), Flatten(), Dense(6, "softmax")], seed=0)
+    stated.compile("sgd", SPARSE)
+    (line,) = told(lambda: fit(stated, turned))
+    assert "look channels-first" in line
+    (line,) = told(lambda: Sequential([Input((3, 64, 64)), Conv2D(2, 5)]))
+    assert "they come last here: Input((H, W, 3))" in line
+
+
+# Files ---------------------------------------------------------------------------------------
+
+
+def matlab(path, x, y, marked=True):
+    """A file as MATLAB writes it with -v7.3: axes turned about, numbers as doubles."""
+    with h5py.File(path, "w") as file:
+        file["X"], file["y"] = np.asarray(x).T, np.asarray(y, float).T
+        for name in ("X", "y") if marked else ():
+            file[name].attrs["MATLAB_class"] = np.bytes_("double")
+    return path
+
+
+@pytest.mark.parametrize("labels", [Y[:, None], Y[None], np.eye(6)[Y]], ids=["m1", "1m", "hot"])
+@pytest.mark.parametrize("order", ["HWCm", "mHWC", "HWm", "mHW", "HWC"])
+def test_what_matlab_wrote_is_put_in_order_and_said(order, labels, tmp_path):
+    """Whatever was first in MATLAB, images come as (m, H, W, C), once it is known, with a word."""
+    x = rng.integers(0, 256, (N, 10, 12, 3)).astype(float)
+    inside = {
+        "HWCm": x.transpose(1, 2, 3, 0), "mHWC": x, "HWm": x[..., 0].transpose(1, 2, 0),
+        "mHW": x[..., 0], "HWC": x[0],
+    }[order]  # fmt: skip
+    wanted = x[..., :1] if order in ("HWm", "mHW") else x
+    if order == "HWC":
+        wanted, labels = x[:1], np.array([[2.0]])
+    elif order in ("HWm", "mHW") and labels.shape[1] == 6:
+        return  # one-hot rows do not say which axis counts
+    path = matlab(tmp_path / "a.mat", inside, labels)
+    with pytest.warns(RuntimeWarning, match="as MATLAB writes them, and was put in order"):
+        data = load_hdf5(path, "X", "y")
+    np.testing.assert_array_equal(data.x, wanted)
+    np.testing.assert_array_equal(data.y, [2] if order == "HWC" else Y)
+
+
+def test_labels_of_matlab_count_from_1(tmp_path):
+    """They stay what they are, and the one warning says how they count from 0."""
+    path = matlab(tmp_path / "a.mat", X.transpose(1, 2, 3, 0), Y[:, None] + 1)
+    with pytest.warns(RuntimeWarning, match="y, count from 1: y - 1 counts from 0") as warned:
+        data = load_hdf5(path, "X", "y")
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+    np.testing.assert_array_equal(data.y, Y + 1)
+    with pytest.warns(RuntimeWarning, match="put in order"):
+        np.testing.assert_array_equal(load_images(path, "X"), X)
+
+
+FILES = {
+    "channels first": (X.transpose(0, 3, 1, 2), Y, "Store x.transpose(0, 2, 3, 1), or x.transp"),
+    "as in .mat": (X.transpose(1, 2, 3, 0), Y, "Store x.transpose(3, 0, 1, 2)."),
+    "H, W, m, C": (X.transpose(1, 2, 0, 3), Y, "Store x.transpose(2, 0, 1, 3)."),
+    "grey, m last": (X[..., 0].transpose(1, 2, 0), Y, "Store x.transpose(2, 0, 1)."),
+    "one image": (X[0], Y[:1], "Store one image as x[None]."),
+    "rows": (X.reshape(N, -1), Y, "x.reshape(-1, 12, 12, 3)"),
+    "columns": (X.reshape(N, -1).T, Y, "x.T.reshape(-1, 12, 12, 3)"),
+    "16 bits": (X.astype("u2") * 257, Y, "up to 65535. Store (x // 257).astype('uint8')."),
+    "whole numbers": (X.astype(int), Y, "got int64 up to 255. Store x.astype('uint8')."),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_with_images_in_another_form_is_refused(name, tmp_path):
+    """Nothing is trained on in another order in silence; the line has the call that mends it."""
+    x, y, remedy = FILES[name]
+    path = matlab(tmp_path / "a.h5", x.T, y, marked=False)
+    with pytest.raises(MiniCNNError) as error:
+        load_hdf5(path, "X", "y")
+    assert remedy in str(error.value)
+
+
+def test_small_and_narrow_images_are_no_mistake(tmp_path):
+    """Images three pixels wide or high are read as they are."""
+    for shape in ((N, 3, 3, 3), (N, 12, 3, 1), (N, 3, 12, 3), (N, 12, 3)):
+        path = matlab(tmp_path / "a.h5", np.zeros(shape, np.uint8).T, Y, marked=False)
+        assert load_hdf5(path, "X", "y").x.shape == (*shape, 1)[:4]
+
+
+def test_a_missing_file_says_where_it_was_looked_for(folder):
+    """The folder, the nearest name in it, and the same name in a folder below."""
+    for path, wanted in (
+        ("datasets/train_sign.h5", f"In {folder}/datasets there is no 'train_sign.h5'. Did you"),
+        ("train_signs.h5", "Did you mean 'datasets/train_signs.h5'?"),
+        ("models/sign.keras", f"In {folder} there is no folder 'models'. Did you mean 'sign.ker"),
+        ("zzz", f"In {folder} there is no 'zzz'."),
+        (folder / "sign.kears", f"Did you mean '{folder}/sign.keras'?"),
+        ("sign.keras/x", f"{folder}/sign.keras is no folder."),
+    ):
+        with pytest.raises(MiniCNNError) as error:
+            load_hdf5(path)
+        assert wanted in str(error.value)
+
+
+# What fit warns of ---------------------------------------------------------------------------
+
+
+def two(last, loss, units=1):
+    return lambda: fit(network(units, last, loss, metrics=[]), y=Y % 2)
+
+
+WARNED = {
+    "bytes as floats": (lambda: fit(unscaled(), X.astype("f4")), "unscaled"),
+    "16 bits": (lambda: fit(network(), X.astype("u2") * 257), "Take Rescaling(1 / 65535)"),
+    "scaled twice": (lambda: fit(network(), X / 255), "scaled once more by the model's Resc"),
+    "standardized": (lambda: fit(network(), X / 64 - 2), "from -2 to 1.98 are scaled once more"),
+    "one softmax": (two("softmax", "binary_crossentropy"), "over one output is always 1"),
+    "one softmax, mse": (two("softmax", "mse"), "Dense(1, 'sigmoid')"),
+    "one class": (two("sigmoid", CATEGORICAL), "CategoricalCrossentropy of one output is"),
+    "no sigmoid": (two(None, "binary_crossentropy"), "BinaryCrossentropy(from_logits=True)"),
+    "relu for sigmoid": (two("relu", "binary_crossentropy"), "'sigmoid' instead of 'relu'"),
+    "no softmax": (lambda: fit(network(6, None)), "got outputs such as"),
+    "sigmoid for softmax": (
+        lambda: fit(network(6, "sigmoid", CATEGORICAL), y=ONE_HOT),
+        "outputs that do not sum to 1. End the model in activation='softmax' instead of 'sigm",
+    ),
+    "a softmax before": (
+        lambda: fit(network(6, "softmax", SPARSE, (12, 12, 3), Flatten(), Dense(4, "softmax"))),
+        "the softmax of Dense 'dense' is not the model's last",
+    ),
+    "accuracy of numbers": (
+        lambda: fit(network(1, None, "mse"), y=Y / 7),
+        "'accuracy' counts classes (BinaryAccuracy), got labels such as 0.143",
+    ),
+    "accuracy of rows": (
+        lambda: fit(network(3, None, "mse"), y=rng.random((N, 3))),
+        "For numbers (regression) watch 'mae'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WARNED)
+def test_fit_warns_once_of_what_will_not_learn(name):
+    """One warning, at the user's line, that says what is so and what to do."""
+    call, wanted = WARNED[name]
+    (line,) = told(call)
+    assert wanted in line
+    assert len(line) <= 300
+
+
+def test_fit_warns_of_nothing_honest():
+    """Scaled images, features of any size, losses of logits, and averaged softmaxes are fine."""
+    logits = SparseCategoricalCrossentropy(from_logits=True)
+    head = [Input((12, 12, 3)), Rescaling(1 / 127.5, -1)]
+    centred = Sequential([*head, Conv2D(2, 3), Flatten(), Dense(6, "softmax")], seed=0)
+    centred.compile("sgd", SPARSE)
+    table = Sequential([Input((4,)), Dense(1)], seed=0)
+    table.compile("sgd", "mse")
+    normed = Sequential(
+        [Input((12, 12, 3)), Conv2D(2, 3, use_bias=False), BatchNorm(), Flatten(), Dense(6)], seed=0
+    )
+    normed.compile("sgd", logits)
+    places = Sequential([Input((12, 12, 3)), Conv2D(6, 3, activation="softmax"), GlobalAvgPool()])
+    places.compile("sgd", SPARSE)
+    for call in (
+        lambda: fit(network()),
+        lambda: fit(network(), X.astype(float)),
+        lambda: fit(network(), np.zeros(X.shape)),
+        lambda: fit(unscaled(), X / 255),
+        lambda: fit(unscaled(), X / 64 - 2),
+        lambda: fit(network(6, None, logits)),
+        lambda: fit(network(1, "sigmoid", "binary_crossentropy"), y=Y % 2),
+        lambda: fit(network(6, "sigmoid", "binary_crossentropy"), y=ONE_HOT),
+        lambda: fit(network(6, "softmax", "mse"), y=ONE_HOT),
+        lambda: fit(table, rng.integers(0, 999, (N, 4)), Y),
+        lambda: fit(centred),
+        lambda: fit(normed),
+        lambda: fit(places, X / 255),
+        lambda: fit(network(), batch_size=N + 1),
+    ):
+        assert told(call) == []
+
+
+# Labels, losses, metrics and names -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels", "outputs", "remedy"),
+    [
+        (SPARSE, Y + 1, 6, "Count the classes from 0: y - 1"),
+        (SPARSE, Y + 1, 9, None),
+        (SPARSE, Y % 2, 1, "Dense(1, 'sigmoid')"),
+        (SPARSE, Y % 2 * 2 - 1, 2, "(y + 1) // 2"),
+        (SPARSE, Y - 1, 6, "ignore_class="),
+        ("binary_crossentropy", Y, 10, SPARSE),
+        ("binary_crossentropy", Y, 1, SPARSE),
+        ("binary_crossentropy", Y % 2 + 1, 1, "Count the classes from 0"),
+        ("binary_crossentropy", np.eye(2)[Y % 2], 1, "Dense(2, 'softmax')"),
+        ("mse", Y, 6, "np.eye(6)[y]"),
+        ("mse", Y / 7, 6, "Dense(1)"),
+        (CATEGORICAL, ONE_HOT, 5, "Dense(6)"),
+    ],
+)
+def test_labels_that_do_not_fit_a_loss(loss, labels, outputs, remedy):
+    """The line names the other loss, the other layer, or the arithmetic."""
+    found = minicnn.losses.get("Sequential", loss)
+    lines = told(lambda: found.targets(labels, (outputs,)))
+    assert (remedy is None and not lines) or remedy in lines[0]
+
+
+def test_metrics_name_the_other_metric():
+    """Class numbers and one-hot labels each have a metric of another name."""
+    for metric, y in (("categorical_accuracy", Y), ("binary_accuracy", Y)):
+        (line,) = told(lambda m=metric, y=y: fit(network(metrics=[m]), y=y))
+        assert "'sparse_categorical_accuracy', or just 'accuracy'" in line
+    model = network(loss=CATEGORICAL, metrics=["sparse_categorical_accuracy"])
+    assert "'categorical_accuracy', or just" in told(lambda: fit(model, y=ONE_HOT))[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "remedy"),
+    [
+        (lambda: Conv2D(4, 3, padding="smae"), "Did you mean 'same'?"),
+        (lambda: MaxPool(2, padding="SAME"), "Did you mean 'same'?"),
+        (lambda: Dense(4, activation="ReLU"), "Did you mean 'relu'?"),
+        (lambda: network(optimizer="ADAM"), "Did you mean 'adam'?"),
+        (lambda: network(optimizer=Adam), "Make an object: Adam(...)"),
+        (lambda: network(loss=MeanSquaredError), "Make an object: MeanSquaredError(...)"),
+        (lambda: network(loss=lambda a, b: 0), "a class with the parent Loss"),
+        (lambda: network(loss="crossentropy"), f"{SPARSE} (class numbers)"),
+        (lambda: network(loss="sparse_categorical_crosentropy"), f"Did you mean '{SPARSE}'?"),
+        (lambda: network(metrics=["acuracy"]), "Did you mean 'accuracy'?"),
+        (lambda: fit(network(loss=None)), "compiled with a loss, got none"),
+        (lambda: fit(network(), validation_data=(X, Y + 1)), "fit, validation_data: Sparse"),
+        (lambda: fit(network(), validation_data=X), "got array uint8 (24, 12, 12, 3)"),
+        (lambda: fit(network(), class_weight="balanced"), "such as {0: 1.0, 1: 5.0}"),
+    ],
+)
+def test_names_and_arguments_say_what_to_write(call, remedy):
+    """A slip in a name names the name; a class, a function or another thing says what is meant."""
+    (line,) = told(call)
+    assert remedy in line
+    assert len(line) <= 310
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda: small((3, 64, 64), 6), "small: expected images of shape (N, H, W, C), got (1, 3,"),
+        (lambda: small((64, 64), 6), "small: expected input_shape as (height, width, channels)"),
+        (lambda: resnet20(64, 6), "resnet20: expected input_shape as (height, width, channels)"),
+        (lambda: small((64, 64, 3), "6"), "small: expected classes as a whole number"),
+        (lambda: small((64, 64, 3), 1), "small: expected 2 or more classes, got 1"),
+        (lambda: small((64, 64, 3), num_classes=6), "Did you mean 'classes'?"),
+        (lambda: small((64, 64, 3), 6, augment=ReLU()), "augment as a list of layers, got ReLU()"),
+        (lambda: Sequential([Input((4,)), Dense]), "got the class Dense. Make one: Dense(...)."),
+        (lambda: Sequential([Input((4,)), "relu"]), "got 'relu'. Write Activation('relu')."),
+        (lambda: Sequential([Input((4,)), [Dense(3)]]), "with a star before them: *layers."),
+        (lambda: Sequential(Input((4,)), Dense(3)), "Give all layers in one list"),
+        (lambda: Input(64, 64, 3), "Give the sizes in one tuple: (64, 64, 3)."),
+        (lambda: fingers("6", 0), "fingers: expected n of 0 or more, got '6'."),
+        (lambda: fingers(6, 0.5), "fingers: expected seed as a whole number"),
+        (lambda: write_fingers(5), "write_fingers: expected folder as a path, got 5."),
+    ],
+)
+def test_what_makes_no_network_or_picture_is_one_line(call, wanted):
+    """Arguments of which nothing can be made are refused in the name of what was called."""
+    (line,) = told(call)
+    assert wanted in line
+
+
+def test_networks_of_applications_keep_their_signature():
+    """What help shows is what the function takes, and the table has each under its name."""
+    assert list(inspect.signature(small).parameters) == [
+        "input_shape", "classes", "seed", "augment"
+    ]  # fmt: skip
+    assert all(name == make.__name__ for name, make in NETWORKS.items())
+
+
+# Memory and divergence -------------------------------------------------------------------------
+
+
+def test_a_batch_that_no_memory_holds_is_refused_with_its_size(monkeypatch):
+    """Before the system ends the process: how much it takes, and a batch size that fits."""
+    model = network()
+    monkeypatch.setattr("minicnn.memory_use.installed_memory", lambda: 10**8)
+    ask = (model.stack, model.steps, model.optimizer)
+    check_memory("fit", *ask, 64)
+    (line,) = told(lambda: check_memory("fit", *ask, 10**6))
+    assert "a batch of 1,000,000 images takes" in line
+    size = int(line.partition("batch_size=")[2].partition(";")[0])
+    check_memory("fit", *ask, size)
+    (line,) = told(lambda: fit(model, np.broadcast_to(X[:1], (10**5, *X.shape[1:])),
+                               np.zeros(10**5, int), batch_size=10**5))  # fmt: skip
+    assert line.startswith("fit: a batch of 100,000 images takes")
+
+
+@pytest.mark.parametrize("where", ["fit", "predict", "build"])
+def test_memory_that_is_not_there_is_one_line(where, monkeypatch):
+    """A MemoryError from within says which layer or batch, and what to do."""
+
+    def none_left(*args, **options):
+        raise MemoryError("Unable to allocate 916. GiB")
+
+    if where == "build":
+        monkeypatch.setattr(Dense, "build", none_left)
+        (line,) = told(network)
+        assert "Dense 'dense' does not fit in memory" in line
+        return
+    model = network()
+    monkeypatch.setattr(Flatten, "forward", none_left)
+    (line,) = told(lambda: getattr(model, where)(X, **({"y": Y} if where == "fit" else {})))
+    assert "does not fit in memory (Unable to allocate 916. GiB). Try a smaller batch_size" in line
+
+
+def test_numbers_too_large_for_the_model_are_not_the_rates_fault():
+    """Images that overflow single precision are named as such."""
+    (line,) = told(lambda: fit(network(), X * 1e300))
+    assert "too large for float32: scale them" in line
