@@ -48,6 +48,9 @@ from minicnn.shapes import Array
 from minicnn.shares import shares_of
 from minicnn.training import may_be_cut
 
+SMALL = 1 << 28
+"""Bytes of outputs that any machine holds several times."""
+
 AT_LEAST = 1_500_000
 """Bytes that the first run of the smallest model takes: threads, Python's own objects. Measured,
 as is the next, on Linux with NumPy 2.4 and OpenBLAS 0.3.31."""
@@ -121,12 +124,11 @@ def check_memory(
 
     The system would end the process without a word. What small batches take is not looked at.
     """
-    memory = installed_memory()
     outputs = sum(prod(layer.output_shape(layer.input_shape or ())) for layer in layers)
-    if not memory or batch_size * outputs * layers[0].dtype.itemsize < memory / 4:
+    if batch_size * outputs * layers[0].dtype.itemsize < SMALL:
         return
-    takes = memory_use(layers, steps, optimizer, batch_size).training
-    if takes > 1.25 * memory:
+    memory, takes = installed_memory(), memory_use(layers, steps, optimizer, batch_size).training
+    if 0 < 1.25 * memory < takes:
         fits = 2 ** int(log2(max(batch_size * memory / takes / 2, 1)))
         raise ConfigError(
             f"{who}: a batch of {batch_size:,} images takes {takes / 1e9:,.1f} GB, of the "

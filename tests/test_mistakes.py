@@ -28,7 +28,7 @@ from minicnn.data.arrays import images_and_labels
 from minicnn.data.orders import order_of
 from minicnn.data.synthetic import fingers, write_fingers
 from minicnn.errors import MiniCNNError, shown
-from minicnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
+from minicnn.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from minicnn.memory_use import check_memory
 from minicnn.optimizers import Adam
 
@@ -208,6 +208,7 @@ DATA = {
     "loader": (Loader(), None, "a Loader and no y. Generators are not supported"),
     "loader and y": (Loader(), Y, "a Loader, which gives batches"),
     "pair": ((X, Y), None, "a tuple of two and no y. Give them one by one: fit"),
+    "two datasets": (Dataset(X, Y), Dataset(X, Y), "Give the other one as validation_data="),
     "no y": (X, None, "got no y. Give the labels too"),
     "path": ("a.h5", Y, "got the path 'a.h5'. Read the file first: load_hdf5"),
     "dictionary": ({"image": X}, Y, r"got a dict. Take one of its entries \(image\)"),
@@ -315,7 +316,8 @@ def test_orders_are_told_only_where_that_is_sure():
     assert order_of((32, 32, 500, 3), 500) == (2, 0, 1, 3)
     for shape in (
         *((50, 32, 32, 3), (50, 3, 64, 3), (3, 32, 32, 1), (50, 3, 3, 512), (50, 1, 1, 2048)),
-        *((50, 1, 128, 64), (50, 12, 12, 64), (1, 64, 64, 16), (4, 32, 32, 64), (50, 64)),
+        *((50, 1, 128, 64), (50, 3, 12, 64), (50, 12, 12, 64), (1, 64, 64, 16)),
+        *((4, 32, 32, 64), (50, 64)),
     ):
         assert order_of(shape) is None
         assert order_of(shape, shape[0]) is None
@@ -444,6 +446,38 @@ def test_a_file_with_images_in_another_form_is_refused(name, tmp_path):
     with pytest.raises(MiniCNNError) as error:
         load_hdf5(path, "X", "y")
     assert remedy in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "remedy"),
+    [
+        ("a.npz", b"PK\3\4", "Read it with np.load"),
+        ("a.npy", b"\x93NUMPY", "Read it with np.load"),
+        ("a.keras", b"PK\3\4", "Read a model with load_model"),
+        ("a.mat", b"MATLAB 5.0 MAT-file", "Save it in MATLAB with '-v7.3'"),
+        ("a.PNG", b"\x89PNG", "Pictures are read with minicnn.data.images.load_image"),
+        ("a.csv", b"1,2", "np.loadtxt"),
+    ],
+)
+def test_a_file_of_another_kind_says_what_reads_it(name, content, remedy, tmp_path):
+    """What is no HDF5 file is refused with what it is read with."""
+    (tmp_path / name).write_bytes(content)
+    for read in (load_hdf5, load_images):
+        with pytest.raises(MiniCNNError, match="expected an HDF5 file") as error:
+            read(tmp_path / name)
+        assert remedy in str(error.value)
+
+
+def test_metrics_drop_no_mask():
+    """Masked labels are refused wherever labels are taken, not only by fit."""
+    labels, p = np.ma.array([0, 1, 1], mask=[0, 0, 1]), np.array([[0.9, 0.1]] * 3)
+    for call in (
+        lambda: minicnn.metrics.SparseCategoricalAccuracy().update_state(labels, p),
+        lambda: minicnn.metrics.confusion_matrix(labels, p),
+        lambda: SparseCategoricalCrossentropy()(labels, p),
+        lambda: CategoricalCrossentropy()(np.ma.array(np.eye(2), mask=np.eye(2)), p[:2]),
+    ):
+        assert "labels without a mask" in told(call)[0] or "y_true without a mask" in told(call)[0]
 
 
 def test_small_and_narrow_images_are_no_mistake(tmp_path):

@@ -18,6 +18,18 @@ from minicnn.errors import DataError
 from minicnn.files import hdf5
 from minicnn.shapes import Array, Shape
 
+KINDS = {
+    ".keras": "Read a model with load_model",
+    ".mat": "Save it in MATLAB with '-v7.3', or read it with scipy.io.loadmat",
+    **dict.fromkeys((".npy", ".npz"), "Read it with np.load, and give fit the arrays"),
+    **dict.fromkeys((".csv", ".txt"), "Read it with np.loadtxt, and give fit the arrays"),
+    **dict.fromkeys(
+        (".png", ".jpg", ".jpeg", ".gif", ".bmp"),
+        "Pictures are read with minicnn.data.images.load_image",
+    ),
+}
+"""What reads the files whose names end so."""
+
 LARGEST_LABEL = 2**53
 """Up to here each whole number is one in double precision."""
 
@@ -39,6 +51,7 @@ def load_hdf5(
     ((1080, 64, 64, 3), ('0', '1', '2', '3', '4', '5'))
     """
     path = Path(path)
+    _check_kind(path)
     with hdf5.opened(path, DataError) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
         y_key = _key(path, file, y_key, "_set_y", "y_key")
@@ -62,6 +75,7 @@ def load_hdf5(
 def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array:
     """Read the images of an HDF5 file that need have no labels; see ``load_hdf5``."""
     path = Path(path)
+    _check_kind(path)
     with hdf5.opened(path, DataError) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
         x, turned = file.read(x_key), file.datasets[x_key].matlab
@@ -69,6 +83,18 @@ def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array
     if turned:
         warn(f"{path}: {x_key} has its axes as MATLAB writes them, and was put in order.")
     return x
+
+
+def _check_kind(path: Path) -> None:
+    """Raise ``DataError`` for a file that something else reads."""
+    remedy = KINDS.get(path.suffix.lower())
+    if remedy is None:
+        return
+    hdf5.regular_file_size(path, DataError)
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start.startswith((b"\x89HDF", b"MATLAB 7")):
+        raise DataError(f"{path}: expected an HDF5 file, got another. {remedy}.")
 
 
 def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument: str) -> str:

@@ -5,9 +5,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from minicnn.config import Configurable, check_name, check_state
+from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
 
@@ -62,7 +61,7 @@ def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Arr
 
     Raises ``DataError`` for any other.
     """
-    y_true = np.asarray(y_true)
+    y_true = as_array(type(metric).__name__, y_true, "labels")
     if y_true.shape not in (shape, (*shape, 1)) and (*y_true.shape, 1) != shape:
         raise DataError(
             f"{type(metric).__name__}: expected labels of shape {shape}, got {y_true.shape}."

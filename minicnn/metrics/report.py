@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.config import whole_number
+from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError
 from minicnn.metrics.positives import share
 from minicnn.shapes import Array
@@ -81,8 +82,8 @@ def confusion_matrix(y_true: Array, y_pred: Array, classes: int | None = None) -
     >>> confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
     [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
     """
-    true, rows = _classes(np.asarray(y_true), "y_true")
-    predicted, columns = _classes(np.asarray(y_pred), "y_pred")
+    true, rows = _classes(y_true, "y_true")
+    predicted, columns = _classes(y_pred, "y_pred")
     if true.shape != predicted.shape or not len(true):
         raise DataError(
             "confusion_matrix: expected a label for each prediction, and at least one, got "
@@ -173,9 +174,10 @@ def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tup
     return low, high
 
 
-def _classes(values: Array, what: str) -> tuple[Array, int]:
+def _classes(given: Array, what: str) -> tuple[Array, int]:
     """Class numbers, and how many classes there must be."""
     who = "confusion_matrix"
+    values = as_array(who, given, what)
     if values.ndim not in (1, 2) or values.dtype.kind not in "buif":
         raise DataError(
             f"{who}: expected {what} of shape (N,) or (N, classes), got {values.dtype} "
