@@ -23,6 +23,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,6 +161,8 @@ class Checkpoints:
             try:
                 tree = checkpoint.read(self.path)
             except ModelFileError as error:
+                if error.passing:
+                    raise  # it may be as good as it was
                 errors.append(str(error).removesuffix(" Copy or download it again."))
                 self.newest_is_good = False
                 continue
@@ -181,7 +184,7 @@ class Checkpoints:
             warn(f"{self.path}: {'; '.join(ignored)}.")
         changed = [
             f"{what} was {then} and is now {now}"
-            for what, then, now in differences(tree.get("machine"), self.machine)
+            for what, then, now in islice(differences(tree.get("machine"), self.machine), 8)
         ]
         if changed:
             warn(

@@ -80,7 +80,8 @@ def signals_set_a_flag(sigterm: bool) -> Iterator[Stop]:
 def warn(message: str) -> None:
     """Warn, in one line, of what a training does at the line of the program that asked for it."""
     frame, level = sys._getframe(), 1
-    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == "minicnn":
+    within = ("minicnn", "contextlib")
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in within:
         frame, level = frame.f_back, level + 1
     warnings.warn(str(MiniCNNError(message)), RuntimeWarning, stacklevel=level)
 

@@ -23,6 +23,9 @@ class MiniCNNError(Exception):
     expected a name, got \\n\\x1b
     """
 
+    passing = False
+    """Whether the machine was to blame, so that what failed may succeed the next time."""
+
     def __init__(self, message: str = "") -> None:
         if not message.isprintable():
             message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)

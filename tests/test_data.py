@@ -1,6 +1,7 @@
 """Data files in all their forms, and one line for each way in which they are wrong."""
 
 import os
+import zlib
 
 import h5py
 import numpy as np
@@ -159,6 +160,48 @@ def test_what_is_wrong_is_said_in_one_line(what, write):
         load_hdf5(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", [5, None, b"train.h5", 1.5, ["train.h5"]])
+def test_what_names_no_file(path):
+    """Whatever is no path gets one line, as an error of minicnn's."""
+    for load in (load_hdf5, load_images):
+        with pytest.raises(DataError, match=f"{load.__name__}: expected a path as text, got "):
+            load(path)
+
+
+@pytest.mark.parametrize("key", [5, b"train_set_x", ["train_set_x"]])
+def test_keys_are_texts(write, key):
+    """A key of another kind gets one line."""
+    with pytest.raises(DataError, match="expected x_key as text, got"):
+        load_hdf5(write(), x_key=key)
+    with pytest.raises(DataError, match="expected y_key as text, got"):
+        load_hdf5(write(), y_key=key)
+
+
+def packed(shape, step, value=0):
+    """A dataset of the same number throughout, in few bytes."""
+
+    def change(file, key):
+        chunk = np.full((step, *shape[1:]), value, "u1")
+        made = file.create_dataset(key, shape, "u1", chunks=chunk.shape, compression="gzip")
+        content = zlib.compress(chunk.tobytes(), 9)
+        for i in range(0, shape[0], step):
+            made.id.write_direct_chunk((i,) + (0,) * (len(shape) - 1), content)
+
+    return change
+
+
+def test_labels_and_names_count_as_what_they_become(write):
+    """A few bytes of labels or names are not made millions of numbers or texts."""
+    images = packed((15_000_000, 1, 1, 1), 1 << 18)
+    for labels in (packed((15_000_000,), 1 << 18), packed((15_000_000, 2), 1 << 18)):
+        path = write(train_set_x=images, train_set_y=labels, list_classes=None)
+        with pytest.raises(DataError, match=r"'train_set_y' claims [\d,]+ bytes, too many for a"):
+            load_hdf5(path)
+    path = write(list_classes=packed((15_000_000,), 1 << 18))
+    with pytest.raises(DataError, match="'list_classes' claims 1,500,000,000 bytes, too many"):
+        load_hdf5(path)
 
 
 def test_files_that_are_none(tmp_path, write):

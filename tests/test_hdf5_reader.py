@@ -1,6 +1,9 @@
 """The process that reads HDF5 files: what it gives, and how little it may do."""
 
 import os
+import re
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from minicnn.errors import DataError
 from minicnn.files import hdf5, hdf5_reader
+from minicnn.files.budget import Budget
 
 FOLDER = str(Path(hdf5_reader.__file__).parent)
 
@@ -23,6 +27,7 @@ def path(tmp_path):
         file["group/numbers"].attrs["unit"] = "pixels"
         file["group"].attrs["names"] = ["a", "b"]
         file["group"].attrs["version"] = np.bytes_("3.0")
+        file["group"].attrs["number"] = 5
         file["one"] = np.float32(0.5)
         file["none"] = np.zeros((2, 0), np.uint8)
         file["texts"] = ["x", "yy"]
@@ -45,7 +50,8 @@ def behaving(tmp_path, monkeypatch):
             "reader._warm_up()\n"
             "reader._warm_up = lambda: None\n"
             "reader.CPU_SECONDS = 0.3\n"
-            f"def contents(file):\n    {lines}\n    return {{'groups': {{}}, 'datasets': {{}}}}\n"
+            f"def contents(*arguments):\n    {lines}\n"
+            "    return {'groups': {}, 'datasets': {}, 'writing': False}\n"
             "reader._contents = contents\n"
             "reader.serve(sys.stdin.buffer, sys.stdout.buffer)\n"
         )
@@ -60,7 +66,6 @@ def test_what_is_there_is_said_and_read(path):
     with hdf5.opened(path, DataError) as file:
         assert file.groups["group"] == {"names": ["a", "b"], "version": "3.0"}
         assert file.datasets["group/numbers"].shape == (2, 3)
-        assert file.datasets["group/numbers"].attributes == {"unit": "pixels"}
         assert sorted(file.inside("group")) == ["numbers"]
         assert "soft" in file.inside("")
         numbers = file.read("group/numbers")
@@ -69,6 +74,8 @@ def test_what_is_there_is_said_and_read(path):
         assert file.read("none").shape == (2, 0)
         assert file.read("texts", text=True).tolist() == ["x", "yy"]
         assert np.array_equal(file.read("packed"), np.arange(3_000_000))
+    with hdf5.opened(path, DataError, attributes=False) as file:
+        assert file.groups["group"] == {}
 
 
 def test_what_is_refused_can_be_followed_by_more(path):
@@ -78,7 +85,7 @@ def test_what_is_refused_can_be_followed_by_more(path):
             ("soft", r"dataset 'soft' is a link, which minicnn does not follow\."),
             ("group", r"dataset 'group': expected a dataset, got a group\."),
             ("other", r"dataset 'other' is missing\."),
-            ("texts", r"dataset 'texts': expected numbers, got object\."),
+            ("texts", r"dataset 'texts': expected numbers, got text\."),
         ):
             with pytest.raises(DataError, match=f"^{path}: {message}$"):
                 file.read(name)
@@ -92,7 +99,7 @@ def test_one_process_reads_file_after_file(path):
     with hdf5.opened(path, DataError):
         pass
     first = hdf5._idle[-1].process.pid
-    with pytest.raises(DataError, match="damaged"), hdf5.opened_bytes(b"x", "bytes", DataError):
+    with pytest.raises(DataError, match="cut short"), hdf5.opened_bytes(b"x", "bytes", DataError):
         pass
     with hdf5.opened(path, DataError) as file:
         assert file.read("one") == np.float32(0.5)
@@ -118,11 +125,11 @@ def test_a_process_that_is_gone_is_replaced(path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("while True: pass", "is damaged"),
-        ("import os; os.abort()", "is damaged"),
+        ("while True: pass", "takes longer to read than a file of its size should"),
+        ("import os; os.abort()", r"the HDF5 library crashed on it \(SIGABRT\)"),
         ("bytearray(1 << 30)", "needs more memory than a file of its size should"),
         ("open('/etc/passwd')", "is damaged"),
-        ("import os; os.kill(os.getpid(), 9)", r"that reads HDF5 files has ended \(status -9\)"),
+        ("import os; os.kill(os.getpid(), 9)", r"has ended \(status -9\)\. .* memory is short"),
     ],
     ids=["endless", "crash", "memory", "another file", "ended by others"],
 )
@@ -176,17 +183,287 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path):
         pass
 
 
-def test_too_many_objects_and_attributes_are_refused(tmp_path):
-    """A file of thousands of groups, or with attributes of many megabytes, is not gone through."""
-    with h5py.File(tmp_path / "groups.h5", "w", libver="latest") as file:
-        for i in range(hdf5_reader.OBJECTS // 100 + 1):
-            part = file.create_group(f"{i}")
+def test_endless_paths_are_refused(tmp_path):
+    """A small file whose groups' paths take megabytes together is not gone through."""
+    with h5py.File(tmp_path / "paths.h5", "w", libver="latest") as file:
+        group = file
+        for _ in range(300):
+            group = group.create_group("x" * 600)
+    with (
+        pytest.raises(DataError, match="attributes that take at most"),
+        hdf5.opened(tmp_path / "paths.h5", DataError),
+    ):
+        pass
+
+
+def test_names_and_attributes_are_taken_from_the_budget(tmp_path):
+    """What is said of a file counts as what is read of it does."""
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file.attrs["texts"] = np.full(1000, "y" * 1000, h5py.string_dtype())
+    budget = Budget("a.h5", DataError, 0)
+    with hdf5.opened(tmp_path / "a.h5", DataError, budget) as file:
+        assert len(file.groups[""]["texts"]) == 1000
+    budget.left = 3_000_000
+    with (
+        pytest.raises(DataError, match="attributes that take at most 750,000 bytes"),
+        hdf5.opened(tmp_path / "a.h5", DataError, budget),
+    ):
+        pass
+
+
+def test_many_datasets_are_no_harm(tmp_path):
+    """Ten thousand small datasets, in groups of a hundred with attributes, are listed and read."""
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        for i in range(100):
+            group = file.create_group(f"group{i}")
+            group.attrs["CLASS"], group.attrs["rows"] = "GROUP", np.arange(100)
             for j in range(99):
-                part.create_group(f"{j}")
-    with h5py.File(tmp_path / "attributes.h5", "w", libver="latest") as file:
-        for i in range(18):
-            file.attrs[f"{i}"] = np.zeros(1 << 17)
-    for name, message in (("groups", "expected at most 10,000"), ("attributes", "of at most")):
-        place = tmp_path / f"{name}.h5"
-        with pytest.raises(DataError, match=message), hdf5.opened(place, DataError):
-            pass
+                group[f"{j}"] = j
+    with hdf5.opened(tmp_path / "many.h5", DataError) as file:
+        assert len(file.datasets) == 9900
+        assert file.groups["group7"] == {"CLASS": "GROUP"}
+        assert file.read("group99/98") == 98
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"chunks": (1000, 96, 96), "compression": "gzip", "compression_opts": 1},
+        {"chunks": (1000, 96, 96), "compression": "lzf", "shuffle": True, "fletcher32": True},
+        {"chunks": (1, 96, 96), "compression": "gzip", "compression_opts": 1},
+        {"chunks": (1000, 1, 96)},
+    ],
+    ids=["one chunk", "lzf in one chunk", "a chunk to an image", "chunks across"],
+)
+def test_chunks_of_any_size_are_read(options, tmp_path):
+    """Memory and time are those that the dataset needs, however it is cut."""
+    x = np.zeros((1000, 96, 96), ">f8")
+    x[:, ::8] = np.arange(1000)[:, None, None]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=x, **options)
+        file.create_dataset("y", data=np.arange(20_000), chunks=(1,))
+        file["size"] = np.random.default_rng(0).integers(0, 255, 1 << 20, np.uint8)
+    with hdf5.opened(tmp_path / "a.h5", DataError) as file:
+        assert np.array_equal(file.read("y"), np.arange(20_000))
+        assert np.array_equal(file.read("x"), x)
+
+
+def test_a_chunk_that_is_too_large_is_refused(tmp_path):
+    """A chunk of gigabytes in a small file is refused before it is read."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset(
+            "x", shape=(8,), dtype="u1", chunks=(1 << 31,), maxshape=(None,), compression="gzip"
+        )
+    with (
+        hdf5.opened(tmp_path / "a.h5", DataError) as file,
+        pytest.raises(DataError, match="has chunks of 2,147,483,648 bytes, too many"),
+    ):
+        file.read("x")
+
+
+def repeated(file):
+    """A dataset that is compressed thirty times."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk((100,))
+    for _ in range(30):
+        properties.set_deflate(9)
+    space = h5py.h5s.create_simple((100,))
+    h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_UINT8, space, properties)
+
+
+KINDS = {
+    "filters": (repeated, r"each once, got 'gzip' \(number 1\) a second time\..*h5repack"),
+    "scale and offset": (
+        lambda file: file.create_dataset("x", data=np.zeros(9), scaleoffset=0),
+        r"got 'scaleoffset' \(number 6\)\. Write it anew with gzip",
+    ),
+    "text": (lambda file: file.create_dataset("x", data=["a"]), "expected numbers, got text"),
+    "bytes": (lambda file: file.create_dataset("x", data=[b"a"]), "expected numbers, got text"),
+    "complex": (lambda file: file.create_dataset("x", data=[1j]), "expected numbers, got complex"),
+    "a table": (
+        lambda file: file.create_dataset("x", data=np.zeros(2, [("a", "i4"), ("b", "f4")])),
+        "expected numbers, got a table of a, b",
+    ),
+    "dates": (
+        lambda file: h5py.h5d.create(
+            file.id, b"x", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((2,))
+        ),
+        "expected numbers, got a kind that NumPy does not have",
+    ),
+    "references": (
+        lambda file: file.create_dataset("x", shape=(2,), dtype=h5py.ref_dtype),
+        "expected numbers, got object",
+    ),
+    "nothing": (
+        lambda file: file.create_dataset("x", data=h5py.Empty("f4")),
+        "expected numbers, got an empty dataset",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_array_of_numbers_is_not_called_damaged(kind, tmp_path):
+    """Each kind of dataset that is not read is called by its name."""
+    write, message = KINDS[kind]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        write(file)
+        file["y"] = 1
+    with hdf5.opened(tmp_path / "a.h5", DataError) as file:
+        with pytest.raises(DataError, match=message) as error:
+            file.read("x")
+        assert "damaged" not in str(error.value)
+        assert file.read("y") == 1
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4", ">u2", "bool", "enum"])
+def test_numbers_of_every_kind_are_read(dtype, tmp_path):
+    """Half precision, either order of bytes, truth values and enumerations are numbers."""
+    wanted = h5py.enum_dtype({"no": 0, "yes": 1}) if dtype == "enum" else np.dtype(dtype)
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=1 << 20) as file:
+        file.create_dataset("x", data=np.arange(6) % 2, dtype=wanted)
+        file["x"].make_scale("axis")
+        file["y"] = np.zeros(6)
+        file["y"].dims[0].attach_scale(file["x"])
+    with hdf5.opened(tmp_path / "a.h5", DataError) as file:
+        assert file.read("x").tolist() == [0, 1, 0, 1, 0, 1]
+        assert file.read("y").shape == (6,)
+
+
+def test_many_names_of_the_same_text_are_refused(tmp_path):
+    """A thousand references to one long text are not read one after the other."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("names", shape=(100_000,), dtype=h5py.string_dtype(), chunks=(100_000,))
+        file["names"][0] = "x" * (1 << 20)
+        reference = np.empty(100_000 * 16, np.uint8)
+        file.flush()
+        kept = file["names"].id.read_direct_chunk((0,))[1][:16]
+        reference.reshape(-1, 16)[:] = np.frombuffer(kept, np.uint8)
+        file["names"].id.write_direct_chunk((0,), reference.tobytes())
+    with (
+        hdf5.opened(tmp_path / "a.h5", DataError) as file,
+        pytest.raises(DataError, match=r"more text than|more memory than"),
+    ):
+        file.read("names", text=True)
+
+
+def test_one_budget_for_a_file_that_is_opened_twice(tmp_path):
+    """What was read at the first opening counts at the second."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=np.zeros(40 << 20, "u1"), compression="gzip")
+    budget = Budget("a.h5", DataError, (tmp_path / "a.h5").stat().st_size)
+    with hdf5.opened(tmp_path / "a.h5", DataError, budget) as file:
+        file.read("x")
+    with (
+        hdf5.opened(tmp_path / "a.h5", DataError, budget) as file,
+        pytest.raises(DataError, match="too many for a file of"),
+    ):
+        file.read("x")
+
+
+def test_a_large_file_of_drawings_may_lead_to_more(tmp_path):
+    """A file of 30 MB may give a gigabyte; one of 7 MB gives less than 256 MiB."""
+    Budget("a.h5", DataError, 30 << 20).take("x", 1 << 30)
+    assert Budget("a.h5", DataError, 7 << 20).left < 256 << 20
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1",
+            "a Git LFS pointer to it. Run 'git lfs pull'",
+        ),
+        (b"<!DOCTYPE html>", "a web page. Download the file itself"),
+        (b"\x1f\x8b\x08\0", "a gzip archive. Unpack it"),
+        (b"MATLAB 5.0 MAT-file", "an old MATLAB file. Save it there with '-v7.3'"),
+        (b"x", "a file of another kind"),
+    ],
+)
+def test_files_of_another_kind_are_told_apart(start, message, tmp_path):
+    """What is often in the place of a data file is called by its name."""
+    (tmp_path / "a.h5").write_bytes(start + bytes(600))
+    assert f"a.h5: expected an HDF5 file, got {message}" in refusal(tmp_path / "a.h5")
+
+
+# Files that are not ready -----------------------------------------------------------------
+
+
+def test_a_file_that_is_open_for_writing_is_read_with_a_warning(path):
+    """What a notebook still holds open, and has written, is read; the user is told to close it."""
+    with h5py.File(path, "a"):
+        with (
+            pytest.warns(RuntimeWarning, match="is open for writing in another program") as told,
+            hdf5.opened(path, DataError) as file,
+        ):
+            assert file.read("one") == np.float32(0.5)
+        assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_file_that_is_half_written_is_said_to_be_open(libver, tmp_path):
+    """What its writer has not written out is no damage."""
+    place = tmp_path / "a.h5"
+    with h5py.File(place, "w", libver=libver) as file:
+        file["x"] = np.zeros(100_000)
+        assert "open for writing in another program" in refusal(place)
+
+
+def refusal(place):
+    """What is said of a file that cannot be read."""
+    with pytest.raises(DataError) as error, hdf5.opened(place, DataError):
+        pass
+    assert "damaged" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_file_whose_writer_lets_others_read_is_read(tmp_path):
+    """In HDF5's mode of a single writer and many readers."""
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as writer:
+        writer["x"] = np.arange(5)
+        writer.swmr_mode = True
+        with (
+            pytest.warns(RuntimeWarning, match="is open for writing"),
+            hdf5.opened(tmp_path / "a.h5", DataError) as file,
+        ):
+            assert file.read("x").tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_was_not_closed_is_not_called_damaged(tmp_path):
+    """What a program that was killed leaves is said to be that, with the remedy."""
+    place = tmp_path / "a.h5"
+    with h5py.File(place, "w", libver="latest") as file:
+        file["x"] = np.zeros(100)
+        file.flush()
+        content = place.read_bytes()
+    place.write_bytes(content)
+    assert re.search("was not closed by the one that wrote it.*h5clear -s", refusal(place))
+
+
+def test_a_download_that_is_not_finished(path):
+    """Of a file that is cut anywhere it is said how long it should be."""
+    size = path.stat().st_size
+    for length in (size - 1, size // 2, 500, 100):
+        os.truncate(path, length)
+        assert f"cut short: expected at least {size:,} bytes, got {length:,}" in refusal(path)
+    os.truncate(path, 40)
+    assert "cut short" in refusal(path)
+
+
+def test_a_stopped_process_is_waited_for(path):
+    """A machine that sleeps, or is busy, does not make a file a damaged one."""
+    with hdf5.opened(path, DataError) as file:
+        pid = file._reader.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        threading.Timer(0.5, os.kill, (pid, signal.SIGCONT)).start()
+        assert file.read("one") == np.float32(0.5)
+
+
+def test_a_process_that_ends_just_now_is_replaced(path):
+    """One that has waited for too long may end when it is asked."""
+    with hdf5.opened(path, DataError):
+        pass
+    process = hdf5._idle[-1].process
+    process.poll = lambda: None if process.returncode is None else process.returncode
+    os.kill(process.pid, signal.SIGALRM)
+    with hdf5.opened(path, DataError) as file:
+        assert file.read("one") == np.float32(0.5)

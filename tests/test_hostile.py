@@ -268,6 +268,46 @@ def gzip_bomb(file):
         x.id.write_direct_chunk((i, 0, 0, 0), chunk)
 
 
+def repeated(shape, step):
+    """Zeros of that shape, in chunks that all hold the same."""
+    import zlib
+
+    def change(file, name):
+        chunk = np.zeros((step, *shape[1:]), "u1")
+        if shape[1:] == (3,):
+            chunk[:, 0] = 1
+        made = file.create_dataset(name, shape, "u1", chunks=chunk.shape, compression="gzip")
+        content = zlib.compress(chunk.tobytes(), 9)
+        for i in range(0, shape[0], step):
+            made.id.write_direct_chunk((i, *(0 for _ in shape[1:])), content)
+
+    return change
+
+
+def small_images(labels):
+    """Fifteen million images of a pixel, with as many labels in that shape."""
+
+    def change(file):
+        del file["train_set_x"], file["train_set_y"]
+        repeated((15_000_000, 1, 1, 1), 1 << 18)(file, "train_set_x")
+        repeated(labels, 1 << 18)(file, "train_set_y")
+
+    return change
+
+
+def many_links(file):
+    """One dataset under twenty thousand names."""
+    for i in range(20_000):
+        file[f"x{i}"] = file["train_set_x"]
+
+
+def tiny_chunks(file):
+    """Forty million labels in chunks of one, of which few are there."""
+    del file["train_set_y"]
+    made = file.create_dataset("train_set_y", (40_000_000,), "u1", chunks=(1,))
+    made[:20_000] = 1
+
+
 def circles(file):
     """Groups that hold each other."""
     a, b = file.create_group("a"), file.create_group("b")
@@ -496,6 +536,16 @@ HOSTILE = {
         "claims .* bytes, but the file holds 0",
     ),
     "data: 3 GiB of zeros in 3 MB": (data_file(gzip_bomb), "claims 3,221,225,472 bytes"),
+    "data: 15,000,000 labels": (
+        data_file(small_images((15_000_000,))),
+        "'train_set_y' claims 240,000,000 bytes, too many",
+    ),
+    "data: 15,000,000 one-hot labels": (
+        data_file(small_images((15_000_000, 3))),
+        "'train_set_y' claims 720,000,000 bytes, too many",
+    ),
+    "data: one dataset under 20,000 names": (data_file(many_links), None),
+    "data: 40,000,000 chunks": (data_file(tiny_chunks), "takes longer to read|too many for a file"),
     "data: labels without end": (
         data_file(
             replaced("train_set_y", data=np.zeros(10**8, "u1"), compression="gzip", chunks=True)
@@ -521,7 +571,7 @@ HOSTILE = {
         data_file(
             replaced("train_set_y", shape=(2**26,), dtype=h5py.string_dtype(), chunks=(1024,))
         ),
-        "expected numbers, got object",
+        "expected numbers, got text",
     ),
     "data: labels of 2**60 strings": (
         data_file(replaced("train_set_y", shape=(2**60,), dtype="S100", chunks=(1024,))),

@@ -50,9 +50,9 @@ def load_hdf5(
     >>> train.x.shape, train.class_names  # doctest: +SKIP
     ((1080, 64, 64, 3), ('0', '1', '2', '3', '4', '5'))
     """
-    path = Path(path)
+    path = hdf5.file_path("load_hdf5", path, DataError)
     _check_kind(path)
-    with hdf5.opened(path, DataError) as file:
+    with hdf5.opened(path, DataError, attributes=False) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
         y_key = _key(path, file, y_key, "_set_y", "y_key")
         x = file.read(x_key)
@@ -61,6 +61,13 @@ def load_hdf5(
         class_names = file.read("list_classes", text=True) if listed else None
         turned = file.datasets[x_key].matlab
         y = y.T if file.datasets[y_key].matlab else y
+        _take_memory(file, x_key, x, turned)
+        # Labels become whole numbers, and names texts.
+        file.budget.take(f"dataset {y_key!r}", 16 * y.size)
+        if class_names is not None:
+            file.budget.take("dataset 'list_classes'", 100 * class_names.size)
+            letters = sum(len(str(name)) for name in class_names.flat)
+            file.budget.take("dataset 'list_classes'", 32 * letters)
     x = _in_order(f"{path}: {x_key}", x, _count(y, len(x)), turned)
     x = _images(f"{path}: {x_key}", x)
     y = _labels(f"{path}: {y_key}", y, len(x))
@@ -74,15 +81,21 @@ def load_hdf5(
 
 def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array:
     """Read the images of an HDF5 file that need have no labels; see ``load_hdf5``."""
-    path = Path(path)
+    path = hdf5.file_path("load_images", path, DataError)
     _check_kind(path)
-    with hdf5.opened(path, DataError) as file:
+    with hdf5.opened(path, DataError, attributes=False) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
         x, turned = file.read(x_key), file.datasets[x_key].matlab
+        _take_memory(file, x_key, x, turned)
     x = _images(f"{path}: {x_key}", _in_order(f"{path}: {x_key}", x, None, turned))
     if turned:
         warn(f"{path}: {x_key} has its axes as MATLAB writes them, and was put in order.")
     return x
+
+
+def _take_memory(file: hdf5.File, x_key: str, x: Array, turned: bool) -> None:
+    """Take from the file's budget what becomes of the images: a mask, and a copy in order."""
+    file.budget.take(f"dataset {x_key!r}", x.size * (x.dtype.kind == "f") + x.nbytes * turned)
 
 
 def _check_kind(path: Path) -> None:
@@ -101,6 +114,8 @@ def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument:
     names = list(file.datasets)
     there = _listed(names) or "no datasets"
     if wanted is not None:
+        if not isinstance(wanted, str):
+            raise DataError(f"{path}: expected {argument} as text, got {wanted!r:.60}.")
         if wanted.strip("/") not in names:
             near = did_you_mean(wanted, names)
             raise DataError(f"{path}: expected a dataset {wanted!r}, got {there}.{near}")
@@ -200,7 +215,7 @@ def _labels(who: str, y: Array, images: int) -> Array:
             f"{who}: expected {images} labels, as many as there are images, got {count}."
         )
     if one_hot:
-        if not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
+        if not (((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()):
             raise DataError(f"{who}: expected one-hot rows, a single 1 in each, got others.")
         return np.asarray(y.argmax(axis=1), dtype=np.int64)
     y = y.reshape(-1)

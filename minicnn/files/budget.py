@@ -17,6 +17,11 @@ EXPANSION = 25
 """How many more for each byte of its own. Photographs are compressed to a half, drawings to a
 tenth; what is compressed further should be stored as it is."""
 
+SMALL = 7 << 20
+EXPANSION_BEYOND = 100
+"""How many more for each byte of its own beyond the first ones. With up to ``SMALL`` bytes a file
+leads to no more than 239 MiB; one that is larger may be drawings on plain white."""
+
 
 @dataclass
 class Budget:
@@ -36,7 +41,8 @@ of 100. Store it without compression.
     left: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.left = FREE + EXPANSION * self.size
+        beyond = max(0, self.size - SMALL)
+        self.left = FREE + EXPANSION * (self.size - beyond) + EXPANSION_BEYOND * beyond
 
     def take(self, what: str, count: int, remedy: str = "Store it without compression.") -> None:
         """Take ``count`` bytes for ``what``; raises the file's error if there are too few."""

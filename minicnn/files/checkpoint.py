@@ -11,8 +11,6 @@ file cannot claim to be a large one.
 
 import io
 import json
-import math
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -24,13 +22,18 @@ from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import hdf5
 from minicnn.files.archive import JSON_LIMIT, json_object
 from minicnn.files.atomic import replacing
-from minicnn.files.hdf5_reader import OBJECTS
 from minicnn.shapes import Array
 
 Tree = dict[str, Any]
 
 ARRAY = "$array"
 """The key that marks the place of an array."""
+
+PARSED = 12
+"""Bytes of memory to a byte of JSON, at most about."""
+
+OBJECTS = 10_000
+"""How many arrays, with the groups they are in, are written: each takes its time to read."""
 
 
 def write(path: Path, tree: Tree, previous: Path | None) -> None:
@@ -49,8 +52,6 @@ def write(path: Path, tree: Tree, previous: Path | None) -> None:
     with replacing(path, previous) as unfinished:
         with unfinished.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         with unfinished.open("rb") as file:
             position = 0
             while piece := file.read(1 << 20):
@@ -119,38 +120,42 @@ def checksum(array: Array, start: int = 0) -> int:
 
 def read(path: Path) -> Tree:
     """The tree at ``path``; raises ``ModelFileError`` with one line if it is not whole."""
-    with hdf5.opened(path, ModelFileError) as file:
+    with hdf5.opened(path, ModelFileError, attributes=False) as file:
         if not {"tree", "checksum"} <= file.datasets.keys():
             raise ModelFileError(f"{path}: expected a checkpoint, got another HDF5 file.")
         try:
-            return _tree(file, path.stat().st_size)
-        except (ValueError, TypeError) as error:
+            return _tree(file)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             if isinstance(error, ModelFileError):
                 raise
             raise ModelFileError(f"{path}: expected a checkpoint, got a damaged one.") from None
 
 
-def _tree(file: hdf5.File, size: int) -> Tree:
-    """The tree in a file of that size; raises ``ValueError`` or ``TypeError`` if it is damaged."""
+def _tree(file: hdf5.File) -> Tree:
+    """The tree in a file; raises what comes of it if it is damaged."""
     (length,) = file.datasets["tree"].shape
-    if length > min(size, JSON_LIMIT):
+    if length > JSON_LIMIT:
         raise ValueError
     text = file.read("tree").tobytes()
     if zlib.crc32(text) != file.read("checksum", ()):
         raise ValueError
+    # What Python makes of JSON takes more than its text.
+    file.budget.take("the state of the training", PARSED * length)
     json_object(file.who, text, ModelFileError)
-    claims: list[Any] = []
-    json.loads(text, object_hook=lambda part: claims.append(part[ARRAY]) if ARRAY in part else 0)
-    for _, shape, dtype, _ in claims:
-        size -= math.prod(shape) * np.dtype(dtype).itemsize
-        if size < 0 or min(shape, default=0) < 0:
+    arrays: dict[str, Array] = {}
+
+    def put(part: Any) -> Any:
+        if ARRAY not in part:
+            return part
+        name, shape, dtype, expected = part[ARRAY]
+        if name in arrays:
             raise ValueError
-    arrays = {}
-    for name, shape, dtype, expected in claims:
-        array = arrays[name] = np.asarray(file.read(name, tuple(shape)))
-        if array.dtype != dtype or checksum(array) != expected:
+        array = arrays[name] = file.read(name, tuple(shape))
+        if array.dtype.name != dtype or array.nbytes > file.datasets[name].stored:
             raise ValueError
-    tree: Tree = json.loads(
-        text, object_hook=lambda part: arrays[part[ARRAY][0]] if ARRAY in part else part
-    )
+        if checksum(array) != expected:
+            raise ValueError
+        return array
+
+    tree: Tree = json.loads(text, object_hook=put)
     return tree

@@ -22,26 +22,48 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.console import warn
 from minicnn.errors import MiniCNNError
 from minicnn.files import hdf5_reader
 from minicnn.files.atomic import reason
 from minicnn.files.budget import Budget
+from minicnn.files.lock import held_by_others
 from minicnn.files.nearby import nearby
 from minicnn.shapes import Array, Shape
-
-ANSWER_LIMIT = 64 << 20
-"""The longest description of a file that is taken, in bytes."""
 
 EXPANSION = 2000
 """How many times the bytes stored of it a dataset may be: gzip reaches 1,032 on zeros alone."""
 
+DESCRIBED = 4
+"""Bytes of memory to a letter of what the process says of a file."""
+
 IDLE = 2
 """How many processes are kept for the next files."""
 
-ENDED_BY_OTHERS = {
-    getattr(signal, name, None) for name in ("SIGALRM", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
+ENDS = 10
+"""Seconds in which a process that says no more has ended, on a busy machine too."""
+
+CRASHES = {
+    getattr(signal, name, None) for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV")
 }
-"""Signals that end the process and that no file brings about."""
+"""Signals that end a process for what it does."""
+
+
+OTHER_KINDS = {
+    b"PK\3\4": "a zip archive. If it is a model of Keras 3, let its name end in .keras",
+    b"\x1f\x8b": "a gzip archive. Unpack it with gunzip",
+    b"<!DOCTYPE": "a web page. Download the file itself",
+    b"<html": "a web page. Download the file itself",
+    b"version https://git-lfs": "a Git LFS pointer to it. Run 'git lfs pull'",
+    b"MATLAB 5.0": "an old MATLAB file. Save it there with '-v7.3'",
+}
+"""How files begin that are often taken for HDF5 files, and what they are."""
+
+OPEN_ELSEWHERE = (
+    "the file is open for writing in another program, or in this one: close it there, in a "
+    "notebook with file.close()"
+)
+"""What is known of a file that is locked for writing."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +72,9 @@ class Found:
 
     shape: Shape
     dtype: str
-    attributes: Mapping[str, Any]
     refused: str = ""
     """Why it will not be read, if so."""
+    damaged: bool = False
     stored: int = 0
     """Bytes that the file holds of it."""
     matlab: bool = False
@@ -62,7 +84,8 @@ class Found:
 class File:
     """An open HDF5 file: what it holds, by full path ("layers/dense/vars/0"), and its reading.
 
-    ``groups`` maps each group to its attributes, texts and numbers; "" is the root.
+    ``groups`` maps each group to those of its attributes that are texts; "" is the root. What is
+    made of what is read is taken from the ``budget``.
     """
 
     def __init__(
@@ -75,7 +98,7 @@ class File:
     ) -> None:
         self.who = who
         self.error = error
-        self._budget = budget
+        self.budget = budget
         self.groups: dict[str, dict[str, Any]] = dict(contents["groups"])
         self.datasets = {
             name: Found(**known | {"shape": tuple(known["shape"])})
@@ -102,21 +125,23 @@ class File:
         if found is None:
             got = ", got a group" if name in self.groups else " is missing"
             raise self.error(f"{what}{': expected a dataset' * (name in self.groups)}{got}.")
+        if found.damaged:
+            raise self.error(self._reader.damaged(what))
         if found.refused:
             raise self.error(_sentence(what, found.refused))
         if shape is not None and found.shape != shape:
             raise self.error(f"{what}: expected shape {shape}, got {found.shape}.")
-        request = {"read": name, "text": text}
+        request = {"read": name, "text": text, "most": self.budget.left // DESCRIBED}
         if np.dtype(found.dtype).kind not in "biufV":
-            answer = self._reader.ask(self.who, self.error, request, what)
+            answer = self._reader.ask(what, self.budget, request)
             return np.array(answer["texts"], object).reshape(found.shape)
         self._check_size(what, name, found)
         try:
             array = np.empty(found.shape, found.dtype)
         except (MemoryError, ValueError):
             raise self.error(f"{what} does not fit in memory.") from None
-        self._reader.ask(self.who, self.error, request, what)
-        self._reader.fill(what, self.error, array)
+        self._reader.ask(what, self.budget, request)
+        self._reader.fill(what, self.budget, array)
         if found.dtype == hdf5_reader.BFLOAT16:
             # The upper half of a float32's bits.
             return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
@@ -128,30 +153,38 @@ class File:
         if claimed > EXPANSION * found.stored:
             raise self.error(
                 f"{what}: claims {claimed:,} bytes, but the file holds {found.stored:,} of them."
+                f"{self._reader.held() * f' T{OPEN_ELSEWHERE[1:]}.'}"
             )
-        self._budget.take(f"dataset {name!r}", claimed)
+        # A bfloat16 of two bytes takes four and, on the way, four more.
+        wide = 4 if found.dtype == hdf5_reader.BFLOAT16 else 1
+        self.budget.take(f"dataset {name!r}", wide * claimed)
 
 
 @contextmanager
 def opened(
-    path: str | os.PathLike[str], error: type[MiniCNNError], budget: Budget | None = None
+    path: str | os.PathLike[str],
+    error: type[MiniCNNError],
+    budget: Budget | None = None,
+    attributes: bool = True,
 ) -> Iterator[File]:
     """The HDF5 file at ``path``, for reading; raises ``error`` with one line if it is none.
 
-    ``budget`` is that of a file which is opened again, or which this one is a part of.
+    ``budget`` is that of a file which is opened again, or which this one is a part of. Without
+    ``attributes`` those of the groups are not read. Warns when the file is open for writing.
     """
-    path = Path(path)
+    path = file_path("a file", path, error)
     size = regular_file_size(path, error)
     if not size:
+        if held_by_others(path):
+            raise error(f"{path}: {OPEN_ELSEWHERE}.")
         raise error(f"{path}: expected an HDF5 file, got an empty file.")
-    with path.open("rb") as start:
-        if start.read(4) == b"PK\3\4":
-            raise error(
-                f"{path}: expected an HDF5 file, got a zip archive. If it is a model of Keras 3, "
-                "let its name end in .keras."
-            )
-    request = {"open": os.path.abspath(path), "size": size}
-    with _opened(str(path), error, request, b"", budget) as file:
+    with path.open("rb") as file_itself:
+        start = file_itself.read(max(map(len, OTHER_KINDS)))
+    for mark, kind in OTHER_KINDS.items():
+        if start.startswith(mark):
+            raise error(f"{path}: expected an HDF5 file, got {kind}.")
+    request = {"open": os.path.abspath(path), "size": size, "attributes": attributes}
+    with _opened(budget or Budget(str(path), error, size), request, b"", path) as file:
         yield file
 
 
@@ -160,8 +193,18 @@ def opened_bytes(
     data: bytes, who: str, error: type[MiniCNNError], budget: Budget | None = None
 ) -> Iterator[File]:
     """The HDF5 file that ``data`` is, for reading; raises ``error`` with one line if it is none."""
-    with _opened(who, error, {"open": None, "size": len(data)}, data, budget) as file:
+    request = {"open": None, "size": len(data), "attributes": True}
+    with _opened(budget or Budget(who, error, len(data)), request, data, None) as file:
         yield file
+
+
+def file_path(who: str, path: Any, error: type[MiniCNNError]) -> Path:
+    """``path`` as a ``Path``; raises ``error`` for what names no file."""
+    try:
+        return Path(path)
+    except TypeError:
+        kind = type(path).__name__
+        raise error(f"{who}: expected a path as text, got {kind} {path!r:.60}.") from None
 
 
 def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:
@@ -184,24 +227,30 @@ def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:
 
 @contextmanager
 def _opened(
-    who: str,
-    error: type[MiniCNNError],
-    request: Mapping[str, Any],
-    data: bytes,
-    budget: Budget | None,
+    budget: Budget, request: dict[str, Any], data: bytes, path: Path | None
 ) -> Iterator[File]:
+    request |= {"room": budget.left, "most": budget.left // DESCRIBED}
+    who, error = budget.who, budget.error
+    reader = _idle_reader(budget)
     try:
-        reader = _idle_reader()
-    except (OSError, TypeError) as problem:
-        why = reason(problem) if isinstance(problem, OSError) else "sys.executable is missing"
-        raise error(f"{who}: no process can be started to read it: {why}.") from None
-    try:
-        contents = reader.ask(who, error, request, who, data)
-        yield File(who, error, reader, contents, budget or Budget(who, error, request["size"]))
+        reader.begin(path, request["size"])
+        try:
+            contents = reader.ask(who, budget, request, data)
+        except error:
+            if reader.process.poll() != -getattr(signal, "SIGALRM", 0):
+                raise
+            # It had waited for so long that it ended just now.
+            reader.end()
+            reader = _new_reader(budget)
+            reader.begin(path, request["size"])
+            contents = reader.ask(who, budget, request, data)
+        if contents["writing"] or reader.held():
+            warn(f"{who}: {OPEN_ELSEWHERE}. What it has not written yet is missing here.")
+        yield File(who, error, reader, contents, budget)
     finally:
         if not reader.busy:
             with suppress(error):
-                reader.ask(who, error, {}, who)
+                reader.ask(who, budget, {})
         if reader.busy or len(_idle) >= IDLE:
             reader.end()
         else:
@@ -212,14 +261,23 @@ _idle: list["_Reader"] = []
 """Processes that wait for a file."""
 
 
-def _idle_reader() -> "_Reader":
+def _idle_reader(budget: Budget) -> "_Reader":
     """A process that has no file: one that waits, or a new one."""
     while _idle:
         reader = _idle.pop()
         if reader.owner == os.getpid() and reader.process.poll() is None:
             return reader
         reader.end()
-    return _Reader()
+    return _new_reader(budget)
+
+
+def _new_reader(budget: Budget) -> "_Reader":
+    try:
+        return _Reader()
+    except (OSError, TypeError) as problem:
+        why = reason(problem) if isinstance(problem, OSError) else "sys.executable is missing"
+        what = f"{budget.who}: no process can be started to read it: {why}."
+        raise _passing(budget, what) from None
 
 
 @atexit.register
@@ -237,11 +295,14 @@ class _Reader:
         self.owner = os.getpid()
         self.busy = False
         """Whether an answer is under way, or will never come."""
+        self.path: Path | None = None
+        self.size = 0
         known = [str(path) for path in sys.path if path]
         environment = {
             "PYTHONPATH": os.pathsep.join(known),
             "OPENBLAS_NUM_THREADS": "1",
             "HDF5_PLUGIN_PRELOAD": "::",  # no plugins
+            "HDF5_USE_FILE_LOCKING": "FALSE",  # what is open for writing is read, with a warning
         }
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-W", "ignore", hdf5_reader.__file__],
@@ -253,60 +314,105 @@ class _Reader:
             process_group=0,  # what ends a script, such as Ctrl-C, ends this after it
         )
 
+    def begin(self, path: Path | None, size: int) -> None:
+        """Note which file it will have."""
+        self.path, self.size = path, size
+
+    def held(self) -> bool:
+        """Whether a program has the file open for writing."""
+        return self.path is not None and held_by_others(self.path)
+
     def ask(
-        self,
-        who: str,
-        error: type[MiniCNNError],
-        request: Mapping[str, Any],
-        what: str,
-        data: bytes = b"",
+        self, what: str, budget: Budget, request: Mapping[str, Any], data: bytes = b""
     ) -> dict[str, Any]:
-        """Its answer to a request that ``data`` follows; raises ``error`` if it gives none."""
+        """Its answer to a request that ``data`` follows; raises the budget's error if it has none.
+
+        The memory for the answer is taken from the budget.
+        """
         asked = json.dumps(request).encode()
         self.busy = True
         try:
             self._write(hdf5_reader.LENGTH.pack(len(asked)) + asked)
             self._write(data)
-            length = self._length()
-            if length > ANSWER_LIMIT:
-                raise EOFError
-            answer: dict[str, Any] = json.loads(self._bytes(length))
+            answer = self._answer(budget)
         except (OSError, EOFError):
-            raise error(self._why_silent(who)) from None
+            raise self._silence(what, budget) from None
         self.busy = False
-        if "refused" in answer:
-            raise error(_sentence(what, answer["refused"]))
-        if "damaged" in answer:
-            raise error(_damaged(who, answer["damaged"]))
+        if why := self._why_not(what, answer):
+            raise budget.error(why)
         return answer
 
-    def fill(self, what: str, error: type[MiniCNNError], array: Array) -> None:
-        """Read the pieces of a dataset into ``array``; raises ``error`` if they do not come."""
+    def fill(self, what: str, budget: Budget, array: Array) -> None:
+        """Read the pieces of a dataset into ``array``; raises the error if they do not come."""
         rest = array.reshape(-1).view(np.uint8).data
-        self.busy = True
+        self.busy, why = True, ""
         try:
-            while rest and (length := self._length()):
+            while rest or not array.size:
+                length = self._length()
+                if not length and rest:
+                    why = self._why_not(what, self._answer(budget))
                 if not 0 < length <= len(rest):
-                    raise EOFError
+                    break
                 self._read_into(rest[:length])
                 rest = rest[length:]
-            if not array.size:
-                self._length()
         except (OSError, EOFError):
-            raise error(self._why_silent(what)) from None
-        self.busy = False
+            raise self._silence(what, budget) from None
+        self.busy = bool(rest) and not why
         if rest:
-            raise error(_damaged(what))
+            raise budget.error(why or self.damaged(what))
 
-    def _why_silent(self, who: str) -> str:
-        """What to say when no answer comes: the file did harm, or somebody ended the process."""
+    def damaged(self, what: str) -> str:
+        """What to say of bytes that make no sense."""
+        if self.held():
+            return f"{what}: {OPEN_ELSEWHERE}, and read it then."
+        return f"{what}: the HDF5 file is damaged. Copy or download it again."
+
+    def _why_not(self, what: str, answer: Mapping[str, Any]) -> str:
+        """What to say of an answer that is a refusal; empty if it is none."""
+        if "refused" in answer:
+            return _sentence(what, answer["refused"])
+        if "damaged" in answer or ("cut" in answer and self.held()):
+            return self.damaged(what)
+        if "cut" in answer:
+            return (
+                f"{what}: the HDF5 file is cut short: expected at least {answer['cut']:,} bytes, "
+                f"got {self.size:,}. Copy or download it again."
+            )
+        if "unclosed" in answer and self.held():
+            return f"{what}: {OPEN_ELSEWHERE}, and read it then."
+        if "unclosed" in answer:
+            return (
+                f"{what} is open for writing in another program, or was not closed by the one that "
+                "wrote it. Close it there, with file.close(); if that is no more, 'h5clear -s "
+                "FILE', which comes with HDF5, makes the file readable."
+            )
+        return ""
+
+    def _silence(self, what: str, budget: Budget) -> MiniCNNError:
+        """The error when no answer comes, which says what the process has died of."""
         import subprocess
 
-        with suppress(subprocess.TimeoutExpired):
-            status = self.process.wait(1)
-            if status == hdf5_reader.NO_START or -status in ENDED_BY_OTHERS:
-                return f"{who}: the process that reads HDF5 files has ended (status {status})."
-        return _damaged(who)
+        try:
+            status = self.process.wait(ENDS)
+        except subprocess.TimeoutExpired:
+            return _passing(budget, f"{what}: the process that reads HDF5 files does not answer.")
+        if self.held():
+            return _passing(budget, self.damaged(what))
+        if status == -getattr(signal, "SIGPROF", 0):
+            return budget.error(
+                f"{what} takes longer to read than a file of its size should. Copy it again; if "
+                "that does not help, write it anew, in larger chunks and with fewer objects."
+            )
+        if -status in CRASHES:
+            name = signal.Signals(-status).name
+            return budget.error(
+                f"{what}: the HDF5 library crashed on it ({name}). Copy or download it again."
+            )
+        short = -status == getattr(signal, "SIGKILL", 0)
+        hint = " Systems do that when memory is short." * short
+        return _passing(
+            budget, f"{what}: the process that reads HDF5 files has ended (status {status}).{hint}"
+        )
 
     def end(self) -> None:
         """End the process, unless it is another's child."""
@@ -323,6 +429,12 @@ class _Reader:
         rest = memoryview(data)
         while rest:
             rest = rest[self.process.stdin.write(rest) :]
+
+    def _answer(self, budget: Budget) -> dict[str, Any]:
+        length = self._length()
+        budget.take("the list of what is in it", DESCRIBED * length, "Let it hold fewer objects.")
+        answer: dict[str, Any] = json.loads(self._bytes(length))
+        return answer
 
     def _length(self) -> int:
         length: int = hdf5_reader.LENGTH.unpack(self._bytes(hdf5_reader.LENGTH.size))[0]
@@ -341,8 +453,11 @@ class _Reader:
             rest = rest[count:]
 
 
-def _damaged(who: str, how: str = "damaged") -> str:
-    return f"{who}: the HDF5 file is {how}. Copy or download it again."
+def _passing(budget: Budget, what: str) -> MiniCNNError:
+    """An error for which the file is not to blame."""
+    error = budget.error(what)
+    error.passing = True
+    return error
 
 
 def _sentence(who: str, what: str) -> str:

@@ -1,18 +1,22 @@
 """The process that opens HDF5 files from strangers; ``files.hdf5`` starts it and asks it.
 
 The HDF5 library trusts a file's bytes: damaged ones can make it run without end, take all memory
-or crash. So it runs here, in a process of its own that may not do much: ``CPU_SECONDS`` for a
-request, ``ROOM`` of memory and four times the file's size, and, once the file is open, no other
-file. If it dies of that, the file was to blame, and a new process reads the next one.
+or crash. So it runs here, in a process of its own that may not do much: it has the time and the
+memory that a sound file needs for what is asked of it, and, once the file is open, no other file.
+When it dies of that, a new process reads the next file.
 
 This file is run as a script and imports nothing of minicnn. On its standard input come requests,
 on its standard output go answers, each as its length in eight bytes and then JSON. After the
 answer to "read" come the dataset's bytes, piece by piece, each after its length; a length of
-0 ends them early: the file is damaged.
+0 ends them early, and an answer that says why follows.
+
+A file that a program has open for writing is read all the same: HDF5's locks are off here.
 """
 
 import json
+import math
 import os
+import re
 import signal
 import struct
 import sys
@@ -22,35 +26,48 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 CPU_SECONDS = 1.5
-"""Processor time for one request, or for one piece of a dataset. Waiting for a disk costs none."""
+BYTES_A_SECOND = 50e6
+PART_SECONDS = 1e-4
+"""Processor time for any file, how fast what it gives earns it more, and what each object that is
+listed, each attribute and each piece or chunk that is read earns it. Waiting for a disk, or for
+other programs, costs none."""
 
-FILE_SECONDS = 3.0
-BYTES_A_SECOND = 25e6
-"""Processor time for all requests to a file, and how fast what it gives earns it more."""
+PART_BYTES = 128
+"""The least that an object, an attribute or a chunk takes in a file. No more of them earn time."""
 
 ROOM = 192 << 20
-"""Bytes of memory that any file may take."""
+"""Bytes of memory that any file may take, besides four times its size and what is read at once."""
 
 IDLE_SECONDS = 60
 """How long the process waits for another file before it ends."""
 
-OBJECTS = 10_000
-"""How many groups and datasets a file may have."""
-
 BFLOAT16 = "|V2"
 """How h5py gives the numbers that Keras marks as bfloat16 by an attribute."""
 
-ATTRIBUTES = 16 << 20
-"""How many bytes the attributes of a file may have, all together."""
+OBJECT = 400
+TEXT = 16
+"""What the description of an object, and of a text, counts besides their letters."""
 
-TEXTS = 100_000
-"""How many strings a dataset may hold to be read."""
+TEXTS = 100
+"""How many strings are read at once."""
+
+TOO_MUCH_TEXT = "has more text than a file of its size should"
 
 PIECE = 4 << 20
 """Bytes of a dataset that are read at once, where its chunks allow it."""
 
+CHUNKS = 4096
+"""How many chunks are read at once, where they lie one behind the other."""
+
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """The filters that come with h5py, by their numbers in HDF5; others run code of their own."""
+
+TRUNCATED = re.compile(r"truncated file.*stored_eof = (\d+)")
+OPEN_ELSEWHERE = "already open for"
+"""What the HDF5 library says of a file that is too short, and of one that is marked as open."""
+
+SMALLEST = 96
+"""Fewer bytes no HDF5 file has."""
 
 LENGTH = struct.Struct("<q")
 
@@ -65,6 +82,10 @@ class RefusedError(Exception):
     """What is asked for will not be given; the text says why."""
 
 
+class CutError(RefusedError):
+    """The file should have at least so many bytes."""
+
+
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more."""
     file: Any = None
@@ -72,37 +93,44 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         _warm_up()
     except Exception:
         sys.exit(NO_START)
-    limits = _Limits()
+    limits = Limits()
     while (request := _received(requests)) is not None:
-        if "open" in request:
-            limits.of_file(request["size"])
-        limits.begin()
         answer: dict[str, Any] = {}
         pieces: Iterator[Any] = iter(())
         try:
             if "open" in request:
+                limits.of_file(request["size"])
                 file = _open(request, requests)
                 limits.no_more_files()
-                answer = _contents(file)
+                answer = _contents(file, request, limits)
             elif "read" in request:
-                answer, pieces = _read(file[request["read"]], bool(request["text"]))
+                limits.begin()
+                answer, pieces = _read(file[request["read"]], request, limits)
             else:
                 file = file.close()
-        except RefusedError as refusal:
-            answer = {"refused": str(refusal)}
-        except MemoryError:
-            answer = {"refused": "needs more memory than a file of its size should"}
-        except DAMAGE as problem:
-            answer = {"damaged": "cut short" if "truncated" in str(problem) else "damaged"}
+        except (RefusedError, MemoryError, *DAMAGE) as problem:
+            answer = _why(problem)
         _send(answers, json.dumps(answer).encode())
         try:
             for piece in pieces:
                 _send(answers, piece)
-                limits.begin(len(piece))
-        except (*DAMAGE, MemoryError):
+        except (RefusedError, MemoryError, *DAMAGE) as problem:
             _send(answers, b"")
+            _send(answers, json.dumps(_why(problem)).encode())
         answers.flush()
         limits.wait(idle=file is None)
+
+
+def _why(problem: Exception) -> dict[str, Any]:
+    """What is known of why there is no answer."""
+    if isinstance(problem, CutError):
+        return {"cut": problem.args[0]}
+    if isinstance(problem, RefusedError):
+        return {"refused": str(problem)}
+    text = str(problem)
+    if isinstance(problem, MemoryError) or "allocat" in text:
+        return {"refused": "needs more memory than a file of its size should"}
+    return {"unclosed": True} if OPEN_ELSEWHERE in text else {"damaged": True}
 
 
 def _received(requests: BinaryIO) -> dict[str, Any] | None:
@@ -121,17 +149,21 @@ def _warm_up() -> None:
 
     with h5py.File(BytesIO(), "w") as file:
         file["a"] = ["text"]
-        file["a"].attrs["b"] = [1.0]
-        _contents(file)
+        file.attrs["b"] = ["text"]
+        _contents(file, {"room": PIECE, "most": PIECE, "attributes": True}, Limits())
         file["a"].asstr()[()]
 
 
-class _Limits:
+class Limits:
     """What this process may use, as the system is told; systems without such limits set none."""
 
     def __init__(self) -> None:
         self.until = 0.0
-        """The processor time at which a file has had its share."""
+        """The processor time at which a file has had its share; 0 before the first file."""
+        self.parts = 0
+        """How many objects, attributes and chunks may still earn time."""
+        self.memory = 0
+        """Bytes that this process may have, before anything is read."""
         if os.name == "posix":
             import resource
 
@@ -139,7 +171,8 @@ class _Limits:
 
     def of_file(self, size: int) -> None:
         """Begin anew with time, memory and files, for a file of that size."""
-        self.until = time.process_time() + FILE_SECONDS
+        self.until = time.process_time() + CPU_SECONDS
+        self.parts = size // PART_BYTES
         if os.name == "posix":
             import resource
 
@@ -147,10 +180,21 @@ class _Limits:
         if sys.platform == "linux":
             with open("/proc/self/statm", encoding="ascii") as statm:
                 used = int(statm.read().split()[0]) * resource.getpagesize()
-            limit, (_, hard) = used + ROOM + 4 * size, resource.getrlimit(resource.RLIMIT_AS)
-            if hard != resource.RLIM_INFINITY:
-                limit = min(limit, hard)
-            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+            self.memory = used + ROOM + 4 * size
+        self.allow(0)
+        self.begin()
+
+    def allow(self, room: int) -> None:
+        """Allow so many more bytes of memory than to open the file; raises ``MemoryError``."""
+        if sys.platform == "linux":
+            import resource
+
+            wanted, (_, hard) = self.memory + room, resource.getrlimit(resource.RLIMIT_AS)
+            if hard != resource.RLIM_INFINITY and hard < wanted:
+                if room:
+                    raise MemoryError
+                wanted = hard
+            resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
     def no_more_files(self) -> None:
         """Allow no more files than are open."""
@@ -161,12 +205,18 @@ class _Limits:
             os.close(free)
             resource.setrlimit(resource.RLIMIT_NOFILE, (free, self.files[1]))
 
-    def begin(self, given: int = 0) -> None:
-        """Let the system end this process if it computes too long; ``given`` bytes earn time."""
+    def earn(self, parts: int, given: int = 0) -> None:
+        """More time, for so many objects or chunks and bytes that come next."""
+        if self.until:
+            parts = min(parts, self.parts)
+            self.parts -= parts
+            self.until += parts * PART_SECONDS + given / BYTES_A_SECOND
+            self.begin()
+
+    def begin(self) -> None:
+        """Let the system end this process if it computes too long."""
         if hasattr(signal, "setitimer"):
-            self.until += given / BYTES_A_SECOND
-            left = max(self.until - time.process_time(), 0.001)
-            signal.setitimer(signal.ITIMER_PROF, min(left, CPU_SECONDS))
+            signal.setitimer(signal.ITIMER_PROF, max(self.until - time.process_time(), 0.001))
             signal.alarm(0)
 
     def wait(self, idle: bool) -> None:
@@ -182,144 +232,222 @@ def _open(request: dict[str, Any], requests: BinaryIO) -> Any:
     source = request["open"] or BytesIO(requests.read(request["size"]))
     if isinstance(source, str) and not h5py.is_hdf5(source):
         raise RefusedError("expected an HDF5 file, got a file of another kind")
-    return h5py.File(source, "r")
+    try:
+        return h5py.File(source, "r")
+    except OSError as problem:
+        if request["size"] < SMALLEST:
+            raise CutError(SMALLEST) from None
+        if found := TRUNCATED.search(str(problem)):
+            raise CutError(int(found[1])) from None
+        if OPEN_ELSEWHERE not in str(problem):
+            raise
+        # Its writer may have said that others may read meanwhile.
+        return h5py.File(source, "r", swmr=True)
 
 
-def _contents(file: Any) -> dict[str, Any]:
-    """All groups and datasets that lie in the file, with their attributes.
+class _Description:
+    """What is said of a file, in no more than ``most`` bytes."""
+
+    def __init__(self, most: int, attributes: bool, limits: Limits) -> None:
+        self.most = self.left = most
+        self.attributes = attributes
+        self.limits = limits
+        self.groups: dict[str, Any] = {}
+        self.datasets: dict[str, Any] = {}
+
+    def take(self, count: int) -> None:
+        """Take so many bytes; raises ``RefusedError`` if there are too few."""
+        self.left -= count
+        if self.left < 0:
+            raise RefusedError(
+                f"expected groups, datasets and attributes that take at most {self.most:,} bytes "
+                "to describe, as is much for a file of its size, got more"
+            )
+
+    def add_group(self, path: str, group: Any) -> None:
+        """Put in a group, and what it says of itself in texts."""
+        self.groups[path] = self._texts_of(group) if self.attributes else {}
+
+    def _texts_of(self, thing: Any) -> dict[str, Any]:
+        """The attributes that are texts or lists of texts; others are left out."""
+        import h5py
+        import numpy as np
+
+        found: dict[str, Any] = {}
+        if not h5py.h5a.get_num_attrs(thing.id):
+            return found
+        for name in thing.attrs:
+            self.limits.earn(1)
+            kept = thing.attrs.get_id(name)
+            if kept.shape is None or not isinstance(kept.get_type(), h5py.h5t.TypeStringID):
+                continue
+            # HDF5 takes the size 0 of a list of no names for an error.
+            stored = 0 if 0 in kept.shape else int(kept.get_storage_size())
+            self.take(TEXT * (1 + int(np.prod(kept.shape))) + len(name) + stored)
+            value = found[name] = _plain(thing.attrs[name])
+            self.take(sum(map(len, value)) if isinstance(value, list) else len(value))
+        return found
+
+
+def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """All groups and datasets that lie in the file, and the groups' attributes if asked for.
 
     A group that has been met is not entered again, so links in a circle end.
     """
     import h5py
 
-    room = [ATTRIBUTES]
+    found = _Description(request["most"], request["attributes"], limits)
     hard = h5py.h5l.TYPE_HARD
-    groups = {"": _attributes(file, room)}
-    datasets: dict[str, Any] = {}
+    found.add_group("", file)
     met = {h5py.h5o.get_info(file.id).addr}
     waiting = [("", file)]
     while waiting:
         path, group = waiting.pop()
         for name in group:
             full = f"{path}/{name}".lstrip("/")
-            if len(groups) + len(datasets) >= OBJECTS:
-                raise RefusedError(f"expected at most {OBJECTS:,} groups and datasets, got more")
-            if group.id.links.get_info(name.encode(errors="surrogateescape")).type != hard:
-                datasets[full] = _refused("is a link, which minicnn does not follow")
+            limits.earn(1)
+            found.take(OBJECT + len(full))
+            key = name.encode(errors="surrogateescape")
+            if group.id.links.get_info(key).type != hard:
+                found.datasets[full] = _refused("is a link, which minicnn does not follow")
                 continue
             try:
-                thing = group[name]
+                thing = h5py.h5o.open(group.id, key)
             except DAMAGE:
-                datasets[full] = _refused("cannot be read: the file is damaged")
+                found.datasets[full] = _damaged()
                 continue
-            if isinstance(thing, h5py.Dataset):
-                datasets[full] = _described(thing, room)
-            elif isinstance(thing, h5py.Group):
-                address = h5py.h5o.get_info(thing.id).addr
+            if isinstance(thing, h5py.h5d.DatasetID):
+                found.datasets[full] = _described(thing, request["room"])
+            elif isinstance(thing, h5py.h5g.GroupID):
+                address = h5py.h5o.get_info(thing).addr
                 if address not in met:
                     met.add(address)
-                    groups[full] = _attributes(thing, room)
-                    waiting.append((full, thing))
-    return {"groups": groups, "datasets": datasets}
+                    inner = h5py.Group(thing)
+                    found.add_group(full, inner)
+                    waiting.append((full, inner))
+    return {"groups": found.groups, "datasets": found.datasets, "writing": file.swmr_mode}
 
 
 def _refused(why: str) -> dict[str, Any]:
-    return {"shape": [], "dtype": "", "attributes": {}, "refused": why}
+    return {"shape": [], "dtype": "", "refused": why}
 
 
-def _described(dataset: Any, room: list[int]) -> dict[str, Any]:
+def _damaged() -> dict[str, Any]:
+    return {"shape": [], "dtype": "", "damaged": True}
+
+
+def _described(dataset: Any, room: int) -> dict[str, Any]:
+    """What is said of a dataset, which is the HDF5 library's: h5py's own cost more time."""
+    import h5py
+
     try:
-        refused = _why_not(dataset)
+        try:
+            dtype = dataset.dtype
+        except TypeError:
+            return _refused("expected numbers, got a kind that NumPy does not have")
         return {
             "shape": list(dataset.shape or ()),
-            "dtype": dataset.dtype.str,
-            "attributes": _attributes(dataset, room),
-            "refused": refused,
-            "stored": dataset.id.get_storage_size(),
-            "matlab": "MATLAB_class" in dataset.attrs,
+            "dtype": dtype.str,
+            "refused": _why_not(dataset, dtype.itemsize, room),
+            "stored": dataset.get_storage_size(),
+            "matlab": h5py.h5a.exists(dataset, b"MATLAB_class"),
         }
     except DAMAGE:
-        return _refused("cannot be read: the file is damaged")
+        return _damaged()
 
 
-def _why_not(dataset: Any) -> str:
+def _why_not(dataset: Any, itemsize: int, room: int) -> str:
     """Why the dataset will not be read, whatever is asked for; empty if it may be."""
     import h5py
 
-    properties = dataset.id.get_create_plist()
-    if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
+    properties = dataset.get_create_plist()
+    layout = properties.get_layout()
+    if properties.get_external_count() or layout == h5py.h5d.VIRTUAL:
         return "points to data in other files, which minicnn does not read"
+    if dataset.shape is None:
+        return "expected numbers, got an empty dataset"
+    if layout != h5py.h5d.CHUNKED:
+        return ""
+    met = []
     for i in range(properties.get_nfilters()):
         number, _, _, name = properties.get_filter(i)
-        if number not in FILTERS:
-            given = name.decode("utf-8", "replace")
-            return f"expected no filters but {', '.join(FILTERS.values())}, got {given!r}"
-    return "expected numbers, got an empty dataset" if dataset.shape is None else ""
-
-
-def _attributes(thing: Any, room: list[int]) -> dict[str, Any]:
-    """The attributes that are texts, lists of texts, or numbers; others are left out."""
-    import h5py
-
-    found: dict[str, Any] = {}
-    if not h5py.h5a.get_num_attrs(thing.id):
-        return found
-    for name in thing.attrs:
-        kept = thing.attrs.get_id(name)
-        strings = h5py.check_string_dtype(kept.dtype)
-        if kept.shape is None or not (strings or kept.dtype.kind in "biuf"):
-            continue
-        # HDF5 takes the size 0 of a list of no names for an error.
-        stored = 0 if 0 in kept.shape else int(kept.get_storage_size())
-        room[0] -= 64 + stored + 16 * len(name)
-        if room[0] < 0:
-            raise RefusedError(f"expected attributes of at most {ATTRIBUTES:,} bytes, got more")
-        value = _plain(thing.attrs[name])
-        room[0] -= sum(map(len, value)) if isinstance(value, list) and strings else 0
-        room[0] -= len(value) if isinstance(value, str) else 0
-        found[name] = value
-    return found
+        given = FILTERS.get(number) or name.decode("utf-8", "replace").partition(";")[0]
+        if number not in FILTERS or number in met:
+            often = " a second time" * (number in met)
+            return (
+                f"expected no filters but {', '.join(FILTERS.values())}, each once, got "
+                f"{given!r} (number {number}){often}. Write it anew with gzip, as 'h5repack -f "
+                "GZIP=4' does"
+            )
+        met.append(number)
+    chunk: int = math.prod(properties.get_chunk()) * itemsize
+    return f"has chunks of {chunk:,} bytes, too many for a file of its size" * (chunk > room)
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it; bytes are taken as UTF-8."""
+    """A text, or a list of them, as JSON has it; bytes are taken as UTF-8."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return value
-    if getattr(value, "shape", ()):
-        return [_plain(part) for part in value.tolist()]
-    return value.tolist() if hasattr(value, "tolist") else value
+    return value if isinstance(value, str) else [_plain(part) for part in value.tolist()]
 
 
-def _read(dataset: Any, text: bool) -> tuple[dict[str, Any], Iterator[Any]]:
+def _read(dataset: Any, request: dict[str, Any], limits: Limits) -> tuple[Any, Iterator[Any]]:
     """What is said of a dataset before its bytes, and these."""
     import h5py
 
-    if text and h5py.check_string_dtype(dataset.dtype) is not None:
-        if dataset.size > TEXTS:
-            raise RefusedError(f"expected at most {TEXTS:,} names, got {dataset.size:,}")
-        texts = dataset.asstr(errors="replace")[()]
-        return {"texts": texts.reshape(-1).tolist() if dataset.shape else [texts]}, iter(())
+    strings = h5py.check_string_dtype(dataset.dtype) is not None
+    if request["text"] and strings:
+        return {"texts": list(_texts(dataset, request["most"], limits))}, iter(())
     marked = dataset.dtype.str == BFLOAT16 and dataset.attrs.get("dtype") == "bfloat16"
     if dataset.dtype.kind not in "biuf" and not marked:
-        raise RefusedError(f"expected numbers, got {dataset.dtype}")
-    return {}, _pieces(dataset)
+        got = "text" if strings else str(dataset.dtype)
+        got = f"a table of {', '.join(dataset.dtype.names)}" if dataset.dtype.names else got
+        raise RefusedError(f"expected numbers, got {got}")
+    return {}, _pieces(dataset, limits)
 
 
-def _pieces(dataset: Any) -> Iterator[Any]:
-    """The dataset in runs along its first axis, of whole chunks."""
+def _texts(dataset: Any, most: int, limits: Limits) -> Iterator[str]:
+    """Its strings in order, which may be long, and the same one many times."""
+    texts = dataset.asstr(errors="replace")
+    rows = max(1, TEXTS * len(dataset) // max(1, dataset.size)) if dataset.shape else 1
+    letters = min(rows, dataset.size) * dataset.dtype.itemsize
+    if max(TEXT * dataset.size, letters) > most:
+        raise RefusedError(TOO_MUCH_TEXT)
+    if not dataset.shape:
+        yield texts[()]
+        return
+    for first in range(0, len(dataset), rows):
+        limits.earn(rows)
+        for text in texts[first : first + rows].reshape(-1).tolist():
+            most -= len(text) + TEXT
+            if most < 0:
+                raise RefusedError(TOO_MUCH_TEXT)
+            yield text
+
+
+def _pieces(dataset: Any, limits: Limits) -> Iterator[Any]:
+    """The dataset in runs along its first axis, of whole chunks where it has some."""
     import numpy as np
 
     if not dataset.shape or not dataset.size:
         yield dataset[()].tobytes()
         return
-    rows = max(1, PIECE // (dataset.nbytes // len(dataset)))
+    row = dataset.nbytes // len(dataset)
+    rows, chunks = max(1, PIECE // row), 0
     if dataset.chunks:
-        rows = -(-rows // dataset.chunks[0]) * dataset.chunks[0]
+        deep, *others = dataset.chunks
+        pairs = zip(dataset.shape[1:], others, strict=True)
+        across = math.prod(-(-length // part) for length, part in pairs)
+        rows = -(-min(rows, max(1, CHUNKS // across) * deep) // deep) * deep
+        chunks = rows // deep * across
+    rows = min(rows, len(dataset))
+    chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
+    limits.allow(2 * rows * row + 4 * chunk)
     for first in range(0, len(dataset), rows):
+        limits.earn(1 + chunks, rows * row)
         piece = np.ascontiguousarray(dataset[first : first + rows])
         yield piece.reshape(-1).view(np.uint8).data
+    limits.allow(0)
 
 
 if __name__ == "__main__":

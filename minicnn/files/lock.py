@@ -18,7 +18,8 @@ def held(folder: Path) -> Iterator[None]:
     """Within, no other training gets the folder; raises ``ConfigError`` if one has it.
 
     The system forgets it when the process ends, however it ends, and nothing is left in the folder.
-    Where it has no such locks, as Windows and some network drives, the folder is not guarded.
+    Where it has no such locks, as Windows and some network drives, and where it may not be read,
+    the folder is not guarded.
     """
     if sys.platform == "win32":
         yield
@@ -27,6 +28,9 @@ def held(folder: Path) -> Iterator[None]:
 
     try:
         descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        yield  # it may be written to, but not read
+        return
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be used: {reason(error)}.") from None
     _held.add(descriptor)
@@ -43,6 +47,30 @@ def held(folder: Path) -> Iterator[None]:
     finally:
         _held.discard(descriptor)
         os.close(descriptor)
+
+
+def held_by_others(path: Path) -> bool:
+    """Whether somebody has locked a file for writing, as the HDF5 library does while it is open.
+
+    False where that cannot be told.
+    """
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _leave() -> None:
