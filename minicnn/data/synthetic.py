@@ -316,7 +316,8 @@ def write_fingers(
         paths, ("train", "test"), (TRAIN_IMAGES, TEST_IMAGES), streams, strict=True
     ):
         x, y = _draw(n, np.random.default_rng(stream))
-        with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+        # Not every drive has locks, and nobody else knows of this file.
+        with replacing(path) as unfinished, h5py.File(unfinished, "w", locking=False) as file:
             file[f"{part}_set_x"] = x
             file[f"{part}_set_y"] = y
             file["list_classes"] = np.arange(CLASSES, dtype=np.int64)

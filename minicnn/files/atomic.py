@@ -1,11 +1,19 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from minicnn.errors import ConfigError
+
+CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What drives answer that cannot be told to write out what they have, as some in networks."""
+
+STEM = 50
+"""How much of a file's name that of the unfinished one has: a name has its limits."""
 
 
 @contextmanager
@@ -13,11 +21,13 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     """A path beside ``path`` to write to; what was written then takes the place of ``path``.
 
     If anything goes wrong on the way, the old file stays as it was and no other
-    is left. The new one reaches the disk before it takes the name. With ``previous`` the old file
-    takes that name just before; at no moment is neither there, and if the new one then cannot have
-    the name, the old one keeps that of ``previous``. Of a link it is the file that it leads to.
+    is left. The new one reaches the disk before it takes the name. It has the mode of the old one
+    (or of the ``previous`` one), and its owner and group where that is allowed. With ``previous``
+    the old file takes that name just before; at no moment is neither there, and if the new one then
+    cannot have the name, the old one keeps that of ``previous``. Of a link it is the file that it
+    leads to.
     Raises ``ConfigError`` when the folder is
-    missing or cannot be written to.
+    missing or cannot be written to, or the old file may not be written to.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -29,10 +39,16 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     path = Path(path)
     with suppress(OSError, ValueError):
         path = path.resolve() if path.is_symlink() else path
-    unfinished = path.parent / f".{path.stem}-{os.urandom(4).hex()}{path.suffix}"
+    unfinished = path.parent / f".{path.stem[:STEM]}-{os.urandom(4).hex()}{path.suffix}"
     try:
-        # As open() makes files, but never one that is there; the system applies the umask.
-        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        there = [one for one in (path, previous) if one is not None and one.exists()]
+        old = there[0].stat() if there else None
+        # As open() makes files, but never one that is there; the system applies the umask. What
+        # takes an old one's place is for its owner alone until it has the old one's mode.
+        mode = 0o666 if old is None else 0o600
+        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {reason(error)}.") from None
     except ValueError:
@@ -41,17 +57,55 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
         ) from None
     try:
         yield unfinished
-        with unfinished.open("rb") as written:
-            os.fsync(written.fileno())
+        _flush(unfinished)
+        if old is not None:
+            _give_mode(unfinished, old)
         if previous is not None:
             with suppress(FileNotFoundError):
                 path.replace(previous)
         unfinished.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {reason(error)}.") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _flush(path: Path) -> None:
+    """Have a file on the disk, where the drive can tell."""
+    with path.open("r+b") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in CANNOT_FLUSH:
+                raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name itself last, where that can be: the file is in place and whole."""
+    if os.name == "posix":  # Windows neither can nor needs to
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _give_mode(path: Path, old: os.stat_result) -> None:
+    """Give a file the mode of an old one, and its owner and group if this process may."""
+    mode = stat.S_IMODE(old.st_mode) & 0o777
+    if hasattr(os, "chown"):
+        for owner in (old.st_uid, -1):
+            with suppress(OSError):
+                os.chown(path, owner, old.st_gid)
+                break
+        if path.stat().st_gid != old.st_gid:
+            # Another group gets no more than everybody.
+            mode &= 0o707 | (mode & 0o007) << 3
+    with suppress(OSError):  # some drives have no modes
+        path.chmod(mode)
 
 
 def make_folder(folder: Path) -> None:
@@ -84,16 +138,6 @@ def clear(folder: Path, *stems: str) -> None:
         for unfinished in folder.glob(f".{stem}-*"):
             with suppress(OSError):
                 unfinished.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself last; Windows neither can nor needs to."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def reason(error: OSError) -> str:
