@@ -135,7 +135,7 @@ def differences(then: Any, now: Any, what: str = "") -> Iterator[tuple[str, str,
             yield f"the number of {what}", str(len(then)), str(len(now))
         for i, (one, other) in enumerate(zip(then, now, strict=False)):
             yield from differences(one, other, f"{what}[{i}]")
-    elif then != now:
+    elif isinstance(then, np.ndarray) or then != now:  # a checkpoint may hold arrays anywhere
         yield what, reprlib.repr(then), reprlib.repr(now)
 
 

@@ -66,12 +66,15 @@ class History:
         """Take over what ``get_state`` gave; raises ``ValueError`` if it does not go together."""
         history, epochs_of = {}, {}
         for name, epochs, figures in state["figures"]:
-            if np.shape(epochs) != (len(figures),):
+            if np.shape(epochs) != (len(figures),) or epochs.dtype.kind not in "iu":
                 raise ValueError
             numbers = isinstance(figures, np.ndarray) and figures.ndim == 1
             history[str(name)] = figures.tolist() if numbers else list(figures)
             epochs_of[str(name)] = epochs.tolist()
-        self.epoch = state["epoch"].tolist()
+        epoch = state["epoch"]
+        if epoch.ndim != 1 or epoch.dtype.kind not in "iu":
+            raise ValueError
+        self.epoch = epoch.tolist()
         self.history, self.epochs_of = history, epochs_of
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:

@@ -27,6 +27,8 @@ both methods (when that fails, the training has not begun, and ``on_train_end`` 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from minicnn.config import did_you_mean
 from minicnn.errors import ConfigError
 from minicnn.history import History
@@ -84,9 +86,15 @@ class Hooks:
         """Give back to each what its ``get_state`` gave. One that was not there begins anew.
 
         To those of minicnn, or to all others, for whose mistakes the checkpoint is not to blame.
+        Raises ``TypeError`` for states that are no dictionaries, and where one of minicnn's has an
+        array in the place of a number.
         """
+        if not isinstance(states, Mapping):
+            raise TypeError
         for name, callback in with_state(self.callbacks).items():
             if name in states and ours == _is_ours(callback):
+                if ours and _arrays_for_numbers(callback.get_state(), states[name]):
+                    raise TypeError
                 callback.set_state(states[name])
 
     @property
@@ -120,6 +128,11 @@ def _method(callback: Any, *names: str) -> Any:
 def _is_foreign(callback: Any) -> bool:
     given = any(name.startswith("on_") for name in getattr(callback, "__dict__", ()))
     return given or getattr(callback, "foreign", not _is_ours(callback))
+
+
+def _arrays_for_numbers(now: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    numbers = (name for name, value in now.items() if isinstance(value, int | float))
+    return any(isinstance(state.get(name), np.ndarray) for name in numbers)
 
 
 def _is_ours(callback: Any) -> bool:
