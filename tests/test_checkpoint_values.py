@@ -143,3 +143,18 @@ def test_a_checkpoint_is_not_blamed_for_the_machine(begun, monkeypatch):
     with pytest.raises(MiniCNNError, match=r"no process can be started.*no such file") as error:
         train(begun.parent, resume=True)
     assert "damaged" not in str(error.value)
+
+
+def test_a_checkpoint_that_is_open_for_writing_is_not_passed_over(begun):
+    """What another program is about to write is waited for, not replaced by an older one."""
+    os.link(begun, begun.with_name("checkpoint.previous.h5"))
+    content = begun.read_bytes()
+    begun.unlink()
+    begun.write_bytes(content)
+    with h5py.File(begun, "a") as file:
+        file["more"] = np.zeros(10_000)
+        file.flush()
+        file["most"] = np.zeros(10_000)
+        os.truncate(begun, 3000)
+        with pytest.raises(MiniCNNError, match="is open for writing in another program"):
+            train(begun.parent, resume=True)

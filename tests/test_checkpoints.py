@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import h5py
 import numpy as np
@@ -20,6 +21,7 @@ from minicnn.console import signals_set_a_flag
 from minicnn.data.arrays import Stream
 from minicnn.errors import ConfigError, DivergenceError, ModelFileError
 from minicnn.files import atomic, checkpoint
+from minicnn.files.lock import held
 from minicnn.metrics import AUC, Metric
 from minicnn.optimizers import SGD
 from minicnn.optimizers.schedules import ExponentialDecay
@@ -585,6 +587,22 @@ def test_a_folder_in_use_by_another_process(tmp_path):
     fit(network(), tmp_path)
 
 
+def test_a_forked_process_leaves_the_folder_alone(tmp_path):
+    """It closes no file that it has opened since under the number of the lock."""
+    with held(tmp_path), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside BLAS' threads
+        pid = os.fork()
+        if not pid:
+            kept = os.open(tmp_path, os.O_RDONLY)
+    if not pid:
+        try:
+            os.fstat(kept)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
 def test_on_train_end_comes_when_the_first_write_fails(tmp_path, monkeypatch):
     """A callback that has begun is ended; a folder that cannot be written to is found before."""
     told = []
@@ -995,6 +1013,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from minicnn.files import atomic, checkpoint
+from minicnn.files.lock import held
 folder, i = Path(sys.argv[1]), int(sys.argv[2])
 while True:
     i += 1

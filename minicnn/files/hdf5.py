@@ -339,7 +339,9 @@ class _Reader:
             raise self._silence(what, budget) from None
         self.busy = False
         if why := self._why_not(what, answer):
-            raise budget.error(why)
+            error = budget.error(why)
+            error.passing = self.held()
+            raise error
         return answer
 
     def fill(self, what: str, budget: Budget, array: Array) -> None:

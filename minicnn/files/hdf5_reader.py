@@ -129,7 +129,7 @@ def _why(problem: Exception) -> dict[str, Any]:
         return {"refused": str(problem)}
     text = str(problem)
     if isinstance(problem, MemoryError) or "allocat" in text:
-        return {"refused": "needs more memory than a file of its size should"}
+        return {"refused": "needs more memory than a file of its size should, or than there is"}
     return {"unclosed": True} if OPEN_ELSEWHERE in text else {"damaged": True}
 
 

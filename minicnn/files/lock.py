@@ -45,8 +45,9 @@ def held(folder: Path) -> Iterator[None]:
             pass
         yield
     finally:
-        _held.discard(descriptor)
-        os.close(descriptor)
+        if descriptor in _held:  # a forked process has left it already
+            _held.discard(descriptor)
+            os.close(descriptor)
 
 
 def held_by_others(path: Path) -> bool:
