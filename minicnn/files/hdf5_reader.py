@@ -25,9 +25,9 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, BinaryIO
 
-CPU_SECONDS = 1.5
+CPU_SECONDS = 1.0
 BYTES_A_SECOND = 50e6
-PART_SECONDS = 1e-4
+PART_SECONDS = 1.5e-4
 """Processor time for any file, how fast what it gives earns it more, and what each object that is
 listed, each attribute and each piece or chunk that is read earns it. Waiting for a disk, or for
 other programs, costs none."""
