@@ -262,6 +262,7 @@ def put_back(model: Model, state: Tree) -> None:
     _check({name: dict.fromkeys(optimizer.slot_names, params[name]) for name in slots}, slots)
     _check(dict(enumerate(optimizer.get_state({}))), dict(enumerate(counters)))
     trainable = [bool(value) for value in state["model"]["trainable"]]
+    stopped = bool(state["stopped"])
     rate = state["optimizer"]["learning_rate"]
     if optimizer.schedule is None:
         number(type(optimizer).__name__, "learning_rate", rate, least=0)
@@ -276,7 +277,7 @@ def put_back(model: Model, state: Tree) -> None:
         for key, array in found.items():
             array[...] = weights[name][key]
     model.rng.bit_generator.state = generator.state
-    model.stop_training = bool(state["stopped"])
+    model.stop_training = stopped
 
 
 def _check(expected: Any, found: Any) -> None:
