@@ -131,6 +131,10 @@ IN_FILES = {"dtype", "moving_mean_initializer", "moving_variance_initializer", "
 """Arguments in saved configs that are read elsewhere, or whose arrays the file holds."""
 
 
+TELLING = {"bias"}
+"""Arguments of releases of old that change the meaning when they are False."""
+
+
 def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """What the constructor of ``cls`` takes of a saved config.
 
@@ -144,7 +148,8 @@ def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     given = {
         key: value
         for key, value in config.items()
-        if key in known or not (key in IN_FILES or value is None or value is False)
+        if key in known
+        or not (key in IN_FILES or value is None or (value is False and key not in TELLING))
     }
     return _known(cls.__name__, known, given)
 

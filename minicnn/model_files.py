@@ -11,6 +11,8 @@ import numpy as np
 from minicnn.config import number, save_config
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
+from minicnn.files.budget import Budget
+from minicnn.files.hdf5 import regular_file_size
 from minicnn.files.keras import SavedModel, Source
 from minicnn.layers import Layer
 from minicnn.layers.saving import adopt, parts, saved_layer
@@ -63,6 +65,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
         )
     saved = _saved(model)
     saved.optimizer = []
+    saved.budget = Budget(str(path), ModelFileError, regular_file_size(Path(path), ModelFileError))
     try:
         restore(model, path, saved, Path(path))
     except keras.OtherOptimizerError as error:

@@ -77,7 +77,7 @@ def load_model(
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
-            _compile_as_saved(model, filepath, saved.compiled, own)
+            _compile_as_saved(model, filepath, saved, own)
         _restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
@@ -111,12 +111,13 @@ def _own_classes(given: Any) -> dict[str, type[Configurable]]:
 def _compile_as_saved(
     model: Sequential,
     path: str | os.PathLike[str],
-    compiled: Mapping[str, Any],
+    saved: SavedModel,
     own: Mapping[str, type[Configurable]],
 ) -> None:
     """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
     try:
-        model.compile(**revived(keras.compile_arguments(compiled), own))
+        arguments = keras.compile_arguments(saved.compiled or {}, saved.version)
+        model.compile(**revived(arguments, own))
     except ConfigError as error:
         if not keras.is_legacy_name(path):
             raise ConfigError(f"{error} To predict only, load it with compile=False.") from None

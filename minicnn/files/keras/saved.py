@@ -5,6 +5,7 @@ from typing import Any
 
 from minicnn.config import printable
 from minicnn.errors import ModelFileError
+from minicnn.files.budget import Budget
 from minicnn.shapes import Array, Shape
 
 KERAS_VERSION = "3.8.0"
@@ -63,6 +64,10 @@ class SavedModel:
     """The state of the model's generator, as NumPy gives it; None in Keras' own files."""
     order: list[SavedLayer] = field(default_factory=list)
     """The layers that have arrays of their own, as Keras counts them."""
+    version: Any = None
+    """The release of Keras that wrote the file, if it says so."""
+    budget: Budget | None = None
+    """What the file that it comes from may still lead to."""
 
     @property
     def extra(self) -> Any:

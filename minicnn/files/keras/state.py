@@ -24,6 +24,8 @@ def read_state(who: str, file: File, names: Sequence[str], shapes: Sequence[Shap
         shapes = [shapes[0], *shapes[2:]]
     if len(names) != len(shapes) and len(names) in (1, 2) and file.read(names[0], ()) == 0:
         return []
+    if any(name.rpartition("/")[2].startswith("Variable") for name in names):
+        raise OtherOptimizerError(f"{who}: the optimizer's state is in the order of Keras 2.3.")
     if len(names) != len(shapes):
         raise OtherOptimizerError(
             f"{who}: expected {len(shapes)} arrays of the optimizer, got {len(names)}."

@@ -19,6 +19,7 @@ from minicnn.files.keras import legacy
 from minicnn.files.keras.config import is_functional, placed
 from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
 from minicnn.files.keras.state import read_state
+from minicnn.files.keras.windows import slashed
 from minicnn.shapes import Array, Shape
 
 Source = bytes | Path
@@ -62,18 +63,20 @@ def read_arrays(
     """Fill in the arrays of ``model``, which must have exactly these shapes.
 
     ``shapes`` are those of the layers in ``model.order``; those of what an optimizer remembers are
-    asked for when the layers have proved to fit. Raises ``ModelFileError`` with one line
+    asked for when the layers have proved to fit. A model that is read twice keeps to one budget.
+    Raises ``ModelFileError`` with one line
     if they have not.
     """
     who = str(path)
     with (
-        opened_bytes(data, who, ModelFileError)
+        opened_bytes(data, who, ModelFileError, model.budget)
         if isinstance(data, bytes)
-        else opened(data, ModelFileError)
+        else opened(data, ModelFileError, model.budget)
     ) as file:
         if legacy.is_legacy(file):
             legacy.read_arrays(who, file, model, shapes, optimizer_shapes)
             return
+        file = slashed(file)
         with_models = _holds_models(file) and _by_names(who, file, model, shapes)
         for layer, expected in zip(model.order, shapes, strict=True):
             layer.weights = _read(who, file, layer.group, expected)
