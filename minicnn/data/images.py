@@ -2,13 +2,13 @@
 
 import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 
 from minicnn.errors import DataError
 from minicnn.files.atomic import reason
 from minicnn.files.hdf5 import regular_file_size
+from minicnn.files.paths import path_of
 from minicnn.shapes import Array, Shape
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -32,7 +32,7 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
     # Pillow comes with matplotlib, which reads pictures with it too.
     from PIL import Image, ImageOps
 
-    path = Path(path)
+    path = path_of("load_image", "path", path)
     height, width, channels = shape
     modes = {1: "L", 3: "RGB"}
     if channels not in modes:

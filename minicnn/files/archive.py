@@ -112,6 +112,18 @@ def json_object(who: str, text: bytes | str, error: type[MiniCNNError]) -> dict[
     >>> json_object("config", '{"a": [1, 2]}', MiniCNNError)
     {'a': [1, 2]}
     """
+    value = json_value(who, text, error)
+    if not isinstance(value, dict):
+        raise error(f"{who} is damaged.")
+    return value
+
+
+def json_value(who: str, text: bytes | str, error: type[MiniCNNError]) -> Any:
+    """What ``text`` is in JSON; raises ``error`` for what is none, long or deep.
+
+    >>> json_value("names", '["a", "b"]', MiniCNNError)
+    ['a', 'b']
+    """
     if len(text) > JSON_LIMIT:
         raise error(f"{who} has {len(text):,} bytes, which is too many.")
     marks = (b"[", b"{", b",") if isinstance(text, bytes) else ("[", "{", ",")
@@ -121,9 +133,7 @@ def json_object(who: str, text: bytes | str, error: type[MiniCNNError]) -> dict[
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise error(f"{who} is damaged.") from None
-    if not isinstance(value, dict):
-        raise error(f"{who} is damaged.")
-    level: list[Any] = [value]
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
     for _ in range(DEPTH_LIMIT):
         parts = (x.values() if isinstance(x, dict) else x for x in level)
         level = [x for part in parts for x in part if isinstance(x, dict | list)]

@@ -170,7 +170,7 @@ def read_arrays(
                     f"{who}: expected {len(expected)} arrays in {group!r}, got {len(own)}."
                 )
             layer.weights = {
-                name: file.read(f"{group}/{name}", shape)
+                name: model.read(file, f"{group}/{name}", shape)
                 for name, shape in zip(own, expected, strict=True)
             }
             if turned and layer.class_name in TURNED:
@@ -181,7 +181,7 @@ def read_arrays(
     if expected_state is not None and "optimizer_weights" in file.groups:
         group = "optimizer_weights"
         names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
-        model.optimizer = read_state(who, file, names, expected_state)
+        model.optimizer = read_state(who, file, model.budget, names, expected_state)
 
 
 def _names(file: File, group: str, attribute: str) -> list[str]:

@@ -79,14 +79,14 @@ def read_arrays(
         file = slashed(file)
         with_models = _holds_models(file) and _by_names(who, file, model, shapes)
         for layer, expected in zip(model.order, shapes, strict=True):
-            layer.weights = _read(who, file, layer.group, expected)
+            layer.weights = _read(who, file, model, layer.group, expected)
         _refuse_more(who, file, model)
         expected_state = optimizer_shapes()
         if with_models and is_functional(model) and expected_state is not None:
             raise OtherOptimizerError(f"{who}: the optimizer counts layers of models in the model.")
         if expected_state is not None and "optimizer/vars" in file.groups:
             names = [f"optimizer/vars/{i}" for i in range(len(file.inside("optimizer/vars")))]
-            model.optimizer = read_state(who, file, names, expected_state)
+            model.optimizer = read_state(who, file, model.budget, names, expected_state)
 
 
 def _holds_models(file: File) -> bool:
@@ -117,7 +117,9 @@ def _by_names(who: str, file: File, model: SavedModel, shapes: Sequence[Sequence
     return True
 
 
-def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
+def _read(
+    who: str, file: File, model: SavedModel, group: str, shapes: Sequence[Shape]
+) -> dict[str, Array]:
     if OF_OLD in file.groups:
         group = group.replace("layers", OF_OLD)
     inside = file.inside(f"{group}/vars")
@@ -126,11 +128,15 @@ def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str
             f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}: they "
             "are of other layers."
         )
-    return {str(i): _array(who, file, f"{group}/vars/{i}", shape) for i, shape in enumerate(shapes)}
+    names = [f"{group}/vars/{i}" for i in range(len(shapes))]
+    return {
+        name: _array(who, file, model, name, shape)
+        for name, shape in zip(names, shapes, strict=True)
+    }
 
 
-def _array(who: str, file: File, name: str, shape: Shape) -> Array:
-    array = file.read(name, shape)
+def _array(who: str, file: File, model: SavedModel, name: str, shape: Shape) -> Array:
+    array = model.read(file, name, shape)
     if array.dtype == "i1":
         raise ModelFileError(
             f"{who}: dataset {name!r}: expected floating-point numbers, got int8, as quantized "
