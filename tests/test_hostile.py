@@ -437,6 +437,22 @@ def picture(width, height):
     return make
 
 
+def tiff(*changed):
+    """A TIFF file with other values of some tags: (tag, kind, value)."""
+
+    def make(folder):
+        tags = {256: (4, 8), 257: (4, 8), 258: (4, 8), 259: (4, 1), 262: (4, 1)}
+        tags |= {273: (4, 200), 277: (4, 1), 278: (4, 8), 279: (4, 64)}
+        tags |= {tag: (kind, value) for tag, kind, value in changed}
+        entries = [struct.pack("<HHII", tag, kind, 1, v) for tag, (kind, v) in sorted(tags.items())]
+        head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+        return lambda path: load_image(path, (8, 8, 3)), written(
+            folder / "a.tif", head + bytes(300)
+        )
+
+    return make
+
+
 def written(path, data):
     """The path, to which the data are written."""
     path.write_bytes(data)
@@ -847,6 +863,19 @@ HOSTILE = {
     ),
     "a picture of 25,000,000 rows": (picture(1, 25_000_000), "claims 1 x 25,000,000 pixels"),
     "a picture of 5,000 x 5,000 in 25 kB": (picture(5000, 5000), "claims 5,000 x 5,000 pixels"),
+    "a TIFF whose pixels lie at a broken number": (
+        tiff((273, 11, 0x43480000)),
+        "expected a picture",
+    ),
+    "a TIFF with a tile of 50,000 x 50,000": (
+        tiff((322, 4, 50_000), (323, 4, 50_000), (324, 4, 200), (325, 4, 64), (259, 4, 5)),
+        "expected a picture",
+    ),
+    "a TIFF of numbers": (
+        tiff((258, 4, 32), (339, 4, 3)),
+        "expected 8 or 16 bits a channel, got F",
+    ),
+    "a TIFF of 4,000,000,000 rows": (tiff((257, 4, 4_000_000_000)), "claims far more pixels"),
     "a picture that is a program": (
         lambda folder: (
             lambda path: load_image(path, (8, 8, 3)),
