@@ -9,7 +9,6 @@ import numpy as np
 
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import replacing
-from minicnn.files.paths import path_of
 from minicnn.history import History
 from minicnn.lr_finder import RateSweep
 
@@ -34,8 +33,6 @@ def plot_history(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['loss']
     """
-    if path is not None:
-        path = path_of("plot_history", "path", path)
     # The figure alone, without pyplot: no window, no global state, nothing to close.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -69,7 +66,7 @@ def plot_history(
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     if path is not None:
-        _save(figure, path)
+        _save(figure, Path(path))
     return figure
 
 
@@ -83,8 +80,6 @@ def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = 
     >>> plot_learning_rates(sweep).axes[0].get_xlabel()
     'learning rate'
     """
-    if path is not None:
-        path = path_of("plot_learning_rates", "path", path)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -98,7 +93,7 @@ def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = 
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     if path is not None:
-        _save(figure, path)
+        _save(figure, Path(path))
     return figure
 
 

@@ -42,7 +42,6 @@ from minicnn.files.atomic import replacing
 from minicnn.losses import CategoricalCrossentropy, MeanSquaredError
 from minicnn.metrics import BinaryAccuracy
 from minicnn.optimizers.schedules import CosineDecay, LearningRateSchedule
-from minicnn.plots import plot_history
 from minicnn.regularizers import Regularizer
 
 
@@ -523,8 +522,6 @@ def test_what_is_no_path_is_said_in_one_line(path):
         "convert": lambda: convert(path, "b.keras"),
         "load_image": lambda: load_image(path, (8, 8, 3)),
     }
-    if path is not None:
-        calls["plot_history"] = lambda: plot_history({"loss": [1.0]}, path)
     for who, call in calls.items():
         with pytest.raises(ConfigError, match=f"{who}: expected .* as the path of a file, got"):
             call()
