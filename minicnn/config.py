@@ -131,6 +131,10 @@ IN_FILES = {"dtype", "moving_mean_initializer", "moving_variance_initializer", "
 """Arguments in saved configs that are read elsewhere, or whose arrays the file holds."""
 
 
+TELLING = {"bias"}
+"""Arguments of releases of old that change the meaning when they are False."""
+
+
 def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """What the constructor of ``cls`` takes of a saved config.
 
@@ -144,7 +148,8 @@ def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     given = {
         key: value
         for key, value in config.items()
-        if key in known or not (key in IN_FILES or value is None or value is False)
+        if key in known
+        or not (key in IN_FILES or value is None or (value is False and key not in TELLING))
     }
     return _known(cls.__name__, known, given)
 
@@ -257,13 +262,17 @@ def snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+LONGEST_NAME = 100
+"""Characters of a name that is compared with others, which takes the square of their number."""
+
+
 def did_you_mean(name: Any, names: Iterable[str]) -> str:
     """A remedy naming the nearest of ``names``, or nothing when none is near.
 
     >>> did_you_mean("rleu", {"relu": 0, "tanh": 1}), did_you_mean("TANH", ["relu", "tanh"])
     (" Did you mean 'relu'?", " Did you mean 'tanh'?")
     """
-    if not isinstance(name, str):
+    if not isinstance(name, str) or len(name) > LONGEST_NAME:
         return ""
     near = get_close_matches(name, names, n=1)
     if not near:
@@ -338,7 +347,7 @@ def number(
     real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if (
         real
-        and math.isfinite(value)
+        and _finite(value)
         and all(within(value, bound) for _, bound, within in bounds if bound is not None)
     ):
         return
@@ -346,6 +355,14 @@ def number(
     raise ConfigError(
         f"{who}: expected {argument} as a number{', ' * bool(texts)}{texts}, got {shown(value)}."
     )
+
+
+def _finite(value: Any) -> bool:
+    """Whether a number is one that a float can be; 10**400 is none."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def boolean(who: str, argument: str, value: Any) -> None:
@@ -357,15 +374,19 @@ def boolean(who: str, argument: str, value: Any) -> None:
         raise ConfigError(f"{who}: expected {argument} as True or False, got {shown(value)}.")
 
 
-def whole_number(who: str, argument: str, value: Any, least: int = 1) -> int:
-    """``value`` if it is a whole number of at least ``least``; else raises ``ConfigError``.
+def whole_number(
+    who: str, argument: str, value: Any, least: int = 1, most: int | None = None
+) -> int:
+    """``value`` if it is a whole number from ``least`` to ``most``; else raises ``ConfigError``.
 
     >>> whole_number("fit", "epochs", 3)
     3
     """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most:,}"
         raise ConfigError(
-            f"{who}: expected {argument} as a whole number of at least {least}, got {shown(value)}."
+            f"{who}: expected {argument} as a whole number {bounds}, got {shown(value)}."
         )
     return int(value)
 

@@ -1,8 +1,10 @@
 """Models from one kind of file to another: what ``minicnn convert`` does."""
 
+import os
 from pathlib import Path
 
 from minicnn.errors import ConfigError
+from minicnn.files.paths import path_of
 from minicnn.onnx import export_onnx, import_onnx
 from minicnn.saving import load_model
 from minicnn.sequential import Sequential
@@ -11,9 +13,9 @@ ENDINGS = (".keras", ".weights.h5", ".h5", ".hdf5", ".onnx")
 
 
 def convert(
-    source: Path,
-    target: Path,
-    model: Path | None = None,
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
     layout: str | None = None,
     force: bool = False,
 ) -> Sequential:
@@ -24,6 +26,8 @@ def convert(
     Raises ``ConfigError`` for that, for other endings and for arguments that say nothing here,
     before anything is read.
     """
+    source, target = (path_of("convert", "each file", path) for path in (source, target))
+    model = None if model is None else path_of("convert", "model", model)
     kinds = {path: _ending(path) for path in (source, target)}
     if kinds[source] == ".weights.h5" and model is None:
         raise ConfigError(

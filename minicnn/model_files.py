@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +10,10 @@ import numpy as np
 from minicnn.config import number, save_config
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
+from minicnn.files.budget import Budget
+from minicnn.files.hdf5 import regular_file_size
 from minicnn.files.keras import SavedModel, Source
+from minicnn.files.paths import path_of
 from minicnn.layers import Layer
 from minicnn.layers.saving import adopt, parts, saved_layer
 from minicnn.losses import Loss
@@ -37,6 +39,7 @@ class Model(Protocol):
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.save``."""
+    path = path_of("save", "filepath", path)
     whole = str(path).endswith(".keras") or keras.is_legacy_name(path)
     if not whole or str(path).endswith(".weights.h5"):
         other = " export_onnx writes .onnx files." if str(path).endswith(".onnx") else ""
@@ -48,6 +51,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
 def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.save_weights``."""
+    path = path_of("save_weights", "filepath", path)
     if not str(path).endswith(".weights.h5"):
         raise ConfigError(
             f"save_weights: expected a path that ends in .weights.h5, got {str(path)!r}."
@@ -57,16 +61,18 @@ def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
 
 def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.load_weights``."""
+    path = path_of("load_weights", "filepath", path)
     if not keras.is_legacy_name(path):
         raise ConfigError(
             f"load_weights: expected a path that ends in .weights.h5 or .h5, got {str(path)!r}."
         )
     saved = _saved(model)
     saved.optimizer = []
+    saved.budget = Budget(str(path), ModelFileError, regular_file_size(path, ModelFileError))
     try:
-        restore(model, path, saved, Path(path))
+        restore(model, path, saved, path)
     except keras.OtherOptimizerError as error:
-        restore(model, path, saved, Path(path), with_optimizer=False)
+        restore(model, path, saved, path, with_optimizer=False)
         warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=3)
 
 

@@ -3,13 +3,13 @@
 import os
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from minicnn.config import Configurable, checked
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel, Source
+from minicnn.files.paths import path_of
 from minicnn.initializers import left_unset
 from minicnn.keras_names import asked
 from minicnn.layers.saving import restored_layer, revived
@@ -35,6 +35,8 @@ DAMAGE = (
 @checked
 def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
     """``model.save(filepath)``, as a function."""
+    if not isinstance(model, Sequential):
+        raise ConfigError(f"save_model: expected a Sequential model, got {model!r:.60}.")
     model.save(filepath)
 
 
@@ -62,7 +64,8 @@ def load_model(
     >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
     True
     """
-    if Path(filepath).suffix == ".onnx":
+    filepath = path_of("load_model", "filepath", filepath)
+    if filepath.suffix == ".onnx":
         raise ModelFileError(
             f"{filepath}: expected a .keras or .h5 file. An .onnx file is read by import_onnx, and "
             "made a .keras file by minicnn convert."
@@ -70,14 +73,13 @@ def load_model(
     own = _own_classes(custom_objects)
     saved, data = keras.read_model(filepath)
     try:
-        model = Sequential(name=saved.name, dtype=saved.dtype)
+        layers = [restored_layer(layer, own) for layer in saved.layers]
         with left_unset():
-            for layer in saved.layers:
-                model.add(restored_layer(layer, own))
+            model = Sequential(layers, name=saved.name, dtype=saved.dtype)
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
-            _compile_as_saved(model, filepath, saved.compiled, own)
+            _compile_as_saved(model, filepath, saved, own)
         _restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
@@ -111,12 +113,13 @@ def _own_classes(given: Any) -> dict[str, type[Configurable]]:
 def _compile_as_saved(
     model: Sequential,
     path: str | os.PathLike[str],
-    compiled: Mapping[str, Any],
+    saved: SavedModel,
     own: Mapping[str, type[Configurable]],
 ) -> None:
     """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
     try:
-        model.compile(**revived(keras.compile_arguments(compiled), own))
+        arguments = keras.compile_arguments(saved.compiled or {}, saved.version)
+        model.compile(**revived(arguments, own))
     except ConfigError as error:
         if not keras.is_legacy_name(path):
             raise ConfigError(f"{error} To predict only, load it with compile=False.") from None

@@ -147,7 +147,11 @@ def windows(
         (image[0] + sum(pads[0]) - reach[0]) // strides[0] + 1,
         (image[1] + sum(pads[1]) - reach[1]) // strides[1] + 1,
     )
-    return Windows(size, strides, pads, out)
+    # A step that is longer than all of it is never taken.
+    down, across = (
+        min(s, max(n + sum(p), 1)) for s, n, p in zip(strides, image, pads, strict=True)
+    )
+    return Windows(size, (down, across), pads, out)
 
 
 def _smaller(image: Pair) -> str:

@@ -13,7 +13,7 @@ from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
-from minicnn.layers.base import build_layer, check_new, name_layer, put_weights
+from minicnn.layers.base import build_layer, check_new, name_layer, put_weights, walk
 from minicnn.layers.chain import Step
 from minicnn.shapes import Array, Shape
 
@@ -57,8 +57,7 @@ class Stack:
         self.stack: list[Layer] = []
         if layers is not None and not isinstance(layers, Sequence):
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
-        for layer in layers or ():
-            self.add(layer)
+        self._extend(layers or ())
 
     @property
     def layers(self) -> list[Layer]:
@@ -98,28 +97,45 @@ class Stack:
 
         Of a model all layers are put there, one after another.
         """
-        if isinstance(layer, Stack):
-            for part in layer.layers if self.stack else layer.stack:
-                if part.name in {other.name for other in self.stack}:
-                    part.name = None
-                self.add(part)
-            return
-        if not isinstance(layer, Layer):
-            raise ConfigError(f"Sequential: expected a layer, got {shown(layer)}.{_meant(layer)}")
-        check_new("Sequential", [layer], self.stack)
-        if isinstance(layer, Input) and self.stack:
-            raise ConfigError(f"Sequential: expected Input only as the first layer, got {layer!r}.")
-        first = layer.first_shape or layer.input_shape
-        if not self.stack and first is not None and not isinstance(layer, Input):
-            self.add(Input(first))
-        taken = {other.name for other in self.stack}
-        name_layer("Sequential", layer, taken)
+        self._extend([layer])
+
+    def _extend(self, layers: "Sequence[Layer | Stack]") -> None:
+        """Add several, in time that grows with their number and not with its square."""
+        taken = {layer.name for layer in self.stack}
+        known = {id(layer) for layer in walk(self.stack)}
         shape = self.output_shape if self.built else None
-        if isinstance(layer, Input):
-            shape = layer.shape
-        if shape is not None:
-            build_layer("Sequential", layer, shape, self.rng, self.dtype, self.kernels)
-        self.stack.append(layer)
+
+        def put(layer: "Layer | Stack") -> None:
+            nonlocal shape
+            if isinstance(layer, Stack):
+                for part in layer.layers if self.stack else layer.stack:
+                    if part.name in taken:
+                        part.name = None
+                    put(part)
+                return
+            if not isinstance(layer, Layer):
+                raise ConfigError(
+                    f"Sequential: expected a layer, got {shown(layer)}.{_meant(layer)}"
+                )
+            check_new("Sequential", [layer], known)
+            if isinstance(layer, Input) and self.stack:
+                raise ConfigError(
+                    f"Sequential: expected Input only as the first layer, got {layer!r}."
+                )
+            first = layer.first_shape or layer.input_shape
+            if not self.stack and first is not None and not isinstance(layer, Input):
+                put(Input(first))
+            name_layer("Sequential", layer, taken)
+            if isinstance(layer, Input):
+                shape = layer.shape
+            if shape is not None:
+                build_layer("Sequential", layer, shape, self.rng, self.dtype, self.kernels)
+                shape = layer.output_shape(shape)
+            self.stack.append(layer)
+            taken.add(layer.name)
+
+        for layer in layers:
+            put(layer)
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -150,8 +166,7 @@ class Stack:
         layers, self.stack = self.stack, []
         begun = [layer for layer in layers if not layer.built]
         try:
-            for layer in (Input(input_shape), *layers):
-                self.add(layer)
+            self._extend((Input(input_shape), *layers))
         except BaseException:
             for layer in begun:
                 layer.unbuild()

@@ -34,6 +34,13 @@ def test_members_are_read_by_name(tmp_path, compression):
         assert file.read("large") == large
 
 
+def test_members_of_windows_are_found(tmp_path):
+    """Some programs write backslashes in the names of members."""
+    path = write(tmp_path / "a.keras", {"b.json": '{"b": 1}'})
+    path.write_bytes(path.read_bytes().replace(b"b.json", b"a\\json"))
+    assert read(path, "a/json") == {"b": 1}
+
+
 def patched(data, at, value):
     """The bytes with others in the place of some."""
     return data[:at] + value + data[at + len(value) :]

@@ -284,11 +284,32 @@ def test_pictures_are_read_in_the_model_s_shape(tmp_path):
         load_image(tmp_path / "c.png", (4, 4, 3))
     with pytest.raises(DataError, match="cannot be read: no such file"):
         load_image(tmp_path / "d.png", (4, 4, 3))
-    Image.new("L", (6000, 2500)).save(tmp_path / "f.png")
-    with pytest.raises(DataError, match=r"claims 6,000 x 2,500 pixels in [\d,]+ bytes"):
+    Image.new("L", (6000, 3000)).save(tmp_path / "f.png")
+    with pytest.raises(DataError, match=r"claims 6,000 x 3,000 pixels in [\d,]+ bytes"):
         load_image(tmp_path / "f.png", (4, 4, 3))
     (tmp_path / "g.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     with pytest.raises(DataError, match="expected a picture"):
         load_image(tmp_path / "g.png", (4, 4, 3))
     with pytest.raises(DataError, match="1 or 3 channels, got 2"):
         load_image(tmp_path / "a.png", (4, 4, 2))
+
+
+def test_a_damaged_picture_prints_nothing(tmp_path, capfd):
+    """Neither libtiff nor Pillow's own log says anything beside our one line; others still can."""
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.tif", compression="tiff_lzw")
+    good = bytearray((tmp_path / "a.tif").read_bytes())
+    bad = bytearray(good)
+    bad[100:2000] = bytes(1900)
+    (tmp_path / "a.tif").write_bytes(bad)
+    with pytest.raises(DataError, match="expected a picture"):
+        load_image(tmp_path / "a.tif", (4, 4, 3))
+    samples = good.find((277).to_bytes(2, "little") + b"\3\0")
+    good[samples + 8 : samples + 10] = b"\xff\0"
+    (tmp_path / "a.tif").write_bytes(good)
+    with pytest.raises(DataError, match="expected a picture"):
+        load_image(tmp_path / "a.tif", (4, 4, 3))
+    os.write(2, b"ours")
+    assert capfd.readouterr() == ("", "ours")

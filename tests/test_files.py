@@ -31,8 +31,12 @@ from minicnn import (
     Sigmoid,
     Softmax,
     Tanh,
+    export_onnx,
+    import_onnx,
 )
 from minicnn import load_model as load
+from minicnn.converting import convert
+from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files.atomic import replacing
 from minicnn.losses import CategoricalCrossentropy, MeanSquaredError
@@ -499,3 +503,25 @@ def test_a_link_is_written_through(tmp_path):
     np.testing.assert_array_equal(
         load(tmp_path / "run" / "m.keras").get_weights()[0], model.get_weights()[0]
     )
+
+
+NO_PATHS = [None, 5, b"model.keras", io.BytesIO(), ["model.keras"]]
+
+
+@pytest.mark.parametrize("path", NO_PATHS, ids=lambda path: type(path).__name__)
+def test_what_is_no_path_is_said_in_one_line(path):
+    """Every function that reads or writes a file of a model asks for a path, by its own name."""
+    model = Sequential([Input((4,)), Dense(3)], seed=0)
+    calls = {
+        "load_model": lambda: load(path),
+        "save": lambda: model.save(path),
+        "save_weights": lambda: model.save_weights(path),
+        "load_weights": lambda: model.load_weights(path),
+        "export_onnx": lambda: export_onnx(model, path),
+        "import_onnx": lambda: import_onnx(path),
+        "convert": lambda: convert(path, "b.keras"),
+        "load_image": lambda: load_image(path, (8, 8, 3)),
+    }
+    for who, call in calls.items():
+        with pytest.raises(ConfigError, match=f"{who}: expected .* as the path of a file, got"):
+            call()

@@ -7,6 +7,7 @@ seconds, with less than 256 MiB of memory, and opens no other file.
 import io
 import json
 import re
+import struct
 import sys
 import time
 import warnings
@@ -30,6 +31,7 @@ from minicnn import (
     ReLU,
     Residual,
     Sequential,
+    import_onnx,
     load_model,
 )
 from minicnn.data import load_hdf5
@@ -475,6 +477,22 @@ def picture(width, height):
     return make
 
 
+def tiff(*changed):
+    """A TIFF file with other values of some tags: (tag, kind, value)."""
+
+    def make(folder):
+        tags = {256: (4, 8), 257: (4, 8), 258: (4, 8), 259: (4, 1), 262: (4, 1)}
+        tags |= {273: (4, 200), 277: (4, 1), 278: (4, 8), 279: (4, 64)}
+        tags |= {tag: (kind, value) for tag, kind, value in changed}
+        entries = [struct.pack("<HHII", tag, kind, 1, v) for tag, (kind, v) in sorted(tags.items())]
+        head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+        return lambda path: load_image(path, (8, 8, 3)), written(
+            folder / "a.tif", head + bytes(300)
+        )
+
+    return make
+
+
 def written(path, data):
     """The path, to which the data are written."""
     path.write_bytes(data)
@@ -511,6 +529,82 @@ def linked_weights(folder):
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("model.weights.h5", inside.getvalue())
     return load_model, path
+
+
+def swollen_weights(folder):
+    """Arrays of two megabytes that unpack to two gigabytes."""
+    path = folder / "model.keras"
+    good, _ = model_file()(folder)
+    assert good is load_model
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()[:2]}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+        with archive.open("model.weights.h5", "w", force_zip64=True) as member:
+            for _ in range(256):
+                member.write(bytes(1 << 20))
+    return load_model, path
+
+
+def field_of_zip(at, value):
+    """A number in the first entry of the table of members, or of all its members' headers."""
+
+    def make(folder):
+        load, path = model_file()(folder)
+        data = bytearray(path.read_bytes())
+        entry = data.find(b"PK\1\2")
+        data[entry + at : entry + at + len(value)] = value
+        path.write_bytes(data)
+        return load, path
+
+    return make
+
+
+def place_beyond_all(folder):
+    """A member that begins at 2**63, by a field for such large files."""
+    load, path = model_file()(folder)
+    data = bytearray(path.read_bytes())
+    entry, end = data.find(b"PK\1\2"), data.find(b"PK\5\6")
+    name = int.from_bytes(data[entry + 28 : entry + 30], "little")
+    size = int.from_bytes(data[end + 12 : end + 16], "little")
+    data[end + 12 : end + 16] = (size + 12).to_bytes(4, "little")
+    data[entry + 30 : entry + 32] = (12).to_bytes(2, "little")
+    data[entry + 42 : entry + 46] = b"\xff" * 4
+    data[entry + 46 + name : entry + 46 + name] = struct.pack("<HHQ", 1, 8, 2**63)
+    path.write_bytes(data)
+    return load, path
+
+
+def onnx_file(op, kernel, **attributes):
+    """Five hundred nodes that share one array."""
+
+    def make(folder):
+        onnx = pytest.importorskip("onnx")
+        helper = onnx.helper
+        names = ["x", *(f"t{i}" for i in range(499)), "y"]
+        image = [len(kernel), *((4, 4) if kernel.ndim == 4 else ())]
+        graph = helper.make_graph(
+            [helper.make_node(op, [a, "k"], [b], **attributes) for a, b in pairwise(names)],
+            "graph",
+            [helper.make_tensor_value_info("x", 1, ["N", *image])],
+            [helper.make_tensor_value_info("y", 1, None)],
+            [onnx.numpy_helper.from_array(kernel, "k")],
+        )
+        opset = [helper.make_opsetid("", 17)]
+        made = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        return import_onnx, written(folder / "m.onnx", made.SerializeToString())
+
+    return make
+
+
+RESTARTS = {"initial_learning_rate": 0.1, "first_decay_steps": 1e-9, "t_mul": 1 + 1e-9}
+
+
+def far_on(file):
+    """An optimizer that has taken 10**15 steps."""
+    del file["optimizer/vars/0"]
+    file["optimizer/vars/0"] = np.int64(10**15)
 
 
 LAMBDA = {
@@ -715,6 +809,57 @@ HOSTILE = {
         "more than 200,000 lists and objects",
     ),
     "config of 100 MB": (model_file(lambda config: b" " * 10**8), "bytes, which is too many"),
+    "a curve of 100,000,000 points": (
+        model_file(
+            put(
+                "compile_config",
+                "metrics",
+                value=[{"class_name": "AUC", "config": {"num_thresholds": 10**8}}],
+            )
+        ),
+        "num_thresholds as a whole number from 2 to 100,000",
+    ),
+    "12,000 metrics": (
+        model_file(put("compile_config", "metrics", value=["mae"] * 12_000)),
+        "expected at most 100 metrics, got 12,000",
+    ),
+    "a class of four million letters": (model_file(layer(3, "a" * 4_000_000)), "got 'aaa"),
+    "a rate of 10**400": (
+        model_file(put("compile_config", "optimizer", "config", "learning_rate", value=10**400)),
+        "expected learning_rate as a number",
+    ),
+    "a rate that restarts a billion times a step": (
+        model_file(
+            put(
+                "compile_config",
+                "optimizer",
+                "config",
+                "learning_rate",
+                value={"class_name": "CosineDecayRestarts", "config": RESTARTS},
+            ),
+            weights=far_on,
+        ),
+        None,
+    ),
+    "names of 600,000 classes": (
+        model_file(metadata=b'{"minicnn": {"class_names": [' + b'"a",' * 600_000 + b'"b"]}}'),
+        "more than 200,000 lists and objects, or values in them",
+    ),
+    "arrays that unpack to a thousand times their size": (
+        swollen_weights,
+        "model.weights.h5 claims 268,435,456 bytes, too many for a file of",
+    ),
+    "a member at 2**63": (place_beyond_all, "expected a .keras file"),
+    "an encrypted member": (field_of_zip(8, b"\1"), "expected metadata.json as it is, got it encr"),
+    "a member of another version": (field_of_zip(6, b"\xff\xff"), "expected a .keras file"),
+    "one kernel in 500 convolutions": (
+        onnx_file("Conv", np.ones((256, 256, 2, 2), "f4"), auto_pad="SAME_UPPER"),
+        "array 'k' claims .* Here each layer has arrays of its own",
+    ),
+    "one matrix in 500 products": (
+        onnx_file("Gemm", np.ones((512, 512), "f4"), alpha=2.0),
+        "array 'k' claims .* Here each layer has arrays of its own",
+    ),
     "layers that are no list": (model_file(put("config", "layers", value={"a": 1})), "layers"),
     "a generator of another kind": (
         model_file(metadata=b'{"minicnn": {"generator": {"bit_generator": "X", "state": 1}}}'),
@@ -768,6 +913,19 @@ HOSTILE = {
     ),
     "a picture of 25,000,000 rows": (picture(1, 25_000_000), "claims 1 x 25,000,000 pixels"),
     "a picture of 5,000 x 5,000 in 25 kB": (picture(5000, 5000), "claims 5,000 x 5,000 pixels"),
+    "a TIFF whose pixels lie at a broken number": (
+        tiff((273, 11, 0x43480000)),
+        "expected a picture",
+    ),
+    "a TIFF with a tile of 50,000 x 50,000": (
+        tiff((322, 4, 50_000), (323, 4, 50_000), (324, 4, 200), (325, 4, 64), (259, 4, 5)),
+        "expected a picture",
+    ),
+    "a TIFF of numbers": (
+        tiff((258, 4, 32), (339, 4, 3)),
+        "expected 8 or 16 bits a channel, got F",
+    ),
+    "a TIFF of 4,000,000,000 rows": (tiff((257, 4, 4_000_000_000)), "claims far more pixels"),
     "a picture that is a program": (
         lambda folder: (
             lambda path: load_image(path, (8, 8, 3)),

@@ -717,6 +717,42 @@ def sequential(*layers):
     return {"class_name": "Sequential", "config": {"name": "s", "layers": list(layers)}}
 
 
+@pytest.mark.parametrize("part", ["model.weights.h5", "x.weights.h5"])
+def test_files_from_windows(part, tmp_path):
+    """Keras 2 has backslashes in the names of groups there, and a zip may have them in others."""
+    model = trained(Sequential([Input((4,)), Dense(4, name="a"), Dense(4), Dense(3)], seed=0))
+    model.save(tmp_path / "a.keras")
+    inside = io.BytesIO()
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
+        config = archive.read("config.json")
+        old = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+    names = []
+    old.visit(names.append)
+    with h5py.File(inside, "w") as file:
+        for name in names:
+            if isinstance(old[name], h5py.Dataset):
+                file[name.replace("/vars/", "|").replace("/", "\\").replace("|", "/vars/")] = old[
+                    name
+                ][()]
+    with zipfile.ZipFile(tmp_path / "b.keras", "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "2.14.0"}')
+        archive.writestr("config.json", config)
+        archive.writestr("model.weights.h5", inside.getvalue())
+    if part == "model.weights.h5":
+        again = load_model(tmp_path / "b.keras")
+    else:
+        (tmp_path / part).write_bytes(inside.getvalue())
+        again = load_model(tmp_path / "a.keras")
+        again.set_weights([np.zeros_like(array) for array in again.get_weights()])
+        again.load_weights(tmp_path / part)
+    same_weights(again, model)
+    assert again.optimizer.iterations == model.optimizer.iterations
+    with h5py.File(tmp_path / "c.weights.h5", "w") as file:
+        file["layers\\dense\\vars\\0"] = file["layers/dense/vars/0"] = np.ones((4, 4))
+    with pytest.raises(ModelFileError, match="expected datasets of different names, got two"):
+        model.load_weights(tmp_path / "c.weights.h5")
+
+
 def test_files_of_the_first_releases(tmp_path):
     """Their groups, seed generators and full module paths; layers are counted by number."""
     layers = [layer("InputLayer", "in"), layer("Dropout", "drop", rate=0.5)]

@@ -256,7 +256,7 @@ def test_arguments_that_make_no_sense():
         (lambda: Recall([0.5, None]), "thresholds as a number"),
         (lambda: Precision([]), "at least one"),
         (lambda: Recall(top_k=0.5), "top_k as a whole number"),
-        (lambda: AUC(1), "num_thresholds as a whole number of at least 2"),
+        (lambda: AUC(1), "num_thresholds as a whole number from 2 to 100,000"),
         (lambda: AUC(curve="PRGAIN"), "curve as 'ROC' or 'PR'"),
         (lambda: AUC(summation_method="simpson"), "one of interpolation, minoring, majoring"),
         (lambda: F1Score("mean"), "average as None, 'micro'"),

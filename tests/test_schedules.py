@@ -187,3 +187,15 @@ def test_mistakes_are_explained():
             call()
     with pytest.raises(ConfigError, match="Did you mean 'CosineDecay'"):
         schedules.get("SGD", {"class_name": "CosineDcay", "config": {}})
+
+
+@pytest.mark.parametrize("step", [10**5, 3 * 10**6, 10**8])
+def test_many_restarts_are_counted_at_once(step):
+    """The rate is that of going through the periods one by one, of which there are over 600."""
+    period, left, length = 0, float(step), 1.0
+    while left >= length:
+        period, left, length = period + 1, left - length, length * 1.01
+    assert period > 600
+    rate = CosineDecayRestarts(0.1, first_decay_steps=1, t_mul=1.01, m_mul=0.999)(step)
+    wanted = 0.1 * 0.999**period * (1 + math.cos(math.pi * left / length)) / 2
+    assert math.isclose(rate, wanted, rel_tol=1e-6)

@@ -1,23 +1,32 @@
 """Single pictures from image files."""
 
+import ctypes
+import logging
 import os
+import threading
 import warnings
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 
 from minicnn.errors import DataError
 from minicnn.files.atomic import reason
 from minicnn.files.hdf5 import regular_file_size
+from minicnn.files.paths import path_of
 from minicnn.shapes import Array, Shape
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """The kinds of pictures that are read; others that Pillow knows run programs of their own."""
 
-PIXELS = 10_000_000
-PIXELS_A_BYTE = 20
-"""How many pixels any file may claim, and how many more for each of its bytes: a few thousand
-bytes can claim gigabytes, but photographs never hold more than ten pixels in one."""
+FREE = 120 << 20
+A_BYTE = 150
+"""Bytes of memory that any file may take, and how many more for each of its own: a few thousand
+bytes can claim gigabytes, but photographs never hold more than ten or fifteen pixels in one."""
+
+A_PIXEL = 8
+A_PIXEL_OF = {"WEBP": 20}
+"""Bytes that a pixel takes while it is decoded and turned upright, in any mode that is read."""
 
 LONGEST_SIDE = 50_000
 """Pixels; Pillow takes memory for each row besides."""
@@ -32,7 +41,7 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
     # Pillow comes with matplotlib, which reads pictures with it too.
     from PIL import Image, ImageOps
 
-    path = Path(path)
+    path = path_of("load_image", "path", path)
     height, width, channels = shape
     modes = {1: "L", 3: "RGB"}
     if channels not in modes:
@@ -44,25 +53,56 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
         # What Pillow remarks on damaged EXIF data and the like is of no use here.
         with (
             warnings.catch_warnings(action="ignore"),
+            _silence(),
             Image.open(path, formats=FORMATS) as picture,
         ):
-            few = picture.width * picture.height <= PIXELS + PIXELS_A_BYTE * size
-            if not few or max(picture.size) > LONGEST_SIDE:
+            pixels = picture.width * picture.height
+            bytes_ = pixels * A_PIXEL_OF.get(str(picture.format), A_PIXEL)
+            if bytes_ > FREE + A_BYTE * size or max(picture.size) > LONGEST_SIDE:
                 raise DataError(
                     f"{path}: claims {picture.width:,} x {picture.height:,} pixels in {size:,} "
                     "bytes. Store it anew, or smaller."
                 )
+            if picture.mode in ("I", "F"):
+                raise DataError(f"{path}: expected 8 or 16 bits a channel, got {picture.mode}.")
             ImageOps.exif_transpose(picture, in_place=True)
             upright: Image.Image = picture
             if upright.mode.startswith("I;16"):
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            if upright.mode in ("I", "F"):
-                raise DataError(f"{path}: expected 8 or 16 bits a channel, got {upright.mode}.")
-            resized = upright.convert(modes[channels]).resize((width, height), Image.Resampling.BOX)
+            if upright.mode != modes[channels]:
+                upright = upright.convert(modes[channels])
+            resized = upright.resize((width, height), Image.Resampling.BOX)
             return np.asarray(resized, np.uint8).reshape(shape)
     except DataError:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises nearly any kind on bytes that make no sense
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
+        if isinstance(error, Image.DecompressionBombError):
+            raise DataError(f"{path}: claims far more pixels than a photograph has.") from None
         raise DataError(f"{path}: expected a picture (PNG, JPEG, ...), got another file.") from None
+
+
+_one_by_one = threading.Lock()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Within it neither Pillow nor its libtiff prints anything of its own on standard error.
+
+    They are asked to in the ways that they have for it, libtiff by its own function where that is
+    found beside Pillow's: what others, and other threads, print meanwhile is left alone.
+    """
+    from PIL import _imaging
+
+    pillow, nowhere = logging.getLogger("PIL"), logging.NullHandler()
+    with _one_by_one, ExitStack() as after:
+        pillow.addHandler(nowhere)  # or Python prints what nobody handles
+        after.callback(pillow.removeHandler, nowhere)
+        with suppress(OSError, AttributeError):
+            libtiff = ctypes.CDLL(str(_imaging.__file__))
+            for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+                put = getattr(libtiff, name)
+                put.restype, put.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+                after.callback(put, put(None))
+        yield

@@ -356,9 +356,11 @@ def build_layer(
         )
 
 
-def check_new(who: str, layers: Sequence[Layer], taken: Sequence[Layer]) -> None:
-    """Raise ``ConfigError`` if a layer, or one that it is made of, is there twice."""
-    known = {id(layer) for layer in walk(taken)}
+def check_new(who: str, layers: Sequence[Layer], known: set[int]) -> None:
+    """Raise ``ConfigError`` if a layer, or one that it is made of, is there twice.
+
+    ``known`` are the identities of those that are there; the new ones join them.
+    """
     for layer in walk(layers):
         if id(layer) in known:
             raise ConfigError(

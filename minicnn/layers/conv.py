@@ -9,6 +9,7 @@ from minicnn.activations import NameOrFunction
 from minicnn.config import whole_number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import Initializer
+from minicnn.kernels import apart
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
 from minicnn.regularizers import Regularizer
@@ -49,7 +50,8 @@ class Sliding(Weighted):
 
     def check_apart(self) -> None:
         """Raise ``ConfigError`` if both strides and dilation are above 1."""
-        if max(pair(self.who, "strides", self.strides)) > 1 and max(self.dilation) > 1:
+        dilation = pair(self.who, "dilation_rate", self.dilation_rate)
+        if max(pair(self.who, "strides", self.strides)) > 1 and max(dilation) > 1:
             raise ConfigError(
                 f"{self.who}: expected strides or dilation_rate to be 1, "
                 f"got strides {self.strides!r} and dilation_rate {self.dilation_rate!r}."
@@ -57,8 +59,10 @@ class Sliding(Weighted):
 
     @property
     def dilation(self) -> Pair:
-        """How far apart the pixels of a window are, down and across."""
-        return pair(self.who, "dilation_rate", self.dilation_rate)
+        """How far apart the pixels of a window are, down and across; 1 where there is but one."""
+        size = pair(self.who, "kernel_size", self.kernel_size)
+        down, across = pair(self.who, "dilation_rate", self.dilation_rate)
+        return down if size[0] > 1 else 1, across if size[1] > 1 else 1
 
     def windows(self, image: Shape) -> Windows:
         """Where the kernel goes on an image (H, W, ...)."""
@@ -70,6 +74,23 @@ class Sliding(Weighted):
             self.padding,
             self.dilation,
         )
+
+    def far(self, image: Shape) -> bool:
+        """Whether windows on an image (H, W, ...) see so little of it that it is laid together."""
+        return apart.far(image, self.windows(image), self.dilation)
+
+    def seen(self, x: Array) -> tuple[Array, Windows, Pair]:
+        """x, where the kernel goes on it, and its dilation; or what it sees of x, side by side."""
+        place, dilation = self.windows(x.shape[1:]), self.dilation
+        if not apart.far(x.shape[1:], place, dilation):
+            return x, place, dilation
+        return apart.gathered(x, place, dilation), apart.side_by_side(place), (1, 1)
+
+    def unseen(self, dx: Array | None, x: Array) -> Array | None:
+        """The gradient of x from that of what ``seen`` gave for it."""
+        if dx is None or not self.far(x.shape[1:]):
+            return dx
+        return apart.scattered(dx, x.shape, self.windows(x.shape[1:]), self.dilation)
 
     def backward(self, dy: Array, cache: Any) -> tuple[Array, Grads]:
         """dx, and the gradients of kernel and bias."""
@@ -181,20 +202,21 @@ class Conv2D(Sliding):
         """The convolution, then the activation."""
         kernel = self.param("kernel")
         x = self.check_input(x)
-        _, strides, pads, _ = self.windows(x.shape[1:])
+        seen, (_, strides, pads, _), dilation = self.seen(x)
         bias = self.params.get("bias")
-        z = self.kernels.conv2d(x, kernel, bias, strides, pads, self.dilation, self.groups)
+        z = self.kernels.conv2d(seen, kernel, bias, strides, pads, dilation, self.groups)
         y, kept = self.activate(z)
         return y, Conv2DCache(x, kept)
 
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
         x, y = cache
-        _, strides, pads, out = self.windows(x.shape[1:])
+        seen, (_, strides, pads, out), dilation = self.seen(x)
         self.check_dy(dy, (len(x), *out, int(self.filters)))
         dz = self.back_through_activation(dy, y)
         dx, dkernel, dbias = self.kernels.conv2d_backward(
-            dz, x, self.params["kernel"], strides, pads, need_dx, self.dilation, self.groups
+            dz, seen, self.params["kernel"], strides, pads, need_dx, dilation, self.groups
         )
+        dx = self.unseen(dx, x)
         return dx, {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
 
     def multiply_adds(self, input_shape: Shape) -> int:

@@ -78,20 +78,21 @@ class DepthwiseConv2D(Sliding):
         """The convolution of each channel, then the activation."""
         kernel = self.param("kernel")
         x = self.check_input(x)
-        _, strides, pads, _ = self.windows(x.shape[1:])
+        seen, (_, strides, pads, _), dilation = self.seen(x)
         bias = self.params.get("bias")
-        z = self.kernels.depthwise(x, kernel, bias, strides, pads, self.dilation)
+        z = self.kernels.depthwise(seen, kernel, bias, strides, pads, dilation)
         y, kept = self.activate(z)
         return y, Conv2DCache(x, kept)
 
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
         x, y = cache
-        _, strides, pads, _ = self.windows(x.shape[1:])
+        seen, (_, strides, pads, _), dilation = self.seen(x)
         self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
         dz = self.back_through_activation(dy, y)
         dx, dkernel, dbias = self.kernels.depthwise_backward(
-            dz, x, self.params["kernel"], strides, pads, need_dx, self.dilation
+            dz, seen, self.params["kernel"], strides, pads, need_dx, dilation
         )
+        dx = self.unseen(dx, x)
         return dx, {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
 
     def multiply_adds(self, input_shape: Shape) -> int:
@@ -186,8 +187,8 @@ class SeparableConv2D(Sliding):
         """Both convolutions, then the activation."""
         kernel = self.param("depthwise_kernel")
         x = self.check_input(x)
-        _, strides, pads, _ = self.windows(x.shape[1:])
-        between = self.kernels.depthwise(x, kernel, None, strides, pads, self.dilation)
+        seen, (_, strides, pads, _), dilation = self.seen(x)
+        between = self.kernels.depthwise(seen, kernel, None, strides, pads, dilation)
         across, bias = self.params["pointwise_kernel"], self.params.get("bias")
         z = self.kernels.conv2d(between, across, bias, (1, 1), ((0, 0), (0, 0)))
         y, kept = self.activate(z)
@@ -197,7 +198,7 @@ class SeparableConv2D(Sliding):
         self, dy: Array, cache: SeparableConv2DCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
         x, between, y = cache
-        _, strides, pads, _ = self.windows(x.shape[1:])
+        seen, (_, strides, pads, _), dilation = self.seen(x)
         self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
         dz = self.back_through_activation(dy, y)
         dbetween, dpointwise, dbias = self.kernels.conv2d_backward(
@@ -205,14 +206,9 @@ class SeparableConv2D(Sliding):
         )
         assert dbetween is not None
         dx, ddepthwise, _ = self.kernels.depthwise_backward(
-            dbetween,
-            x,
-            self.params["depthwise_kernel"],
-            strides,
-            pads,
-            need_dx,
-            self.dilation,
+            dbetween, seen, self.params["depthwise_kernel"], strides, pads, need_dx, dilation
         )
+        dx = self.unseen(dx, x)
         grads = {"depthwise_kernel": ddepthwise, "pointwise_kernel": dpointwise}
         return dx, grads | {"bias": dbias} if self.use_bias else grads
 

@@ -153,6 +153,7 @@ def _can_be_fused(layer: Layer | None) -> bool:
         type(layer) is Conv2D
         and layer.activation in (None, "linear", "relu")
         and (layer.groups, layer.dilation) == (1, (1, 1))
+        and not (layer.input_shape is not None and layer.far(layer.input_shape))
     )
 
 

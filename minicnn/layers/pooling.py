@@ -1,13 +1,14 @@
 """Pooling: the maximum or the mean of every window, or of the whole image."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
-from minicnn.shapes import Array, Padding, Shape, Windows, check_padding, pair, windows
+from minicnn.shapes import Array, Padding, Pair, Shape, Windows, check_padding, pair, windows
 
 
 class _Pool(Layer):
@@ -39,12 +40,39 @@ class _Pool(Layer):
                 f"{self.who}: expected padding smaller than the window {size}, got {found.pads}: "
                 "a window must not lie wholly outside the image."
             )
-        return found
+        return _without_margin(self.who, (image[0], image[1]), found)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(H', W', C)."""
         self.check_shape((None, *input_shape))
         return *self.windows(input_shape).out, input_shape[-1]
+
+
+MOST_MARGIN = 64
+"""How many pixels of padding there may be for each of the image, beyond the first million."""
+
+
+def _without_margin(who: str, image: Pair, place: Windows) -> Windows:
+    """Windows larger than an image without what of them no pixel of it ever meets.
+
+    Raises ``ShapeError`` where far more pixels of padding are left than the image has.
+    """
+    if all(k <= n for k, n in zip(place.size, image, strict=True)):
+        return place
+    size, pads = list(place.size), list(place.pads)
+    for axis, n in enumerate(image):
+        k, (before, _), last = size[axis], pads[axis], (place.out[axis] - 1) * place.strides[axis]
+        first, end = max(0, before - last), min(k, n + before)
+        if k > n:
+            size[axis] = end - first
+            pads[axis] = before - first, max(0, last + end - before - n)
+    padded = math.prod(n + sum(pad) for n, pad in zip(image, pads, strict=True))
+    if padded > (1 << 20) + MOST_MARGIN * math.prod(image):
+        raise ShapeError(
+            f"{who}: expected padding in proportion to the image, got {image[0]}x{image[1]} with "
+            f"{place.pads}. Use a smaller window."
+        )
+    return place._replace(size=(size[0], size[1]), pads=(pads[0], pads[1]))
 
 
 class MaxPoolCache(NamedTuple):

@@ -65,7 +65,7 @@ class Residual(Layer):
                 taken.add(layer.name)
         if not layers:
             raise ConfigError(f"{self.who}: expected layers, got none.")
-        check_new(self.who, [*layers, *(shortcut or ())], [])
+        check_new(self.who, [*layers, *(shortcut or ())], set())
         self.layers = list(layers)
         self.shortcut = None if shortcut is None else list(shortcut)
 

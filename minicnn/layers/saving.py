@@ -96,12 +96,16 @@ def restored_layer(saved: SavedLayer, own: Mapping[str, type[Configurable]]) -> 
 def adopt(layer: Layer, arrays: Sequence[Array]) -> None:
     """Put arrays, in the order of ``arrays``, in the place of a layer's, also of those left unset.
 
-    They must be of the same shapes.
+    They must be of the same shapes. A layer that was left unset keeps them themselves, where they
+    are of its dtype.
     """
     given = {}
     for (name, old), new in zip(layer.arrays().items(), arrays, strict=True):
-        given[name] = old if old.flags.writeable else np.empty(old.shape, old.dtype)
-        given[name][...] = new
+        if old.flags.writeable:
+            old[...] = new
+            given[name] = old
+        else:
+            given[name] = np.require(new, old.dtype, ["C", "W"])
     layer.params = {name: given[name] for name in layer.params}
     layer.state = {name: given[name] for name in layer.state}
 
@@ -132,7 +136,13 @@ def revived(value: Any, own: Mapping[str, type[Configurable]], who: str = "") ->
 def with_layers(
     config: Mapping[str, Any], own: Mapping[str, type[Configurable]] | None = None
 ) -> dict[str, Any]:
-    """A config whose lists of described layers are lists of layers."""
+    """A config whose lists of described layers are lists of layers.
+
+    Raises ``ConfigError`` for more than ``MOST_LAYERS`` in one.
+    """
+    for key, value in config.items():
+        if _describes_layers(value) and len(value) > MOST_LAYERS:
+            raise ConfigError(f"expected at most {MOST_LAYERS} layers in {key}, got {len(value)}.")
     return {
         key: [
             restored_layer(SavedLayer(str(x["class_name"]), dict(x["config"])), own or {})
@@ -142,6 +152,10 @@ def with_layers(
         else value
         for key, value in config.items()
     }
+
+
+MOST_LAYERS = 1000
+"""How many layers an argument of a custom layer may describe."""
 
 
 def _describes_layers(value: Any) -> bool:

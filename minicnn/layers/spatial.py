@@ -153,9 +153,7 @@ class UpSampling2D(Layer):
         sh, sw = self.factors()
         if self.interpolation == "nearest":
             return x.repeat(sh, axis=1).repeat(sw, axis=2), SpatialCache(x.shape)
-        _, h, w, _ = x.shape
-        y = _along_axes(x, _between(h, sh, x.dtype), _between(w, sw, x.dtype))
-        return y, SpatialCache(x.shape)
+        return _enlarged(_enlarged(x, 2, sw), 1, sh), SpatialCache(x.shape)
 
     def backward(self, dy: Array, cache: SpatialCache) -> tuple[Array, Grads]:
         """dx: each pixel gets dy of all those it had a share in, times that share."""
@@ -164,15 +162,15 @@ class UpSampling2D(Layer):
         sh, sw = self.factors()
         if self.interpolation == "nearest":
             return dy.reshape(n, h, sh, w, sw, c).sum(axis=(2, 4)), {}
-        return _along_axes(dy, _between(h, sh, dy.dtype).T, _between(w, sw, dy.dtype).T), {}
+        return _reduced(_reduced(dy, 1, sh), 2, sw), {}
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """None for "nearest"; for "bilinear", those of the products with the two matrices."""
+        """None for "nearest"; for "bilinear", three for each number along each axis."""
         if self.interpolation == "nearest":
             return 0
         h, w, c = input_shape
         sh, sw = self.factors()
-        return (h * sw * w * w + sh * h * h * sw * w) * c
+        return 3 * (h + h * sh) * w * sw * c
 
 
 def _four_sides(who: str, argument: str, value: Sides) -> Pads:
@@ -192,19 +190,36 @@ def _inside(x: Array, sides: Pads) -> Array:
     return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
 
-def _between(n: int, factor: int, dtype: DType) -> Array:
-    """The (n * factor, n) matrix whose row i holds the shares of n pixels in pixel i."""
-    rows = np.arange(n * factor)
-    at = (rows + 0.5) / factor - 0.5
-    before = np.floor(at).astype(int)
-    matrix = np.zeros((n * factor, n), dtype)
-    matrix[rows, np.clip(before, 0, n - 1)] += 1 - (at - before)
-    matrix[rows, np.clip(before + 1, 0, n - 1)] += at - before
-    return matrix
+def _between(factor: int, dtype: DType) -> Array:
+    """What the pixel before, the pixel itself and the one after have in the ``factor`` new ones.
+
+    >>> _between(2, np.dtype("float64")).tolist()
+    [[0.25, 0.0], [0.75, 0.75], [0.0, 0.25]]
+    """
+    at = (np.arange(factor) + 0.5) / factor - 0.5
+    return np.stack([np.maximum(-at, 0), 1 - np.abs(at), np.maximum(at, 0)]).astype(dtype)
 
 
-def _along_axes(x: Array, rows: Array, columns: Array) -> Array:
-    """The matrices applied to images (N, H, W, C): ``columns`` along W, then ``rows`` along H."""
-    n, h, _, c = x.shape
-    wide = (columns @ x).reshape(n, h, len(columns) * c)
-    return np.asarray(rows @ wide).reshape(n, len(rows), len(columns), c)
+def _enlarged(x: Array, axis: int, factor: int) -> Array:
+    """Images with each pixel along an axis made ``factor`` of them, between it and those beside."""
+    n = x.shape[axis]
+    places = np.clip(np.arange(n) + np.array([[-1], [0], [1]]), 0, n - 1)
+    beside = (x.take(some, axis) for some in places)
+    y = np.zeros((*x.shape[: axis + 1], factor, *x.shape[axis + 1 :]), x.dtype)
+    for pixels, shares in zip(beside, _between(factor, x.dtype), strict=True):
+        y += np.expand_dims(pixels, axis + 1) * shares.reshape(-1, *(1,) * (x.ndim - axis - 1))
+    return y.reshape(*x.shape[:axis], n * factor, *x.shape[axis + 1 :])
+
+
+def _reduced(dy: Array, axis: int, factor: int) -> Array:
+    """The way back: what each pixel along the axis had a share in, times that share."""
+    n = dy.shape[axis] // factor
+    apart = np.moveaxis(dy.reshape(*dy.shape[:axis], n, factor, *dy.shape[axis + 1 :]), axis, 0)
+    before, dx, after = (
+        np.tensordot(apart, shares, ([axis + 1], [0])) for shares in _between(factor, dy.dtype)
+    )
+    dx[:-1] += before[1:]
+    dx[1:] += after[:-1]
+    dx[0] += before[0]
+    dx[-1] += after[-1]
+    return np.moveaxis(dx, 0, axis)

@@ -8,6 +8,7 @@ from minicnn.activations import NameOrFunction
 from minicnn.config import whole_number
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
+from minicnn.kernels import apart
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding
 from minicnn.regularizers import Regularizer
@@ -119,23 +120,41 @@ class Conv2DTranspose(Sliding):
         """The transposed convolution, then the activation."""
         kernel = self.param("kernel")
         x = self.check_input(x)
-        _, strides, pads, _ = self.windows(x.shape[1:])
+        place = self.windows(x.shape[1:])
         bias, out = self.params.get("bias"), self._out(x.shape[1:])
-        z = self.kernels.conv2d_transpose(x, kernel, bias, out, strides, pads, self.dilation)
+        if apart.far(out, place, self.dilation):
+            z = self._far(x, kernel, bias, place)
+        else:
+            _, strides, pads, _ = place
+            z = self.kernels.conv2d_transpose(x, kernel, bias, out, strides, pads, self.dilation)
         y, kept = self.activate(z)
         return y, Conv2DCache(x, kept)
+
+    def _far(self, x: Array, kernel: Array, bias: Array | None, place: Windows) -> Array:
+        """What each pixel adds, side by side, and then each where it belongs."""
+        out, (kh, kw) = self.output_shape(x.shape[1:]), place.size
+        wide = place.out[0] * kh, place.out[1] * kw
+        _, strides, pads, _ = apart.side_by_side(place)
+        seen = self.kernels.conv2d_transpose(x, kernel, None, wide, strides, pads)
+        z = apart.scattered(seen, (len(x), *out), place, self.dilation)
+        return z if bias is None else z + bias
 
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
         """The convolution of dz is dx; its own gradient is the kernel's, x taken for dy."""
         x, y = cache
-        _, strides, pads, _ = self.windows(x.shape[1:])
+        place, dilation = self.windows(x.shape[1:]), self.dilation
         self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
         dz, kernel = self.back_through_activation(dy, y), self.params["kernel"]
+        seen = dz
+        if apart.far(dz.shape[1:], place, dilation):
+            seen = apart.gathered(dz, place, dilation)
+            place, dilation = apart.side_by_side(place), (1, 1)
+        _, strides, pads, _ = place
         dx = None
         if need_dx:
-            dx = self.kernels.conv2d(dz, kernel, None, strides, pads, self.dilation)
+            dx = self.kernels.conv2d(seen, kernel, None, strides, pads, dilation)
         _, dkernel, _ = self.kernels.conv2d_backward(
-            x, dz, kernel, strides, pads, need_dx=False, dilation=self.dilation
+            x, seen, kernel, strides, pads, need_dx=False, dilation=dilation
         )
         grads = {"kernel": dkernel}
         return dx, grads | {"bias": self.kernels.channel_sums(dz)} if self.use_bias else grads

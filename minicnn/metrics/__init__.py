@@ -5,6 +5,7 @@ over all that came since ``reset_state``. ``classification_report`` judges a set
 samples at once.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -145,13 +146,15 @@ def name_apart(who: str, metrics: Sequence[Metric | str]) -> None:
     >>> [metric.name for metric in both]
     ['precision', 'precision_1']
     """
-    taken = {"loss"}
+    taken, numbers = {"loss"}, Counter[str]()
     for metric in sorted(metrics, key=lambda metric: not isinstance(metric, str)):
         name = metric if isinstance(metric, str) else metric.name
         if name == "loss" or (name in taken and isinstance(metric, str)):
             raise ConfigError(f"{who}: expected metrics of different names, got {name!r} again.")
         if isinstance(metric, Metric):
-            names = (name, *(f"{name}_{i}" for i in range(1, len(metrics) + 1)))
-            metric.name = next(new for new in names if new not in taken)
-            name = metric.name
+            base = name
+            while name in taken:
+                numbers[base] += 1
+                name = f"{base}_{numbers[base]}"
+            metric.name = name
         taken.add(name)

@@ -11,6 +11,9 @@ from minicnn.shapes import Array
 
 CURVES = ("ROC", "PR")
 METHODS = ("interpolation", "minoring", "majoring")
+MOST_THRESHOLDS = 100_000
+"""Each takes memory, also in a model that was read from a file."""
+
 BEYOND = 1e-7
 """How far the first and last threshold lie outside 0 and 1, as in Keras."""
 
@@ -45,7 +48,7 @@ class AUC(Metric):
         name: str = "auc",
         from_logits: bool = False,
     ) -> None:
-        whole_number(type(self).__name__, "num_thresholds", num_thresholds, least=2)
+        whole_number(type(self).__name__, "num_thresholds", num_thresholds, 2, MOST_THRESHOLDS)
         if not isinstance(curve, str) or curve.upper() not in CURVES:
             raise ConfigError(f"AUC: expected curve as 'ROC' or 'PR', got {curve!r}.")
         if summation_method not in METHODS:

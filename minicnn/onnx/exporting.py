@@ -7,7 +7,6 @@ version 8 are what runtimes from 2022 on read.
 import json
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from minicnn.config import checked
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import replacing
+from minicnn.files.paths import path_of
 from minicnn.layers import Layer, Residual
 from minicnn.layers.core import Flatten
 from minicnn.layers.dense import Dense
@@ -55,7 +55,8 @@ def export_onnx(model: Sequential, filepath: str | os.PathLike[str], layout: str
         raise ConfigError(f"export_onnx: expected a Sequential model, got {model!r}.")
     if layout not in ("NHWC", "NCHW"):
         raise ConfigError(f"export_onnx: expected layout 'NHWC' or 'NCHW', got {layout!r}.")
-    if Path(filepath).suffix != ".onnx":
+    filepath = path_of("export_onnx", "filepath", filepath)
+    if filepath.suffix != ".onnx":
         raise ConfigError(
             f"export_onnx: expected a path that ends in .onnx, got {str(filepath)!r}."
         )

@@ -3,9 +3,14 @@
 import os
 from collections.abc import Mapping
 
+import numpy as np
+
 from minicnn.config import checked
 from minicnn.errors import MiniCNNError, ModelFileError
+from minicnn.files.paths import path_of
+from minicnn.initializers import left_unset
 from minicnn.layers import Input, Layer
+from minicnn.layers.saving import adopt
 from minicnn.onnx import operators, values
 from minicnn.onnx.elementwise import Erf
 from minicnn.onnx.graph import NCHW, Axes, package
@@ -39,6 +44,7 @@ def import_onnx(filepath: str | os.PathLike[str]) -> Sequential:
     >>> np.allclose(model.predict(x), again.predict(x), atol=1e-5)
     True
     """
+    filepath = path_of("import_onnx", "filepath", filepath)
     onnx = package("import_onnx")
     try:
         return _model(read(filepath, onnx))
@@ -63,7 +69,8 @@ def _model(file: File) -> Sequential:
     layers = values.made(end, weights)
     if any(type(layer) is Erf for layer, _ in weights.values()):
         raise ModelFileError("expected the error function (Erf) only as a part of gelu.")
-    model = Sequential([Input(shape), *layers], dtype=file.input.dtype)
+    with left_unset():
+        model = Sequential([Input(shape), *layers], dtype=file.input.dtype)
     for layer, arrays in weights.values():
         _fill(layer, arrays)
     model.class_names = file.class_names
@@ -97,11 +104,11 @@ def _channels_last(file: File, tensor: Tensor) -> bool:
 
 
 def _fill(layer: Layer, arrays: Mapping[str, Array]) -> None:
-    """Put the file's arrays in the place of those that the layer started with."""
+    """Put the file's arrays in the place of those that the layer was left without."""
     targets = layer.arrays()
-    for name, array in arrays.items():
-        if targets[name].shape != array.shape:
+    for name, target in targets.items():
+        if target.shape != arrays[name].shape:
             raise ModelFileError(
-                f"{layer.who}: expected {name} of shape {targets[name].shape}, got {array.shape}."
+                f"{layer.who}: expected {name} of shape {target.shape}, got {arrays[name].shape}."
             )
-        targets[name][...] = array
+    adopt(layer, [np.array(arrays[name], order="C") for name in targets])

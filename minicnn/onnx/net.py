@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import ModelFileError
+from minicnn.files.budget import Budget
 from minicnn.onnx.reading import Node
 from minicnn.onnx.values import Value
 from minicnn.shapes import Array
 
 BATCH = int(np.iinfo(np.int64).min)
 """What stands for the size of the batch in a constant that was computed from a shape."""
+
+SHARED = "Here each layer has arrays of its own; share fewer."
 
 
 @dataclass
@@ -22,6 +25,9 @@ class Net:
     arrays: dict[str, Array]
     batch: int | None
     """The size of the batch, where the file fixes it."""
+    budget: Budget
+    """What the file may still lead to: each node that takes an array may make a copy of it,
+    besides the one that its layer has."""
 
     def check_inputs(self, node: Node) -> None:
         """Raise ``ModelFileError`` unless all that the node takes is there."""
@@ -58,7 +64,9 @@ class Net:
             return None
         if node.inputs[i] not in self.arrays:
             raise ModelFileError(f"expected its input {i} as an array in the file, got another.")
-        return self.arrays[node.inputs[i]]
+        found = self.arrays[node.inputs[i]]
+        self.budget.take(f"array {node.inputs[i]!r:.60}", 2 * found.nbytes, SHARED)
+        return found
 
     def array(self, node: Node, i: int) -> Array:
         """The constant input of that number."""

@@ -91,7 +91,7 @@ OPERATORS = {
 
 def run(file: File, start: Value) -> Value:
     """The value of the graph's output; raises ``ModelFileError`` that names the node."""
-    net = Net({file.input.name: start}, dict(file.arrays), file.input.batch)
+    net = Net({file.input.name: start}, dict(file.arrays), file.input.batch, file.budget)
     for node in file.nodes:
         try:
             net.check_inputs(node)

@@ -6,7 +6,6 @@ are checked here.
 """
 
 import importlib
-import json
 import math
 import os
 import stat
@@ -17,8 +16,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from minicnn.config import printable
 from minicnn.errors import ModelFileError
+from minicnn.files.archive import json_value
 from minicnn.files.atomic import reason
+from minicnn.files.budget import Budget
 from minicnn.onnx.wire import check_structure
 from minicnn.shapes import Array, Shape
 
@@ -83,6 +85,7 @@ class File:
     input: Tensor
     output: Tensor
     class_names: tuple[str, ...]
+    budget: Budget
 
 
 def read(path: str | os.PathLike[str], onnx: Any) -> File:
@@ -120,6 +123,7 @@ def read(path: str | os.PathLike[str], onnx: Any) -> File:
         _tensor(inputs[0]),
         _tensor(graph.output[0]),
         _class_names({entry.key: entry.value for entry in model.metadata_props}),
+        Budget("the file", ModelFileError, len(data)),
     )
 
 
@@ -232,10 +236,10 @@ def _tensor(info: Any) -> Tensor:
 def _class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """What ``export_onnx`` wrote of them, or nothing."""
     try:
-        names = json.loads(metadata.get("class_names", "[]"))
-    except (ValueError, RecursionError):
+        names = json_value("class_names", metadata.get("class_names", "[]"), ModelFileError)
+    except ModelFileError:
         return ()
-    return tuple(map(str, names)) if isinstance(names, list) else ()
+    return tuple(printable(str(name)) for name in names) if isinstance(names, list) else ()
 
 
 def _text(name: Any) -> str:

@@ -21,6 +21,9 @@ __all__ = [
     "get",
 ]
 
+PERIODS, MANY = 1000, 1e18
+"""The most periods of cosines that are gone through, and the most that are counted."""
+
 __getattr__ = asked("optimizers.schedules")
 
 
@@ -285,6 +288,12 @@ class CosineDecayRestarts(Schedule):
             period, left = divmod(step, length)
         else:
             period, left = 0.0, float(step)
+            past = math.log1p(min(step / length, MANY) * (self.t_mul - 1)) / math.log(self.t_mul)
+            if past > PERIODS:  # not one by one, however short a file says they are
+                period = float(math.floor(past))
+                length *= self.t_mul**period
+                left -= (length - self.first_decay_steps) / (self.t_mul - 1)
+                left = min(max(left, 0.0), length)
             while left >= length:
                 period, left, length = period + 1, left - length, length * self.t_mul
         height = self.m_mul**period * _cosine(left / length)

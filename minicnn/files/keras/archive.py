@@ -75,7 +75,8 @@ def read_model(path: str | os.PathLike[str]) -> tuple[SavedModel, Source]:
         return read_legacy(path), path
     with opened(path, ".keras", ModelFileError) as archive:
         about, config = archive.json("metadata.json"), archive.json("config.json")
-        model = read_config(str(path), config)
         data = archive.read("model.weights.h5")
+    model = read_config(str(path), config, about.get("keras_version"))
+    model.budget = archive.budget
     model.extra = about.get("minicnn")
     return model, data

@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from minicnn.errors import ConfigError
-from minicnn.files.keras.releases import modern
+from minicnn.files.keras.releases import before_tf_2, modern
 
-LEFT_OUT = ("loss_weights", "weighted_metrics")
+LEFT_OUT = ("loss_weights", "sample_weight_mode", "weighted_metrics")
 """Arguments of ``compile`` that minicnn has not, and that change what is trained."""
 
+METRICS_LIMIT = 100
+"""How many metrics are read: each takes time and memory, and a name of a few bytes makes one."""
 
-def compile_arguments(saved: Mapping[str, Any]) -> dict[str, Any]:
+
+def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str, Any]:
     """What ``compile`` takes of a compile_config, or of a legacy file's training_config.
 
-    Raises ``ConfigError`` for what it does not take and what would change the meaning.
+    Raises ``ConfigError`` for what it does not take and what would change the meaning, in the
+    release of Keras that wrote it.
     """
     for key in LEFT_OUT:
-        if saved.get(key) not in (None, [], {}, [None]):
+        if not _says_nothing(saved.get(key)):
             raise ConfigError(f"compile: argument {key!r} = {saved[key]!r} is not supported.")
     loss, metrics = _of_the_output(saved.get("loss")), _of_the_output(saved.get("metrics"))
     if isinstance(loss, list) and len(loss) == 1:
@@ -24,11 +28,29 @@ def compile_arguments(saved: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(metrics, list) and len(metrics) == 1:
         metrics = metrics[0]
     metrics = metrics if isinstance(metrics, list) else [metrics]
+    if len(metrics) > METRICS_LIMIT:
+        raise ConfigError(
+            f"compile: expected at most {METRICS_LIMIT} metrics, got {len(metrics):,}."
+        )
+    optimizer = modern(saved.get("optimizer_config", saved.get("optimizer")))
+    config = optimizer.get("config") if isinstance(optimizer, Mapping) else None
+    if before_tf_2(version) and isinstance(config, Mapping) and config.get("clipnorm"):
+        raise ConfigError(
+            f"compile: the clipnorm of Keras {version} is not supported: there it bounds all "
+            "gradients together, as global_clipnorm does now."
+        )
     return {
-        "optimizer": modern(saved.get("optimizer_config", saved.get("optimizer"))),
+        "optimizer": optimizer,
         "loss": modern(loss),
         "metrics": [modern(metric) for metric in metrics if metric is not None],
     }
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether it is None, or holds nothing else, by name or in a row."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return all(map(_says_nothing, value)) if isinstance(value, list) else value is None
 
 
 def _of_the_output(value: Any) -> Any:

@@ -18,11 +18,17 @@ from typing import Any
 
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files.archive import json_object
-from minicnn.files.hdf5 import File, opened
+from minicnn.files.budget import Budget
+from minicnn.files.hdf5 import File, opened, regular_file_size
 from minicnn.files.keras.config import model_config, named_of_old, placed
 from minicnn.files.keras.reading import read_config
-from minicnn.files.keras.releases import for_all
-from minicnn.files.keras.saved import KERAS_VERSION, SavedLayer, SavedModel
+from minicnn.files.keras.releases import for_all, refuse_keras_1
+from minicnn.files.keras.saved import (
+    KERAS_VERSION,
+    OtherOptimizerError,
+    SavedLayer,
+    SavedModel,
+)
 from minicnn.files.keras.state import RATE, read_state
 from minicnn.shapes import Array, Shape
 
@@ -31,6 +37,9 @@ NAMES_LIMIT = 1000
 
 TOP = "top_level_model_weights"
 """The group of the arrays that are no layer's."""
+
+TURNED = ("Conv2D", "Conv2DTranspose")
+"""Layers whose kernels Theano turns around; those of depthwise ones Keras turned for it."""
 
 
 # Writing ---------------------------------------------------------------------------------
@@ -104,7 +113,8 @@ def is_legacy(file: File) -> bool:
 def read_legacy(path: Path) -> SavedModel:
     """The model of an ``.h5`` file without its arrays; raises ``ModelFileError`` if it has none."""
     who = str(path)
-    with opened(path, ModelFileError) as file:
+    budget = Budget(who, ModelFileError, regular_file_size(path, ModelFileError))
+    with opened(path, ModelFileError, budget) as file:
         about = file.groups[""]
     texts = {key: about.get(key) for key in ("model_config", "training_config", "minicnn")}
     if not isinstance(texts["model_config"], str):
@@ -117,7 +127,8 @@ def read_legacy(path: Path) -> SavedModel:
         for key, text in texts.items()
         if isinstance(text, str)
     }
-    model = read_config(who, found["model_config"])
+    model = read_config(who, found["model_config"], about.get("keras_version"))
+    model.budget = budget
     model.compiled = found.get("training_config")
     model.extra = found.get("minicnn")
     return model
@@ -132,6 +143,9 @@ def read_arrays(
 ) -> None:
     """As ``weights.read_arrays``, from a file of old; layers are matched in their order."""
     root = "model_weights/" if "model_weights" in file.groups else ""
+    about = file.groups[""] | file.groups[root.rstrip("/")]
+    refuse_keras_1(who, about.get("keras_version"))
+    turned = about.get("backend") == "theano"
     listed = [
         (f"{root}{name}", _names(file, f"{root}{name}", "weight_names"))
         for name in _names(file, root.rstrip("/"), "layer_names")
@@ -156,14 +170,18 @@ def read_arrays(
                     f"{who}: expected {len(expected)} arrays in {group!r}, got {len(own)}."
                 )
             layer.weights = {
-                name: file.read(f"{group}/{name}", shape)
+                name: model.read(file, f"{group}/{name}", shape)
                 for name, shape in zip(own, expected, strict=True)
             }
+            if turned and layer.class_name in TURNED:
+                layer.weights[own[0]] = layer.weights[own[0]][::-1, ::-1]
     expected_state = optimizer_shapes()
+    if turned and expected_state is not None:
+        raise OtherOptimizerError(f"{who}: the optimizer's state is of Theano's kernels.")
     if expected_state is not None and "optimizer_weights" in file.groups:
         group = "optimizer_weights"
         names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
-        model.optimizer = read_state(who, file, names, expected_state)
+        model.optimizer = read_state(who, file, model.budget, names, expected_state)
 
 
 def _names(file: File, group: str, attribute: str) -> list[str]:

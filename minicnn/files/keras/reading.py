@@ -8,7 +8,7 @@ from typing import Any
 from minicnn.errors import ModelFileError
 from minicnn.files.keras.config import counted
 from minicnn.files.keras.graph import NESTING, Node, folded
-from minicnn.files.keras.releases import modern, users_own
+from minicnn.files.keras.releases import before_tf_2, major, modern, refuse_keras_1, users_own
 from minicnn.files.keras.saved import SavedLayer, SavedModel
 
 FUNCTIONAL = ("Functional", "Model")
@@ -23,19 +23,21 @@ MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, Recurs
 """What comes of a description that is not as Keras writes them."""
 
 
-def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
-    """The model that Keras describes so, without arrays.
+def read_config(who: str, config: Mapping[str, Any], version: Any = None) -> SavedModel:
+    """The model that Keras, of that release if it is known, describes so, without arrays.
 
-    Raises ``ModelFileError`` for one that is no row of layers with Residual, and for layers that
-    compute in another precision than float32 and float64.
+    Raises ``ModelFileError`` for one that is no row of layers with Residual, for layers that
+    compute in another precision than float32 and float64, and for what is called as in Keras 3
+    and means something else in the file's release.
     """
+    refuse_keras_1(who, version)
     if config.get("class_name") not in MODELS or users_own(config):
         raise ModelFileError(
             f"{who}: expected a Sequential or a Functional model, got {config.get('class_name')!r}."
         )
-    reader = _Reader(who)
+    reader = _Reader(who, version)
     try:
-        inner = config["config"]
+        inner = _inner(config)
         reader.names_within |= {_name(layer) for layer in inner["layers"]}
         layers = reader.row(config, "", "", 0)
         dtypes = reader.dtypes or {_dtype(inner.get("dtype")) or "float32": ""}
@@ -52,7 +54,9 @@ def read_config(who: str, config: Mapping[str, Any]) -> SavedModel:
             "In Keras make the model with the dtype policy 'float32', load its weights, save it."
         )
     name = _without_path(inner.get("name") or "sequential")
-    return SavedModel(name, next(iter(dtypes)), layers, compiled, order=reader.order)
+    return SavedModel(
+        name, next(iter(dtypes)), layers, compiled, order=reader.order, version=version
+    )
 
 
 @dataclass
@@ -60,6 +64,7 @@ class _Reader:
     """What is known of a file's layers while they are being read."""
 
     who: str
+    version: Any
     order: list[SavedLayer] = field(default_factory=list)
     dtypes: dict[str, str] = field(default_factory=dict)
     """The precisions, each with a layer that has it."""
@@ -71,7 +76,7 @@ class _Reader:
         """The layers of a model, or of one within it, which its layer ``owner`` is."""
         if depth > NESTING:
             raise self.error(f"at most {NESTING} models within each other, got more")
-        inner, functional = model["config"], model["class_name"] in FUNCTIONAL
+        inner, functional = _inner(model), model["class_name"] in FUNCTIONAL
         self.count += len(inner["layers"])
         if self.count > LAYERS_LIMIT:
             raise self.error(f"at most {LAYERS_LIMIT} layers, got {self.count}")
@@ -110,11 +115,14 @@ class _Reader:
             )
         # What was written as x + y is no layer in Keras, and not counted.
         counts = not str(layer.get("module")).startswith("keras.src.ops")
-        group += f"layers/{counted(seen, class_name)}" if counts else ""
+        number = counted(seen, class_name) if counts else ""
+        group += f"layers/{number}" if counts else ""
+        name = name or number
         if class_name in MODELS and not own:
             return Node(name, inputs, self.row(layer, f"{group}/", owner or name, depth + 1))
         described = modern({**layer, "inbound_nodes": None})
         class_name, config = described["class_name"], described["config"] | {"name": name}
+        self.refuse_other_meaning(class_name, name, config)
         if adds:
             kept = {key: x for key, x in config.items() if key in ("name", "trainable")}
             return Node(name, inputs, [SavedLayer("Residual", kept)], adds=True)
@@ -132,6 +140,20 @@ class _Reader:
             if dtype is not None:
                 self.dtypes.setdefault(dtype, name)
         return Node(name, inputs, [saved])
+
+    def refuse_other_meaning(self, class_name: str, name: str, config: Mapping[str, Any]) -> None:
+        """Raise for what has kept its name since the release of the file, but not its meaning."""
+        if major(self.version) == 2 and config.get("activation") == "hard_sigmoid":
+            raise self.error(
+                f"an activation that minicnn has, got the 'hard_sigmoid' of Keras {self.version} "
+                f"in {name!r}: 0.2 x + 0.5 there, x / 6 + 0.5 from Keras 3 on"
+            )
+        bilinear = class_name == "UpSampling2D" and config.get("interpolation") == "bilinear"
+        if bilinear and before_tf_2(self.version):
+            raise self.error(
+                f"an interpolation that minicnn has, got the 'bilinear' of Keras {self.version} "
+                f"in {name!r}, which lays pixels elsewhere than later releases"
+            )
 
     def inputs(self, layer: Mapping[str, Any], name: str) -> list[str]:
         """The names of the layers that a layer of a functional model takes its input from."""
@@ -179,7 +201,15 @@ def _name(layer: Mapping[str, Any]) -> str:
 
 
 def _full_name(layer: Mapping[str, Any]) -> str:
-    return str(layer.get("name") or layer["config"]["name"])
+    """A layer's name; of a Sequential within a model of old it may be empty."""
+    config = layer["config"]
+    return str(layer.get("name") or ("" if isinstance(config, list) else config["name"]))
+
+
+def _inner(model: Mapping[str, Any]) -> Any:
+    """A model's config, which is a Sequential's list of layers in Keras before 2.2.3."""
+    inner = model["config"]
+    return {"layers": inner} if isinstance(inner, list) else inner
 
 
 def _without_path(name: Any) -> str:

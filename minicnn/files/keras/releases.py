@@ -1,9 +1,11 @@
 """What the releases of Keras, and tf.keras before them, say differently of the same thing."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from minicnn.config import snake_case
+from minicnn.errors import ModelFileError
 
 Table = dict[tuple[str, ...], dict[str, tuple[Any, ...]]]
 
@@ -25,10 +27,12 @@ LOSSES = (
 DROPPED: Table = {
     OPTIMIZERS: {
         "decay": (0.0,),
+        "epsilon": (None,),
         "is_legacy_optimizer": (True, False),
         "jit_compile": (True, False),
     },
     LOSSES: {"reduction": ("auto",)},
+    ("BatchNormalization",): {"fused": (True, False), "virtual_batch_size": (None,)},
     ("GlorotUniform",): {"input_axes": (None,), "output_axes": (None,)},
     ("RandomRotation",): {"value_range": ([0, 255],)},
 }
@@ -40,6 +44,35 @@ YOUNG: Table = {
     ("SparseCategoricalCrossentropy",): {"ignore_class": (None,)},
 }
 """Arguments that Keras 3.0 does not take, at their defaults: left out in writing."""
+
+
+def major(version: Any) -> int | None:
+    """The first number of a release, or None where it is not known.
+
+    >>> major("2.2.4-tf"), major(None)
+    (2, None)
+    """
+    first = str(version).partition(".")[0]
+    return int(first) if first.isdecimal() and len(first) < 4 else None
+
+
+def before_tf_2(version: Any) -> bool:
+    """Whether a release ran on TensorFlow 1 or another backend: Keras to 2.3, tf.keras to 2.1.6-tf.
+
+    >>> before_tf_2("2.3.1"), before_tf_2("2.1.6-tf"), before_tf_2("2.2.4-tf"), before_tf_2(None)
+    (True, True, False, False)
+    """
+    found = re.match(r"2\.(\d{1,3})\.", str(version))
+    return found is not None and int(found[1]) < (2 if "-tf" in str(version) else 4)
+
+
+def refuse_keras_1(who: str, version: Any) -> None:
+    """Raise ``ModelFileError`` for a file of Keras 1, whose kernels may lie in other orders."""
+    if major(version) in (0, 1):
+        raise ModelFileError(
+            f"{who}: expected a file of Keras 2 or later, got one of Keras {version}, where "
+            "arguments have other names and kernels another order. Load it in Keras 2, and save it."
+        )
 
 
 def users_own(value: Mapping[str, Any]) -> bool:
@@ -89,6 +122,10 @@ def modern(value: Any) -> Any:
         config["batch_shape"] = shape
     elif name == "LeakyReLU" and "alpha" in config:
         config["negative_slope"] = config.pop("alpha")
+    elif name in OPTIMIZERS and "lr" in config and "learning_rate" not in config:
+        config["learning_rate"] = config.pop("lr")
+    elif name == "VarianceScaling" and config.get("distribution") == "normal":
+        config["distribution"] = "truncated_normal"
     elif name in ("BatchNormalization", "LayerNormalization"):
         axis = config.get("axis")
         config |= {"axis": axis[0]} if isinstance(axis, list) and len(axis) == 1 else {}

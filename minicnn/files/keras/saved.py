@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from minicnn.config import printable
 from minicnn.errors import ModelFileError
+from minicnn.files.budget import Budget
+from minicnn.files.hdf5 import File
 from minicnn.shapes import Array, Shape
 
 KERAS_VERSION = "3.8.0"
@@ -63,6 +67,17 @@ class SavedModel:
     """The state of the model's generator, as NumPy gives it; None in Keras' own files."""
     order: list[SavedLayer] = field(default_factory=list)
     """The layers that have arrays of their own, as Keras counts them."""
+    version: Any = None
+    """The release of Keras that wrote the file, if it says so."""
+    budget: Budget | None = None
+    """What the file that it comes from may still lead to."""
+
+    def read(self, file: File, name: str, shape: Shape) -> Array:
+        """A layer's array from the model's file, which it will have in its own precision."""
+        array, dtype = file.read(name, shape), np.dtype(self.dtype)
+        if self.budget is not None and array.dtype != dtype:
+            self.budget.take(f"dataset {name!r}", array.size * dtype.itemsize)
+        return array
 
     @property
     def extra(self) -> Any:

@@ -7,6 +7,7 @@ Other releases have some of it in other places.
 
 from collections.abc import Sequence
 
+from minicnn.files.budget import Budget
 from minicnn.files.hdf5 import File
 from minicnn.files.keras.saved import OtherOptimizerError
 from minicnn.shapes import Array, Shape
@@ -14,7 +15,9 @@ from minicnn.shapes import Array, Shape
 RATE = "learning_rate"
 
 
-def read_state(who: str, file: File, names: Sequence[str], shapes: Sequence[Shape]) -> list[Array]:
+def read_state(
+    who: str, file: File, budget: Budget | None, names: Sequence[str], shapes: Sequence[Shape]
+) -> list[Array]:
     """The arrays of those names; raises ``OtherOptimizerError`` unless they have these shapes.
 
     tf.keras may leave out the rate, which is the second; then it is not there. Nothing is, where
@@ -24,6 +27,8 @@ def read_state(who: str, file: File, names: Sequence[str], shapes: Sequence[Shap
         shapes = [shapes[0], *shapes[2:]]
     if len(names) != len(shapes) and len(names) in (1, 2) and file.read(names[0], ()) == 0:
         return []
+    if any(name.rpartition("/")[2].startswith("Variable") for name in names):
+        raise OtherOptimizerError(f"{who}: the optimizer's state is in the order of Keras 2.3.")
     if len(names) != len(shapes):
         raise OtherOptimizerError(
             f"{who}: expected {len(shapes)} arrays of the optimizer, got {len(names)}."
@@ -35,7 +40,12 @@ def read_state(who: str, file: File, names: Sequence[str], shapes: Sequence[Shap
             raise OtherOptimizerError(
                 f"{who}: dataset {name!r}: expected shape {shape}, got {found.shape}."
             )
-    return [file.read(name, shape) for name, shape in zip(names, shapes, strict=True)]
+    arrays = []
+    for name, shape in zip(names, shapes, strict=True):
+        arrays.append(file.read(name, shape))
+        if budget is not None:  # the optimizer makes its own of them
+            budget.take(f"dataset {name!r}", max(4, arrays[-1].itemsize) * arrays[-1].size)
+    return arrays
 
 
 def _in_pairs(names: Sequence[str]) -> Sequence[str]:

@@ -19,6 +19,7 @@ from minicnn.files.keras import legacy
 from minicnn.files.keras.config import is_functional, placed
 from minicnn.files.keras.saved import OtherOptimizerError, SavedModel
 from minicnn.files.keras.state import read_state
+from minicnn.files.keras.windows import slashed
 from minicnn.shapes import Array, Shape
 
 Source = bytes | Path
@@ -62,28 +63,30 @@ def read_arrays(
     """Fill in the arrays of ``model``, which must have exactly these shapes.
 
     ``shapes`` are those of the layers in ``model.order``; those of what an optimizer remembers are
-    asked for when the layers have proved to fit. Raises ``ModelFileError`` with one line
+    asked for when the layers have proved to fit. A model that is read twice keeps to one budget.
+    Raises ``ModelFileError`` with one line
     if they have not.
     """
     who = str(path)
     with (
-        opened_bytes(data, who, ModelFileError)
+        opened_bytes(data, who, ModelFileError, model.budget)
         if isinstance(data, bytes)
-        else opened(data, ModelFileError)
+        else opened(data, ModelFileError, model.budget)
     ) as file:
         if legacy.is_legacy(file):
             legacy.read_arrays(who, file, model, shapes, optimizer_shapes)
             return
+        file = slashed(file)
         with_models = _holds_models(file) and _by_names(who, file, model, shapes)
         for layer, expected in zip(model.order, shapes, strict=True):
-            layer.weights = _read(who, file, layer.group, expected)
+            layer.weights = _read(who, file, model, layer.group, expected)
         _refuse_more(who, file, model)
         expected_state = optimizer_shapes()
         if with_models and is_functional(model) and expected_state is not None:
             raise OtherOptimizerError(f"{who}: the optimizer counts layers of models in the model.")
         if expected_state is not None and "optimizer/vars" in file.groups:
             names = [f"optimizer/vars/{i}" for i in range(len(file.inside("optimizer/vars")))]
-            model.optimizer = read_state(who, file, names, expected_state)
+            model.optimizer = read_state(who, file, model.budget, names, expected_state)
 
 
 def _holds_models(file: File) -> bool:
@@ -114,7 +117,9 @@ def _by_names(who: str, file: File, model: SavedModel, shapes: Sequence[Sequence
     return True
 
 
-def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str, Array]:
+def _read(
+    who: str, file: File, model: SavedModel, group: str, shapes: Sequence[Shape]
+) -> dict[str, Array]:
     if OF_OLD in file.groups:
         group = group.replace("layers", OF_OLD)
     inside = file.inside(f"{group}/vars")
@@ -123,11 +128,15 @@ def _read(who: str, file: File, group: str, shapes: Sequence[Shape]) -> dict[str
             f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}: they "
             "are of other layers."
         )
-    return {str(i): _array(who, file, f"{group}/vars/{i}", shape) for i, shape in enumerate(shapes)}
+    names = [f"{group}/vars/{i}" for i in range(len(shapes))]
+    return {
+        name: _array(who, file, model, name, shape)
+        for name, shape in zip(names, shapes, strict=True)
+    }
 
 
-def _array(who: str, file: File, name: str, shape: Shape) -> Array:
-    array = file.read(name, shape)
+def _array(who: str, file: File, model: SavedModel, name: str, shape: Shape) -> Array:
+    array = model.read(file, name, shape)
     if array.dtype == "i1":
         raise ModelFileError(
             f"{who}: dataset {name!r}: expected floating-point numbers, got int8, as quantized "
