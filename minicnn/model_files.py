@@ -1,7 +1,6 @@
 """A model's way into a file, and its weights' way back; ``minicnn.saving`` reads whole models."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from minicnn.config import number, save_config
+from minicnn.console import warn
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel, Source
@@ -67,7 +67,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
         restore(model, path, saved, Path(path))
     except keras.OtherOptimizerError as error:
         restore(model, path, saved, Path(path), with_optimizer=False)
-        warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=3)
+        warn(f"{error} The optimizer is left as it is.", UserWarning)
 
 
 def restore(

@@ -8,6 +8,7 @@ from minicnn import inference, losses, model_files, optimizers, training
 from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
 from minicnn.config import checked
+from minicnn.console import say
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import check_validation, data_of, training_data
 from minicnn.errors import ConfigError
@@ -267,4 +268,4 @@ class Sequential(Stack):
             optimizer = self.optimizer or optimizers.Adam()
             use = memory_use(self.stack, self.steps, optimizer, int(batch_size))
             lines.append(memory_line(use, batch_size, optimizer))
-        print(*lines, sep="\n")
+        say(*"\n".join(lines).split("\n"))

@@ -299,7 +299,7 @@ def _read(dataset: Any, text: bool) -> tuple[dict[str, Any], Iterator[Any]]:
     if text and h5py.check_string_dtype(dataset.dtype) is not None:
         if dataset.size > TEXTS:
             raise RefusedError(f"expected at most {TEXTS:,} names, got {dataset.size:,}")
-        texts = dataset.asstr(errors="replace")[()]
+        texts = dataset.asstr("utf-8", errors="replace")[()]
         return {"texts": texts.reshape(-1).tolist() if dataset.shape else [texts]}, iter(())
     marked = dataset.dtype.str == BFLOAT16 and dataset.attrs.get("dtype") == "bfloat16"
     if dataset.dtype.kind not in "biuf" and not marked:
