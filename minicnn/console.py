@@ -4,9 +4,12 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from typing import Any, ClassVar
+
+import numpy as np
 
 from minicnn.config import printable
 from minicnn.errors import MiniCNNError
@@ -121,6 +124,42 @@ def shown(text: str, stream: Any = None) -> str:
         return text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
     except Exception:  # it says nothing of an encoding, or nothing that is one
         return text
+
+
+def figure_text(value: Any, digits: int = 4) -> str:
+    """A figure, or several of one name: one for each class, or for each threshold.
+
+    >>> figure_text(0.98765), figure_text(2e-5), figure_text([0.5, 0.25])
+    ('0.9877', '2.00e-05', '[0.50 0.25]')
+    """
+    try:
+        if np.ndim(value):
+            return f"[{' '.join(f'{one:.2f}' for one in np.ravel(value))}]"
+        plain = not value or not np.isfinite(value) or 1e-3 <= abs(value) < 1e5
+        return f"{value:.{digits}f}" if plain else f"{value:.{digits - 2}e}"
+    except (TypeError, ValueError):  # a callback put something else there
+        return str(value)
+
+
+def html_table(rows: Sequence[Sequence[Any]], below: str = "") -> str:
+    """A notebook's table: the first row is the header; names are texts, whatever is in them.
+
+    It has no colours of its own, so that it can be read on light and on dark pages.
+
+    >>> "<td>&lt;b&gt;</td>" in html_table([["layer", "name"], [1, "<b>"]])
+    True
+    """
+    lines = []
+    for i, row in enumerate(rows):
+        kind = "td" if i else "th"
+        cells = [escape(printable(str(value))) for value in row]
+        first, *others = cells
+        lines.append(
+            f'<tr><{kind} style="text-align:left">{first}</{kind}>'
+            + "".join(f"<{kind}>{cell}</{kind}>" for cell in others)
+            + "</tr>"
+        )
+    return f"<table>{''.join(lines)}</table>" + f"<p>{escape(below)}</p>" * bool(below)
 
 
 def notebook() -> Any:

@@ -162,6 +162,7 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
 
     drawn = []
     for (label, run), colour in zip(runs.items(), RUNS * len(runs), strict=False):
+        label = label if len(label) <= 30 else f"{label[:14]}...{label[-13:]}"
         for key, what, style in ((name, "training", "-"), (f"val_{name}", "validation", "--")):
             if key not in run:
                 continue
@@ -187,7 +188,7 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
     if name in RATES and values.min() > 0 and values.max() >= 10 * values.min():
         axes.set_yscale("log")
     axes.set_xlabel("epoch")
-    axes.set_ylabel(_text(_wrapped(name)))
+    axes.set_ylabel(_text(_wrapped(printable(name))))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if any(runs) or name not in RATES:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
-
 from minicnn import console
-from minicnn.console import Figures
+from minicnn.console import Figures, figure_text
 from minicnn.errors import ConfigError
 
 Show = Callable[[Figures, int], None]
@@ -168,7 +166,7 @@ class _Meter:
 
     def sentence(self) -> str:
         """All figures, and the time: what a file of the output gets."""
-        parts = [f"{name} {_number(value, 4)}" for name, value in self.figures.items()]
+        parts = [f"{name} {figure_text(value)}" for name, value in self.figures.items()]
         if self.n < self.steps:
             parts.append(self._count())
         parts += [_duration(time.monotonic() - self.started), self._pace()]
@@ -251,19 +249,7 @@ def _chosen(figures: Figures, digits: int, room: int) -> list[str]:
 
 
 def _named(figures: Figures, digits: int) -> Sequence[str]:
-    return [f"{name} {_number(value, digits)}" for name, value in figures.items()]
-
-
-def _number(value: Any, digits: int) -> str:
-    """A figure, or several of one name: one for each class, or for each threshold.
-
-    >>> _number(0.98765, 4), _number(2e-5, 4), _number([0.5, 0.25], 4)
-    ('0.9877', '2.00e-05', '[0.50 0.25]')
-    """
-    if np.ndim(value):
-        return f"[{' '.join(f'{one:.2f}' for one in np.ravel(value))}]"
-    plain = not value or not np.isfinite(value) or 1e-3 <= abs(value) < 1e5
-    return f"{value:.{digits}f}" if plain else f"{value:.{digits - 2}e}"
+    return [f"{name} {figure_text(value, digits)}" for name, value in figures.items()]
 
 
 def _duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import random_seed
+from minicnn import random_seed, summary
 from minicnn.activations import ACTIVATIONS
 from minicnn.config import check_name
 from minicnn.data.arrays import images
@@ -59,6 +59,14 @@ class Stack:
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
         for layer in layers or ():
             self.add(layer)
+
+    def __repr__(self) -> str:
+        """In one line; ``summary`` has more."""
+        return summary.brief(type(self).__name__, self.name, self.stack, self.built)
+
+    def _repr_html_(self) -> str | None:
+        """The table of ``summary``, for a notebook."""
+        return summary.html(self.name, self.stack) if self.built else None
 
     @property
     def layers(self) -> list[Layer]:
