@@ -189,7 +189,7 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
         axes.set_yscale("log")
     axes.set_xlabel("epoch")
     axes.set_ylabel(_text(_wrapped(printable(name))))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if any(runs) or name not in RATES:
         axes.legend(frameon=False, fontsize="small" if any(runs) else None)
