@@ -124,7 +124,8 @@ class Sequential(Stack):
 
         * ``batch_size``: None is 32. ``epochs``: the number of the last epoch, counted from 1;
           ``initial_epoch`` says how many are done already.
-        * ``verbose``: 1 or "auto" for a bar, 2 for a line an epoch, 0 for silence.
+        * ``verbose``: 1 or "auto" for a bar in a terminal or a notebook and a line an epoch
+          elsewhere, 2 for the line, 0 for silence.
         * ``callbacks``: objects with the methods they want (``minicnn.callbacks``).
         * ``validation_data``: a dataset, (x, y) or (x, y, sample_weight), judged after each epoch,
           or every ``validation_freq`` epochs, or after those listed there; of it the first

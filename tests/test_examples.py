@@ -9,7 +9,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from PIL import Image
 
 from minicnn import plots, train_command
 from minicnn.data import synthetic
@@ -167,9 +166,9 @@ def test_the_readme_shows_the_picture_of_the_command(tmp_path, monkeypatch):
     ((path, epochs, content),) = drawn
     assert (path, epochs) == ("runs/fingers-1/curves.png", 20)
     assert (tmp_path / "curves.png").read_bytes() == content
-    # The one that is there is of the same kind: as large, and with as many panels.
-    sizes = [Image.open(p).size for p in (tmp_path / "curves.png", CHECKOUT / "docs/curves.png")]
-    assert sizes[0] == sizes[1]
+    # The one that is there is of the same kind: as large, and so with as many panels.
+    head = slice(16, 24)  # width and height
+    assert (CHECKOUT / "docs/curves.png").read_bytes()[head] == content[head]
 
 
 def test_examples_stay_short():

@@ -2,15 +2,12 @@
 
 import ast
 import errno
-import fcntl
 import io
 import os
-import pty
 import re
 import struct
 import subprocess
 import sys
-import termios
 import warnings
 from pathlib import Path
 
@@ -99,6 +96,7 @@ def test_time_goes_on_where_a_checkpoint_was():
 
 def in_terminal(code, columns, **env):
     """What a program writes on a terminal so wide."""
+    fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
     primary, secondary = pty.openpty()
     fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen(
