@@ -126,6 +126,24 @@ def shown(text: str, stream: Any = None) -> str:
         return text
 
 
+def width_of(text: str) -> int:
+    """Columns on a terminal, where some characters take two.
+
+    >>> width_of("cat"), width_of(chr(0x732B))
+    (3, 2)
+    """
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def padded(text: str, width: int) -> str:
+    """``text`` with spaces up to so many columns."""
+    return text + " " * (width - width_of(text))
+
+
 def figure_text(value: Any, digits: int = 4) -> str:
     """A figure, or several of one name: one for each class, or for each threshold.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.console import Figures, figure_text, html_table
+from minicnn.console import Figures, figure_text, html_table, shown
 from minicnn.files.atomic import replacing
 
 SHOWN = 8
@@ -43,7 +43,9 @@ class History:
         """How many epochs, and what the last of them brought."""
         if not self.history:
             return "History(no epochs)"
-        parts = [f"{name} {figure_text(values[-1])}" for name, values in self.history.items()]
+        parts = [
+            f"{shown(name)} {figure_text(values[-1])}" for name, values in self.history.items()
+        ]
         more = ", ..." * (len(parts) > SHOWN) + ", interrupted" * self.interrupted
         epochs = f"{len(self.epoch)} epoch{'s' * (len(self.epoch) != 1)}"
         return f"History({epochs}: {', '.join(parts[:SHOWN])}{more})"

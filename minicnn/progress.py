@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from minicnn import console
-from minicnn.console import Figures, figure_text
+from minicnn.console import Figures, figure_text, padded, width_of
 from minicnn.errors import ConfigError
 
 Show = Callable[[Figures, int], None]
@@ -102,7 +102,8 @@ def _bar_in_terminal(meter: "_Meter") -> Iterator[Callable[[], None]]:
         monitor_interval = 0  # no thread
 
         def __str__(self) -> str:
-            return meter.line(_columns(stream) - 1, _block(stream))
+            width = _columns(stream) - 1
+            return padded(meter.line(width, _block(stream)), width)  # over another bar, too
 
     with Bar(file=_Deaf(stream), miniters=1, mininterval=OFTEN) as bar:
 
@@ -182,12 +183,12 @@ class _Meter:
         times = self._times()
         for head, digits in [(t, d) for t in times for d in (4, 3)]:
             text = _joined(self.title, *head, *_named(wanted, digits))
-            if _width(text) <= width:
+            if width_of(text) <= width:
                 break
         else:
             head, digits = times[-1], 3
-        chosen = _chosen(wanted, digits, width - _width(_joined(self.title, *head)))
-        spare = min(width - _width(_joined(self.title, *head, *chosen)) - 3, LONGEST)
+        chosen = _chosen(wanted, digits, width - width_of(_joined(self.title, *head)))
+        spare = min(width - width_of(_joined(self.title, *head, *chosen)) - 3, LONGEST)
         bar = ""
         if spare >= SHORTEST and not (self.over and figures):
             bar = f"|{block * (spare * self.n // max(self.steps, 1)):{spare}}|"
@@ -235,13 +236,13 @@ def _chosen(figures: Figures, digits: int, room: int) -> list[str]:
     ['loss 0.500', 'val_loss 0.250', '...']
     """
     texts = dict(zip(figures, _named(figures, digits), strict=True))
-    if sum(_width(text) + 1 for text in texts.values()) <= room:
+    if sum(width_of(text) + 1 for text in texts.values()) <= room:
         return list(texts.values())
     names = list(dict.fromkeys(name.removeprefix("val_") for name in figures))
     by_weight = sorted(figures, key=lambda name: names.index(name.removeprefix("val_")))
     kept, room = set(), room - len(" ...")
     for name in by_weight:
-        room -= _width(texts[name]) + 1
+        room -= width_of(texts[name]) + 1
         if room < 0:
             break
         kept.add(name)
@@ -263,12 +264,3 @@ def _duration(seconds: float) -> str:
         return f"{rest}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal, where some characters take two."""
-    if text.isascii():
-        return len(text)
-    import unicodedata
-
-    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)

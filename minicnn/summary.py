@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from minicnn.console import html_table, shown
+from minicnn.console import html_table, padded, shown, width_of
 from minicnn.layers import Input, Layer
 from minicnn.layers.base import walk
 from minicnn.memory_use import MemoryUse
@@ -15,10 +15,11 @@ HEADER = ("layer", "output shape", "params", "multiply-adds", "activations")
 def table(layers: Sequence[Layer]) -> str:
     """A line for each of ``layers``, which are built, and their parts, and the totals."""
     rows, totals = _rows(layers)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows = [(shown(name), *others) for name, *others in rows]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+            padded(cell, width) if i < 2 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows

@@ -70,8 +70,8 @@ def train(options: argparse.Namespace) -> int:
     model.compile(Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     if not options.quiet:
         say(
-            f"{len(train):,} images to learn from, {len(test):,} to be judged on, {classes} "
-            f"classes; network {options.model}, seed {options.seed}"
+            f"{len(train):,} images to learn from, {len(test):,} to test on, {classes} classes; "
+            f"network {options.model}, seed {options.seed}"
         )
     with _folder(options, model) as folder:
         _write_settings(folder, options)
@@ -90,8 +90,9 @@ def train(options: argparse.Namespace) -> int:
     complete = len(history.epoch) >= options.epochs
     if complete:
         (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
-    say(f"{judgement.line('Test accuracy')}, after {time.perf_counter() - started:.0f} s")
-    say(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    say(judgement.line("Test accuracy"))
+    files = ", ".join(sorted(path.name for path in folder.iterdir()))
+    say(f"Written to {folder} after {time.perf_counter() - started:.0f} s: {files}")
     if not complete:
         say(f"To go on: minicnn train --resume {shlex.quote(str(folder))}")
     return history.exit_status

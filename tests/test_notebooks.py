@@ -13,6 +13,7 @@ import pytest
 
 from minicnn import Dense, History, Input, Residual, Sequential
 from minicnn.callbacks import BackupAndRestore, Callback, EarlyStopping, TimeBudget
+from minicnn.console import width_of
 from minicnn.data import Dataset
 from minicnn.layers import Layer
 from minicnn.lr_finder import RateSweep
@@ -200,3 +201,14 @@ def test_a_long_history_is_a_short_table():
     assert html.count("<tr>") == 18
     for cell in (">1<", ">...<", ">500<"):
         assert cell in html
+
+
+def test_tables_stand_in_columns_whatever_the_names(capsys):
+    """Names of wide letters, and ones that are spelled out, leave the numbers in their columns."""
+    names = ["cat", "\u732b\u732b\u732b\u732b\u732b\u732b\u732b\u732b", "a\tb\n"]
+    report = classification_report(np.arange(3), np.arange(3), names)
+    lines = str(report).splitlines()
+    assert len({width_of(line) for line in lines[:-1]}) == 1
+    Sequential([Input((4,)), *(Dense(2, name=name) for name in names[:2])]).summary()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "(N," in line]
+    assert len({width_of(line.partition("(N,")[0]) for line in lines}) == 1

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Dense, Input, Sequential, console, progress
+from minicnn import Dense, Input, Sequential, console
 from minicnn.cli import main
 from minicnn.progress import _Meter
 
@@ -68,7 +68,7 @@ def test_names_are_whole_and_what_is_missing_shows(width, over):
     many = {"loss": 0.5, "accuracy": 0.25, "größe": 2e-5, "猫": 123456.0, "f1": np.ones(12)}
     many |= {f"val_{name}": value for name, value in many.items()}
     line = meter(many, n=8, over=over).line(width)
-    assert progress._width(line) <= max(width, 13)
+    assert console.width_of(line) <= max(width, 13)
     found = re.findall(r"(\S+) (\[[^\]]*\]|[-\d.e+]+)(?= |$)", line.partition("0s")[2])
     for name, _ in found:
         assert name in (*many, "left")
