@@ -80,14 +80,14 @@ def say(*lines: str, error: bool = False) -> None:
 
     What is said is never worth a run: without a stream nothing is said, and of standard output
     that cannot be written to the first error is kept for ``unheard``. Each line stays one, as
-    ``shown``.
+    ``legible``.
 
     >>> say("loss 0.5", chr(27) + "[31m")
     loss 0.5
     \\x1b[31m
     """
     stream = sys.stderr if error else sys.stdout
-    write(stream, "".join(f"{shown(line, stream)}\n" for line in lines))
+    write(stream, "".join(f"{legible(line, stream)}\n" for line in lines))
 
 
 def write(stream: Any, text: str) -> None:
@@ -110,12 +110,12 @@ def unheard() -> OSError | None:
     return error
 
 
-def shown(text: str, stream: Any = None) -> str:
+def legible(text: str, stream: Any = None) -> str:
     """``text`` with what a stream cannot show, or would act on, spelled out; tabs are kept.
 
     Without ``stream`` it is standard output.
 
-    >>> shown("gr" + chr(252) + "n" + chr(10)) in ("gr\u00fcn\\\\n", "gr\\\\xfcn\\\\n")
+    >>> legible("gr" + chr(252) + "n" + chr(10)) in ("gr\u00fcn\\\\n", "gr\\\\xfcn\\\\n")
     True
     """
     stream = sys.stdout if stream is None else stream

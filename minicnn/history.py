@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.console import Figures, figure_text, html_table, shown
+from minicnn.console import Figures, figure_text, html_table, legible
 from minicnn.files.atomic import replacing
 
 SHOWN = 8
@@ -44,7 +44,7 @@ class History:
         if not self.history:
             return "History(no epochs)"
         parts = [
-            f"{shown(name)} {figure_text(values[-1])}" for name, values in self.history.items()
+            f"{legible(name)} {figure_text(values[-1])}" for name, values in self.history.items()
         ]
         more = ", ..." * (len(parts) > SHOWN) + ", interrupted" * self.interrupted
         epochs = f"{len(self.epoch)} epoch{'s' * (len(self.epoch) != 1)}"

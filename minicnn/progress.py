@@ -145,7 +145,7 @@ def _columns(stream: Any) -> int:
 
 def _block(stream: Any) -> str:
     """What a bar is made of."""
-    return "\u2588" if console.shown("\u2588", stream) == "\u2588" else "#"
+    return "\u2588" if console.legible("\u2588", stream) == "\u2588" else "#"
 
 
 class _Meter:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from minicnn.console import html_table, padded, shown, width_of
+from minicnn.console import html_table, legible, padded, width_of
 from minicnn.layers import Input, Layer
 from minicnn.layers.base import walk
 from minicnn.memory_use import MemoryUse
@@ -15,7 +15,7 @@ HEADER = ("layer", "output shape", "params", "multiply-adds", "activations")
 def table(layers: Sequence[Layer]) -> str:
     """A line for each of ``layers``, which are built, and their parts, and the totals."""
     rows, totals = _rows(layers)
-    rows = [(shown(name), *others) for name, *others in rows]
+    rows = [(legible(name), *others) for name, *others in rows]
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
@@ -42,7 +42,7 @@ def brief(kind: str, name: str, layers: Sequence[Layer], built: bool) -> str:
     "Sequential('small', 1 layer, not built)"
     """
     inner = [layer for layer in layers if not isinstance(layer, Input)]
-    parts = [shown(repr(name)), f"{len(inner)} layer{'s' * (len(inner) != 1)}"]
+    parts = [legible(repr(name)), f"{len(inner)} layer{'s' * (len(inner) != 1)}"]
     if built:
         shape, last = layers[0].input_shape, layers[-1]
         assert shape is not None

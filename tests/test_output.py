@@ -242,10 +242,10 @@ def test_what_cannot_be_shown_is_spelled_out():
     """Line breaks and escapes always, and what the stream's encoding lacks."""
     ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     unknown = io.StringIO()
-    assert console.shown("größe\t猫\n\x1b[31m\udcff", ascii_only) == (
+    assert console.legible("größe\t猫\n\x1b[31m\udcff", ascii_only) == (
         r"gr\xf6\xdfe" "\t" r"\u732b\n\x1b[31m\udcff"
     )
-    assert console.shown("größe\n", unknown) == "größe\\n"
+    assert console.legible("größe\n", unknown) == "größe\\n"
 
 
 # The command line ---------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.config import whole_number
-from minicnn.console import html_table, padded, shown, width_of
+from minicnn.console import html_table, legible, padded, width_of
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError
 from minicnn.metrics.positives import share
@@ -51,7 +51,7 @@ class ClassificationReport:
 
     def __str__(self) -> str:
         """A table with a line for each class, and the 95% interval after each figure."""
-        rows = [[shown(name).replace("\t", " "), *cells] for name, *cells in self._rows()]
+        rows = [[legible(name).replace("\t", " "), *cells] for name, *cells in self._rows()]
         width = max(width_of(name) for name, *_ in rows)
         return "\n".join(
             "  ".join([padded(name, width), *(f"{cell:17}" for cell in cells[:3]), f"{last:>7}"])
