@@ -8,9 +8,9 @@ must be given a reason below, and so must every one of another kind. ``tests/pee
 signatures written here against Keras' own.
 """
 
+import argparse
 import ast
 import inspect
-import sys
 from pathlib import Path
 
 import minicnn
@@ -217,8 +217,12 @@ DIFFERENCES = {
 
 
 def main() -> None:
+    about = __doc__.partition("\n")[0]
+    parser = argparse.ArgumentParser(description=about, usage=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true", help="put the list into README.md")
+    options = parser.parse_args()
     text = markdown()
-    if sys.argv[1:] != ["--write"]:
+    if not options.write:
         print(text)
         return
     before, rest = README.read_text(encoding="utf-8").split(BEGIN)

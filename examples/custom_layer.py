@@ -3,6 +3,7 @@
 python examples/custom_layer.py
 """
 
+import argparse
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ class PReLU(Layer):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS).parse_args()
     check_layer(lambda: PReLU(0.1), input_shape=(4, 3, 2))
     print("PReLU passes every check.")
 

@@ -15,7 +15,7 @@ from minicnn.losses import SparseCategoricalCrossentropy
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS)
     parser.add_argument("--images", type=int, default=480)
     parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()

@@ -26,7 +26,7 @@ from minicnn.plots import plot_history
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, default=Path("datasets"))
     parser.add_argument("--out", type=Path, default=Path("."))
     parser.add_argument("--epochs", type=int, default=15)

@@ -30,7 +30,7 @@ def find(folder, file):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, default=Path("datasets"))
     parser.add_argument("--train", default="train_signs.h5", help="a file in --data, or a path")
     parser.add_argument("--test", default="test_signs.h5", help="a file in --data, or a path")

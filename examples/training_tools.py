@@ -23,7 +23,7 @@ class Gap:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS)
     parser.add_argument("--images", type=int, default=720)
     parser.add_argument("--epochs", type=int, default=30)
     options = parser.parse_args()

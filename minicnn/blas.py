@@ -8,7 +8,6 @@ nothing here changes it, and the command line sets it for itself only where it i
 
 import os
 import platform
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.console import say
 from minicnn.threads import chosen_threads, controller
 
 __all__ = ["CORETYPE", "advice", "advise_once", "better_coretype", "report", "verdict"]
@@ -87,7 +87,7 @@ def advise_once() -> None:
     if not _told:
         _told = True
         if line := advice():
-            print("minicnn:", line, file=sys.stderr)
+            say(f"minicnn: {line}", error=True)
 
 
 def verdict() -> str:

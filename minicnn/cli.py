@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 import minicnn
-from minicnn import blas, train_command
+from minicnn import blas, console, train_command
 from minicnn.applications import NETWORKS
+from minicnn.config import printable
+from minicnn.console import say
 from minicnn.converting import ENDINGS, convert, read_model
 from minicnn.data import load_hdf5, load_images
 from minicnn.data.images import load_image
@@ -32,6 +34,11 @@ def command() -> int:
 
     OpenBLAS has chosen when NumPy is imported. A choice of the user's stands.
     """
+    with contextlib.suppress(OSError):
+        # What is closed, as after 2>&-, would else be the number of the next file that is opened.
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
     if sys.argv[1:2] and sys.argv[1] in COMPUTING and not os.environ.get(blas.CORETYPE):
         better = blas.better_coretype()
         if better and sys.executable:
@@ -44,37 +51,43 @@ def command() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 2 for a mistake, 130 or 143 after a signal.
 
-    Errors and warnings are a line each on standard error.
+    Errors and warnings are a line each on standard error. Without a command there is the help.
     """
+    console.unheard()  # of an earlier call
     try:
         options = _parser().parse_args(arguments)
         with warnings.catch_warnings():
             warnings.showwarning = _warn  # type: ignore[assignment]
             status: int = options.run(options)
-        sys.stdout.flush()  # a full disk or a closed pipe should be met here, not at exit
-        return status
+        lost = console.unheard()
+        return _not_printed(lost) if lost else status
     except MiniCNNError as error:
         return _complain(str(error))
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough; nothing more can be printed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except OSError as error:
         return _complain(f"{error.filename or 'output'}: {reason(error)}.")
     except MemoryError:
         return _complain("this does not fit in memory. Try smaller images or a smaller batch.")
     except KeyboardInterrupt:
-        print("\nminicnn: stopped.", file=sys.stderr)
+        say("", "minicnn: stopped.", error=True)
         return 130
 
 
 def _complain(message: str) -> int:
-    print("minicnn:", " ".join(message.split()), file=sys.stderr)
+    say(f"minicnn: {' '.join(message.split())}", error=True)
     return 2
 
 
 def _warn(message: Warning | str, *where: Any) -> None:
-    print("minicnn: warning:", " ".join(str(message).split()), file=sys.stderr)
+    say(f"minicnn: warning: {' '.join(str(message).split())}", error=True)
+
+
+def _not_printed(error: OSError) -> int:
+    """The work is done, but not all that was said has been heard."""
+    with contextlib.suppress(OSError, ValueError):  # Python tries once more at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 141  # the reader, such as head, has seen enough
+    return _complain(f"output: {reason(error)}.")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -88,7 +101,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="minicnn", description="Train small convolutional networks.")
     parser.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.set_defaults(run=_help)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     train = commands.add_parser(
         "train",
@@ -99,16 +113,22 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--train", type=Path, metavar="FILE", help="HDF5 file to learn from")
     train.add_argument("--test", type=Path, metavar="FILE", help="HDF5 file to be judged on")
     _add_keys(train, "--x-key", "--y-key")
-    train.add_argument("--model", choices=NETWORKS, help="default: small")
-    train.add_argument("--epochs", type=_whole, help="default: 20")
-    train.add_argument("--batch-size", type=_whole, help="default: 64")
+    train.add_argument(
+        "--model",
+        choices=NETWORKS,
+        metavar="NAME",
+        help=f"{', '.join(NETWORKS)}; default: small",
+    )
+    train.add_argument("--epochs", type=_whole, metavar="N", help="default: 20")
+    train.add_argument("--batch-size", type=_whole, metavar="N", help="default: 64")
     train.add_argument(
         "--learning-rate",
         type=_positive,
+        metavar="RATE",
         help="at the start; it falls to 0 along a cosine; default: 0.004, but 0.001 for "
         "lenet5, resnet50 and vgg",
     )
-    train.add_argument("--seed", type=_seed, help="default: 0")
+    train.add_argument("--seed", type=_seed, metavar="N", help="default: 0")
     train.add_argument("--out", type=Path, metavar="DIR", help="default: the next runs/NAME-N")
     train.add_argument(
         "--resume",
@@ -117,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         help="go on with the run in that folder from its last checkpoint; with --epochs to another "
         "end, towards which the learning rate falls from then on",
     )
+    train.add_argument("--quiet", action="store_true", help="say nothing but the result")
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="judge a saved model on HDF5 images")
@@ -198,6 +219,11 @@ def _positive(text: str) -> float:
     return value
 
 
+def _help(options: argparse.Namespace) -> int:
+    say(*_parser().format_help().splitlines())
+    return 0
+
+
 def _train(options: argparse.Namespace) -> int:
     run = options.resume
     if run is not None:
@@ -210,13 +236,14 @@ def _train(options: argparse.Namespace) -> int:
                     "--resume takes all options but --epochs from the run, got "
                     f"--{name.replace('_', '-')} as well."
                 )
-        epochs = options.epochs
+        epochs, quiet = options.epochs, options.quiet
         arguments = train_command.arguments_of(run)
         try:
             options = _parser().parse_args(["train", *arguments])
         except ConfigError as error:
             raise ConfigError(f"{run / train_command.SETTINGS}: {error}") from None
         options.resume, options.epochs = run, epochs or options.epochs
+        options.quiet = quiet
     return train_command.train(options)
 
 
@@ -230,7 +257,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             f"{options.model}: expected a model saved with its loss, got none, as from an .onnx "
             "file. Compile it and save it."
         )
-    print(judge(model, data).line("Accuracy"))
+    say(judge(model, data).line("Accuracy"))
     return 0
 
 
@@ -249,9 +276,9 @@ def _predict(options: argparse.Namespace) -> int:
             names.append(str(path))
             pictures.append(load_image(path, model.input_shape)[None])
     found, sure = classes(model, np.concatenate(pictures))
-    for name, number, probability in zip(names, found, sure, strict=True):
-        label = model.class_names[number] if number < len(model.class_names) else number
-        print(f"{name}\t{label}\t{probability:.3f}")
+    labels = dict(enumerate(model.class_names))
+    lines = zip(names, (labels.get(number, str(number)) for number in found), sure, strict=True)
+    say(*(f"{printable(name)}\t{printable(label)}\t{p:.3f}" for name, label, p in lines))
     return 0
 
 
@@ -262,15 +289,15 @@ def _summary(options: argparse.Namespace) -> int:
 
 def _convert(options: argparse.Namespace) -> int:
     model = convert(options.source, options.target, options.model, options.layout, options.force)
-    print(f"{options.target}: {len(model.layers)} layers, {model.count_params():,} parameters")
+    say(f"{options.target}: {len(model.layers)} layers, {model.count_params():,} parameters")
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    print(f"{'minicnn':<18}{minicnn.__version__}")
+    say(f"{'minicnn':<18}{minicnn.__version__}")
     for what, value in blas.report():
-        print(f"{what:<18}{value}", flush=True)
-    print(blas.verdict())
+        say(f"{what:<18}{value}")
+    say(blas.verdict())
     return 0
 
 

@@ -67,10 +67,14 @@ class Configurable(metaclass=_Checked):
         """The call that makes this object, without the arguments left at their defaults."""
         shown = []
         for name, argument in _arguments(type(self)).items():
-            value = self.argument(name)
+            try:
+                value = self.argument(name)
+            except AttributeError:  # a user's class that does not keep it
+                shown.append("...")
+                continue
             if argument.default is inspect.Parameter.empty:
                 shown.append(repr(value))
-            elif value != argument.default:
+            elif isinstance(value, np.ndarray) or value != argument.default:
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 

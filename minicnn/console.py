@@ -1,27 +1,25 @@
-"""The terminal: figures as they come, warnings, Ctrl-C and SIGTERM."""
+"""What is said to the user, in a terminal or wherever it goes; Ctrl-C and SIGTERM."""
 
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
 
-from minicnn.errors import ConfigError, MiniCNNError
-
-BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
-"""What the progress bar shows: shorter than tqdm's own, which would push out the figures."""
+from minicnn.config import printable
+from minicnn.errors import MiniCNNError
 
 Figures = dict[str, Any]
 """Figures by name: numbers, or arrays where a metric gives one for each class."""
 STOPPED = 128
 """The exit status after a signal is this and its number, as shells have it."""
 
-Show = Callable[[Figures, int], None]
-"""(figures so far, batches done since the last call)."""
+_unheard: OSError | None = None
 
 
 class Stop:
@@ -77,53 +75,128 @@ def signals_set_a_flag(sigterm: bool) -> Iterator[Stop]:
             signal.raise_signal(stop.number)  # it came when nobody was looking any more
 
 
-def warn(message: str) -> None:
-    """Warn, in one line, of what a training does at the line of the program that asked for it."""
+def say(*lines: str, error: bool = False) -> None:
+    """Print lines on standard output, or on standard error; whatever becomes of it, go on.
+
+    What is said is never worth a run: without a stream nothing is said, and of standard output
+    that cannot be written to the first error is kept for ``unheard``. Each line stays one, as
+    ``legible``.
+
+    >>> say("loss 0.5", chr(27) + "[31m")
+    loss 0.5
+    \\x1b[31m
+    """
+    stream = sys.stderr if error else sys.stdout
+    write(stream, "".join(f"{legible(line, stream)}\n" for line in lines))
+
+
+def write(stream: Any, text: str) -> None:
+    """Write to a stream that may be missing, closed, full, or anything that a program put there."""
+    global _unheard
+    if stream is None:  # under pythonw, as a service, or after 2>&-
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except Exception as error:
+        if stream is sys.stdout and isinstance(error, OSError):
+            _unheard = _unheard or error
+
+
+def unheard() -> OSError | None:
+    """Why something could not be printed on standard output since the last call, if it was so."""
+    global _unheard
+    error, _unheard = _unheard, None
+    return error
+
+
+def legible(text: str, stream: Any = None) -> str:
+    """``text`` with what a stream cannot show, or would act on, spelled out; tabs are kept.
+
+    Without ``stream`` it is standard output.
+
+    >>> legible("gr" + chr(252) + "n" + chr(10)) in ("gr\u00fcn\\\\n", "gr\\\\xfcn\\\\n")
+    True
+    """
+    stream = sys.stdout if stream is None else stream
+    text = "\t".join(map(printable, text.split("\t")))
+    try:
+        return text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
+    except Exception:  # it says nothing of an encoding, or nothing that is one
+        return text
+
+
+def width_of(text: str) -> int:
+    """Columns on a terminal, where some characters take two.
+
+    >>> width_of("cat"), width_of(chr(0x732B))
+    (3, 2)
+    """
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def padded(text: str, width: int) -> str:
+    """``text`` with spaces up to so many columns."""
+    return text + " " * (width - width_of(text))
+
+
+def figure_text(value: Any, digits: int = 4) -> str:
+    """A figure, or several of one name: one for each class, or for each threshold.
+
+    >>> figure_text(0.98765), figure_text(2e-5), figure_text([0.5, 0.25])
+    ('0.9877', '2.00e-05', '[0.50 0.25]')
+    """
+    try:
+        if np.ndim(value):
+            return f"[{' '.join(f'{one:.2f}' for one in np.ravel(value))}]"
+        plain = not value or not np.isfinite(value) or 1e-3 <= abs(value) < 1e5
+        return f"{value:.{digits}f}" if plain else f"{value:.{digits - 2}e}"
+    except (TypeError, ValueError):  # a callback put something else there
+        return str(value)
+
+
+def html_table(rows: Sequence[Sequence[Any]], below: str = "") -> str:
+    """A notebook's table: the first row is the header; names are texts, whatever is in them.
+
+    It has no colours of its own, so that it can be read on light and on dark pages.
+
+    >>> "<td>&lt;b&gt;</td>" in html_table([["layer", "name"], [1, "<b>"]])
+    True
+    """
+    lines = []
+    for i, row in enumerate(rows):
+        kind = "td" if i else "th"
+        cells = [escape(printable(str(value))) for value in row]
+        first, *others = cells
+        lines.append(
+            f'<tr><{kind} style="text-align:left">{first}</{kind}>'
+            + "".join(f"<{kind}>{cell}</{kind}>" for cell in others)
+            + "</tr>"
+        )
+    return f"<table>{''.join(lines)}</table>" + f"<p>{escape(below)}</p>" * bool(below)
+
+
+def notebook() -> Any:
+    """The IPython shell of a notebook's kernel, if this is one."""
+    find: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    shell = find()
+    return shell if hasattr(shell, "kernel") else None
+
+
+def warn(message: str, category: type[Warning] = RuntimeWarning) -> None:
+    """Warn, in one line, of what was done at the line of the program that asked for it."""
     frame, level = sys._getframe(), 1
     within = ("minicnn", "contextlib")
     while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in within:
         frame, level = frame.f_back, level + 1
-    warnings.warn(str(MiniCNNError(message)), RuntimeWarning, stacklevel=level)
-
-
-def check_verbose(verbose: str | int) -> None:
-    """Raise ``ConfigError`` unless figures can be shown in that way."""
-    if verbose not in ("auto", 0, 1, 2):
-        raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
-
-
-@contextmanager
-def progress(verbose: str | int, title: str, steps: int) -> Iterator[Show]:
-    """Show figures as they come: a bar (1, "auto"), one line at the end (2), or nothing (0)."""
-    check_verbose(verbose)
-    latest = ""
-    if verbose in ("auto", 1):
-        from tqdm import tqdm
-
-        with tqdm(total=steps, desc=title, bar_format=BAR) as bar:
-
-            def show(figures: Figures, done: int) -> None:
-                bar.set_postfix_str(_line(figures), refresh=not done)
-                bar.update(done)
-
-            yield show
+    text = str(MiniCNNError(message))
+    try:
+        warnings.warn(text, category, stacklevel=level)
+    except Warning:  # where warnings are to be errors
+        raise
+    except Exception:  # standard error cannot be written to
         return
-
-    def keep(figures: Figures, done: int) -> None:
-        nonlocal latest
-        latest = _line(figures) if verbose else ""
-
-    yield keep
-    if verbose and latest:
-        print(f"{title}: {latest}")
-
-
-def _line(figures: Figures) -> str:
-    return ", ".join(f"{name} {_shown(value)}" for name, value in figures.items())
-
-
-def _shown(value: Any) -> str:
-    """A figure, or several of one name: one for each class, or for each threshold."""
-    if np.ndim(value) == 0:
-        return f"{value:.4f}"
-    return f"[{' '.join(f'{one:.2f}' for one in np.ravel(value))}]"

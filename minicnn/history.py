@@ -2,14 +2,17 @@
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from minicnn.console import Figures
+from minicnn.console import Figures, figure_text, html_table, legible
 from minicnn.files.atomic import replacing
+
+SHOWN = 8
+"""Figures in a line, and epochs at either end of a table."""
 
 
 @dataclass
@@ -35,6 +38,37 @@ class History:
     """The epochs that brought each figure, where these are not all: with ``validation_freq``."""
     exit_status: int = 0
     """What a script may end with, by ``sys.exit``: 0, 130 after Ctrl-C, 143 after SIGTERM."""
+
+    def __repr__(self) -> str:
+        """How many epochs, and what the last of them brought."""
+        if not self.history:
+            return "History(no epochs)"
+        parts = [
+            f"{legible(name)} {figure_text(values[-1])}" for name, values in self.history.items()
+        ]
+        more = ", ..." * (len(parts) > SHOWN) + ", interrupted" * self.interrupted
+        epochs = f"{len(self.epoch)} epoch{'s' * (len(self.epoch) != 1)}"
+        return f"History({epochs}: {', '.join(parts[:SHOWN])}{more})"
+
+    def _repr_html_(self) -> str:
+        """A row an epoch, for a notebook: the first ones and the last ones where there are many."""
+        rows = [["epoch", *self.history]]
+        for epoch, *figures in self._rows():
+            rows.append(
+                [epoch, *(value if value == "" else figure_text(value) for value in figures)]
+            )
+        if len(rows) > 2 * SHOWN + 1:
+            rows[SHOWN + 1 : -SHOWN] = [["..."] * len(rows[0])]
+        return html_table(rows)
+
+    def _rows(self) -> Iterator[list[Any]]:
+        """For each epoch its number, from 1, and its figures, "" for one that it did not bring."""
+        columns = [
+            dict(zip(self.epochs(name), figures, strict=True))
+            for name, figures in self.history.items()
+        ]
+        for epoch in self.epoch:
+            yield [epoch + 1, *(column.get(epoch, "") for column in columns)]
 
     def on_train_begin(self, logs: dict[str, Any]) -> None:
         """Forget an earlier training."""
@@ -88,12 +122,7 @@ class History:
         ):
             writer = csv.writer(file)
             writer.writerow(["epoch", *self.history])
-            columns = [
-                dict(zip(self.epochs(name), figures, strict=True))
-                for name, figures in self.history.items()
-            ]
-            for epoch in self.epoch:
-                writer.writerow([epoch + 1, *(cell(column.get(epoch, "")) for column in columns)])
+            writer.writerows([cell(value) for value in row] for row in self._rows())
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from minicnn import metrics as metric_table
 from minicnn import threads
 from minicnn.activations import ACTIVATIONS
-from minicnn.console import Figures, Show, progress
+from minicnn.console import Figures
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DataError
@@ -26,6 +26,7 @@ from minicnn.layers.chain import Step
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
+from minicnn.progress import Progress, Show
 from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 from minicnn.shares import filled
@@ -83,7 +84,7 @@ def evaluate(model: Model, data: Data, batch_size: int, verbose: str | int = 0) 
     check_batch_size(batch_size)
     data = targeted(model, data)
     steps = -(-len(data.x) // batch_size)
-    with progress(verbose, "evaluate", steps) as show, at_work() as room:
+    with Progress(verbose).watch("evaluate", steps) as show, at_work() as room:
         return judge(model, data, batch_size, room, show=show).figures()
 
 
@@ -178,17 +179,21 @@ def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> 
     """The model's output for every image of x, made a batch at a time."""
     check_batch_size(batch_size)
     steps, todo = model.steps, list(batches(len(x), batch_size))
-    with progress(verbose, "predict", len(todo)) as show, at_work() as room:
+    seen = 0
+    with Progress(verbose).watch("predict", len(todo)) as show, at_work() as room:
 
         def fill(y: Array, first: int, last: int, elsewhere: bool) -> None:
+            nonlocal seen
             for batch in todo[first:last]:
                 with room.begin():
                     y[batch] = chain.infer(steps, as_read(steps, x[batch], model.dtype))
                 if not elsewhere:
+                    seen += 1
                     show({}, 1)
 
         shape, work = (len(x), *model.output_shape), multiply_adds(model) * len(x)
         y = filled(shape, model.dtype, len(todo), fill, work)
+        show({}, len(todo) - seen)
     return y
 
 

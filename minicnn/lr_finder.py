@@ -28,6 +28,14 @@ class RateSweep(NamedTuple):
     suggestion: float
     """Two thirds of the way along the longest fall of the loss, in steps or in loss."""
 
+    def __repr__(self) -> str:
+        """The rate to take, and what was tried."""
+        rates, losses = self.rates, self.losses
+        return (
+            f"RateSweep(suggestion={self.suggestion:.2g}, {len(rates)} rates from {rates[0]:.2g} "
+            f"to {rates[-1]:.2g}, losses from {losses[0]:.4f} down to {min(losses):.4f})"
+        )
+
 
 class _Sweep(Callback):
     """The next of the rates for each step."""

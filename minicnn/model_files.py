@@ -1,13 +1,13 @@
 """A model's way into a file, and its weights' way back; ``minicnn.saving`` reads whole models."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from minicnn.config import number, save_config
+from minicnn.console import warn
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.budget import Budget
@@ -73,7 +73,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
         restore(model, path, saved, path)
     except keras.OtherOptimizerError as error:
         restore(model, path, saved, path, with_optimizer=False)
-        warnings.warn(f"{error} The optimizer is left as it is.", UserWarning, stacklevel=3)
+        warn(f"{error} The optimizer is left as it is.", UserWarning)
 
 
 def restore(

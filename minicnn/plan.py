@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from minicnn.callbacks import BackupAndRestore
 from minicnn.config import whole_number
-from minicnn.console import check_verbose
 from minicnn.data.arrays import check_batch_size
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError
 from minicnn.hooks import flat
+from minicnn.progress import check_verbose
 
 EXACT = (
     "batch_size",

@@ -1,107 +1,303 @@
-"""Pictures of a training run, drawn without a display."""
+"""Pictures of a training run, drawn without a display and shown where a notebook can."""
 
+import base64
+import io
+import logging
 import os
-from collections.abc import Mapping, Sequence
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from minicnn import console
+from minicnn.config import printable
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import replacing
 from minicnn.history import History
 from minicnn.lr_finder import RateSweep
+from minicnn.shapes import Array
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LIGHT, DARK = "#8aa4c8", "#7a1f1f"
+"""Training and validation, which differ in grey as well."""
 
-def plot_history(
-    history: History | Mapping[str, Sequence[float]],
-    path: str | os.PathLike[str] | None = None,
-) -> "Figure":
+RUNS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccaa22", "#33aacc", "#777777", "#222222")
+"""Tol's colours, which the colour-blind can tell apart, for several runs."""
+
+RATES = ("learning_rate", "lr")
+"""Figures that are neither of training nor of validation, and fall by powers of ten."""
+
+COLUMNS = 3
+"""Panels beside each other."""
+
+LONGEST_LINE = 26
+"""Characters of a name beside an axis."""
+
+
+class _Curve(NamedTuple):
+    """A figure: the epochs, from 1, that brought it, and a column for each of its curves."""
+
+    epochs: Sequence[int]
+    values: Array
+
+
+_Run = Mapping[str, _Curve]
+
+
+def plot_history(history: Any, path: str | os.PathLike[str] | None = None) -> "Figure":
     """Draw loss and metrics over the epochs, training beside validation.
 
     One panel for each of "loss", "accuracy", ...; validation is told from training by
     dashes and darkness, so that the picture can be read in grey. A metric with a figure
-    for each class has as many curves. ``history`` is what ``fit`` returns, or its
-    dictionary. With ``path`` (.png, .pdf, .svg) the picture is written there, whole or
-    not at all; the figure is returned either way, and a notebook shows it. Raises
-    ``ConfigError`` for a history without epochs and for a path of another kind.
+    for each class has as many curves; a learning rate that falls far has a logarithmic axis.
+    ``history`` is what ``fit`` returns, or its dictionary, or several runs to compare, in a list or
+    in a dictionary by name. With ``path`` (.png, .pdf, .svg) the picture is written there, whole or
+    not at all. A notebook shows it where it is drawn. The figure is returned. Raises
+    ``ConfigError`` for a history without epochs, for anything else and for a path of another kind.
 
     >>> figure = plot_history({"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['loss']
+    >>> both = plot_history({"Adam": {"loss": [1.0, 0.5]}, "SGD": {"loss": [1.0, 0.8]}})
+    >>> [text.get_text() for text in both.axes[0].get_legend().get_texts()]
+    ['Adam, training', 'SGD, training']
     """
-    # The figure alone, without pyplot: no window, no global state, nothing to close.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figures = history.history if isinstance(history, History) else history
-    at = (
-        history.epochs
-        if isinstance(history, History)
-        else lambda name: list(range(len(figures[name])))
-    )
-    names = [name for name in figures if not name.startswith("val_")]
-    if not names or not figures[names[0]]:
+    runs = _runs(history)
+    every = dict.fromkeys(name for run in runs.values() for name in run)
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in every))
+    if not names:
         raise ConfigError("plot_history: expected a history of at least one epoch, got none.")
-    figure = Figure(figsize=(4.8 * len(names), 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for key, label, style in (
-            (name, "training", {"color": "#8aa4c8", "linestyle": "-"}),
-            (f"val_{name}", "validation", {"color": "#7a1f1f", "linestyle": "--"}),
-        ):
-            if key in figures:
-                epochs = [epoch + 1 for epoch in at(key)]
-                marker = "o" if len(figures[key]) < 3 else ""
-                curves = np.reshape(figures[key], (len(epochs), -1))
-                first, *_ = axes.plot(epochs, curves, linewidth=2, marker=marker, **style)
-                first.set_label(label)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
-    if path is not None:
-        _save(figure, Path(path))
-    return figure
+    with _matplotlib():
+        columns = min(len(names), COLUMNS)
+        rows = -(-len(names) // columns)
+        figure = _figure(4.8 * columns, 3.6 * rows)
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, name in zip(panels, names, strict=False):
+            _draw(axes, name, runs)
+        for axes in panels[len(names) :]:
+            axes.remove()
+    return _finished(figure, path)
 
 
 def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = None) -> "Figure":
     """Draw the loss over the learning rates that ``find_learning_rate`` tried, and its suggestion.
 
-    ``path`` is as in ``plot_history``.
+    ``path`` and what is returned are as in ``plot_history``. Raises ``ConfigError`` for anything
+    else than a sweep.
 
     >>> from minicnn.lr_finder import RateSweep
     >>> sweep = RateSweep(np.array([1e-3, 1e-2, 1e-1]), np.array([1.0, 0.5, 2.0]), 1e-2)
     >>> plot_learning_rates(sweep).axes[0].get_xlabel()
     'learning rate'
     """
+    if not isinstance(sweep, RateSweep):
+        raise ConfigError(
+            "plot_learning_rates: expected what find_learning_rate returns, got "
+            f"{type(sweep).__name__}."
+        )
+    with _matplotlib():
+        figure = _figure(4.8, 3.6)
+        axes = figure.subplots()
+        axes.semilogx(sweep.rates, sweep.losses, color=DARK, linewidth=2)
+        axes.axvline(sweep.suggestion, color=LIGHT, linestyle="--", label=f"{sweep.suggestion:.1e}")
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("smoothed loss")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return _finished(figure, path)
+
+
+def _runs(history: Any) -> dict[str, _Run]:
+    """Each run by its name; one alone has none."""
+    if isinstance(history, Mapping) and any(map(_is_run, history.values())):
+        return {str(name): _run(one) for name, one in history.items()}
+    if isinstance(history, list | tuple):
+        return {f"run {i}": _run(one) for i, one in enumerate(history, 1)}
+    return {"": _run(history)}
+
+
+def _is_run(value: Any) -> bool:
+    return isinstance(value, Mapping) or hasattr(value, "history")
+
+
+def _run(history: Any) -> _Run:
+    """The curves of what ``fit`` returned, here or in Keras, of its dictionary or its model."""
+    found = getattr(history, "history", history)
+    if isinstance(found, History):
+        return _run(found)
+    if not isinstance(found, Mapping):
+        raise ConfigError(
+            "plot_history: expected what fit returns, its dictionary such as {'loss': [0.9, 0.5]}, "
+            f"or several of them, got {type(history).__name__}. Pass the history that fit returned."
+        )
+    curves = {}
+    for name, figures in found.items():
+        if not isinstance(figures, list | tuple | np.ndarray):
+            raise ConfigError(
+                f"plot_history: expected a list with a figure an epoch for {name!r}, got "
+                f"{type(figures).__name__}."
+            )
+        at = history.epochs(name) if isinstance(history, History) else range(len(figures))
+        try:
+            values = np.array(figures, float).reshape(len(figures), -1)
+        except (TypeError, ValueError):  # a callback's notes
+            continue
+        if values.size:
+            curves[str(name)] = _Curve([epoch + 1 for epoch in at], values)
+    return curves
+
+
+def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
+    """A panel: one figure of all runs."""
+    from matplotlib.ticker import MaxNLocator
+
+    drawn = []
+    for (label, run), colour in zip(runs.items(), RUNS * len(runs), strict=False):
+        label = label if len(label) <= 30 else f"{label[:14]}...{label[-13:]}"
+        for key, what, style in ((name, "training", "-"), (f"val_{name}", "validation", "--")):
+            if key not in run:
+                continue
+            curve = run[key]
+            if not label:
+                colour = LIGHT if key == name else DARK
+            if name in RATES:
+                what = ""
+            first, *_ = axes.plot(
+                curve.epochs,
+                curve.values,
+                linewidth=2,
+                marker="o" if len(curve.epochs) < 3 else "",
+                linestyle=style,
+                color=colour,
+            )
+            first.set_label(_text(", ".join(filter(None, (label, what)))))
+            drawn.append(curve)
+    epochs = {epoch for curve in drawn for epoch in curve.epochs}
+    if len(epochs) == 1:
+        axes.set_xlim(min(epochs) - 0.5, min(epochs) + 0.5)
+    values = np.concatenate([curve.values.ravel() for curve in drawn])
+    if name in RATES and values.min() > 0 and values.max() >= 10 * values.min():
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(_text(_wrapped(printable(name))))
+    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    if any(runs) or name not in RATES:
+        axes.legend(frameon=False, fontsize="small" if any(runs) else None)
+
+
+def _wrapped(name: str) -> str:
+    """A long name in several lines, which end behind "_" where there is one.
+
+    >>> _wrapped("sparse_top_k_categorical_accuracy").splitlines()
+    ['sparse_top_k_categorical_', 'accuracy']
+    """
+    lines = [""]
+    for part in re.findall(rf"[^_ ]{{1,{LONGEST_LINE - 1}}}[_ ]?|[_ ]", name):
+        if len(lines[-1]) + len(part) > LONGEST_LINE:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip(" ") for line in lines)
+
+
+def _text(text: str) -> str:
+    """A text as it is, where Matplotlib would read a formula or hide what begins with "_"."""
+    text = "\n".join(map(printable, text.split("\n"))).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+# Matplotlib ---------------------------------------------------------------------------
+
+
+@contextmanager
+def _matplotlib() -> Iterator[None]:
+    """Within, Matplotlib can be used, whatever window it is told to open, and is quiet about it.
+
+    It is imported alone, without pyplot: no window, no global state, nothing to close. Raises
+    ``ConfigError`` if it cannot be.
+    """
+    log = logging.getLogger("matplotlib")  # of folders for its cache, and of fonts
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        if "matplotlib" not in sys.modules:
+            # A window that it does not know would end the import: it is told of it afterwards.
+            told = os.environ.pop("MPLBACKEND", None)
+            try:
+                import matplotlib
+            finally:
+                if told is not None:
+                    os.environ["MPLBACKEND"] = told
+            with suppress(ValueError):
+                matplotlib.rcParams.update({"backend": told} if told else {})
+        yield
+    except ImportError as error:
+        raise ConfigError(f"plots: Matplotlib cannot be loaded: {error}.") from None
+    finally:
+        log.setLevel(level)
+
+
+def _figure(width: float, height: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.8, 3.6), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.semilogx(sweep.rates, sweep.losses, color="#7a1f1f", linewidth=2)
-    axes.axvline(sweep.suggestion, color="#8aa4c8", linestyle="--", label=f"{sweep.suggestion:.1e}")
-    axes.set_xlabel("learning rate")
-    axes.set_ylabel("smoothed loss")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    if path is not None:
-        _save(figure, Path(path))
     return figure
 
 
-def _save(figure: "Figure", path: Path) -> None:
-    kind = path.suffix[1:].lower()
+def _finished(figure: "Figure", path: str | os.PathLike[str] | None) -> "Figure":
+    """Write it, if that is asked for, and show it, if there is a notebook."""
+    if path is not None:
+        _save(figure, path)
+    shell = console.notebook()
+    if shell is not None:
+        _show(figure)
+        # As the value of its cell it is not shown a second time.
+        again = partial(_show_in_other_cell, figure, shell.execution_count)
+        figure._ipython_display_ = again  # type: ignore[attr-defined]
+    return figure
+
+
+def _show_in_other_cell(figure: "Figure", cell: int) -> None:
+    if console.notebook().execution_count != cell:
+        _show(figure)
+
+
+def _show(figure: "Figure") -> None:
+    from IPython.display import display
+
+    picture = io.BytesIO()
+    _write(lambda: figure.savefig(picture, format="png"))
+    content = base64.b64encode(picture.getvalue()).decode()
+    display({"image/png": content, "text/plain": repr(figure)}, raw=True)
+
+
+def _save(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    kind = Path(path).suffix[1:].lower() if isinstance(path, str | os.PathLike) else ""
     if kind not in ("png", "pdf", "svg"):
-        raise ConfigError(
-            f"plots: expected a path that ends in .png, .pdf or .svg, got {str(path)!r}."
-        )
+        raise ConfigError(f"plots: expected a path that ends in .png, .pdf or .svg, got {path!r}.")
     with replacing(path) as unfinished:
-        figure.savefig(unfinished, dpi=120, format=kind)
+        _write(lambda: figure.savefig(unfinished, dpi=120, format=kind))
+
+
+def _write(write: Callable[[], None]) -> None:
+    """Write a picture; of all characters that no font here has there is one warning."""
+    with _matplotlib(), warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", "Glyph .* missing from")
+        write()
+    missing = [one for one in caught if str(one.message).startswith("Glyph ")]
+    for one in caught:
+        if one not in missing:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if missing:
+        console.warn("plots: no font here has all characters of the names; boxes stand for them.")

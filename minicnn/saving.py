@@ -1,11 +1,11 @@
 """Models from files; ``Sequential.save`` writes them."""
 
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from minicnn.config import Configurable, checked
+from minicnn.console import warn
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import keras
 from minicnn.files.keras import SavedModel, Source
@@ -124,7 +124,7 @@ def _compile_as_saved(
         if not keras.is_legacy_name(path):
             raise ConfigError(f"{error} To predict only, load it with compile=False.") from None
         text = f"{path}: {error} The model is not compiled: compile it again to train it."
-        warnings.warn(text, UserWarning, stacklevel=4)
+        warn(text, UserWarning)
 
 
 def _restore(
@@ -135,4 +135,4 @@ def _restore(
         restore(model, path, saved, data)
     except keras.OtherOptimizerError as error:
         restore(model, path, saved, data, with_optimizer=False)
-        warnings.warn(f"{error} The optimizer starts anew.", UserWarning, stacklevel=4)
+        warn(f"{error} The optimizer starts anew.", UserWarning)

@@ -8,6 +8,7 @@ from minicnn import inference, losses, model_files, optimizers, training
 from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
 from minicnn.config import checked
+from minicnn.console import say
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import check_validation, data_of, training_data
 from minicnn.errors import ConfigError
@@ -123,7 +124,8 @@ class Sequential(Stack):
 
         * ``batch_size``: None is 32. ``epochs``: the number of the last epoch, counted from 1;
           ``initial_epoch`` says how many are done already.
-        * ``verbose``: 1 or "auto" for a bar, 2 for a line an epoch, 0 for silence.
+        * ``verbose``: 1 or "auto" for a bar in a terminal or a notebook and a line an epoch
+          elsewhere, 2 for the line, 0 for silence.
         * ``callbacks``: objects with the methods they want (``minicnn.callbacks``).
         * ``validation_data``: a dataset, (x, y) or (x, y, sample_weight), judged after each epoch,
           or every ``validation_freq`` epochs, or after those listed there; of it the first
@@ -267,4 +269,4 @@ class Sequential(Stack):
             optimizer = self.optimizer or optimizers.Adam()
             use = memory_use(self.stack, self.steps, optimizer, int(batch_size))
             lines.append(memory_line(use, batch_size, optimizer))
-        print(*lines, sep="\n")
+        say(*"\n".join(lines).split("\n"))

@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn import threads
+from minicnn.console import warn
 from minicnn.shapes import Array, DType, Shape
 
 WORTH_CUTTING = 10_000_000
@@ -188,11 +189,9 @@ class _Partner:
         answer = b"" if self.failed else os.read(self.answered, 1)
         if not answer:
             if not self.failed:
-                warnings.warn(
+                warn(
                     "A process that helped to train has ended; its share is computed here, more "
-                    "slowly, with the same result.",
-                    RuntimeWarning,
-                    stacklevel=2,
+                    "slowly, with the same result."
                 )
             self.failed = True
             return None

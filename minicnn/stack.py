@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import random_seed
+from minicnn import random_seed, summary
 from minicnn.activations import ACTIVATIONS
 from minicnn.config import check_name
 from minicnn.data.arrays import images
@@ -58,6 +58,14 @@ class Stack:
         if layers is not None and not isinstance(layers, Sequence):
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
         self._extend(layers or ())
+
+    def __repr__(self) -> str:
+        """In one line; ``summary`` has more."""
+        return summary.brief(type(self).__name__, self.name, self.stack, self.built)
+
+    def _repr_html_(self) -> str | None:
+        """The table of ``summary``, for a notebook."""
+        return summary.html(self.name, self.stack) if self.built else None
 
     @property
     def layers(self) -> list[Layer]:

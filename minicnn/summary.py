@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from minicnn.layers import Layer
+from minicnn.console import html_table, legible, padded, width_of
+from minicnn.layers import Input, Layer
 from minicnn.layers.base import walk
 from minicnn.memory_use import MemoryUse
 from minicnn.optimizers import Optimizer
@@ -12,11 +13,55 @@ HEADER = ("layer", "output shape", "params", "multiply-adds", "activations")
 
 
 def table(layers: Sequence[Layer]) -> str:
-    """A line for each of ``layers``, which are built, and their parts, and the totals.
+    """A line for each of ``layers``, which are built, and their parts, and the totals."""
+    rows, totals = _rows(layers)
+    rows = [(legible(name), *others) for name, *others in rows]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            padded(cell, width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:], rule, *totals])
+
+
+def html(name: str, layers: Sequence[Layer]) -> str:
+    """The same for a notebook."""
+    rows, totals = _rows(layers)
+    return html_table(rows, f"Model {name!r}: {'; '.join(totals)}")
+
+
+def brief(kind: str, name: str, layers: Sequence[Layer], built: bool) -> str:
+    """A model in one line.
+
+    >>> from minicnn.layers import Dense
+    >>> brief("Sequential", "small", [Dense(3)], built=False)
+    "Sequential('small', 1 layer, not built)"
+    """
+    inner = [layer for layer in layers if not isinstance(layer, Input)]
+    parts = [legible(repr(name)), f"{len(inner)} layer{'s' * (len(inner) != 1)}"]
+    if built:
+        shape, last = layers[0].input_shape, layers[-1]
+        assert shape is not None
+        assert last.input_shape is not None
+        ways = ("x".join(map(str, s)) for s in (shape, last.output_shape(last.input_shape)))
+        params = sum(layer.count_params() for layer in layers)
+        parts += [" -> ".join(ways), f"{params:,} parameters"]
+    else:
+        parts.append("not built")
+    return f"{kind}({', '.join(parts)})"
+
+
+def _rows(layers: Sequence[Layer]) -> tuple[list[tuple[str, ...]], tuple[str, str]]:
+    """The cells, with the header, and two lines of totals.
 
     Multiply-adds and activations are those of one image going forward.
     """
-    rows, params, learned, work, memory = [HEADER], 0, 0, 0, 0
+    rows: list[tuple[str, ...]] = [HEADER]
+    params = learned = work = memory = 0
     for layer in walk(layers):
         assert layer.input_shape is not None
         shape = layer.output_shape(layer.input_shape)
@@ -37,21 +82,11 @@ def table(layers: Sequence[Layer]) -> str:
             continue  # it is counted in the layer that it is part of
         params, work = params + count, work + adds
         learned += sum(array.size for array in layer.learned().values())
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    rule = "-" * len(lines[0])
     itemsize = layers[0].dtype.itemsize
-    totals = (
-        f"{params:,} parameters ({_kib(params * itemsize)}), {learned:,} of them trainable\n"
-        f"{work:,} multiply-adds and {_kib(memory)} of activations an image"
+    return rows, (
+        f"{params:,} parameters ({_kib(params * itemsize)}), {learned:,} of them trainable",
+        f"{work:,} multiply-adds and {_kib(memory)} of activations an image",
     )
-    return "\n".join([lines[0], rule, *lines[1:], rule, totals])
 
 
 def memory_line(use: MemoryUse, batch_size: int, optimizer: Optimizer) -> str:

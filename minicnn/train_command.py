@@ -25,6 +25,7 @@ import numpy as np
 import minicnn
 from minicnn import checkpoints
 from minicnn.applications import NETWORKS, RATES
+from minicnn.console import say
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
 from minicnn.files.archive import json_object
@@ -67,16 +68,18 @@ def train(options: argparse.Namespace) -> int:
     options.learning_rate = options.learning_rate or RATES.get(options.model, 1e-3)
     rate = CosineDecay(options.learning_rate, steps)
     model.compile(Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    print(
-        f"{len(train):,} images to learn from, {len(test):,} to be judged on, {classes} classes; "
-        f"network {options.model}, seed {options.seed}"
-    )
+    if not options.quiet:
+        say(
+            f"{len(train):,} images to learn from, {len(test):,} to test on, {classes} classes; "
+            f"network {options.model}, seed {options.seed}"
+        )
     with _folder(options, model) as folder:
         _write_settings(folder, options)
         history = model.fit(
             train,
             batch_size=options.batch_size,
             epochs=options.epochs,
+            verbose=0 if options.quiet else "auto",
             validation_data=test,
             checkpoint=folder,
             resume=options.resume is not None,
@@ -87,10 +90,11 @@ def train(options: argparse.Namespace) -> int:
     complete = len(history.epoch) >= options.epochs
     if complete:
         (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
-    print(f"{judgement.line('Test accuracy')}, after {time.perf_counter() - started:.0f} s")
-    print(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    say(judgement.line("Test accuracy"))
+    files = ", ".join(sorted(path.name for path in folder.iterdir()))
+    say(f"Written to {folder} after {time.perf_counter() - started:.0f} s: {files}")
     if not complete:
-        print(f"To go on: minicnn train --resume {shlex.quote(str(folder))}")
+        say(f"To go on: minicnn train --resume {shlex.quote(str(folder))}")
     return history.exit_status
 
 
@@ -202,7 +206,11 @@ def _write_results(folder: Path, model: Sequential, history: History) -> None:
     model.save(folder / "model.keras")
     history.to_csv(folder / "history.csv")
     if history.epoch:
-        plot_history(history, folder / "curves.png")
+        try:
+            plot_history(history, folder / "curves.png")
+        except Exception as error:  # whatever Matplotlib meets, the run is done
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            say(f"minicnn: warning: curves.png is left out: {why}", error=True)
 
 
 def _data_files(options: argparse.Namespace) -> tuple[Path, Path]:
@@ -215,7 +223,8 @@ def _data_files(options: argparse.Namespace) -> tuple[Path, Path]:
 
     files = Path("datasets/train_fingers.h5"), Path("datasets/test_fingers.h5")
     if not all(file.exists() for file in files):
-        print("Drawing pictures of hands into datasets/ ...")
+        if not options.quiet:
+            say("Drawing pictures of hands into datasets/ ...")
         write_fingers("datasets")
     return files
 

@@ -16,7 +16,7 @@ import numpy as np
 from minicnn import blas
 from minicnn.checkpoints import Checkpoints, damage, finite, put_back, reserved, state_of
 from minicnn.comparing import described_training, given
-from minicnn.console import STOPPED, Figures, Stop, progress, signals_set_a_flag
+from minicnn.console import STOPPED, Figures, Stop, say, signals_set_a_flag
 from minicnn.data.arrays import Stream
 from minicnn.data.fitting import Data
 from minicnn.divergence import check_finite, divergence
@@ -48,6 +48,7 @@ from minicnn.layers.chain import Step
 from minicnn.losses import Loss
 from minicnn.mistakes import advise
 from minicnn.plan import EXACT, Plan, backed_up
+from minicnn.progress import Progress
 from minicnn.shapes import Array
 from minicnn.shares import Result, Shares
 
@@ -99,6 +100,7 @@ class _Run:
         }
         self.hooks = Hooks(plan.callbacks, model, params)
         self.history = model.history = self.hooks.history
+        self.progress = Progress(plan.verbose)
         self.shares: Shares | None = None
         self.saved = False
         """Whether the last checkpoint that was to be written has been."""
@@ -112,7 +114,7 @@ class _Run:
         if tree is not None:
             self.go_on(tree)
             if self.plan.verbose:
-                print(self.found_line())
+                say(self.found_line())
 
     def go_on(self, tree: Tree) -> None:
         """Put all back as it was; raises ``ModelFileError`` if it cannot be."""
@@ -231,7 +233,7 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
                 if not run.hooks.end_on_nan:
                     raise
                 if plan.verbose:
-                    print(f"{error} Training ends here.")
+                    say(f"{error} Training ends here.")
             finally:
                 run.hooks("on_train_end", last)
         complete = model.stop_training or run.epoch >= plan.epochs
@@ -241,7 +243,7 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
             stop.told = True
             run.history.interrupted, run.history.exit_status = True, STOPPED + stop.number
             if plan.verbose:
-                print(f"\nStopped by {stop.name}; {_kept(run)}.")
+                say(f"Stopped by {stop.name}; {_kept(run)}.")
     return run.history
 
 
@@ -264,9 +266,8 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
     elif model.stop_training:
         rest = 0
     shares, figures = run.plan_steps(room), run.running.figures()
-    with progress(plan.verbose, f"epoch {epoch + 1}/{plan.epochs}", run.steps) as show:
-        if run.step:
-            show(figures, run.step)
+    title = f"epoch {epoch + 1}/{plan.epochs}"
+    with run.progress.watch(title, run.steps, run.step) as show:
         for batch in islice(run.stream, rest):
             hooks("on_train_batch_begin", run.step, {})
             loss, predictions = _train_batch(model, shares, run.penalties, run.data.x, batch)

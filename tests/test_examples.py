@@ -1,5 +1,7 @@
 """The examples run as a user runs them, on small data."""
 
+import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +10,13 @@ import h5py
 import numpy as np
 import pytest
 
+from minicnn import plots, train_command
+from minicnn.data import synthetic
 from minicnn.data.synthetic import fingers
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+CHECKOUT = Path(__file__).parent.parent
+EXAMPLES = CHECKOUT / "examples"
+MEASURING = ("ablation", "augmentation", "compare", "workers")
 
 
 @pytest.fixture
@@ -101,6 +107,68 @@ def test_training_tools(tmp_path):
     assert 1e-6 <= rate <= 1
     assert "epoch 3: loss" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("accuracy")
+
+
+SCRIPTS = [
+    *EXAMPLES.glob("*.py"),
+    *(CHECKOUT / "docs").glob("*.py"),
+    *(CHECKOUT / "tests/benchmarks" / f"{name}.py" for name in MEASURING),
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_every_script_has_help_and_takes_nothing_else(script, tmp_path):
+    """``--help`` says in 80 columns what it is for; a wrong argument is one line, and status 2."""
+    env = os.environ | {"COLUMNS": "80"}
+    helped, refused = (
+        subprocess.run(
+            [sys.executable, script, argument],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for argument in ("--help", "--wrong")
+    )
+    assert helped.returncode == 0, helped.stderr
+    assert "-h, --help" in helped.stdout
+    assert max(map(len, helped.stdout.splitlines())) <= 80
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readme_shows_the_picture_of_the_command(tmp_path, monkeypatch):
+    """docs/curves.py keeps the very file that the README's command leaves."""
+    spec = importlib.util.spec_from_file_location("curves", CHECKOUT / "docs/curves.py")
+    curves = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(curves)
+    drawn = []
+
+    def plot_history(history, path):
+        figure = plots.plot_history(history, path)
+        drawn.append((path.as_posix(), len(history.epoch), path.read_bytes()))
+        return figure
+
+    def write_few(folder):
+        x, y = fingers(24, seed=0)
+        os.makedirs(folder)
+        for part in ("train", "test"):
+            with h5py.File(f"{folder}/{part}_fingers.h5", "w") as file:
+                file[f"{part}_set_x"], file[f"{part}_set_y"] = x, y
+
+    monkeypatch.setattr(synthetic, "write_fingers", write_few)
+    monkeypatch.setattr(train_command, "plot_history", plot_history)
+    before = Path.cwd()
+    curves.draw(tmp_path / "curves.png")
+    assert Path.cwd() == before
+    ((path, epochs, content),) = drawn
+    assert (path, epochs) == ("runs/fingers-1/curves.png", 20)
+    assert (tmp_path / "curves.png").read_bytes() == content
+    # The one that is there is of the same kind: as large, and so with as many panels.
+    head = slice(16, 24)  # width and height
+    assert (CHECKOUT / "docs/curves.png").read_bytes()[head] == content[head]
 
 
 def test_examples_stay_short():

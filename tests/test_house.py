@@ -25,6 +25,7 @@ FLOORS = [
     [
         "training",
         "mistakes",
+        "progress",
         "plan",
         "checkpoints",
         "comparing",

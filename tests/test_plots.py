@@ -5,13 +5,14 @@ import json
 import subprocess
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
 from minicnn.errors import ConfigError
 from minicnn.history import History
-from minicnn.plots import plot_history
+from minicnn.plots import plot_history, plot_learning_rates
 
 CURVES = {
     "loss": [1.0, 0.6, 0.4],
@@ -65,6 +66,79 @@ def test_a_curve_for_each_class():
     figure.canvas.draw()
 
 
+def test_one_epoch_has_one_tick():
+    """The axis of a single epoch has no other numbers than 1."""
+    figure = plot_history({"loss": [0.5]})
+    figure.canvas.draw()
+    low, high = figure.axes[0].get_xlim()
+    assert [tick for tick in figure.axes[0].get_xticks() if low <= tick <= high] == [1]
+
+
+def test_several_runs_in_one_picture():
+    """A list numbers them, a dictionary names them; each has a colour, validation is dashed."""
+    history, other = History(CURVES, [0, 1, 2]), {"loss": [2.0, 1.0], "learning_rate": [0.1, 0.1]}
+    for runs, names in (([history, other], ["run 1", "run 2"]), ({"a": history, "b": other}, "ab")):
+        figure = plot_history(runs)
+        panels = {axes.get_ylabel(): axes for axes in figure.axes}
+        assert list(panels) == ["loss", "accuracy", "learning_rate"]
+        lines = {line.get_label(): line for line in panels["loss"].get_lines()}
+        first, second = names
+        assert list(lines) == [f"{first}, training", f"{first}, validation", f"{second}, training"]
+        training, validation, another = lines.values()
+        assert training.get_color() == validation.get_color() != another.get_color()
+        assert training.get_linestyle() == another.get_linestyle() != validation.get_linestyle()
+        np.testing.assert_array_equal(another.get_ydata(), other["loss"])
+        (rate,) = panels["learning_rate"].get_lines()
+        assert rate.get_label() == second
+
+
+def test_a_learning_rate_is_neither_training_nor_validation():
+    """It has no legend; one that falls by powers of ten has a logarithmic axis."""
+    for rates, scale in (([0.1, 0.01], "log"), ([0.1, 0.05], "linear"), ([0.1, 0.0], "linear")):
+        axes = plot_history({"loss": [1.0, 0.5], "learning_rate": rates}).axes[1]
+        assert axes.get_legend() is None
+        assert axes.get_yscale() == scale
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sparse_top_k_categorical_accuracy", "x" * 90, "a_$b$_{", "$\\frac{", "_hidden", "a b\n"],
+)
+def test_names_stay_within_their_axes(name):
+    """A name of any length is beside its own axis, and one that looks like a formula is none."""
+    figure = plot_history({"loss": [1.0, 0.5], name: [1.0, 0.5]})
+    figure.canvas.draw()
+    label, axes = figure.axes[1].yaxis.label, figure.axes[1]
+    assert label.get_window_extent().height <= 1.05 * axes.get_window_extent().height
+    assert "".join(label.get_text().split()).replace(r"\$", "$") == "".join(
+        name.replace("\n", r"\n").split()
+    )
+    runs = plot_history({name: {"loss": [1.0, 0.5]}})
+    runs.canvas.draw()
+    assert len(runs.axes[0].get_legend().get_texts()) == 1
+
+
+def test_many_metrics_are_in_rows():
+    """Of ten panels three stand beside each other, and none is empty."""
+    figure = plot_history({f"m{i}": [1.0, 0.5] for i in range(10)})
+    assert len(figure.axes) == 10
+    assert figure.get_figwidth() < 15
+
+
+def test_what_is_no_number_is_left_out():
+    """A note that a callback has put into the logs has no panel."""
+    figure = plot_history({"loss": [1.0, 0.5], "note": ["a", "b"]})
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss"]
+
+
+def test_letters_that_no_font_has_are_one_warning(tmp_path):
+    """Not one for each of them and each time that it is drawn."""
+    curves = {f"{chr(0x10380 + i)}": [1.0, 0.5] for i in range(8)}
+    with pytest.warns(RuntimeWarning, match="no font here has all") as caught:
+        plot_history(curves, tmp_path / "a.png")
+    assert len(caught) == 1
+
+
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
 def test_written_to_a_file(ending, tmp_path):
     """The picture is written whole, in the kind that the name asks for."""
@@ -73,14 +147,20 @@ def test_written_to_a_file(ending, tmp_path):
     assert head == {"png": b"\x89PNG\r", "pdf": b"%PDF-", "svg": b"<?xml"}[ending]
 
 
-def test_without_a_display(tmp_path):
-    """It works where there is no screen, and does not load pyplot."""
+@pytest.mark.parametrize(
+    "env", [{}, {"MPLBACKEND": "qtagg"}, {"MPLBACKEND": "nonsense", "MPLCONFIGDIR": "/dev/null/no"}]
+)
+def test_without_a_display(env, tmp_path):
+    """It works where there is no screen, whatever window is asked for, and does not load pyplot."""
     code = (
-        "import sys; from minicnn.plots import plot_history;"
+        "import os, sys; from minicnn.plots import plot_history;"
         f"plot_history({{'loss': [1.0, 0.5]}}, {str(tmp_path / 'a.png')!r});"
-        "assert 'matplotlib.pyplot' not in sys.modules"
+        "assert 'matplotlib.pyplot' not in sys.modules;"
+        f"assert os.environ.get('MPLBACKEND') == {env.get('MPLBACKEND')!r}"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"HOME": str(tmp_path)})
+    env = {"HOME": str(tmp_path), "MPLCONFIGDIR": matplotlib.get_configdir()} | env
+    run = subprocess.run([sys.executable, "-c", code], check=True, env=env, capture_output=True)
+    assert run.stdout + run.stderr == b""
     assert (tmp_path / "a.png").exists()
 
 
@@ -88,9 +168,18 @@ def test_mistakes_are_explained(tmp_path):
     """No epochs, and a path of another kind, are said in one line."""
     with pytest.raises(ConfigError, match="at least one epoch, got none"):
         plot_history(History())
+    for wrong in (None, 3, "loss", [None], np.ones(3), {"a": CURVES, "b": 3}):
+        with pytest.raises(ConfigError, match=r"expected what fit returns.* got (?!.*\n)"):
+            plot_history(wrong)
+    with pytest.raises(ConfigError, match="a list with a figure an epoch for 'loss', got float"):
+        plot_history({"loss": 0.5})
+    with pytest.raises(ConfigError, match="expected what find_learning_rate returns, got dict"):
+        plot_learning_rates(CURVES)
     for name in ("curves.xyz", "curves"):
         with pytest.raises(ConfigError, match=rf"ends in .png, .pdf or .svg, got .*{name}'"):
             plot_history(CURVES, tmp_path / name)
+    with pytest.raises(ConfigError, match="got 3"):
+        plot_history(CURVES, 3)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,7 @@
 """What a callback is, and the two that need nothing else."""
 
+import inspect
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -28,6 +30,15 @@ class Callback:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls) and cls.__module__.startswith("minicnn."):
             cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """The call that makes it, as far as it keeps its arguments, without those at defaults."""
+        shown = []
+        for name, argument in inspect.signature(type(self)).parameters.items():
+            value = vars(self).get(name, argument.default)
+            if repr(value) != repr(argument.default):
+                shown.append(f"{name}={reprlib.repr(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def set_model(self, model: Any) -> None:
         """``fit`` says which model it trains."""

@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
 from minicnn.config import check_state, number, whole_number
-from minicnn.console import warn
+from minicnn.console import say, warn
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import make_folder, reason
 from minicnn.history import cell
@@ -104,7 +104,7 @@ class ModelCheckpoint(Watching):
         make_folder(path.parent)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: saved to {path}")
+            say(f"Epoch {epoch + 1}: saved to {path}")
 
 
 class CSVLogger(Callback):

@@ -8,6 +8,7 @@ import numpy as np
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
 from minicnn.config import number, whole_number
+from minicnn.console import say
 from minicnn.errors import ConfigError
 
 
@@ -37,7 +38,7 @@ class LearningRateScheduler(Callback):
         number("LearningRateScheduler", "the rate of its schedule", rate, least=0)
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: the learning rate is {float(rate):.6g}.")
+            say(f"Epoch {epoch + 1}: the learning rate is {float(rate):.6g}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Add the rate to the logs."""
@@ -103,7 +104,7 @@ class ReduceLROnPlateau(Watching):
                 self.cooling, self.wait = self.cooldown, 0
                 if self.verbose:
                     rate = self.model.optimizer.learning_rate
-                    print(f"Epoch {epoch + 1}: the learning rate is now {rate:.6g}.")
+                    say(f"Epoch {epoch + 1}: the learning rate is now {rate:.6g}.")
 
 
 def learning_rate(callback: Callback) -> float:

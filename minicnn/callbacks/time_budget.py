@@ -27,6 +27,10 @@ class TimeBudget(Callback):
     def __init__(self, budget: str | float) -> None:
         self.seconds = _seconds(budget)
 
+    def __repr__(self) -> str:
+        """With the budget in seconds."""
+        return f"TimeBudget({self.seconds:g})"
+
     def on_train_begin(self, logs: Logs) -> None:
         """Start the clock."""
         self.started = self.begun = time.monotonic()

@@ -8,6 +8,7 @@ import numpy as np
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.config import check_state, did_you_mean, number, whole_number
+from minicnn.console import say
 from minicnn.errors import ConfigError
 from minicnn.shapes import Array
 
@@ -181,8 +182,8 @@ class EarlyStopping(Watching):
     def on_train_end(self, logs: Logs) -> None:
         """Put the best weights back."""
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose:
-                print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}.")
+                say(f"Restoring the weights of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)

@@ -1,12 +1,12 @@
 """What ``fit`` and ``evaluate`` are given, as arrays that go together."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn.config import number
+from minicnn.console import warn
 from minicnn.data.arrays import Dataset, as_array, images_and_labels
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
@@ -131,12 +131,11 @@ def split_tail(who: str, data: Data, fraction: float) -> tuple[Data, Data]:
     if known is not None and held_out is not None:
         missing = sorted(set(held_out.tolist()) - set(known.tolist()))
         if missing:
-            warnings.warn(
+            warn(
                 f"{who}: validation_split={fraction} takes the last {len(tail.x)} images, and "
                 f"nothing before them is of class {', '.join(map(str, missing))}. "
                 "Shuffle images and labels first.",
                 UserWarning,
-                stacklevel=5,
             )
     return rest, tail
 

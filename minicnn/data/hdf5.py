@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import did_you_mean
+from minicnn.config import did_you_mean, printable
 from minicnn.console import warn
 from minicnn.data.arrays import Dataset
 from minicnn.data.orders import COLOURS, ORDERS, order_of, reshaped, transposition
@@ -238,4 +238,4 @@ def _check_range(who: str, y: Array, classes: int) -> None:
 
 
 def _text(name: Any) -> str:
-    return " ".join(str(name).split())
+    return printable(" ".join(str(name).split()))

@@ -408,7 +408,7 @@ def _read(dataset: Any, request: dict[str, Any], limits: Limits) -> tuple[Any, I
 
 def _texts(dataset: Any, most: int, limits: Limits) -> Iterator[str]:
     """Its strings in order, which may be long, and the same one many times."""
-    texts = dataset.asstr(errors="replace")
+    texts = dataset.asstr("utf-8", errors="replace")
     rows = max(1, TEXTS * len(dataset) // max(1, dataset.size)) if dataset.shape else 1
     letters = min(rows, dataset.size) * dataset.dtype.itemsize
     if max(TEXT * dataset.size, letters) > most:

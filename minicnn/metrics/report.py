@@ -1,13 +1,14 @@
 """How good a classifier is on a set of samples, class by class, and how sure that is."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from minicnn.config import whole_number
+from minicnn.console import html_table, legible, padded, width_of
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError
 from minicnn.metrics.positives import share
@@ -50,8 +51,24 @@ class ClassificationReport:
 
     def __str__(self) -> str:
         """A table with a line for each class, and the 95% interval after each figure."""
-        width = max(len(name) for name in (*self.class_names, "weighted mean"))
-        lines = [f"{'':{width}}  {'precision':17}  {'recall':17}  {'f1':17}  support"]
+        rows = [[legible(name).replace("\t", " "), *cells] for name, *cells in self._rows()]
+        width = max(width_of(name) for name, *_ in rows)
+        return "\n".join(
+            "  ".join([padded(name, width), *(f"{cell:17}" for cell in cells[:3]), f"{last:>7}"])
+            if (last := cells[3])
+            else f"{padded(name, width)}  {cells[0]}"
+            for name, *cells in rows
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook."""
+        return html_table(list(self._rows()))
+
+    def _rows(self) -> Iterator[list[str]]:
+        """The cells of the table, with its header: a name, precision, recall, F1 and support."""
+        yield ["", "precision", "recall", "f1", "support"]
         columns = (
             (self.precision, self.precision_interval),
             (self.recall, self.recall_interval),
@@ -59,13 +76,11 @@ class ClassificationReport:
         )
         for i, name in enumerate(self.class_names):
             cells = [_cell(figure[i], interval[i]) for figure, interval in columns]
-            lines.append(f"{name:{width}}  {'  '.join(cells)}  {self.support[i]:7}")
-        total = self.support.sum()
+            yield [name, *cells, str(self.support[i])]
+        total = str(self.support.sum())
         for name, means in (("macro mean", self.macro), ("weighted mean", self.weighted)):
-            cells = [f"{mean:<17.3f}" for mean in means]
-            lines.append(f"{name:{width}}  {'  '.join(cells)}  {total:7}")
-        lines.append(f"{'accuracy':{width}}  {_cell(self.accuracy, self.accuracy_interval)}")
-        return "\n".join(lines)
+            yield [name, *(f"{mean:.3f}" for mean in means), total]
+        yield ["accuracy", _cell(self.accuracy, self.accuracy_interval), "", "", ""]
 
 
 def confusion_matrix(y_true: Array, y_pred: Array, classes: int | None = None) -> Array:

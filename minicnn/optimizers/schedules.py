@@ -56,13 +56,6 @@ class Schedule(Configurable):
                 f"their names, got none for {error.name!r}. Store it, or define get_config()."
             ) from None
 
-    def __repr__(self) -> str:
-        """As of anything with arguments, but for a user's schedule that did not store them."""
-        try:
-            return super().__repr__()
-        except AttributeError:
-            return f"{type(self).__name__}(...)"
-
 
 LearningRateSchedule = Schedule
 

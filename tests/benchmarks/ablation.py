@@ -5,6 +5,7 @@
 Each variant runs in a process of its own; they take turns, and medians are compared.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -121,7 +122,18 @@ def measure(name):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(measure(sys.argv[1])))
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], usage=argparse.SUPPRESS, allow_abbrev=False
+    )
+    parser.add_argument(
+        "without",
+        nargs="?",
+        choices=WITHOUT,
+        metavar="VARIANT",
+        help=f"measure that one alone, and print JSON: {', '.join(WITHOUT)}",
+    )
+    options = parser.parse_args()
+    if options.without:
+        print(json.dumps(measure(options.without)))
     else:
         main()

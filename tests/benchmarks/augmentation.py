@@ -6,6 +6,7 @@ By itself a layer changes the share that one process has of a batch of 64 images
 on one thread. The networks take turns; of each the quickest of some rounds counts.
 """
 
+import argparse
 import time
 
 import numpy as np
@@ -82,4 +83,6 @@ def milliseconds(work, *arguments, **options):
 
 
 if __name__ == "__main__":
+    about = __doc__.partition("\n")[0]
+    argparse.ArgumentParser(description=about, usage=argparse.SUPPRESS).parse_args()
     main()

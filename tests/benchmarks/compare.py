@@ -81,10 +81,20 @@ def main(arguments=None):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(
-        prog="compare.py", description=__doc__.partition("\n")[0], allow_abbrev=False
+        prog="compare.py",
+        description=__doc__.partition("\n")[0],
+        usage=argparse.SUPPRESS,
+        allow_abbrev=False,
     )
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--frameworks", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS))
+    for option, known in (("--networks", NETWORKS), ("--frameworks", FRAMEWORKS)):
+        parser.add_argument(
+            option,
+            nargs="+",
+            choices=known,
+            default=list(known),
+            metavar="NAME",
+            help=f"default: {', '.join(known)}",
+        )
     parser.add_argument("--rounds", type=whole, default=11, help="default: 11")
     parser.add_argument("--out", type=Path, default=Path("benchmarks"), help="default: benchmarks/")
     return parser.parse_args(arguments)

@@ -4,6 +4,7 @@
 an answer each on its standard output. In between it waits and leaves the machine to others.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -132,4 +133,11 @@ def serve(key, threads):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    parser = argparse.ArgumentParser(
+        description="What compare.py starts for each framework: it answers lines of JSON.",
+        usage=argparse.SUPPRESS,
+    )
+    parser.add_argument("framework", choices=FRAMEWORKS, metavar="FRAMEWORK")
+    parser.add_argument("threads", type=int)
+    options = parser.parse_args()
+    serve(options.framework, options.threads)
