@@ -162,6 +162,8 @@ class Limits:
         """The processor time at which a file has had its share; 0 before the first file."""
         self.parts = 0
         """How many objects, attributes and chunks may still earn time."""
+        self.size = 0
+        """Bytes of the file."""
         self.memory = 0
         """Bytes that this process may have, before anything is read."""
         if os.name == "posix":
@@ -173,6 +175,7 @@ class Limits:
         """Begin anew with time, memory and files, for a file of that size."""
         self.until = time.process_time() + CPU_SECONDS
         self.parts = size // PART_BYTES
+        self.size = size
         if os.name == "posix":
             import resource
 
@@ -403,7 +406,16 @@ def _read(dataset: Any, request: dict[str, Any], limits: Limits) -> tuple[Any, I
         got = "text" if strings else str(dataset.dtype)
         got = f"a table of {', '.join(dataset.dtype.names)}" if dataset.dtype.names else got
         raise RefusedError(f"expected numbers, got {got}")
+    count = math.prod(_cuts(dataset))
+    if count > CHUNKS + limits.size:
+        raise RefusedError(f"is cut into {count:,} chunks, too many for a file of its size")
     return {}, _pieces(dataset, limits)
+
+
+def _cuts(dataset: Any) -> list[int]:
+    """How many chunks lie along each axis: one where a dataset is in one piece."""
+    pairs = zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)
+    return [-(-length // part) for length, part in pairs if part]
 
 
 def _texts(dataset: Any, most: int, limits: Limits) -> Iterator[str]:
@@ -435,9 +447,7 @@ def _pieces(dataset: Any, limits: Limits) -> Iterator[Any]:
     row = dataset.nbytes // len(dataset)
     rows, chunks = max(1, PIECE // row), 0
     if dataset.chunks:
-        deep, *others = dataset.chunks
-        pairs = zip(dataset.shape[1:], others, strict=True)
-        across = math.prod(-(-length // part) for length, part in pairs)
+        deep, across = dataset.chunks[0], math.prod(_cuts(dataset)[1:])
         rows = -(-min(rows, max(1, CHUNKS // across) * deep) // deep) * deep
         chunks = rows // deep * across
     rows = min(rows, len(dataset))
