@@ -720,7 +720,11 @@ def sequential(*layers):
 @pytest.mark.parametrize("part", ["model.weights.h5", "x.weights.h5"])
 def test_files_from_windows(part, tmp_path):
     """Keras 2 has backslashes in the names of groups there, and a zip may have them in others."""
-    model = trained(Sequential([Input((4,)), Dense(4, name="a"), Dense(4), Dense(3)], seed=0))
+    model = trained(
+        Sequential(
+            [Input((4,)), Dense(4, name="a"), Dense(4), Dense(3, activation="softmax")], seed=0
+        )
+    )
     model.save(tmp_path / "a.keras")
     inside = io.BytesIO()
     with zipfile.ZipFile(tmp_path / "a.keras") as archive:
