@@ -823,6 +823,10 @@ HOSTILE = {
         model_file(put("compile_config", "metrics", value=["mae"] * 12_000)),
         "expected at most 100 metrics, got 12,000",
     ),
+    "an image of 100,000 axes": (
+        model_file(layer(2, "Reshape", target_shape=[144] + [1] * 100_000)),
+        "would make 100001 axes, expected at most 30",
+    ),
     "a class of four million letters": (model_file(layer(3, "a" * 4_000_000)), "got 'aaa"),
     "a rate of 10**400": (
         model_file(put("compile_config", "optimizer", "config", "learning_rate", value=10**400)),

@@ -38,6 +38,9 @@ Grads = dict[str, Array]
 
 LARGEST_OUTPUT = 1 << 28
 """Numbers that a layer may make of one input: a gigabyte in single precision."""
+MOST_AXES = 30
+"""Axes of what a layer may make; NumPy has its limit there, or not far above."""
+
 ExpectedShape = tuple[int | str, ...]
 
 
@@ -328,7 +331,12 @@ def build_layer(
     A build that fails leaves nothing behind. Raises ``ConfigError`` for a layer built otherwise,
     ``ShapeError`` for one whose output no memory would hold.
     """
-    size = math.prod(layer.output_shape(shape))
+    out = layer.output_shape(shape)
+    if len(out) > MOST_AXES:
+        raise ShapeError(
+            f"{who}: {layer.who} would make {len(out)} axes, expected at most {MOST_AXES}."
+        )
+    size = math.prod(out)
     if size > LARGEST_OUTPUT:
         raise ShapeError(
             f"{who}: {layer.who} would make {size:,} numbers of one input, expected at most "
