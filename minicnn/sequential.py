@@ -75,6 +75,8 @@ class Sequential(Stack):
     ) -> None:
         """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names.
 
+        A metric is copied for each run and each evaluation: an object that was given stays as it
+        is, and its figures come in what ``fit`` and ``evaluate`` return and in callbacks' logs.
         Raises ``ConfigError`` for an optimizer that trains another model: what it remembers
         is of that one's parameters.
         """
@@ -89,7 +91,7 @@ class Sequential(Stack):
             raise ConfigError(f"Sequential: expected metrics as a list, got {metrics!r}.")
         chosen = [metric_table.get("Sequential", metric) for metric in wanted]
         goal = None if loss is None else losses.get("Sequential", loss)
-        metric_table.name_apart("Sequential", chosen)
+        chosen = metric_table.named_apart("Sequential", chosen)
         self.optimizer, self.loss, self.metrics = found, goal, chosen
         found.owner = self._identity
 

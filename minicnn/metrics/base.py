@@ -40,20 +40,25 @@ class Metric(Configurable):
         """What it has counted, for a checkpoint in mid-epoch: numbers, texts, lists, arrays.
 
         These are its attributes but for the constructor's arguments and for objects of the
-        library's own, such as losses. A metric that remembers anything else defines this itself,
-        and ``set_state``.
+        library's own, such as losses; of metrics among them it is theirs. A metric that remembers
+        anything else defines this itself, and ``set_state``.
         """
         given = inspect.signature(type(self)).parameters
         return {
-            name: copy.copy(value)
+            name: value.get_state() if isinstance(value, Metric) else copy.copy(value)
             for name, value in vars(self).items()
-            if name not in given and not isinstance(value, Configurable)
+            if isinstance(value, Metric) or not (name in given or isinstance(value, Configurable))
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take over what ``get_state`` gave."""
         check_state(type(self).__name__, self.get_state(), state)
-        vars(self).update(state)
+        for name, value in state.items():
+            part = getattr(self, name)
+            if isinstance(part, Metric):
+                part.set_state(value)
+            else:
+                vars(self)[name] = value
 
 
 def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Array:
