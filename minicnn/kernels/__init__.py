@@ -108,7 +108,10 @@ class Kernels(Protocol):
         """dx: every real pixel of a window gets an equal share of dy."""
 
     def channel_sums(self, x: Array) -> Array:
-        """The sum over all axes but the last."""
+        """The sum over all axes but the last, right to the last digits of x's dtype."""
+
+    def image_sums(self, x: Array) -> Array:
+        """The sum over the pixels of each image, (N, C), likewise."""
 
 
 KERNELS: dict[str, Kernels] = {"reference": reference, "vectorized": vectorized}

@@ -262,4 +262,9 @@ class Optimizer(Configurable):
 
 
 def _norm(grad: Array) -> float:
-    return float(np.linalg.norm(grad))
+    """The root of the sum of squares, in double precision a piece at a time."""
+    flat, total = grad.reshape(-1), 0.0
+    for i in range(0, flat.size, PIECE):
+        piece = flat[i : i + PIECE].astype(np.float64)
+        total += float(piece @ piece)
+    return math.sqrt(total)

@@ -32,6 +32,7 @@ from minicnn.kernels.vectorized.strips import (
     strip_for,
     ways_to_dx,
 )
+from minicnn.kernels.vectorized.sums import pixel_sums
 from minicnn.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.threads import shards
 
@@ -276,16 +277,9 @@ def _from_columns_of_x(
         if block.begins:
             part = dz[: block.group.stop - block.group.start]
             load(block.group, part)
-            dbias += _sums(part)
+            dbias += pixel_sums(part.reshape(1, -1, c_out))[0]
         dband += block.columns.T @ in_strips(part[block.within, block.rows], cut)
     return fold(dband, kernel.shape, cut, place.strides[1]), dbias
-
-
-def _sums(dz: Array) -> Array:
-    """The sum over all pixels: each image's by BLAS, the images' in double precision."""
-    pixels = dz.reshape(len(dz), -1, dz.shape[-1])
-    sums: Array = (np.ones(pixels.shape[1], dz.dtype) @ pixels).sum(axis=0, dtype=np.float64)
-    return sums
 
 
 def _from_columns_of_dz(
@@ -315,7 +309,7 @@ def _from_columns_of_dz(
         if x is not None:
             dband += block.columns.T @ in_strips(x[block.images, block.rows], cut)
             if block.begins:
-                dbias += _sums(block.padded)
+                dbias += pixel_sums(block.padded.reshape(1, -1, len(dbias)))[0]
     return turned(fold(dband, back.kernel, cut, 1)), dbias
 
 
