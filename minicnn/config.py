@@ -16,7 +16,7 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from minicnn.errors import ConfigError, shown
+from minicnn.errors import ConfigError, NameUnknownError, shown
 
 
 class _Checked(type):
@@ -33,6 +33,8 @@ class _Checked(type):
         made = super().__call__(*args, **kwargs)
         for key, value in common.items():
             setattr(made, key, value)
+        if not users_own(cls):
+            close(made)
         return made
 
     @property
@@ -41,7 +43,87 @@ class _Checked(type):
         return inspect.Signature(list(_arguments(cls).values()))
 
 
-class Configurable(metaclass=_Checked):
+class Guarded:
+    """The parent of objects whose attributes can be set, but no others.
+
+    ``optimizer.lr = 0.1`` would else be taken and ignored. What is an argument of the constructor
+    is checked as there, and what is derived from it follows. Classes that derive from those of the
+    library are free, and so are names that begin with an underscore.
+
+    >>> import minicnn
+    >>> optimizer = minicnn.SGD(0.1)
+    >>> optimizer.lr = 0.2
+    Traceback (most recent call last):
+    minicnn.errors.NameUnknownError: SGD: there is no 'lr' to set. Did you mean 'learning_rate'?
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; raises ``NameUnknownError`` for one that is not there."""
+        cls: type = type(self)
+        if name.startswith("_") or users_own(cls) or _CLOSED not in vars(self):
+            object.__setattr__(self, name, value)
+            return
+        known, who = getattr(cls, name, None), cls.__name__
+        if isinstance(known, property) and known.fset is None:
+            raise NameUnknownError(f"{who}: {name} cannot be set.{self.instead_of_setting(name)}")
+        if name not in vars(self) and not hasattr(cls, name):
+            raise NameUnknownError(f"{who}: there is no {name!r} to set.{self._near(name)}")
+        if name in vars(self) and name in _arguments(cls):
+            vars(self).update(self.changed(name, value))
+        else:
+            object.__setattr__(self, name, value)
+
+    def changed(self, argument: str, value: Any) -> dict[str, Any]:
+        """The attributes that are others where an argument of the constructor is.
+
+        Raises ``ConfigError`` for a value that the constructor does not take.
+        """
+        cls: Any = type(self)
+        given = {name: self.argument(name) for name in _arguments(cls)}
+        before, after = cls(**given), cls(**given | {argument: value})
+        return {
+            name: now
+            for name, now in vars(after).items()
+            if name == argument or not _same(now, vars(before).get(name))
+        }
+
+    def argument(self, name: str) -> Any:
+        """What was given, or set, for an argument of the constructor."""
+        return getattr(self, name)
+
+    def instead_of_setting(self, name: str) -> str:
+        """What to do instead of setting an attribute that is there and cannot be set."""
+        return ""
+
+    def _near(self, name: str) -> str:
+        cls = type(self)
+        public = (key for key in (*vars(self), *dir(cls)) if not key.startswith("_"))
+        settable = {key: None for key in public if not callable(getattr(cls, key, None))}
+        now = RENAMED.get(name, name)
+        near = f" Did you mean {now!r}?" if now in settable else did_you_mean(name, settable)
+        return near or " What is your own begins with an underscore, or goes into a class of yours."
+
+
+_CLOSED = "_closed"
+
+
+def close(made: Guarded) -> None:
+    """From now on it has the attributes that it has."""
+    vars(made)[_CLOSED] = True
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """All that it has, without the mark of ``close``."""
+    return {name: held for name, held in vars(value).items() if name != _CLOSED}
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return bool(np.array_equal(a, b))
+    return a is b or bool(type(a) is type(b) and a == b)
+
+
+class Configurable(Guarded, metaclass=_Checked):
     """The parent of everything that is described by its constructor's arguments."""
 
     keras_module: ClassVar[str] = ""
@@ -53,10 +135,6 @@ class Configurable(metaclass=_Checked):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as values that JSON can hold."""
         return {name: _plain(self.argument(name)) for name in _arguments(type(self))}
-
-    def argument(self, name: str) -> Any:
-        """What was given, or set, for an argument of the constructor."""
-        return getattr(self, name)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -50,6 +50,7 @@ class Sequential(Stack):
         kernels: str = "vectorized",
         fuse: bool = True,
     ) -> None:
+        self._identity = object()
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: Sequence[str | Metric] = ()
@@ -57,12 +58,29 @@ class Sequential(Stack):
         self.history: History | None = None
         self.stop_training = False
         """Set to True by a callback, it ends ``fit`` after the batch at hand."""
-        self._identity = object()
         super().__init__(layers, seed=seed, name=name, dtype=dtype, kernels=kernels, fuse=fuse)
 
     def __getattr__(self, name: str) -> Any:
         """Say what to use instead of a verb of Keras' that is not here."""
         raise_absent("Sequential", name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As for anything; names of optimizers, losses and metrics are for ``compile`` alone."""
+        kind = {"optimizer": Optimizer, "loss": Loss}.get(name)
+        metrics = name == "metrics" and not (isinstance(value, list | tuple))
+        if metrics or (kind and not isinstance(value, kind | None)):
+            raise ConfigError(
+                f"Sequential: expected {name} as {'a list' if metrics else f'a {name} object'}, "
+                f"got {value!r}. Call compile({name}=...), which takes names too."
+            )
+        if isinstance(value, Optimizer):
+            if value.owner not in (None, self._identity):
+                raise ConfigError(
+                    f"Sequential: expected an optimizer of its own, got the {value!r} of another "
+                    "model. Make a new one."
+                )
+            value.owner = self._identity
+        super().__setattr__(name, value)
 
     # Keras' verbs --------------------------------------------------------------------
 
@@ -81,11 +99,6 @@ class Sequential(Stack):
         is of that one's parameters.
         """
         found = optimizers.get("Sequential", optimizer)
-        if found.owner not in (None, self._identity):
-            raise ConfigError(
-                f"Sequential: expected an optimizer of its own, got the {found!r} of another "
-                "model. Make a new one."
-            )
         wanted = [metrics] if isinstance(metrics, str | Metric) else metrics or ()
         if not isinstance(wanted, Sequence):
             raise ConfigError(f"Sequential: expected metrics as a list, got {metrics!r}.")
@@ -93,7 +106,6 @@ class Sequential(Stack):
         goal = None if loss is None else losses.get("Sequential", loss)
         chosen = metric_table.named_apart("Sequential", chosen)
         self.optimizer, self.loss, self.metrics = found, goal, chosen
-        found.owner = self._identity
 
     @checked
     def fit(

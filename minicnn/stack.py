@@ -7,18 +7,25 @@ import numpy as np
 
 from minicnn import random_seed
 from minicnn.activations import ACTIVATIONS
-from minicnn.config import check_name
+from minicnn.config import Guarded, boolean, check_name, close
 from minicnn.data.arrays import images
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
-from minicnn.layers.base import build_layer, check_new, name_layer, put_weights, walk
+from minicnn.layers.base import (
+    build_layer,
+    check_names,
+    check_new,
+    name_layer,
+    put_weights,
+    walk,
+)
 from minicnn.layers.chain import Step
 from minicnn.shapes import Array, Shape
 
 
-class Stack:
+class Stack(Guarded):
     """Layers that run one after another, their arrays and their generator.
 
     The arguments are those of ``Sequential``, in whose name errors are raised.
@@ -58,6 +65,20 @@ class Stack:
         if layers is not None and not isinstance(layers, Sequence):
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
         self._extend(layers or ())
+        close(self)
+
+    def changed(self, argument: str, value: Any) -> dict[str, Any]:
+        """See ``Guarded``: name and ``fuse``; the rest is said when the model is made."""
+        if argument == "name":
+            check_name("Sequential", value)
+            return {"name": value}
+        if argument == "fuse":
+            boolean("Sequential", "fuse", value)
+            return {"fuse": bool(value) and self.kernels == "vectorized"}
+        raise ConfigError(
+            f"Sequential: {argument} cannot become {value!r} once the model is made. Give it to "
+            f"Sequential(layers, {argument}=...)."
+        )
 
     @property
     def layers(self) -> list[Layer]:
@@ -206,6 +227,7 @@ class Stack:
     @property
     def params(self) -> dict[str, Array]:
         """The arrays that training changes, as ``<layer>.<param>``; they are not copies."""
+        check_names("Sequential", self.stack)
         return {
             f"{layer.name}.{name}": array
             for layer in self.stack

@@ -1,6 +1,7 @@
 """Callbacks that set the learning rate."""
 
 import inspect
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -76,6 +77,8 @@ class ReduceLROnPlateau(Watching):
         self.verbose = verbose
         self.cooldown = whole_number("ReduceLROnPlateau", "cooldown", cooldown, least=0)
         self.min_lr = min_lr
+        self.best = math.nan
+        self.wait = self.cooling = 0
 
     def on_train_begin(self, logs: Logs) -> None:
         """Forget an earlier training; there must be a rate that can be set."""

@@ -132,12 +132,17 @@ class EarlyStopping(Watching):
         self.start_from_epoch = whole_number(
             "EarlyStopping", "start_from_epoch", start_from_epoch, least=0
         )
+        self._forget()
 
     def on_train_begin(self, logs: Logs) -> None:
         """Forget an earlier training."""
         super().on_train_begin(logs)
-        self.wait = 0
+        self._forget()
         self.best = self.worst
+
+    def _forget(self) -> None:
+        self.wait = 0
+        self.best = math.nan
         self.best_epoch = 0
         self.stopped_epoch = 0
         self.best_weights: list[Array] | None = None

@@ -95,7 +95,7 @@ class Loss(Configurable):
     def on_logits(self) -> Self:
         """The same loss with ``from_logits=True``."""
         fused = copy.copy(self)
-        fused.from_logits = True  # type: ignore[attr-defined]
+        vars(fused)["from_logits"] = True
         return fused
 
     def _predictions(self, y_pred: Array) -> Array:

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn.config import Configurable, check_name, check_state
+from minicnn.config import Configurable, attributes, check_name, check_state
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
@@ -46,7 +46,7 @@ class Metric(Configurable):
         given = inspect.signature(type(self)).parameters
         return {
             name: value.get_state() if isinstance(value, Metric) else copy.copy(value)
-            for name, value in vars(self).items()
+            for name, value in attributes(self).items()
             if isinstance(value, Metric) or not (name in given or isinstance(value, Configurable))
         }
 

@@ -112,6 +112,16 @@ class Optimizer(Configurable):
             return self._constant_rate if self.schedule is None else self.schedule
         return super().argument(name)
 
+    def changed(self, argument: str, value: Any) -> dict[str, Any]:
+        """See ``Guarded``; raises ``ConfigError`` for what would change what it remembers."""
+        new = super().changed(argument, value)
+        if self.slots and "slot_names" in new:
+            raise ConfigError(
+                f"{type(self).__name__}: {argument} cannot become {value!r} once the optimizer has "
+                f"{', '.join(self.slot_names) or 'nothing'} to remember. Make a new one."
+            )
+        return new
+
     def exclude_from_weight_decay(self, *, var_names: Iterable[str]) -> None:
         """Leave parameters whose name contains one of ``var_names`` out of the weight decay.
 
