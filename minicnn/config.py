@@ -16,7 +16,7 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from minicnn.errors import ConfigError, NameUnknownError, shown
+from minicnn.errors import ConfigError, DataError, NameUnknownError, shown
 
 
 class _Checked(type):
@@ -24,12 +24,13 @@ class _Checked(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
+        if not users_own(cls):
+            args, kwargs = without_arrays(cls.__name__, args, kwargs)
         common = {settable[key]: kwargs.pop(key) for key in settable.keys() & kwargs.keys()}
         signature = inspect.signature(cls)
         kwargs = _taken(cls.__name__, signature, args, kwargs)
-        for key, value in signature.bind(*args, **kwargs).arguments.items():
-            if isinstance(signature.parameters[key].default, bool) and not users_own(cls):
-                boolean(cls.__name__, key, value)
+        if not users_own(cls):
+            _check_booleans(cls.__name__, signature, args, kwargs)
         made = super().__call__(*args, **kwargs)
         for key, value in common.items():
             setattr(made, key, value)
@@ -237,9 +238,7 @@ def _known(
 ) -> dict[str, Any]:
     """What is known of the arguments given; raises ``ConfigError`` for others that would matter."""
     for key, value in given.items():
-        off = (value is None or value is False) and key in OFF
-        inert = off or key in IGNORED or any(value is x or value == x for x in INERT.get(key, ()))
-        if key not in known and not inert:
+        if key not in known and not _inert(key, value):
             takes = ", ".join(known) or "none"
             now = RENAMED.get(key, key)
             near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
@@ -247,6 +246,13 @@ def _known(
             came = shown(value)
             raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")
     return {key: value for key, value in given.items() if key in known}
+
+
+def _inert(key: str, value: Any) -> bool:
+    """Whether an argument of Keras' changes nothing."""
+    off = (value is None or value is False) and key in OFF
+    same = not isinstance(value, np.ndarray) and any(value == x for x in INERT.get(key, ()))
+    return off or same or key in IGNORED
 
 
 def _taken(
@@ -263,6 +269,27 @@ def _taken(
         remedy = AS_ONE.get(first, "") if "too many" in str(error) else ""
         raise ConfigError(f"{who}: {error}; expected {who}{_brief(signature)}.{remedy}") from None
     return kwargs
+
+
+def _check_booleans(
+    who: str, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Raise ``ConfigError`` unless what is True or False by default is one of the two."""
+    for key, value in signature.bind(*args, **kwargs).arguments.items():
+        if isinstance(signature.parameters[key].default, bool):
+            boolean(who, key, value)
+
+
+def without_arrays(
+    who: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with lists and numbers in the place of NumPy's, which compare in another way."""
+
+    def plain(value: Any) -> Any:
+        check_array(who, value)
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+    return tuple(map(plain, args)), {key: plain(value) for key, value in kwargs.items()}
 
 
 def _brief(signature: inspect.Signature) -> str:
@@ -292,6 +319,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         taken = _taken(who, shown, args[methods:], kwargs)
+        _check_booleans(who, shown, args[methods:], taken)
         return function(*args, **taken)
 
     return call
@@ -443,6 +471,27 @@ def _finite(value: Any) -> bool:
         return False
 
 
+def check_array(who: str, value: Any) -> None:
+    """Raise ``DataError`` for what NumPy would drop in silence: a mask, an imaginary part.
+
+    >>> check_array("fit", np.ones(3))
+    """
+    parts = value if isinstance(value, list | tuple) else (value,)
+    if any(map(np.ma.is_masked, parts)):
+        raise DataError(
+            f"{who}: expected numbers, got a masked array of which some are not there. "
+            "Say what they are: .filled(...)."
+        )
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c":
+        raise DataError(f"{who}: expected real numbers, got {value.dtype}. Take .real or abs.")
+
+
+def check_verbose(who: str, value: Any) -> None:
+    """Raise ``ConfigError`` unless a callback's ``verbose`` is 0, 1 or 2, or True or False."""
+    if not isinstance(value, int) or value not in (0, 1, 2):
+        raise ConfigError(f"{who}: expected verbose as 0, 1 or 2, got {value!r}.")
+
+
 def boolean(who: str, argument: str, value: Any) -> None:
     """Raise ``ConfigError`` unless ``value`` is True or False: of a file, "no" would count as True.
 
@@ -474,8 +523,8 @@ def check_name(who: str, name: Any, in_paths: bool = True) -> None:
 
     >>> check_name("Dense", "scores")
     """
-    wrong_part = in_paths and (name in (".", "..") or "/" in str(name))
-    if not isinstance(name, str) or not name or not name.isprintable() or wrong_part:
+    printable = isinstance(name, str) and name and name.isprintable()
+    if not printable or (in_paths and (name in (".", "..") or "/" in name)):
         without = " without '/'" if in_paths else ""
         raise ConfigError(
             f"{who}: expected name as a text of printable characters{without}, got {name!r}."

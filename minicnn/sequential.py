@@ -7,7 +7,7 @@ from typing import Any
 from minicnn import inference, losses, model_files, optimizers, training
 from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
-from minicnn.config import checked
+from minicnn.config import checked, number
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import check_validation, data_of, training_data
 from minicnn.errors import ConfigError
@@ -99,7 +99,8 @@ class Sequential(Stack):
         is of that one's parameters.
         """
         found = optimizers.get("Sequential", optimizer)
-        wanted = [metrics] if isinstance(metrics, str | Metric) else metrics or ()
+        wanted = [metrics] if isinstance(metrics, str | Metric) else metrics
+        wanted = () if wanted is None else wanted
         if not isinstance(wanted, Sequence):
             raise ConfigError(f"Sequential: expected metrics as a list, got {metrics!r}.")
         chosen = [metric_table.get("Sequential", metric) for metric in wanted]
@@ -162,6 +163,8 @@ class Sequential(Stack):
         Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
         first step, and ``DivergenceError`` when the loss or a weight is no longer a number.
         """
+        if validation_split is not None:
+            number("fit", "validation_split", validation_split, least=0, below=1)
         names = x.class_names if isinstance(x, Dataset) else ()
         data, validation = training_data(
             "fit", x, y, sample_weight, class_weight, validation_split, validation_data

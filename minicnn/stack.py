@@ -7,7 +7,7 @@ import numpy as np
 
 from minicnn import random_seed
 from minicnn.activations import ACTIVATIONS
-from minicnn.config import Guarded, boolean, check_name, close
+from minicnn.config import Guarded, boolean, check_array, check_name, close, whole_number
 from minicnn.data.arrays import images
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
@@ -47,12 +47,13 @@ class Stack(Guarded):
         kernels: str = "vectorized",
         fuse: bool = True,
     ) -> None:
-        if dtype not in ("float32", "float64"):
+        if not isinstance(dtype, str | np.dtype) or dtype not in ("float32", "float64"):
             raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
         check_name("Sequential", name)
         self.name = name
         self.dtype = np.dtype(dtype)
-        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+        whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if seed is not None and (not whole or seed < 0):
             raise ConfigError(
                 f"Sequential: expected seed as a whole number of 0 or more, or None, got {seed!r}."
             )
@@ -104,9 +105,11 @@ class Stack(Guarded):
         if (name is None) == (index is None):
             raise ConfigError("get_layer: expected the layer's name or its index.")
         names = [layer.name for layer in self.layers]
-        if index is not None and -len(names) <= index < len(names):
+        if index is not None:
+            whole_number("get_layer", "index", index, least=-len(names))
+        if index is not None and index < len(names):
             return self.layers[index]
-        if name in names:
+        if isinstance(name, str) and name in names:
             return self.layers[names.index(name)]
         raise ConfigError(
             f"get_layer: expected one of the layers {', '.join(map(str, names))}, "
@@ -239,6 +242,7 @@ class Stack(Guarded):
 
         Raises ``ShapeError`` when x is not a batch of what the model takes.
         """
+        boolean("Sequential", "training", training)
         return chain.forward(self.stack, self._batch(x), training, self.rng)
 
     def backward(self, dy: Array, caches: Sequence[Any]) -> tuple[Array, dict[str, Array]]:
@@ -246,6 +250,7 @@ class Stack(Guarded):
 
         ``grads`` has the keys of ``params``; hand both to ``optimizer.step``.
         """
+        check_array("Sequential", dy)
         return chain.backward(self.stack, np.asarray(dy, self.dtype), caches)
 
     def update_state(self, caches: Sequence[Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
-from minicnn.config import Guarded, check_state, checked, close, did_you_mean
+from minicnn.config import Guarded, check_state, checked, close, did_you_mean, without_arrays
 from minicnn.errors import ConfigError
 from minicnn.hooks import EVENTS, nothing
 
@@ -32,6 +32,7 @@ class Callback(Guarded):
 
             @wraps(begin)
             def whole(self: Callback, *args: Any, **kwargs: Any) -> None:
+                args, kwargs = without_arrays(type(self).__name__, args, kwargs)
                 begin(self, *args, **kwargs)
                 if type(self) is cls:
                     close(self)

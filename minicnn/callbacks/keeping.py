@@ -10,10 +10,11 @@ from typing import Any, Literal, TextIO
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import check_state, number, whole_number
+from minicnn.config import check_state, check_verbose, number, whole_number
 from minicnn.console import warn
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import make_folder, reason, replacing
+from minicnn.files.paths import path_of
 from minicnn.history import cell
 
 
@@ -44,6 +45,8 @@ class ModelCheckpoint(Watching):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, 0)
+        check_verbose("ModelCheckpoint", verbose)
+        path_of("ModelCheckpoint", "filepath", filepath)
         self.filepath = os.fspath(filepath)
         ending = ".weights.h5" if save_weights_only else ".keras"
         if not self.filepath.endswith(ending):
@@ -130,7 +133,7 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
-        self.filename = Path(filename)
+        self.filename = path_of("CSVLogger", "filename", filename)
         if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
             raise ConfigError(f"CSVLogger: expected separator as one character, got {separator!r}.")
         self.separator = separator
@@ -272,6 +275,6 @@ class BackupAndRestore(Callback):
     ) -> None:
         if save_freq != "epoch":
             whole_number("BackupAndRestore", "save_freq", save_freq)
-        self.backup_dir = Path(backup_dir)
+        self.backup_dir = path_of("BackupAndRestore", "backup_dir", backup_dir)
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint

@@ -8,7 +8,7 @@ import numpy as np
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import number, whole_number
+from minicnn.config import check_verbose, number, whole_number
 from minicnn.errors import ConfigError
 
 
@@ -29,6 +29,7 @@ class LearningRateScheduler(Callback):
             self.takes_rate = True
         except (TypeError, ValueError):
             self.takes_rate = False
+        check_verbose("LearningRateScheduler", verbose)
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
@@ -70,6 +71,7 @@ class ReduceLROnPlateau(Watching):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
+        check_verbose("ReduceLROnPlateau", verbose)
         number("ReduceLROnPlateau", "factor", factor, above=0, below=1)
         number("ReduceLROnPlateau", "min_lr", min_lr, least=0)
         self.factor = factor

@@ -119,7 +119,7 @@ KERNELS: dict[str, Kernels] = {"reference": reference, "vectorized": vectorized}
 
 def check_kernels(who: str, name: str) -> str:
     """Return ``name`` if there is such a set of kernels; raise ``ConfigError`` if not."""
-    if name not in KERNELS:
+    if not isinstance(name, str) or name not in KERNELS:
         raise ConfigError(
             f"{who}: expected kernels to be one of {', '.join(KERNELS)}, got {name!r}."
         )

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.config import Configurable, accepted, boolean, check_name, snake_case
+from minicnn.config import Configurable, accepted, boolean, check_array, check_name, snake_case
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
@@ -319,6 +319,7 @@ class Layer(Configurable):
 
         Raises ``ShapeError`` unless its shape fits, ``DataError`` unless it holds numbers.
         """
+        check_array(self.who, x)
         x = np.asarray(x)
         if x.dtype.kind in "biu":
             x = x.astype(self.dtype)
@@ -329,6 +330,7 @@ class Layer(Configurable):
 
     def check_dy(self, dy: Array, y_shape: Shape) -> None:
         """Raise ``ShapeError`` unless ``dy`` has the shape of the output."""
+        check_array(self.who, dy)
         if np.shape(dy) != y_shape:
             raise ShapeError(
                 f"{self.who}: expected dy of shape {y_shape}, as y has, got {np.shape(dy)}."
@@ -421,7 +423,11 @@ def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> 
         for name, array in layer.arrays().items()
     ]
     try:
+        for value in weights:
+            check_array(who, value)
         values = [np.asarray(value, layers[0].dtype) for value in weights]
+    except DataError:
+        raise
     except (TypeError, ValueError):
         raise ConfigError(
             f"{who}: expected a list of arrays of numbers, as get_weights gives."

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from minicnn.config import Configurable
+from minicnn.config import Configurable, check_array
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
@@ -99,6 +99,7 @@ class Loss(Configurable):
         return fused
 
     def _predictions(self, y_pred: Array) -> Array:
+        check_array(type(self).__name__, y_pred)
         y_pred = np.asarray(y_pred)
         if y_pred.dtype.kind != "f" or y_pred.ndim < 2:
             raise DataError(

@@ -5,7 +5,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn.config import Configurable, attributes, check_name, check_state
+import numpy as np
+
+from minicnn.config import Configurable, attributes, check_array, check_name, check_state
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
@@ -61,12 +63,19 @@ class Metric(Configurable):
                 vars(self)[name] = value
 
 
+def predictions(metric: Metric, y_pred: Any) -> Array:
+    """``y_pred`` as an array; raises ``DataError`` for what is masked or complex."""
+    check_array(type(metric).__name__, y_pred)
+    return np.asarray(y_pred)
+
+
 def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Array:
     """``y_true`` in ``shape``, from which it may differ by a last axis of 1.
 
     Raises ``DataError`` for any other.
     """
     y_true = as_array(type(metric).__name__, y_true, "labels")
+    check_array(type(metric).__name__, y_true)
     if y_true.shape not in (shape, (*shape, 1)) and (*y_true.shape, 1) != shape:
         raise DataError(
             f"{type(metric).__name__}: expected labels of shape {shape}, got {y_true.shape}."

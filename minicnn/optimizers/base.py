@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minicnn import threads
-from minicnn.config import Configurable, number, whole_number
+from minicnn.config import Configurable, check_array, number, whole_number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule
@@ -149,6 +149,7 @@ class Optimizer(Configurable):
         """
         who = type(self).__name__
         for name, grad in grads.items():
+            check_array(who, grad)
             if name not in params:
                 raise ConfigError(f"{who}: expected gradients of known parameters, got {name!r}.")
             if grad.shape != params[name].shape:
