@@ -95,7 +95,9 @@ def test_the_gradient_of_a_bias_is_the_sum_of_dy(layer, shape):
     np.testing.assert_allclose(grads["bias"], exact, rtol=RIGHT)
 
 
-@pytest.mark.parametrize("layer", [lambda: DepthwiseConv2D(2), lambda: Dense(3)])
+@pytest.mark.parametrize(
+    "layer", [lambda: Conv2D(4, 3), lambda: DepthwiseConv2D(2), lambda: Dense(3)]
+)
 def test_the_gradient_of_a_kernel_over_many_pixels(layer):
     """Products of x = 0.1 and dy = 0.1 add up to as many of them as there are places."""
     x = np.full((1, 1024, 700, 3), 0.1, "float32")
@@ -105,7 +107,7 @@ def test_the_gradient_of_a_kernel_over_many_pixels(layer):
     places = y[..., 0].size
     kernel = next(iter(grads.values()))
     exact = np.full(kernel.shape, places * float(np.float32(0.1)) ** 2)
-    np.testing.assert_allclose(kernel, exact, rtol=2 * RIGHT)
+    np.testing.assert_allclose(kernel, exact, rtol=3 * RIGHT)
 
 
 @pytest.mark.parametrize("pool", [AvgPool, MaxPool])

@@ -141,7 +141,8 @@ def named_apart(who: str, metrics: Sequence[Metric | str]) -> list[Metric | str]
     """The metrics, one whose name is taken with a number behind it, as Keras counts: auc, auc_1.
 
     It is a copy that gets the number, as the object may serve another model too. Raises
-    ``ConfigError`` for a metric called "loss", and for a string that is there twice.
+    ``ConfigError`` for a metric called "loss", or as figures of a validation and the like are, and
+    for a string that is there twice.
 
     >>> both = [Precision(class_id=0), Precision(class_id=1)]
     >>> [metric.name for metric in named_apart("Sequential", both)]
@@ -151,6 +152,11 @@ def named_apart(who: str, metrics: Sequence[Metric | str]) -> list[Metric | str]
     for i in sorted(range(len(apart)), key=lambda i: not isinstance(apart[i], str)):
         metric = apart[i]
         name = base = metric if isinstance(metric, str) else metric.name
+        if name.startswith("val_") or name in ("epoch", "learning_rate"):
+            raise ConfigError(
+                f"{who}: expected a metric of another name than {name!r}, which figures of a "
+                "validation or of callbacks have."
+            )
         if name == "loss" or (name in taken and isinstance(metric, str)):
             raise ConfigError(f"{who}: expected metrics of different names, got {name!r} again.")
         if isinstance(metric, Metric) and name in taken:

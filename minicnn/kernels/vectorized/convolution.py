@@ -32,7 +32,7 @@ from minicnn.kernels.vectorized.strips import (
     strip_for,
     ways_to_dx,
 )
-from minicnn.kernels.vectorized.sums import pixel_sums
+from minicnn.kernels.vectorized.sums import Sum, pixel_sums
 from minicnn.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.threads import shards
 
@@ -270,7 +270,7 @@ def _from_columns_of_x(
 ) -> tuple[Array, Array]:
     """(dkernel, dbias) of some images: dkernel = columns.T @ dz, block by block."""
     cut, (kh, _, c_in, c_out) = cut_for(place, kernel.itemsize), kernel.shape
-    dband = np.zeros((kh * cut.reach * c_in, cut.strip * c_out), kernel.dtype)
+    dband = Sum((kh * cut.reach * c_in, cut.strip * c_out), kernel.dtype)
     dbias = np.zeros(c_out)
     dz = _scratch(cut, last - first, (*place.out, c_out), kernel.dtype)
     for block in blocks(pixels, place, cut, kernel.dtype, first, last):
@@ -278,8 +278,8 @@ def _from_columns_of_x(
             part = dz[: block.group.stop - block.group.start]
             load(block.group, part)
             dbias += pixel_sums(part.reshape(1, -1, c_out))[0]
-        dband += block.columns.T @ in_strips(part[block.within, block.rows], cut)
-    return fold(dband, kernel.shape, cut, place.strides[1]), dbias
+        dband.add(block.columns.T @ in_strips(part[block.within, block.rows], cut))
+    return fold(dband.result(), kernel.shape, cut, place.strides[1]), dbias
 
 
 def _from_columns_of_dz(
@@ -297,7 +297,7 @@ def _from_columns_of_dz(
     cut = cut_for(back, kernel.itemsize)
     wide = band(turned(kernel), cut, 1)
     whole = cut.strips * cut.strip == w
-    dband = np.zeros(wide.shape, kernel.dtype)
+    dband = Sum(wide.shape, kernel.dtype)
     dbias = np.zeros(kernel.shape[-1])
     for block in blocks(load, back, cut, kernel.dtype, first, last):
         target = dx[block.images, block.rows]
@@ -307,10 +307,10 @@ def _from_columns_of_dz(
             surplus = (block.columns @ wide).reshape(*target.shape[:2], -1, c_in)
             target[...] = surplus[:, :, :w]
         if x is not None:
-            dband += block.columns.T @ in_strips(x[block.images, block.rows], cut)
+            dband.add(block.columns.T @ in_strips(x[block.images, block.rows], cut))
             if block.begins:
                 dbias += pixel_sums(block.padded.reshape(1, -1, len(dbias)))[0]
-    return turned(fold(dband, back.kernel, cut, 1)), dbias
+    return turned(fold(dband.result(), back.kernel, cut, 1)), dbias
 
 
 def turned(kernel: Array) -> Array:

@@ -7,13 +7,44 @@ axis but the last. Here few are added in single precision, and the sums of these
 
 import numpy as np
 
-from minicnn.shapes import Array
+from minicnn.shapes import FEW, Array, DType, Shape
 
 TERMS = 64
 """Numbers that are added in single precision."""
 
 WIDE = 128
 """Numbers side by side, so that BLAS is quick also where there are three channels."""
+
+
+class Sum:
+    """Arrays added up: a few in their own precision, and the sums of these in double.
+
+    >>> total = Sum((2,), np.dtype("float32"))
+    >>> for _ in range(1000):
+    ...     total.add(np.full(2, 0.1, np.float32))
+    >>> total.result().round(3).tolist()
+    [100.0, 100.0]
+    """
+
+    def __init__(self, shape: Shape, dtype: DType) -> None:
+        self.few = np.zeros(shape, dtype)
+        self.count = 0
+        self.before: Array | None = None
+
+    def add(self, part: Array) -> None:
+        """Add one more."""
+        if self.count == FEW:
+            wide = self.few.astype(np.float64)
+            self.before = wide if self.before is None else self.before + wide
+            self.few[...] = self.count = 0
+        self.few += part
+        self.count += 1
+
+    def result(self) -> Array:
+        """What has been added up."""
+        if self.before is None:
+            return self.few
+        return (self.before + self.few).astype(self.few.dtype)
 
 
 def pixel_sums(x: Array) -> Array:
