@@ -280,6 +280,10 @@ def _check_booleans(
             boolean(who, key, value)
 
 
+LARGEST_LIST = 16
+"""Numbers in an array of several axes that may be an argument: ((top, bottom), (left, right))."""
+
+
 def without_arrays(
     who: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -287,6 +291,8 @@ def without_arrays(
 
     def plain(value: Any) -> Any:
         check_array(who, value)
+        if isinstance(value, np.ndarray) and value.ndim > 1 and value.size > LARGEST_LIST:
+            raise ConfigError(f"{who}: expected numbers, texts or lists, got {shown(value)}.")
         return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
     return tuple(map(plain, args)), {key: plain(value) for key, value in kwargs.items()}
