@@ -15,7 +15,7 @@ import numpy as np
 from minicnn.config import did_you_mean
 from minicnn.errors import ConfigError, shown
 from minicnn.keras_names import asked
-from minicnn.shapes import Array
+from minicnn.shapes import Array, sum_dtype
 
 __all__ = [
     "ACTIVATIONS",
@@ -94,12 +94,19 @@ def softmax(x: Array, axis: int = -1) -> Array:
     [0.5, 0.5]
     """
     e = np.exp(x - x.max(axis=axis, keepdims=True))
-    return np.asarray(e / e.sum(axis=axis, keepdims=True))
+    return np.asarray(e / _along(e, axis))
 
 
 def softmax_gradient(dy: Array, y: Array, axis: int = -1) -> Array:
     """The gradient through softmax: dx = y * (dy - sum of dy * y)."""
-    return np.asarray(y * (dy - np.sum(dy * y, axis=axis, keepdims=True)))
+    return np.asarray(y * (dy - _along(dy * y, axis)))
+
+
+def _along(x: Array, axis: int) -> Array:
+    """The sums along an axis, which stays, with length 1."""
+    last = axis in (-1, x.ndim - 1)
+    sums = x.sum(axis, dtype=sum_dtype(x.dtype, 1 if last else x.shape[axis]), keepdims=True)
+    return np.asarray(sums, x.dtype)
 
 
 def log_softmax(x: Array, axis: int = -1) -> Array:
@@ -109,7 +116,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     [0.0, -1000.0]
     """
     shifted = x - x.max(axis=axis, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
+    return np.asarray(shifted - np.log(_along(np.exp(shifted), axis)))
 
 
 def log_softmax_gradient(dy: Array, y: Array) -> Array:

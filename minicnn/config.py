@@ -16,7 +16,7 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from minicnn.errors import ConfigError, shown
+from minicnn.errors import ConfigError, DataError, NameUnknownError, shown
 
 
 class _Checked(type):
@@ -24,15 +24,18 @@ class _Checked(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
+        if not users_own(cls):
+            args, kwargs = without_arrays(cls.__name__, args, kwargs)
         common = {settable[key]: kwargs.pop(key) for key in settable.keys() & kwargs.keys()}
         signature = inspect.signature(cls)
         kwargs = _taken(cls.__name__, signature, args, kwargs)
-        for key, value in signature.bind(*args, **kwargs).arguments.items():
-            if isinstance(signature.parameters[key].default, bool) and not users_own(cls):
-                boolean(cls.__name__, key, value)
+        if not users_own(cls):
+            _check_booleans(cls.__name__, signature, args, kwargs)
         made = super().__call__(*args, **kwargs)
         for key, value in common.items():
             setattr(made, key, value)
+        if not users_own(cls):
+            close(made)
         return made
 
     @property
@@ -41,7 +44,87 @@ class _Checked(type):
         return inspect.Signature(list(_arguments(cls).values()))
 
 
-class Configurable(metaclass=_Checked):
+class Guarded:
+    """The parent of objects whose attributes can be set, but no others.
+
+    ``optimizer.lr = 0.1`` would else be taken and ignored. What is an argument of the constructor
+    is checked as there, and what is derived from it follows. Classes that derive from those of the
+    library are free, and so are names that begin with an underscore.
+
+    >>> import minicnn
+    >>> optimizer = minicnn.SGD(0.1)
+    >>> optimizer.lr = 0.2
+    Traceback (most recent call last):
+    minicnn.errors.NameUnknownError: SGD: there is no 'lr' to set. Did you mean 'learning_rate'?
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; raises ``NameUnknownError`` for one that is not there."""
+        cls: type = type(self)
+        if name.startswith("_") or users_own(cls) or _CLOSED not in vars(self):
+            object.__setattr__(self, name, value)
+            return
+        known, who = getattr(cls, name, None), cls.__name__
+        if isinstance(known, property) and known.fset is None:
+            raise NameUnknownError(f"{who}: {name} cannot be set.{self.instead_of_setting(name)}")
+        if name not in vars(self) and not hasattr(cls, name):
+            raise NameUnknownError(f"{who}: there is no {name!r} to set.{self._near(name)}")
+        if name in vars(self) and name in _arguments(cls):
+            vars(self).update(self.changed(name, value))
+        else:
+            object.__setattr__(self, name, value)
+
+    def changed(self, argument: str, value: Any) -> dict[str, Any]:
+        """The attributes that are others where an argument of the constructor is.
+
+        Raises ``ConfigError`` for a value that the constructor does not take.
+        """
+        cls: Any = type(self)
+        given = {name: self.argument(name) for name in _arguments(cls)}
+        before, after = cls(**given), cls(**given | {argument: value})
+        return {
+            name: now
+            for name, now in vars(after).items()
+            if name == argument or not _same(now, vars(before).get(name))
+        }
+
+    def argument(self, name: str) -> Any:
+        """What was given, or set, for an argument of the constructor."""
+        return getattr(self, name)
+
+    def instead_of_setting(self, name: str) -> str:
+        """What to do instead of setting an attribute that is there and cannot be set."""
+        return ""
+
+    def _near(self, name: str) -> str:
+        cls = type(self)
+        public = (key for key in (*vars(self), *dir(cls)) if not key.startswith("_"))
+        settable = {key: None for key in public if not callable(getattr(cls, key, None))}
+        now = RENAMED.get(name, name)
+        near = f" Did you mean {now!r}?" if now in settable else did_you_mean(name, settable)
+        return near or " What is your own begins with an underscore, or goes into a class of yours."
+
+
+_CLOSED = "_closed"
+
+
+def close(made: Guarded) -> None:
+    """From now on it has the attributes that it has."""
+    vars(made)[_CLOSED] = True
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """All that it has, without the mark of ``close``."""
+    return {name: held for name, held in vars(value).items() if name != _CLOSED}
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return bool(np.array_equal(a, b))
+    return a is b or bool(type(a) is type(b) and a == b)
+
+
+class Configurable(Guarded, metaclass=_Checked):
     """The parent of everything that is described by its constructor's arguments."""
 
     keras_module: ClassVar[str] = ""
@@ -53,10 +136,6 @@ class Configurable(metaclass=_Checked):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as values that JSON can hold."""
         return {name: _plain(self.argument(name)) for name in _arguments(type(self))}
-
-    def argument(self, name: str) -> Any:
-        """What was given, or set, for an argument of the constructor."""
-        return getattr(self, name)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -163,9 +242,7 @@ def _known(
 ) -> dict[str, Any]:
     """What is known of the arguments given; raises ``ConfigError`` for others that would matter."""
     for key, value in given.items():
-        off = (value is None or value is False) and key in OFF
-        inert = off or key in IGNORED or any(value is x or value == x for x in INERT.get(key, ()))
-        if key not in known and not inert:
+        if key not in known and not _inert(key, value):
             takes = ", ".join(known) or "none"
             now = RENAMED.get(key, key)
             near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
@@ -173,6 +250,13 @@ def _known(
             came = shown(value)
             raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")
     return {key: value for key, value in given.items() if key in known}
+
+
+def _inert(key: str, value: Any) -> bool:
+    """Whether an argument of Keras' changes nothing."""
+    off = (value is None or value is False) and key in OFF
+    same = not isinstance(value, np.ndarray) and any(value == x for x in INERT.get(key, ()))
+    return off or same or key in IGNORED
 
 
 def _taken(
@@ -189,6 +273,33 @@ def _taken(
         remedy = AS_ONE.get(first, "") if "too many" in str(error) else ""
         raise ConfigError(f"{who}: {error}; expected {who}{_brief(signature)}.{remedy}") from None
     return kwargs
+
+
+def _check_booleans(
+    who: str, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Raise ``ConfigError`` unless what is True or False by default is one of the two."""
+    for key, value in signature.bind(*args, **kwargs).arguments.items():
+        if isinstance(signature.parameters[key].default, bool):
+            boolean(who, key, value)
+
+
+LARGEST_LIST = 16
+"""Numbers in an array of several axes that may be an argument: ((top, bottom), (left, right))."""
+
+
+def without_arrays(
+    who: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with lists and numbers in the place of NumPy's, which compare in another way."""
+
+    def plain(value: Any) -> Any:
+        check_array(who, value)
+        if isinstance(value, np.ndarray) and value.ndim > 1 and value.size > LARGEST_LIST:
+            raise ConfigError(f"{who}: expected numbers, texts or lists, got {shown(value)}.")
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+    return tuple(map(plain, args)), {key: plain(value) for key, value in kwargs.items()}
 
 
 def _brief(signature: inspect.Signature) -> str:
@@ -218,6 +329,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         taken = _taken(who, shown, args[methods:], kwargs)
+        _check_booleans(who, shown, args[methods:], taken)
         return function(*args, **taken)
 
     return call
@@ -369,6 +481,27 @@ def _finite(value: Any) -> bool:
         return False
 
 
+def check_array(who: str, value: Any) -> None:
+    """Raise ``DataError`` for what NumPy would drop in silence: a mask, an imaginary part.
+
+    >>> check_array("fit", np.ones(3))
+    """
+    parts = value if isinstance(value, list | tuple) else (value,)
+    if any(map(np.ma.is_masked, parts)):
+        raise DataError(
+            f"{who}: expected numbers, got a masked array of which some are not there. "
+            "Say what they are: .filled(...)."
+        )
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c":
+        raise DataError(f"{who}: expected real numbers, got {value.dtype}. Take .real or abs.")
+
+
+def check_verbose(who: str, value: Any) -> None:
+    """Raise ``ConfigError`` unless a callback's ``verbose`` is 0, 1 or 2, or True or False."""
+    if not isinstance(value, int) or value not in (0, 1, 2):
+        raise ConfigError(f"{who}: expected verbose as 0, 1 or 2, got {value!r}.")
+
+
 def boolean(who: str, argument: str, value: Any) -> None:
     """Raise ``ConfigError`` unless ``value`` is True or False: of a file, "no" would count as True.
 
@@ -400,8 +533,8 @@ def check_name(who: str, name: Any, in_paths: bool = True) -> None:
 
     >>> check_name("Dense", "scores")
     """
-    wrong_part = in_paths and (name in (".", "..") or "/" in str(name))
-    if not isinstance(name, str) or not name or not name.isprintable() or wrong_part:
+    printable = isinstance(name, str) and name and name.isprintable()
+    if not printable or (in_paths and (name in (".", "..") or "/" in name)):
         without = " without '/'" if in_paths else ""
         raise ConfigError(
             f"{who}: expected name as a text of printable characters{without}, got {name!r}."

@@ -42,6 +42,10 @@ class ConfigError(MiniCNNError, ValueError):
     """An argument of a layer, a model, an optimizer or a command makes no sense."""
 
 
+class NameUnknownError(ConfigError, AttributeError):
+    """An attribute that nobody reads was to be set, or one that cannot be."""
+
+
 class DataError(MiniCNNError, ValueError):
     """A data file, an image or an array of labels cannot be learned from."""
 

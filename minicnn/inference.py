@@ -22,6 +22,7 @@ from minicnn.errors import ConfigError, DataError
 from minicnn.history import History
 from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
+from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
@@ -203,14 +204,15 @@ def multiply_adds(model: Model) -> int:
 
 
 class Running:
-    """The running means of an epoch: the loss, and the model's metrics.
+    """The running means of an epoch or an evaluation: the loss, and metrics like the model's.
 
-    Raises ``DataError`` when a metric cannot be taken of labels like ``y``.
+    The metrics are copies, so that no run disturbs another, nor the objects of the user. Raises
+    ``DataError`` when a metric cannot be taken of labels like ``y``.
     """
 
     def __init__(self, model: Model, y: Array) -> None:
         self.metrics = [
-            metric_table.for_shapes("Sequential", metric, y.ndim, model.output_shape)
+            metric_table.for_shapes("Sequential", _fresh(metric, model), y.ndim, model.output_shape)
             for metric in model.metrics
         ]
         self._one = y[:1], np.zeros((1, *model.output_shape), model.dtype)
@@ -247,6 +249,27 @@ class Running:
             metric.update_state(*self._one)
             metric.set_state(counted)
         self.figures()
+
+
+def _fresh(metric: Metric | str, model: Model) -> Metric | str:
+    """A copy of the metric that has seen nothing; what belongs to the model it shares with it.
+
+    Raises ``ConfigError`` for a metric that cannot be copied.
+    """
+    if isinstance(metric, str):
+        return metric
+    of_model = (model, *walk(model.stack), model.optimizer, model.loss, model.rng, model.history)
+    shared: dict[int, Any] = {id(each): each for each in of_model}
+    try:
+        copied = copy.deepcopy(metric, shared)
+    except Exception as error:
+        raise ConfigError(
+            f"Sequential: expected metrics of which each run gets a copy, got a "
+            f"{type(metric).__name__} that copy.deepcopy refuses ({error}). Define its "
+            "__deepcopy__(memo)."
+        ) from error
+    copied.reset_state()
+    return copied
 
 
 def compiled_loss(model: Model) -> Loss:

@@ -43,7 +43,7 @@ class _Sweep(Callback):
     ends_on_nan = True
 
     def __init__(self, rates: Array) -> None:
-        self.rates = rates
+        self.rates = np.asarray(rates)
         self.losses: list[float] = []
         self.mean = 0.0
 

@@ -26,7 +26,7 @@ LONGEST, SHORTEST = 30, 5
 
 def check_verbose(verbose: str | int) -> None:
     """Raise ``ConfigError`` unless figures can be shown in that way."""
-    if verbose not in ("auto", 0, 1, 2):
+    if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
         raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
 
 

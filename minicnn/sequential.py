@@ -7,7 +7,7 @@ from typing import Any
 from minicnn import inference, losses, model_files, optimizers, training
 from minicnn import metrics as metric_table
 from minicnn.callbacks import TimeBudget
-from minicnn.config import checked
+from minicnn.config import checked, number
 from minicnn.console import say
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import check_validation, data_of, training_data
@@ -51,6 +51,7 @@ class Sequential(Stack):
         kernels: str = "vectorized",
         fuse: bool = True,
     ) -> None:
+        self._identity = object()
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: Sequence[str | Metric] = ()
@@ -58,12 +59,29 @@ class Sequential(Stack):
         self.history: History | None = None
         self.stop_training = False
         """Set to True by a callback, it ends ``fit`` after the batch at hand."""
-        self._identity = object()
         super().__init__(layers, seed=seed, name=name, dtype=dtype, kernels=kernels, fuse=fuse)
 
     def __getattr__(self, name: str) -> Any:
         """Say what to use instead of a verb of Keras' that is not here."""
         raise_absent("Sequential", name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As for anything; names of optimizers, losses and metrics are for ``compile`` alone."""
+        kind = {"optimizer": Optimizer, "loss": Loss}.get(name)
+        metrics = name == "metrics" and not (isinstance(value, list | tuple))
+        if metrics or (kind and not isinstance(value, kind | None)):
+            raise ConfigError(
+                f"Sequential: expected {name} as {'a list' if metrics else f'a {name} object'}, "
+                f"got {value!r}. Call compile({name}=...), which takes names too."
+            )
+        if isinstance(value, Optimizer):
+            if value.owner not in (None, self._identity):
+                raise ConfigError(
+                    f"Sequential: expected an optimizer of its own, got the {value!r} of another "
+                    "model. Make a new one."
+                )
+            value.owner = self._identity
+        super().__setattr__(name, value)
 
     # Keras' verbs --------------------------------------------------------------------
 
@@ -76,23 +94,20 @@ class Sequential(Stack):
     ) -> None:
         """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names.
 
+        A metric is copied for each run and each evaluation: an object that was given stays as it
+        is, and its figures come in what ``fit`` and ``evaluate`` return and in callbacks' logs.
         Raises ``ConfigError`` for an optimizer that trains another model: what it remembers
         is of that one's parameters.
         """
         found = optimizers.get("Sequential", optimizer)
-        if found.owner not in (None, self._identity):
-            raise ConfigError(
-                f"Sequential: expected an optimizer of its own, got the {found!r} of another "
-                "model. Make a new one."
-            )
-        wanted = [metrics] if isinstance(metrics, str | Metric) else metrics or ()
+        wanted = [metrics] if isinstance(metrics, str | Metric) else metrics
+        wanted = () if wanted is None else wanted
         if not isinstance(wanted, Sequence):
             raise ConfigError(f"Sequential: expected metrics as a list, got {metrics!r}.")
         chosen = [metric_table.get("Sequential", metric) for metric in wanted]
         goal = None if loss is None else losses.get("Sequential", loss)
-        metric_table.name_apart("Sequential", chosen)
+        chosen = metric_table.named_apart("Sequential", chosen)
         self.optimizer, self.loss, self.metrics = found, goal, chosen
-        found.owner = self._identity
 
     @checked
     def fit(
@@ -150,6 +165,8 @@ class Sequential(Stack):
         Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
         first step, and ``DivergenceError`` when the loss or a weight is no longer a number.
         """
+        if validation_split is not None:
+            number("fit", "validation_split", validation_split, least=0, below=1)
         names = x.class_names if isinstance(x, Dataset) else ()
         data, validation = training_data(
             "fit", x, y, sample_weight, class_weight, validation_split, validation_data

@@ -32,6 +32,9 @@ Padding: TypeAlias = str | int | Sequence[int | Sequence[int]]
 """``"valid"``, ``"same"``, p, (p_height, p_width) or ((top, bottom), (left, right))."""
 
 
+FEW = 32
+"""Numbers that may be added one after another in single precision; more lose digits."""
+
 LARGEST_IMAGE = 1 << 28
 """Pixels of an image with its padding; no memory holds many of them."""
 
@@ -45,6 +48,18 @@ class Windows(NamedTuple):
     pads: Pads
     out: Pair
     """(height, width) of what comes out: the number of places the window takes."""
+
+
+def sum_dtype(dtype: DType, terms: int) -> DType:
+    """The precision in which so many numbers may be added one after another.
+
+    NumPy adds cleverly along the last axis of an array alone; along any other a thousand numbers
+    in single precision cost two of its seven digits.
+
+    >>> [sum_dtype(np.dtype("float32"), terms).name for terms in (9, 900)]
+    ['float32', 'float64']
+    """
+    return np.result_type(dtype, np.float64) if terms > FEW else dtype
 
 
 def pair(who: str, argument: str, value: int | Sequence[int], least: int = 1) -> Pair:

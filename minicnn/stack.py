@@ -7,18 +7,25 @@ import numpy as np
 
 from minicnn import random_seed, summary
 from minicnn.activations import ACTIVATIONS
-from minicnn.config import check_name
+from minicnn.config import Guarded, boolean, check_array, check_name, close, whole_number
 from minicnn.data.arrays import images
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain, fusion
-from minicnn.layers.base import build_layer, check_new, name_layer, put_weights, walk
+from minicnn.layers.base import (
+    build_layer,
+    check_names,
+    check_new,
+    name_layer,
+    put_weights,
+    walk,
+)
 from minicnn.layers.chain import Step
 from minicnn.shapes import Array, Shape
 
 
-class Stack:
+class Stack(Guarded):
     """Layers that run one after another, their arrays and their generator.
 
     The arguments are those of ``Sequential``, in whose name errors are raised.
@@ -40,12 +47,13 @@ class Stack:
         kernels: str = "vectorized",
         fuse: bool = True,
     ) -> None:
-        if dtype not in ("float32", "float64"):
+        if not isinstance(dtype, str | np.dtype) or dtype not in ("float32", "float64"):
             raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
         check_name("Sequential", name)
         self.name = name
         self.dtype = np.dtype(dtype)
-        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+        whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if seed is not None and (not whole or seed < 0):
             raise ConfigError(
                 f"Sequential: expected seed as a whole number of 0 or more, or None, got {seed!r}."
             )
@@ -58,6 +66,20 @@ class Stack:
         if layers is not None and not isinstance(layers, Sequence):
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
         self._extend(layers or ())
+        close(self)
+
+    def changed(self, argument: str, value: Any) -> dict[str, Any]:
+        """See ``Guarded``: name and ``fuse``; the rest is said when the model is made."""
+        if argument == "name":
+            check_name("Sequential", value)
+            return {"name": value}
+        if argument == "fuse":
+            boolean("Sequential", "fuse", value)
+            return {"fuse": bool(value) and self.kernels == "vectorized"}
+        raise ConfigError(
+            f"Sequential: {argument} cannot become {value!r} once the model is made. Give it to "
+            f"Sequential(layers, {argument}=...)."
+        )
 
     def __repr__(self) -> str:
         """In one line; ``summary`` has more."""
@@ -91,9 +113,11 @@ class Stack:
         if (name is None) == (index is None):
             raise ConfigError("get_layer: expected the layer's name or its index.")
         names = [layer.name for layer in self.layers]
-        if index is not None and -len(names) <= index < len(names):
+        if index is not None:
+            whole_number("get_layer", "index", index, least=-len(names))
+        if index is not None and index < len(names):
             return self.layers[index]
-        if name in names:
+        if isinstance(name, str) and name in names:
             return self.layers[names.index(name)]
         raise ConfigError(
             f"get_layer: expected one of the layers {', '.join(map(str, names))}, "
@@ -214,6 +238,7 @@ class Stack:
     @property
     def params(self) -> dict[str, Array]:
         """The arrays that training changes, as ``<layer>.<param>``; they are not copies."""
+        check_names("Sequential", self.stack)
         return {
             f"{layer.name}.{name}": array
             for layer in self.stack
@@ -225,6 +250,7 @@ class Stack:
 
         Raises ``ShapeError`` when x is not a batch of what the model takes.
         """
+        boolean("Sequential", "training", training)
         return chain.forward(self.stack, self._batch(x), training, self.rng)
 
     def backward(self, dy: Array, caches: Sequence[Any]) -> tuple[Array, dict[str, Array]]:
@@ -232,6 +258,7 @@ class Stack:
 
         ``grads`` has the keys of ``params``; hand both to ``optimizer.step``.
         """
+        check_array("Sequential", dy)
         return chain.backward(self.stack, np.asarray(dy, self.dtype), caches)
 
     def update_state(self, caches: Sequence[Any]) -> None:

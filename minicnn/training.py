@@ -6,8 +6,8 @@ their batches, the validation, the callbacks, how it ends.
 """
 
 import copy
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from minicnn.console import STOPPED, Figures, Stop, say, signals_set_a_flag
 from minicnn.data.arrays import Stream
 from minicnn.data.fitting import Data
 from minicnn.divergence import check_finite, divergence
-from minicnn.errors import DivergenceError
+from minicnn.errors import ConfigError, DivergenceError
 from minicnn.files.checkpoint import Tree
 from minicnn.history import History
 from minicnn.hooks import Hooks, watched
@@ -149,11 +149,8 @@ class _Run:
         """Whether there is an epoch to train, or to end."""
         return self.epoch < self.plan.epochs and bool(self.step or not self.model.stop_training)
 
-    def save(self, must: bool = False, counted: Tree | None = None) -> None:
-        """Write a checkpoint if there are to be any and it is time, but never a broken model.
-
-        ``counted`` is the state of ``running``, if that is not what it was after the last batch.
-        """
+    def save(self, must: bool = False) -> None:
+        """Write a checkpoint if there are to be any and it is time, but never a broken model."""
         points, done = self.checkpoints, (self.epoch, self.step, self.steps)
         if points is None or not (must or points.due(*done)):
             return
@@ -166,7 +163,7 @@ class _Run:
                 | {
                     "epoch": self.epoch,
                     "step": self.step,
-                    "running": counted or self.running.get_state(),
+                    "running": self.running.get_state(),
                     "stream": self.stream.get_state(),
                     "history": self.history.get_state(),
                     "callbacks": self.hooks.get_state(),
@@ -194,8 +191,30 @@ class _Run:
             self.shares.close()
 
 
+_under_way: set[int] = set()
+"""The identities of the models that are being trained."""
+
+
+@contextmanager
+def _alone_with(model: TrainedModel) -> Iterator[None]:
+    """Raise ``ConfigError`` if a callback of a model's ``fit``, or a thread, trains it again."""
+    if id(model) in _under_way:
+        raise ConfigError(
+            "fit: expected a model that is not being trained, got one in the middle of its fit. "
+            "Train a copy in a callback: copy.deepcopy(model)."
+        )
+    _under_way.add(id(model))
+    try:
+        yield
+    finally:
+        _under_way.discard(id(model))
+
+
 def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
-    """Train as planned. Ctrl-C ends it after a batch; an epoch cut short is not recorded."""
+    """Train as planned. Ctrl-C ends it after a batch; an epoch cut short is not recorded.
+
+    Raises ``ConfigError`` for a model that is being trained already.
+    """
     data, validation = targeted(model, data), plan.validation
     if validation is not None:
         validation = targeted(model, validation, "fit, validation_data: ")
@@ -205,6 +224,7 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
     sigterm = plan.checkpoint is not None
     plan, backup = backed_up(plan)
     with (
+        _alone_with(model),
         reserved(plan.checkpoint),
         signals_set_a_flag(sigterm) as stop,
         at_work() as room,
@@ -279,12 +299,11 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
             if run.stop or model.stop_training:
                 break
             run.save()
+        figures = run.running.figures()  # the callbacks were free to change theirs
         if run.stop and run.step < run.steps:
             run.save(must=True)
             return None
         if run.validation is not None and plan.validates(epoch) and not hooks.time_is_up:
-            # The validation counts with the same metrics.
-            counted = run.running.get_state() if run.checkpoints else None
             hooks("on_test_begin", {})
             judged = judge(
                 model,
@@ -297,7 +316,7 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
             )
             hooks("on_test_end", judged.figures())
             if run.stop:
-                run.save(must=True, counted=counted)
+                run.save(must=True)
                 return None
             if not hooks.time_is_up:
                 figures |= {f"val_{name}": value for name, value in judged.figures().items()}

@@ -392,6 +392,76 @@ def test_csv_logger_with_validation_now_and_then(tmp_path):
     assert [row[-1] == "NA" for row in body] == [True, False, True]
 
 
+LOGS = [
+    {"loss": 0.5, "accuracy": 0.25},
+    {"learning_rate": 0.1, "loss": 0.75, "val_loss": np.float32(0.5), "accuracy": 1.0},
+    {"accuracy": 0.5, "f1": np.array([0.25, 0.5])},
+    {"hits": 3, "loss": 2.0},
+]
+
+
+@pytest.mark.parametrize("cut", range(len(LOGS) + 1))
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_each_number_is_under_its_own_heading(tmp_path, cut, separator):
+    """Whatever comes in whichever epoch, and wherever another logger goes on with the file."""
+    path = tmp_path / "log.csv"
+    for first, last, append in ((0, cut, False), (cut, len(LOGS), True)):
+        log = CSVLogger(path, separator, append=append)
+        log.on_train_begin({})
+        for epoch in range(first, last):
+            log.on_epoch_end(epoch, LOGS[epoch])
+    head, *body = rows(path, separator)
+    assert len(set(head)) == len(head)
+    assert head[:3] == ["epoch", "accuracy", "loss"]
+    for epoch, (row, logs) in enumerate(zip(body, LOGS, strict=True)):
+        found = dict(zip(head, row, strict=True))
+        assert found.pop("epoch") == str(epoch)
+        for name, text in found.items():
+            value = logs.get(name, "NA")
+            assert text == str(value.tolist() if isinstance(value, np.ndarray) else value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"name,loss\nmine,0.5\n",
+        b"epoch;loss\n0;0.5\n",
+        b"epoch,loss\n0,0.5,0.25\n",
+        b"epoch,loss,loss\n0,0.5,0.25\n",
+        b"epoch,loss\n0,0.5\nepoch,accuracy\n0,0.25\n",
+        b"\x89HDF\r\n\x1a\n\x00\xff",
+        b"\n\n",
+    ],
+)
+def test_what_is_no_log_is_not_appended_to(tmp_path, text):
+    """It is refused in one line before the first step, and stays as it is."""
+    path = tmp_path / "log.csv"
+    path.write_bytes(text)
+    model = network()
+    before = model.get_weights()
+    with pytest.raises(ConfigError, match="expected a table to append to"):
+        fit(model, CSVLogger(path, append=True), 1)
+    assert path.read_bytes() == text
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbfepoch,loss\r\n0,0.5", b"epoch,loss\n0,0.5\n", b""])
+def test_a_log_that_was_edited_is_appended_to(tmp_path, text):
+    """A missing last end of line, Windows' ends of lines and mark, or an empty file do no harm."""
+    path = tmp_path / "log.csv"
+    path.write_bytes(text)
+    log = CSVLogger(path, append=True)
+    log.on_train_begin({})
+    log.on_epoch_end(1, {"loss": 0.25, "accuracy": 1.0})
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        found = list(csv.DictReader(file))
+    if text:
+        assert (found[0]["epoch"], found[0]["loss"]) == ("0", "0.5")
+    assert (found[-1]["epoch"], found[-1]["loss"], found[-1]["accuracy"]) == ("1", "0.25", "1.0")
+    assert len(found) == 1 + bool(text)
+
+
 @pytest.mark.parametrize("optimizer", [lambda: SGD(0.1, momentum=0.9), Adam])
 @pytest.mark.parametrize("killed_in", [(1, 2), (2, 0), (4, 1), (4, "end")])
 def test_a_killed_training_goes_on(optimizer, killed_in, tmp_path):

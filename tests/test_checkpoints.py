@@ -763,7 +763,7 @@ def test_the_rows_of_a_log_are_not_doubled(tmp_path):
 
 @pytest.mark.parametrize("found", ["", "epoch,loss\nanother,log,altogether\n" * 9, None])
 def test_a_log_that_is_another(found, tmp_path):
-    """Its rows stay, those to come are put after them under a header, and there is a warning."""
+    """Its rows stay, those to come are put after them under a heading, and there is a warning."""
     path = tmp_path / "log.csv"
     log = minicnn.callbacks.CSVLogger(path)
     fit(network(), tmp_path / "run", 2, callbacks=log)
@@ -774,7 +774,23 @@ def test_a_log_that_is_another(found, tmp_path):
     text = path.read_text()
     assert text.startswith(found or "epoch,accuracy,loss,")
     assert text.removeprefix(found or "").splitlines()[-1].startswith("2,")
-    assert len(text.splitlines()) == (19 if found else 2)
+    assert len(text.splitlines()) == (20 if found else 2)
+
+
+def test_a_log_with_other_columns_goes_on_under_its_own_heading(tmp_path):
+    """Where the file of a resumed run is another table, each number is under its heading."""
+    path = tmp_path / "log.csv"
+    log = minicnn.callbacks.CSVLogger(path)
+    fit(network(), tmp_path / "run", 2, callbacks=log)
+    path.write_text("epoch,val_loss,loss,mine\n0,1,2,3")
+    with pytest.warns(RuntimeWarning, match="expected the rows of the training so far"):
+        history = fit(network(), tmp_path / "run", 3, resume=True, callbacks=log)
+    loss, accuracy = history.history["loss"][2], history.history["accuracy"][2]
+    assert path.read_text().splitlines() == [
+        "epoch,val_loss,loss,mine,accuracy",
+        "0,1,2,3,NA",
+        f"2,NA,{loss},NA,{accuracy}",
+    ]
 
 
 METRICS = [

@@ -741,6 +741,9 @@ def test_metrics_have_names_of_their_own():
     for metrics in ([Precision(name="loss")], ["accuracy", "accuracy"]):
         with pytest.raises(ConfigError, match="metrics of different names"):
             model.compile("adam", "categorical_crossentropy", metrics)
+    for name in ("val_loss", "val_accuracy", "epoch", "learning_rate"):
+        with pytest.raises(ConfigError, match=f"another name than '{name}'"):
+            model.compile("adam", "categorical_crossentropy", [Precision(name=name)])
 
 
 def test_a_model_can_be_called():

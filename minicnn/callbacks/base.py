@@ -3,16 +3,17 @@
 import inspect
 import reprlib
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar
 
-from minicnn.config import check_state, checked, did_you_mean
+from minicnn.config import Guarded, check_state, checked, close, did_you_mean, without_arrays
 from minicnn.errors import ConfigError
 from minicnn.hooks import EVENTS, nothing
 
 Logs = dict[str, Any]
 
 
-class Callback:
+class Callback(Guarded):
     """The parent that a callback may have: it knows the model and how it is trained.
 
     It has every method, and each of a moment does nothing. The callbacks here, not one of your own,
@@ -29,7 +30,16 @@ class Callback:
         """Check the arguments of the constructor, in the name of the class."""
         super().__init_subclass__(**options)
         if "__init__" in vars(cls) and cls.__module__.startswith("minicnn."):
-            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+            begin = checked(cls.__init__)
+
+            @wraps(begin)
+            def whole(self: Callback, *args: Any, **kwargs: Any) -> None:
+                args, kwargs = without_arrays(type(self).__name__, args, kwargs)
+                begin(self, *args, **kwargs)
+                if type(self) is cls:
+                    close(self)
+
+            cls.__init__ = whole  # type: ignore[method-assign, assignment]
 
     def __repr__(self) -> str:
         """The call that makes it, as far as it keeps its arguments, without those at defaults."""

@@ -3,17 +3,18 @@
 import csv
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import check_state, number, whole_number
+from minicnn.config import check_state, check_verbose, number, whole_number
 from minicnn.console import say, warn
 from minicnn.errors import ConfigError
-from minicnn.files.atomic import make_folder, reason
+from minicnn.files.atomic import make_folder, reason, replacing
+from minicnn.files.paths import path_of
 from minicnn.history import cell
 
 
@@ -44,6 +45,8 @@ class ModelCheckpoint(Watching):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, 0)
+        check_verbose("ModelCheckpoint", verbose)
+        path_of("ModelCheckpoint", "filepath", filepath)
         self.filepath = os.fspath(filepath)
         ending = ".weights.h5" if save_weights_only else ".keras"
         if not self.filepath.endswith(ending):
@@ -111,36 +114,47 @@ class CSVLogger(Callback):
     """Write each epoch's figures to a file, a row an epoch, as the training goes on.
 
     The columns are the figures of the first epoch, and of a validation, in the order of the
-    alphabet; one that an epoch does not bring is NA, and one of several numbers is their list, in
-    one cell. The file is closed between epochs, and its folder made if it is missing.
-    ``append=True`` goes on after the rows that are there. A training that goes on from a checkpoint
-    goes on after the rows that were there then.
+    alphabet; one that comes later gets a column behind them. A figure that an epoch does not bring
+    is NA, and one of several numbers is their list, in one cell. The file is closed between epochs,
+    and its folder made if it is missing. ``append=True`` goes on after the rows that are there,
+    each number under its own heading; raises ``ConfigError`` for a file that is no such table. A
+    training that goes on from a checkpoint goes on after the rows that were there then.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     log = CSVLogger(f"{folder}/log.csv")
     ...     log.on_train_begin({})
     ...     log.on_epoch_end(0, {"loss": 0.5})
+    ...     log.on_epoch_end(1, {"loss": 0.25, "hits": 3})
     ...     log.filename.read_text().splitlines()
-    ['epoch,loss,val_loss', '0,0.5,NA']
+    ['epoch,loss,val_loss,hits', '0,0.5,NA,NA', '1,0.25,NA,3']
     """
 
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
-        self.filename = Path(filename)
-        if not isinstance(separator, str) or len(separator) != 1:
+        self.filename = path_of("CSVLogger", "filename", filename)
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
             raise ConfigError(f"CSVLogger: expected separator as one character, got {separator!r}.")
         self.separator = separator
         self.append = append
+        self.columns: list[str] = []
+        self.is_table = True
+        """Whether the file begins with the heading of ``columns``, and all rows are under it."""
 
     def on_train_begin(self, logs: Logs) -> None:
         """Begin the file, or leave what is there."""
-        self.columns: list[str] = []
         make_folder(self.filename.parent)
-        goes_on = self.append or self.params.get("resumed", False)
-        with self._opened("a" if goes_on else "w"):
+        resumed = self.params.get("resumed", False)
+        with self._opened("a" if self.append or resumed else "w"):
             pass
+        self._look()
+        if not self.is_table and not resumed:
+            raise ConfigError(
+                f"{self.filename}: expected a table to append to, with the heading epoch and the "
+                f"separator {self.separator!r}, got another file. Give append=False to write over "
+                "it, or another name."
+            )
 
     def get_state(self) -> Logs:
         """Its columns, and what the file holds: its length, and the CRC32 of that."""
@@ -150,11 +164,11 @@ class CSVLogger(Callback):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take back the rows that are going to come again; warn if the file is not the one."""
         check_state("CSVLogger", self.get_state(), state)
-        self.columns = list(map(str, state["columns"]))
         size, rows = max(int(state["size"]), 0), self.filename.read_bytes()
         if len(rows) >= size and zlib.crc32(rows[:size]) == state["checksum"]:
             with self._opened("a") as file:
                 file.truncate(size)
+            self._look()
             return
         warn(
             f"{self.filename}: expected the rows of the training so far, got a file without them. "
@@ -163,25 +177,81 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a row."""
+        new = sorted(logs.keys() - set(self.columns))
+        if new and not self.columns and not any(name.startswith("val_") for name in logs):
+            # As in Keras: a later epoch may bring them.
+            new += [f"val_{name}" for name in new if name != "learning_rate"]
+        if new:
+            self._widen(new)
+        self._add([epoch, *(cell(logs.get(name, "NA")) for name in self.columns)])
+
+    def _look(self) -> None:
+        """Find out the columns of the file."""
+        rows, self.columns, self.is_table = self._rows(), [], True
+        if rows is None or (rows and not _is_table(rows)):
+            self.is_table = False
+        elif rows:
+            self.columns = rows[0][1:]
+
+    def _rows(self) -> list[list[str]] | None:
+        """All of the file; None if it is no text of cells."""
+        if not self.filename.is_file():
+            return []
+        try:
+            with self._opened("r") as file:
+                return list(csv.reader(file, delimiter=self.separator))
+        except (UnicodeDecodeError, csv.Error):
+            return None
+
+    def _widen(self, new: list[str]) -> None:
+        """Give the table more columns, or begin one after what else is in the file."""
+        rows = self._rows() if self.is_table else None
+        self.columns += new
+        heading = ["epoch", *self.columns]
+        if not rows:
+            self._add(heading)
+            return
+        with (
+            replacing(self.filename) as unfinished,
+            unfinished.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = self._writer(file)
+            writer.writerow(heading)
+            for row in rows[1:]:
+                writer.writerow(row and row + ["NA"] * (len(heading) - len(row)))
+
+    def _add(self, row: Sequence[Any]) -> None:
+        """Write a row at the end of the file, in a line of its own."""
+        whole = not self.filename.is_file() or self.filename.read_bytes()[-1:] in (b"", b"\n")
         with self._opened("a") as file:
-            writer = csv.writer(file, delimiter=self.separator, lineterminator="\n")
-            if not self.columns:
-                self.columns = sorted(logs)
-                if not any(name.startswith("val_") for name in logs):
-                    # As in Keras: a later epoch may bring them.
-                    self.columns += [f"val_{name}" for name in self.columns]
-            if file.tell() == 0:
-                writer.writerow(["epoch", *self.columns])
-            writer.writerow([epoch, *(cell(logs.get(name, "NA")) for name in self.columns)])
+            file.write("" if whole else "\n")
+            self._writer(file).writerow(row)
+
+    def _writer(self, file: TextIO) -> Any:
+        return csv.writer(file, delimiter=self.separator, lineterminator="\n")
 
     @contextmanager
     def _opened(self, mode: str) -> Iterator[TextIO]:
-        """The file; raises ``ConfigError`` if it cannot be written."""
+        """The file; raises ``ConfigError`` if it cannot be read or written."""
+        # A program of tables may have put a mark of the encoding before the heading.
+        encoding = "utf-8-sig" if mode == "r" else "utf-8"
         try:
-            with self.filename.open(mode, newline="", encoding="utf-8") as file:
+            with self.filename.open(mode, newline="", encoding=encoding) as file:
                 yield file  # type: ignore[misc]
         except OSError as error:
-            raise ConfigError(f"{self.filename}: cannot be written: {reason(error)}.") from None
+            verb = "read" if mode == "r" else "written"
+            raise ConfigError(f"{self.filename}: cannot be {verb}: {reason(error)}.") from None
+
+
+def _is_table(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether there is one heading, which begins with the epoch, and no row is longer than it."""
+    heading = rows[0]
+    return (
+        heading[:1] == ["epoch"]
+        and len(set(heading)) == len(heading)
+        and max(map(len, rows)) == len(heading)
+        and all(row == heading for row in rows if row[:1] == ["epoch"])
+    )
 
 
 class BackupAndRestore(Callback):
@@ -205,6 +275,6 @@ class BackupAndRestore(Callback):
     ) -> None:
         if save_freq != "epoch":
             whole_number("BackupAndRestore", "save_freq", save_freq)
-        self.backup_dir = Path(backup_dir)
+        self.backup_dir = path_of("BackupAndRestore", "backup_dir", backup_dir)
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint

@@ -1,13 +1,14 @@
 """Callbacks that set the learning rate."""
 
 import inspect
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import number, whole_number
+from minicnn.config import check_verbose, number, whole_number
 from minicnn.console import say
 from minicnn.errors import ConfigError
 
@@ -29,6 +30,7 @@ class LearningRateScheduler(Callback):
             self.takes_rate = True
         except (TypeError, ValueError):
             self.takes_rate = False
+        check_verbose("LearningRateScheduler", verbose)
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
@@ -70,6 +72,7 @@ class ReduceLROnPlateau(Watching):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
+        check_verbose("ReduceLROnPlateau", verbose)
         number("ReduceLROnPlateau", "factor", factor, above=0, below=1)
         number("ReduceLROnPlateau", "min_lr", min_lr, least=0)
         self.factor = factor
@@ -77,6 +80,8 @@ class ReduceLROnPlateau(Watching):
         self.verbose = verbose
         self.cooldown = whole_number("ReduceLROnPlateau", "cooldown", cooldown, least=0)
         self.min_lr = min_lr
+        self.best = math.nan
+        self.wait = self.cooling = 0
 
     def on_train_begin(self, logs: Logs) -> None:
         """Forget an earlier training; there must be a rate that can be set."""

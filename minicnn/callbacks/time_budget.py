@@ -26,6 +26,7 @@ class TimeBudget(Callback):
 
     def __init__(self, budget: str | float) -> None:
         self.seconds = _seconds(budget)
+        self.started = self.begun = self.longest = 0.0
 
     def __repr__(self) -> str:
         """With the budget in seconds."""

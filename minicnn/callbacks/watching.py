@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.callbacks.base import Callback, Logs
-from minicnn.config import check_state, did_you_mean, number, whole_number
+from minicnn.config import check_state, check_verbose, did_you_mean, number, whole_number
 from minicnn.console import say
 from minicnn.errors import ConfigError
 from minicnn.shapes import Array
@@ -29,6 +29,8 @@ class Watching(Callback):
         who = type(self).__name__
         if mode not in ("auto", "min", "max"):
             raise ConfigError(f"{who}: expected mode 'auto', 'min' or 'max', got {mode!r}.")
+        if not isinstance(monitor, str):
+            raise ConfigError(f"{who}: expected monitor as the name of a figure, got {monitor!r}.")
         number(who, "min_delta", min_delta, least=0)
         self.monitor = monitor
         self.mode = mode
@@ -125,6 +127,7 @@ class EarlyStopping(Watching):
     ) -> None:
         super().__init__(monitor, mode, min_delta)
         self.patience = whole_number("EarlyStopping", "patience", patience, least=0)
+        check_verbose("EarlyStopping", verbose)
         self.verbose = verbose
         if baseline is not None:
             number("EarlyStopping", "baseline", baseline)
@@ -133,12 +136,17 @@ class EarlyStopping(Watching):
         self.start_from_epoch = whole_number(
             "EarlyStopping", "start_from_epoch", start_from_epoch, least=0
         )
+        self._forget()
 
     def on_train_begin(self, logs: Logs) -> None:
         """Forget an earlier training."""
         super().on_train_begin(logs)
-        self.wait = 0
+        self._forget()
         self.best = self.worst
+
+    def _forget(self) -> None:
+        self.wait = 0
+        self.best = math.nan
         self.best_epoch = 0
         self.stopped_epoch = 0
         self.best_weights: list[Array] | None = None

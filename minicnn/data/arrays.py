@@ -99,7 +99,8 @@ class Dataset:
 
 def check_batch_size(batch_size: int) -> None:
     """Raise ``ConfigError`` unless batches can have this size."""
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:
         raise ConfigError(
             f"batch_size: expected a whole number of at least 1, got {shown(batch_size)}."
         )

@@ -108,7 +108,10 @@ class Kernels(Protocol):
         """dx: every real pixel of a window gets an equal share of dy."""
 
     def channel_sums(self, x: Array) -> Array:
-        """The sum over all axes but the last."""
+        """The sum over all axes but the last, right to the last digits of x's dtype."""
+
+    def image_sums(self, x: Array) -> Array:
+        """The sum over the pixels of each image, (N, C), likewise."""
 
 
 KERNELS: dict[str, Kernels] = {"reference": reference, "vectorized": vectorized}
@@ -116,7 +119,7 @@ KERNELS: dict[str, Kernels] = {"reference": reference, "vectorized": vectorized}
 
 def check_kernels(who: str, name: str) -> str:
     """Return ``name`` if there is such a set of kernels; raise ``ConfigError`` if not."""
-    if name not in KERNELS:
+    if not isinstance(name, str) or name not in KERNELS:
         raise ConfigError(
             f"{who}: expected kernels to be one of {', '.join(KERNELS)}, got {name!r}."
         )

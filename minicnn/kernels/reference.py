@@ -181,7 +181,9 @@ def pool_forward(
                 top, left = h * stride_h, w * stride_w
                 for c in range(n_C):
                     window = A_prev[i, top : top + f_H, left : left + f_W, c]
-                    A[i, h, w, c] = np.max(window) if mode == "max" else np.mean(window)
+                    A[i, h, w, c] = (
+                        np.max(window) if mode == "max" else np.mean(window, dtype=float)
+                    )
     return A, (A_prev, hparameters)
 
 
@@ -380,6 +382,11 @@ def channel_sums(x: Array) -> Array:
     for index in np.ndindex(x.shape[:-1]):
         total += x[index]
     return total.astype(x.dtype)
+
+
+def image_sums(x: Array) -> Array:
+    """``channel_sums`` of one image after another."""
+    return np.stack([channel_sums(image) for image in x]) if len(x) else x[:, 0, 0]
 
 
 # What both halves share ----------------------------------------------------------------

@@ -19,6 +19,7 @@ cache can be printed and looked at. To write a layer of your own:
 ``minicnn.testing.check_layer`` then tells whether it keeps its promises.
 """
 
+import copy
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count
@@ -27,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.config import Configurable, accepted, boolean, check_name, snake_case
+from minicnn.config import Configurable, accepted, boolean, check_array, check_name, snake_case
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels
@@ -202,6 +203,33 @@ class Layer(Configurable):
             "skip connections; forward(x) gives its output and its cache."
         )
 
+    def changed(self, argument: str, value: Any) -> dict[str, Any]:
+        """See ``Guarded``; raises ``ConfigError`` for what a built layer cannot be any more."""
+        new = None if self.sublayers else super().changed(argument, value)
+        if new is None or (self.built and not self._fits(argument, new)):
+            raise ConfigError(
+                f"{self.who}: {argument} cannot become {value!r} once the layer is "
+                f"{'made' if new is None else 'built'}. Make a new one."
+            )
+        return new
+
+    def _fits(self, argument: str, new: Mapping[str, Any]) -> bool:
+        """Whether a layer with such attributes makes outputs and has arrays of the same shapes."""
+        assert self.input_shape is not None
+        other = copy.copy(self)
+        vars(other).update(new)
+        other.params, other.state = {}, {}
+        other.build(self.input_shape, np.random.default_rng(0), self.dtype)
+        (ours, y), (theirs, other_y) = (
+            ({name: array.shape for name, array in each.arrays().items()}, each.output_shape(shape))
+            for each, shape in ((self, self.input_shape), (other, self.input_shape))
+        )
+        return ours == theirs and y == other_y and not argument.endswith("_initializer")
+
+    def instead_of_setting(self, name: str) -> str:
+        """For arrays, the method that sets them."""
+        return " Use set_weights." if name == "weights" else ""
+
     def unbuild(self) -> None:
         """Forget the arrays, as after a build that failed half-way."""
         self.input_shape, self.params, self.state = None, {}, {}
@@ -294,6 +322,7 @@ class Layer(Configurable):
 
         Raises ``ShapeError`` unless its shape fits, ``DataError`` unless it holds numbers.
         """
+        check_array(self.who, x)
         x = np.asarray(x)
         if x.dtype.kind in "biu":
             x = x.astype(self.dtype)
@@ -304,6 +333,7 @@ class Layer(Configurable):
 
     def check_dy(self, dy: Array, y_shape: Shape) -> None:
         """Raise ``ShapeError`` unless ``dy`` has the shape of the output."""
+        check_array(self.who, dy)
         if np.shape(dy) != y_shape:
             raise ShapeError(
                 f"{self.who}: expected dy of shape {y_shape}, as y has, got {np.shape(dy)}."
@@ -317,10 +347,23 @@ def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
         names = (f"{base}_{i}" if i else base for i in count())
         layer.name = next(name for name in names if name not in taken)
     elif layer.name in taken:
-        raise ConfigError(
-            f"{who}: expected layers of different names, got two called {layer.name!r}. "
-            "Give one of them another name=."
-        )
+        raise _same_name(who, layer)
+
+
+def check_names(who: str, layers: Sequence[Layer]) -> None:
+    """Raise ``ConfigError`` if two layers have one name, which may be set at any time."""
+    taken: set[str | None] = set()
+    for layer in layers:
+        if layer.name in taken:
+            raise _same_name(who, layer)
+        taken.add(layer.name)
+
+
+def _same_name(who: str, layer: Layer) -> ConfigError:
+    return ConfigError(
+        f"{who}: expected layers of different names, got two called {layer.name!r}. "
+        "Give one of them another name."
+    )
 
 
 def build_layer(
@@ -388,7 +431,11 @@ def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> 
         for name, array in layer.arrays().items()
     ]
     try:
+        for value in weights:
+            check_array(who, value)
         values = [np.asarray(value, layers[0].dtype) for value in weights]
+    except DataError:
+        raise
     except (TypeError, ValueError):
         raise ConfigError(
             f"{who}: expected a list of arrays of numbers, as get_weights gives."

@@ -25,7 +25,7 @@ class Input(Layer):
     def __init__(self, shape: Shape, name: str | None = None) -> None:
         super().__init__(name)
         if not isinstance(shape, tuple | list) or not all(
-            isinstance(n, int | np.integer) and n > 0 for n in shape
+            isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in shape
         ):
             raise ConfigError(
                 f"{self.who}: expected shape as a tuple of whole numbers above 0 and without the "
@@ -141,6 +141,7 @@ class Reshape(Layer):
         if (
             not isinstance(target_shape, tuple | list)
             or not all(isinstance(n, int | np.integer) and (n > 0 or n == -1) for n in target_shape)
+            or any(isinstance(n, bool) for n in target_shape)
             or list(target_shape).count(-1) > 1
         ):
             raise ConfigError(

@@ -13,6 +13,9 @@ from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 from minicnn.threads import product
 
+LONG = 4096
+"""Rows whose products are added up in single precision."""
+
 
 class DenseCache(NamedTuple):
     """What ``Dense.backward`` needs."""
@@ -97,8 +100,14 @@ class Dense(Weighted):
         return self.back_through_activation(dy, cache.y)
 
     def _grads(self, dz: Array, cache: DenseCache) -> Grads:
-        rows = dz.reshape(-1, dz.shape[-1])
-        grads = {"kernel": product(cache.x.reshape(-1, cache.x.shape[-1]).T, rows)}
+        rows, x = dz.reshape(-1, dz.shape[-1]), cache.x.reshape(-1, cache.x.shape[-1])
+        if len(rows) <= LONG:
+            kernel = product(x.T, rows)
+        else:
+            kernel = np.zeros((x.shape[1], rows.shape[1]))
+            for piece in (slice(i, i + LONG) for i in range(0, len(rows), LONG)):
+                kernel += product(x[piece].T, rows[piece])
+        grads = {"kernel": kernel.astype(rows.dtype, copy=False)}
         if self.use_bias:
             grads["bias"] = self.kernels.channel_sums(rows)
         return grads

@@ -173,7 +173,9 @@ class GlobalAvgPool(Layer):
     ) -> tuple[Array, AvgPoolCache]:
         """The mean of each channel."""
         x = self.check_input(x)
-        return x.mean(axis=(1, 2), keepdims=self.keepdims), AvgPoolCache(x.shape)
+        n, h, w, c = x.shape
+        means = self.kernels.image_sums(x) / (h * w)
+        return means.reshape(n, *self.output_shape((h, w, c))), AvgPoolCache(x.shape)
 
     def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
         """dx = dy / (H * W) at every pixel."""

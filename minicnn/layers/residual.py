@@ -41,6 +41,8 @@ class Residual(Layer):
     """
 
     keras_module = "minicnn.layers"
+    layers: Sequence[Layer] = ()
+    shortcut: Sequence[Layer] | None = None
 
     def __init__(
         self,
@@ -48,8 +50,6 @@ class Residual(Layer):
         shortcut: Sequence[Layer] | None = None,
         name: str | None = None,
     ) -> None:
-        self.layers: Sequence[Layer] = ()
-        self.shortcut: Sequence[Layer] | None = None
         self.begun: list[Layer] = []
         super().__init__(name)
         taken: set[str | None] = set()
@@ -80,9 +80,9 @@ class Residual(Layer):
         """A copy that shares arrays, but no layer: what is put into it stays in it."""
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
-        twin.layers = [copy.copy(layer) for layer in self.layers]
+        vars(twin)["layers"] = [copy.copy(layer) for layer in self.layers]
         if self.shortcut is not None:
-            twin.shortcut = [copy.copy(layer) for layer in self.shortcut]
+            vars(twin)["shortcut"] = [copy.copy(layer) for layer in self.shortcut]
         return twin
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
-from minicnn.shapes import Array, DType, Pads, Pair, Shape, pair
+from minicnn.shapes import Array, DType, Pads, Pair, Shape, pair, sum_dtype
 
 Sides = int | Sequence[int | Sequence[int]]
 """n, (n_height, n_width) or ((top, bottom), (left, right)), in pixels."""
@@ -161,7 +161,9 @@ class UpSampling2D(Layer):
         self.check_dy(dy, (n, *self.output_shape((h, w, c))))
         sh, sw = self.factors()
         if self.interpolation == "nearest":
-            return dy.reshape(n, h, sh, w, sw, c).sum(axis=(2, 4)), {}
+            parts = dy.reshape(n, h, sh, w, sw, c)
+            dx = parts.sum(axis=(2, 4), dtype=sum_dtype(dy.dtype, sh * sw))
+            return dx.astype(dy.dtype, copy=False), {}
         return _reduced(_reduced(dy, 1, sh), 2, sw), {}
 
     def multiply_adds(self, input_shape: Shape) -> int:

@@ -93,5 +93,5 @@ class Weighted(Layer):
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """The same layer without the activation, and the activation."""
         linear = copy.copy(self)
-        linear.activation = None
+        vars(linear)["activation"] = None
         return linear, self.activation

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from minicnn.config import Configurable
+from minicnn.config import Configurable, check_array
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
@@ -95,10 +95,11 @@ class Loss(Configurable):
     def on_logits(self) -> Self:
         """The same loss with ``from_logits=True``."""
         fused = copy.copy(self)
-        fused.from_logits = True  # type: ignore[attr-defined]
+        vars(fused)["from_logits"] = True
         return fused
 
     def _predictions(self, y_pred: Array) -> Array:
+        check_array(type(self).__name__, y_pred)
         y_pred = np.asarray(y_pred)
         if y_pred.dtype.kind != "f" or y_pred.ndim < 2:
             raise DataError(

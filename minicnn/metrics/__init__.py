@@ -5,6 +5,7 @@ over all that came since ``reset_state``. ``classification_report`` judges a set
 samples at once.
 """
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -136,25 +137,33 @@ def for_shapes(who: str, metric: Metric | str, labels_rank: int, output_shape: S
     return categorical(name=metric)
 
 
-def name_apart(who: str, metrics: Sequence[Metric | str]) -> None:
-    """Give a metric whose name is taken a number behind it, as Keras counts: auc, auc_1.
+def named_apart(who: str, metrics: Sequence[Metric | str]) -> list[Metric | str]:
+    """The metrics, one whose name is taken with a number behind it, as Keras counts: auc, auc_1.
 
-    Raises ``ConfigError`` for a metric called "loss", and for a string that is there twice.
+    It is a copy that gets the number, as the object may serve another model too. Raises
+    ``ConfigError`` for a metric called "loss", or as figures of a validation and the like are, and
+    for a string that is there twice.
 
     >>> both = [Precision(class_id=0), Precision(class_id=1)]
-    >>> name_apart("Sequential", both)
-    >>> [metric.name for metric in both]
+    >>> [metric.name for metric in named_apart("Sequential", both)]
     ['precision', 'precision_1']
     """
-    taken, numbers = {"loss"}, Counter[str]()
-    for metric in sorted(metrics, key=lambda metric: not isinstance(metric, str)):
-        name = metric if isinstance(metric, str) else metric.name
+    taken, numbers, apart = {"loss"}, Counter[str](), list(metrics)
+    for i in sorted(range(len(apart)), key=lambda i: not isinstance(apart[i], str)):
+        metric = apart[i]
+        name = base = metric if isinstance(metric, str) else metric.name
+        if name.startswith("val_") or name in ("epoch", "learning_rate"):
+            raise ConfigError(
+                f"{who}: expected a metric of another name than {name!r}, which figures of a "
+                "validation or of callbacks have."
+            )
         if name == "loss" or (name in taken and isinstance(metric, str)):
             raise ConfigError(f"{who}: expected metrics of different names, got {name!r} again.")
-        if isinstance(metric, Metric):
-            base = name
+        if isinstance(metric, Metric) and name in taken:
             while name in taken:
                 numbers[base] += 1
                 name = f"{base}_{numbers[base]}"
+            apart[i] = metric = copy.copy(metric)
             metric.name = name
         taken.add(name)
+    return apart

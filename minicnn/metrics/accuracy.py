@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn.config import number, whole_number
 from minicnn.errors import DataError
-from minicnn.metrics.base import Metric, expect
+from minicnn.metrics.base import Metric, expect, predictions
 from minicnn.shapes import Array
 
 
@@ -16,7 +16,7 @@ class _Accuracy(Metric):
         self.seen = 0
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
-        y_pred = np.asarray(y_pred)
+        y_pred = predictions(self, y_pred)
         matches = self.matches(y_true, y_pred)
         self.right += int(np.count_nonzero(matches))
         self.seen += matches.size

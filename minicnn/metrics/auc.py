@@ -5,7 +5,7 @@ import numpy as np
 from minicnn.activations import sigmoid
 from minicnn.config import whole_number
 from minicnn.errors import ConfigError
-from minicnn.metrics.base import Metric, expect_bits
+from minicnn.metrics.base import Metric, expect_bits, predictions
 from minicnn.metrics.positives import count_above, share
 from minicnn.shapes import Array
 
@@ -72,7 +72,7 @@ class AUC(Metric):
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
         """Take in one batch."""
-        y_pred = np.asarray(y_pred)
+        y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         scores = np.clip(sigmoid(y_pred) if self.from_logits else y_pred, 0, 1)
         self.true_positives += count_above(scores[labels], self._cuts)

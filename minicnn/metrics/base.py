@@ -5,7 +5,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn.config import Configurable, check_name, check_state
+import numpy as np
+
+from minicnn.config import Configurable, attributes, check_array, check_name, check_state
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape
@@ -40,20 +42,31 @@ class Metric(Configurable):
         """What it has counted, for a checkpoint in mid-epoch: numbers, texts, lists, arrays.
 
         These are its attributes but for the constructor's arguments and for objects of the
-        library's own, such as losses. A metric that remembers anything else defines this itself,
-        and ``set_state``.
+        library's own, such as losses; of metrics among them it is theirs. A metric that remembers
+        anything else defines this itself, and ``set_state``.
         """
         given = inspect.signature(type(self)).parameters
         return {
-            name: copy.copy(value)
-            for name, value in vars(self).items()
-            if name not in given and not isinstance(value, Configurable)
+            name: value.get_state() if isinstance(value, Metric) else copy.copy(value)
+            for name, value in attributes(self).items()
+            if isinstance(value, Metric) or not (name in given or isinstance(value, Configurable))
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take over what ``get_state`` gave."""
         check_state(type(self).__name__, self.get_state(), state)
-        vars(self).update(state)
+        for name, value in state.items():
+            part = getattr(self, name)
+            if isinstance(part, Metric):
+                part.set_state(value)
+            else:
+                vars(self)[name] = value
+
+
+def predictions(metric: Metric, y_pred: Any) -> Array:
+    """``y_pred`` as an array; raises ``DataError`` for what is masked or complex."""
+    check_array(type(metric).__name__, y_pred)
+    return np.asarray(y_pred)
 
 
 def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Array:
@@ -62,6 +75,7 @@ def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Arr
     Raises ``DataError`` for any other.
     """
     y_true = as_array(type(metric).__name__, y_true, "labels")
+    check_array(type(metric).__name__, y_true)
     if y_true.shape not in (shape, (*shape, 1)) and (*y_true.shape, 1) != shape:
         raise DataError(
             f"{type(metric).__name__}: expected labels of shape {shape}, got {y_true.shape}."

@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn import losses
 from minicnn.losses import Loss
-from minicnn.metrics.base import Metric
+from minicnn.metrics.base import Metric, predictions
 from minicnn.shapes import Array
 
 
@@ -20,7 +20,7 @@ class _MeanLoss(Metric):
         self.seen = 0
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
-        y_pred = np.asarray(y_pred)
+        y_pred = predictions(self, y_pred)
         labels = self._loss.targets(y_true, y_pred.shape[1:])
         # A row of zeros, with which training tries a metric, makes no probabilities.
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn.config import number, whole_number
 from minicnn.errors import ConfigError, DataError
-from minicnn.metrics.base import Metric, expect_bits
+from minicnn.metrics.base import Metric, expect_bits, predictions
 from minicnn.shapes import Array
 
 
@@ -42,7 +42,7 @@ class _AtThresholds(Metric):
         self.positives = 0
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
-        y_pred = np.asarray(y_pred)
+        y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         if self.top_k is not None:
             best = np.argsort(-y_pred, axis=-1, kind="stable")[..., : self.top_k]
@@ -161,7 +161,7 @@ class F1Score(Metric):
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
         """Take in one batch."""
-        y_pred = np.asarray(y_pred)
+        y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         if self.threshold is not None:
             found = y_pred > self.threshold

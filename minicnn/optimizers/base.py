@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minicnn import threads
-from minicnn.config import Configurable, number, whole_number
+from minicnn.config import Configurable, check_array, number, whole_number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule
@@ -112,6 +112,16 @@ class Optimizer(Configurable):
             return self._constant_rate if self.schedule is None else self.schedule
         return super().argument(name)
 
+    def changed(self, argument: str, value: Any) -> dict[str, Any]:
+        """See ``Guarded``; raises ``ConfigError`` for what would change what it remembers."""
+        new = super().changed(argument, value)
+        if self.slots and "slot_names" in new:
+            raise ConfigError(
+                f"{type(self).__name__}: {argument} cannot become {value!r} once the optimizer has "
+                f"{', '.join(self.slot_names) or 'nothing'} to remember. Make a new one."
+            )
+        return new
+
     def exclude_from_weight_decay(self, *, var_names: Iterable[str]) -> None:
         """Leave parameters whose name contains one of ``var_names`` out of the weight decay.
 
@@ -139,6 +149,7 @@ class Optimizer(Configurable):
         """
         who = type(self).__name__
         for name, grad in grads.items():
+            check_array(who, grad)
             if name not in params:
                 raise ConfigError(f"{who}: expected gradients of known parameters, got {name!r}.")
             if grad.shape != params[name].shape:
@@ -262,4 +273,9 @@ class Optimizer(Configurable):
 
 
 def _norm(grad: Array) -> float:
-    return float(np.linalg.norm(grad))
+    """The root of the sum of squares, in double precision a piece at a time."""
+    flat, total = grad.reshape(-1), 0.0
+    for i in range(0, flat.size, PIECE):
+        piece = flat[i : i + PIECE].astype(np.float64)
+        total += float(piece @ piece)
+    return math.sqrt(total)

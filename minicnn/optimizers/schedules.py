@@ -139,6 +139,12 @@ class PiecewiseConstantDecay(Schedule):
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
+        for argument, given in (("boundaries", boundaries), ("values", values)):
+            if not isinstance(given, list | tuple):
+                raise ConfigError(
+                    f"PiecewiseConstantDecay: expected {argument} as a list of numbers, "
+                    f"got {given!r}."
+                )
         self.boundaries = tuple(boundaries)
         self.values = tuple(values)
         for boundary in self.boundaries:

@@ -25,7 +25,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from minicnn.kernels.vectorized import memory
 from minicnn.kernels.vectorized.strips import BLOCK_BYTES, runs
-from minicnn.shapes import Array, DType, Pads, Pair
+from minicnn.kernels.vectorized.sums import pixel_sums
+from minicnn.shapes import FEW, Array, DType, Pads, Pair
 from minicnn.threads import shards
 
 A_TERM = 0.16
@@ -90,14 +91,13 @@ def depthwise_backward(
     dx = memory.empty(x.shape, wide.dtype) if need_dx else None
 
     def work(first: int, last: int) -> tuple[Array, Array]:
-        sums = np.zeros((kh, kw, axes[1].out * c * times), wide.dtype)
+        sums = np.zeros((kh, kw, axes[1].out * c * times))
         biases = np.zeros(c * times)
         for images, windows in _windows(x, axes, times, wide.dtype, first, last):
             dz = _rows(dy[images])
-            sums += np.einsum("nhijr,nhr->ijr", windows, dz)
-            flat = dz.reshape(-1, dz.shape[2])
-            along = np.ones(len(flat), flat.dtype) @ flat
-            biases += along.reshape(-1, c * times).sum(axis=0, dtype=np.float64)
+            for few in _few(*dz.shape[:2]):
+                sums += np.einsum("nhijr,nhr->ijr", windows[few], dz[few])
+            biases += pixel_sums(dz.reshape(1, -1, c * times))[0]
         if dx is None:
             return sums, biases
         for (rows, down, tall), (columns, across, broad) in back:
@@ -114,7 +114,7 @@ def depthwise_backward(
     cost = kh * kw * A_TERM * dy.size * (2 if need_dx else 1)
     parts = shards(len(x), work, cost)
     sums, biases = (sum(part[1:], part[0]) for part in zip(*parts, strict=True))
-    dkernel = sums.reshape(kh, kw, -1, c, times).sum(axis=2, dtype=np.float64)
+    dkernel = sums.reshape(kh, kw, -1, c, times).sum(axis=2)
     return dx, dkernel.astype(kernel.dtype), biases.astype(kernel.dtype)
 
 
@@ -190,6 +190,13 @@ def _windows(
 def _rows(images: Array) -> Array:
     """(m, h, w * c)."""
     return images.reshape(*images.shape[:2], images.shape[2] * images.shape[3])
+
+
+def _few(m: int, h: int) -> Iterator[tuple[slice, slice]]:
+    """Some rows at a time of m images of h: not more than may be added in single precision."""
+    for images in runs(0, m, max(1, FEW // max(h, 1))):
+        for rows in runs(0, h, FEW):
+            yield images, rows
 
 
 def _along_rows(kernel: Array, ow: int) -> Array:

@@ -32,6 +32,7 @@ from minicnn.kernels.vectorized.strips import (
     strip_for,
     ways_to_dx,
 )
+from minicnn.kernels.vectorized.sums import Sum, pixel_sums
 from minicnn.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.threads import shards
 
@@ -269,23 +270,16 @@ def _from_columns_of_x(
 ) -> tuple[Array, Array]:
     """(dkernel, dbias) of some images: dkernel = columns.T @ dz, block by block."""
     cut, (kh, _, c_in, c_out) = cut_for(place, kernel.itemsize), kernel.shape
-    dband = np.zeros((kh * cut.reach * c_in, cut.strip * c_out), kernel.dtype)
+    dband = Sum((kh * cut.reach * c_in, cut.strip * c_out), kernel.dtype)
     dbias = np.zeros(c_out)
     dz = _scratch(cut, last - first, (*place.out, c_out), kernel.dtype)
     for block in blocks(pixels, place, cut, kernel.dtype, first, last):
         if block.begins:
             part = dz[: block.group.stop - block.group.start]
             load(block.group, part)
-            dbias += _sums(part)
-        dband += block.columns.T @ in_strips(part[block.within, block.rows], cut)
-    return fold(dband, kernel.shape, cut, place.strides[1]), dbias
-
-
-def _sums(dz: Array) -> Array:
-    """The sum over all pixels: each image's by BLAS, the images' in double precision."""
-    pixels = dz.reshape(len(dz), -1, dz.shape[-1])
-    sums: Array = (np.ones(pixels.shape[1], dz.dtype) @ pixels).sum(axis=0, dtype=np.float64)
-    return sums
+            dbias += pixel_sums(part.reshape(1, -1, c_out))[0]
+        dband.add(block.columns.T @ in_strips(part[block.within, block.rows], cut))
+    return fold(dband.result(), kernel.shape, cut, place.strides[1]), dbias
 
 
 def _from_columns_of_dz(
@@ -303,7 +297,7 @@ def _from_columns_of_dz(
     cut = cut_for(back, kernel.itemsize)
     wide = band(turned(kernel), cut, 1)
     whole = cut.strips * cut.strip == w
-    dband = np.zeros(wide.shape, kernel.dtype)
+    dband = Sum(wide.shape, kernel.dtype)
     dbias = np.zeros(kernel.shape[-1])
     for block in blocks(load, back, cut, kernel.dtype, first, last):
         target = dx[block.images, block.rows]
@@ -313,10 +307,10 @@ def _from_columns_of_dz(
             surplus = (block.columns @ wide).reshape(*target.shape[:2], -1, c_in)
             target[...] = surplus[:, :, :w]
         if x is not None:
-            dband += block.columns.T @ in_strips(x[block.images, block.rows], cut)
+            dband.add(block.columns.T @ in_strips(x[block.images, block.rows], cut))
             if block.begins:
-                dbias += _sums(block.padded)
-    return turned(fold(dband, back.kernel, cut, 1)), dbias
+                dbias += pixel_sums(block.padded.reshape(1, -1, len(dbias)))[0]
+    return turned(fold(dband.result(), back.kernel, cut, 1)), dbias
 
 
 def turned(kernel: Array) -> Array:

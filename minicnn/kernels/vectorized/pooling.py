@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minicnn.kernels.vectorized import memory
 from minicnn.kernels.vectorized.strips import BLOCK_BYTES
-from minicnn.shapes import Array, DType, Pads, Pair, Shape
+from minicnn.shapes import Array, DType, Pads, Pair, Shape, sum_dtype
 from minicnn.threads import shards
 
 NONE = ((0, 0), (0, 0))
@@ -45,7 +45,7 @@ def max_pool_backward(
             return
         part_y, part_dy = y[images], dy[images]
         padded = _padded(x[images], pads, -np.inf)
-        dpadded = np.zeros_like(padded)
+        dpadded = np.zeros(padded.shape, _wide(padded.dtype, size, strides))
         open_windows = np.ones(part_y.shape, bool)
         for candidate, target in zip(
             shifted(padded, size, strides, y.shape[1:3]),
@@ -88,7 +88,8 @@ def avg_pool_backward(dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads
         if strides == size and pads == NONE:
             spread_mean(dy[images], size, dx)
             return
-        dpadded = np.zeros((len(dx), top + h + bottom, left + w + right, c), dtype)
+        shape = (len(dx), top + h + bottom, left + w + right, c)
+        dpadded = np.zeros(shape, _wide(dtype, size, strides))
         share = dy[images] / count
         for target in shifted(dpadded, size, strides, dy.shape[1:3]):
             target += share
@@ -135,7 +136,7 @@ def max_of(z: Array, size: Pair, y: Array, index: Array | None = None) -> None:
 def mean_of(z: Array, size: Pair, y: Array) -> None:
     """Write the mean of each window to y."""
     columns = _columns_first(_over_rows(np.add, _split_rows(z, size, y.shape)), size[1])
-    y[...] = np.add.reduce(columns, axis=0)
+    y[...] = np.add.reduce(columns, axis=0, dtype=sum_dtype(columns.dtype, size[1]))
     y /= size[0] * size[1]
 
 
@@ -185,7 +186,8 @@ def _over_rows(combine: np.ufunc, z: Array) -> Array:
     """The rows of each window combined; of two rows faster than ``reduce`` does it."""
     if z.shape[2] == 2:
         return np.asarray(combine(z[:, :, 0], z[:, :, 1]))
-    return np.asarray(combine.reduce(z, axis=2))
+    dtype = sum_dtype(z.dtype, z.shape[2]) if combine is np.add else None
+    return np.asarray(combine.reduce(z, axis=2, dtype=dtype))
 
 
 def _columns_first(rows: Array, pw: int) -> Array:
@@ -257,10 +259,16 @@ def _reduce_windows(
 
 
 def _combined(combine: Callable[..., Array], views: list[Array]) -> Array:
-    result = views[0].copy()
+    dtype = views[0].dtype
+    result = views[0].astype(sum_dtype(dtype, len(views)) if combine is np.add else dtype)
     for view in views[1:]:
         combine(result, view, out=result)
     return result
+
+
+def _wide(dtype: DType, size: Pair, strides: Pair) -> DType:
+    """The precision in which the shares of all windows that meet at a pixel are added up."""
+    return sum_dtype(dtype, -(-size[0] // strides[0]) * -(-size[1] // strides[1]))
 
 
 def _real_pixels(shape: Shape, size: Pair, strides: Pair, pads: Pads, dtype: DType) -> Array:
