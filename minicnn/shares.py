@@ -5,22 +5,19 @@ back with one half each. Threads (``minicnn.threads``) serve where that cannot b
 network is hundreds of short calls of NumPy, and for each a thread waits for Python's one lock:
 two threads are hardly faster than one then.
 
-A partner is forked when training begins. It has the images and the model from then on without
-a copy; for each step it is told the parameters and which images are in the batch, and leaves
-what came of its share in memory that both see. It ends when the pipe on which it waits is
-closed, by ``Shares`` or by the end of this process. Where a batch is cut depends on its size and
-on the number of threads, not on whether there are partners: the results are the same.
+A partner is forked when training begins (``minicnn.workers``). It has the model from then on
+without a copy; for each step the parameters and the images of its share are laid into memory that
+both see, as they are at that moment, and it leaves there what came of them. Where a batch is cut
+depends on its size and on the number of threads, not on whether there are partners: the results
+are the same.
 
 Predictions are cut into runs of whole batches, and a partner ends when it has filled its run.
 """
 
 import os
-import signal
-import sys
-import threading
-import warnings
+import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from mmap import mmap
 from typing import NamedTuple
@@ -28,8 +25,9 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn import threads
-from minicnn.console import warn
+from minicnn.data.fitting import Data
 from minicnn.shapes import Array, DType, Shape
+from minicnn.workers import Worker, may_fork
 
 WORTH_CUTTING = 10_000_000
 """Multiply-adds of a batch, going forward, from which it is cut into shares."""
@@ -50,9 +48,9 @@ class Result(NamedTuple):
     grads: dict[str, Array]
 
 
-Compute = Callable[[Array, float, np.random.Generator], Result]
-"""(the numbers of some images, how large a share of their batch they are, what random layers draw
-from) -> what comes of them."""
+Compute = Callable[[Data, float, np.random.Generator], Result]
+"""(some images with their labels, how large a share of their batch they are, what random layers
+draw from) -> what comes of them."""
 
 
 def shares_of(batch_size: int, work: int) -> int:
@@ -63,7 +61,7 @@ def shares_of(batch_size: int, work: int) -> int:
 
 
 class Shares:
-    """Computes batches in shares, with partners until it is closed.
+    """Computes batches of ``data`` in shares, with partners from ``start`` until it is closed.
 
     ``params`` are read before each batch; predictions are of shape (images, *output_shape).
     ``work`` is the multiply-adds of an image, ``images`` how many there will be, all epochs
@@ -75,6 +73,7 @@ class Shares:
     def __init__(
         self,
         compute: Compute,
+        data: Data,
         params: Mapping[str, Array],
         output_shape: Shape,
         dtype: DType,
@@ -86,25 +85,33 @@ class Shares:
         rng: np.random.Generator,
     ) -> None:
         self.compute = compute
+        self.data = data
         self.params = params
+        self.outputs = output_shape, dtype
+        self.batch_size = batch_size
         self.random = random
         self.rng = rng
         self.count = shares_of(batch_size, work) if cut else 1
+        self.worth_forking = self.count > 1 and work * images >= WORTH_FORKING
+        self.owner = os.getpid()
         self.partners: list[_Partner] = []
-        if self.count > 1 and work * images >= WORTH_FORKING and may_fork():
-            outputs = (-(-batch_size // self.count), *output_shape)
+
+    def start(self) -> None:
+        """Fork the partners if they are worth it and can be had: all or none."""
+        if self.worth_forking and may_fork():
             try:
-                self.batch = _shared((batch_size + 2,), np.dtype(np.int64))
-                self.now = {name: _shared(a.shape, a.dtype) for name, a in params.items()}
+                self.now = {name: _shared(a.shape, a.dtype) for name, a in self.params.items()}
                 for number in range(1, self.count):
-                    self.partners.append(_Partner(self, number, outputs, dtype))
-            except OSError:  # no memory or no process left for them: all or none
+                    self.partners.append(_Partner(self))
+                    self.partners[-1].start(partial(self.partners[-1].serve, self, number))
+            except OSError:
                 self.close()
 
     def close(self) -> None:
         """End the partners; this process computes their shares from now on."""
         while self.partners:
-            self.partners.pop().end()
+            self.partners[-1].end()
+            self.partners.pop()
 
     def run(self, numbers: Array) -> list[Result]:
         """What comes of each share of the batch with those images, in order.
@@ -113,26 +120,33 @@ class Shares:
         """
         parts = self.cut(numbers)
         seed = int(self.rng.integers(1 << 62)) if self.random and self.count > 1 else 0
-        partners = self.partners[: len(parts) - 1]
-        if partners:
-            self.batch[:2] = len(numbers), seed
-            self.batch[2 : len(numbers) + 2] = numbers
+        helpers = {i: one for i, one in enumerate(self.partners, 1) if one.pids and i < len(parts)}
+        if os.getpid() != self.owner:
+            helpers = {}  # a callback has forked this process; the partners are not its children
+        if helpers:
             for name, array in self.params.items():
                 self.now[name][...] = array
-        for partner in partners:
-            partner.begin()
-        with threads.alone(bool(partners)):
+        for number, helper in helpers.items():
+            helper.begin(self.data.part(parts[number]), len(numbers), seed)
+        begun = time.perf_counter()
+        with threads.alone(bool(helpers)):
             results = [self.share(parts, 0, seed)]
-            for number, part in enumerate(parts[1:]):
-                found = partners[number].result(len(part)) if partners else None
-                results.append(found or self.share(parts, number + 1, seed))
+            took = time.perf_counter() - begun
+            for number in range(1, len(parts)):
+                found = helpers[number].result(took) if number in helpers else None
+                results.append(found or self.share(parts, number, seed))
         return results
 
     def share(self, parts: list[Array], number: int, seed: int) -> Result:
         """What comes of one share of a batch, computed here and now."""
+        part = parts[number]
+        rng = self.generator(number, seed)
+        return self.compute(self.data.part(part), len(part) / sum(map(len, parts)), rng)
+
+    def generator(self, number: int, seed: int) -> np.random.Generator:
+        """What the random layers of a share draw from."""
         own = self.random and self.count > 1
-        rng = np.random.default_rng((seed, number)) if own else self.rng
-        return self.compute(parts[number], len(parts[number]) / sum(map(len, parts)), rng)
+        return np.random.default_rng((seed, number)) if own else self.rng
 
     def cut(self, numbers: Array) -> list[Array]:
         """A batch's images share by share; one that is too small is one share."""
@@ -142,67 +156,50 @@ class Shares:
         return [numbers[n * i // count : n * (i + 1) // count] for i in range(count)]
 
 
-class _Partner:
-    """A forked process, as the one that forked it sees it, and what it does itself."""
+class _Partner(Worker):
+    """A worker for one share of every batch, and the memory in which it is given and answers."""
 
-    def __init__(self, shares: Shares, number: int, outputs: Shape, dtype: DType) -> None:
-        self.loss = _shared((1,), np.dtype(np.float64))
-        self.predictions = _shared(outputs, dtype)
+    def __init__(self, shares: Shares) -> None:
+        super().__init__("train")
+        most = -(-shares.batch_size // shares.count)
+        output_shape, dtype = shares.outputs
+        self.asked = _shared((3,), np.dtype(np.int64))
+        """How many images the share has, how many the batch, and a seed."""
+        x, y, *weights = (
+            _shared((most, *a.shape[1:]), a.dtype) for a in shares.data if a is not None
+        )
+        self.data = Data(x, y, *weights)
+        self.made = _shared((2,), np.dtype(np.float64))
+        """The loss, and whether there are gradients."""
+        self.predictions = _shared((most, *output_shape), dtype)
         self.grads = {name: _shared(a.shape, a.dtype) for name, a in shares.params.items()}
-        self.failed = False
-        with ExitStack() as ours, ExitStack() as its:
-            asked, self.ask = os.pipe()
-            its.callback(os.close, asked)
-            ours.callback(os.close, self.ask)
-            self.answered, answer = os.pipe()
-            its.callback(os.close, answer)
-            ours.callback(os.close, self.answered)
-            self.pid = _forked(lambda: self._serve(shares, number, asked, answer))
-            ours.pop_all()
 
-    def _serve(self, shares: Shares, number: int, asked: int, answer: int) -> None:
-        """Compute that share of every batch, until nobody asks any more."""
-        # The pipes of the partners before, too, must end with the process that asks.
-        for partner in (*shares.partners, self):
-            os.close(partner.ask)
-        while os.read(asked, 1):
-            for name, array in shares.params.items():
-                array[...] = shares.now[name]
-            n, seed = map(int, shares.batch[:2])
-            result = shares.share(shares.cut(shares.batch[2 : n + 2]), number, seed)
-            self.loss[0] = result.loss
-            self.predictions[: len(result.predictions)] = result.predictions
-            for name, grad in result.grads.items():
-                self.grads[name][...] = grad
-            done = b"." if result.grads else b"0"
-            del result  # the next one needs the memory
-            os.write(answer, done)
+    def begin(self, part: Data, batch: int, seed: int) -> None:
+        """Ask for what comes of that part of a batch of so many."""
+        self.asked[:] = len(part.x), batch, seed
+        for place, array in zip(self.data, part, strict=True):
+            if place is not None:
+                place[: len(part.x)] = array
+        self.ask()
 
-    def begin(self) -> None:
-        """Ask for the share of the batch at hand."""
-        if not self.failed:
-            with suppress(BrokenPipeError):  # there will be no answer either
-                os.write(self.ask, b".")
+    def serve(self, shares: Shares, number: int) -> None:
+        """In the process: compute the share."""
+        for name, array in shares.params.items():
+            array[...] = shares.now[name]
+        n, batch, seed = map(int, self.asked)
+        rng = shares.generator(number, seed)
+        result = shares.compute(self.data.part(slice(n)), n / batch, rng)
+        self.made[:] = result.loss, bool(result.grads)
+        self.predictions[:n] = result.predictions
+        for name, grad in result.grads.items():
+            self.grads[name][...] = grad
 
-    def result(self, n: int) -> Result | None:
-        """What came of the n images of the share; None when the partner is no more."""
-        answer = b"" if self.failed else os.read(self.answered, 1)
-        if not answer:
-            if not self.failed:
-                warn(
-                    "A process that helped to train has ended; its share is computed here, more "
-                    "slowly, with the same result."
-                )
-            self.failed = True
+    def result(self, seconds: float) -> Result | None:
+        """What came of the share, which should take so many seconds; None if nothing will come."""
+        if not self.answers(seconds):
             return None
-        grads = self.grads if answer == b"." else {}
-        return Result(float(self.loss[0]), self.predictions[:n], grads)
-
-    def end(self) -> None:
-        """Let the process end, and wait until it has."""
-        os.close(self.ask)
-        os.close(self.answered)
-        os.waitpid(self.pid, 0)
+        grads = self.grads if self.made[1] else {}
+        return Result(float(self.made[0]), self.predictions[: self.asked[0]], grads)
 
 
 Fill = Callable[[Array, int, int, bool], None]
@@ -215,78 +212,28 @@ def filled(shape: Shape, dtype: DType, parts: int, fill: Fill, work: int) -> Arr
     ``work`` is the multiply-adds of all. What a partner leaves undone is computed here.
     """
     count = min(threads.get_threads(), parts)
-    y, partners = np.empty(shape, dtype), {}
-    if count > 1 and work >= WORTH_FORKING and may_fork():
-        with suppress(OSError):  # no memory or no process left: fewer partners, or none
-            y = _shared(shape, dtype)
-            for i in reversed(range(1, count)):
-                run = parts * i // count, parts * (i + 1) // count
-                partners[_forked(partial(fill, y, *run, True))] = run
+    y, workers = np.empty(shape, dtype), list[tuple[Worker, int, int]]()
     try:
-        with threads.alone(bool(partners)):
-            fill(y, 0, min((first for first, _ in partners.values()), default=parts), False)
-            for pid in list(partners):
-                first, last = partners.pop(pid)
-                if os.waitpid(pid, 0)[1]:
+        if count > 1 and work >= WORTH_FORKING and may_fork():
+            with suppress(OSError):  # no memory or no process left: fewer partners, or none
+                y = _shared(shape, dtype)
+                for i in reversed(range(1, count)):
+                    first, last = parts * i // count, parts * (i + 1) // count
+                    worker = Worker("predict")
+                    workers.append((worker, first, last))
+                    worker.start(partial(fill, y, first, last, True))
+                    worker.ask()
+        begun = time.perf_counter()
+        with threads.alone(any(worker.pids for worker, _, _ in workers)):
+            fill(y, 0, min((first for _, first, _ in workers), default=parts), False)
+            took = time.perf_counter() - begun
+            for worker, first, last in workers:
+                if not worker.answers(took):
                     fill(y, first, last, False)
     finally:
-        for pid in partners:  # only after an interrupt or an error is any left
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-    return y
-
-
-def _forked(work: Callable[[], None]) -> int:
-    """The number of a new process that does the work and ends, with status 0 if it could."""
-    # No signal comes before the child has laid down the program's handlers.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        with warnings.catch_warnings():
-            # Python 3.12 warns of forks beside other threads; see may_fork.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-        if pid:
-            return pid
-        status = 1
-        try:
-            # Ctrl-C is for the one that asks, and so is SIGTERM if that one heeds it.
-            ignored = [signal.SIGINT]
-            if callable(signal.getsignal(signal.SIGTERM)):
-                ignored.append(signal.SIGTERM)
-            for sign in signal.valid_signals():
-                if callable(signal.getsignal(sign)):
-                    signal.signal(sign, signal.SIG_DFL)
-            for sign in ignored:
-                signal.signal(sign, signal.SIG_IGN)
-            signal.set_wakeup_fd(-1)
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            with threads.alone():
-                work()
-            status = 0
-        finally:
-            os._exit(status)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def may_fork() -> bool:
-    """Whether this process can be forked without harm.
-
-    A lock that another thread holds at that moment stays locked in the child forever. So there
-    must be no threads but those known to be at rest: BLAS', our own, and that of tqdm. Nor may
-    the program see to the end of its children itself, as it would then see to ours.
-    """
-    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
-        return False
-    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
-        return False
-    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
-    known = all(t.name == threads.WORKER or type(t).__name__ == "TMonitor" for t in others)
-    at_rest = 1 + len(others) + threads.blas_workers()
-    try:
-        return known and len(os.listdir("/proc/self/task")) <= at_rest
-    except OSError:
-        return False
+        for worker, _, _ in workers:
+            worker.end()
+    return y.copy() if workers else y  # processes that are forked later have their own, too
 
 
 def _shared(shape: Shape, dtype: DType) -> Array:

@@ -183,6 +183,7 @@ class _Run:
             if not self.hooks.foreign:
                 images *= self.plan.epochs
             self.shares = _shares(model, goal, self.data, self.plan, images, room)
+            self.shares.start()
         return self.shares
 
     def close(self) -> None:
@@ -327,16 +328,21 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
 
 
 def _as_it_is(model: TrainedModel) -> TrainedModel:
-    """The model with the arguments that its layers have now, for the epoch that begins.
+    """The model with the arguments that its layers and its loss have now, for the next epoch.
 
     What is learned it shares; what is frozen it has for itself, as each partner has.
     """
     twin = copy.copy(model)
     twin.stack = [copy.copy(layer) for layer in model.stack]
     for layer, copied in zip(walk(model.stack), walk(twin.stack), strict=True):
-        if copied is not layer and not copied.trainable and not copied.sublayers:
+        if copied is layer or copied.sublayers:
+            continue
+        copied.params = dict(copied.params)
+        if not copied.trainable:
             copied.params = {name: array.copy() for name, array in copied.params.items()}
             copied.state = {name: array.copy() for name, array in copied.state.items()}
+    if may_be_cut((), (compiled_loss(model),)):
+        twin.loss = copy.deepcopy(model.loss)
     return twin
 
 
@@ -364,11 +370,12 @@ def _shares(
 ) -> Shares:
     """What computes the batches of a training."""
 
-    def compute(numbers: Array, share: float, rng: np.random.Generator) -> Result:
-        return _gradients(model, goal, data.part(numbers), share, rng, room)
+    def compute(part: Data, share: float, rng: np.random.Generator) -> Result:
+        return _gradients(model, goal, part, share, rng, room)
 
     return Shares(
         compute,
+        data,
         model.params,
         model.output_shape,
         model.dtype,

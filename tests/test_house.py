@@ -20,7 +20,7 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)],
 FLOORS = [
     ["errors", "config", "keras_names", "random_seed"],
     ["shapes", "initializers", "regularizers", "activations"],
-    ["kernels", "data", "files", "shares", "threads", "blas", "console", "utils"],
+    ["kernels", "data", "files", "shares", "workers", "threads", "blas", "console", "utils"],
     ["layers", "losses", "metrics", "optimizers"],
     [
         "training",

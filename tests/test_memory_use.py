@@ -115,7 +115,7 @@ def run(name, verb, batch):
     was made, without the data; what it took to draw the first weights does not count. With it
     what the partners of this process have for themselves: the rest they share with it."""
     set_threads(2)
-    forked = shares._forked
+    start = shares.Worker.start
     told = tempfile.NamedTemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - until the end
 
     def tell(work):
@@ -124,7 +124,7 @@ def run(name, verb, batch):
         told.flush()
 
     if verb == "predict":
-        shares._forked = lambda work: forked(lambda: tell(work))
+        shares.Worker.start = lambda self, work: start(self, lambda: tell(work))
     rng = np.random.default_rng(0)
     before = status("VmRSS")
     model = network(name)

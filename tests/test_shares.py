@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 import minicnn
-from minicnn import shares, training
+from minicnn import inference, shares, training, workers
+from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
 from minicnn.files import hdf5
 
@@ -100,11 +102,12 @@ def test_batches_in_order_are_cut_too(partners):
 
 def test_a_partner_that_is_killed_is_missed_by_no_bit(partners, monkeypatch):
     """When the system kills a partner, its shares are computed here, with the same result."""
-    undisturbed = trained(2)
+    undisturbed, killed = trained(2), []
     step = training._train_batch
 
     def kill_first(*arguments):
-        os.kill(partners[-1], signal.SIGKILL)
+        if len(partners) == 2 and not killed:
+            killed.append(os.kill(partners[-1], signal.SIGKILL))
         return step(*arguments)
 
     monkeypatch.setattr(training, "_train_batch", kill_first)
@@ -145,15 +148,16 @@ def test_each_share_draws_from_a_generator_of_its_own(partners, monkeypatch):
     assert same(with_partners, trained(2, network(minicnn.Dropout(0.5))))
     masks = []
 
-    def compute(numbers, share, rng):
+    def compute(part, share, rng):
         masks.append(rng.random(4).tolist())
-        return shares.Result(0.0, np.zeros((len(numbers), 1)), {})
+        return shares.Result(0.0, np.zeros((len(part.x), 1)), {})
 
     def drawn(random, count):
         minicnn.set_threads(count)
         options = {"work": 10**8, "images": 1, "cut": True, "random": random}
         rng = np.random.default_rng(0)
-        cut = shares.Shares(compute, {}, (1,), np.dtype("f4"), batch_size=16, rng=rng, **options)
+        part = Data(*data(16))
+        cut = shares.Shares(compute, part, {}, (1,), np.dtype("f4"), 16, rng=rng, **options)
         cut.run(np.arange(16))
         cut.run(np.arange(16))
         return [masks.pop() for _ in range(2 * count)]
@@ -301,6 +305,267 @@ def test_what_a_partner_leaves_undone_is_predicted_here(partners):
     assert partners
 
 
+# Workers to which something happens -------------------------------------------------------
+
+
+def at_batch(number, act, epoch=0):
+    """A callback that acts once, after that batch of that epoch."""
+    seen = []
+
+    def note(batch, logs):
+        seen.append(batch)
+        if len(seen) == epoch * 3 + number + 1:
+            act()
+
+    return minicnn.callbacks.LambdaCallback(on_train_batch_end=note)
+
+
+def reap(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("harm", [stop, reap, lambda pid: os.kill(pid, signal.SIGKILL)])
+def test_whatever_happens_to_a_worker_changes_no_bit(harm, partners):
+    """One that is stopped, killed, or waited for by the program is given up: the same bits."""
+    undisturbed = trained(2, callbacks=at_batch(1, lambda: None))
+    opened = len(os.listdir("/proc/self/fd"))
+    with pytest.warns(RuntimeWarning, match="A process that helped to train .*, with the same res"):
+        disturbed = trained(2, callbacks=at_batch(1, lambda: harm(partners[-1])))
+    assert same(undisturbed, disturbed)
+    assert len(partners) == 6  # with callbacks of others they are forked for each epoch
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_a_worker_that_never_answers_is_given_up(partners, monkeypatch):
+    """One that hangs has a time to answer, by what such a share takes; then it is ended."""
+    monkeypatch.setattr(workers, "TICK", 0.01)
+    monkeypatch.setattr(workers, "PATIENCE", 0.1)
+    undisturbed, here = trained(2), os.getpid()
+    compute = training._gradients
+
+    def hangs(*arguments):
+        if os.getpid() != here:
+            time.sleep(600)
+        return compute(*arguments)
+
+    monkeypatch.setattr(training, "_gradients", hangs)
+    with pytest.warns(RuntimeWarning, match="does not answer"):
+        assert same(undisturbed, trained(2))
+
+
+def test_the_program_may_stop_waiting_for_its_children(partners):
+    """SIGCHLD ignored in mid-training: the workers go on, and their end is no error."""
+
+    def ignore():
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    undisturbed = trained(2, callbacks=at_batch(1, lambda: None))
+    try:
+        ignored = trained(2, callbacks=at_batch(1, ignore))
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    assert same(undisturbed, ignored)
+
+
+@pytest.mark.parametrize("harm", [stop, reap])
+def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, partners, monkeypatch):
+    """A worker that is stopped or gone leaves its run of the predictions to the program."""
+    minicnn.set_threads(2)
+    model, x = network(), data(50)[0]
+    predicted, infer = model.predict(x, batch_size=8), inference.chain.infer
+    here = os.getpid()
+
+    def disturbed(*arguments):
+        if os.getpid() != here:
+            signal.pause()
+        if len(partners) == 2:
+            harm(partners.pop())
+        return infer(*arguments)
+
+    monkeypatch.setattr(inference.chain, "infer", disturbed)
+    with pytest.warns(RuntimeWarning, match="A process that helped to predict"):
+        np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
+
+
+@pytest.mark.parametrize("moment", ["fork", "own share", "wait"])
+def test_ctrl_c_in_predict_leaves_no_worker(moment, partners, monkeypatch):
+    """Interrupted right after the fork, in its own run or in waiting, predict ends its workers.
+
+    The fixture sees that none is left, at work or as a zombie.
+    """
+    minicnn.set_threads(3)
+    model, x, here = network(), data(50)[0], os.getpid()
+    infer, fork, is_ready = inference.chain.infer, os.fork, workers.is_ready
+
+    def interrupted(wanted, call, *arguments):
+        if os.getpid() != here:
+            signal.pause()
+        if moment == wanted and (wanted != "fork" or len(partners) == 1):
+            signal.raise_signal(signal.SIGINT)
+        return call(*arguments)
+
+    def forked():
+        return fork() and interrupted("fork", lambda: partners[-1])
+
+    monkeypatch.setattr(inference.chain, "infer", partial(interrupted, "own share", infer))
+    monkeypatch.setattr(workers, "is_ready", partial(interrupted, "wait", is_ready))
+    monkeypatch.setattr(os, "fork", forked)
+    with pytest.raises(KeyboardInterrupt):
+        model.predict(x, batch_size=8)
+    assert len(partners) == (1 if moment == "fork" else 2)
+
+
+def test_a_process_forked_by_a_callback_is_not_waited_for(partners):
+    """It holds the workers' pipes; fit ends all the same, and so does a worker that was killed."""
+    others, fork = [], os.fork
+
+    def start():
+        os.kill(partners[-1], signal.SIGKILL)
+        others.append(fork())
+        if not others[0]:
+            time.sleep(600)
+            os._exit(0)
+
+    undisturbed = trained(2, callbacks=at_batch(1, lambda: None))
+    with pytest.warns(RuntimeWarning, match="has ended"):
+        disturbed = trained(2, callbacks=at_batch(1, start))
+    assert same(undisturbed, disturbed)
+    assert os.waitpid(others[0], os.WNOHANG) == (0, 0)
+    reap(others[0])
+
+
+@pytest.mark.parametrize("leave", [True, False])
+def test_a_process_forked_by_a_callback_leaves_the_workers_alone(leave, partners):
+    """Whether it leaves the training by an exception or goes on with it: the bits are the same."""
+    undisturbed = trained(2, callbacks=at_batch(1, lambda: None))
+    here, others = os.getpid(), []
+
+    def start():
+        others.append(os.fork())
+        if leave and not others[0]:
+            raise ZeroDivisionError
+
+    trainings = len(partners)
+    try:
+        found = trained(2, callbacks=at_batch(1, start))
+        if os.getpid() != here:
+            os._exit(0 if same(undisturbed, found) else 1)
+    except ZeroDivisionError:
+        os._exit(0 if os.getpid() != here else 1)
+    finally:
+        if os.getpid() != here:
+            os._exit(1)
+    assert os.waitpid(others[0], 0)[1] == 0
+    assert same(undisturbed, found)
+    assert len(partners) == 2 * trainings + 1
+
+
+def test_predictions_are_the_program_s_own():
+    """What a process that is forked later writes into them does not come back."""
+    minicnn.set_threads(2)
+    predicted = network().predict(data(50)[0], batch_size=8)
+    before = predicted.copy()
+    if not (child := os.fork()):
+        predicted[...] = 7
+        os._exit(0)
+    os.waitpid(child, 0)
+    np.testing.assert_array_equal(predicted, before)
+
+
+def test_a_training_within_a_training_has_workers_of_its_own(partners):
+    """A callback may train and predict with another model while the workers wait."""
+    other = []
+
+    def train():
+        other.append(trained(2, network(minicnn.ReLU())))
+        other.append(network().predict(data()[0], batch_size=8))
+
+    undisturbed, alone = (
+        trained(2, callbacks=at_batch(1, lambda: None)),
+        trained(2, network(minicnn.ReLU())),
+    )
+    forked = len(partners)
+    assert same(undisturbed, trained(2, callbacks=at_batch(1, train)))
+    assert same(alone, other[0])
+    assert len(partners) > 2 * forked - 2
+
+
+def change_images(x, y, weights):
+    x[...] = 255 - x
+
+
+def change_labels(x, y, weights):
+    y[...] = (y + 1) % 3
+
+
+def change_weights(x, y, weights):
+    weights[::2] = 0
+
+
+@pytest.mark.parametrize("change", [change_images, change_labels, change_weights])
+@pytest.mark.parametrize("event", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
+def test_data_changed_in_place_count_with_workers_as_without(change, event, partners, monkeypatch):
+    """Images, labels and sample weights that a callback changes count from the next batch on."""
+
+    def found(really):
+        x, y = data()
+        weights, seen = np.ones(len(y)), []
+        model = network()
+
+        def act(number, logs):
+            seen.append(number)
+            if really and len(seen) == 2:
+                change(x, y, weights)
+
+        minicnn.set_threads(2)
+        callback = minicnn.callbacks.LambdaCallback(**{event: act})
+        options = {"sample_weight": weights, "callbacks": callback}
+        history = model.fit(x, y, batch_size=8, epochs=3, verbose=0, **options)
+        return model.get_weights(), history.history
+
+    changed = found(True)
+    assert len(partners) == 3
+    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    assert same(changed, found(True))
+    assert not same((changed[0], 0), (found(False)[0], 0))
+
+
+@pytest.mark.parametrize("what", ["loss", "array"])
+def test_arguments_count_from_the_next_epoch_with_workers_as_without(what, partners, monkeypatch):
+    """So do an argument of the loss, and an array that is put in the place of a layer's."""
+
+    def found(really):
+        model = network()
+        loss = minicnn.losses.CategoricalCrossentropy()
+        model.compile(minicnn.Adam(0.01), loss, ["accuracy"])
+
+        def change():
+            if what == "loss":
+                loss.label_smoothing = 0.3
+            else:
+                layer = model.layers[1]
+                layer.params["kernel"] = layer.params["kernel"] + 0.1
+
+        x, y = data()
+        minicnn.set_threads(2)
+        callback = at_batch(0, change if really else lambda: None)
+        history = model.fit(x, np.eye(3)[y], batch_size=8, epochs=2, verbose=0, callbacks=callback)
+        return model.get_weights(), history.history
+
+    changed, forked = found(True), len(partners)
+    assert forked
+    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    assert same(changed, found(True))
+    unchanged = found(False)
+    assert changed[1]["loss"][0] == unchanged[1]["loss"][0]
+    assert changed[1]["loss"][1] != unchanged[1]["loss"][1]
+
+
 def test_only_a_process_without_other_threads_is_forked():
     """Beside a thread of someone else's, which may hold a lock, there are no partners."""
     code = (
@@ -321,33 +586,74 @@ def test_only_a_process_without_other_threads_is_forked():
     assert out.stdout.split() == ["True", "False", "True", "False", "False"], out.stderr
 
 
-def test_partners_end_when_their_process_is_killed():
-    """A training that is killed outright leaves no partner running."""
-    code = (
-        "import numpy as np, minicnn\n"
-        "from minicnn import shares\n"
-        "shares.WORTH_CUTTING = shares.WORTH_FORKING = 0\n"
-        "shares.may_fork = lambda: True\n"
-        "minicnn.set_threads(3)\n"
-        "model = minicnn.Sequential([minicnn.Input((4,)), minicnn.Dense(2)], seed=0)\n"
-        "model.compile('sgd', 'mse')\n"
-        "fork = shares.os.fork\n"
-        "def shown():\n"
-        "    pid = fork()\n"
-        "    if pid: print(pid, flush=True)\n"
-        "    return pid\n"
-        "shares.os.fork = shown\n"
-        "model.fit(np.ones((64, 4)), np.ones((64, 2)), batch_size=32, epochs=10**6, verbose=0)\n"
-    )
+TRAINS = """
+import os, signal, sys, time
+import numpy as np, minicnn
+from minicnn import shares
+shares.WORTH_CUTTING = shares.WORTH_FORKING = 0
+shares.may_fork = lambda: True
+minicnn.set_threads(3)
+fork = os.fork
+def shown():
+    pid = fork()
+    if pid: print(pid, flush=True)
+    return pid
+os.fork = shown
+model = minicnn.Sequential([minicnn.Input((4,)), minicnn.Dense(2)], seed=0)
+model.compile('sgd', 'mse')
+x, y = np.ones((64, 4)), np.ones((64, 2))
+"""
+
+
+@pytest.mark.parametrize("at_work", ["fit", "predict", "stopped", "beside another"])
+def test_workers_end_when_their_process_is_killed(at_work):
+    """Killed outright it leaves none: not a busy or a stopped one, nor one whose pipes a process
+    holds that a callback has forked."""
+    code = TRAINS
+    if at_work == "predict":
+        code += "minicnn.Dense.forward = lambda *arguments, **named: time.sleep(600)\n"
+        code += "model.predict(x, batch_size=16)\n"
+    else:
+        code += "def act(batch, logs):\n"
+        code += "    if batch == 0: os.fork() or time.sleep(600)\n" * (at_work == "beside another")
+        code += "    time.sleep(0.01)\n"
+        code += "callback = minicnn.callbacks.LambdaCallback(on_train_batch_end=act)\n"
+        code += "options = dict(batch_size=32, steps_per_epoch=10**6, verbose=0)\n"
+        code += "model.fit(x, y, epochs=2, callbacks=callback, **options)\n"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    pids = [int(process.stdout.readline()) for _ in range(2)]
+    forked = [int(process.stdout.readline()) for _ in range(2 + (at_work == "beside another"))]
+    if at_work == "stopped":
+        for pid in forked:
+            stop(pid)
     process.kill()
     process.wait()
     process.stdout.close()
     deadline = time.monotonic() + 20
-    while any(running(pid) for pid in pids):
-        assert time.monotonic() < deadline, "a partner goes on without its process"
-        time.sleep(0.05)
+    try:
+        while any(running(pid) for pid in forked[:2]):
+            assert time.monotonic() < deadline, "a worker goes on without its process"
+            time.sleep(0.05)
+    finally:
+        for pid in filter(running, forked):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_pipe_that_nobody_reads_does_not_end_the_program():
+    """With SIGPIPE as the system has it, a worker that is gone does not take the program along."""
+    code = TRAINS + (
+        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
+        "def act(batch, logs):\n"
+        "    if batch == 0: [os.kill(pid, 9) for pid in pids]\n"
+        "pids, kept = [], os.fork\n"
+        "os.fork = lambda: pids.append(kept()) or pids[-1]\n"
+        "callback = minicnn.callbacks.LambdaCallback(on_train_batch_end=act)\n"
+        "model.fit(x, y, batch_size=32, verbose=0, callbacks=callback)\n"
+        "print('done')\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0
+    assert out.stdout.endswith("done\n")
+    assert "A process that helped to train has ended" in out.stderr
 
 
 def running(pid):

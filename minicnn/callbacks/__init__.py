@@ -9,8 +9,9 @@
 
 ``self.model`` is the model and ``self.params`` has "epochs" and "steps"; deriving from ``Callback``
 is possible and not needed. ``self.model.stop_training = True`` ends the training after the batch at
-hand. What a callback changes of the weights counts from the next batch on; of a layer's arguments,
-of ``trainable`` and of the arrays of frozen layers from the next epoch on.
+hand. What a callback changes in place of the weights, the images, labels and sample weights counts
+from the next batch on; of the arguments of a layer or the loss, of ``trainable`` and of the arrays
+of frozen layers from the next epoch on.
 
 A checkpoint (``fit(checkpoint=...)``) keeps what the callbacks here remember, and of one of your
 own what its ``get_state()`` returns: a dictionary of numbers, texts, lists and arrays, which
