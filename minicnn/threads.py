@@ -15,7 +15,7 @@ training before that, by the number of threads.)
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
@@ -72,14 +72,17 @@ class _Team:
         self.runs = 0
         self.found: Any = None
 
-    def worker(self, number: int) -> "SimpleQueue[Task]":
-        """The queue of that worker, who is started when first asked for."""
-        with self.lock:
-            while len(self.tasks) <= number:
+    def workers(self, count: int) -> "list[SimpleQueue[Task]]":
+        """The queues of so many workers, or of as many as the system allows.
+
+        They are started when first asked for.
+        """
+        with self.lock, suppress(RuntimeError, MemoryError):
+            while len(self.tasks) < count:
                 tasks: SimpleQueue[Task] = SimpleQueue()
                 threading.Thread(target=_serve, args=(tasks,), name=WORKER, daemon=True).start()
                 self.tasks.append(tasks)
-        return self.tasks[number]
+        return self.tasks[:count]
 
     def forget_workers(self) -> None:
         """After a fork: the child has no threads but the one that forked."""
@@ -163,7 +166,7 @@ def working() -> Iterator[None]:
             yield
     finally:
         with _team.lock:
-            _team.runs -= 1
+            _team.runs = max(0, _team.runs - 1)  # a process that was forked within has none
             if not _team.runs:
                 for library, found in zip(controller().lib_controllers, _team.found, strict=True):
                     library.set_num_threads(found["num_threads"])
@@ -227,9 +230,9 @@ def shards(n: int, work: Callable[[int, int], T], cost: float, most: int = MOST_
                 over = True
                 done.put((i, error))
 
-    for number in range(helpers):
+    for tasks in _team.workers(helpers):
         # In a copy of this thread's context, which holds NumPy's error settings.
-        _team.worker(number).put(partial(copy_context().run, help_out))
+        tasks.put(partial(copy_context().run, help_out))
     results: dict[int, T | BaseException] = {}
     try:
         with alone():

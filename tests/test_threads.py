@@ -213,6 +213,39 @@ def test_training_gives_the_same_bits_at_any_number_of_threads(monkeypatch):
         assert all(np.array_equal(a, b) for a, b in zip(runs[0], other, strict=True))
 
 
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_where_no_thread_can_be_started_the_others_do_the_work(allowed, monkeypatch):
+    """At the system's limit there are fewer helpers, or none; the results are the same."""
+    monkeypatch.setattr(threads, "WORTH_SHARDS", 0)
+    monkeypatch.setattr(threads, "SHARD", 1000)
+    wanted, start, started = trained(1), threading.Thread.start, []
+    monkeypatch.setattr(threads._team, "tasks", [])
+
+    def refuse(thread):
+        if len(started) == allowed:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert all(np.array_equal(a, b) for a, b in zip(wanted, trained(3), strict=True))
+    assert len(threads._team.tasks) == allowed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_forked_at_work_leaves_blas_as_it_was():
+    """A process that is forked within ``working`` gives BLAS its threads back when it leaves."""
+    with threadpool_limits(2, user_api="blas"):
+        with working():
+            if not (child := os.fork()):
+                status = 1
+        if child == 0:
+            with working():
+                pass
+            os._exit(0 if blas_threads() == 2 else status)
+        assert os.waitpid(child, 0)[1] == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_gets_workers_of_its_own():
     """After a fork the child does not wait for threads that stayed with its parent."""
