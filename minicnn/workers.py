@@ -119,7 +119,7 @@ class Worker:
         if not self.pids:
             return False
         answered = self.pipes[1][0]
-        ready = is_ready(self.pids[0], answered, select.POLLIN, PATIENCE + SLOWER * seconds)
+        ready = is_ready(self.pids[0], answered, seconds=PATIENCE + SLOWER * seconds)
         if ready and (said := os.read(answered, 1)):
             return said == DONE
         self.end()
@@ -150,8 +150,8 @@ def _keep(kept: list[Any], call: Callable[[], Any]) -> None:
     kept.extend(starmap(call, [()]))
 
 
-def is_ready(pid: int, descriptor: int, event: int, seconds: float = math.inf) -> bool:
-    """Wait until the child's pipe can be read or written, or has ended.
+def is_ready(pid: int, descriptor: int, writing: bool = False, seconds: float = math.inf) -> bool:
+    """Wait until the child's pipe can be read, or written to, or has ended.
 
     Returns False if that takes more than so many seconds, or if it is stopped, as by SIGSTOP.
     """
@@ -160,7 +160,7 @@ def is_ready(pid: int, descriptor: int, event: int, seconds: float = math.inf) -
     if not hasattr(select, "poll"):
         return True  # Windows, where nothing is stopped either
     waiting, waited, stopped = select.poll(), 0.0, 0
-    waiting.register(descriptor, event)
+    waiting.register(descriptor, select.POLLOUT if writing else select.POLLIN)
     while not waiting.poll(1000 * TICK):
         # Counted, not measured: the time in which this process itself was stopped is no delay.
         waited += TICK

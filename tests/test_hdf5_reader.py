@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -144,6 +146,98 @@ def test_the_process_may_not_do_much(lines, message, path, behaving):
     behaving("pass")
     with hdf5.opened(path, DataError) as file:
         assert not file.datasets
+
+
+def read_after(path, harm):
+    """Read from a file after something has happened to the process that has it open."""
+    with hdf5.opened(path, DataError) as file:
+        harm(file._reader.process.pid)
+        file.read("one")
+
+
+@pytest.mark.parametrize("size", [1, 10**6])
+def test_a_process_that_is_stopped_is_not_waited_for(size, path):
+    """Stopped with a file open, or before it takes one of any size, it is ended, and not the file
+    is blamed; the next file is read."""
+    message = "the process that reads HDF5 files does not answer"
+    with pytest.raises(DataError, match=message):
+        read_after(path, lambda pid: os.kill(pid, signal.SIGSTOP))
+    with hdf5.opened(path, DataError):
+        pass
+    os.kill(hdf5._idle[-1].process.pid, signal.SIGSTOP)
+    with pytest.raises(DataError, match=message), hdf5.opened_bytes(b"a" * size, "f", DataError):
+        pass
+    with hdf5.opened(path, DataError) as file:
+        assert file.read("one") == np.float32(0.5)
+
+
+def state(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "Z"
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a process of its parent's end"
+)
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_process_ends_with_the_program(stopped, path):
+    """Killed while its process waits or is stopped, with the pipes held by another: it ends."""
+    code = (
+        "import os, sys, time; from minicnn.errors import DataError\n"
+        "from minicnn.files import hdf5\n"
+        "with hdf5.opened(sys.argv[1], DataError) as file:\n"
+        "    other = os.fork() or time.sleep(600)\n"
+        "    print(other, file._reader.process.pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", code, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        other, reader = map(int, program.stdout.readline().split())
+        if stopped:
+            os.kill(reader, signal.SIGSTOP)
+        program.kill()
+        program.wait()
+        os.kill(other, 0)
+        deadline = time.monotonic() + 20
+        try:
+            while state(reader) != "Z":
+                assert time.monotonic() < deadline, "it goes on without the program"
+                time.sleep(0.05)
+        finally:
+            os.kill(other, signal.SIGKILL)
+
+
+def test_each_thread_has_a_process_of_its_own(path):
+    """As the process ends with the thread that started it, no other thread reads from it."""
+    with hdf5.opened(path, DataError) as file:
+        first = file._reader
+    found = []
+
+    def read():
+        with hdf5.opened(path, DataError) as file:
+            found.append((file._reader, file.read("one")))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    assert found[0][0] is not first
+    assert found[0][1] == np.float32(0.5)
+    with hdf5.opened(path, DataError) as file:
+        assert file._reader is first
+
+
+def test_a_process_that_the_program_waited_for_is_no_fault_of_the_file(path):
+    """Reaped by somebody else, it has ended in a way that nobody knows."""
+    message = r"the process that reads HDF5 files has ended \(status 0\)"
+
+    def reap(pid):
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+
+    with pytest.raises(DataError, match=message):
+        read_after(path, reap)
 
 
 def test_a_file_is_not_blamed_where_no_process_starts(path, tmp_path, monkeypatch):

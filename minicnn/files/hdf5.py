@@ -14,11 +14,12 @@ import os
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from minicnn.files.budget import Budget
 from minicnn.files.lock import held_by_others
 from minicnn.files.nearby import nearby
 from minicnn.shapes import Array, Shape
+from minicnn.workers import is_ready
 
 EXPANSION = 2000
 """How many times the bytes stored of it a dataset may be: gzip reaches 1,032 on zeros alone."""
@@ -263,12 +265,19 @@ _idle: list["_Reader"] = []
 
 def _idle_reader(budget: Budget) -> "_Reader":
     """A process that has no file: one that waits, or a new one."""
-    while _idle:
-        reader = _idle.pop()
-        if reader.owner == os.getpid() and reader.process.poll() is None:
-            return reader
-        reader.end()
-    return _new_reader(budget)
+    others = []
+    try:
+        while _idle:
+            reader = _idle.pop()
+            if reader.owner != os.getpid() or reader.process.poll() is not None:
+                reader.end()
+            elif reader.thread == threading.get_native_id():
+                return reader
+            else:
+                others.append(reader)
+        return _new_reader(budget)
+    finally:
+        _idle.extend(others)
 
 
 def _new_reader(budget: Budget) -> "_Reader":
@@ -293,8 +302,11 @@ class _Reader:
         import subprocess
 
         self.owner = os.getpid()
+        self.thread = threading.get_native_id()
+        """Linux ends the process together with the thread that started it."""
         self.busy = False
         """Whether an answer is under way, or will never come."""
+        self.stopped = False
         self.path: Path | None = None
         self.size = 0
         known = [str(path) for path in sys.path if path]
@@ -313,6 +325,8 @@ class _Reader:
             env=os.environ | environment,
             process_group=0,  # what ends a script, such as Ctrl-C, ends this after it
         )
+        if os.name == "posix" and self.process.stdin is not None:
+            os.set_blocking(self.process.stdin.fileno(), False)
 
     def begin(self, path: Path | None, size: int) -> None:
         """Note which file it will have."""
@@ -395,7 +409,7 @@ class _Reader:
         import subprocess
 
         try:
-            status = self.process.wait(ENDS)
+            status = self.process.wait(0 if self.stopped else ENDS)
         except subprocess.TimeoutExpired:
             return _passing(budget, f"{what}: the process that reads HDF5 files does not answer.")
         if self.held():
@@ -430,7 +444,8 @@ class _Reader:
         assert self.process.stdin is not None
         rest = memoryview(data)
         while rest:
-            rest = rest[self.process.stdin.write(rest) :]
+            self._wait(self.process.stdin, writing=True)
+            rest = rest[self.process.stdin.write(rest) or 0 :]
 
     def _answer(self, budget: Budget) -> dict[str, Any]:
         length = self._length()
@@ -448,11 +463,19 @@ class _Reader:
         return data
 
     def _read_into(self, rest: memoryview) -> None:
+        assert self.process.stdout is not None
         while rest:
-            count = self.process.stdout.readinto(rest)  # type: ignore[union-attr]
+            self._wait(self.process.stdout)
+            count = self.process.stdout.readinto(rest)  # type: ignore[attr-defined]
             if not count:
                 raise EOFError
             rest = rest[count:]
+
+    def _wait(self, pipe: IO[bytes], writing: bool = False) -> None:
+        """Until a pipe is ready; a process that is stopped, as by SIGSTOP, will never answer."""
+        if not is_ready(self.process.pid, pipe.fileno(), writing):
+            self.stopped = True
+            raise EOFError
 
 
 def _passing(budget: Budget, what: str) -> MiniCNNError:
