@@ -14,7 +14,7 @@ training before that, by the number of threads.)
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
@@ -33,6 +33,7 @@ __all__ = [
     "chosen_threads",
     "controller",
     "get_threads",
+    "may_start",
     "product",
     "set_threads",
     "shards",
@@ -153,23 +154,36 @@ def chosen_threads() -> tuple[int, str]:
 def working() -> Iterator[None]:
     """Within, ``shards`` uses all threads, and BLAS one thread for each product.
 
-    The limit on BLAS is one for the whole process. When runs overlap in threads, the last to go
-    puts it back to what the first to come has found.
+    The limit on BLAS is one for the whole process. When runs overlap in threads, the first to come
+    sets it, and the last to go puts it back to what that one has found.
     """
     _pools()
     with _team.lock:
         if not _team.runs:
-            _team.found = controller().info()
+            _team.found = [library.num_threads for library in _blas()]
+            _limit([1] * len(_team.found))
         _team.runs += 1
     try:
-        with controller().limit(limits=1, user_api="blas"):
-            yield
+        yield
     finally:
         with _team.lock:
             _team.runs = max(0, _team.runs - 1)  # a process that was forked within has none
             if not _team.runs:
-                for library, found in zip(controller().lib_controllers, _team.found, strict=True):
-                    library.set_num_threads(found["num_threads"])
+                _limit(_team.found)
+
+
+def _blas() -> list[Any]:
+    return [one for one in controller().lib_controllers if one.user_api == "blas"]
+
+
+def _limit(counts: Sequence[int]) -> None:
+    """Give each BLAS so many threads."""
+    for library, count in zip(_blas(), counts, strict=True):
+        # threadpoolctl 3.8 lets one thread alone set limits, and ignores all others.
+        free = getattr(library, "clear_controlling_thread", lambda force: None)
+        free(force=True)
+        library.set_num_threads(count)
+        free(force=True)
 
 
 @contextmanager
@@ -183,6 +197,21 @@ def alone(really: bool = True) -> Iterator[None]:
     finally:
         if really and not before:
             del _inside.shard
+
+
+def may_start() -> bool:
+    """Whether the system lets this process have one more thread.
+
+    >>> may_start()
+    True
+    """
+    thread = threading.Thread(target=int, name=WORKER)
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):
+        return False
+    thread.join()
+    return True
 
 
 def blas_workers() -> int:

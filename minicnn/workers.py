@@ -184,7 +184,8 @@ def may_fork() -> bool:
 
     A lock that another thread holds at that moment stays locked in the child forever. So there
     must be no threads but those known to be at rest: BLAS', our own, and that of tqdm. Nor may
-    the program see to the end of its children itself, as it would then see to ours.
+    the program see to the end of its children itself, as it would then see to ours. Where no thread
+    can be started no process can be either, and to try would cost OpenBLAS its threads.
     """
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
         return False
@@ -194,6 +195,7 @@ def may_fork() -> bool:
     known = all(t.name == threads.WORKER or type(t).__name__ == "TMonitor" for t in others)
     at_rest = 1 + len(others) + threads.blas_workers()
     try:
-        return known and len(os.listdir("/proc/self/task")) <= at_rest
+        at_rest_alone = known and len(os.listdir("/proc/self/task")) <= at_rest
     except OSError:
         return False
+    return at_rest_alone and threads.may_start()

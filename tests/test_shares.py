@@ -402,12 +402,12 @@ def test_ctrl_c_in_predict_leaves_no_worker(moment, partners, monkeypatch):
     model, x, here = network(), data(50)[0], os.getpid()
     infer, fork, is_ready = inference.chain.infer, os.fork, workers.is_ready
 
-    def interrupted(wanted, call, *arguments):
+    def interrupted(wanted, call, *arguments, **named):
         if os.getpid() != here:
             signal.pause()
         if moment == wanted and (wanted != "fork" or len(partners) == 1):
             signal.raise_signal(signal.SIGINT)
-        return call(*arguments)
+        return call(*arguments, **named)
 
     def forked():
         return fork() and interrupted("fork", lambda: partners[-1])
@@ -584,6 +584,17 @@ def test_only_a_process_without_other_threads_is_forked():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert out.stdout.split() == ["True", "False", "True", "False", "False"], out.stderr
+
+
+def test_where_no_thread_can_be_started_no_process_is_forked():
+    """The system would refuse it, and OpenBLAS would lose its threads and not get them again."""
+    code = (
+        "import threading, minicnn; from minicnn import workers; print(workers.may_fork())\n"
+        'def refuse(thread): raise RuntimeError("can\'t start new thread")\n'
+        "threading.Thread.start = refuse; print(workers.may_fork())\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert out.stdout.split() == ["True", "False"], out.stderr
 
 
 TRAINS = """

@@ -168,6 +168,31 @@ def test_runs_that_overlap_leave_no_limit_behind():
         assert blas_threads() == before
 
 
+def test_blas_has_one_thread_whichever_thread_runs():
+    """Within a run of another thread too, after one of this, and while one of two goes on."""
+    found, inside, leave = [], threading.Event(), threading.Event()
+
+    def other():
+        with working():
+            inside.set()
+            leave.wait(10)
+            found.append(blas_threads())
+
+    with threadpool_limits(2, user_api="blas"):
+        runner = threading.Thread(target=other)
+        with working():
+            runner.start()
+            assert inside.wait(10)
+        leave.set()
+        runner.join()
+        assert blas_threads() == 2
+        runner = threading.Thread(target=other)
+        runner.start()
+        runner.join()
+        assert blas_threads() == 2
+    assert found == [1, 1]
+
+
 @pytest.mark.parametrize("shape", [(300, 200, 100), (100, 200, 300), (3, 4, 5)])
 def test_a_product_in_shards_is_the_product(shape, monkeypatch):
     """Cut by rows or by columns, the product is what one matmul gives."""
