@@ -157,8 +157,6 @@ def is_ready(pid: int, descriptor: int, writing: bool = False, seconds: float = 
     """
     if not hasattr(select, "poll"):
         return True  # Windows, where nothing is stopped either
-    if not hasattr(select, "poll"):
-        return True  # Windows, where nothing is stopped either
     waiting, waited, stopped = select.poll(), 0.0, 0
     waiting.register(descriptor, select.POLLOUT if writing else select.POLLIN)
     while not waiting.poll(1000 * TICK):

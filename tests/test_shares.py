@@ -627,6 +627,7 @@ def test_workers_end_when_their_process_is_killed(at_work):
     else:
         code += "def act(batch, logs):\n"
         code += "    if batch == 0: os.fork() or time.sleep(600)\n" * (at_work == "beside another")
+        code += "    if batch == 0: print('at work', flush=True)\n" * (at_work == "stopped")
         code += "    time.sleep(0.01)\n"
         code += "callback = minicnn.callbacks.LambdaCallback(on_train_batch_end=act)\n"
         code += "options = dict(batch_size=32, steps_per_epoch=10**6, verbose=0)\n"
@@ -634,6 +635,7 @@ def test_workers_end_when_their_process_is_killed(at_work):
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     forked = [int(process.stdout.readline()) for _ in range(2 + (at_work == "beside another"))]
     if at_work == "stopped":
+        process.stdout.readline()  # before, it may not have been told yet to end with its parent
         for pid in forked:
             stop(pid)
     process.kill()
