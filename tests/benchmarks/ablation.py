@@ -122,7 +122,9 @@ def measure(name):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], usage=argparse.SUPPRESS, allow_abbrev=False
+    )
     parser.add_argument(
         "without",
         nargs="?",
