@@ -22,7 +22,8 @@ from typing import ParamSpec
 
 import numpy as np
 
-from minicnn.config import checked, whole_number
+from minicnn.arguments import whole_number
+from minicnn.config import checked
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.keras_names import asked

@@ -29,8 +29,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from minicnn.arguments import number
 from minicnn.comparing import Model, differences, machine, other_training
-from minicnn.config import number
 from minicnn.console import warn
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.files import checkpoint

@@ -14,12 +14,11 @@ import numpy as np
 import minicnn
 from minicnn import blas, console, train_command
 from minicnn.applications import NETWORKS
-from minicnn.config import printable
 from minicnn.console import say
 from minicnn.converting import ENDINGS, convert, read_model
 from minicnn.data import load_hdf5, load_images
 from minicnn.data.images import load_image
-from minicnn.errors import ConfigError, DataError, MiniCNNError
+from minicnn.errors import ConfigError, DataError, MiniCNNError, printable
 from minicnn.files.atomic import reason
 from minicnn.judgement import check_names, check_range, classes, judge, scales_bytes
 from minicnn.sequential import Sequential

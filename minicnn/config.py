@@ -6,8 +6,6 @@ file holds) and their copies are read off the constructor's signature.
 """
 
 import inspect
-import math
-import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -16,7 +14,8 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from minicnn.errors import ConfigError, DataError, NameUnknownError, shown
+from minicnn.arguments import boolean, check_array
+from minicnn.errors import ConfigError, NameUnknownError, shown
 
 
 class _Checked(type):
@@ -437,135 +436,6 @@ def _arguments(cls: type) -> Mapping[str, inspect.Parameter]:
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def number(
-    who: str,
-    argument: str,
-    value: Any,
-    least: float | None = None,
-    most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-) -> None:
-    """Raise ``ConfigError`` unless ``value`` is a finite number within the bounds given.
-
-    ``least`` and ``most`` are within them, ``above`` and ``below`` are not.
-
-    >>> number("Dropout", "rate", 0.5, least=0, below=1)
-    """
-    bounds = [
-        (f"{least} or more", least, operator.ge),
-        (f"above {above}", above, operator.gt),
-        (f"{most} or less", most, operator.le),
-        (f"below {below}", below, operator.lt),
-    ]
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if (
-        real
-        and _finite(value)
-        and all(within(value, bound) for _, bound, within in bounds if bound is not None)
-    ):
-        return
-    texts = " and ".join(text for text, bound, _ in bounds if bound is not None)
-    raise ConfigError(
-        f"{who}: expected {argument} as a number{', ' * bool(texts)}{texts}, got {shown(value)}."
-    )
-
-
-def _finite(value: Any) -> bool:
-    """Whether a number is one that a float can be; 10**400 is none."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def check_array(who: str, value: Any) -> None:
-    """Raise ``DataError`` for what NumPy would drop in silence: a mask, an imaginary part.
-
-    >>> check_array("fit", np.ones(3))
-    """
-    parts = value if isinstance(value, list | tuple) else (value,)
-    if any(map(np.ma.is_masked, parts)):
-        raise DataError(
-            f"{who}: expected numbers, got a masked array of which some are not there. "
-            "Say what they are: .filled(...)."
-        )
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c":
-        raise DataError(f"{who}: expected real numbers, got {value.dtype}. Take .real or abs.")
-
-
-def check_verbose(who: str, value: Any) -> None:
-    """Raise ``ConfigError`` unless a callback's ``verbose`` is 0, 1 or 2, or True or False."""
-    if not isinstance(value, int) or value not in (0, 1, 2):
-        raise ConfigError(f"{who}: expected verbose as 0, 1 or 2, got {value!r}.")
-
-
-def boolean(who: str, argument: str, value: Any) -> None:
-    """Raise ``ConfigError`` unless ``value`` is True or False: of a file, "no" would count as True.
-
-    >>> boolean("Dense", "use_bias", False)
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise ConfigError(f"{who}: expected {argument} as True or False, got {shown(value)}.")
-
-
-def whole_number(
-    who: str, argument: str, value: Any, least: int = 1, most: int | None = None
-) -> int:
-    """``value`` if it is a whole number from ``least`` to ``most``; else raises ``ConfigError``.
-
-    >>> whole_number("fit", "epochs", 3)
-    3
-    """
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        bounds = f"of at least {least}" if most is None else f"from {least} to {most:,}"
-        raise ConfigError(
-            f"{who}: expected {argument} as a whole number {bounds}, got {shown(value)}."
-        )
-    return int(value)
-
-
-def check_name(who: str, name: Any, in_paths: bool = True) -> None:
-    """Raise ``ConfigError`` unless ``name`` can be printed and, ``in_paths``, be part of a path.
-
-    >>> check_name("Dense", "scores")
-    """
-    printable = isinstance(name, str) and name and name.isprintable()
-    if not printable or (in_paths and (name in (".", "..") or "/" in name)):
-        without = " without '/'" if in_paths else ""
-        raise ConfigError(
-            f"{who}: expected name as a text of printable characters{without}, got {name!r}."
-        )
-
-
-def printable(text: str) -> str:
-    """``text`` with what would move a terminal's cursor, or cannot be written, spelled out.
-
-    >>> print(printable("red" + chr(27) + "[31m"))
-    red\\x1b[31m
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def check_state(who: str, now: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-    """Raise ``ConfigError`` unless a saved state has the names and kinds of values of another.
-
-    >>> check_state("Accuracy", {"right": 0, "seen": 0}, {"right": 3, "seen": 4})
-    """
-    if not isinstance(state, Mapping) or now.keys() != state.keys():
-        raise ConfigError(f"{who}: expected a saved state of {', '.join(now)}.")
-    for name, value in state.items():
-        if _kind(value) != _kind(now[name]):
-            raise ConfigError(f"{who}: expected {name} like {now[name]!r} in a saved state.")
-
-
-def _kind(value: Any) -> Any:
-    """Numbers and arrays of them are of one kind, as an array of one number may be either."""
-    number = isinstance(value, int | float | np.generic) and not isinstance(value, bool)
-    return np.ndarray if number else type(value)
 
 
 def by_name(classes: Sequence[type], **aliases: type) -> dict[str, Any]:

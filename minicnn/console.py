@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minicnn.config import printable
-from minicnn.errors import MiniCNNError
+from minicnn.errors import MiniCNNError, printable
 
 Figures = dict[str, Any]
 """Figures by name: numbers, or arrays where a metric gives one for each class."""

@@ -27,8 +27,7 @@ class MiniCNNError(Exception):
     """Whether the machine was to blame, so that what failed may succeed the next time."""
 
     def __init__(self, message: str = "") -> None:
-        if not message.isprintable():
-            message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+        message = printable(message)
         if len(message) > LONGEST:
             message = f"{message[: LONGEST - 200]} ... {message[-190:]}"
         super().__init__(message)
@@ -80,3 +79,12 @@ def shown(value: Any) -> str:
     else:
         text = repr(value)
     return text if len(text) <= 2 * SHOWN else f"{text[:SHOWN]}..."
+
+
+def printable(text: str) -> str:
+    """``text`` with what would move a terminal's cursor, or cannot be written, spelled out.
+
+    >>> print(printable("red" + chr(27) + "[31m"))
+    red\\x1b[31m
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import number, whole_number
 from minicnn.callbacks import Callback
-from minicnn.config import number, whole_number
 from minicnn.errors import ConfigError
 from minicnn.sequential import Sequential
 from minicnn.shapes import Array

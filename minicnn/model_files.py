@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from minicnn.config import number, save_config
+from minicnn.arguments import number
+from minicnn.config import save_config
 from minicnn.console import warn
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.files import keras

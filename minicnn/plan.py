@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+from minicnn.arguments import whole_number
 from minicnn.callbacks import BackupAndRestore
-from minicnn.config import whole_number
 from minicnn.data.arrays import check_batch_size
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minicnn import console
-from minicnn.config import printable
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, printable
 from minicnn.files.atomic import replacing
 from minicnn.history import History
 from minicnn.lr_finder import RateSweep

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 
 _source: np.random.Generator | None = None
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import Configurable, by_name, find, number
+from minicnn.arguments import number
+from minicnn.config import Configurable, by_name, find
 from minicnn.keras_names import asked
 from minicnn.shapes import Array
 

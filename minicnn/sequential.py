@@ -6,8 +6,9 @@ from typing import Any
 
 from minicnn import inference, losses, model_files, optimizers, training
 from minicnn import metrics as metric_table
+from minicnn.arguments import number
 from minicnn.callbacks import TimeBudget
-from minicnn.config import checked, number
+from minicnn.config import checked
 from minicnn.console import say
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import check_validation, data_of, training_data

@@ -7,7 +7,8 @@ import numpy as np
 
 from minicnn import random_seed, summary
 from minicnn.activations import ACTIVATIONS
-from minicnn.config import Guarded, boolean, check_array, check_name, close, whole_number
+from minicnn.arguments import boolean, check_array, check_name, whole_number
+from minicnn.config import Guarded, close
 from minicnn.data.arrays import images
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown

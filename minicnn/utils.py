@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.keras_names import asked

@@ -166,7 +166,7 @@ def test_what_is_wrong_is_said_in_one_line(what, write):
 def test_what_names_no_file(path):
     """Whatever is no path gets one line, as an error of minicnn's."""
     for load in (load_hdf5, load_images):
-        with pytest.raises(DataError, match=f"{load.__name__}: expected a path as text, got "):
+        with pytest.raises(DataError, match=f"{load.__name__}: expected path as the path of a file, got "):
             load(path)
 
 

@@ -18,7 +18,7 @@ PACKAGE = Path(minicnn.__file__).parent
 CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
 FLOORS = [
-    ["errors", "config", "keras_names", "random_seed"],
+    ["errors", "arguments", "config", "keras_names", "random_seed"],
     ["shapes", "initializers", "regularizers", "activations"],
     ["kernels", "data", "files", "shares", "workers", "threads", "blas", "console", "utils"],
     ["layers", "losses", "metrics", "optimizers"],

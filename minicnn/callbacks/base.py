@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
-from minicnn.config import Guarded, check_state, checked, close, did_you_mean, without_arrays
+from minicnn.arguments import check_state
+from minicnn.config import Guarded, checked, close, did_you_mean, without_arrays
 from minicnn.errors import ConfigError
 from minicnn.hooks import EVENTS, nothing
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from minicnn.arguments import check_state, check_verbose, number, whole_number
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import check_state, check_verbose, number, whole_number
 from minicnn.console import say, warn
 from minicnn.errors import ConfigError
 from minicnn.files.atomic import make_folder, reason, replacing

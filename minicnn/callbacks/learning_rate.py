@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minicnn.arguments import check_verbose, number, whole_number
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.config import check_verbose, number, whole_number
 from minicnn.console import say
 from minicnn.errors import ConfigError
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from minicnn.arguments import check_state, number
 from minicnn.callbacks.base import Callback, Logs
-from minicnn.config import check_state, number
 from minicnn.errors import ConfigError
 
 UNITS = {"h": 3600, "min": 60, "m": 60, "sec": 1, "s": 1}

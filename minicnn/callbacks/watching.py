@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.arguments import check_state, check_verbose, number, whole_number
 from minicnn.callbacks.base import Callback, Logs
-from minicnn.config import check_state, check_verbose, did_you_mean, number, whole_number
+from minicnn.config import did_you_mean
 from minicnn.console import say
 from minicnn.errors import ConfigError
 from minicnn.shapes import Array

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.console import warn
 from minicnn.data.arrays import Dataset, as_array, images_and_labels
 from minicnn.data.orders import remedy

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import did_you_mean, printable
+from minicnn.config import did_you_mean
 from minicnn.console import warn
 from minicnn.data.arrays import Dataset
 from minicnn.data.orders import COLOURS, ORDERS, order_of, reshaped, transposition
-from minicnn.errors import DataError
+from minicnn.errors import DataError, printable
 from minicnn.files import hdf5
+from minicnn.files.paths import path_of
 from minicnn.shapes import Array, Shape
 
 KINDS = {
@@ -50,7 +51,7 @@ def load_hdf5(
     >>> train.x.shape, train.class_names  # doctest: +SKIP
     ((1080, 64, 64, 3), ('0', '1', '2', '3', '4', '5'))
     """
-    path = hdf5.file_path("load_hdf5", path, DataError)
+    path = path_of("load_hdf5", "path", path, DataError)
     _check_kind(path)
     with hdf5.opened(path, DataError, attributes=False) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
@@ -81,7 +82,7 @@ def load_hdf5(
 
 def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array:
     """Read the images of an HDF5 file that need have no labels; see ``load_hdf5``."""
-    path = hdf5.file_path("load_images", path, DataError)
+    path = path_of("load_images", "path", path, DataError)
     _check_kind(path)
     with hdf5.opened(path, DataError, attributes=False) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 from minicnn.errors import ConfigError, shown
 from minicnn.files.atomic import make_folder, replacing
 

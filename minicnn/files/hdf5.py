@@ -174,7 +174,7 @@ def opened(
     ``budget`` is that of a file which is opened again, or which this one is a part of. Without
     ``attributes`` those of the groups are not read. Warns when the file is open for writing.
     """
-    path = file_path("a file", path, error)
+    path = Path(path)
     size = regular_file_size(path, error)
     if not size:
         if held_by_others(path):
@@ -198,15 +198,6 @@ def opened_bytes(
     request = {"open": None, "size": len(data), "attributes": True}
     with _opened(budget or Budget(who, error, len(data)), request, data, None) as file:
         yield file
-
-
-def file_path(who: str, path: Any, error: type[MiniCNNError]) -> Path:
-    """``path`` as a ``Path``; raises ``error`` for what names no file."""
-    try:
-        return Path(path)
-    except TypeError:
-        kind = type(path).__name__
-        raise error(f"{who}: expected a path as text, got {kind} {path!r:.60}.") from None
 
 
 def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:

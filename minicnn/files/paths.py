@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, MiniCNNError, shown
 
 
-def path_of(who: str, argument: str, value: Any) -> Path:
-    """``value`` as a ``Path``; raises ``ConfigError`` unless it is a text or a path.
+def path_of(who: str, argument: str, value: Any, error: type[MiniCNNError] = ConfigError) -> Path:
+    """``value`` as a ``Path``; raises ``error`` unless it is a text or a path.
 
     >>> path_of("load_model", "filepath", None)
     Traceback (most recent call last):
@@ -16,6 +16,6 @@ def path_of(who: str, argument: str, value: Any) -> Path:
     try:
         return Path(value)
     except TypeError:
-        raise ConfigError(
-            f"{who}: expected {argument} as the path of a file, got {value!r:.60}."
+        raise error(
+            f"{who}: expected {argument} as the path of a file, got {shown(value)}."
         ) from None

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn import activations
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.layers.base import Grads, Layer
 from minicnn.shapes import Array, Shape, axis_of, check_axis
 

@@ -28,7 +28,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.config import Configurable, accepted, boolean, check_array, check_name, snake_case
+from minicnn.arguments import boolean, check_array, check_name
+from minicnn.config import Configurable, accepted, snake_case
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.kernels import KERNELS, Kernels

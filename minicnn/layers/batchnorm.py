@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer, Ones, Zeros
 from minicnn.layers.base import ExpectedShape, Grads

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.activations import NameOrFunction
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart

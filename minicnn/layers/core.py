@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
 from minicnn.shapes import Array, Shape

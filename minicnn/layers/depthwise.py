@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.activations import NameOrFunction
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding

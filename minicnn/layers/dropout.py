@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.noise import check_seed, generator

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads, Layer, NoCache
 from minicnn.shapes import Array

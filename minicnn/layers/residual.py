@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from minicnn.config import boolean
+from minicnn.arguments import boolean
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers import chain
 from minicnn.layers.base import Grads, Layer, build_layer, check_new, name_layer

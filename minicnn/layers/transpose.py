@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minicnn.activations import NameOrFunction
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart

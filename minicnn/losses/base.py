@@ -6,7 +6,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from minicnn.config import Configurable, check_array
+from minicnn.arguments import check_array
+from minicnn.config import Configurable
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape

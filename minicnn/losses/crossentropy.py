@@ -3,7 +3,7 @@
 import numpy as np
 
 from minicnn.activations import sigmoid, softmax
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError, DataError
 from minicnn.losses.base import (
     BINARY,

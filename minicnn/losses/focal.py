@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minicnn.activations import sigmoid
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError
 from minicnn.losses.crossentropy import (
     EPSILON,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.losses.base import Loss
 from minicnn.shapes import Array
 

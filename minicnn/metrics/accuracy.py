@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minicnn.config import number, whole_number
+from minicnn.arguments import number, whole_number
 from minicnn.errors import DataError
 from minicnn.metrics.base import Metric, expect, predictions
 from minicnn.shapes import Array

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minicnn.activations import sigmoid
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 from minicnn.errors import ConfigError
 from minicnn.metrics.base import Metric, expect_bits, predictions
 from minicnn.metrics.positives import count_above, share

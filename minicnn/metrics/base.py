@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import Configurable, attributes, check_array, check_name, check_state
+from minicnn.arguments import check_array, check_name, check_state
+from minicnn.config import Configurable, attributes
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 from minicnn.shapes import Array, Shape

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicnn.config import number, whole_number
+from minicnn.arguments import number, whole_number
 from minicnn.errors import ConfigError, DataError
 from minicnn.metrics.base import Metric, expect_bits, predictions
 from minicnn.shapes import Array

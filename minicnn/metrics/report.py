@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.config import whole_number
+from minicnn.arguments import whole_number
 from minicnn.console import html_table, legible, padded, width_of
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError

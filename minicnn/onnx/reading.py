@@ -16,8 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from minicnn.config import printable
-from minicnn.errors import ModelFileError
+from minicnn.errors import ModelFileError, printable
 from minicnn.files.archive import json_value
 from minicnn.files.atomic import reason
 from minicnn.files.budget import Budget

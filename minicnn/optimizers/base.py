@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minicnn import threads
-from minicnn.config import Configurable, check_array, number, whole_number
+from minicnn.arguments import check_array, number, whole_number
+from minicnn.config import Configurable
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule

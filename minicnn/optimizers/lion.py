@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 from minicnn.shapes import Array

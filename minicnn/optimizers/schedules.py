@@ -5,7 +5,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from minicnn.config import Configurable, find, number
+from minicnn.arguments import number
+from minicnn.config import Configurable, find
 from minicnn.errors import ConfigError
 from minicnn.keras_names import asked
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import printable
-from minicnn.errors import ModelFileError
+from minicnn.errors import ModelFileError, printable
 from minicnn.files.budget import Budget
 from minicnn.files.hdf5 import File
 from minicnn.shapes import Array, Shape

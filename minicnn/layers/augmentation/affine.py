@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError
 from minicnn.layers.augmentation.base import RandomImages, limits
 from minicnn.layers.augmentation.resampling import (

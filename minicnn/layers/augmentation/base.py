@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.config import number
+from minicnn.arguments import number
 from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.noise import check_seed, generator
@@ -82,7 +82,7 @@ def limits(who: str, argument: str, factor: Any, **bounds: float) -> Range:
     """The range that a factor stands for: (-f, f), or the pair itself, the lesser first.
 
     Raises ``ConfigError`` unless all numbers are within the bounds, which are those of
-    ``config.number``.
+    ``arguments.number``.
 
     >>> limits("RandomZoom", "height_factor", 0.2), limits("RandomZoom", "factor", (0.5, 0.1))
     ((-0.2, 0.2), (0.1, 0.5))
