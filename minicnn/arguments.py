@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,11 @@ def check_array(who: str, value: Any) -> None:
             f"{who}: expected numbers, got a masked array of which some are not there. "
             "Say what they are: .filled(...)."
         )
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c":
-        raise DataError(f"{who}: expected real numbers, got {value.dtype}. Take .real or abs.")
+    complex_numbers = False
+    with suppress(ValueError):  # rows of different lengths, of which something else is said
+        complex_numbers = np.iscomplexobj(value)
+    if complex_numbers:
+        raise DataError(f"{who}: expected real numbers, got {shown(value)}. Take .real or abs.")
 
 
 def check_verbose(who: str, value: Any) -> None:

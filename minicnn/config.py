@@ -101,7 +101,7 @@ class Guarded:
         settable = {key: None for key in public if not callable(getattr(cls, key, None))}
         now = RENAMED.get(name, name)
         near = f" Did you mean {now!r}?" if now in settable else did_you_mean(name, settable)
-        return near or " What is your own begins with an underscore, or goes into a class of yours."
+        return near or " A custom attribute begins with an underscore, or belongs to a subclass."
 
 
 _CLOSED = "_closed"
@@ -277,7 +277,7 @@ def _taken(
 def _check_booleans(
     who: str, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> None:
-    """Raise ``ConfigError`` unless what is True or False by default is one of the two."""
+    """Raise ``ConfigError`` for anything but True or False where the default is one of these."""
     for key, value in signature.bind(*args, **kwargs).arguments.items():
         if isinstance(signature.parameters[key].default, bool):
             boolean(who, key, value)

@@ -10,6 +10,7 @@ import numpy as np
 
 from minicnn.console import Figures, figure_text, html_table, legible
 from minicnn.files.atomic import replacing
+from minicnn.files.paths import path_of
 
 SHOWN = 8
 """Figures in a line, and epochs at either end of a table."""
@@ -117,7 +118,7 @@ class History:
         A figure of several numbers, one for each class, is their list, in one cell.
         """
         with (
-            replacing(path) as unfinished,
+            replacing(path_of("to_csv", "path", path)) as unfinished,
             unfinished.open("w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.writer(file)

@@ -229,7 +229,7 @@ def _matplotlib() -> Iterator[None]:
     log.setLevel(logging.ERROR)
     try:
         if "matplotlib" not in sys.modules:
-            # A window that it does not know would end the import: it is told of it afterwards.
+            # The import fails for a backend that is unknown; it is set afterwards.
             told = os.environ.pop("MPLBACKEND", None)
             try:
                 import matplotlib

@@ -12,7 +12,7 @@ from minicnn.config import checked
 from minicnn.console import say
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import check_validation, data_of, training_data
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, shown
 from minicnn.history import History
 from minicnn.keras_names import raise_absent
 from minicnn.layers import Layer
@@ -68,6 +68,12 @@ class Sequential(Stack):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As for anything; names of optimizers, losses and metrics are for ``compile`` alone."""
+        if name == "class_names":
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise ConfigError(
+                    f"Sequential: expected class_names as a list of texts, got {shown(value)}."
+                )
+            value = tuple(map(str, value))
         kind = {"optimizer": Optimizer, "loss": Loss}.get(name)
         metrics = name == "metrics" and not (isinstance(value, list | tuple))
         if metrics or (kind and not isinstance(value, kind | None)):

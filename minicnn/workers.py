@@ -126,7 +126,7 @@ class Worker:
         how = "has ended" if ready else "does not answer"
         warn(
             f"A process that helped to {self.purpose} {how}; "
-            "its share is computed here, more slowly, with the same result."
+            "its shard is computed here, more slowly, with the same result."
         )
         return False
 

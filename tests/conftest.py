@@ -1,8 +1,14 @@
 """What all tests need."""
 
+import signal
+
 import pytest
 
 from minicnn import blas
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a shell's background: the tests of Ctrl-C, and the processes that they start, need it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -166,7 +166,7 @@ def test_what_is_wrong_is_said_in_one_line(what, write):
 def test_what_names_no_file(path):
     """Whatever is no path gets one line, as an error of minicnn's."""
     for load in (load_hdf5, load_images):
-        with pytest.raises(DataError, match=f"{load.__name__}: expected path as the path of a file, got "):
+        with pytest.raises(DataError, match=f"{load.__name__}: expected path as a path, got "):
             load(path)
 
 
@@ -313,3 +313,11 @@ def test_a_damaged_picture_prints_nothing(tmp_path, capfd):
         load_image(tmp_path / "a.tif", (4, 4, 3))
     os.write(2, b"ours")
     assert capfd.readouterr() == ("", "ours")
+
+
+def test_any_dataset_can_be_shown():
+    """Its repr says how many classes there are, or what its labels are that are no classes."""
+    x = np.zeros((4, 2, 2, 1))
+    assert repr(Dataset(x, np.arange(4))).endswith("4 classes)")
+    assert repr(Dataset(x, np.linspace(0, 1, 4))).endswith("float64 labels)")
+    assert repr(Dataset(x, np.arange(4) - 1)).endswith("int64 labels)")

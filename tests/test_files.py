@@ -523,5 +523,5 @@ def test_what_is_no_path_is_said_in_one_line(path):
         "load_image": lambda: load_image(path, (8, 8, 3)),
     }
     for who, call in calls.items():
-        with pytest.raises(ConfigError, match=f"{who}: expected .* as the path of a file, got"):
+        with pytest.raises(ConfigError, match=f"{who}: expected .* as a path, got"):
             call()

@@ -321,6 +321,9 @@ def test_orders_are_told_only_where_that_is_sure():
     ):
         assert order_of(shape) is None
         assert order_of(shape, shape[0]) is None
+    assert order_of((100, 128, 3, 8), 100) is None  # as many labels as the first axis is long
+    assert order_of((50, 64, 3, 40), 50) is None
+    assert order_of((100, 3, 64, 64), 100) == (0, 2, 3, 1)
 
 
 IMAGES = {

@@ -1,6 +1,7 @@
 """Attributes that are set after an object was made: they work, or are refused in one line."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -21,6 +22,7 @@ from minicnn import (
     RandomContrast,
     Residual,
     Sequential,
+    callbacks,
 )
 from minicnn.callbacks import Callback, CSVLogger, EarlyStopping, LambdaCallback, TimeBudget
 from minicnn.errors import ConfigError, MiniCNNError, NameUnknownError
@@ -246,3 +248,32 @@ def test_every_class_can_be_set_as_it_was_made():
                     setattr(made, argument, made.argument(argument))
                 assert repr(made) == repr(cls())
                 assert vars(made).keys() == before.keys()
+
+
+OTHERS = {"Callback", "History", "LambdaCallback", "TimeBudget"}
+"""Callbacks that do not keep their arguments under the same names, or have none."""
+
+
+@pytest.mark.parametrize("name", sorted(set(callbacks.__all__) - OTHERS))
+def test_every_callback_can_be_set_as_it_was_made(name):
+    """Each argument of the constructor takes the value that it has."""
+    given = {
+        "BackupAndRestore": ["backup"],
+        "CSVLogger": ["log.csv"],
+        "LearningRateScheduler": [abs],
+        "ModelCheckpoint": ["best.keras"],
+    }
+    made = getattr(callbacks, name)(*given.get(name, ()))
+    for argument in inspect.signature(type(made)).parameters:
+        setattr(made, argument, getattr(made, argument))
+    assert repr(made) == repr(getattr(callbacks, name)(*given.get(name, ())))
+
+
+def test_names_of_classes_are_texts():
+    """A list becomes a tuple; what would only be found when the model is saved is refused."""
+    model = network()
+    model.class_names = ["ant", "bee"]
+    assert model.class_names == ("ant", "bee")
+    for wrong in (5, "abc", None):
+        with pytest.raises(ConfigError, match="class_names as a list of texts, got "):
+            model.class_names = wrong

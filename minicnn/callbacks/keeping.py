@@ -62,6 +62,7 @@ class ModelCheckpoint(Watching):
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
+        self.initial_value_threshold = initial_value_threshold
         self.best = initial_value_threshold
         self.batches = 0
         self.epoch = 0

@@ -94,7 +94,9 @@ class Dataset:
         )
 
     def __repr__(self) -> str:
-        return f"Dataset({self.source!r}: {self.x.dtype} {self.x.shape}, {self.classes} classes)"
+        whole = self.class_names or ((self.y >= 0).all() and (self.y == np.floor(self.y)).all())
+        labels = f"{self.classes} classes" if whole else f"{self.y.dtype} labels"
+        return f"Dataset({self.source!r}: {self.x.dtype} {self.x.shape}, {labels})"
 
 
 def check_batch_size(batch_size: int) -> None:

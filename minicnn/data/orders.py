@@ -31,6 +31,8 @@ def order_of(shape: Shape, m: int | None = None) -> tuple[int, ...] | None:
         return None
     for order in ORDERS if known else ORDERS[:2]:
         n, h, w, c = (shape[axis] for axis in order)
+        if m is not None and n != m:
+            continue
         sure = n == m if known else c == 3 or (h == w and order == ORDERS[0])
         if sure and c in COLOURS and min(h, w) > 4 and max(h, w) <= 4 * min(h, w):
             return order

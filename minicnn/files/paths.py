@@ -11,11 +11,9 @@ def path_of(who: str, argument: str, value: Any, error: type[MiniCNNError] = Con
 
     >>> path_of("load_model", "filepath", None)
     Traceback (most recent call last):
-    minicnn.errors.ConfigError: load_model: expected filepath as the path of a file, got None.
+    minicnn.errors.ConfigError: load_model: expected filepath as a path, got None.
     """
     try:
         return Path(value)
     except TypeError:
-        raise error(
-            f"{who}: expected {argument} as the path of a file, got {shown(value)}."
-        ) from None
+        raise error(f"{who}: expected {argument} as a path, got {shown(value)}.") from None

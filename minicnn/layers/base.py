@@ -31,7 +31,8 @@ from minicnn import regularizers
 from minicnn.arguments import boolean, check_array, check_name
 from minicnn.config import Configurable, accepted, snake_case
 from minicnn.data.orders import remedy
-from minicnn.errors import ConfigError, DataError, ShapeError
+from minicnn.errors import ConfigError, DataError, ShapeError, shown
+from minicnn.initializers import left_unset
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
@@ -220,7 +221,8 @@ class Layer(Configurable):
         other = copy.copy(self)
         vars(other).update(new)
         other.params, other.state = {}, {}
-        other.build(self.input_shape, np.random.default_rng(0), self.dtype)
+        with left_unset():
+            other.build(self.input_shape, np.random.default_rng(0), self.dtype)
         (ours, y), (theirs, other_y) = (
             ({name: array.shape for name, array in each.arrays().items()}, each.output_shape(shape))
             for each, shape in ((self, self.input_shape), (other, self.input_shape))
@@ -335,9 +337,11 @@ class Layer(Configurable):
     def check_dy(self, dy: Array, y_shape: Shape) -> None:
         """Raise ``ShapeError`` unless ``dy`` has the shape of the output."""
         check_array(self.who, dy)
-        if np.shape(dy) != y_shape:
+        if not isinstance(dy, np.ndarray):
+            raise DataError(f"{self.who}: expected dy as an array, got {shown(dy)}.")
+        if dy.shape != y_shape:
             raise ShapeError(
-                f"{self.who}: expected dy of shape {y_shape}, as y has, got {np.shape(dy)}."
+                f"{self.who}: expected dy of shape {y_shape}, as y has, got {dy.shape}."
             )
 
 

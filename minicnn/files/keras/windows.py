@@ -15,6 +15,7 @@ def slashed(file: File) -> File:
 
 class _Slashed(File):
     def __init__(self, file: File) -> None:
+        vars(self).update(vars(file))
         self._file = file
         self._own = {name.replace("\\", "/"): name for name in file.datasets}
         if len(self._own) < len(file.datasets):
