@@ -343,9 +343,9 @@ def test_whatever_happens_to_a_worker_changes_no_bit(harm, partners):
 
 def test_a_worker_that_never_answers_is_given_up(partners, monkeypatch):
     """One that hangs has a time to answer, by what such a share takes; then it is ended."""
+    undisturbed, here = trained(2), os.getpid()
     monkeypatch.setattr(workers, "TICK", 0.01)
     monkeypatch.setattr(workers, "PATIENCE", 0.1)
-    undisturbed, here = trained(2), os.getpid()
     compute = training._gradients
 
     def hangs(*arguments):
