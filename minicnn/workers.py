@@ -19,7 +19,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Any
 
 from minicnn import threads
@@ -52,14 +52,13 @@ class Worker:
         self.purpose = purpose
         self.pids: list[int] = []
         """The number of the process, or none if there is no process."""
-        self.pipes: list[tuple[int, int]] = []
-        self.open: list[int] = []
+        self.pipes: list[int] = []
+        """Where it is asked, from where; where it answers, and until it is forked from where."""
 
     def start(self, work: Callable[[], None]) -> None:
         """Fork it; it does the work whenever asked. Raises ``OSError`` if it cannot be had."""
-        for _ in "qa":
-            _keep(self.pipes, os.pipe)
-            self.open += self.pipes[-1]
+        # All in one call, as for the fork: no signal comes before what was opened is noted.
+        self.pipes.extend(chain.from_iterable(starmap(os.pipe, [(), ()])))
         parent, before = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, [])
         try:
             # No signal comes before the child has laid down the program's handlers.
@@ -67,15 +66,14 @@ class Worker:
             with warnings.catch_warnings():
                 # Python 3.12 warns of forks beside other threads; see may_fork.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                _keep(self.pids, os.fork)
+                self.pids.extend(starmap(os.fork, [()]))
             if not self.pids[-1]:
                 self._serve(work, parent, before)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         # The end of the worker is to be the end of this pipe. Of the other one this process keeps
         # both ends: to write into one that nobody reads could end the program (SIGPIPE).
-        self.open.remove(self.pipes[1][1])
-        os.close(self.pipes[1][1])
+        os.close(self.pipes.pop())
 
     def _serve(self, work: Callable[[], None], parent: int, mask: Any) -> None:
         """What the process does, until it is ended or fails."""
@@ -94,7 +92,7 @@ class Worker:
                 signal.signal(sign, signal.SIG_IGN)
             signal.set_wakeup_fd(-1)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            (asked, _), (_, answer) = self.pipes
+            asked, _, _, answer = self.pipes
             with threads.alone():
                 while os.read(asked, 1):
                     try:
@@ -109,7 +107,7 @@ class Worker:
     def ask(self) -> None:
         """Let it do its work, if it is there."""
         if self.pids:
-            os.write(self.pipes[0][1], b".")
+            os.write(self.pipes[1], b".")
 
     def answers(self, seconds: float) -> bool:
         """Wait until it has done its work, which should take about so many seconds; whether it has.
@@ -118,7 +116,7 @@ class Worker:
         """
         if not self.pids:
             return False
-        answered = self.pipes[1][0]
+        answered = self.pipes[2]
         ready = is_ready(self.pids[0], answered, seconds=PATIENCE + SLOWER * seconds)
         if ready and (said := os.read(answered, 1)):
             return said == DONE
@@ -132,8 +130,8 @@ class Worker:
 
     def end(self) -> None:
         """End the process, if it is this one's child and the program has not seen to that."""
-        while self.open:
-            os.close(self.open.pop())
+        while self.pipes:
+            os.close(self.pipes.pop())
         while self.pids:
             with suppress(OSError):
                 # Only of a child that nobody has waited for is the number surely its own.
@@ -143,11 +141,6 @@ class Worker:
             self.pids.pop()
 
     __del__ = end  # an exception, such as Ctrl-C, may come between any two lines
-
-
-def _keep(kept: list[Any], call: Callable[[], Any]) -> None:
-    """Append what the call returns, with no moment between at which a signal could lose it."""
-    kept.extend(starmap(call, [()]))
 
 
 def is_ready(pid: int, descriptor: int, writing: bool = False, seconds: float = math.inf) -> bool:

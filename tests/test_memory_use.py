@@ -107,7 +107,7 @@ class Partners(Metric):
 
     def update_state(self, y_true, y_pred):
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-        self.most = max(self.most, sum(private(child) for child in children.split()))
+        Partners.most = max(self.most, sum(private(child) for child in children.split()))
 
 
 def run(name, verb, batch):
@@ -145,8 +145,8 @@ def run(name, verb, batch):
     else:
         model.predict(x, batch_size=batch)
         told.seek(0)
-        partners.most = int(told.read())
-    measured = status("VmHWM") - before - x.nbytes - y.nbytes + partners.most
+        Partners.most = int(told.read())
+    measured = status("VmHWM") - before - x.nbytes - y.nbytes + Partners.most
     use = memory_use(model.stack, model.steps, model.optimizer, batch)
     return use.training if verb == "fit" else use.predicting, measured
 

@@ -169,7 +169,7 @@ def test_runs_that_overlap_leave_no_limit_behind():
 
 
 def test_blas_has_one_thread_whichever_thread_runs():
-    """Within a run of another thread too, after one of this, and while one of two goes on."""
+    """Within a run of another thread too, and when of two runs the first has ended."""
     found, inside, leave = [], threading.Event(), threading.Event()
 
     def other():
@@ -180,14 +180,17 @@ def test_blas_has_one_thread_whichever_thread_runs():
 
     with threadpool_limits(2, user_api="blas"):
         runner = threading.Thread(target=other)
+        runner.start()
+        leave.set()
+        runner.join()
+        assert blas_threads() == 2
+        inside.clear()
+        leave.clear()
+        runner = threading.Thread(target=other)
         with working():
             runner.start()
             assert inside.wait(10)
         leave.set()
-        runner.join()
-        assert blas_threads() == 2
-        runner = threading.Thread(target=other)
-        runner.start()
         runner.join()
         assert blas_threads() == 2
     assert found == [1, 1]
