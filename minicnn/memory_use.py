@@ -48,6 +48,9 @@ from minicnn.shapes import Array
 from minicnn.shares import shares_of
 from minicnn.training import may_be_cut
 
+SMALL = 1 << 28
+"""Bytes of outputs that any machine holds several times."""
+
 LOOSELY = 16
 """A training step takes less memory than so many times the outputs of all its layers."""
 
@@ -125,11 +128,11 @@ def check_memory(
     The system would end the process without a word. What small batches take is not looked at.
     """
     outputs = sum(prod(layer.output_shape(layer.input_shape or ())) for layer in layers)
-    memory = installed_memory()
-    if batch_size * outputs * layers[0].dtype.itemsize * LOOSELY < memory or not memory:
+    held = batch_size * outputs * layers[0].dtype.itemsize
+    if held < SMALL or held * LOOSELY < (memory := installed_memory()):
         return  # to look closely takes seconds
     takes = memory_use(layers, steps, optimizer, batch_size).training
-    if takes > 1.25 * memory:
+    if 0 < 1.25 * memory < takes:
         fits = 2 ** int(log2(max(batch_size * memory / takes / 2, 1)))
         raise ConfigError(
             f"{who}: a batch of {batch_size:,} images takes {takes / 1e9:,.1f} GB, of the "

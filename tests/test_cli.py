@@ -252,12 +252,17 @@ def test_ctrl_c_saves_and_exits_130(home):
         stderr=subprocess.PIPE,
         text=True,
     )
-    seen = ""
-    while "epoch 2/" not in seen:
-        seen += run.stdout.read(1)
-    time.sleep(0.2)
-    run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=60)
+    try:
+        seen = ""
+        while "epoch 2/" not in seen:
+            said = run.stdout.read(1)
+            assert said, "it has ended"
+            seen += said
+        time.sleep(0.2)
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate(timeout=60)
+    finally:
+        run.kill()
     assert run.returncode == 130
     assert "Stopped by Ctrl-C" in out
     assert "Test accuracy" in out
