@@ -99,7 +99,9 @@ def test_the_gradient_of_a_bias_is_the_sum_of_dy(layer, shape):
     "layer", [lambda: Conv2D(4, 3), lambda: DepthwiseConv2D(2), lambda: Dense(3)]
 )
 def test_the_gradient_of_a_kernel_over_many_pixels(layer):
-    """Products of x = 0.1 and dy = 0.1 add up to as many of them as there are places."""
+    """Products of x = 0.1 and dy = 0.1 add up to as many of them as there are places.
+
+    How many of these BLAS adds in single precision differs between processors."""
     x = np.full((1, 1024, 700, 3), 0.1, "float32")
     made = built(layer(), x.shape)
     y, cache = made.forward(x, training=True)
@@ -107,7 +109,7 @@ def test_the_gradient_of_a_kernel_over_many_pixels(layer):
     places = y[..., 0].size
     kernel = next(iter(grads.values()))
     exact = np.full(kernel.shape, places * float(np.float32(0.1)) ** 2)
-    np.testing.assert_allclose(kernel, exact, rtol=3 * RIGHT)
+    np.testing.assert_allclose(kernel, exact, rtol=10 * RIGHT)
 
 
 @pytest.mark.parametrize("pool", [AvgPool, MaxPool])

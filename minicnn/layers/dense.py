@@ -14,7 +14,11 @@ from minicnn.shapes import Array, DType, Shape
 from minicnn.threads import product
 
 LONG = 4096
-"""Rows whose products are added up in single precision."""
+"""Rows whose products are added up in single precision by BLAS, which does so in blocks."""
+
+SHORT = 256
+SMALL_KERNEL = 4096
+"""The same for a kernel of fewer numbers: OpenBLAS multiplies small matrices without blocks."""
 
 
 class DenseCache(NamedTuple):
@@ -101,11 +105,12 @@ class Dense(Weighted):
 
     def _grads(self, dz: Array, cache: DenseCache) -> Grads:
         rows, x = dz.reshape(-1, dz.shape[-1]), cache.x.reshape(-1, cache.x.shape[-1])
-        if len(rows) <= LONG:
+        long = LONG if x.shape[1] * rows.shape[1] >= SMALL_KERNEL else SHORT
+        if len(rows) <= long:
             kernel = product(x.T, rows)
         else:
             kernel = np.zeros((x.shape[1], rows.shape[1]))
-            for piece in (slice(i, i + LONG) for i in range(0, len(rows), LONG)):
+            for piece in (slice(i, i + long) for i in range(0, len(rows), long)):
                 kernel += product(x[piece].T, rows[piece])
         grads = {"kernel": kernel.astype(rows.dtype, copy=False)}
         if self.use_bias:

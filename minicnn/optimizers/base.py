@@ -19,6 +19,9 @@ Slots = dict[str, Array]
 PIECE = 32_768
 """Numbers of a parameter that are updated together."""
 
+SQUARED = 1 << 16
+"""Numbers of which the norm is taken at once, in double precision."""
+
 
 class Optimizer(Configurable):
     """Moves parameters against their gradients, in place.
@@ -276,7 +279,7 @@ class Optimizer(Configurable):
 def _norm(grad: Array) -> float:
     """The root of the sum of squares, in double precision a piece at a time."""
     flat, total = grad.reshape(-1), 0.0
-    for i in range(0, flat.size, PIECE):
-        piece = flat[i : i + PIECE].astype(np.float64)
+    for i in range(0, flat.size, SQUARED):
+        piece = flat[i : i + SQUARED].astype(np.float64)
         total += float(piece @ piece)
     return math.sqrt(total)
