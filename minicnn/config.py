@@ -200,8 +200,13 @@ IGNORED = {
 }
 """Arguments of Keras' that say nothing, or only matter beside others that are refused."""
 
-RENAMED = {"lr": "learning_rate", "nb_epoch": "epochs", "alpha": "negative_slope"}
-"""Arguments that Keras has renamed since the scripts of old."""
+RENAMED = {
+    "lr": "learning_rate",
+    "nb_epoch": "epochs",
+    "alpha": "negative_slope",
+    **dict.fromkeys(("validation", "validation_set", "val"), "validation_data"),
+}
+"""Arguments that Keras has renamed since the scripts of old, and names that come to mind."""
 
 AS_ONE = {
     "layers": " Give all layers in one list: [Input((64, 64, 3)), ...].",
@@ -246,6 +251,8 @@ def _known(
             now = RENAMED.get(key, key)
             near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
             remedy = near or f" Its arguments are: {takes}."
+            if key == "data_format":
+                remedy = " minicnn is channels-last: leave it out, and x.transpose(0, 2, 3, 1)."
             came = shown(value)
             raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")
     return {key: value for key, value in given.items() if key in known}

@@ -274,7 +274,7 @@ def _kept(run: _Run) -> str:
         return "what was learned is kept"
     if not run.saved:
         return f"{run.checkpoints.path} is of some time before"
-    return f"{run.checkpoints.path} has all that it takes to resume"
+    return f"{run.checkpoints.path} has all that it takes to resume: fit(..., resume=True)"
 
 
 def _epoch(run: _Run, room: Room) -> Figures | None:

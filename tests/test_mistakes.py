@@ -79,7 +79,7 @@ BEGINNERS = {
     ),
     "forgotten Flatten": (
         lambda: fit(network(6, "softmax", SPARSE, (12, 12, 3), ReLU())),
-        ["of shape (N, 10, 10), got (24,)", "Flatten()"],
+        ["the model's outputs have shape (N, 10, 10, 6)", "(N, classes). Put Flatten()"],
     ),
     "wrong loss": (
         lambda: fit(network(loss=CATEGORICAL)),
@@ -106,6 +106,18 @@ BEGINNERS = {
     "more in a batch than there is": (
         lambda: fit(network(), batch_size=10_000),
         ["batch_size=10000 is more than the 24 images", "batch_size=32"],
+    ),
+    "another name of an argument": (
+        lambda: fit(network(), validation=(X, Y)),
+        ["argument 'validation' =", "Did you mean 'validation_data'?"],
+    ),
+    "an order of axes": (
+        lambda: Conv2D(2, 3, data_format="channels_first"),
+        ["'data_format' = 'channels_first'", "channels-last", "x.transpose(0, 2, 3, 1)"],
+    ),
+    "a folder that is not there": (
+        lambda: network().save("nowhere/a.keras"),
+        ["no such file or directory", "Make the folder 'nowhere' first."],
     ),
     "validation shape": (
         lambda: fit(network(), validation_data=(X[:, :8, :8], Y)),

@@ -16,7 +16,11 @@ from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
 from minicnn.files import hdf5
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="partners are for Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="partners are for Linux"),
+    # Python 3.12 says so of what the callbacks here fork while BLAS has threads.
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,8 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
         mode = 0o666 if old is None else 0o600
         os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {reason(error)}.") from None
+        missing = f" Make the folder {str(path.parent)!r} first." * (not path.parent.exists())
+        raise ConfigError(f"{path}: cannot be written: {reason(error)}.{missing}") from None
     except ValueError:
         raise ConfigError(
             f"{str(path)!r}: cannot be written: no file can have this name."

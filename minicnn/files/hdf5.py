@@ -215,7 +215,9 @@ def regular_file_size(path: Path, error: type[MiniCNNError]) -> int:
     except ValueError:
         raise error(f"{str(path)!r}: cannot be read: no file can have this name.") from None
     what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-    raise error(f"{path}: expected a file, got {what}.")
+    models = sorted(path.glob("*.keras")) if path.is_dir() else []
+    near = f" Did you mean {str(models[0])!r}?" if models else ""
+    raise error(f"{path}: expected a file, got {what}.{near}")
 
 
 @contextmanager

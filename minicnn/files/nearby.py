@@ -39,6 +39,7 @@ def _missing(path: Path) -> str:
         found = folder / close[0]
     said = f" In {folder} there is no {'folder ' * bool(below)}{missing!r}."
     if found is None:
-        return said
+        where = " Run from the folder that holds it, or give the whole path."
+        return said + where * (not path.is_absolute())
     shown = str(found) if path.is_absolute() else os.path.relpath(found)
     return f"{said} Did you mean {shown!r}?"

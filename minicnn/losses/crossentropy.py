@@ -144,7 +144,10 @@ class SparseCategoricalCrossentropy(Loss):
             if one_hot(y_true) or y_true.shape == (*shape, output_shape[-1]):
                 remedy = f" Labels that are one-hot go with {CATEGORICAL}."
             elif len(output_shape) > 1 and y_true.ndim <= 2:
-                remedy = FLATTEN
+                raise DataError(
+                    f"{type(self).__name__}: the model's outputs have shape {show(output_shape)}, "
+                    f"and labels of shape {y_true.shape} go with (N, classes).{FLATTEN}"
+                )
             raise DataError(
                 f"{type(self).__name__}: expected labels that are class numbers, of shape "
                 f"{show(output_shape[:-1])}, got {y_true.shape}.{remedy}"
@@ -154,8 +157,8 @@ class SparseCategoricalCrossentropy(Loss):
         wrong &= ~self._ignored(y_true)
         if wrong.any():
             raise DataError(
-                f"{type(self).__name__}: expected labels from 0 to {classes - 1}, as the model "
-                f"has {classes} output{'s' * (classes > 1)}, got {y_true[wrong][0]}."
+                f"{type(self).__name__}: expected whole labels from 0 to {classes - 1}, as the "
+                f"model has {classes} output{'s' * (classes > 1)}, got {y_true[wrong][0]}."
                 + _out_of_range(y_true[~self._ignored(y_true)], classes)
             )
         return y_true.astype(np.intp, copy=False)
