@@ -471,7 +471,7 @@ def test_data_that_do_not_fit():
         ((X[0], Y[:8]), ShapeError, "add the axis"),
         ((X, Y[:-1]), DataError, "50 images and 49 labels"),
         ((X[:0], Y[:0]), DataError, "expected images, got none"),
-        ((X, Y + 1), DataError, "expected labels from 0 to 1.*got 2"),
+        ((X, Y + 1), DataError, "expected whole labels from 0 to 1.*got 2"),
         ((X, np.array(["a"] * 50)), DataError, "expected labels as an array of numbers"),
         ((X.astype(str), Y), DataError, "expected images as an array of numbers"),
         ((np.full(X.shape, np.nan), Y), DataError, "NaN or infinity"),
