@@ -220,3 +220,19 @@ def test_pictures_are_drawn_over_files_that_keep_their_mode(tmp_path):
     assert len(load_hdf5(train)) == 6
     with h5py.File(train) as file:
         assert len(file) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """A pipe, also behind a link, and a folder keep their names; one line says what they are."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, what in (("pipe", "a pipe"), ("link", "a pipe"), ("folder", "a folder")):
+        with (
+            pytest.raises(ConfigError, match=f"expected a file, got {what}"),
+            replacing(tmp_path / name),
+        ):
+            pass
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]

@@ -25,9 +25,8 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     (or of the ``previous`` one), and its owner and group where that is allowed. With ``previous``
     the old file takes that name just before; at no moment is neither there, and if the new one then
     cannot have the name, the old one keeps that of ``previous``. Of a link it is the file that it
-    leads to.
-    Raises ``ConfigError`` when the folder is
-    missing or cannot be written to, or the old file may not be written to.
+    leads to. Raises ``ConfigError`` when the folder is missing or cannot be written to, or what is
+    there may not be written to or is no file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -45,10 +44,16 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         there = [one for one in (path, previous) if one is not None and one.exists()]
         old = there[0].stat() if there else None
+        if path.exists() and not path.is_file():
+            # Its name would be taken from a device, or from whoever reads from a pipe.
+            what = "a folder" if path.is_dir() else "a pipe or a device"
+            raise ConfigError(f"{path}: cannot be written: expected a file, got {what}.")
         # As open() makes files, but never one that is there; the system applies the umask. What
         # takes an old one's place is for its owner alone until it has the old one's mode.
         mode = 0o666 if old is None else 0o600
         os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode))
+    except ConfigError:
+        raise
     except OSError as error:
         missing = f" Make the folder {str(path.parent)!r} first." * (not path.parent.exists())
         raise ConfigError(f"{path}: cannot be written: {reason(error)}.{missing}") from None
