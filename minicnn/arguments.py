@@ -103,12 +103,16 @@ def whole_number(
     return int(value)
 
 
+LONGEST_NAME = 1000
+"""Characters."""
+
+
 def check_name(who: str, name: Any, in_paths: bool = True) -> None:
     """Raise ``ConfigError`` unless ``name`` can be printed and, ``in_paths``, be part of a path.
 
     >>> check_name("Dense", "scores")
     """
-    printable = isinstance(name, str) and name and name.isprintable()
+    printable = isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable()
     if not printable or (in_paths and (name in (".", "..") or "/" in name)):
         without = " without '/'" if in_paths else ""
         raise ConfigError(

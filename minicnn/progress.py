@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
+
 from minicnn import console
 from minicnn.console import Figures, figure_text, padded, width_of
 from minicnn.errors import ConfigError
@@ -26,7 +28,7 @@ LONGEST, SHORTEST = 30, 5
 
 def check_verbose(verbose: str | int) -> None:
     """Raise ``ConfigError`` unless figures can be shown in that way."""
-    if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
+    if not isinstance(verbose, str | int | np.generic) or verbose not in ("auto", 0, 1, 2):
         raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
 
 

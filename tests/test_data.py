@@ -321,3 +321,11 @@ def test_any_dataset_can_be_shown():
     assert repr(Dataset(x, np.arange(4))).endswith("4 classes)")
     assert repr(Dataset(x, np.linspace(0, 1, 4))).endswith("float64 labels)")
     assert repr(Dataset(x, np.arange(4) - 1)).endswith("int64 labels)")
+
+
+def test_a_name_that_is_no_utf8_damages_no_file(tmp_path):
+    """LabVIEW and others write Latin-1; the other datasets are read."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["X"], file["y"] = np.zeros((4, 8, 8, 3), "u1"), np.arange(4) % 2
+        file.create_dataset(b"temp_\xb5", data=[1.0])
+    assert len(load_hdf5(tmp_path / "a.h5", "X", "y")) == 4

@@ -525,3 +525,46 @@ def test_logits_and_weights():
     assert found[0][0].history["loss"] == pytest.approx(found[1][0].history["loss"])
     for a, b in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_allclose(a, b)
+
+
+@pytest.mark.parametrize("parent", ["dense", "softmax"])
+def test_a_custom_forward_is_what_is_trained_and_evaluated(parent):
+    """The loss is that of the model's predictions, though the custom layer ends in a softmax."""
+
+    def clipped(y, cache):
+        return np.clip(y, 0.2, 0.8), cache
+
+    class ClippedDense(Dense):
+        def forward(self, x, *, training=False, rng=None):
+            return clipped(*super().forward(x, training=training, rng=rng))
+
+    class ClippedSoftmax(minicnn.Softmax):
+        def forward(self, x, *, training=False, rng=None):
+            return clipped(*super().forward(x, training=training, rng=rng))
+
+    last = [ClippedDense(2, activation="softmax")]
+    if parent == "softmax":
+        last = [Dense(2), ClippedSoftmax()]
+    model = Sequential([Input((4,)), *last], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.set_weights([50 * array for array in model.get_weights()])
+    x, y = np.random.default_rng(0).random((20, 4)), np.arange(20) % 2
+    picked = model.predict(x)[np.arange(20), y]
+    assert picked.min() == np.float32(0.2)
+    assert model.evaluate(x, y) == pytest.approx(-np.log(picked).mean(), rel=1e-5)
+
+
+def test_classes_may_be_weighted_by_whole_floats():
+    """As scikit-learn's recipe gives them for labels 0.0 and 1.0; others are no class numbers."""
+    model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x, y = np.random.default_rng(0).random((20, 4)), np.arange(20) % 2
+    options = {"verbose": np.int64(0)}
+    by_int = model.fit(x, y, class_weight={0: 1.0, 1: 2.0}, **options).history
+    model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    by_float = model.fit(x, y, class_weight={np.float64(0): 1.0, 1.0: 2.0}, **options).history
+    assert by_int == by_float
+    for wrong in (0.5, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="class_weight for class numbers"):
+            model.fit(x, y, class_weight={wrong: 1.0}, **options)

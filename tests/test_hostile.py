@@ -817,7 +817,7 @@ HOSTILE = {
                 value=[{"class_name": "AUC", "config": {"num_thresholds": 10**8}}],
             )
         ),
-        "num_thresholds as a whole number from 2 to 100,000",
+        "metrics of at most 100,000 thresholds in all, got 100,000,000",
     ),
     "12,000 metrics": (
         model_file(put("compile_config", "metrics", value=["mae"] * 12_000)),

@@ -607,3 +607,43 @@ def test_what_is_not_on_disk_as_written_takes_no_ones_place(name, tmp_path, monk
     monkeypatch.setattr(zipfile.ZipFile, "testzip", true_member)
     write(tmp_path / name)
     assert (tmp_path / name).read_bytes() != old
+
+
+def test_what_releases_of_keras_2_wrote_otherwise(tmp_path):
+    """Numbers as arrays of NumPy's, another name of BatchNormalization, weights of 1 for losses."""
+    number = {"type": "ndarray", "value": 6.0}
+    relu = {"class_name": "ReLU", "config": {"name": "r", "max_value": number}}
+    norm = {"class_name": "BatchNormalizationV1", "config": {"name": "b", "axis": [3]}}
+    arrays = {"b": (np.ones(4), np.zeros(4), np.zeros(4), np.ones(4))}
+    path = file_of_keras_2(tmp_path / "m.h5", norm, relu, arrays=arrays, loss_weights=[1.0])
+    model = load_model(path)
+    assert [type(layer).__name__ for layer in model.layers] == ["Conv2D", "BatchNorm", "ReLU"]
+    assert model.layers[-1].max_value == 6.0
+    assert repr(model.optimizer) == "SGD(learning_rate=0.5)"
+
+
+def test_the_first_adagrad_is_another_optimizer(tmp_path):
+    """Its accumulators began at 0: the model is read and not compiled, and a warning says so."""
+    adagrad = {"class_name": "Adagrad", "config": {"lr": 0.1, "decay": 0.0}}
+    with pytest.warns(UserWarning, match="the Adagrad of Keras 2.2.2 is not supported"):
+        model = load_model(file_of_keras_2(tmp_path / "m.h5", optimizer_config=adagrad))
+    assert model.optimizer is None
+
+
+def test_a_model_may_be_the_first_layer(tmp_path):
+    """The shape of an image is then that of its first layer, at any depth."""
+    model = load_model(file_of_keras_2(tmp_path / "m.h5"))
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        inner = json.loads(file.attrs["model_config"])
+        for _ in range(2):
+            outer = {"class_name": "Sequential", "config": [inner, old_layer("Flatten", "f")]}
+            inner = {"class_name": "Sequential", "config": {"name": "s", "layers": [inner]}}
+        file.attrs["model_config"] = json.dumps(outer).encode()
+        del file["model_weights"].attrs["layer_names"]
+        file["model_weights"].attrs["layer_names"] = [b"s", b"f"]
+        file["model_weights"].move("c", "s")
+        file["model_weights"].create_group("f").attrs["weight_names"] = np.zeros(0, "S1")
+    again = load_model(tmp_path / "m.h5", compile=False)
+    assert again.input_shape == (6, 6, 2)
+    x = np.random.default_rng(2).random((2, 6, 6, 2))
+    np.testing.assert_array_equal(again.predict(x), model.predict(x).reshape(2, -1))

@@ -341,3 +341,11 @@ def test_lists_will_do():
     metric.update_state([0, 1], [0.9, 0.2])
     metric.update_state([1], [0.8])
     assert metric.result() == 0.5
+
+
+def test_a_prediction_that_is_nan_is_not_found():
+    """It lies above no threshold, as a comparison with NaN is never true."""
+    y_true, y_pred = np.array([1, 1, 0]), np.array([np.nan, np.nan, 0.1])
+    for metric in (Recall(), Precision(), AUC()):
+        metric.update_state(y_true, y_pred)
+        assert metric.result() < 1

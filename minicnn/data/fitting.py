@@ -103,7 +103,9 @@ def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -
         )
     weights = np.ones(len(labels))
     for name, weight in class_weight.items():
-        if not isinstance(name, int | np.integer) or name < 0:
+        number_of_class = isinstance(name, int | np.integer | float | np.floating)
+        whole = number_of_class and float(name).is_integer()
+        if not whole or name < 0:
             raise ConfigError(f"{who}: expected class_weight for class numbers, got {name!r}.")
         number(who, f"class_weight[{name}]", weight, least=0)
         weights[labels == name] = weight

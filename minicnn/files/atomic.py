@@ -36,7 +36,7 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     'done'
     """
     path = Path(path)
-    with suppress(OSError, ValueError):
+    with suppress(OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
         path = path.resolve() if path.is_symlink() else path
     unfinished = path.parent / f".{path.stem[:STEM]}-{os.urandom(4).hex()}{path.suffix}"
     try:

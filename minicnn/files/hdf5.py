@@ -274,6 +274,9 @@ def _idle_reader(budget: Budget) -> "_Reader":
 
 
 def _new_reader(budget: Budget) -> "_Reader":
+    if getattr(sys, "frozen", False):  # sys.executable is the program, which would begin anew
+        what = f"{budget.who}: a frozen program cannot start the Python that reads HDF5 files."
+        raise _passing(budget, what)
     try:
         return _Reader()
     except (OSError, TypeError) as problem:

@@ -319,10 +319,12 @@ def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, A
     while waiting:
         path, group = waiting.pop()
         for name in group:
+            # h5py gives what is no UTF-8 as bytes; such a name is listed, and cannot be asked for.
+            key = name if isinstance(name, bytes) else name.encode(errors="surrogateescape")
+            name = name.decode(errors="replace") if isinstance(name, bytes) else name
             full = f"{path}/{name}".lstrip("/")
             limits.earn(1)
             found.take(OBJECT + len(full))
-            key = name.encode(errors="surrogateescape")
             if group.id.links.get_info(key).type != hard:
                 found.datasets[full] = _refused("is a link, which minicnn does not follow")
                 continue

@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn import activations
 from minicnn.arguments import number
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import Grads, Layer, custom_passes
 from minicnn.shapes import Array, Shape, axis_of, check_axis
 
 
@@ -45,7 +45,7 @@ class Activation(Layer):
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """Nothing, and the activation."""
-        return None, self.activation
+        return (self, None) if custom_passes(self) else (None, self.activation)
 
 
 class _Named(Activation):
@@ -251,4 +251,5 @@ class Softmax(Layer):
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """Nothing, and the softmax, if it runs over the last axis."""
-        return (None, "softmax") if self.axis == -1 else (self, None)
+        splits = self.axis == -1 and not custom_passes(self)
+        return (None, "softmax") if splits else (self, None)

@@ -29,7 +29,7 @@ import numpy as np
 
 from minicnn import regularizers
 from minicnn.arguments import boolean, check_array, check_name
-from minicnn.config import Configurable, accepted, snake_case
+from minicnn.config import Configurable, accepted, snake_case, users_own
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
@@ -452,6 +452,12 @@ def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> 
             raise ShapeError(f"{who}: expected shape {array.shape} for {name}, got {value.shape}.")
     for (_, array), value in zip(targets, values, strict=True):
         array[...] = value
+
+
+def custom_passes(layer: Layer) -> bool:
+    """Whether ``forward`` or ``backward`` is that of a custom subclass, which may do anything."""
+    passes = {"forward", "backward"}
+    return any(users_own(cls) and passes & vars(cls).keys() for cls in type(layer).__mro__[:-1])
 
 
 def walk(layers: Sequence[Layer]) -> Iterator[Layer]:

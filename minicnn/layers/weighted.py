@@ -7,7 +7,7 @@ import numpy as np
 
 from minicnn import activations, initializers
 from minicnn.initializers import Initializer
-from minicnn.layers.base import Layer
+from minicnn.layers.base import Layer, custom_passes
 from minicnn.regularizers import Regularizer
 from minicnn.shapes import Array, DType, Shape
 
@@ -92,6 +92,8 @@ class Weighted(Layer):
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """The same layer without the activation, and the activation."""
+        if custom_passes(self):
+            return self, None
         linear = copy.copy(self)
         vars(linear)["activation"] = None
         return linear, self.activation

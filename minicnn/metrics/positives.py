@@ -199,6 +199,6 @@ def share(part: Array | float, whole: Array | float) -> Array:
 
 
 def count_above(scores: Array, cuts: Array) -> Array:
-    """How many of the scores lie strictly above each cut, compared in the scores' precision."""
-    scores = np.sort(scores, axis=None)
+    """How many of the scores lie strictly above each cut, in their precision; NaN above none."""
+    scores = np.sort(scores[~np.isnan(scores)], axis=None)
     return np.asarray(len(scores) - np.searchsorted(scores, cuts.astype(scores.dtype), "right"))

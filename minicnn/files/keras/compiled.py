@@ -28,6 +28,12 @@ def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str
     if isinstance(metrics, list) and len(metrics) == 1:
         metrics = metrics[0]
     metrics = metrics if isinstance(metrics, list) else [metrics]
+    thresholds = [_thresholds(metric) for metric in metrics]
+    if sum(thresholds) > THRESHOLDS_LIMIT:
+        raise ConfigError(
+            f"compile: expected metrics of at most {THRESHOLDS_LIMIT:,} thresholds in all, got "
+            f"{sum(thresholds):,}."
+        )
     if len(metrics) > METRICS_LIMIT:
         raise ConfigError(
             f"compile: expected at most {METRICS_LIMIT} metrics, got {len(metrics):,}."
@@ -39,6 +45,11 @@ def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str
             f"compile: the clipnorm of Keras {version} is not supported: there it bounds all "
             "gradients together, as global_clipnorm does now."
         )
+    if before_tf_2(version) and config is not None and optimizer["class_name"] == "Adagrad":
+        raise ConfigError(
+            f"compile: the Adagrad of Keras {version} is not supported: its accumulators begin at "
+            "0, and now at 0.1."
+        )
     return {
         "optimizer": optimizer,
         "loss": modern(loss),
@@ -46,14 +57,25 @@ def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str
     }
 
 
+def _thresholds(metric: Any) -> int:
+    """How many thresholds a metric counts at."""
+    config = metric.get("config") if isinstance(metric, Mapping) else None
+    count = config.get("num_thresholds") if isinstance(config, Mapping) else 0
+    return count if isinstance(count, int) else 0
+
+
 def _says_nothing(value: Any) -> bool:
-    """Whether it is None, or holds nothing else, by name or in a row."""
+    """Whether it is None or a weight of 1, or holds nothing else, by name or in a row."""
     if isinstance(value, Mapping):
         value = list(value.values())
-    return all(map(_says_nothing, value)) if isinstance(value, list) else value is None
+    return all(map(_says_nothing, value)) if isinstance(value, list) else value in (None, 1)
 
 
 def _of_the_output(value: Any) -> Any:
     """What stands under the name of a model's only output, if it does."""
     named = isinstance(value, Mapping) and "class_name" not in value and len(value) == 1
     return next(iter(value.values())) if named else value
+
+
+THRESHOLDS_LIMIT = 100_000
+"""How many thresholds all metrics of a file may count at: each run has its own counts."""

@@ -227,6 +227,8 @@ def _dtype(policy: Any) -> str | None:
 
 def _input_shape(inner: Mapping[str, Any]) -> Any:
     """The batch_shape of a Sequential that has no InputLayer; None if the file does not say."""
-    first = inner["layers"][0]["config"]
+    first: Any = inner
+    while layers := first if isinstance(first, list) else first.get("layers"):
+        first = layers[0]["config"]  # of a model that is the first layer, that one's first layer
     shape = first.get("batch_input_shape") or first.get("batch_shape")
     return modern(shape or inner.get("build_input_shape"))

@@ -101,6 +101,8 @@ def modern(value: Any) -> Any:
         return [modern(part) for part in value]
     if not isinstance(value, Mapping):
         return value
+    if value.keys() == {"type", "value"} and value["type"] == "ndarray":
+        return value["value"]  # as Keras 2 wrote some numbers
     if "class_name" not in value:
         return {key: modern(part) for key, part in value.items()}
     name, config = str(value["class_name"]), value.get("config")
@@ -115,7 +117,7 @@ def modern(value: Any) -> Any:
     name = name.rpartition(">")[2]
     if own:
         return {**value, "class_name": name, "config": config, "own": True}
-    name = {"OrthogonalInitializer": "Orthogonal"}.get(name, name)
+    name = FORMER.get(name, name)
     config = _without(DROPPED, name, config)
     shape = config.pop("batch_input_shape", None)
     if name == "InputLayer" and shape is not None:
@@ -134,6 +136,14 @@ def modern(value: Any) -> Any:
     elif name in LOSSES and config.get("fn") == snake_case(name):
         del config["fn"]
     return {**value, "class_name": name, "config": config}
+
+
+FORMER = {
+    "OrthogonalInitializer": "Orthogonal",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+}
+"""Names that classes had in some releases."""
 
 
 def for_all(value: Any) -> Any:
