@@ -930,3 +930,32 @@ def test_what_a_callback_changes_counts_with_partners_too(change, event, monkeyp
     assert len(forked) == 4
     assert found[0] == found[1]
     assert found[0] != found[2]
+
+
+def test_a_drive_that_fills_costs_no_run(tmp_path, monkeypatch):
+    """What cannot be written any more is a warning; what cannot be written at all is an error."""
+    monkeypatch.chdir(tmp_path)
+
+    def block(epoch, logs):
+        for name in ("log.csv", "m.keras"):
+            if epoch == 1:
+                os.unlink(name)
+                os.mkdir(name)
+
+    model = network()
+    last = LambdaCallback(on_epoch_begin=block)
+    with pytest.warns(RuntimeWarning) as said:
+        history = model.fit(
+            X,
+            Y,
+            epochs=3,
+            verbose=0,
+            callbacks=[last, CSVLogger("log.csv"), ModelCheckpoint("m.keras")],
+        )
+    assert len(history.history["loss"]) == 3
+    lines = [str(warning.message) for warning in said]
+    assert sum("without the row of epoch" in line for line in lines) == 2
+    assert sum("The run goes on without this file." in line for line in lines) == 2
+    for callback in (CSVLogger("log.csv"), ModelCheckpoint("m.keras")):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            model.fit(X, Y, verbose=0, callbacks=[callback])

@@ -24,7 +24,8 @@ class ModelCheckpoint(Watching):
     ``filepath`` may hold the epoch, counted from 1, and the epoch's figures:
     "m-{epoch:02d}-{val_loss:.2f}.keras". With ``save_weights_only`` it must end in .weights.h5,
     else in .keras. With a whole number as ``save_freq`` the model is saved after so many batches.
-    An epoch without validation, where its figures are asked for, is not saved.
+    An epoch without validation, where its figures are asked for, is not saved. Where a file can be
+    saved no more, as on a full drive, the run goes on with a warning.
 
     >>> checkpoint = ModelCheckpoint("best.keras", monitor="val_accuracy", save_best_only=True)
     >>> checkpoint.larger_is_better
@@ -66,6 +67,7 @@ class ModelCheckpoint(Watching):
         self.best = initial_value_threshold
         self.batches = 0
         self.epoch = 0
+        self._has_saved = False
 
     def on_train_begin(self, logs: Logs) -> None:
         """The best so far is that of an earlier training, too."""
@@ -96,7 +98,8 @@ class ModelCheckpoint(Watching):
             assert self.best is not None
             if value is None or not self.better(value, self.best):
                 return
-            self.best = value
+        else:
+            value = self.best
         names = logs | {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
         try:
             path = Path(self.filepath.format(**names))
@@ -105,8 +108,15 @@ class ModelCheckpoint(Watching):
                 f"ModelCheckpoint: expected in filepath the names {', '.join(names)} alone, "
                 f"got {self.filepath!r} ({error})."
             ) from None
-        make_folder(path.parent)
-        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        try:
+            make_folder(path.parent)
+            (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        except ConfigError as error:
+            if not self._has_saved:
+                raise
+            warn(f"{error} The run goes on without this file.")
+            return
+        self.best, self._has_saved = value, True
         if self.verbose:
             say(f"Epoch {epoch + 1}: saved to {path}")
 
@@ -177,7 +187,14 @@ class CSVLogger(Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Write a row."""
+        """Write a row; warn if that cannot be done any more, as when a drive is full."""
+        try:
+            self._write(epoch, logs)
+        except (ConfigError, OSError) as error:
+            why = reason(error) if isinstance(error, OSError) else str(error).rstrip(".")
+            warn(f"CSVLogger: {why}. The run goes on without the row of epoch {epoch}.")
+
+    def _write(self, epoch: int, logs: Logs) -> None:
         new = sorted(logs.keys() - set(self.columns))
         if new and not self.columns and not any(name.startswith("val_") for name in logs):
             # As in Keras: a later epoch may bring them.
