@@ -198,7 +198,7 @@ class CSVLogger(Callback):
         new = sorted(logs.keys() - set(self.columns))
         if new and not self.columns and not any(name.startswith("val_") for name in logs):
             # As in Keras: a later epoch may bring them.
-            new += [f"val_{name}" for name in new if name != "learning_rate"]
+            new += [f"val_{name}" for name in new]
         if new:
             self._widen(new)
         self._add([epoch, *(cell(logs.get(name, "NA")) for name in self.columns)])
