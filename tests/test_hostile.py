@@ -819,6 +819,19 @@ HOSTILE = {
         ),
         "metrics of at most 100,000 thresholds in all, got 100,000,000",
     ),
+    "curves that owe each other points": (
+        model_file(
+            put(
+                "compile_config",
+                "metrics",
+                value=[
+                    {"class_name": "AUC", "config": {"num_thresholds": n}}
+                    for n in (-(10**9), 10**5, 10**5)
+                ],
+            )
+        ),
+        "metrics of at most 100,000 thresholds in all, got 200,000",
+    ),
     "12,000 metrics": (
         model_file(put("compile_config", "metrics", value=["mae"] * 12_000)),
         "expected at most 100 metrics, got 12,000",

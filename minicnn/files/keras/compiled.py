@@ -61,7 +61,7 @@ def _thresholds(metric: Any) -> int:
     """How many thresholds a metric counts at."""
     config = metric.get("config") if isinstance(metric, Mapping) else None
     count = config.get("num_thresholds") if isinstance(config, Mapping) else 0
-    return count if isinstance(count, int) else 0
+    return max(count, 0) if isinstance(count, int) else 0
 
 
 def _says_nothing(value: Any) -> bool:
