@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from minicnn.cli import main as minicnn
+from minicnn._cli.main import main as minicnn
 
 PICTURE = Path(__file__).parent / "curves.png"
 

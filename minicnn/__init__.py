@@ -14,8 +14,9 @@ from minicnn import (
     saving,
     utils,
 )
-from minicnn.history import History
-from minicnn.keras_names import asked
+from minicnn._keras.absent import asked
+from minicnn._parallel.threads import get_threads, set_threads
+from minicnn.callbacks.history import History
 from minicnn.layers import (
     ELU,
     GELU,
@@ -72,11 +73,10 @@ from minicnn.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from minicnn.models.sequential import Sequential
 from minicnn.onnx import export_onnx, import_onnx
 from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
 from minicnn.saving import load_model
-from minicnn.sequential import Sequential
-from minicnn.threads import get_threads, set_threads
 
 __getattr__ = asked("")
 

@@ -1,6 +1,6 @@
 """``python -m minicnn`` is ``minicnn``."""
 
-from minicnn.cli import command
+from minicnn._cli.main import command
 
 if __name__ == "__main__":
     raise SystemExit(command())

@@ -12,10 +12,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from minicnn.config import did_you_mean
+from minicnn._core.shapes import Array, sum_dtype
+from minicnn._core.suggestions import did_you_mean
+from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError, shown
-from minicnn.keras_names import asked
-from minicnn.shapes import Array, sum_dtype
 
 __all__ = [
     "ACTIVATIONS",

@@ -22,11 +22,12 @@ from typing import ParamSpec
 
 import numpy as np
 
-from minicnn.arguments import whole_number
-from minicnn.config import checked
+from minicnn._core.arguments import whole_number
+from minicnn._core.shapes import Shape
+from minicnn._core.signatures import checked
+from minicnn._keras.absent import asked
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
-from minicnn.keras_names import asked
 from minicnn.layers import (
     AvgPool,
     BatchNorm,
@@ -44,8 +45,7 @@ from minicnn.layers import (
     Residual,
     ZeroPadding2D,
 )
-from minicnn.sequential import Sequential
-from minicnn.shapes import Shape
+from minicnn.models.sequential import Sequential
 
 __all__ = [
     "NETWORKS",

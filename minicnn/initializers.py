@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import number
-from minicnn.config import Configurable, by_name, find
+from minicnn._core.arguments import number
+from minicnn._core.config import Configurable, by_name, find
+from minicnn._core.shapes import Array, DType, Shape
+from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-from minicnn.keras_names import asked
-from minicnn.shapes import Array, DType, Shape
 
 __all__ = [
     "Constant",

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import number, whole_number
+from minicnn._core.arguments import number, whole_number
+from minicnn._core.shapes import Array
 from minicnn.callbacks import Callback
 from minicnn.errors import ConfigError
-from minicnn.sequential import Sequential
-from minicnn.shapes import Array
+from minicnn.models.sequential import Sequential
 
 __all__ = ["RateSweep", "find_learning_rate"]
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minicnn import console
+from minicnn._core import console
+from minicnn._core.shapes import Array
+from minicnn._files.atomic import replacing
+from minicnn.callbacks.history import History
 from minicnn.errors import ConfigError, printable
-from minicnn.files.atomic import replacing
-from minicnn.history import History
 from minicnn.lr_finder import RateSweep
-from minicnn.shapes import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

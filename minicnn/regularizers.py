@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import number
-from minicnn.config import Configurable, by_name, find
-from minicnn.keras_names import asked
-from minicnn.shapes import Array
+from minicnn._core.arguments import number
+from minicnn._core.config import Configurable, by_name, find
+from minicnn._core.shapes import Array
+from minicnn._keras.absent import asked
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "l1", "l1_l2", "l2"]
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import whole_number
+from minicnn._core.arguments import whole_number
+from minicnn._core.random_seed import set_random_seed
+from minicnn._core.shapes import Array
+from minicnn._keras.absent import asked
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
-from minicnn.keras_names import asked
-from minicnn.random_seed import set_random_seed
-from minicnn.shapes import Array
 
 __all__ = ["set_random_seed", "to_categorical"]
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from minicnn import blas
+from minicnn._parallel import blas
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a shell's background: the tests of Ctrl-C, and the processes that they start, need it.

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
+from minicnn._files import archive
 from minicnn.errors import ModelFileError
-from minicnn.files import archive
 
 
 def write(path, members, compression=zipfile.ZIP_STORED):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from minicnn import Dense, History, Input, Sequential, load_model
+from minicnn._files import checkpoint
+from minicnn._files.atomic import replacing
 from minicnn.data import load_hdf5
 from minicnn.data.synthetic import write_fingers
 from minicnn.errors import ConfigError
-from minicnn.files import checkpoint
-from minicnn.files.atomic import replacing
 from minicnn.plots import plot_history
 
 

@@ -378,8 +378,8 @@ def test_layers_come_back_from_a_file(tmp_path):
 
 def test_shares_differ(monkeypatch):
     """A batch in two shares draws for each image by itself, and the same again from a seed."""
-    monkeypatch.setattr(minicnn.shares, "WORTH_CUTTING", 1)
-    monkeypatch.setattr(minicnn.threads, "get_threads", lambda: 2)
+    monkeypatch.setattr(minicnn._parallel.shards, "WORTH_CUTTING", 1)
+    monkeypatch.setattr(minicnn._parallel.threads, "get_threads", lambda: 2)
     drawn = []
     draw = RandomRotation.draw
     monkeypatch.setattr(

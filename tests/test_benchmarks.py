@@ -61,7 +61,7 @@ def test_minicnn_is_measured_as_advised_and_as_found(benchmarks, monkeypatch):
     from frameworks import FRAMEWORKS
     from workers import environment
 
-    from minicnn import blas
+    from minicnn._parallel import blas
 
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("OPENBLAS_L2_SIZE", "512")

@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from minicnn import Dense, Input, Sequential, blas, cli, set_threads
-from minicnn.cli import command, main
+from minicnn import Dense, Input, Sequential, set_threads
+from minicnn._cli import main as cli
+from minicnn._cli.main import command, main
+from minicnn._parallel import blas
 
 SKYLAKEX = "fpu sse2 avx2 avx512f avx512dq avx512cd avx512bw avx512vl"
 COOPERLAKE = f"{SKYLAKEX} avx512_bf16"
@@ -170,13 +172,14 @@ def test_a_new_start_for_real(how, tmp_path):
     # Python runs sitecustomize.py first: it plays a processor on which OpenBLAS chose wrongly.
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "from minicnn import blas, cli\n"
+        "from minicnn._cli import main as cli\n"
+        "from minicnn._parallel import blas\n"
         "blas.better_coretype = lambda: 'SkylakeX'\n"
         "print('start', os.environ.get('OPENBLAS_CORETYPE'), flush=True)\n"
         "cli.main = lambda: print('main', *sys.argv[1:])\n"
     )
     (tmp_path / "entry.py").write_text(
-        "import sys\nfrom minicnn.cli import command\nsys.exit(command())\n"
+        "import sys\nfrom minicnn._cli.main import command\nsys.exit(command())\n"
     )
     path = [str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     variables = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import SGD, Adam, Dense, Dropout, Input, Sequential, shares
+from minicnn import SGD, Adam, Dense, Dropout, Input, Sequential
+from minicnn._parallel import shards
 from minicnn.callbacks import (
     BackupAndRestore,
     Callback,
@@ -641,7 +642,7 @@ def _method(event):
     return method
 
 
-for _event in minicnn.hooks.EVENTS:
+for _event in minicnn.callbacks.callback_list.EVENTS:
     setattr(Recorder, _event, _method(_event))
 
 
@@ -854,7 +855,7 @@ def test_what_is_foreign():
     foreign = [Mine(), patched, LambdaCallback(on_epoch_end=print), LearningRateScheduler(float)]
     foreign.append(Recorder([]))
     own = [EarlyStopping(), CSVLogger("a"), TimeBudget(1), TerminateOnNaN(), BackupAndRestore("a")]
-    hooks = minicnn.hooks.Hooks
+    hooks = minicnn.callbacks.callback_list.Hooks
     assert all(hooks(callback, None, {}).foreign for callback in foreign)
     assert not hooks(own, None, {}).foreign
 
@@ -889,19 +890,19 @@ def test_what_a_callback_changes_counts_with_partners_too(change, event, monkeyp
     """Weights from the next batch, arguments from the next epoch: the bits are those of no
     partners."""
     for name in ("WORTH_CUTTING", "WORTH_FORKING"):
-        monkeypatch.setattr(shares, name, 0)
-    monkeypatch.setattr(shares, "SMALLEST", 2)
+        monkeypatch.setattr(shards, name, 0)
+    monkeypatch.setattr(shards, "SMALLEST", 2)
     forked, found, fork = [], [], os.fork
 
     def watched():
         forked.append(fork())
         return forked[-1]
 
-    monkeypatch.setattr(shares.os, "fork", watched)
+    monkeypatch.setattr(shards.os, "fork", watched)
     x = rng.normal(size=(24, 6, 6, 2)).astype(np.float32)
     y = rng.integers(0, 3, 24)
     for partners in (True, False, None):
-        monkeypatch.setattr(shares, "may_fork", lambda partners=partners: partners)
+        monkeypatch.setattr(shards, "may_fork", lambda partners=partners: partners)
         layers = [minicnn.Input((6, 6, 2)), minicnn.Rescaling(2)]
         layers += [minicnn.Conv2D(4, 3, activation="relu", kernel_regularizer="l2")]
         layers += [minicnn.Flatten(), Dropout(0.1), Dense(3, activation="softmax")]

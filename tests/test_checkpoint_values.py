@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
-from minicnn import Adam, BatchNorm, Dense, Dropout, Input, Sequential, checkpoints
+from minicnn import Adam, BatchNorm, Dense, Dropout, Input, Sequential
+from minicnn._files import checkpoint
+from minicnn._training import checkpoints
 from minicnn.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau, TimeBudget
 from minicnn.errors import MiniCNNError, ModelFileError
-from minicnn.files import checkpoint
 from minicnn.metrics import AUC
 
 X = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
@@ -138,8 +139,8 @@ def test_an_array_where_trainings_are_compared(begun, place):
 
 def test_a_checkpoint_is_not_blamed_for_the_machine(begun, monkeypatch):
     """Where no process can read it, it is not damaged, and no older one takes its place."""
-    monkeypatch.setattr("minicnn.files.hdf5._idle", [])
-    monkeypatch.setattr("minicnn.files.hdf5.sys.executable", "/nowhere/python")
+    monkeypatch.setattr("minicnn._files.hdf5._idle", [])
+    monkeypatch.setattr("minicnn._files.hdf5.sys.executable", "/nowhere/python")
     with pytest.raises(MiniCNNError, match=r"no process can be started.*no such file") as error:
         train(begun.parent, resume=True)
     assert "damaged" not in str(error.value)

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Adam, Dense, Dropout, Input, Sequential, checkpoints
+from minicnn import Adam, Dense, Dropout, Input, Sequential
+from minicnn._files import atomic, checkpoint
+from minicnn._files.lock import held
+from minicnn._training import checkpoints
+from minicnn._training.signals import signals_set_a_flag
 from minicnn.callbacks import EarlyStopping, LambdaCallback, TimeBudget
 from minicnn.callbacks import time_budget as clock
-from minicnn.console import signals_set_a_flag
 from minicnn.data.arrays import Stream
 from minicnn.errors import ConfigError, DivergenceError, ModelFileError
-from minicnn.files import atomic, checkpoint
-from minicnn.files.lock import held
 from minicnn.metrics import AUC, Metric
 from minicnn.optimizers import SGD
 from minicnn.optimizers.schedules import ExponentialDecay
@@ -576,7 +577,7 @@ def test_a_folder_in_use(tmp_path):
 def test_a_folder_in_use_by_another_process(tmp_path):
     """It is refused as long as that process lives, its partners or not, and no longer."""
     script = (
-        "import os, sys, time; from pathlib import Path; from minicnn.files.lock import held\n"
+        "import os, sys, time; from pathlib import Path; from minicnn._files.lock import held\n"
         "with held(Path(sys.argv[1])):\n"
         "    if not os.fork():\n        print('held', flush=True)\n"
         "    time.sleep(5)\n"
@@ -1031,8 +1032,8 @@ SAVING = """
 import sys
 from pathlib import Path
 import numpy as np
-from minicnn.files import atomic, checkpoint
-from minicnn.files.lock import held
+from minicnn._files import atomic, checkpoint
+from minicnn._files.lock import held
 folder, i = Path(sys.argv[1]), int(sys.argv[2])
 while True:
     i += 1

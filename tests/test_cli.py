@@ -15,9 +15,10 @@ import h5py
 import numpy as np
 import pytest
 
-from minicnn import Conv2D, Input, Sequential, training
+from minicnn import Conv2D, Input, Sequential
+from minicnn._cli.main import main
+from minicnn._training import loop
 from minicnn.applications import NETWORKS
-from minicnn.cli import main
 from minicnn.data.synthetic import fingers
 from minicnn.saving import load_model
 
@@ -272,14 +273,14 @@ def test_ctrl_c_saves_and_exits_130(home):
 
 def strike(monkeypatch, sign, number):
     """Let a signal come in the middle of the ``number``-th batch from now on."""
-    step, calls = training._train_batch, itertools.count(1)
+    step, calls = loop._train_batch, itertools.count(1)
 
     def train_batch(*arguments):
         if next(calls) == number:
             os.kill(os.getpid(), sign)
         return step(*arguments)
 
-    monkeypatch.setattr(training, "_train_batch", train_batch)
+    monkeypatch.setattr(loop, "_train_batch", train_batch)
 
 
 @pytest.mark.parametrize(

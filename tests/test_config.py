@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from minicnn import SGD, BatchNorm, Conv2D, Dense, Layer, Sequential
-from minicnn.config import accepted, checked
+from minicnn._core.signatures import accepted, checked
 from minicnn.errors import ConfigError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicnn import BatchNorm, Conv2D, Dense, Flatten, Input, MaxPool, ReLU, Residual, Sequential
-from minicnn.cli import main
+from minicnn._cli.main import main
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.onnx import import_onnx
 from minicnn.saving import load_model

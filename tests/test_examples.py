@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from minicnn import plots, train_command
+from minicnn import plots
+from minicnn._cli import train
 from minicnn.data import synthetic
 from minicnn.data.synthetic import fingers
 
@@ -159,7 +160,7 @@ def test_the_readme_shows_the_picture_of_the_command(tmp_path, monkeypatch):
                 file[f"{part}_set_x"], file[f"{part}_set_y"] = x, y
 
     monkeypatch.setattr(synthetic, "write_fingers", write_few)
-    monkeypatch.setattr(train_command, "plot_history", plot_history)
+    monkeypatch.setattr(train, "plot_history", plot_history)
     before = Path.cwd()
     curves.draw(tmp_path / "curves.png")
     assert Path.cwd() == before

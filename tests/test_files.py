@@ -35,10 +35,10 @@ from minicnn import (
     import_onnx,
 )
 from minicnn import load_model as load
-from minicnn.converting import convert
+from minicnn._cli.convert import convert
+from minicnn._files.atomic import replacing
 from minicnn.data.images import load_image
 from minicnn.errors import ConfigError, ModelFileError
-from minicnn.files.atomic import replacing
 from minicnn.losses import CategoricalCrossentropy, MeanSquaredError
 from minicnn.metrics import BinaryAccuracy
 from minicnn.optimizers.schedules import CosineDecay, LearningRateSchedule

@@ -9,19 +9,8 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import (
-    SGD,
-    Adam,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Flatten,
-    Input,
-    ReLU,
-    Residual,
-    Sequential,
-    shares,
-)
+from minicnn import SGD, Adam, BatchNorm, Conv2D, Dense, Flatten, Input, ReLU, Residual, Sequential
+from minicnn._parallel import shards
 from minicnn.callbacks import CSVLogger, LambdaCallback
 from minicnn.data import Dataset
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ModelFileError, ShapeError
@@ -363,8 +352,8 @@ def images(n=24):
 def test_shares_with_weights_and_penalties_add_up(weighted, monkeypatch):
     """A batch cut in three trains as the whole one does, penalties counted once."""
     for name in ("WORTH_CUTTING", "WORTH_FORKING"):
-        monkeypatch.setattr(shares, name, 0)
-    monkeypatch.setattr(shares, "SMALLEST", 2)
+        monkeypatch.setattr(shards, name, 0)
+    monkeypatch.setattr(shards, "SMALLEST", 2)
     x, y = images()
     given = {"sample_weight": np.linspace(0, 3, 24), "class_weight": {0: 3, 1: 0.1}}
     found = []

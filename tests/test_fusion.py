@@ -19,8 +19,8 @@ from minicnn import (
     Sequential,
 )
 from minicnn.errors import ConfigError
-from minicnn.layers.fusion import FusedConv
 from minicnn.metrics import Metric
+from minicnn.models.fusing import FusedConv
 
 
 class OwnReLU(ReLU):

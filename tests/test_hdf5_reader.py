@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
+from minicnn._files import hdf5, hdf5_reader
+from minicnn._files.budget import Budget
 from minicnn.errors import DataError
-from minicnn.files import hdf5, hdf5_reader
-from minicnn.files.budget import Budget
 
 FOLDER = str(Path(hdf5_reader.__file__).parent)
 
@@ -184,7 +184,7 @@ def test_the_process_ends_with_the_program(stopped, path):
     """Killed while its process waits or is stopped, with the pipes held by another: it ends."""
     code = (
         "import os, sys, time; from minicnn.errors import DataError\n"
-        "from minicnn.files import hdf5\n"
+        "from minicnn._files import hdf5\n"
         "with hdf5.opened(sys.argv[1], DataError) as file:\n"
         "    other = os.fork() or time.sleep(600)\n"
         "    print(other, file._reader.process.pid, flush=True)\n"

@@ -767,7 +767,10 @@ HOSTILE = {
         model_file(put("compile_config", "loss", value=SYSTEM)),
         "expected",
     ),
-    "a module path as class": (model_file(layer(1, "minicnn.cli.main")), "minicnn.cli.main"),
+    "a module path as class": (
+        model_file(layer(1, "minicnn._cli.main")),
+        "minicnn._cli.main",
+    ),
     "a name of many lines": (
         model_file(layer(1, "Evil\n\x1b[2Jlayer", name="x\ny")),
         "layers that minicnn has",

@@ -27,8 +27,8 @@ from minicnn import (
     Sequential,
     load_model,
 )
+from minicnn._files.keras import compile_arguments
 from minicnn.errors import ConfigError, ModelFileError
-from minicnn.files.keras import compile_arguments
 from minicnn.optimizers.schedules import CosineDecay
 
 rng = np.random.default_rng(0)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from minicnn import threads as threads_module
+from minicnn._core.shapes import windows
+from minicnn._parallel import threads as threads_module
+from minicnn._parallel.threads import set_threads, working
 from minicnn.errors import ConfigError
 from minicnn.kernels import check_kernels, reference, vectorized
 from minicnn.kernels.vectorized import (
@@ -23,8 +25,6 @@ from minicnn.kernels.vectorized import (
     pooling,
     strips,
 )
-from minicnn.shapes import windows
-from minicnn.threads import set_threads, working
 
 small = st.integers(1, 3)
 

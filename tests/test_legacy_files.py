@@ -20,8 +20,8 @@ from minicnn import (
     Sequential,
     load_model,
 )
+from minicnn._files.keras import legacy
 from minicnn.errors import ConfigError, ModelFileError
-from minicnn.files.keras import legacy
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((12, 4)).astype(np.float32)

@@ -29,7 +29,7 @@ from minicnn.data.orders import order_of
 from minicnn.data.synthetic import fingers, write_fingers
 from minicnn.errors import MiniCNNError, shown
 from minicnn.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
-from minicnn.memory_use import check_memory
+from minicnn.models.memory import check_memory
 from minicnn.optimizers import Adam
 
 rng = np.random.default_rng(0)
@@ -698,7 +698,7 @@ def test_networks_of_applications_keep_their_signature():
 def test_a_batch_that_no_memory_holds_is_refused_with_its_size(monkeypatch):
     """Before the system ends the process: how much it takes, and a batch size that fits."""
     model = network()
-    monkeypatch.setattr("minicnn.memory_use.installed_memory", lambda: 10**8)
+    monkeypatch.setattr("minicnn.models.memory.installed_memory", lambda: 10**8)
     ask = (model.stack, model.steps, model.optimizer)
     check_memory("fit", *ask, 64)
     (line,) = told(lambda: check_memory("fit", *ask, 10**6))

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from minicnn import Dense, History, Input, Residual, Sequential
+from minicnn._core.console import width_of
 from minicnn.callbacks import BackupAndRestore, Callback, EarlyStopping, TimeBudget
-from minicnn.console import width_of
 from minicnn.data import Dataset
 from minicnn.layers import Layer
 from minicnn.lr_finder import RateSweep

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Dense, Input, Sequential, console
-from minicnn.cli import main
-from minicnn.progress import _Meter
+from minicnn import Dense, Input, Sequential
+from minicnn._cli.main import main
+from minicnn._core import console
+from minicnn._training.progress import _Meter
 
 PACKAGE = Path(minicnn.__file__).parent
 X, Y = np.random.default_rng(0).random((40, 4)), np.arange(40) % 2

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from minicnn.callbacks.history import History
 from minicnn.errors import ConfigError
-from minicnn.history import History
 from minicnn.plots import plot_history, plot_learning_rates
 
 CURVES = {

@@ -19,7 +19,10 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Adam, Input, Sequential, checkpoints, inference, shares, training
+from minicnn import Adam, Input, Sequential
+from minicnn._cli.main import main as command
+from minicnn._parallel import shards
+from minicnn._training import checkpoints, loop, program
 from minicnn.callbacks import (
     BackupAndRestore,
     CSVLogger,
@@ -28,7 +31,6 @@ from minicnn.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
-from minicnn.cli import main as command
 from minicnn.metrics import AUC, F1Score, Precision
 from minicnn.optimizers import SGD, AdamW, Nadam, RMSprop
 from minicnn.optimizers.schedules import ExponentialDecay
@@ -84,8 +86,8 @@ def in_order_with_a_schedule(folder):
 
 
 def partners(folder):
-    shares.WORTH_CUTTING = shares.WORTH_FORKING = 0
-    shares.SMALLEST = 2
+    shards.WORTH_CUTTING = shards.WORTH_FORKING = 0
+    shards.SMALLEST = 2
     minicnn.set_threads(2)
     model = network(minicnn.Conv2D(4, 3), minicnn.Dropout(0.3), minicnn.RandomContrast(0.2))
     model.compile(AdamW(0.01), "sparse_categorical_crossentropy", ["accuracy"])
@@ -210,9 +212,9 @@ def arm(sign, place, number, often):
         return file
 
     if place == "batch":
-        struck(training, "_train_batch")
+        struck(loop, "_train_batch")
     elif place == "judge":
-        struck(inference, "data_loss")
+        struck(program, "data_loss")
     elif place in ("fsync", "replace"):
         struck(os, place)
     elif place == "write":

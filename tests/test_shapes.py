@@ -2,8 +2,8 @@
 
 import pytest
 
+from minicnn._core.shapes import check_padding, pair, same_pads, windows
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.shapes import check_padding, pair, same_pads, windows
 
 
 def test_same_padding_of_the_course_network():

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import inference, shares, training, workers
+from minicnn._files import hdf5
+from minicnn._parallel import shards, workers
+from minicnn._training import loop, program
 from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
-from minicnn.files import hdf5
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="partners are for Linux"),
@@ -26,9 +27,9 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def cut_all(monkeypatch):
     """Cut the smallest batch, and fork for the shortest training."""
-    monkeypatch.setattr(shares, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(shares, "WORTH_FORKING", 0)
-    monkeypatch.setattr(shares, "SMALLEST", 2)
+    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
+    monkeypatch.setattr(shards, "WORTH_FORKING", 0)
+    monkeypatch.setattr(shards, "SMALLEST", 2)
     yield
     minicnn.set_threads(None)
     hdf5._end_readers()
@@ -47,8 +48,8 @@ def partners(monkeypatch):
         seen.append(pid)
         return pid
 
-    monkeypatch.setattr(shares.os, "fork", watched)
-    monkeypatch.setattr(shares, "may_fork", lambda: True)
+    monkeypatch.setattr(shards.os, "fork", watched)
+    monkeypatch.setattr(shards, "may_fork", lambda: True)
     return seen
 
 
@@ -82,7 +83,7 @@ def test_partners_change_no_bit(partners, monkeypatch):
     """With partners, and with the same shares computed one after another, all bits are equal."""
     with_partners = trained(3)
     assert len(partners) == 2
-    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    monkeypatch.setattr(shards, "may_fork", lambda: False)
     assert same(with_partners, trained(3))
     assert len(partners) == 2
 
@@ -107,14 +108,14 @@ def test_batches_in_order_are_cut_too(partners):
 def test_a_partner_that_is_killed_is_missed_by_no_bit(partners, monkeypatch):
     """When the system kills a partner, its shares are computed here, with the same result."""
     undisturbed, killed = trained(2), []
-    step = training._train_batch
+    step = loop._train_batch
 
     def kill_first(*arguments):
         if len(partners) == 2 and not killed:
             killed.append(os.kill(partners[-1], signal.SIGKILL))
         return step(*arguments)
 
-    monkeypatch.setattr(training, "_train_batch", kill_first)
+    monkeypatch.setattr(loop, "_train_batch", kill_first)
     with pytest.warns(RuntimeWarning, match="A process that helped to train has ended"):
         disturbed = trained(2)
     assert same(undisturbed, disturbed)
@@ -131,7 +132,7 @@ def test_where_no_process_can_be_had_training_goes_on(partners, monkeypatch):
             raise BlockingIOError("no more processes")
         return fork()
 
-    monkeypatch.setattr(shares.os, "fork", once)
+    monkeypatch.setattr(shards.os, "fork", once)
     assert same(with_partners, trained(3))
     assert len(partners) == 3
     assert len(os.listdir("/proc/self/fd")) == opened
@@ -148,20 +149,20 @@ def test_each_share_draws_from_a_generator_of_its_own(partners, monkeypatch):
     """Dropout is cut: the same bits with and without partners, other masks in each share."""
     with_partners = trained(2, network(minicnn.Dropout(0.5)))
     assert partners
-    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    monkeypatch.setattr(shards, "may_fork", lambda: False)
     assert same(with_partners, trained(2, network(minicnn.Dropout(0.5))))
     masks = []
 
     def compute(part, share, rng):
         masks.append(rng.random(4).tolist())
-        return shares.Result(0.0, np.zeros((len(part.x), 1)), {})
+        return shards.Result(0.0, np.zeros((len(part.x), 1)), {})
 
     def drawn(random, count):
         minicnn.set_threads(count)
         options = {"work": 10**8, "images": 1, "cut": True, "random": random}
         rng = np.random.default_rng(0)
         part = Data(*data(16))
-        cut = shares.Shares(compute, part, {}, (1,), np.dtype("f4"), 16, rng=rng, **options)
+        cut = shards.Shares(compute, part, {}, (1,), np.dtype("f4"), 16, rng=rng, **options)
         cut.run(np.arange(16))
         cut.run(np.arange(16))
         return [masks.pop() for _ in range(2 * count)]
@@ -199,14 +200,14 @@ def test_a_loss_that_is_no_number_is_met_in_any_share(partners):
 
 def test_ctrl_c_ends_the_partners_too(partners, monkeypatch):
     """An interrupt, which reaches all processes of a terminal, ends the training as ever."""
-    step = training._train_batch
+    step = loop._train_batch
 
     def interrupted(*arguments):
         for pid in (*partners, os.getpid()):
             os.kill(pid, signal.SIGINT)
         return step(*arguments)
 
-    monkeypatch.setattr(training, "_train_batch", interrupted)
+    monkeypatch.setattr(loop, "_train_batch", interrupted)
     minicnn.set_threads(2)
     history = network().fit(*data(), batch_size=8, epochs=3, verbose=0)
     assert history.interrupted
@@ -221,7 +222,7 @@ def test_the_program_s_signal_handlers_are_not_the_partners(partners, monkeypatc
         with seen.open("a", encoding="utf-8") as file:
             file.write(f"{os.getpid()}\n")
 
-    step, before = training._train_batch, signal.signal(signal.SIGTERM, note)
+    step, before = loop._train_batch, signal.signal(signal.SIGTERM, note)
 
     def terminated(*arguments):
         if not seen.exists():
@@ -229,7 +230,7 @@ def test_the_program_s_signal_handlers_are_not_the_partners(partners, monkeypatc
                 os.kill(pid, signal.SIGTERM)
         return step(*arguments)
 
-    monkeypatch.setattr(training, "_train_batch", terminated)
+    monkeypatch.setattr(loop, "_train_batch", terminated)
     try:
         trained(2)  # nor does SIGTERM end the partners, of which there would be a warning
     finally:
@@ -248,7 +249,7 @@ def test_no_pipe_left_means_no_partners(partners, monkeypatch):
         made.append(pipe())
         return made[0]
 
-    monkeypatch.setattr(shares.os, "pipe", first_only)
+    monkeypatch.setattr(shards.os, "pipe", first_only)
     assert same(with_partners, trained(2))
     assert len(partners) == 1
     assert len(os.listdir("/proc/self/fd")) == opened
@@ -260,7 +261,7 @@ def test_predictions_are_the_same_with_partners(partners, monkeypatch):
     model, x = network(), data(50)[0]
     predicted = model.predict(x, batch_size=8)
     assert len(partners) == 2
-    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    monkeypatch.setattr(shards, "may_fork", lambda: False)
     np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
     np.testing.assert_array_equal(
         predicted, np.concatenate([model.predict(x[i : i + 8]) for i in range(0, 50, 8)])
@@ -278,7 +279,7 @@ def test_predictions_go_on_where_no_process_can_be_had(partners, monkeypatch):
             raise BlockingIOError("no more processes")
         return fork()
 
-    monkeypatch.setattr(shares.os, "fork", once)
+    monkeypatch.setattr(shards.os, "fork", once)
     np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
     assert len(partners) == 4
 
@@ -350,14 +351,14 @@ def test_a_worker_that_never_answers_is_given_up(partners, monkeypatch):
     undisturbed, here = trained(2), os.getpid()
     monkeypatch.setattr(workers, "TICK", 0.01)
     monkeypatch.setattr(workers, "PATIENCE", 0.1)
-    compute = training._gradients
+    compute = loop._gradients
 
     def hangs(*arguments):
         if os.getpid() != here:
             time.sleep(600)
         return compute(*arguments)
 
-    monkeypatch.setattr(training, "_gradients", hangs)
+    monkeypatch.setattr(loop, "_gradients", hangs)
     with pytest.warns(RuntimeWarning, match="does not answer"):
         assert same(undisturbed, trained(2))
 
@@ -381,7 +382,7 @@ def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, partners, m
     """A worker that is stopped or gone leaves its run of the predictions to the program."""
     minicnn.set_threads(2)
     model, x = network(), data(50)[0]
-    predicted, infer = model.predict(x, batch_size=8), inference.chain.infer
+    predicted, infer = model.predict(x, batch_size=8), program.chain.infer
     here = os.getpid()
 
     def disturbed(*arguments):
@@ -391,7 +392,7 @@ def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, partners, m
             harm(partners.pop())
         return infer(*arguments)
 
-    monkeypatch.setattr(inference.chain, "infer", disturbed)
+    monkeypatch.setattr(program.chain, "infer", disturbed)
     with pytest.warns(RuntimeWarning, match="A process that helped to predict"):
         np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
 
@@ -404,7 +405,7 @@ def test_ctrl_c_in_predict_leaves_no_worker(moment, partners, monkeypatch):
     """
     minicnn.set_threads(3)
     model, x, here = network(), data(50)[0], os.getpid()
-    infer, fork, is_ready = inference.chain.infer, os.fork, workers.is_ready
+    infer, fork, is_ready = program.chain.infer, os.fork, workers.is_ready
 
     def interrupted(wanted, call, *arguments, **named):
         if os.getpid() != here:
@@ -416,7 +417,7 @@ def test_ctrl_c_in_predict_leaves_no_worker(moment, partners, monkeypatch):
     def forked():
         return fork() and interrupted("fork", lambda: partners[-1])
 
-    monkeypatch.setattr(inference.chain, "infer", partial(interrupted, "own share", infer))
+    monkeypatch.setattr(program.chain, "infer", partial(interrupted, "own share", infer))
     monkeypatch.setattr(workers, "is_ready", partial(interrupted, "wait", is_ready))
     monkeypatch.setattr(os, "fork", forked)
     with pytest.raises(KeyboardInterrupt):
@@ -541,7 +542,7 @@ def test_data_changed_in_place_count_with_workers_as_without(change, event, part
 
     changed = found(True)
     assert len(partners) == 3
-    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    monkeypatch.setattr(shards, "may_fork", lambda: False)
     assert same(changed, found(True))
     assert not same((changed[0], 0), (found(False)[0], 0))
 
@@ -570,7 +571,7 @@ def test_arguments_count_from_the_next_epoch_with_workers_as_without(what, partn
 
     changed, forked = found(True), len(partners)
     assert forked
-    monkeypatch.setattr(shares, "may_fork", lambda: False)
+    monkeypatch.setattr(shards, "may_fork", lambda: False)
     assert same(changed, found(True))
     unchanged = found(False)
     assert changed[1]["loss"][0] == unchanged[1]["loss"][0]
@@ -581,16 +582,16 @@ def test_only_a_process_without_other_threads_is_forked():
     """Beside a thread of someone else's, which may hold a lock, there are no partners."""
     code = (
         "import signal, threading, time, minicnn\n"
-        "from minicnn import shares, threads\n"
+        "from minicnn._parallel import shards, threads\n"
         "with threads.working(): threads.set_threads(2); threads.shards(2, lambda a, b: a, 1e9)\n"
-        "print(shares.may_fork())\n"
+        "print(shards.may_fork())\n"
         "end = threading.Event(); other = threading.Thread(target=end.wait); other.start()\n"
-        "print(shares.may_fork()); end.set(); other.join()\n"
+        "print(shards.may_fork()); end.set(); other.join()\n"
         "time.sleep(0.2)  # until the system has seen it end\n"
-        "print(shares.may_fork())\n"
-        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(shares.may_fork())\n"
+        "print(shards.may_fork())\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(shards.may_fork())\n"
         "inner = []\n"
-        "t = threading.Thread(target=lambda: inner.append(shares.may_fork()))\n"
+        "t = threading.Thread(target=lambda: inner.append(shards.may_fork()))\n"
         "t.start(); t.join(); print(inner[0])\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -600,7 +601,7 @@ def test_only_a_process_without_other_threads_is_forked():
 def test_where_no_thread_can_be_started_no_process_is_forked():
     """The system would refuse it, and OpenBLAS would lose its threads and not get them again."""
     code = (
-        "import threading, minicnn; from minicnn import workers; print(workers.may_fork())\n"
+        "import threading, minicnn; from minicnn._parallel import workers; print(workers.may_fork())\n"
         'def refuse(thread): raise RuntimeError("can\'t start new thread")\n'
         "threading.Thread.start = refuse; print(workers.may_fork())\n"
     )
@@ -611,9 +612,9 @@ def test_where_no_thread_can_be_started_no_process_is_forked():
 TRAINS = """
 import os, signal, sys, time
 import numpy as np, minicnn
-from minicnn import shares
-shares.WORTH_CUTTING = shares.WORTH_FORKING = 0
-shares.may_fork = lambda: True
+from minicnn._parallel import shards
+shards.WORTH_CUTTING = shards.WORTH_FORKING = 0
+shards.may_fork = lambda: True
 minicnn.set_threads(3)
 fork = os.fork
 def shown():

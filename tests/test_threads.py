@@ -12,9 +12,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import minicnn
-from minicnn import threads
+from minicnn._parallel import threads
+from minicnn._parallel.threads import get_threads, product, set_threads, shards, working
 from minicnn.errors import ConfigError
-from minicnn.threads import get_threads, product, set_threads, shards, working
 
 LARGE = 1e9
 """A second of work."""
@@ -278,7 +278,7 @@ def test_a_process_forked_at_work_leaves_blas_as_it_was():
 def test_a_forked_process_gets_workers_of_its_own():
     """After a fork the child does not wait for threads that stayed with its parent."""
     code = (
-        "import os; from minicnn.threads import *; set_threads(2)\n"
+        "import os; from minicnn._parallel.threads import *; set_threads(2)\n"
         "with working(): shards(2, lambda a, b: a, 1e9)\n"
         "child = os.fork()\n"
         "if child == 0:\n"

@@ -1,7 +1,7 @@
 """Callbacks: what happens beside a training, under Keras' names and with its meaning.
 
 ``fit(callbacks=[...])`` calls them in the order of the list, at the moments that
-``minicnn.hooks`` lists. One of your own is any class with the methods it wants:
+``minicnn.callbacks.callback_list`` lists. One of your own is any class with the methods it wants:
 
     class Announce:
         def on_epoch_end(self, epoch, logs):
@@ -19,13 +19,13 @@ own what its ``get_state()`` returns: a dictionary of numbers, texts, lists and 
 rate are kept with the model; other arguments of layers that a callback changes it must set again.
 """
 
+from minicnn._keras.absent import asked
 from minicnn.callbacks.base import Callback, LambdaCallback, TerminateOnNaN
+from minicnn.callbacks.history import History
 from minicnn.callbacks.keeping import BackupAndRestore, CSVLogger, ModelCheckpoint
 from minicnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from minicnn.callbacks.time_budget import TimeBudget
 from minicnn.callbacks.watching import EarlyStopping
-from minicnn.history import History
-from minicnn.keras_names import asked
 
 __all__ = [
     "BackupAndRestore",

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
-from minicnn.arguments import check_state
-from minicnn.config import Guarded, checked, close, did_you_mean, without_arrays
+from minicnn._core.arguments import check_state
+from minicnn._core.config import Guarded, close
+from minicnn._core.signatures import checked, without_arrays
+from minicnn._core.suggestions import did_you_mean
+from minicnn.callbacks.callback_list import EVENTS, nothing
 from minicnn.errors import ConfigError
-from minicnn.hooks import EVENTS, nothing
 
 Logs = dict[str, Any]
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from minicnn.arguments import check_state, check_verbose, number, whole_number
+from minicnn._core.arguments import check_state, check_verbose, number, whole_number
+from minicnn._core.console import say, warn
+from minicnn._files.atomic import make_folder, reason, replacing
+from minicnn._files.paths import path_of
 from minicnn.callbacks.base import Callback, Logs
+from minicnn.callbacks.history import cell
 from minicnn.callbacks.watching import Watching
-from minicnn.console import say, warn
 from minicnn.errors import ConfigError
-from minicnn.files.atomic import make_folder, reason, replacing
-from minicnn.files.paths import path_of
-from minicnn.history import cell
 
 
 class ModelCheckpoint(Watching):

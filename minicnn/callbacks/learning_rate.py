@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minicnn.arguments import check_verbose, number, whole_number
+from minicnn._core.arguments import check_verbose, number, whole_number
+from minicnn._core.console import say
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.watching import Watching
-from minicnn.console import say
 from minicnn.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn.arguments import check_state, number
+from minicnn._core.arguments import check_state, number
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.errors import ConfigError
 

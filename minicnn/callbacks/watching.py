@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import check_state, check_verbose, number, whole_number
+from minicnn._core.arguments import check_state, check_verbose, number, whole_number
+from minicnn._core.console import say
+from minicnn._core.shapes import Array
+from minicnn._core.suggestions import did_you_mean
 from minicnn.callbacks.base import Callback, Logs
-from minicnn.config import did_you_mean
-from minicnn.console import say
 from minicnn.errors import ConfigError
-from minicnn.shapes import Array
 
 LARGER_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1", "f1_score", "f1score")
 SMALLER_IS_BETTER = ("loss", "error", "crossentropy", "ce", "mse", "mae", "learning_rate")

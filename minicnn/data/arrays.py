@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Shape
 from minicnn.data.orders import order_of, transposition
 from minicnn.errors import ConfigError, DataError, shown
-from minicnn.shapes import Array, Shape
 
 
 @dataclass(frozen=True, eq=False)

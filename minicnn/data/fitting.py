@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import number
-from minicnn.console import warn
+from minicnn._core.arguments import number
+from minicnn._core.console import warn
+from minicnn._core.shapes import Array
 from minicnn.data.arrays import Dataset, as_array, images_and_labels
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
-from minicnn.shapes import Array
 
 
 class Data(NamedTuple):

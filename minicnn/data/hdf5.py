@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import did_you_mean
-from minicnn.console import warn
+from minicnn._core.console import warn
+from minicnn._core.shapes import Array, Shape
+from minicnn._core.suggestions import did_you_mean
+from minicnn._files import hdf5
+from minicnn._files.paths import path_of
 from minicnn.data.arrays import Dataset
 from minicnn.data.orders import COLOURS, ORDERS, order_of, reshaped, transposition
 from minicnn.errors import DataError, printable
-from minicnn.files import hdf5
-from minicnn.files.paths import path_of
-from minicnn.shapes import Array, Shape
 
 KINDS = {
     ".keras": "Read a model with load_model",

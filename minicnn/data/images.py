@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Shape
+from minicnn._files.atomic import reason
+from minicnn._files.hdf5 import regular_file_size
+from minicnn._files.paths import path_of
 from minicnn.errors import DataError
-from minicnn.files.atomic import reason
-from minicnn.files.hdf5 import regular_file_size
-from minicnn.files.paths import path_of
-from minicnn.shapes import Array, Shape
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """The kinds of pictures that are read; others that Pillow knows run programs of their own."""

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from itertools import permutations
 
+from minicnn._core.shapes import Shape
 from minicnn.errors import ShapeError
-from minicnn.shapes import Shape
 
 COLOURS = (1, 3, 4)
 """Channels of pictures: grey, colours, colours with transparency."""

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.arguments import whole_number
+from minicnn._core.arguments import whole_number
+from minicnn._files.atomic import make_folder, replacing
 from minicnn.errors import ConfigError, shown
-from minicnn.files.atomic import make_folder, replacing
 
 Floats = npt.NDArray[np.floating[Any]]
 Window = tuple[slice, slice]

@@ -9,9 +9,9 @@ inputs; inputs are never written to.
 
 from typing import Protocol
 
+from minicnn._core.shapes import Array, Pads, Pair, Shape
 from minicnn.errors import ConfigError
 from minicnn.kernels import reference, vectorized
-from minicnn.shapes import Array, Pads, Pair, Shape
 
 __all__ = ["KERNELS", "Kernels", "check_kernels", "reference", "vectorized"]
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minicnn.shapes import Array, Pair, Shape, Windows
+from minicnn._core.shapes import Array, Pair, Shape, Windows
 
 FEW = 1 << 12
 """Pixels that are not worth a second look."""

@@ -5,8 +5,8 @@
 
 from typing import Any
 
+from minicnn._core.shapes import Array, Pads, Pair, Shape, Windows, pair, windows
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.shapes import Array, Pads, Pair, Shape, Windows, pair, windows
 
 Hyperparameters = dict[str, Any]
 

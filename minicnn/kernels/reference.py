@@ -18,6 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Pads, Pair, Shape, windows
 from minicnn.errors import ShapeError
 from minicnn.kernels.arguments import (
     Hyperparameters,
@@ -29,7 +30,6 @@ from minicnn.kernels.arguments import (
     pool_windows,
     unpacked,
 )
-from minicnn.shapes import Array, Pads, Pair, Shape, windows
 
 ConvCache = tuple[Array, Array, Array, Hyperparameters]
 PoolCache = tuple[Array, Hyperparameters]

@@ -1,6 +1,6 @@
 """The layers, and Keras' names for them."""
 
-from minicnn.keras_names import asked
+from minicnn._keras.absent import asked
 from minicnn.layers.activation import (
     ELU,
     GELU,

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn import activations
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array, Shape, axis_of, check_axis
 from minicnn.layers.base import Grads, Layer, custom_passes
-from minicnn.shapes import Array, Shape, axis_of, check_axis
 
 
 class ActivationCache(NamedTuple):

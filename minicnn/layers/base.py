@@ -28,14 +28,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minicnn import regularizers
-from minicnn.arguments import boolean, check_array, check_name
-from minicnn.config import Configurable, accepted, snake_case, users_own
+from minicnn._core.arguments import boolean, check_array, check_name
+from minicnn._core.config import Configurable, users_own
+from minicnn._core.shapes import Array, DType, Shape
+from minicnn._core.signatures import accepted
+from minicnn._keras.names import snake_case
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
 from minicnn.kernels import KERNELS, Kernels
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Shape
 
 Grads = dict[str, Array]
 

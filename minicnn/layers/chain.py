@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads
-from minicnn.shapes import Array
 
 
 class Step(Protocol):

@@ -5,15 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.activations import NameOrFunction
-from minicnn.arguments import whole_number
-from minicnn.errors import ConfigError, ShapeError
-from minicnn.initializers import Initializer
-from minicnn.kernels import apart
-from minicnn.layers.base import Grads
-from minicnn.layers.weighted import Weighted
-from minicnn.regularizers import Regularizer
-from minicnn.shapes import (
+from minicnn._core.arguments import whole_number
+from minicnn._core.shapes import (
     Array,
     DType,
     Padding,
@@ -24,6 +17,13 @@ from minicnn.shapes import (
     pair,
     windows,
 )
+from minicnn.activations import NameOrFunction
+from minicnn.errors import ConfigError, ShapeError
+from minicnn.initializers import Initializer
+from minicnn.kernels import apart
+from minicnn.layers.base import Grads
+from minicnn.layers.weighted import Weighted
+from minicnn.regularizers import Regularizer
 
 
 class Sliding(Weighted):

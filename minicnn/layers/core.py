@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
-from minicnn.shapes import Array, Shape
 
 
 class Input(Layer):

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn._core.arguments import whole_number
+from minicnn._core.shapes import Array, DType, Shape
+from minicnn._parallel.threads import product
 from minicnn.activations import NameOrFunction
-from minicnn.arguments import whole_number
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Shape
-from minicnn.threads import product
 
 LONG = 4096
 """Rows whose products are added up in single precision by BLAS, which does so in blocks."""

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn._core.arguments import whole_number
+from minicnn._core.shapes import Array, DType, Padding, Shape
 from minicnn.activations import NameOrFunction
-from minicnn.arguments import whole_number
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Padding, Shape
 
 
 class DepthwiseConv2D(Sliding):

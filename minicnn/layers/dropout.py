@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.noise import check_seed, generator
-from minicnn.shapes import Array, Shape
 
 
 class DropoutCache(NamedTuple):

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import ExpectedShape, Grads
 from minicnn.layers.normalized import Normalized
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Shape, axis_of, check_axis
 
 
 class LayerNormCache(NamedTuple):

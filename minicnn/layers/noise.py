@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads, Layer, NoCache
-from minicnn.shapes import Array
 
 
 class GaussianNoise(Layer):

@@ -3,10 +3,10 @@
 import numpy as np
 
 from minicnn import initializers
+from minicnn._core.shapes import DType, Shape
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Layer
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import DType, Shape
 
 
 class Normalized(Layer):

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Padding, Pair, Shape, Windows, check_padding, pair, windows
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
-from minicnn.shapes import Array, Padding, Pair, Shape, Windows, check_padding, pair, windows
 
 
 class _Pool(Layer):

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from minicnn.arguments import boolean
+from minicnn._core.arguments import boolean
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers import chain
 from minicnn.layers.base import Grads, Layer, build_layer, check_new, name_layer
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Shape
 
 
 class ResidualCache(NamedTuple):

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import Configurable, accepted, did_you_mean, users_own
+from minicnn._core.config import Configurable, users_own
+from minicnn._core.shapes import Array
+from minicnn._core.signatures import accepted
+from minicnn._core.suggestions import did_you_mean
+from minicnn._files.keras import SavedLayer
 from minicnn.errors import ConfigError
-from minicnn.files.keras import SavedLayer
 from minicnn.layers import LAYERS, Input, Layer, Residual
 from minicnn.layers.base import walk
-from minicnn.shapes import Array
 
 
 def saved_layer(layer: Layer) -> SavedLayer:

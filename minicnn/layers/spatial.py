@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn._core.shapes import Array, DType, Pads, Pair, Shape, pair, sum_dtype
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
-from minicnn.shapes import Array, DType, Pads, Pair, Shape, pair, sum_dtype
 
 Sides = int | Sequence[int | Sequence[int]]
 """n, (n_height, n_width) or ((top, bottom), (left, right)), in pixels."""

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minicnn._core.arguments import whole_number
+from minicnn._core.shapes import Array, DType, Shape, Windows, pair, windows
 from minicnn.activations import NameOrFunction
-from minicnn.arguments import whole_number
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Shape, Windows, pair, windows
 
 
 class Conv2DTranspose(Sliding):

@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from minicnn import activations, initializers
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Layer, custom_passes
 from minicnn.regularizers import Regularizer
-from minicnn.shapes import Array, DType, Shape
 
 
 class Weighted(Layer):

@@ -11,9 +11,9 @@ the cross-entropy that belongs to it is trained that way.
 
 from typing import Any
 
-from minicnn.config import by_name, find
+from minicnn._core.config import by_name, find
+from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-from minicnn.keras_names import asked
 from minicnn.losses.base import Loss
 from minicnn.losses.crossentropy import (
     BinaryCrossentropy,

@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from minicnn.arguments import check_array
-from minicnn.config import Configurable
+from minicnn._core.arguments import check_array
+from minicnn._core.config import Configurable
+from minicnn._core.shapes import Array, Shape
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
-from minicnn.shapes import Array, Shape
 
 SPARSE = "'sparse_categorical_crossentropy'"
 CATEGORICAL = "'categorical_crossentropy'"

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array, Shape
 from minicnn.activations import sigmoid, softmax
-from minicnn.arguments import number
 from minicnn.errors import ConfigError, DataError
 from minicnn.losses.base import (
     BINARY,
@@ -14,7 +15,6 @@ from minicnn.losses.base import (
     one_hot,
     show,
 )
-from minicnn.shapes import Array, Shape
 
 EPSILON = 1e-7
 """Probabilities are kept this far from 0 and 1 before a logarithm, as in Keras."""

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array, Shape
 from minicnn.activations import sigmoid
-from minicnn.arguments import number
 from minicnn.errors import ConfigError
 from minicnn.losses.crossentropy import (
     EPSILON,
@@ -19,7 +20,6 @@ from minicnn.losses.crossentropy import (
     back_through_log,
     log_probabilities,
 )
-from minicnn.shapes import Array, Shape
 
 
 class BinaryFocalCrossentropy(BinaryCrossentropy):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Shape
 from minicnn.errors import DataError
 from minicnn.losses.base import Loss, check_unit
-from minicnn.shapes import Array, Shape
 
 
 class Hinge(Loss):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array
 from minicnn.losses.base import Loss
-from minicnn.shapes import Array
 
 
 class MeanSquaredError(Loss):

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from minicnn.config import by_name, find
+from minicnn._core.config import by_name, find
+from minicnn._core.shapes import Shape
+from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-from minicnn.keras_names import asked
 from minicnn.metrics.accuracy import (
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -36,7 +37,6 @@ from minicnn.metrics.report import (
     confusion_matrix,
     wilson_interval,
 )
-from minicnn.shapes import Shape
 
 __all__ = [
     "AUC",

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from minicnn.arguments import number, whole_number
+from minicnn._core.arguments import number, whole_number
+from minicnn._core.shapes import Array
 from minicnn.errors import DataError
 from minicnn.metrics.base import Metric, expect, predictions
-from minicnn.shapes import Array
 
 
 class _Accuracy(Metric):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from minicnn._core.arguments import whole_number
+from minicnn._core.shapes import Array
 from minicnn.activations import sigmoid
-from minicnn.arguments import whole_number
 from minicnn.errors import ConfigError
 from minicnn.metrics.base import Metric, expect_bits, predictions
 from minicnn.metrics.positives import count_above, share
-from minicnn.shapes import Array
 
 CURVES = ("ROC", "PR")
 METHODS = ("interpolation", "minoring", "majoring")

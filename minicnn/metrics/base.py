@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import check_array, check_name, check_state
-from minicnn.config import Configurable, attributes
+from minicnn._core.arguments import check_array, check_name, check_state
+from minicnn._core.config import Configurable, attributes
+from minicnn._core.shapes import Array, Shape
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
-from minicnn.shapes import Array, Shape
 
 
 class Metric(Configurable):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from minicnn import losses
+from minicnn._core.shapes import Array
 from minicnn.losses import Loss
 from minicnn.metrics.base import Metric, predictions
-from minicnn.shapes import Array
 
 
 class _MeanLoss(Metric):

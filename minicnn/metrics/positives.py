@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicnn.arguments import number, whole_number
+from minicnn._core.arguments import number, whole_number
+from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError, DataError
 from minicnn.metrics.base import Metric, expect_bits, predictions
-from minicnn.shapes import Array
 
 
 class _AtThresholds(Metric):

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import whole_number
-from minicnn.console import html_table, legible, padded, width_of
+from minicnn._core.arguments import whole_number
+from minicnn._core.console import html_table, legible, padded, width_of
+from minicnn._core.shapes import Array
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError
 from minicnn.metrics.positives import share
-from minicnn.shapes import Array
 
 
 class Means(NamedTuple):

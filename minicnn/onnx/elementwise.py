@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from minicnn._core.shapes import Array
 from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.errors import ModelFileError
 from minicnn.layers import (
@@ -36,7 +37,6 @@ from minicnn.onnx.values import (
     settled,
     way_between,
 )
-from minicnn.shapes import Array
 
 NEAR = 64.0
 """The largest bound of a Clip, but for 0, at which adding it to x loses nothing that counts."""

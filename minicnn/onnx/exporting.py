@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.config import checked
+from minicnn._core.shapes import Shape
+from minicnn._core.signatures import checked
+from minicnn._files.atomic import replacing
+from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError
-from minicnn.files.atomic import replacing
-from minicnn.files.paths import path_of
 from minicnn.layers import Layer, Residual
 from minicnn.layers.core import Flatten
 from minicnn.layers.dense import Dense
+from minicnn.models.sequential import Sequential
 from minicnn.onnx.graph import NCHW, Axes, Flow, Graph, package, row_order, same_order
 from minicnn.onnx.writers import FREE, WRITERS
-from minicnn.sequential import Sequential
-from minicnn.shapes import Shape
 
 OPSET, IR_VERSION = 17, 8
 LARGEST = (1 << 31) - (1 << 20)

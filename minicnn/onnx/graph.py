@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ConfigError
-from minicnn.shapes import Array, Shape
 
 Axes = tuple[int, ...]
 NCHW: Axes = (0, 3, 1, 2)

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from minicnn.config import checked
+from minicnn._core.shapes import Array, Shape
+from minicnn._core.signatures import checked
+from minicnn._files.paths import path_of
 from minicnn.errors import MiniCNNError, ModelFileError
-from minicnn.files.paths import path_of
 from minicnn.initializers import left_unset
 from minicnn.layers import Input, Layer
 from minicnn.layers.saving import adopt
+from minicnn.models.sequential import Sequential
 from minicnn.onnx import operators, values
 from minicnn.onnx.elementwise import Erf
 from minicnn.onnx.graph import NCHW, Axes, package
 from minicnn.onnx.reading import File, Tensor, read
 from minicnn.onnx.values import Value, Weights
-from minicnn.sequential import Sequential
-from minicnn.shapes import Array, Shape
 
 
 @checked

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.shapes import Array
+from minicnn._files.budget import Budget
 from minicnn.errors import ModelFileError
-from minicnn.files.budget import Budget
 from minicnn.onnx.reading import Node
 from minicnn.onnx.values import Value
-from minicnn.shapes import Array
 
 BATCH = int(np.iinfo(np.int64).min)
 """What stands for the size of the batch in a constant that was computed from a shape."""

@@ -7,12 +7,12 @@ that is not listed with it, and a case that no layer computes just so are refuse
 from collections.abc import Callable
 from typing import NamedTuple
 
+from minicnn._core.shapes import Array
 from minicnn.errors import MiniCNNError, ModelFileError
 from minicnn.onnx import elementwise, shaping, spatial
 from minicnn.onnx.net import Net
 from minicnn.onnx.reading import File, Node
 from minicnn.onnx.values import Value
-from minicnn.shapes import Array
 
 
 class Operator(NamedTuple):

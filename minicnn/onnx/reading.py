@@ -16,12 +16,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Shape
+from minicnn._files.archive import json_value
+from minicnn._files.atomic import reason
+from minicnn._files.budget import Budget
 from minicnn.errors import ModelFileError, printable
-from minicnn.files.archive import json_value
-from minicnn.files.atomic import reason
-from minicnn.files.budget import Budget
 from minicnn.onnx.wire import check_structure
-from minicnn.shapes import Array, Shape
 
 FILE_LIMIT = 1 << 30
 """The largest file that is read, in bytes."""

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ModelFileError
 from minicnn.onnx import spatial
 from minicnn.onnx.net import BATCH, Net, axis_within, integer, ints, number, only
 from minicnn.onnx.reading import Node
 from minicnn.onnx.values import Value, dense, settled
-from minicnn.shapes import Array, Shape
 
 SMALL = 16
 """The most numbers of a shape that is computed in the graph."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Padding, Pads, Pair, same_pads
 from minicnn.errors import ModelFileError
 from minicnn.layers import (
     AvgPool,
@@ -24,7 +25,6 @@ from minicnn.onnx.graph import NCHW
 from minicnn.onnx.net import BATCH, Net, axis_within, integer, ints, number, only, text, two
 from minicnn.onnx.reading import Node
 from minicnn.onnx.values import Value, after, check_size, images, settled
-from minicnn.shapes import Array, Padding, Pads, Pair, same_pads
 
 NONE: Pads = ((0, 0), (0, 0))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ModelFileError
 from minicnn.layers import (
     Dense,
@@ -24,7 +25,6 @@ from minicnn.layers import (
     Residual,
 )
 from minicnn.onnx.graph import NCHW, Axes, row_order, same_order
-from minicnn.shapes import Array, Shape
 
 LARGEST = 1 << 28
 """The most numbers that a layer may make of one image."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import layers as minicnn_layers
+from minicnn._core.shapes import Array, Padding, Pads, axis_of, windows
 from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.layers import (
     ELU,
@@ -44,7 +45,6 @@ from minicnn.layers import (
 )
 from minicnn.layers.conv import Sliding
 from minicnn.onnx.graph import NCHW, Flow, Graph
-from minicnn.shapes import Array, Padding, Pads, axis_of, windows
 
 # Activations ---------------------------------------------------------------------------
 

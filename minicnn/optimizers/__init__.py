@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from minicnn.config import find
-from minicnn.keras_names import asked
+from minicnn._core.config import find
+from minicnn._keras.absent import asked
 from minicnn.optimizers.adagrad import Adagrad
 from minicnn.optimizers.adam import Adam, AdamW
 from minicnn.optimizers.base import Optimizer

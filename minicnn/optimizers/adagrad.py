@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from minicnn._core.shapes import Array
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
-from minicnn.shapes import Array
 
 
 class Adagrad(Optimizer):

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from minicnn._core.shapes import Array
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
-from minicnn.shapes import Array
 
 
 class Adam(Optimizer):

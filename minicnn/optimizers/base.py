@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minicnn import threads
-from minicnn.arguments import check_array, number, whole_number
-from minicnn.config import Configurable
+from minicnn._core.arguments import check_array, number, whole_number
+from minicnn._core.config import Configurable
+from minicnn._core.shapes import Array
+from minicnn._parallel import threads
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule
-from minicnn.shapes import Array
 
 Slots = dict[str, Array]
 

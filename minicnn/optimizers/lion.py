@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
-from minicnn.shapes import Array
 
 
 class Lion(Optimizer):

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from minicnn._core.shapes import Array
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
-from minicnn.shapes import Array
 
 
 class Nadam(Optimizer):

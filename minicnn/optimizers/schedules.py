@@ -5,10 +5,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from minicnn.arguments import number
-from minicnn.config import Configurable, find
+from minicnn._core.arguments import number
+from minicnn._core.config import Configurable, find
+from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-from minicnn.keras_names import asked
 
 __all__ = [
     "CosineDecay",

@@ -1,9 +1,9 @@
 """Stochastic gradient descent."""
 
+from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
-from minicnn.shapes import Array
 
 
 class SGD(Optimizer):

@@ -17,9 +17,9 @@ from frameworks import MiniCNN, cores
 from networks import BATCH, NETWORKS, pictures
 
 import minicnn
-from minicnn import shares
+from minicnn._parallel import shards
 from minicnn.kernels.vectorized import convolution, memory, strips
-from minicnn.layers import fusion
+from minicnn.models import fusing
 
 ROUNDS = 3
 
@@ -30,7 +30,7 @@ def nothing():
 
 def partners():
     """processes for the shares of a batch (threads instead)"""
-    shares.WORTH_CUTTING = float("inf")
+    shards.WORTH_CUTTING = float("inf")
 
 
 def cores_but_one():
@@ -56,7 +56,7 @@ def strips_of_outputs():
 
 def fused_passes():
     """ReLU and pooling in the same pass"""
-    fusion.fused = list
+    fusing.fused = list
 
 
 def winners_alone():

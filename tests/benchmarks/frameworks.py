@@ -21,7 +21,7 @@ THREAD_VARIABLES = (
 
 def better_coretype():
     """The OPENBLAS_CORETYPE that ``minicnn doctor`` advises here, or None."""
-    from minicnn import blas
+    from minicnn._parallel import blas
 
     return blas.better_coretype()
 

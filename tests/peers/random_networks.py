@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 import minicnn
+from minicnn._core.shapes import Shape
 from minicnn.errors import MiniCNNError
-from minicnn.shapes import Shape
 
 COUNT = 30
 

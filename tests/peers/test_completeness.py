@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minicnn.config import Configurable
+from minicnn._core.config import Configurable
 
 pytestmark = pytest.mark.peers
 

@@ -20,7 +20,7 @@ from minicnn import (
     Sequential,
     callbacks,
 )
-from minicnn.hooks import EVENTS
+from minicnn.callbacks.callback_list import EVENTS
 from minicnn.regularizers import L1L2
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import minicnn
-from minicnn.keras_names import ABSENT
+from minicnn._keras.absent import ABSENT
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minicnn import losses, metrics
+from minicnn._keras.names import snake_case
 from minicnn.activations import sigmoid, softmax
-from minicnn.config import snake_case
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 rng = np.random.default_rng(0)

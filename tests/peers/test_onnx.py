@@ -46,9 +46,9 @@ from minicnn import (
     export_onnx,
     import_onnx,
 )
+from minicnn._core.shapes import windows
 from minicnn.activations import ACTIVATIONS
 from minicnn.layers import LAYERS
-from minicnn.shapes import windows
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 

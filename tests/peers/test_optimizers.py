@@ -19,7 +19,7 @@ from minicnn import (
     initializers,
     load_model,
 )
-from minicnn.config import save_config
+from minicnn._core.config import save_config
 from minicnn.optimizers.schedules import (
     CosineDecay,
     CosineDecayRestarts,

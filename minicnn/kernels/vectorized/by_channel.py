@@ -23,11 +23,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from minicnn._core.shapes import FEW, Array, DType, Pads, Pair
+from minicnn._parallel.threads import shards
 from minicnn.kernels.vectorized import memory
 from minicnn.kernels.vectorized.strips import BLOCK_BYTES, runs
 from minicnn.kernels.vectorized.sums import pixel_sums
-from minicnn.shapes import FEW, Array, DType, Pads, Pair
-from minicnn.threads import shards
 
 A_TERM = 0.16
 """Nanoseconds for one multiplication with its addition."""

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
+from minicnn._parallel.threads import shards
 from minicnn.kernels.vectorized import memory, pooling
 from minicnn.kernels.vectorized.strips import (
     BLOCK_BYTES,
@@ -33,8 +35,6 @@ from minicnn.kernels.vectorized.strips import (
     ways_to_dx,
 )
 from minicnn.kernels.vectorized.sums import Sum, pixel_sums
-from minicnn.shapes import Array, DType, Pads, Pair, Shape
-from minicnn.threads import shards
 
 SPARSE = 16
 """From how many pixels in a pooling window it is quicker to gather the patches of the winners

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from minicnn._core.shapes import Array, Pads, Pair, Shape
+from minicnn._parallel.threads import shards
 from minicnn.kernels.vectorized import memory
 from minicnn.kernels.vectorized.by_channel import depthwise, depthwise_backward
 from minicnn.kernels.vectorized.convolution import (
@@ -28,8 +30,6 @@ from minicnn.kernels.vectorized.convolution import (
     turned,
 )
 from minicnn.kernels.vectorized.strips import geometry, ways_to_dx
-from minicnn.shapes import Array, Pads, Pair, Shape
-from minicnn.threads import shards
 
 PLAIN = (1, 1)
 NONE = ((0, 0), (0, 0))

@@ -18,7 +18,7 @@ from typing import Self
 
 import numpy as np
 
-from minicnn.shapes import Array, DType, Shape
+from minicnn._core.shapes import Array, DType, Shape
 
 LARGEST_KEPT = 31 << 20
 """Bytes; an array of that size, freed, makes glibc keep the memory of all smaller ones."""

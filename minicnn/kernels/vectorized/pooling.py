@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from minicnn._core.shapes import Array, DType, Pads, Pair, Shape, sum_dtype
+from minicnn._parallel.threads import shards
 from minicnn.kernels.vectorized import memory
 from minicnn.kernels.vectorized.strips import BLOCK_BYTES
-from minicnn.shapes import Array, DType, Pads, Pair, Shape, sum_dtype
-from minicnn.threads import shards
 
 NONE = ((0, 0), (0, 0))
 

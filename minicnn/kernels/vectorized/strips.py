@@ -35,7 +35,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.shapes import Array, DType, Pads, Pair, Shape
+from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 
 BLOCK_BYTES = 720_000
 """How large the columns of a block may grow, so that they and what they become fit in 1 MB,

@@ -7,7 +7,7 @@ axis but the last. Here few are added in single precision, and the sums of these
 
 import numpy as np
 
-from minicnn.shapes import FEW, Array, DType, Shape
+from minicnn._core.shapes import FEW, Array, DType, Shape
 
 TERMS = 64
 """Numbers that are added in single precision."""

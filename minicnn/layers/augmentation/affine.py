@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
 from minicnn.layers.augmentation.base import RandomImages, limits
 from minicnn.layers.augmentation.resampling import (
@@ -15,7 +16,6 @@ from minicnn.layers.augmentation.resampling import (
     resample,
     resample_back,
 )
-from minicnn.shapes import Array
 
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 Factor = float | tuple[float, float]

@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import number
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.noise import check_seed, generator
-from minicnn.shapes import Array
 
 Range = tuple[float, float]
 """The least and the most that may be drawn."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.shapes import Array, DType, Pads, Pair
+from minicnn._core.shapes import Array, DType, Pads, Pair
 
 PAD_MODES = {"reflect": "symmetric", "wrap": "wrap", "constant": "constant", "nearest": "edge"}
 """Keras' fill modes, and what NumPy calls the same way of continuing an image."""

@@ -1,0 +1,94 @@
+"""What the commands say of a model: which classes it sees, and how often it is right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minicnn._core.console import warn
+from minicnn._core.shapes import Array
+from minicnn.activations import ACTIVATIONS
+from minicnn.data import Dataset
+from minicnn.errors import DataError
+from minicnn.layers import Layer, Rescaling
+from minicnn.metrics import wilson_interval
+from minicnn.models.sequential import Sequential
+
+FAINT = 4.0
+"""Images from 0 to 255 are brighter than this somewhere; scaled ones are not."""
+
+
+@dataclass
+class Judgement:
+    """How good a model is on some images."""
+
+    loss: float
+    right: int
+    total: int
+
+    def line(self, what: str) -> str:
+        """The share that is right, its 95% interval and the loss."""
+        low, high = wilson_interval(self.right, self.total)
+        return (
+            f"{what} {self.right / self.total:.3f} ({self.right} of {self.total}; "
+            f"95% interval {low:.3f} to {high:.3f}), loss {self.loss:.4f}"
+        )
+
+
+def judge(model: Sequential, data: Dataset) -> Judgement:
+    """What a model makes of images with labels."""
+    figures = model.evaluate(data, return_dict=True)
+    assert isinstance(figures, dict)
+    guesses, _ = classes(model, data.x)
+    return Judgement(figures["loss"], int(np.sum(guesses == data.y)), len(data))
+
+
+def classes(model: Sequential, x: Array) -> tuple[Array, Array]:
+    """(class, its probability) for each image; a single output is the probability of class 1."""
+    outputs = model.predict(x)
+    if model.loss is not None and getattr(model.loss, "from_logits", False):
+        outputs = ACTIVATIONS[model.loss.activation].forward(outputs)
+    if outputs.shape[-1] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=-1)
+    return outputs.argmax(axis=-1), outputs.max(axis=-1)
+
+
+def check_range(path: Path, x: Array) -> None:
+    """Raise ``DataError`` unless images can be those of a network that divides them by 255.
+
+    Of bytes every one can; warns of those that are 0 and 1, as truncated fractions are.
+    """
+    low, high = float(x.min()), float(x.max())
+    if x.dtype.kind != "f":
+        if (low, high) == (0, 1):
+            warn(
+                f"{path}: expected images from 0 to 255, got nothing but 0 and 1. Were they "
+                "divided by 255 before they were stored as whole numbers?"
+            )
+        return
+    if low < 0 or not FAINT < high <= 255:
+        before = "as they were before they were scaled, " * (low < 0 or high <= FAINT)
+        raise DataError(
+            f"{path}: expected images from 0 to 255, which the network scales itself, got "
+            f"floating-point numbers from {low:.6g} up to {high:.6g}. Store them {before}as uint8."
+        )
+
+
+def scales_bytes(layers: Sequence[Layer]) -> bool:
+    """Whether a model takes images from 0 to 255: it scales them before its first weights."""
+    for layer in layers:
+        if isinstance(layer, Rescaling):
+            return FAINT * abs(layer.scale) < 0.1
+        if layer.params:
+            break
+    return False
+
+
+def check_names(known_by: Path, known: tuple[str, ...], path: Path, names: tuple[str, ...]) -> None:
+    """Raise ``DataError`` unless two lists of classes, where there are both, are the same."""
+    if known and names and known != names:
+        raise DataError(
+            f"{path}: expected the classes {', '.join(known)}, as in {known_by}, "
+            f"got {', '.join(names)}."
+        )

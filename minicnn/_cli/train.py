@@ -1,0 +1,253 @@
+"""``minicnn train``: from two HDF5 files to a folder with a model, its curves and a checkpoint.
+
+model.keras   history.csv   curves.png    written at the end, also after Ctrl-C and SIGTERM
+settings.json                             the options, written at the beginning
+checkpoint.h5 (and the one before it)     what ``minicnn train --resume RUN`` goes on from
+
+Ctrl-C and SIGTERM end the training after the batch at hand. One that comes later, while the results
+are written, ends the command at once; ``--resume`` then writes them anew.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import platform
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minicnn
+from minicnn._cli.evaluation import check_names, check_range, judge
+from minicnn._core.console import say
+from minicnn._core.shapes import Shape
+from minicnn._files.archive import json_object
+from minicnn._files.atomic import clear, make_folder, replacing
+from minicnn._files.hdf5 import regular_file_size
+from minicnn._training import checkpoints
+from minicnn.applications import NETWORKS, RATES
+from minicnn.callbacks.history import History
+from minicnn.data import Dataset, load_hdf5
+from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
+from minicnn.models.sequential import Sequential
+from minicnn.optimizers import Adam
+from minicnn.optimizers.schedules import CosineDecay
+from minicnn.plots import plot_history
+
+DEFAULTS = {"model": "small", "epochs": 20, "batch_size": 64, "seed": 0}
+
+OPTIONS = (
+    *("train", "test", "x_key", "y_key"),
+    *("model", "epochs", "batch_size", "learning_rate", "seed"),
+)
+"""What makes a run what it is."""
+
+SETTINGS = "settings.json"
+
+
+def train(options: argparse.Namespace) -> int:
+    """Begin a run, or go on with one in the folder ``options.resume``; returns the exit status."""
+    started = time.perf_counter()
+    for name, value in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.train, options.test = _data_files(options)
+    if options.resume is None:
+        _check_folder(options.out)
+    train = load_hdf5(options.train, options.x_key, options.y_key)
+    test = load_hdf5(options.test, options.x_key, options.y_key)
+    classes = _check_pair(options.train, train, options.test, test)
+    model = _network(options, options.train, train.x.shape[1:], classes)
+    # The rate falls to 0: with steps of full size to the end, the last epoch would be a lottery.
+    steps = options.epochs * -(-len(train) // options.batch_size)
+    options.learning_rate = options.learning_rate or RATES.get(options.model, 1e-3)
+    rate = CosineDecay(options.learning_rate, steps)
+    model.compile(Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    if not options.quiet:
+        say(
+            f"{len(train):,} images to learn from, {len(test):,} to test on, {classes} classes; "
+            f"network {options.model}, seed {options.seed}"
+        )
+    with _folder(options, model) as folder:
+        _write_settings(folder, options)
+        history = model.fit(
+            train,
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            verbose=0 if options.quiet else "auto",
+            validation_data=test,
+            checkpoint=folder,
+            resume=options.resume is not None,
+        )
+    judgement = judge(model, test)
+    _write_results(folder, model, history)
+    _write_settings(folder, options, epochs_done=len(history.epoch))
+    complete = len(history.epoch) >= options.epochs
+    if complete:
+        (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
+    say(judgement.line("Test accuracy"))
+    files = ", ".join(sorted(path.name for path in folder.iterdir()))
+    say(f"Written to {folder} after {time.perf_counter() - started:.0f} s: {files}")
+    if not complete:
+        say(f"To go on: minicnn train --resume {shlex.quote(str(folder))}")
+    return history.exit_status
+
+
+def arguments_of(run: Path) -> list[str]:
+    """The options of the run in that folder, as they are given to the command.
+
+    Raises ``ConfigError`` for a folder that has no run to go on with.
+    """
+    path = run / SETTINGS
+    if run.is_dir() and not path.exists():
+        raise ConfigError(
+            f"{run}: expected the folder of a run, such as runs/fingers-1, got one without "
+            f"{SETTINGS}."
+        )
+    regular_file_size(path, ConfigError)
+    text = path.read_bytes()
+    if not any((run / name).exists() for name in (checkpoints.NEWEST, checkpoints.PREVIOUS)):
+        raise ConfigError(f"{run}: expected a run with a checkpoint, got one without.")
+    settings = json_object(str(path), text, ConfigError)
+    known = {name: settings.get(name) for name in OPTIONS}
+    missing = [name for name, value in known.items() if value is None and "key" not in name]
+    if missing:
+        raise ConfigError(f"{path}: expected the settings of a run, got none of {missing[0]}.")
+    return [
+        f"--{name.replace('_', '-')}={value}" for name, value in known.items() if value is not None
+    ]
+
+
+@contextlib.contextmanager
+def _folder(options: argparse.Namespace, model: Sequential) -> Iterator[Path]:
+    """The folder of the run; a new one is gone again if the run fails in its first epoch."""
+    if options.resume is not None:
+        before = (options.resume / SETTINGS).read_bytes()
+        try:
+            yield options.resume
+        except MiniCNNError:
+            _write(options.resume / SETTINGS, before)
+            raise
+        return
+    wanted = Path("runs") if options.out is None else options.out
+    made = [path for path in (wanted, *wanted.parents) if not path.exists()]
+    folder = _new_folder(options.out, options.train)
+    if folder != wanted:
+        made.insert(0, folder)
+    try:
+        yield folder
+    except MiniCNNError:
+        if model.history is None or not model.history.epoch:
+            for name in (SETTINGS, checkpoints.NEWEST, checkpoints.PREVIOUS):
+                (folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another run may have begun in runs/
+                for path in made:
+                    path.rmdir()
+        raise
+
+
+def _network(
+    options: argparse.Namespace, train_file: Path, input_shape: Shape, classes: int
+) -> Sequential:
+    try:
+        return NETWORKS[options.model](input_shape, classes, options.seed)
+    except ShapeError:
+        raise DataError(
+            f"{train_file}: expected larger images for the network {options.model}, "
+            f"got {input_shape}. Try --model small."
+        ) from None
+
+
+def _check_pair(train_file: Path, train: Dataset, test_file: Path, test: Dataset) -> int:
+    """How many classes two files have; raises ``DataError`` if they do not go together."""
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise DataError(
+            f"{test_file}: expected images of shape {train.x.shape[1:]}, as in {train_file}, "
+            f"got {test.x.shape[1:]}."
+        )
+    check_names(train_file, train.class_names, test_file, test.class_names)
+    check_range(train_file, train.x)
+    check_range(test_file, test.x)
+    classes = max(train.classes, test.classes)
+    if classes < 2:
+        raise DataError(f"{train_file}: expected images of two classes or more, got {classes}.")
+    return classes
+
+
+def _write_settings(folder: Path, options: argparse.Namespace, **results: Any) -> None:
+    settings = {
+        name: os.path.abspath(value) if isinstance(value, Path) else value
+        for name, value in vars(options).items()
+        if name in OPTIONS
+    }
+    settings |= results | {
+        "versions": {
+            "minicnn": minicnn.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        },
+    }
+    _write(folder / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def _write_results(folder: Path, model: Sequential, history: History) -> None:
+    clear(folder, "model", "history", "curves", "settings")  # a kill left what it was writing
+    model.save(folder / "model.keras")
+    history.to_csv(folder / "history.csv")
+    if history.epoch:
+        try:
+            plot_history(history, folder / "curves.png")
+        except Exception as error:  # whatever Matplotlib meets, the run is done
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            say(f"minicnn: warning: curves.png is left out: {why}", error=True)
+
+
+def _data_files(options: argparse.Namespace) -> tuple[Path, Path]:
+    if (options.train is None) != (options.test is None):
+        missing = "--test" if options.test is None else "--train"
+        raise ConfigError(f"expected --train and --test together, got no {missing}.")
+    if options.train is not None:
+        return options.train, options.test
+    from minicnn.data.synthetic import write_fingers
+
+    files = Path("datasets/train_fingers.h5"), Path("datasets/test_fingers.h5")
+    if not all(file.exists() for file in files):
+        if not options.quiet:
+            say("Drawing pictures of hands into datasets/ ...")
+        write_fingers("datasets")
+    return files
+
+
+def _check_folder(wanted: Path | None) -> None:
+    """Find out before the training, not after it, that the run has nowhere to go."""
+    folder = Path("runs") if wanted is None else wanted
+    if wanted is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder}: expected a new or empty folder for --out, got one in use.")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError(f"{folder}: cannot be made: {there} is not a folder to write to.")
+
+
+def _new_folder(wanted: Path | None, train_file: Path) -> Path:
+    if wanted is not None:
+        make_folder(wanted)
+        return wanted
+    name = train_file.stem.removeprefix("train_")
+    make_folder(Path("runs"))
+    for n in itertools.count(1):
+        with contextlib.suppress(FileExistsError):
+            folder = Path(f"runs/{name}-{n}")
+            folder.mkdir()
+            return folder
+    raise AssertionError("there is always a next number")

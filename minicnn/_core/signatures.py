@@ -1,0 +1,148 @@
+"""Calls that are checked: arguments that a function or a class does not take, in one line."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from minicnn._core.arguments import boolean, check_array
+from minicnn._core.suggestions import did_you_mean
+from minicnn._keras.arguments import IN_FILES, RENAMED, TELLING, inert
+from minicnn.errors import ConfigError, shown
+
+AS_ONE = {
+    "layers": " Give all layers in one list: [Input((64, 64, 3)), ...].",
+    "shape": " Give the sizes in one tuple: (64, 64, 3).",
+}
+"""What to do about several values where one was expected."""
+
+
+@cache
+def arguments_of(cls: type) -> Mapping[str, inspect.Parameter]:
+    """The constructor's arguments; those it hands on with ``**kwargs`` are its parents' ones."""
+    found: dict[str, inspect.Parameter] = {}
+    for parent in cls.__mro__:
+        if "__init__" not in vars(parent) or parent is object:
+            continue
+        own = list(inspect.signature(vars(parent)["__init__"]).parameters.values())[1:]
+        named = [p for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        if found:
+            named = [p.replace(kind=p.KEYWORD_ONLY) for p in named if p.name not in found]
+        found |= {p.name: p for p in named}
+        if not any(p.kind is p.VAR_KEYWORD for p in own):
+            break
+    return found
+
+
+def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the constructor of ``cls`` takes of a saved config.
+
+    Raises ``ConfigError`` for an argument that it does not take and that would change
+    the meaning. One of a later Keras that is None or False is thought not to.
+
+    >>> accepted(Flatten, {"name": "flat", "groups": 1, "seed": 7})
+    {'name': 'flat'}
+    """
+    known = arguments_of(cls)
+    given = {
+        key: value
+        for key, value in config.items()
+        if key in known
+        or not (key in IN_FILES or value is None or (value is False and key not in TELLING))
+    }
+    return _known(cls.__name__, known, given)
+
+
+def _known(
+    who: str, known: Mapping[str, inspect.Parameter], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is known of the arguments given; raises ``ConfigError`` for others that would matter."""
+    for key, value in given.items():
+        if key not in known and not inert(key, value):
+            takes = ", ".join(known) or "none"
+            now = RENAMED.get(key, key)
+            near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
+            remedy = near or f" Its arguments are: {takes}."
+            if key == "data_format":
+                remedy = " minicnn is channels-last: leave it out, and x.transpose(0, 2, 3, 1)."
+            came = shown(value)
+            raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")
+    return {key: value for key, value in given.items() if key in known}
+
+
+def taken_arguments(
+    who: str, signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """``kwargs`` without what changes nothing; raises ``ConfigError`` for a call that cannot be."""
+    parameters = signature.parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        kwargs = _known(who, parameters, kwargs)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        first = next(iter(parameters), "")
+        remedy = AS_ONE.get(first, "") if "too many" in str(error) else ""
+        raise ConfigError(f"{who}: {error}; expected {who}{_brief(signature)}.{remedy}") from None
+    return kwargs
+
+
+def check_booleans(
+    who: str, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Raise ``ConfigError`` for anything but True or False where the default is one of these."""
+    for key, value in signature.bind(*args, **kwargs).arguments.items():
+        if isinstance(signature.parameters[key].default, bool):
+            boolean(who, key, value)
+
+
+LARGEST_LIST = 16
+"""Numbers in an array of several axes that may be an argument: ((top, bottom), (left, right))."""
+
+
+def without_arrays(
+    who: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with lists and numbers in the place of NumPy's, which compare in another way."""
+
+    def plain(value: Any) -> Any:
+        check_array(who, value)
+        if isinstance(value, np.ndarray) and value.ndim > 1 and value.size > LARGEST_LIST:
+            raise ConfigError(f"{who}: expected numbers, texts or lists, got {shown(value)}.")
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+    return tuple(map(plain, args)), {key: plain(value) for key, value in kwargs.items()}
+
+
+def _brief(signature: inspect.Signature) -> str:
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(plain))
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """A function, or a method, that answers arguments it does not take as constructors here do.
+
+    >>> @checked
+    ... def fit(x, epochs=1): ...
+    >>> fit(0, epoch=3)
+    Traceback (most recent call last):
+    minicnn.errors.ConfigError: fit: argument 'epoch' = 3 is not supported. Did you mean 'epochs'?
+    """
+    owner, _, who = function.__qualname__.rpartition(".")
+    who = owner if who == "__init__" else who
+    signature = inspect.signature(function)
+    methods = list(signature.parameters)[:1] == ["self"]
+    shown = signature.replace(parameters=list(signature.parameters.values())[methods:])
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        taken = taken_arguments(who, shown, args[methods:], kwargs)
+        check_booleans(who, shown, args[methods:], taken)
+        return function(*args, **taken)
+
+    return call

@@ -1,0 +1,38 @@
+"""Keras' own files of models, written and read without Keras.
+
+    .keras               a zip of three members:
+      metadata.json        {"keras_version", "date_saved"}, and in "minicnn" what Keras has not
+      config.json          the layers with their arguments, and how the model was compiled
+      model.weights.h5     the arrays
+    .weights.h5          the arrays alone
+    .h5                  all of it, in the form of tf.keras
+
+A model with Residual is a functional model there, any other a Sequential. A model is described
+first and its arrays are read afterwards, so that what the description makes of their shapes can be
+compared with the file before anything is allocated.
+"""
+
+from minicnn._files.keras.archive import (
+    is_legacy_name,
+    read_model,
+    save,
+    save_weights,
+)
+from minicnn._files.keras.compiled import compile_arguments
+from minicnn._files.keras.config import placed
+from minicnn._files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
+from minicnn._files.keras.weights import Source, read_arrays
+
+__all__ = [
+    "OtherOptimizerError",
+    "SavedLayer",
+    "SavedModel",
+    "Source",
+    "compile_arguments",
+    "is_legacy_name",
+    "placed",
+    "read_arrays",
+    "read_model",
+    "save",
+    "save_weights",
+]

@@ -1,0 +1,81 @@
+"""How a model was compiled, as files of Keras and tf.keras say it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from minicnn._keras.releases import before_tf_2, modern
+from minicnn.errors import ConfigError
+
+LEFT_OUT = ("loss_weights", "sample_weight_mode", "weighted_metrics")
+"""Arguments of ``compile`` that minicnn has not, and that change what is trained."""
+
+METRICS_LIMIT = 100
+"""How many metrics are read: each takes time and memory, and a name of a few bytes makes one."""
+
+
+def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str, Any]:
+    """What ``compile`` takes of a compile_config, or of a legacy file's training_config.
+
+    Raises ``ConfigError`` for what it does not take and what would change the meaning, in the
+    release of Keras that wrote it.
+    """
+    for key in LEFT_OUT:
+        if not _says_nothing(saved.get(key)):
+            raise ConfigError(f"compile: argument {key!r} = {saved[key]!r} is not supported.")
+    loss, metrics = _of_the_output(saved.get("loss")), _of_the_output(saved.get("metrics"))
+    if isinstance(loss, list) and len(loss) == 1:
+        loss = loss[0]
+    if isinstance(metrics, list) and len(metrics) == 1:
+        metrics = metrics[0]
+    metrics = metrics if isinstance(metrics, list) else [metrics]
+    thresholds = [_thresholds(metric) for metric in metrics]
+    if sum(thresholds) > THRESHOLDS_LIMIT:
+        raise ConfigError(
+            f"compile: expected metrics of at most {THRESHOLDS_LIMIT:,} thresholds in all, got "
+            f"{sum(thresholds):,}."
+        )
+    if len(metrics) > METRICS_LIMIT:
+        raise ConfigError(
+            f"compile: expected at most {METRICS_LIMIT} metrics, got {len(metrics):,}."
+        )
+    optimizer = modern(saved.get("optimizer_config", saved.get("optimizer")))
+    config = optimizer.get("config") if isinstance(optimizer, Mapping) else None
+    if before_tf_2(version) and isinstance(config, Mapping) and config.get("clipnorm"):
+        raise ConfigError(
+            f"compile: the clipnorm of Keras {version} is not supported: there it bounds all "
+            "gradients together, as global_clipnorm does now."
+        )
+    if before_tf_2(version) and config is not None and optimizer["class_name"] == "Adagrad":
+        raise ConfigError(
+            f"compile: the Adagrad of Keras {version} is not supported: its accumulators begin at "
+            "0, and now at 0.1."
+        )
+    return {
+        "optimizer": optimizer,
+        "loss": modern(loss),
+        "metrics": [modern(metric) for metric in metrics if metric is not None],
+    }
+
+
+def _thresholds(metric: Any) -> int:
+    """How many thresholds a metric counts at."""
+    config = metric.get("config") if isinstance(metric, Mapping) else None
+    count = config.get("num_thresholds") if isinstance(config, Mapping) else 0
+    return max(count, 0) if isinstance(count, int) else 0
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether it is None or a weight of 1, or holds nothing else, by name or in a row."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return all(map(_says_nothing, value)) if isinstance(value, list) else value in (None, 1)
+
+
+def _of_the_output(value: Any) -> Any:
+    """What stands under the name of a model's only output, if it does."""
+    named = isinstance(value, Mapping) and "class_name" not in value and len(value) == 1
+    return next(iter(value.values())) if named else value
+
+
+THRESHOLDS_LIMIT = 100_000
+"""How many thresholds all metrics of a file may count at: each run has its own counts."""

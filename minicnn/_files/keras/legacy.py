@@ -1,0 +1,192 @@
+"""Keras' file of old, ``.h5``: all of a model in one HDF5 file.
+
+    attributes model_config, training_config      JSON, as config.json has it
+    attributes keras_version, backend
+    model_weights/<layer>/<weight>                attribute weight_names lists them in order
+    optimizer_weights/<weight>                    likewise
+
+tf.keras wrote it, and Keras 3 does. What ``save_weights`` of tf.keras wrote is the content of
+model_weights alone.
+"""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from itertools import count, takewhile
+from pathlib import Path
+from typing import Any
+
+from minicnn._core.shapes import Array, Shape
+from minicnn._files.archive import json_object
+from minicnn._files.budget import Budget
+from minicnn._files.hdf5 import File, opened, regular_file_size
+from minicnn._files.keras.config import model_config, named_of_old, placed
+from minicnn._files.keras.reading import read_config
+from minicnn._files.keras.saved import (
+    KERAS_VERSION,
+    OtherOptimizerError,
+    SavedLayer,
+    SavedModel,
+)
+from minicnn._files.keras.state import RATE, read_state
+from minicnn._keras.releases import for_all, refuse_keras_1
+from minicnn.errors import ConfigError, ModelFileError
+
+NAMES_LIMIT = 1000
+"""How many names are put in one attribute: HDF5 holds 64 kB there."""
+
+TOP = "top_level_model_weights"
+"""The group of the arrays that are no layer's."""
+
+TURNED = ("Conv2D", "Conv2DTranspose")
+"""Layers whose kernels Theano turns around; those of depthwise ones Keras turned for it."""
+
+
+# Writing ---------------------------------------------------------------------------------
+
+
+def legacy_file(model: SavedModel) -> bytes:
+    """The content of an ``.h5`` file."""
+    import h5py
+
+    if any(node.name == TOP for node in placed(model)):
+        raise ConfigError(f"save: expected no layer called {TOP!r}, as Keras calls something else.")
+    buffer = io.BytesIO()
+    about = {"backend": "tensorflow", "keras_version": KERAS_VERSION}
+    with h5py.File(buffer, "w") as file:
+        file.attrs.update(about)
+        file.attrs["model_config"] = json.dumps(model_config(model, legacy=True))
+        file.attrs["minicnn"] = json.dumps(model.extra)
+        if model.compiled is not None:
+            training = {key: _without_module(for_all(x)) for key, x in model.compiled.items()}
+            training["optimizer_config"] = training.pop("optimizer")
+            file.attrs["training_config"] = json.dumps(training)
+        weights = file.create_group("model_weights")
+        weights.attrs.update(about)
+        nodes = placed(model)
+        _put_names(weights, "layer_names", [node.name for node in nodes])
+        for node in nodes:
+            arrays = {} if node.adds else node.layers[0].weights
+            _write(weights, node.name, {f"{node.name}/{k}": a for k, a in arrays.items()})
+        _write(weights, TOP, {})
+        if model.optimizer:
+            names = ["iteration", *map(str, range(1, len(model.optimizer)))]
+            if not isinstance(training["optimizer_config"]["config"]["learning_rate"], dict):
+                names[1] = RATE
+            state = dict(zip(names, model.optimizer, strict=True))
+            _write(file, "optimizer_weights", state)
+    return buffer.getvalue()
+
+
+def _write(file: Any, group: str, arrays: dict[str, Array]) -> None:
+    made = file.create_group(group)
+    _put_names(made, "weight_names", list(arrays))
+    for name, array in arrays.items():
+        made.create_dataset(name, data=array)
+
+
+def _put_names(group: Any, attribute: str, names: Sequence[str]) -> None:
+    if len(names) <= NAMES_LIMIT:
+        group.attrs[attribute] = names
+        return
+    for i in range(0, len(names), NAMES_LIMIT):
+        group.attrs[f"{attribute}{i // NAMES_LIMIT}"] = names[i : i + NAMES_LIMIT]
+
+
+def _without_module(value: Any) -> Any:
+    """What is described of a class, in the form of old."""
+    if isinstance(value, list):
+        return [_without_module(part) for part in value]
+    if isinstance(value, dict) and "class_name" in value:
+        return {"class_name": named_of_old(value), "config": value["config"]}
+    return value
+
+
+# Reading ---------------------------------------------------------------------------------
+
+
+def is_legacy(file: File) -> bool:
+    """Whether an HDF5 file is one of old, with a description of the layers or without."""
+    return "model_weights" in file.groups or any("layer_names" in key for key in file.groups[""])
+
+
+def read_legacy(path: Path) -> SavedModel:
+    """The model of an ``.h5`` file without its arrays; raises ``ModelFileError`` if it has none."""
+    who = str(path)
+    budget = Budget(who, ModelFileError, regular_file_size(path, ModelFileError))
+    with opened(path, ModelFileError, budget) as file:
+        about = file.groups[""]
+    texts = {key: about.get(key) for key in ("model_config", "training_config", "minicnn")}
+    if not isinstance(texts["model_config"], str):
+        raise ModelFileError(
+            f"{who}: expected a model, got an HDF5 file without the layers' description. Of a file "
+            "of weights build the model, and call load_weights."
+        )
+    found = {
+        key: json_object(f"{who}: {key}", text, ModelFileError)
+        for key, text in texts.items()
+        if isinstance(text, str)
+    }
+    model = read_config(who, found["model_config"], about.get("keras_version"))
+    model.budget = budget
+    model.compiled = found.get("training_config")
+    model.extra = found.get("minicnn")
+    return model
+
+
+def read_arrays(
+    who: str,
+    file: File,
+    model: SavedModel,
+    shapes: Sequence[Sequence[Shape]],
+    optimizer_shapes: Callable[[], Sequence[Shape] | None],
+) -> None:
+    """As ``weights.read_arrays``, from a file of old; layers are matched in their order."""
+    root = "model_weights/" if "model_weights" in file.groups else ""
+    about = file.groups[""] | file.groups[root.rstrip("/")]
+    refuse_keras_1(who, about.get("keras_version"))
+    turned = about.get("backend") == "theano"
+    listed = [
+        (f"{root}{name}", _names(file, f"{root}{name}", "weight_names"))
+        for name in _names(file, root.rstrip("/"), "layer_names")
+    ]
+    listed = [(group, names) for group, names in listed if names]
+    owners: dict[str, list[tuple[SavedLayer, Sequence[Shape]]]] = {}
+    for layer, expected in zip(model.order, shapes, strict=True):
+        if expected:
+            owners.setdefault(layer.owner, []).append((layer, expected))
+    if len(listed) != len(owners):
+        raise ModelFileError(
+            f"{who}: expected the arrays of {len(owners)} layers, got those of {len(listed)}."
+        )
+    for (group, names), parts in zip(listed, owners.values(), strict=True):
+        by_inner: dict[str, list[str]] = {}
+        for name in names:
+            by_inner.setdefault(name.rpartition("/")[0].rpartition("/")[2], []).append(name)
+        for layer, expected in parts:
+            own = names if len(parts) == 1 else by_inner.get(layer.inner, [])
+            if len(own) != len(expected):
+                raise ModelFileError(
+                    f"{who}: expected {len(expected)} arrays in {group!r}, got {len(own)}."
+                )
+            layer.weights = {
+                name: model.read(file, f"{group}/{name}", shape)
+                for name, shape in zip(own, expected, strict=True)
+            }
+            if turned and layer.class_name in TURNED:
+                layer.weights[own[0]] = layer.weights[own[0]][::-1, ::-1]
+    expected_state = optimizer_shapes()
+    if turned and expected_state is not None:
+        raise OtherOptimizerError(f"{who}: the optimizer's state is of Theano's kernels.")
+    if expected_state is not None and "optimizer_weights" in file.groups:
+        group = "optimizer_weights"
+        names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
+        model.optimizer = read_state(who, file, model.budget, names, expected_state)
+
+
+def _names(file: File, group: str, attribute: str) -> list[str]:
+    """The names in an attribute, or in those of it that are numbered where they are many."""
+    attributes = file.groups.get(group, {})
+    numbered = takewhile(attributes.__contains__, (f"{attribute}{i}" for i in count()))
+    parts = [attributes[key] for key in ((attribute,) if attribute in attributes else numbered)]
+    return [str(name) for part in parts if isinstance(part, list) for name in part]

@@ -1,0 +1,159 @@
+"""Where the arrays of a model lie in the HDF5 files of Keras 3.
+
+    layers/<class in snake case>[_n]/vars/0, 1, ...
+    layers/sequential/layers/...                     of a model within the model
+    optimizer/vars/0 (iteration), 1 (learning rate), 2, ...
+
+The number n counts the layers of a class, whatever the layers are called.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from minicnn._core.shapes import Array, Shape
+from minicnn._files.hdf5 import File, opened, opened_bytes
+from minicnn._files.keras import legacy
+from minicnn._files.keras.config import is_functional, placed
+from minicnn._files.keras.saved import OtherOptimizerError, SavedModel
+from minicnn._files.keras.state import read_state
+from minicnn._files.keras.windows import slashed
+from minicnn.errors import ModelFileError
+
+Source = bytes | Path
+"""A file of arrays: its content, or where it is."""
+
+OF_OLD = "_layer_checkpoint_dependencies"
+"""What the group of the layers is called in the first files of this kind, of tf.keras 2.12."""
+
+
+def weights_file(model: SavedModel) -> bytes:
+    """The content of model.weights.h5, which is that of a .weights.h5 file too."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for node in placed(model):
+            layer = node.layers[0]
+            arrays = () if node.adds else layer.weights.values()
+            if not layer.is_input:
+                _write(file, layer.group, arrays).attrs["name"] = node.name
+        file.create_group("vars")
+        if model.compiled is not None:
+            _write(file, "optimizer", model.optimizer)
+    return buffer.getvalue()
+
+
+def _write(file: Any, group: str, arrays: Iterable[Array]) -> Any:
+    variables = file.create_group(f"{group}/vars")
+    for i, array in enumerate(arrays):
+        variables.create_dataset(str(i), data=array)
+    return variables
+
+
+def read_arrays(
+    path: str | os.PathLike[str],
+    model: SavedModel,
+    data: Source,
+    shapes: Sequence[Sequence[Shape]],
+    optimizer_shapes: Callable[[], Sequence[Shape] | None],
+) -> None:
+    """Fill in the arrays of ``model``, which must have exactly these shapes.
+
+    ``shapes`` are those of the layers in ``model.order``; those of what an optimizer remembers are
+    asked for when the layers have proved to fit. A model that is read twice keeps to one budget.
+    Raises ``ModelFileError`` with one line
+    if they have not.
+    """
+    who = str(path)
+    with (
+        opened_bytes(data, who, ModelFileError, model.budget)
+        if isinstance(data, bytes)
+        else opened(data, ModelFileError, model.budget)
+    ) as file:
+        if legacy.is_legacy(file):
+            legacy.read_arrays(who, file, model, shapes, optimizer_shapes)
+            return
+        file = slashed(file)
+        with_models = _holds_models(file) and _by_names(who, file, model, shapes)
+        for layer, expected in zip(model.order, shapes, strict=True):
+            layer.weights = _read(who, file, model, layer.group, expected)
+        _refuse_more(who, file, model)
+        expected_state = optimizer_shapes()
+        if with_models and is_functional(model) and expected_state is not None:
+            raise OtherOptimizerError(f"{who}: the optimizer counts layers of models in the model.")
+        if expected_state is not None and "optimizer/vars" in file.groups:
+            names = [f"optimizer/vars/{i}" for i in range(len(file.inside("optimizer/vars")))]
+            model.optimizer = read_state(who, file, model.budget, names, expected_state)
+
+
+def _holds_models(file: File) -> bool:
+    return any(name.startswith("layers/") and "/layers/" in name for name in file.datasets)
+
+
+def _by_names(who: str, file: File, model: SavedModel, shapes: Sequence[Sequence[Shape]]) -> bool:
+    """Find the layers of a model by their names in a file of one with models within it.
+
+    Not if the model was read with them, and has its groups. Raises ``ModelFileError`` if the names,
+    which early releases of Keras 3 do not write, are not those of the layers.
+    """
+    if any("/layers/" in layer.group for layer in model.order):
+        return False
+    groups: dict[str, list[str]] = {}
+    for group, attributes in file.groups.items():
+        if group.endswith("/vars") and file.inside(group):
+            name = str(attributes.get("name")).replace("/", "_")
+            groups.setdefault(name, []).append(group.removesuffix("/vars"))
+    for layer, expected in zip(model.order, shapes, strict=True):
+        found = groups.get(layer.owner, [])
+        if expected and len(found) != 1:
+            raise ModelFileError(
+                f"{who}: the weights are of a model that has models within, where no layer, or "
+                f"more than one, is called {layer.owner!r}. Load the whole model, from .keras."
+            )
+        layer.group = found[0] if expected else ""
+    return True
+
+
+def _read(
+    who: str, file: File, model: SavedModel, group: str, shapes: Sequence[Shape]
+) -> dict[str, Array]:
+    if OF_OLD in file.groups:
+        group = group.replace("layers", OF_OLD)
+    inside = file.inside(f"{group}/vars")
+    if len(inside) != len(shapes):
+        raise ModelFileError(
+            f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}: they "
+            "are of other layers."
+        )
+    names = [f"{group}/vars/{i}" for i in range(len(shapes))]
+    return {
+        name: _array(who, file, model, name, shape)
+        for name, shape in zip(names, shapes, strict=True)
+    }
+
+
+def _array(who: str, file: File, model: SavedModel, name: str, shape: Shape) -> Array:
+    array = model.read(file, name, shape)
+    if array.dtype == "i1":
+        raise ModelFileError(
+            f"{who}: dataset {name!r}: expected floating-point numbers, got int8, as quantized "
+            "layers have it. Save the model from Keras before it is quantized."
+        )
+    return array
+
+
+def _refuse_more(who: str, file: File, model: SavedModel) -> None:
+    """Raise ``ModelFileError`` if the file has arrays of layers that the model has not."""
+    known = {layer.group for layer in model.order}
+    for name in file.datasets:
+        group, _, number = name.replace(OF_OLD, "layers").rpartition("/vars/")
+        # What Dropout and its like draw from in Keras; minicnn has one generator for all.
+        harmless = group in known or group.endswith("seed_generator")
+        if number and group.startswith("layers/") and not harmless:
+            raise ModelFileError(
+                f"{who}: expected the arrays of {len(known)} layers, got those of a layer "
+                f"{group.removeprefix('layers/')!r} as well."
+            )

@@ -1,0 +1,1 @@
+"""All that is known of Keras' names, arguments, defaults and releases."""

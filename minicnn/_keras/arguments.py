@@ -1,0 +1,70 @@
+"""Keras' arguments that are not here: which say nothing, and what others are called today."""
+
+from typing import Any
+
+import numpy as np
+
+_OFF = """
+    activity_regularizer auto_scale_loss batch_shape batch_size beta_constraint bias_constraint
+    callbacks data_bounds data_format depthwise_constraint double_checkpoint
+    expand_nested export_path from_sorted_ids gamma_constraint
+    gradient_accumulation_steps input_axes input_dtype jit_compile kernel_constraint
+    label_weights layer_range line_length lora_alpha lora_rank loss_scale_factor loss_weights
+    max_shard_size multi_label num_labels optional options output_axes pointwise_constraint
+    positions print_fn quantization_config ragged raise_error renorm renorm_clipping rms_scaling
+    run_eagerly show_trainable skip_mismatch sparse steps synchronized tensor thresholds use_ema
+    weighted_metrics weights zipped
+"""
+OFF = frozenset(_OFF.split())
+"""Arguments of Keras' that minicnn has not, and that say nothing when they are None or False."""
+
+INERT: dict[str, tuple[Any, ...]] = {
+    "auto_scale_loss": (True,),
+    "autocast": (True,),
+    "axis": (-1,),
+    "data_format": ("channels_last",),
+    "dilation_rate": (1, (1, 1), [1, 1]),
+    "dtype": (None, "float32"),
+    "groups": (1,),
+    "jit_compile": ("auto",),
+    "loss_scale_factor": (1.0,),
+    "moving_mean_initializer": ("zeros",),
+    "moving_variance_initializer": ("ones",),
+    "overwrite": (True,),
+    "reduction": ("sum_over_batch_size",),
+    "safe_mode": (True, False, None),
+    "steps_per_execution": (1,),
+    "trainable": (True,),
+}
+"""Others, and the values at which they change nothing."""
+
+IGNORED = {
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "name",
+    "renorm_momentum",
+    "seed",
+}
+"""Arguments of Keras' that say nothing, or only matter beside others that are refused."""
+
+RENAMED = {
+    "lr": "learning_rate",
+    "nb_epoch": "epochs",
+    "alpha": "negative_slope",
+    **dict.fromkeys(("validation", "validation_set", "val"), "validation_data"),
+}
+"""Arguments that Keras has renamed since the scripts of old, and names that come to mind."""
+
+IN_FILES = {"dtype", "moving_mean_initializer", "moving_variance_initializer", "trainable"}
+"""Arguments in saved configs that are read elsewhere, or whose arrays the file holds."""
+
+
+TELLING = {"bias"}
+"""Arguments of releases of old that change the meaning when they are False."""
+
+
+def inert(key: str, value: Any) -> bool:
+    """Whether an argument of Keras' changes nothing at that value."""
+    off = (value is None or value is False) and key in OFF
+    same = not isinstance(value, np.ndarray) and any(value == x for x in INERT.get(key, ()))
+    return off or same or key in IGNORED

@@ -1,0 +1,1 @@
+"""Threads, the BLAS, and the workers that compute a batch's shards."""

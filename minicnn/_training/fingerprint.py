@@ -1,0 +1,150 @@
+"""What makes a training what it is, so that another can be told from it."""
+
+import json
+import platform
+import reprlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from minicnn._core.config import save_config
+from minicnn._core.shapes import Array, DType
+from minicnn._files import checkpoint
+from minicnn._parallel import threads
+from minicnn.data.fitting import Data
+from minicnn.layers import Layer
+from minicnn.layers.base import walk
+from minicnn.layers.saving import described
+from minicnn.losses import Loss
+from minicnn.metrics import Metric
+from minicnn.optimizers import Optimizer
+
+
+class Model(Protocol):
+    """What a checkpoint keeps of a model that is built and compiled."""
+
+    @property
+    def stack(self) -> Sequence[Layer]: ...
+
+    dtype: DType
+    kernels: str
+    fuse: bool
+    seed: int | None
+    rng: np.random.Generator
+    optimizer: Optimizer | None
+    loss: Loss | None
+    metrics: Sequence[str | Metric]
+    stop_training: bool
+
+
+def described_training(
+    model: Model, data: Data, validation: Data | None, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What must be the same for a training to go on, as JSON has it.
+
+    A learning rate may be another: a number comes from the checkpoint, a schedule from the script.
+    Which layers are trainable comes from the checkpoint too.
+    """
+    assert model.optimizer is not None
+    assert model.loss is not None
+    optimizer = save_config(model.optimizer)
+    rate = "a number" if model.optimizer.schedule is None else "a schedule"
+    optimizer["config"]["learning_rate"] = rate
+    about = {
+        "model": {"dtype": model.dtype.name, "kernels": model.kernels, "fuse": model.fuse},
+        "seed": model.seed,
+        "layers": _without([described(layer) for layer in model.stack], "trainable"),
+        "optimizer": optimizer,
+        "loss": save_config(model.loss),
+        "metrics": [m if isinstance(m, str) else save_config(m) for m in model.metrics],
+        "data": _described_data(data),
+        "validation": None if validation is None else _described_data(validation),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(about | dict(settings), default=_plain))
+    return plain
+
+
+def given(model: Model) -> dict[str, Any]:
+    """What a model was given of what a training that goes on takes from the checkpoint instead."""
+    assert model.optimizer is not None
+    rate = None if model.optimizer.schedule else float(model.optimizer.learning_rate)
+    return {"learning_rate": rate, "trainable": [layer.trainable for layer in walk(model.stack)]}
+
+
+def _without(value: Any, name: str) -> Any:
+    """A tree without what has that name."""
+    if isinstance(value, Mapping):
+        return {key: _without(part, name) for key, part in value.items() if key != name}
+    return [_without(part, name) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """What stands for an argument that JSON does not know: its numbers, or its name."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return getattr(value, "__qualname__", type(value).__name__)
+
+
+def _described_data(data: Data) -> dict[str, Any]:
+    return {
+        name: {"shape": array.shape, "dtype": array.dtype.name, "checksum": _checksum(array)}
+        for name, array in (("x", data.x), ("y", data.y), ("sample_weight", data.weights))
+        if array is not None
+    }
+
+
+def _checksum(array: Array) -> int:
+    found = 0
+    for start in range(0, len(array), 1024):  # a view may not lie in one piece in memory
+        found = checkpoint.checksum(array[start : start + 1024], found)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the bits depend on, besides the training."""
+    blas = [
+        [pool["internal_api"], pool.get("version"), pool.get("architecture")]
+        for pool in threads.controller().info()
+        if pool["user_api"] == "blas"
+    ]
+    return {
+        # Not imported: the package is above all of its modules.
+        "the version of minicnn": sys.modules["minicnn"].__version__,
+        "the version of NumPy": np.__version__,
+        "the version of Python": platform.python_version(),
+        "the processor": platform.machine(),
+        "the BLAS": blas,
+        "the number of threads": threads.get_threads(),
+    }
+
+
+def differences(then: Any, now: Any, what: str = "") -> Iterator[tuple[str, str, str]]:
+    """(what, as it was, as it is) for each place in which two trees differ.
+
+    >>> list(differences({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}))
+    [('a[1].b', '2', '3')]
+    """
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*now, *then)):
+            inner = f"{what}.{key}" if what else str(key)
+            yield from differences(then.get(key), now.get(key), inner)
+    elif isinstance(then, list) and isinstance(now, list):
+        if len(then) != len(now):
+            yield f"the number of {what}", str(len(then)), str(len(now))
+        for i, (one, other) in enumerate(zip(then, now, strict=False)):
+            yield from differences(one, other, f"{what}[{i}]")
+    elif isinstance(then, np.ndarray) or then != now:  # a checkpoint may hold arrays anywhere
+        yield what, reprlib.repr(then), reprlib.repr(now)
+
+
+def other_training(then: Any, now: Any) -> Iterator[tuple[str, str, str]]:
+    """The differences for which a training is another.
+
+    A model without a seed takes the one it had, and a callback may come or go.
+    """
+    for what, was, is_now in differences(then, now):
+        callback = what.startswith("callbacks.") and what.count(".") == 1
+        if not callback and (what, is_now) != ("seed", "None"):
+            yield what, was, is_now

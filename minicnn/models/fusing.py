@@ -1,0 +1,179 @@
+"""The planner: which layers of a model are computed together.
+
+``fused`` looks at a list of layers, once before a run, and puts one ``FusedConv`` where a
+convolution, the ReLU after it and the pooling after that stand in a row. The layers stay as they
+are and keep their arrays; the step only goes through the image once instead of three times
+(``kernels/vectorized/convolution.py``). At the head of a model it also takes in the ``Rescaling``,
+so that bytes become numbers a few images at a time.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn._core.shapes import Array
+from minicnn.kernels import vectorized
+from minicnn.kernels.vectorized import PLAIN, Scale, Tail, Trace
+from minicnn.layers.activation import Activation, ReLU
+from minicnn.layers.base import Grads, Layer
+from minicnn.layers.chain import Step
+from minicnn.layers.conv import Conv2D
+from minicnn.layers.core import Input, Rescaling
+from minicnn.layers.pooling import AvgPool, MaxPool
+
+
+class FusedConvCache(NamedTuple):
+    """What ``FusedConv.backward`` needs."""
+
+    x: Array
+    trace: Trace
+
+
+class FusedConv:
+    """Rescaling, convolution, ReLU and pooling in one step; the arrays are the convolution's."""
+
+    state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
+    reads_bytes = True
+
+    def __init__(self, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
+        self.conv = conv
+        self.tail = tail
+        self.scale = scale
+
+    @property
+    def who(self) -> str:
+        """The convolution, as errors name it."""
+        return self.conv.who
+
+    @property
+    def name(self) -> str | None:
+        """The convolution's name."""
+        return self.conv.name
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The convolution's parameters."""
+        return self.conv.params
+
+    def learned(self) -> dict[str, Array]:
+        """Those of the convolution's that training changes."""
+        return self.conv.learned()
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, FusedConvCache]:
+        """The output of the last of the layers."""
+        place = self.conv.windows(x.shape[1:])
+        kernel, bias = self.conv.param("kernel"), self.conv.params.get("bias")
+        y, trace = vectorized.convolve(
+            x, kernel, bias, place.strides, place.pads, self.tail, self.scale, training
+        )
+        return y, FusedConvCache(x, trace)
+
+    def backward(self, dy: Array, cache: FusedConvCache) -> tuple[Array, Grads]:
+        """dx, and the gradients of kernel and bias."""
+        dx, grads = self._backward(dy, cache, need_dx=True)
+        assert dx is not None
+        return dx, grads
+
+    def param_grads(self, dy: Array, cache: FusedConvCache) -> Grads:
+        """The gradients of kernel and bias alone."""
+        return self._backward(dy, cache, need_dx=False)[1]
+
+    def _backward(
+        self, dy: Array, cache: FusedConvCache, need_dx: bool
+    ) -> tuple[Array | None, Grads]:
+        place = self.conv.windows(cache.x.shape[1:])
+        dx, dkernel, dbias = vectorized.convolve_backward(
+            dy,
+            cache.x,
+            cache.trace,
+            self.conv.params["kernel"],
+            place.strides,
+            place.pads,
+            self.tail,
+            self.scale,
+            need_dx,
+        )
+        return dx, {"kernel": dkernel, "bias": dbias} if self.conv.use_bias else {"kernel": dkernel}
+
+    def next_state(self, cache: FusedConvCache) -> dict[str, Array]:
+        """There is none."""
+        return self.state
+
+    def split_activation(self) -> tuple[Step | None, str | None]:
+        """The step itself: its activation is no loss's."""
+        return self, None
+
+
+def fused(layers: Sequence[Layer]) -> list[Step]:
+    """The steps that compute what the layers do, one after another.
+
+    Layers of the library's own are fused, none that derive from them.
+    """
+    steps, i, scale = _head(layers)
+    while i < len(layers):
+        layer = layers[i]
+        i += 1
+        if not _can_be_fused(layer):
+            steps.append(layer)
+            continue
+        assert isinstance(layer, Conv2D)
+        tail, taken = _tail(layer, layers[i : i + 2])
+        steps.append(FusedConv(layer, tail, scale))
+        i, scale = i + taken, None
+    return steps
+
+
+def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
+    """The first steps, how many layers they are, and the scale of a convolution right after them.
+
+    As long as layers read bytes there is no need of an Input, which would make numbers of them;
+    but a layer that someone else wrote may count on numbers.
+    """
+    if not layers or type(layers[0]) is not Input:
+        return [], 0, None
+    first = 1
+    while first < len(layers) and layers[first].reads_bytes:
+        first += 1
+    after: Sequence[Layer | None] = [*layers[first : first + 2], None, None]
+    if _can_be_fused(after[0]):
+        return list(layers[1:first]), first, None
+    if type(after[0]) is Rescaling and _can_be_fused(after[1]):
+        scale = Scale(float(after[0].scale), float(after[0].offset))
+        return list(layers[1:first]), first + 1, scale
+    theirs = after[0] is not None and not type(after[0]).__module__.startswith("minicnn.")
+    without_input = first > 1 and not theirs
+    return list(layers[without_input:first]), first, None
+
+
+def _can_be_fused(layer: Layer | None) -> bool:
+    return (
+        type(layer) is Conv2D
+        and layer.activation in (None, "linear", "relu")
+        and (layer.groups, layer.dilation) == (1, (1, 1))
+        and not (layer.input_shape is not None and layer.far(layer.input_shape))
+    )
+
+
+def _tail(conv: Conv2D, following: Sequence[Layer]) -> tuple[Tail, int]:
+    """What of the next layers can be computed with the convolution, and how many they are."""
+    relu, taken = conv.activation == "relu", 0
+    if not relu and following and _is_relu(following[0]):
+        relu, taken = True, 1
+    pool = following[taken] if taken < len(following) else None
+    if type(pool) in (MaxPool, AvgPool):
+        assert isinstance(pool, MaxPool | AvgPool)
+        assert pool.input_shape is not None
+        place = pool.windows(pool.input_shape)
+        if place.size == place.strides and place.pads == ((0, 0), (0, 0)):
+            kind = "max" if isinstance(pool, MaxPool) else "avg"
+            return Tail(relu, kind, place.size), taken + 1
+    return PLAIN._replace(relu=relu), taken
+
+
+def _is_relu(layer: Layer) -> bool:
+    if type(layer) is ReLU:
+        return (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
+    return type(layer) is Activation and layer.activation == "relu"

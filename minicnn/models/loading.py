@@ -1,0 +1,134 @@
+"""Models from files; ``Sequential.save`` writes them."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from minicnn._core.config import Configurable
+from minicnn._core.console import warn
+from minicnn._core.signatures import checked
+from minicnn._files import keras
+from minicnn._files.keras import SavedModel, Source
+from minicnn._files.paths import path_of
+from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
+from minicnn.initializers import left_unset
+from minicnn.layers.saving import restored_layer, revived
+from minicnn.models.saving import restore
+from minicnn.models.sequential import Sequential
+
+DAMAGE = (
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What comes of a description that makes no sense."""
+
+
+@checked
+def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+    """``model.save(filepath)``, as a function."""
+    if not isinstance(model, Sequential):
+        raise ConfigError(f"save_model: expected a Sequential model, got {model!r:.60}.")
+    model.save(filepath)
+
+
+@checked
+def load_model(
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, type] | None = None,
+    compile: bool = True,
+) -> Sequential:
+    """Read a model from a ``.keras`` or ``.h5`` file, compiled as it was when it was saved.
+
+    Only what is minicnn's own is made, and objects of those classes (layers, losses, metrics,
+    optimizers, schedules, initializers, regularizers) that ``custom_objects`` maps their names to;
+    nothing else that the file names is imported or run. A class that was somebody's own in Keras
+    is asked for even if it is called as one here. With
+    ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
+    the generator where it was. Raises ``ModelFileError`` with one line when the file is
+    not a model that can be.
+
+    >>> import tempfile
+    >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
+    True
+    """
+    filepath = path_of("load_model", "filepath", filepath)
+    if filepath.suffix == ".onnx":
+        raise ModelFileError(
+            f"{filepath}: expected a .keras or .h5 file. An .onnx file is read by import_onnx, and "
+            "made a .keras file by minicnn convert."
+        )
+    own = _own_classes(custom_objects)
+    saved, data = keras.read_model(filepath)
+    try:
+        layers = [restored_layer(layer, own) for layer in saved.layers]
+        with left_unset():
+            model = Sequential(layers, name=saved.name, dtype=saved.dtype)
+        if not model.built:
+            raise ConfigError("expected an InputLayer first, got none.")
+        if compile and saved.compiled:
+            _compile_as_saved(model, filepath, saved, own)
+        _restore(model, filepath, saved, data)
+        if saved.generator is not None:
+            model.rng.bit_generator.state = saved.generator
+    except ModelFileError:
+        raise
+    except MiniCNNError as error:
+        raise ModelFileError(f"{filepath}: {error}") from None
+    except DAMAGE as error:
+        raise ModelFileError(f"{filepath}: the file makes no model: {error}.") from None
+    model.class_names = tuple(saved.class_names)
+    return model
+
+
+def _own_classes(given: Any) -> dict[str, type[Configurable]]:
+    """``custom_objects``, by the classes' names alone: of "package>Class", as Keras has it, too."""
+    found = {} if given is None else given
+    if not isinstance(found, Mapping):
+        raise ConfigError(
+            f"load_model: expected custom_objects as a dict of names and classes, got {given!r}."
+        )
+    for name, cls in found.items():
+        fits = isinstance(cls, type) and issubclass(cls, Configurable)
+        if not isinstance(name, str) or not fits:
+            raise ConfigError(
+                "load_model: expected custom_objects as a dict of names and classes of layers, "
+                f"losses, metrics and the like, got {name!r}: {cls!r}."
+            )
+    return {name.rpartition(">")[2]: cls for name, cls in found.items()}
+
+
+def _compile_as_saved(
+    model: Sequential,
+    path: str | os.PathLike[str],
+    saved: SavedModel,
+    own: Mapping[str, type[Configurable]],
+) -> None:
+    """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
+    try:
+        arguments = keras.compile_arguments(saved.compiled or {}, saved.version)
+        model.compile(**revived(arguments, own))
+    except ConfigError as error:
+        if not keras.is_legacy_name(path):
+            raise ConfigError(f"{error} To predict only, load it with compile=False.") from None
+        text = f"{path}: {error} The model is not compiled: compile it again to train it."
+        warn(text, UserWarning)
+
+
+def _restore(
+    model: Sequential, path: str | os.PathLike[str], saved: SavedModel, data: Source
+) -> None:
+    """Take over the arrays; an optimizer's that do not fit are a warning, as in Keras."""
+    try:
+        restore(model, path, saved, data)
+    except keras.OtherOptimizerError as error:
+        restore(model, path, saved, data, with_optimizer=False)
+        warn(f"{error} The optimizer starts anew.", UserWarning)

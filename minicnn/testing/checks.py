@@ -1,0 +1,466 @@
+"""The checks that every layer passes, for layers of your own as well.
+
+    def test_my_layer():
+        check_layer(lambda: MyLayer(3), input_shape=(6, 6, 2))
+
+Each check is a function of a ``LayerCase`` and raises ``CheckError``, an
+``AssertionError`` that says which promise of the layer contract was broken.
+Gradients are compared with central differences in double precision, on inputs
+whose values lie well apart, so that no step crosses the corner of a ReLU or
+changes which pixel wins a pool.
+"""
+
+import copy
+import json
+import pickle
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import Any
+
+import numpy as np
+
+from minicnn._core.shapes import Array, Shape
+from minicnn.errors import MiniCNNError, ShapeError, shown
+from minicnn.kernels import KERNELS
+from minicnn.layers import Layer
+from minicnn.layers.base import Grads, walk
+
+__all__ = ["CHECKS", "CheckError", "LayerCase", "check_layer", "numeric_gradient"]
+
+STEP = 1e-5
+"""How far a number is moved each way for a central difference; its error is about STEP ** 2."""
+
+
+class CheckError(MiniCNNError, AssertionError):
+    """A layer broke a promise of the contract."""
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A way to make a layer, and the inputs to try it on.
+
+    ``make`` returns a new layer each time; ``input_shape`` has no batch axis.
+    """
+
+    make: Callable[[], Layer]
+    input_shape: Shape
+    batch: int = 3
+    seed: int = 0
+
+    def built(self, dtype: str = "float64") -> Layer:
+        """A new layer, built, with numbers in its arrays that are not all 0 or 1."""
+        layer = self.make()
+        layer.name = layer.name or "checked"
+        rng = np.random.default_rng(self.seed)
+        layer.build(self.input_shape, rng, dtype)
+        for name, array in layer.arrays().items():
+            array[...] = array + rng.uniform(0.1, 0.5, array.shape)
+            array.flags.writeable = False
+            if name not in layer.params and name not in layer.state:
+                raise CheckError(f"{layer.who}: arrays() names {name!r}, which it has not.")
+        return layer
+
+    def x(self, dtype: str = "float64", salt: int = 0) -> Array:
+        """A batch whose numbers are all different, apart from each other and from 0."""
+        shape = (self.batch, *self.input_shape)
+        size = int(np.prod(shape))
+        values = 4 * (np.arange(size) - size / 2 + 0.25) / size
+        rng = np.random.default_rng(self.seed + 1 + salt)
+        return _read_only(rng.permutation(values).reshape(shape).astype(dtype))
+
+    def dy(self, y: Array, salt: int = 0) -> Array:
+        """A gradient for the output y."""
+        rng = np.random.default_rng(self.seed + 1001 + salt)
+        return _read_only(rng.standard_normal(y.shape).astype(y.dtype))
+
+    def forward(self, layer: Layer, x: Array, training: bool) -> tuple[Array, Any]:
+        """The layer's forward pass, with the same random numbers each time."""
+        made = layer.forward(x, training=training, rng=np.random.default_rng(self.seed))
+        return _pair(layer, "forward should return (y, cache)", made)
+
+    def both(self, layer: Layer, x: Array, training: bool = True) -> tuple[Array, Array, Grads]:
+        """(y, dx, grads) for x and the gradient that belongs to it."""
+        y, cache = self.forward(layer, x, training)
+        made = layer.backward(self.dy(y), cache)
+        dx, grads = _pair(layer, "backward should return (dx, grads)", made)
+        return y, dx, grads
+
+
+def check_layer(
+    make: Callable[[], Layer], input_shape: Shape, *, batch: int = 3, seed: int = 0
+) -> None:
+    """Run all ``CHECKS`` on a layer; raises ``CheckError`` at the first promise it breaks.
+
+    ``make`` is called without arguments and returns a new layer, not yet built.
+    Keep ``input_shape`` small: every number of the input is moved both ways.
+
+    >>> from minicnn import Dense
+    >>> check_layer(lambda: Dense(2, activation="tanh"), input_shape=(3,))
+    """
+    case = LayerCase(make, input_shape, batch, seed)
+    for check in CHECKS.values():
+        check(case)
+
+
+def check_output_shape(case: LayerCase) -> None:
+    """The shape that ``output_shape`` predicts comes out, dx has x's, and grads have params'."""
+    layer, x = case.built(), case.x()
+    predicted = (case.batch, *layer.output_shape(case.input_shape))
+    for training in (False, True):
+        y, dx, grads = case.both(layer, x, training)
+        _require(layer, y.shape == predicted, f"predicted output {predicted}, got {y.shape}")
+        _like(layer, "dx", dx, x)
+        _like_params(layer, "grads", grads)
+
+
+def check_dtypes(case: LayerCase) -> None:
+    """What goes in as float32 comes out as float32, and float64 as float64."""
+    for dtype in ("float32", "float64"):
+        layer, x = case.built(dtype), case.x(dtype)
+        for training in (False, True):
+            y, dx, grads = case.both(layer, x, training)
+            for name, array in {"y": y, "dx": dx, **grads, **layer.arrays()}.items():
+                _require(layer, array.dtype == dtype, f"{name} is {array.dtype}, not {dtype}")
+
+
+def check_inputs(case: LayerCase) -> None:
+    """Read-only and non-contiguous inputs work, and nothing that is given is written to."""
+    layer, x = case.built(), case.x()
+    y, dx, grads = case.both(layer, x)
+    strided = np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)
+    wide = np.repeat(strided, 2, axis=-1)[..., ::2]
+    writable = x.copy()
+    for given in (strided, wide, writable):
+        before = given.copy()
+        arrays = {name: array.copy() for name, array in layer.arrays().items()}
+        y2, cache = case.forward(layer, given, training=True)
+        kept = copy.deepcopy(cache)
+        dy = np.repeat(case.dy(y2), 2, axis=0)[::2]
+        dy_before = dy.copy()
+        dx2, grads2 = layer.backward(dy, cache)
+        _close(layer, "on a non-contiguous input", (y2, dx2, grads2), (y, dx, grads))
+        _require(layer, np.array_equal(given, before), "forward or backward wrote to x")
+        _require(layer, np.array_equal(dy, dy_before), "backward wrote to dy")
+        _require(layer, _same(cache, kept), "backward wrote to the cache")
+        _require(layer, _same(layer.arrays(), arrays), "forward or backward wrote to the layer")
+
+
+def check_dx(case: LayerCase) -> None:
+    """dx is what central differences give."""
+    layer, x = case.built(), case.x()
+    for training in (False, True):
+        y, dx, _ = case.both(layer, x, training)
+        dy = case.dy(y)
+
+        def total(value: Array, dy: Array = dy, training: bool = training) -> float:
+            return float(np.sum(case.forward(layer, value, training)[0] * dy))
+
+        _near(layer, f"dx{_when(training)}", dx, numeric_gradient(total, x), case.batch)
+
+
+def check_param_gradients(case: LayerCase) -> None:
+    """The gradient of every parameter is what central differences give."""
+    layer, x = case.built(), case.x()
+    for training in (False, True):
+        y, _, grads = case.both(layer, x, training)
+        dy = case.dy(y)
+        for name, param in layer.params.items():
+
+            def total(
+                value: Array, name: str = name, dy: Array = dy, training: bool = training
+            ) -> float:
+                changed = copy.copy(layer)
+                changed.params = layer.params | {name: value}
+                return float(np.sum(case.forward(changed, x, training)[0] * dy))
+
+            what = f"the gradient of {name}{_when(training)}"
+            _near(layer, what, grads[name], numeric_gradient(total, param), case.batch)
+
+
+def check_gradient_keys(case: LayerCase) -> None:
+    """``grads`` has exactly the keys, shapes and dtypes of ``params``, by either way back."""
+    layer, x = case.built("float32"), case.x("float32")
+    y, cache = case.forward(layer, x, training=True)
+    dy = case.dy(y)
+    _like_params(layer, "grads", layer.backward(dy, cache)[1])
+    _like_params(layer, "param_grads", layer.param_grads(dy, cache))
+    layer, x = case.built("float64"), case.x("float64")
+    y, cache = case.forward(layer, x, training=True)
+    dy = case.dy(y)
+    grads = layer.backward(dy, cache)[1]
+    _close(layer, "in param_grads", (y, y, layer.param_grads(dy, cache)), (y, y, grads))
+
+
+def check_backward_twice(case: LayerCase) -> None:
+    """Going back twice through one cache gives the same twice."""
+    layer, x = case.built(), case.x()
+    y, cache = case.forward(layer, x, training=True)
+    first = layer.backward(case.dy(y), cache)
+    second = layer.backward(case.dy(y), cache)
+    _require(layer, _same(first, second), "backward gave something else the second time")
+
+
+def check_interleaved(case: LayerCase) -> None:
+    """Two batches under way at once, in turn or in threads, do not disturb each other."""
+    layer = case.built()
+    batches = [case.x(salt=salt) for salt in range(4)]
+    alone = [case.both(layer, x) for x in batches]
+    caches = [case.forward(layer, x, training=True)[1] for x in batches]
+    for (y, dx, grads), cache in reversed(list(zip(alone, caches, strict=True))):
+        dx2, grads2 = layer.backward(case.dy(y), cache)
+        _close(layer, "interleaved with others", (y, dx2, grads2), (y, dx, grads))
+    with ThreadPoolExecutor(len(batches)) as pool:
+        together = list(pool.map(lambda x: case.both(layer, x), batches * 4))
+    for got, wanted in zip(together, alone * 4, strict=True):
+        _close(layer, "in a thread beside others", got, wanted)
+
+
+def check_shards(case: LayerCase) -> None:
+    """A batch is the sum of its parts, unless the layer draws or says why it is not in training."""
+    layer, x = case.built(), case.x()
+    cut = case.batch // 2
+    for training in (False, True):
+        if training and any(part.why_not_sharded or part.random for part in walk([layer])):
+            continue
+        y, cache = case.forward(layer, x, training)
+        dy = case.dy(y)
+        dx, grads = layer.backward(dy, cache)
+        parts = []
+        for part in (slice(None, cut), slice(cut, None)):
+            y_part, cache = case.forward(layer, x[part], training)
+            parts.append((y_part, *layer.backward(dy[part], cache)))
+        (y1, dx1, grads1), (y2, dx2, grads2) = parts
+        summed = {name: grads1[name] + grads2[name] for name in grads1}
+        joined = np.concatenate([y1, y2]), np.concatenate([dx1, dx2]), summed
+        _close(layer, "as the sum of two shards", joined, (y, dx, grads))
+
+
+def check_state(case: LayerCase) -> None:
+    """The next state has the keys, shapes and dtypes of ``state``; no global generator is drawn on.
+
+    Neither forward nor backward nor ``next_state`` changes the layer itself.
+    """
+    layer, x = case.built("float32"), case.x("float32")
+    before = np.random.get_state()  # noqa: NPY002
+    attributes, kept = dict(vars(layer)), copy.deepcopy(vars(layer))
+    y, cache = case.forward(layer, x, training=True)
+    layer.backward(case.dy(y), cache)
+    found = {name: (array.shape, array.dtype) for name, array in layer.next_state(cache).items()}
+    wanted = {name: (array.shape, array.dtype) for name, array in layer.state.items()}
+    _require(layer, found == wanted, f"next_state should be {wanted}, got {found}")
+    same = vars(layer).keys() == attributes.keys() and _same(vars(layer), kept)
+    _require(layer, same, "forward, backward or next_state wrote to the layer")
+    after = np.random.get_state()  # noqa: NPY002
+    _require(layer, _same(before, after), "the layer drew from NumPy's global generator")
+
+
+def check_kernels(case: LayerCase) -> None:
+    """Every set of kernels gives the same."""
+    layer, x = case.built(), case.x()
+    for training in (False, True):
+        wanted = case.both(layer, x, training)
+        for kernels in KERNELS:
+            other = copy.copy(layer)
+            other.kernel_set = kernels
+            _close(layer, f"with {kernels} kernels", case.both(other, x, training), wanted)
+
+
+def check_round_trips(case: LayerCase) -> None:
+    """A layer comes back from its config, through JSON, and from a pickle as it was."""
+    layer, x = case.built(), case.x()
+    wanted = case.both(layer, x)
+    config = json.loads(json.dumps(layer.get_config()))
+    again = type(layer).from_config(config)
+    _require(layer, repr(again) == repr(layer), f"{layer!r} came back from its config as {again!r}")
+    same = json.loads(json.dumps(again.get_config()))
+    _require(layer, same == config, f"the config {config} came back as {same}")
+    again.build(case.input_shape, np.random.default_rng(0), "float64")
+    again.params, again.state = layer.params, layer.state
+    _close(layer, "made from its config", case.both(again, x), wanted)
+    _close(layer, "unpickled", case.both(pickle.loads(pickle.dumps(layer)), x), wanted)
+
+
+def check_shape_errors(case: LayerCase) -> None:
+    """Wrong rank or channels raise ``ShapeError``: who, what was expected, what came."""
+    layer = case.built()
+    expected = layer.expected_shape()
+    wrong: list[Shape] = []
+    if expected[:1] != ("...",):
+        wrong += [case.input_shape[1:], (*case.input_shape, 2)]
+    for axis in range(1, len(expected) + 1):
+        if isinstance(expected[-axis], int):
+            longer = list(case.input_shape)
+            longer[-axis] += 1
+            wrong.append(tuple(longer))
+    for shape in wrong:
+        x = np.zeros((case.batch, *shape))
+        _raises_shape_error(layer, partial(layer.forward, x), x.shape)
+        _raises_shape_error(layer, partial(layer.output_shape, shape), shape)
+
+
+def _reported(check: Callable[[LayerCase], None]) -> Callable[[LayerCase], None]:
+    """The check, with whatever else a broken layer raises made a ``CheckError``."""
+
+    @wraps(check)
+    def run(case: LayerCase) -> None:
+        try:
+            check(case)
+        except CheckError:
+            raise
+        except Exception as error:
+            raise CheckError(
+                f"{case.make().who}: {check.__name__} met {type(error).__name__}: {error}"
+            ) from error
+
+    return run
+
+
+CHECKS: dict[str, Callable[[LayerCase], None]] = {
+    check.__name__.removeprefix("check_"): _reported(check)
+    for check in (
+        check_output_shape, check_dtypes, check_dx, check_param_gradients, check_gradient_keys,
+        check_inputs, check_backward_twice, check_interleaved, check_shards, check_state,
+        check_kernels, check_round_trips, check_shape_errors,
+    )
+}  # fmt: skip
+
+
+def numeric_gradient(function: Callable[[Array], float], x: Array) -> Array:
+    """The gradient of ``function`` at x by central differences, one number at a time.
+
+        (f(x + h) - f(x - h)) / 2h, with h = 1e-5
+
+    >>> numeric_gradient(lambda x: float(np.sum(x**2)), np.array([1.0, 2.0])).round(6).tolist()
+    [2.0, 4.0]
+    """
+    moved = x.astype(np.float64)
+    gradient = np.empty(x.shape)
+    for index in np.ndindex(x.shape):
+        moved[index] = x[index] + STEP
+        above = function(moved)
+        moved[index] = x[index] - STEP
+        gradient[index] = (above - function(moved)) / (2 * STEP)
+        moved[index] = x[index]
+    return gradient
+
+
+def _require(layer: Layer, fulfilled: bool, complaint: str) -> None:
+    if not fulfilled:
+        raise CheckError(f"{layer.who}: {complaint}.")
+
+
+def _pair(layer: Layer, should: str, made: Any) -> tuple[Array, Any]:
+    pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], np.ndarray)
+    _require(layer, pair, f"{should}, the first an array, got {shown(made)}")
+    return made[0], made[1]
+
+
+def _like(layer: Layer, what: str, got: Array, wanted: Array) -> None:
+    turned = " (it is transposed)" if got.shape == wanted.shape[::-1] else ""
+    should = f"{what} should have shape {wanted.shape}, got {got.shape}{turned}"
+    _require(layer, got.shape == wanted.shape, should)
+    _require(layer, got.dtype == wanted.dtype, f"{what} is {got.dtype}, not {wanted.dtype}")
+
+
+def _like_params(layer: Layer, what: str, grads: Grads) -> None:
+    keys, wanted = sorted(grads), sorted(layer.params)
+    _require(layer, keys == wanted, f"{what} should have the keys {wanted}, got {keys}")
+    for name, param in layer.params.items():
+        _like(layer, f"{name} in {what}", grads[name], param)
+
+
+def _when(training: bool) -> str:
+    return " (training=True)" if training else ""
+
+
+def _near(layer: Layer, what: str, got: Array, wanted: Array, batch: int) -> None:
+    """Compare with central differences; say where it is wrong most, and what would explain it."""
+    off = np.abs(got - wanted) - 1e-5 * np.abs(wanted)
+    off = np.where(np.isfinite(off), off, np.inf)
+    if not off.size or off.max() < 1e-7:
+        return
+    place = tuple(map(int, np.unravel_index(off.argmax(), off.shape)))
+    raise CheckError(
+        f"{layer.who}: {what} is off the central differences in {np.count_nonzero(off >= 1e-7)} of "
+        f"{off.size} numbers, most at {list(place)}: expected {wanted[place]:.6g}, got "
+        f"{got[place]:.6g}.{_explained(got, wanted, batch)}"
+    )
+
+
+def _explained(got: Array, wanted: Array, batch: int) -> str:
+    """What a gradient is instead of the right one, if that is something simple."""
+
+    def alike(a: Array, b: Array) -> bool:
+        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-6)
+
+    if not got.any():
+        return " All of it is 0."
+    factor = float(np.vdot(wanted, got) / max(float(np.vdot(wanted, wanted)), 1e-300))
+    if alike(got, factor * wanted) and factor:
+        known = {-1.0: "-1 (its sign)", 2.0: "2", 0.5: "1/2"}
+        known |= {float(batch): f"{batch} (the batch)", 1 / batch: f"1/{batch} (of the batch)"}
+        near = min(known, key=lambda value: abs(value - factor))
+        times = known[near] if abs(near - factor) < 1e-4 else f"{factor:.4g}"
+        return f" All of it is {times} times what it should be."
+    if got.ndim > 1 and alike(np.swapaxes(got, -1, -2), wanted):
+        return " It is transposed in its last two axes."
+    if got.ndim > 1 and alike(got[::-1, ::-1], wanted):
+        return " It is turned over in its first two axes."
+    return ""
+
+
+def _close(
+    layer: Layer,
+    when: str,
+    got: tuple[Array, Array, Grads],
+    wanted: tuple[Array, Array, Grads],
+) -> None:
+    pairs = [("y", got[0], wanted[0]), ("dx", got[1], wanted[1])]
+    pairs += [(f"the gradient of {name}", got[2][name], wanted[2][name]) for name in wanted[2]]
+    for name, a, b in pairs:
+        _require(
+            layer, a.shape == b.shape, f"{name} differs {when}: shape {a.shape}, not {b.shape}"
+        )
+        if not np.allclose(a, b, rtol=1e-9, atol=1e-11):
+            place = np.unravel_index(np.nan_to_num(np.abs(a - b), nan=np.inf).argmax(), a.shape)
+            raise CheckError(
+                f"{layer.who}: {name} differs {when}, most at {[int(i) for i in place]}: "
+                f"{a[place]:.6g}, not {b[place]:.6g}."
+            )
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two caches, or anything made of arrays, are equal to the bit."""
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, Sequence) and not isinstance(a, str):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if hasattr(a, "__dict__"):
+        return _same(vars(a), vars(b))
+    return bool(a == b)
+
+
+def _read_only(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
+def _raises_shape_error(layer: Layer, call: Callable[[], Any], shape: Shape) -> None:
+    try:
+        call()
+    except ShapeError as error:
+        text = str(error)
+        got = ", ".join(map(str, shape))
+        for part in (layer.who, "expected", got):
+            _require(layer, part in text, f"the error for {shape} should say {part!r}: {text}")
+    except Exception as error:
+        raise CheckError(
+            f"{layer.who}: input of shape {shape} should raise ShapeError, "
+            f"got {type(error).__name__}: {error}"
+        ) from error
+    else:
+        raise CheckError(f"{layer.who}: input of shape {shape} should raise ShapeError.")
