@@ -601,7 +601,7 @@ def test_only_a_process_without_other_threads_is_forked():
 def test_where_no_thread_can_be_started_no_process_is_forked():
     """The system would refuse it, and OpenBLAS would lose its threads and not get them again."""
     code = (
-        "import threading, minicnn; from minicnn._parallel import workers; print(workers.may_fork())\n"
+        "import threading; from minicnn._parallel import workers; print(workers.may_fork())\n"
         'def refuse(thread): raise RuntimeError("can\'t start new thread")\n'
         "threading.Thread.start = refuse; print(workers.may_fork())\n"
     )
