@@ -1,8 +1,11 @@
-"""Models from one kind of file to another: what ``minicnn convert`` does."""
+"""``minicnn convert``: models from one kind of file to another."""
 
+import argparse
 import os
 from pathlib import Path
 
+from minicnn._cli.options import Commands
+from minicnn._core.console import say
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError
 from minicnn.models.loading import load_model
@@ -10,6 +13,35 @@ from minicnn.models.sequential import Sequential
 from minicnn.onnx import export_onnx, import_onnx
 
 ENDINGS = (".keras", ".weights.h5", ".h5", ".hdf5", ".onnx")
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "convert",
+        help="write a model as a file of another kind",
+        description=f"Write a model as a file of another kind, as the endings of the names say: "
+        f"{', '.join(ENDINGS)}. ONNX has neither loss nor optimizer.",
+    )
+    command.add_argument("source", type=Path, metavar="IN", help="the file to read")
+    command.add_argument("target", type=Path, metavar="OUT", help="the file to write")
+    command.add_argument(
+        "--model", type=Path, metavar="FILE", help="the layers, if IN is weights alone"
+    )
+    command.add_argument(
+        "--layout",
+        choices=("NHWC", "NCHW"),
+        help="the order of the axes of the images that an .onnx file takes; default: NHWC",
+    )
+    command.add_argument("--force", action="store_true", help="replace OUT if it is there")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert, and print what was written."""
+    model = convert(options.source, options.target, options.model, options.layout, options.force)
+    say(f"{options.target}: {len(model.layers)} layers, {model.count_params():,} parameters")
+    return 0
 
 
 def convert(

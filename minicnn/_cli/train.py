@@ -17,13 +17,15 @@ import platform
 import shlex
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import minicnn
-from minicnn._cli.evaluation import check_names, check_range, judge
+from minicnn._cli.classifying import check_names, check_range, scored
+from minicnn._cli.options import Commands, add_keys, positive, seed, whole
 from minicnn._core.console import say
 from minicnn._core.shapes import Shape
 from minicnn._files.archive import json_object
@@ -48,6 +50,67 @@ OPTIONS = (
 """What makes a run what it is."""
 
 SETTINGS = "settings.json"
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "train",
+        help="train a network on HDF5 images",
+        description="Train a network and write a folder with the model and its curves. Without "
+        "--train and --test it learns to count fingers on pictures that it draws itself.",
+    )
+    command.add_argument("--train", type=Path, metavar="FILE", help="HDF5 file to learn from")
+    command.add_argument("--test", type=Path, metavar="FILE", help="HDF5 file to test on")
+    add_keys(command, "--x-key", "--y-key")
+    command.add_argument(
+        "--model",
+        choices=NETWORKS,
+        metavar="NAME",
+        help=f"{', '.join(NETWORKS)}; default: small",
+    )
+    command.add_argument("--epochs", type=whole, metavar="N", help="default: 20")
+    command.add_argument("--batch-size", type=whole, metavar="N", help="default: 64")
+    command.add_argument(
+        "--learning-rate",
+        type=positive,
+        metavar="RATE",
+        help="at the start; it falls to 0 along a cosine; default: 0.004, but 0.001 for "
+        "lenet5, resnet50 and vgg",
+    )
+    command.add_argument("--seed", type=seed, metavar="N", help="default: 0")
+    command.add_argument("--out", type=Path, metavar="DIR", help="default: the next runs/NAME-N")
+    command.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with the run in that folder from its last checkpoint; with --epochs to another "
+        "end, towards which the learning rate falls from then on",
+    )
+    command.add_argument("--quiet", action="store_true", help="say nothing but the result")
+    command.set_defaults(run=partial(run, command))
+
+
+def run(command: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Begin a run, or take the options of the one that goes on from its settings."""
+    folder = options.resume
+    if folder is not None:
+        given = [name for name in (*OPTIONS, "out") if getattr(options, name) is not None]
+        for name in given:
+            if name != "epochs":
+                raise ConfigError(
+                    "--resume takes all options but --epochs from the run, got "
+                    f"--{name.replace('_', '-')} as well."
+                )
+        epochs, quiet = options.epochs, options.quiet
+        arguments = arguments_of(folder)
+        try:
+            options = command.parse_args(arguments)
+        except ConfigError as error:
+            raise ConfigError(f"{folder / SETTINGS}: {error}") from None
+        options.resume, options.epochs = folder, epochs or options.epochs
+        options.quiet = quiet
+    return train(options)
 
 
 def train(options: argparse.Namespace) -> int:
@@ -84,13 +147,13 @@ def train(options: argparse.Namespace) -> int:
             checkpoint=folder,
             resume=options.resume is not None,
         )
-    judgement = judge(model, test)
+    score = scored(model, test)
     _write_results(folder, model, history)
     _write_settings(folder, options, epochs_done=len(history.epoch))
     complete = len(history.epoch) >= options.epochs
     if complete:
         (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
-    say(judgement.line("Test accuracy"))
+    say(score.line("Test accuracy"))
     files = ", ".join(sorted(path.name for path in folder.iterdir()))
     say(f"Written to {folder} after {time.perf_counter() - started:.0f} s: {files}")
     if not complete:

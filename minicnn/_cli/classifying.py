@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from minicnn._cli.convert import read_model
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array
 from minicnn.activations import ACTIVATIONS
 from minicnn.data import Dataset
-from minicnn.errors import DataError
+from minicnn.errors import ConfigError, DataError
 from minicnn.layers import Layer, Rescaling
 from minicnn.metrics import wilson_interval
 from minicnn.models.sequential import Sequential
@@ -20,7 +21,7 @@ FAINT = 4.0
 
 
 @dataclass
-class Judgement:
+class Score:
     """How good a model is on some images."""
 
     loss: float
@@ -28,7 +29,7 @@ class Judgement:
     total: int
 
     def line(self, what: str) -> str:
-        """The share that is right, its 95% interval and the loss."""
+        """The fraction that is right, its 95% interval and the loss."""
         low, high = wilson_interval(self.right, self.total)
         return (
             f"{what} {self.right / self.total:.3f} ({self.right} of {self.total}; "
@@ -36,12 +37,12 @@ class Judgement:
         )
 
 
-def judge(model: Sequential, data: Dataset) -> Judgement:
-    """What a model makes of images with labels."""
-    figures = model.evaluate(data, return_dict=True)
-    assert isinstance(figures, dict)
+def scored(model: Sequential, data: Dataset) -> Score:
+    """Evaluate a model on images with labels."""
+    logs = model.evaluate(data, return_dict=True)
+    assert isinstance(logs, dict)
     guesses, _ = classes(model, data.x)
-    return Judgement(figures["loss"], int(np.sum(guesses == data.y)), len(data))
+    return Score(logs["loss"], int(np.sum(guesses == data.y)), len(data))
 
 
 def classes(model: Sequential, x: Array) -> tuple[Array, Array]:
@@ -92,3 +93,25 @@ def check_names(known_by: Path, known: tuple[str, ...], path: Path, names: tuple
             f"{path}: expected the classes {', '.join(known)}, as in {known_by}, "
             f"got {', '.join(names)}."
         )
+
+
+def load(path: Path) -> Sequential:
+    """A saved model that classifies images."""
+    model = read_model(path)
+    if len(model.input_shape) != 3 or len(model.output_shape) != 1:
+        raise ConfigError(
+            f"{path}: expected a model that classifies images (H, W, C), "
+            f"got {model.input_shape} to {model.output_shape}."
+        )
+    return model
+
+
+def check_images(model: Sequential, path: Path, x: Array) -> None:
+    """Raise ``DataError`` unless images can be those that the model was trained on."""
+    if x.shape[1:] != model.input_shape:
+        raise DataError(
+            f"{path}: expected images of shape {model.input_shape}, as the model was trained on, "
+            f"got {x.shape[1:]}."
+        )
+    if scales_bytes(model.layers):
+        check_range(path, x)

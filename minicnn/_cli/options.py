@@ -1,0 +1,57 @@
+"""What the commands' arguments have in common."""
+
+import argparse
+from typing import Any, NoReturn, TypeAlias
+
+from minicnn.errors import ConfigError
+
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"
+
+MODEL_HELP = "a .keras, .h5 or .onnx file"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are raised, and which takes no abbreviations."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ``ConfigError`` that names the command's help."""
+        raise ConfigError(f"{message} (see '{self.prog} --help').")
+
+
+def add_keys(command: argparse.ArgumentParser, *options: str) -> None:
+    """Add options that name datasets in an HDF5 file: ``--x-key`` and ``--y-key``."""
+    for option in options:
+        what = "images" if option == "--x-key" else "labels"
+        default = f"*_set_{option[2]}"
+        command.add_argument(
+            option, metavar="NAME", help=f"the HDF5 dataset with the {what}; default: {default}"
+        )
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 1."""
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return value
+
+
+def seed(text: str) -> int:
+    """A whole number of 0 or more."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
