@@ -1,33 +1,20 @@
-"""Pictures of a training run, drawn without a display and shown where a notebook can."""
+"""The curves of one run or several."""
 
-import base64
-import io
-import logging
 import os
 import re
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core import console
 from minicnn._core.shapes import Array
-from minicnn._files.atomic import replacing
 from minicnn.callbacks.history import History
 from minicnn.errors import ConfigError, printable
-from minicnn.lr_finder import RateSweep
+from minicnn.plots.drawing import DARK, LIGHT, finished, literal, matplotlib_ready, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-LIGHT, DARK = "#8aa4c8", "#7a1f1f"
-"""Training and validation, which differ in grey as well."""
 
 RUNS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccaa22", "#33aacc", "#777777", "#222222")
 """Tol's colours, which the colour-blind can tell apart, for several runs."""
@@ -75,44 +62,16 @@ def plot_history(history: Any, path: str | os.PathLike[str] | None = None) -> "F
     names = list(dict.fromkeys(name.removeprefix("val_") for name in every))
     if not names:
         raise ConfigError("plot_history: expected a history of at least one epoch, got none.")
-    with _matplotlib():
+    with matplotlib_ready():
         columns = min(len(names), COLUMNS)
         rows = -(-len(names) // columns)
-        figure = _figure(4.8 * columns, 3.6 * rows)
+        figure = new_figure(4.8 * columns, 3.6 * rows)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, name in zip(panels, names, strict=False):
             _draw(axes, name, runs)
         for axes in panels[len(names) :]:
             axes.remove()
-    return _finished(figure, path)
-
-
-def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = None) -> "Figure":
-    """Draw the loss over the learning rates that ``find_learning_rate`` tried, and its suggestion.
-
-    ``path`` and what is returned are as in ``plot_history``. Raises ``ConfigError`` for anything
-    else than a sweep.
-
-    >>> from minicnn.lr_finder import RateSweep
-    >>> sweep = RateSweep(np.array([1e-3, 1e-2, 1e-1]), np.array([1.0, 0.5, 2.0]), 1e-2)
-    >>> plot_learning_rates(sweep).axes[0].get_xlabel()
-    'learning rate'
-    """
-    if not isinstance(sweep, RateSweep):
-        raise ConfigError(
-            "plot_learning_rates: expected what find_learning_rate returns, got "
-            f"{type(sweep).__name__}."
-        )
-    with _matplotlib():
-        figure = _figure(4.8, 3.6)
-        axes = figure.subplots()
-        axes.semilogx(sweep.rates, sweep.losses, color=DARK, linewidth=2)
-        axes.axvline(sweep.suggestion, color=LIGHT, linestyle="--", label=f"{sweep.suggestion:.1e}")
-        axes.set_xlabel("learning rate")
-        axes.set_ylabel("smoothed loss")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def _runs(history: Any) -> dict[str, _Run]:
@@ -178,7 +137,7 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
                 linestyle=style,
                 color=colour,
             )
-            first.set_label(_text(", ".join(filter(None, (label, what)))))
+            first.set_label(literal(", ".join(filter(None, (label, what)))))
             drawn.append(curve)
     epochs = {epoch for curve in drawn for epoch in curve.epochs}
     if len(epochs) == 1:
@@ -187,7 +146,7 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
     if name in RATES and values.min() > 0 and values.max() >= 10 * values.min():
         axes.set_yscale("log")
     axes.set_xlabel("epoch")
-    axes.set_ylabel(_text(_wrapped(printable(name))))
+    axes.set_ylabel(literal(_wrapped(printable(name))))
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if any(runs) or name not in RATES:
@@ -206,97 +165,3 @@ def _wrapped(name: str) -> str:
             lines.append("")
         lines[-1] += part
     return "\n".join(line.strip(" ") for line in lines)
-
-
-def _text(text: str) -> str:
-    """A text as it is, where Matplotlib would read a formula or hide what begins with "_"."""
-    text = "\n".join(map(printable, text.split("\n"))).replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
-
-
-# Matplotlib ---------------------------------------------------------------------------
-
-
-@contextmanager
-def _matplotlib() -> Iterator[None]:
-    """Within, Matplotlib can be used, whatever window it is told to open, and is quiet about it.
-
-    It is imported alone, without pyplot: no window, no global state, nothing to close. Raises
-    ``ConfigError`` if it cannot be.
-    """
-    log = logging.getLogger("matplotlib")  # of folders for its cache, and of fonts
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        if "matplotlib" not in sys.modules:
-            # The import fails for a backend that is unknown; it is set afterwards.
-            told = os.environ.pop("MPLBACKEND", None)
-            try:
-                import matplotlib
-            finally:
-                if told is not None:
-                    os.environ["MPLBACKEND"] = told
-            with suppress(ValueError):
-                matplotlib.rcParams.update({"backend": told} if told else {})
-        yield
-    except ImportError as error:
-        raise ConfigError(f"plots: Matplotlib cannot be loaded: {error}.") from None
-    finally:
-        log.setLevel(level)
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _finished(figure: "Figure", path: str | os.PathLike[str] | None) -> "Figure":
-    """Write it, if that is asked for, and show it, if there is a notebook."""
-    if path is not None:
-        _save(figure, path)
-    shell = console.notebook()
-    if shell is not None:
-        _show(figure)
-        # As the value of its cell it is not shown a second time.
-        again = partial(_show_in_other_cell, figure, shell.execution_count)
-        figure._ipython_display_ = again  # type: ignore[attr-defined]
-    return figure
-
-
-def _show_in_other_cell(figure: "Figure", cell: int) -> None:
-    if console.notebook().execution_count != cell:
-        _show(figure)
-
-
-def _show(figure: "Figure") -> None:
-    from IPython.display import display
-
-    picture = io.BytesIO()
-    _write(lambda: figure.savefig(picture, format="png"))
-    content = base64.b64encode(picture.getvalue()).decode()
-    display({"image/png": content, "text/plain": repr(figure)}, raw=True)
-
-
-def _save(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    kind = Path(path).suffix[1:].lower() if isinstance(path, str | os.PathLike) else ""
-    if kind not in ("png", "pdf", "svg"):
-        raise ConfigError(f"plots: expected a path that ends in .png, .pdf or .svg, got {path!r}.")
-    with replacing(path) as unfinished:
-        _write(lambda: figure.savefig(unfinished, dpi=120, format=kind))
-
-
-def _write(write: Callable[[], None]) -> None:
-    """Write a picture; of all characters that no font here has there is one warning."""
-    with _matplotlib(), warnings.catch_warnings(record=True) as caught:
-        warnings.filterwarnings("always", "Glyph .* missing from")
-        write()
-    missing = [one for one in caught if str(one.message).startswith("Glyph ")]
-    for one in caught:
-        if one not in missing:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    if missing:
-        console.warn("plots: no font here has all characters of the names; boxes stand for them.")

@@ -1,0 +1,115 @@
+"""What all pictures share: Matplotlib without a display, files, notebooks, colours."""
+
+import base64
+import io
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minicnn._core import console
+from minicnn._files.atomic import replacing
+from minicnn.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LIGHT, DARK = "#8aa4c8", "#7a1f1f"
+"""Training and validation, which differ in grey as well."""
+
+
+@contextmanager
+def matplotlib_ready() -> Iterator[None]:
+    """Within, Matplotlib can be used, whatever window it is told to open, and is quiet about it.
+
+    It is imported alone, without pyplot: no window, no global state, nothing to close. Raises
+    ``ConfigError`` if it cannot be.
+    """
+    log = logging.getLogger("matplotlib")  # of folders for its cache, and of fonts
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        if "matplotlib" not in sys.modules:
+            # The import fails for a backend that is unknown; it is set afterwards.
+            told = os.environ.pop("MPLBACKEND", None)
+            try:
+                import matplotlib
+            finally:
+                if told is not None:
+                    os.environ["MPLBACKEND"] = told
+            with suppress(ValueError):
+                matplotlib.rcParams.update({"backend": told} if told else {})
+        yield
+    except ImportError as error:
+        raise ConfigError(f"plots: Matplotlib cannot be loaded: {error}.") from None
+    finally:
+        log.setLevel(level)
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure of so many inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def finished(figure: "Figure", path: str | os.PathLike[str] | None) -> "Figure":
+    """Write it, if that is asked for, and show it, if there is a notebook."""
+    if path is not None:
+        _save(figure, path)
+    shell = console.notebook()
+    if shell is not None:
+        _show(figure)
+        # As the value of its cell it is not shown a second time.
+        again = partial(_show_in_other_cell, figure, shell.execution_count)
+        figure._ipython_display_ = again  # type: ignore[attr-defined]
+    return figure
+
+
+def _show_in_other_cell(figure: "Figure", cell: int) -> None:
+    if console.notebook().execution_count != cell:
+        _show(figure)
+
+
+def _show(figure: "Figure") -> None:
+    from IPython.display import display
+
+    picture = io.BytesIO()
+    _write(lambda: figure.savefig(picture, format="png"))
+    content = base64.b64encode(picture.getvalue()).decode()
+    display({"image/png": content, "text/plain": repr(figure)}, raw=True)
+
+
+def _save(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    kind = Path(path).suffix[1:].lower() if isinstance(path, str | os.PathLike) else ""
+    if kind not in ("png", "pdf", "svg"):
+        raise ConfigError(f"plots: expected a path that ends in .png, .pdf or .svg, got {path!r}.")
+    with replacing(path) as unfinished:
+        _write(lambda: figure.savefig(unfinished, dpi=120, format=kind))
+
+
+def _write(write: Callable[[], None]) -> None:
+    """Write a picture; of all characters that no font here has there is one warning."""
+    with matplotlib_ready(), warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", "Glyph .* missing from")
+        write()
+    missing = [one for one in caught if str(one.message).startswith("Glyph ")]
+    for one in caught:
+        if one not in missing:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if missing:
+        console.warn("plots: no font here has all characters of the names; boxes stand for them.")
+
+
+def literal(text: str) -> str:
+    """A text as it is, where Matplotlib would read a formula or hide what begins with "_"."""
+    text = "\n".join(map(printable, text.split("\n"))).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text

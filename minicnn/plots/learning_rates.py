@@ -1,0 +1,39 @@
+"""The loss over the learning rates that were tried."""
+
+import os
+from typing import TYPE_CHECKING
+
+from minicnn.errors import ConfigError
+from minicnn.lr_finder import RateSweep
+from minicnn.plots.drawing import DARK, LIGHT, finished, matplotlib_ready, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = None) -> "Figure":
+    """Draw the loss over the learning rates that ``find_learning_rate`` tried, and its suggestion.
+
+    ``path`` and what is returned are as in ``plot_history``. Raises ``ConfigError`` for anything
+    else than a sweep.
+
+    >>> from minicnn.lr_finder import RateSweep
+    >>> sweep = RateSweep(np.array([1e-3, 1e-2, 1e-1]), np.array([1.0, 0.5, 2.0]), 1e-2)
+    >>> plot_learning_rates(sweep).axes[0].get_xlabel()
+    'learning rate'
+    """
+    if not isinstance(sweep, RateSweep):
+        raise ConfigError(
+            "plot_learning_rates: expected what find_learning_rate returns, got "
+            f"{type(sweep).__name__}."
+        )
+    with matplotlib_ready():
+        figure = new_figure(4.8, 3.6)
+        axes = figure.subplots()
+        axes.semilogx(sweep.rates, sweep.losses, color=DARK, linewidth=2)
+        axes.axvline(sweep.suggestion, color=LIGHT, linestyle="--", label=f"{sweep.suggestion:.1e}")
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("smoothed loss")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return finished(figure, path)
