@@ -113,7 +113,7 @@ def test_training_tools(tmp_path):
 SCRIPTS = [
     *EXAMPLES.glob("*.py"),
     *(CHECKOUT / "docs").glob("*.py"),
-    *(CHECKOUT / "tests/benchmarks" / f"{name}.py" for name in MEASURING),
+    *(CHECKOUT / "benchmarks" / f"{name}.py" for name in MEASURING),
 ]
 
 

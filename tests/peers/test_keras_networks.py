@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import minicnn
+import random_networks
 from minicnn.layers import LAYERS
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
@@ -25,7 +26,6 @@ def loaded(path):
     return module
 
 
-random_networks = loaded(Path(__file__).parent / "random_networks.py")
 KERAS_LIST = loaded(Path(__file__).parents[2] / "docs" / "keras_list.py").listed()
 NUMBERS = range(random_networks.COUNT)
 

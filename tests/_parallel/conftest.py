@@ -1,0 +1,38 @@
+"""What the tests of shards and workers need."""
+
+import os
+
+import pytest
+
+import minicnn
+from minicnn._files import hdf5
+from minicnn._parallel import shards
+
+
+@pytest.fixture
+def cut_all(monkeypatch):
+    """Cut the smallest batch, and fork for the shortest training."""
+    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
+    monkeypatch.setattr(shards, "WORTH_FORKING", 0)
+    monkeypatch.setattr(shards, "SMALLEST", 2)
+    yield
+    minicnn.set_threads(None)
+    hdf5._end_readers()
+    with pytest.raises(ChildProcessError):  # no partner is left behind
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.fixture
+def partners(monkeypatch):
+    """The process numbers of all partners that are forked."""
+    seen = []
+    fork = os.fork
+
+    def watched():
+        pid = fork()
+        seen.append(pid)
+        return pid
+
+    monkeypatch.setattr(shards.os, "fork", watched)
+    monkeypatch.setattr(shards, "may_fork", lambda: True)
+    return seen

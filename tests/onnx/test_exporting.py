@@ -1,0 +1,262 @@
+"""ONNX files: what is written, and that it is read back."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from minicnn import (
+    ELU,
+    GELU,
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Input,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool,
+    Permute,
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    ReLU,
+    Rescaling,
+    Reshape,
+    Residual,
+    SeparableConv2D,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    SpatialDropout2D,
+    Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
+    export_onnx,
+    import_onnx,
+)
+from minicnn.activations import ACTIVATIONS
+from minicnn.errors import ConfigError
+from minicnn.layers import LAYERS
+from onnx_helpers import evaluated, filled, small_network, some, turned
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+
+
+def ops(path):
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+LAYER_CASES = [
+    *(Activation(name) for name in ACTIVATIONS),
+    GELU(),
+    Sigmoid(),
+    Tanh(),
+    ELU(0.5),
+    LeakyReLU(),
+    ReLU(),
+    ReLU(max_value=0.5),
+    ReLU(threshold=0.5),
+    ReLU(max_value=100, negative_slope=0.1),
+    ReLU(max_value=1, negative_slope=0.1, threshold=0.5),
+    Softmax(axis=1),
+    Softmax(axis=-1),
+    Rescaling(1 / 255, -0.5),
+    Conv2D(4, 3, strides=2, padding="same", activation="relu"),
+    Conv2D(6, 2, dilation_rate=2, groups=3, padding="same", use_bias=False),
+    Conv2D(4, 3, padding=((1, 0), (2, 1)), activation="softmax"),
+    DepthwiseConv2D((3, 2), strides=2, padding="same", depth_multiplier=2),
+    SeparableConv2D(5, 3, padding="same", depth_multiplier=2, activation="tanh"),
+    Conv2DTranspose(4, 3, strides=2, padding="same"),
+    Conv2DTranspose(4, 2, strides=3, use_bias=False),
+    Conv2DTranspose(4, 3, strides=2, padding="same", output_padding=1),
+    Conv2DTranspose(4, 4, strides=3, output_padding=(1, 2), activation="relu"),
+    MaxPool(3, 2, "same"),
+    MaxPool(2, padding=1),
+    AvgPool(3, 2, "same"),
+    AvgPool((2, 3), padding=((1, 0), (0, 2))),
+    GlobalAvgPool(),
+    GlobalAvgPool(keepdims=True),
+    GlobalMaxPool(),
+    BatchNorm(),
+    BatchNorm(axis=1, scale=False),
+    BatchNorm(center=False, epsilon=0.1),
+    LayerNorm(),
+    LayerNorm(axis=(1, 3), center=False),
+    LayerNorm(axis=(1, 2, 3)),
+    LayerNorm(axis=2, scale=False),
+    Dense(4, activation="sigmoid"),
+    Flatten(),
+    Reshape((9, -1)),
+    Permute((3, 1, 2)),
+    ZeroPadding2D(((1, 0), (2, 3))),
+    Cropping2D(((1, 0), (2, 1))),
+    UpSampling2D((2, 3)),
+    UpSampling2D((3, 2), interpolation="bilinear"),
+    Dropout(0.5),
+    SpatialDropout2D(0.5),
+    GaussianNoise(0.5),
+    RandomBrightness(0.1),
+    RandomContrast(0.1),
+    RandomFlip(),
+    RandomRotation(0.1),
+    RandomTranslation(0.1, 0.1),
+    RandomZoom(0.1),
+    Residual([Conv2D(3, 3, padding="same"), Residual([BatchNorm(), ReLU()])]),
+    Residual([Conv2D(4, 3, padding="same", strides=2)], [Conv2D(4, 1, strides=2)]),
+    Residual([Dropout(0.5)]),
+]
+
+
+def test_every_layer_is_among_the_cases():
+    """No class that a model file may name is left out of the cases below."""
+    assert {type(layer) for layer in LAYER_CASES} >= set(LAYERS.values()) - {Input}
+
+
+@pytest.mark.parametrize("layer", LAYER_CASES, ids=repr)
+def test_layer_there_and_back(layer, tmp_path):
+    """A layer, first or within, computes the same in ONNX (both layouts), and read back."""
+    shape = (5, 6, 3)
+    alone = [Input(shape), layer]
+    within = [Input(shape), Conv2D(3, 1), layer, Flatten(), Dropout(0.1), Dense(2)]
+    for layers in (alone, within):
+        model = filled(layers)
+        x = some(shape)
+        y = model.predict(x)
+        for layout in ("NHWC", "NCHW"):
+            path = tmp_path / f"{layout}.onnx"
+            export_onnx(model, path, layout=layout)
+            found = evaluated(path, x if layout == "NHWC" else turned(x))
+            expected = y if layout == "NHWC" else turned(y)
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+            again = import_onnx(path)
+            np.testing.assert_allclose(again.predict(x), y, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_images_made_of_rows(layout, tmp_path):
+    """Images that only come out do so in the layout asked for, and are read back as they were."""
+    layers = [Input((6,)), Dense(12), Reshape((2, 2, 3)), Conv2DTranspose(2, 2, 2), Tanh()]
+    model = filled(layers)
+    export_onnx(model, tmp_path / "a.onnx", layout=layout)
+    y = model.predict(some((6,)))
+    expected = turned(y) if layout == "NCHW" else y
+    np.testing.assert_allclose(evaluated(tmp_path / "a.onnx", some((6,))), expected, rtol=1e-5)
+    np.testing.assert_allclose(import_onnx(tmp_path / "a.onnx").predict(some((6,))), y, rtol=1e-5)
+
+
+def test_the_graph_is_clean(tmp_path):
+    """Images are transposed once, in front, if at all, and the Dense's rows take up the Flatten."""
+    inside = [
+        "Mul", "Conv", "BatchNormalization", "Relu", "MaxPool", "Flatten", "Gemm", "Softmax",
+    ]  # fmt: skip
+    export_onnx(small_network(), tmp_path / "a.onnx")
+    assert ops(tmp_path / "a.onnx") == ["Transpose", *inside]
+    export_onnx(small_network(), tmp_path / "b.onnx", layout="NCHW")
+    assert ops(tmp_path / "b.onnx") == inside
+
+
+def test_a_block_transposes_once(tmp_path):
+    """Both ways of a first residual block share one transposition."""
+    block = Residual([Conv2D(3, 3, padding="same"), ReLU(), Conv2D(3, 1)])
+    export_onnx(Sequential([Input((4, 4, 3)), block]), tmp_path / "a.onnx")
+    assert ops(tmp_path / "a.onnx") == ["Transpose", "Conv", "Relu", "Conv", "Add", "Transpose"]
+
+
+def test_what_the_file_says(tmp_path):
+    """Versions, producer, names, an open batch and the names of the classes stand in the file."""
+    model = small_network()
+    model.class_names = ("a", "b", "c", "d", "ü")
+    export_onnx(model, tmp_path / "a.onnx")
+    file = onnx.load(tmp_path / "a.onnx")
+    assert file.ir_version == 8
+    assert [(entry.domain, entry.version) for entry in file.opset_import] == [("", 17)]
+    assert file.producer_name == "minicnn"
+    (given,), (result,) = file.graph.input, file.graph.output
+    assert (given.name, result.name) == ("input", "output")
+    dims = given.type.tensor_type.shape.dim
+    assert [dim.dim_param or dim.dim_value for dim in dims] == ["N", 8, 8, 3]
+    assert [node.name for node in file.graph.node] == [
+        "input.transposed", "rescaling", "conv2d", "batch_normalization", "re_lu",
+        "max_pooling2d", "flatten", "scores", "scores.softmax",
+    ]  # fmt: skip
+    assert {"conv2d.kernel", "conv2d.bias", "scores.kernel", "batch_normalization.gamma"} <= {
+        array.name for array in file.graph.initializer
+    }
+    assert import_onnx(tmp_path / "a.onnx").class_names == model.class_names
+
+
+def test_names_that_meet(tmp_path):
+    """A layer called like the input, or like another's array, does not confuse the graph."""
+    layers = [
+        Input((4, 4, 2)),
+        Conv2D(2, 1, name="input"),
+        Conv2D(2, 1, name="a"),
+        ReLU(name="a.kernel"),
+        Residual([Conv2D(2, 1, name="b")], name="a.b"),
+        Dense(2, name="output"),
+    ]
+    model = filled(layers)
+    export_onnx(model, tmp_path / "a.onnx")
+    np.testing.assert_allclose(
+        evaluated(tmp_path / "a.onnx", some((4, 4, 2))), model.predict(some((4, 4, 2))), rtol=1e-5
+    )
+
+
+def test_double_precision_is_written_as_single(tmp_path):
+    """A float64 model becomes a float32 graph within single precision."""
+    model = filled([Input((4,)), Dense(3)], dtype="float64")
+    export_onnx(model, tmp_path / "a.onnx")
+    found = evaluated(tmp_path / "a.onnx", some((4,)))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, model.predict(some((4,))), rtol=1e-5)
+
+
+class Doubled(Conv2D):
+    """A layer of the user's own, though it looks like one of minicnn's."""
+
+
+def test_own_layer_is_refused_by_name(tmp_path):
+    """A class that minicnn has not, or one derived from its own, is named in one line."""
+    for own in (Doubled(2, 1, name="mine"), type("Own", (Layer,), {})(name="mine")):
+        model = Sequential([Input((4, 4, 2)), Residual([own], name="block")])
+        with pytest.raises(ConfigError, match=r"got (Doubled|Own) 'mine', which is your own"):
+            export_onnx(model, tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_arguments_that_make_no_sense(tmp_path):
+    """A path without .onnx, another layout and what is no model are refused."""
+    model = Sequential([Input((4,)), Dense(3)])
+    with pytest.raises(ConfigError, match=r"a path that ends in \.onnx"):
+        export_onnx(model, tmp_path / "a.keras")
+    with pytest.raises(ConfigError, match="layout 'NHWC' or 'NCHW', got 'CHW'"):
+        export_onnx(model, tmp_path / "a.onnx", layout="CHW")
+    with pytest.raises(ConfigError, match="expected a Sequential model"):
+        export_onnx(3, tmp_path / "a.onnx")
+    with pytest.raises(ConfigError, match="cannot be written: no such file"):
+        export_onnx(model, tmp_path / "nowhere" / "a.onnx")
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    """Where onnx is not installed, one line says how to install it."""
+    model = Sequential([Input((4,)), Dense(3)])
+    export_onnx(model, tmp_path / "a.onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx.checker", None)
+    for call in (lambda: export_onnx(model, tmp_path / "a.onnx"), lambda: import_onnx("a.onnx")):
+        with pytest.raises(ConfigError, match=r"pip install onnx"):
+            call()
