@@ -76,7 +76,7 @@ def refuse_keras_1(who: str, version: Any) -> None:
 
 
 def users_own(value: Mapping[str, Any]) -> bool:
-    """Whether what a file describes is of a class of somebody's own, whatever that is called.
+    """Whether what a file describes is of a custom class, whatever that is called.
 
     Keras 3 writes no module of such a class, or another one than its own; in .h5, where no modules
     are, the package that it was registered in stands before its name: "package>Class".
@@ -89,13 +89,13 @@ def users_own(value: Mapping[str, Any]) -> bool:
         if mark and package.lower() != "keras" and not (package == "Custom" and of_old):
             return True
     module = value.get("module", "keras")
-    return str(module).partition(".")[0] not in ("keras", "tf_keras") or bool(value.get("own"))
+    return str(module).partition(".")[0] not in ("keras", "tf_keras") or bool(value.get("custom"))
 
 
 def modern(value: Any) -> Any:
     """What a file describes, under the names of today; functions are their names.
 
-    Classes of somebody's own keep theirs, and are marked with "own".
+    Custom classes keep theirs, and are marked with "custom".
     """
     if isinstance(value, list):
         return [modern(part) for part in value]
@@ -116,7 +116,7 @@ def modern(value: Any) -> Any:
     own = users_own({**value, "config": config})
     name = name.rpartition(">")[2]
     if own:
-        return {**value, "class_name": name, "config": config, "own": True}
+        return {**value, "class_name": name, "config": config, "custom": True}
     name = FORMER.get(name, name)
     config = _without(DROPPED, name, config)
     shape = config.pop("batch_input_shape", None)

@@ -16,7 +16,7 @@ from minicnn._parallel import threads
 from minicnn.data.fitting import Data
 from minicnn.layers import Layer
 from minicnn.layers.base import walk
-from minicnn.layers.saving import described
+from minicnn.layers.registry import described
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer

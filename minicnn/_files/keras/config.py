@@ -97,7 +97,7 @@ def _tensor(name: str, shape: Shape, dtype: str) -> dict[str, Any]:
 
 
 def named_of_old(described: Mapping[str, Any]) -> str:
-    """A class's name in .h5, where Keras marks those of somebody's own by a package."""
+    """A class's name in .h5, where Keras marks custom ones by a package."""
     package = "Custom>" if described["registered_name"] else ""
     return f"{package}{described['class_name']}"
 

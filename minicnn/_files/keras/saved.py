@@ -31,7 +31,7 @@ class SavedLayer:
     output_shape: Shape = ()
     weights: dict[str, Array] = field(default_factory=dict)
     custom: bool = False
-    """Whether it is of a class of somebody's own, even if it is called as one of Keras'."""
+    """Whether its class is a custom one, even if it is called as one of Keras'."""
     layers: "list[SavedLayer]" = field(default_factory=list)
     shortcut: "list[SavedLayer] | None" = None
     group: str = ""
