@@ -10,6 +10,7 @@ from minicnn._core.signatures import checked
 from minicnn._files import keras
 from minicnn._files.keras import SavedModel, Source
 from minicnn._files.paths import path_of
+from minicnn._keras.compiled import compile_arguments
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.initializers import left_unset
 from minicnn.layers.registry import CustomObjects, with_custom_objects
@@ -113,7 +114,7 @@ def _compile_as_saved(
 ) -> None:
     """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
     try:
-        arguments = keras.compile_arguments(saved.compiled or {}, saved.version)
+        arguments = compile_arguments(saved.compiled or {}, saved.version)
         model.compile(**with_custom_objects(arguments, custom_objects))
     except ConfigError as error:
         if not keras.is_legacy_name(path):

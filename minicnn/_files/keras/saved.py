@@ -10,9 +10,6 @@ from minicnn._files.budget import Budget
 from minicnn._files.hdf5 import File
 from minicnn.errors import ModelFileError, printable
 
-KERAS_VERSION = "3.8.0"
-"""The release of Keras whose layout is written; later ones read it too."""
-
 
 class OtherOptimizerError(ModelFileError):
     """The layers fit, but what the file keeps of an optimizer is of another one."""
