@@ -11,29 +11,20 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.config import save_config, users_own
-from minicnn._core.shapes import Array, DType, Shape
+from minicnn._core.shapes import Array, Shape
 from minicnn._files import keras
 from minicnn._files.keras import SavedLayer, SavedModel, Source
+from minicnn._training.model import Model as RunModel
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.layers import Input, Layer, Residual
 from minicnn.layers.registry import CustomObjects, described, from_description
-from minicnn.losses import Loss
-from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 
 
-class Model(Protocol):
+class Model(RunModel, Protocol):
     """What a file keeps of a model that is built."""
 
-    @property
-    def stack(self) -> Sequence[Layer]: ...  # noqa: D102
-
     name: str
-    dtype: DType
-    rng: np.random.Generator
-    optimizer: Optimizer | None
-    loss: Loss | None
-    metrics: Sequence[str | Metric]
     class_names: tuple[str, ...]
 
 

@@ -52,7 +52,7 @@ def unfolded(layers: Sequence[SavedLayer]) -> list[Node]:
 
 
 def _names(layers: Sequence[SavedLayer]) -> dict[int, str]:
-    """A name of its own for every layer, by the layer's id."""
+    """A different name for every layer, by the layer's id."""
 
     def every(row: Sequence[SavedLayer]) -> list[str]:
         return [
@@ -83,8 +83,8 @@ def _names(layers: Sequence[SavedLayer]) -> dict[int, str]:
 
 def _name_within(within: str, name: str) -> str:
     """A layer's name without that of its Residual; "add_1" is only another "add"."""
-    own = name.removeprefix(f"{within}_")
-    return name if own.isdigit() or not own else own
+    rest = name.removeprefix(f"{within}_")
+    return name if rest.isdigit() or not rest else rest
 
 
 def _in_order_of_keras(nodes: Sequence[Node]) -> list[Node]:

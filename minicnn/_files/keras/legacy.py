@@ -161,17 +161,17 @@ def read_arrays(
         for name in names:
             by_inner.setdefault(name.rpartition("/")[0].rpartition("/")[2], []).append(name)
         for layer, expected in parts:
-            own = names if len(parts) == 1 else by_inner.get(layer.inner, [])
-            if len(own) != len(expected):
+            held = names if len(parts) == 1 else by_inner.get(layer.inner, [])
+            if len(held) != len(expected):
                 raise ModelFileError(
-                    f"{who}: expected {len(expected)} arrays in {group!r}, got {len(own)}."
+                    f"{who}: expected {len(expected)} arrays in {group!r}, got {len(held)}."
                 )
             layer.weights = {
                 name: model.read(file, f"{group}/{name}", shape)
-                for name, shape in zip(own, expected, strict=True)
+                for name, shape in zip(held, expected, strict=True)
             }
             if turned and layer.class_name in TURNED_BY_THEANO:
-                layer.weights[own[0]] = layer.weights[own[0]][::-1, ::-1]
+                layer.weights[held[0]] = layer.weights[held[0]][::-1, ::-1]
     expected_state = optimizer_shapes()
     if turned and expected_state is not None:
         raise OtherOptimizerError(f"{who}: the optimizer's state is of Theano's kernels.")

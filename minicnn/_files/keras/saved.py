@@ -62,7 +62,7 @@ class SavedModel:
     generator: Any = None
     """The state of the model's generator, as NumPy gives it; None in Keras' own files."""
     order: list[SavedLayer] = field(default_factory=list)
-    """The layers that have arrays of their own, as Keras counts them."""
+    """The layers that have arrays, as Keras counts them."""
     version: Any = None
     """The release of Keras that wrote the file, if it says so."""
     budget: Budget | None = None
@@ -77,7 +77,7 @@ class SavedModel:
 
     @property
     def extra(self) -> Any:
-        """What Keras has not, for a place of its own in the file."""
+        """What Keras does not have, for minicnn's place in the file."""
         return {"class_names": self.class_names, "generator": self.generator}
 
     @extra.setter
