@@ -19,7 +19,7 @@ from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import Data, check_validation, data_of, training_data
 from minicnn.errors import ConfigError, shown
 from minicnn.layers import Layer
-from minicnn.layers.saving import described, with_layers
+from minicnn.layers.registry import described, with_layers
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.models import saving
