@@ -37,7 +37,7 @@ from minicnn._files.checkpoint import Tree
 from minicnn._files.lock import held
 from minicnn._training.fingerprint import Model, differences, machine, other_training
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 
 NEWEST, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
 

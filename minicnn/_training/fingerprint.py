@@ -15,7 +15,7 @@ from minicnn._files import checkpoint
 from minicnn._parallel import threads
 from minicnn.data.fitting import Data
 from minicnn.layers import Layer
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.saving import described
 from minicnn.losses import Loss
 from minicnn.metrics import Metric

@@ -15,6 +15,7 @@ import numpy as np
 
 from minicnn._core.console import Figures, say
 from minicnn._core.shapes import Array
+from minicnn._core.traits import keeps
 from minicnn._files.checkpoint import Tree
 from minicnn._parallel import blas
 from minicnn._parallel.shards import Result, Shares
@@ -49,7 +50,7 @@ from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DivergenceError
 from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
 
@@ -390,15 +391,8 @@ def _shares(
 
 
 def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
-    """Whether the gradient of a batch is the sum of those of its shares.
-
-    Any layer promises that it is, unless it says why not; but one that someone writes may forget
-    to say, and the wrong gradients would be silent.
-    """
-    layers = list(walk(layers))
-    own = all(type(part).__module__.startswith("minicnn.") for part in (*layers, *parts))
-    reasons = (getattr(part, "why_not_sharded", "") for part in (*layers, *parts))
-    return own and not any(reasons)
+    """Whether the gradient of a batch is the sum of those of its shards: all promise it."""
+    return all(keeps(part, "additive") for part in (*walk(layers), *parts))
 
 
 def _gradients(

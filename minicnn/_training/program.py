@@ -15,6 +15,7 @@ import numpy as np
 from minicnn import metrics as metric_table
 from minicnn._core.console import Figures
 from minicnn._core.shapes import Array, DType, Shape
+from minicnn._core.traits import keeps
 from minicnn._parallel import threads
 from minicnn._parallel.shards import filled
 from minicnn._training.progress import Progress, Show
@@ -25,7 +26,7 @@ from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DataError
 from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
@@ -168,7 +169,7 @@ def total_penalty(found: Sequence[Penalty]) -> float:
 
 def as_read(steps: Sequence[Step], x: Array, dtype: DType) -> Array:
     """A batch in the model's dtype, unless the first step reads what is in a file."""
-    return x if steps[0].reads_bytes else x.astype(dtype, copy=False)
+    return x if keeps(steps[0], "reads_bytes") else x.astype(dtype, copy=False)
 
 
 def own(predictions: Array, z: Array) -> Array:

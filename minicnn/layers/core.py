@@ -21,6 +21,7 @@ class Input(Layer):
     """
 
     keras_name = "InputLayer"
+    additive = True
 
     def __init__(self, shape: Shape, name: str | None = None) -> None:
         super().__init__(name)
@@ -75,6 +76,8 @@ class Rescaling(Layer):
     [[0.0, 1.0]]
     """
 
+    additive = True
+
     def __init__(self, scale: float, offset: float = 0.0, name: str | None = None) -> None:
         super().__init__(name)
         number(self.who, "scale", scale)
@@ -109,6 +112,8 @@ class Flatten(Layer):
     (64,)
     """
 
+    additive = True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """One axis with all the numbers of an image."""
         return (int(np.prod(input_shape)),)
@@ -135,6 +140,8 @@ class Reshape(Layer):
     >>> Reshape((-1, 2)).output_shape((4, 4))
     (8, 2)
     """
+
+    additive = True
 
     def __init__(self, target_shape: Sequence[int], name: str | None = None) -> None:
         super().__init__(name)
@@ -184,6 +191,8 @@ class Permute(Layer):
     >>> Permute((3, 1, 2)).output_shape((28, 32, 3))
     (3, 28, 32)
     """
+
+    additive = True
 
     def __init__(self, dims: Sequence[int], name: str | None = None) -> None:
         super().__init__(name)

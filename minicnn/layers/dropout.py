@@ -39,6 +39,7 @@ class Dropout(Layer):
     """
 
     random = True
+    additive = True
 
     def __init__(
         self,

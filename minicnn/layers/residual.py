@@ -10,7 +10,8 @@ from minicnn._core.arguments import boolean
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers import chain
-from minicnn.layers.base import Grads, Layer, build_layer, check_new, name_layer
+from minicnn.layers.base import Grads, Layer
+from minicnn.layers.building import build_layer, check_new, name_layer
 from minicnn.regularizers import Regularizer
 
 
@@ -41,6 +42,7 @@ class Residual(Layer):
     """
 
     keras_module = "minicnn.layers"
+    additive = True
     layers: Sequence[Layer] = ()
     shortcut: Sequence[Layer] | None = None
 

@@ -12,7 +12,7 @@ from minicnn._core.suggestions import did_you_mean
 from minicnn._files.keras import SavedLayer
 from minicnn.errors import ConfigError
 from minicnn.layers import LAYERS, Input, Layer, Residual
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 
 
 def saved_layer(layer: Layer) -> SavedLayer:

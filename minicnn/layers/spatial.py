@@ -30,6 +30,7 @@ class ZeroPadding2D(Layer):
     """
 
     axes = ("H", "W", "C")
+    additive = True
 
     def __init__(self, padding: Sides = (1, 1), name: str | None = None) -> None:
         super().__init__(name)
@@ -69,6 +70,7 @@ class Cropping2D(Layer):
     """
 
     axes = ("H", "W", "C")
+    additive = True
 
     def __init__(self, cropping: Sides = ((0, 0), (0, 0)), name: str | None = None) -> None:
         super().__init__(name)
@@ -117,6 +119,7 @@ class UpSampling2D(Layer):
     """
 
     axes = ("H", "W", "C")
+    additive = True
 
     def __init__(
         self,
