@@ -54,7 +54,11 @@ class Layer(Parametrized):
     """
 
     keras_module = "keras.layers"
-    settable: ClassVar = {"trainable": "trainable", "input_shape": "first_shape"}
+    settable: ClassVar = {
+        "name": "name",
+        "trainable": "trainable",
+        "input_shape": "first_shape",
+    }
 
     axes: ClassVar[tuple[str, ...]] = ("...",)
     """The input's axes after the batch axis, such as ("H", "W", "C"); "..." is any number."""
@@ -188,8 +192,14 @@ class Layer(Parametrized):
 
     @classmethod
     def accepted_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """What the constructor takes of Keras' arguments; refuses those that would be missed."""
-        return accepted(cls, config)
+        """What the class takes of Keras' arguments; refuses those that would be missed."""
+        name = {"name": config["name"]} if "name" in config else {}
+        others = {key: value for key, value in config.items() if key != "name"}
+        return accepted(cls, others) | name
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as values that JSON can hold, and the name."""
+        return super().get_config() | {"name": self.name}
 
     def keras_config(self) -> dict[str, Any]:
         """The arguments under which Keras makes the same layer."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
-from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
@@ -96,8 +95,7 @@ class BatchNorm(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, BatchNormCache]:
         """y, normalized by the batch in training and by the moving statistics outside it."""
-        if not self.built:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        self.require_built()
         x = self._channels_last(self.check_input(x))
         mean = variance = None
         if training and self.trainable:

@@ -1,5 +1,6 @@
 """The layers that compute little: Input, Rescaling, Flatten, Reshape, Permute."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -116,7 +117,7 @@ class Flatten(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """One axis with all the numbers of an image."""
-        return (int(np.prod(input_shape)),)
+        return (math.prod(input_shape),)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -160,8 +161,8 @@ class Reshape(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """``target_shape``, with a number for -1."""
         self.check_shape((None, *input_shape))
-        size = int(np.prod(input_shape))
-        known = int(np.prod([n for n in self.target_shape if n != -1]))
+        size = math.prod(input_shape)
+        known = int(math.prod(n for n in self.target_shape if n != -1))
         free = -1 in self.target_shape
         if size % known if free else size != known:
             raise ShapeError(

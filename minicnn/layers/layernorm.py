@@ -1,7 +1,7 @@
 """Layer normalization."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class LayerNorm(Layer):
 
     keras_name = "LayerNormalization"
     additive = True
+
+    _parsed: tuple[Any, tuple[int, ...]] | None = None
 
     def __init__(
         self,
@@ -85,7 +87,9 @@ class LayerNorm(Layer):
     ) -> None:
         """Make gamma and beta, in the shape of the normalized axes."""
         super().build(input_shape, rng, dtype)
-        shape = tuple(input_shape[axis - 1] for axis in self._axes(input_shape))
+        axes = self._axes(input_shape)
+        self._parsed = (self.axis, len(input_shape)), axes
+        shape = tuple(input_shape[axis - 1] for axis in axes)
         if self.scale:
             self.add_param("gamma", shape, rng)
         if self.center:
@@ -95,8 +99,7 @@ class LayerNorm(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, LayerNormCache]:
         """y, each image normalized by its own statistics."""
-        if not self.built:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        self.require_built()
         x = self.check_input(x)
         rows = self._rows(x)
         x_hat = rows - rows.mean(axis=1, keepdims=True)
@@ -130,6 +133,8 @@ class LayerNorm(Layer):
 
     def _axes(self, input_shape: Shape) -> tuple[int, ...]:
         """The normalized axes of a batch in their order, counted from the front."""
+        if self._parsed is not None and self._parsed[0] == (self.axis, len(input_shape)):
+            return self._parsed[1]
         given = self.axis if isinstance(self.axis, Sequence) else (self.axis,)
         axes = sorted(axis_of(self.who, axis, input_shape) for axis in given)
         if len(set(axes)) < len(axes):

@@ -200,8 +200,7 @@ class Residual(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ResidualCache]:
         """The sum of both ways."""
-        if not self.built:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        self.require_built()
         x = self.check_input(x)
         y, caches = chain.forward(self.layers, x, training, rng)
         around, others = chain.forward(self.shortcut or (), x, training, rng)

@@ -182,7 +182,7 @@ def check_param_gradients(case: LayerCase) -> None:
 
 
 def check_gradient_keys(case: LayerCase) -> None:
-    """``grads`` has exactly the keys, shapes and dtypes of ``params``, by either way back."""
+    """``grads`` has exactly the keys, shapes and dtypes of ``params``, by either backward pass."""
     layer, x = case.built("float32"), case.x("float32")
     y, cache = case.forward(layer, x, training=True)
     dy = case.dy(y)
