@@ -38,7 +38,7 @@ from minicnn._core.shapes import Array
 from minicnn._core.traits import keeps
 from minicnn._parallel import threads
 from minicnn._parallel.shards import shares_of
-from minicnn._training.loop import may_be_cut
+from minicnn._training.program import may_be_cut
 from minicnn.errors import ConfigError
 from minicnn.kernels.vectorized import Room
 from minicnn.kernels.vectorized.convolution import most_sums, way_back

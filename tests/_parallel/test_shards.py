@@ -9,7 +9,7 @@ import pytest
 
 import minicnn
 from minicnn._parallel import shards
-from minicnn._training import loop
+from minicnn._training.run import Run
 from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
 from shard_helpers import at_batch, data, network, same, trained
@@ -51,14 +51,14 @@ def test_batches_in_order_are_cut_too(partners):
 def test_a_partner_that_is_killed_is_missed_by_no_bit(partners, monkeypatch):
     """When the system kills a partner, its shares are computed here, with the same result."""
     undisturbed, killed = trained(2), []
-    step = loop._train_batch
+    step = Run.train
 
     def kill_first(*arguments):
         if len(partners) == 2 and not killed:
             killed.append(os.kill(partners[-1], signal.SIGKILL))
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_train_batch", kill_first)
+    monkeypatch.setattr(Run, "train", kill_first)
     with pytest.warns(RuntimeWarning, match="A process that helped to train has ended"):
         disturbed = trained(2)
     assert same(undisturbed, disturbed)
@@ -143,14 +143,14 @@ def test_a_loss_that_is_no_number_is_met_in_any_share(partners):
 
 def test_ctrl_c_ends_the_partners_too(partners, monkeypatch):
     """An interrupt, which reaches all processes of a terminal, ends the training as ever."""
-    step = loop._train_batch
+    step = Run.train
 
     def interrupted(*arguments):
         for pid in (*partners, os.getpid()):
             os.kill(pid, signal.SIGINT)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_train_batch", interrupted)
+    monkeypatch.setattr(Run, "train", interrupted)
     minicnn.set_threads(2)
     history = network().fit(*data(), batch_size=8, epochs=3, verbose=0)
     assert history.interrupted
@@ -165,7 +165,7 @@ def test_the_program_s_signal_handlers_are_not_the_partners(partners, monkeypatc
         with seen.open("a", encoding="utf-8") as file:
             file.write(f"{os.getpid()}\n")
 
-    step, before = loop._train_batch, signal.signal(signal.SIGTERM, note)
+    step, before = Run.train, signal.signal(signal.SIGTERM, note)
 
     def terminated(*arguments):
         if not seen.exists():
@@ -173,7 +173,7 @@ def test_the_program_s_signal_handlers_are_not_the_partners(partners, monkeypatc
                 os.kill(pid, signal.SIGTERM)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_train_batch", terminated)
+    monkeypatch.setattr(Run, "train", terminated)
     try:
         trained(2)  # nor does SIGTERM end the partners, of which there would be a warning
     finally:

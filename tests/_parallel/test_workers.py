@@ -12,7 +12,8 @@ import pytest
 
 import minicnn
 from minicnn._parallel import workers
-from minicnn._training import loop, program
+from minicnn._training import program
+from minicnn._training.program import Program
 from shard_helpers import at_batch, data, network, same, trained
 
 pytestmark = [
@@ -49,14 +50,14 @@ def test_a_worker_that_never_answers_is_given_up(partners, monkeypatch):
     undisturbed, here = trained(2), os.getpid()
     monkeypatch.setattr(workers, "TICK", 0.01)
     monkeypatch.setattr(workers, "PATIENCE", 0.1)
-    compute = loop._gradients
+    compute = Program.gradients
 
     def hangs(*arguments):
         if os.getpid() != here:
             time.sleep(600)
         return compute(*arguments)
 
-    monkeypatch.setattr(loop, "_gradients", hangs)
+    monkeypatch.setattr(Program, "gradients", hangs)
     with pytest.warns(RuntimeWarning, match="does not answer"):
         assert same(undisturbed, trained(2))
 
