@@ -32,7 +32,8 @@ class _Checked(type):
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
         if not users_own(cls):
             args, kwargs = without_arrays(cls.__name__, args, kwargs)
-        common = {settable[key]: kwargs.pop(key) for key in settable.keys() & kwargs.keys()}
+        others = settable.keys() & (kwargs.keys() - arguments_of(cls).keys())
+        common = {settable[key]: kwargs.pop(key) for key in others}
         signature = inspect.signature(cls)
         kwargs = taken_arguments(cls.__name__, signature, args, kwargs)
         if not users_own(cls):
@@ -137,7 +138,8 @@ class Configurable(Guarded, metaclass=_Checked):
     """The module in which Keras has the class of this name."""
 
     settable: ClassVar[Mapping[str, str]] = {}
-    """Arguments that any constructor of the family takes, and the attributes that they set."""
+    """Arguments that any class of the family takes, even where its constructor does not, and the
+    attributes that they set."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as values that JSON can hold."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn._core.traits import keeps
 from minicnn._parallel import threads
 from minicnn._parallel.shards import Result, Shares
 from minicnn._training.metrics import RunningMetrics
@@ -25,7 +26,7 @@ from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DataError
 from minicnn.kernels.vectorized import Room
 from minicnn.layers import Layer, chain
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
 from minicnn.regularizers import Regularizer
@@ -40,6 +41,7 @@ class Inference:
         self.output_shape = model.output_shape
         self.multiply_adds = sum(x.multiply_adds(x.input_shape or ()) for x in model.stack)
         """Those of one image in the forward pass."""
+        self.reads_bytes = keeps(self.steps[0], "reads_bytes")
         self.workspace = Room()
 
     def outputs(self, x: Array) -> Array:
@@ -49,7 +51,7 @@ class Inference:
 
     def _read(self, x: Array) -> Array:
         """A batch in the model's dtype, unless the first step reads what is in a file."""
-        return x if self.steps[0].reads_bytes else x.astype(self.dtype, copy=False)
+        return x if self.reads_bytes else x.astype(self.dtype, copy=False)
 
 
 class Program(Inference):
@@ -202,15 +204,8 @@ def compiled_loss(model: Model) -> Loss:
 
 
 def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
-    """Whether the gradient of a batch is the sum of those of its shards.
-
-    Any layer promises that it is, unless it says why not; but one that someone writes may forget
-    to say, and the wrong gradients would be silent.
-    """
-    layers = list(walk(layers))
-    own = all(type(part).__module__.startswith("minicnn.") for part in (*layers, *parts))
-    reasons = (getattr(part, "why_not_sharded", "") for part in (*layers, *parts))
-    return own and not any(reasons)
+    """Whether the gradient of a batch is the sum of those of its shards: all promise it."""
+    return all(keeps(part, "additive") for part in (*walk(layers), *parts))
 
 
 @contextmanager

@@ -32,6 +32,8 @@ class BinaryCrossentropy(Loss):
     """
 
     activation = "sigmoid"
+    passes = Loss.passes | {"each", "each_slope"}
+    additive = True
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         self.from_logits = from_logits
@@ -83,6 +85,7 @@ class CategoricalCrossentropy(Loss):
     """
 
     activation = "softmax"
+    additive = True
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         self.from_logits = from_logits
@@ -121,6 +124,7 @@ class SparseCategoricalCrossentropy(Loss):
     """
 
     activation = "softmax"
+    additive = True
 
     def __init__(self, from_logits: bool = False, ignore_class: int | None = None) -> None:
         if ignore_class is not None and (
@@ -133,7 +137,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.from_logits = from_logits
         self.ignore_class = ignore_class
         if ignore_class is not None:
-            self.why_not_sharded = "ignore_class leaves each part its own number of losses"
+            self.additive = False  # each shard would have a number of losses of its own
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """Whole numbers of shape (N, *output_shape[:-1]), each below the number of classes."""

@@ -14,6 +14,8 @@ class MeanSquaredError(Loss):
     0.5
     """
 
+    additive = True
+
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean square along the last axis."""
         return np.asarray(np.square(y_pred - y_true).mean(axis=-1))
@@ -29,6 +31,8 @@ class MeanAbsoluteError(Loss):
     >>> MeanAbsoluteError()(np.array([[0.0, 1.0]]), np.array([[3.0, 1.0]]))
     1.5
     """
+
+    additive = True
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean distance along the last axis."""
@@ -52,6 +56,8 @@ class Huber(Loss):
     >>> Huber()(np.array([[0.0, 0.0]]), np.array([[1.0, 3.0]]))
     1.5
     """
+
+    additive = True
 
     def __init__(self, delta: float = 1.0) -> None:
         number("Huber", "delta", delta, above=0)

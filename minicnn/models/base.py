@@ -15,15 +15,9 @@ from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import check_kernels
 from minicnn.layers import Input, Layer, chain
-from minicnn.layers.base import (
-    build_layer,
-    check_names,
-    check_new,
-    name_layer,
-    put_weights,
-    walk,
-)
+from minicnn.layers.building import build_layer, check_names, check_new, name_layer, walk
 from minicnn.layers.chain import Step
+from minicnn.layers.params import put_weights
 from minicnn.models import fusing, summary
 
 

@@ -35,6 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn._core.traits import keeps
 from minicnn._parallel import threads
 from minicnn._parallel.shards import shares_of
 from minicnn._training.program import may_be_cut
@@ -43,7 +44,7 @@ from minicnn.kernels.vectorized import Room
 from minicnn.kernels.vectorized.convolution import most_sums, way_back
 from minicnn.kernels.vectorized.strips import Geometry, cut_for, geometry
 from minicnn.layers import Conv2D, Layer
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.chain import Step
 from minicnn.models.fusing import FusedConv
 from minicnn.optimizers import Optimizer
@@ -93,7 +94,8 @@ def memory_use(
     learned = sum(a.nbytes for layer in layers for a in layer.learned().values())
     first, shape = steps[0], layers[0].input_shape
     assert shape is not None
-    from_bytes = first.reads_bytes and not (isinstance(first, FusedConv) and first.scale is None)
+    scaled = not isinstance(first, FusedConv) or first.scale is not None
+    from_bytes = scaled and keeps(first, "reads_bytes")
     image = np.zeros((1, *shape), np.uint8 if from_bytes else layers[0].dtype)
     parts = [
         part for step in steps for part in (walk([step]) if isinstance(step, Layer) else [step])
@@ -156,7 +158,7 @@ def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
     """Bytes that a batch of one image takes."""
     room, rng, most = Room(), np.random.default_rng(0), 0
     not_ours = [array for step in steps for array in step.params.values()]
-    if not training and steps[0].reads_bytes:
+    if not training and keeps(steps[0], "reads_bytes"):
         not_ours.append(image)  # a batch is then a view of the data
 
     def weigh(step: Step, y: Array, *held: Any) -> None:
