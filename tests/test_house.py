@@ -35,7 +35,6 @@ PUBLIC = """
     metrics models onnx optimizers plots regularizers saving testing utils __init__ __main__
 """
 TO_BE_TURNED = {
-    ("minicnn._parallel.shards", "minicnn.data.fitting"),
     ("minicnn.layers.residual", "minicnn.layers.saving"),
 }
 FILES = {

@@ -17,7 +17,8 @@ from minicnn._core.console import Figures, say
 from minicnn._core.shapes import Array
 from minicnn._files.checkpoint import Tree
 from minicnn._parallel import blas
-from minicnn._parallel.shards import Result, Shares
+from minicnn._parallel.shards import Arrays, Result, Shards, shards_of
+from minicnn._parallel.workers import Workers, workers_for
 from minicnn._training.checkpoints import Checkpoints, damage, finite, put_back, reserved, state_of
 from minicnn._training.divergence import check_finite, divergence
 from minicnn._training.fingerprint import described_training, given
@@ -26,7 +27,6 @@ from minicnn._training.options import EXACT, Plan, backed_up
 from minicnn._training.program import (
     Model,
     Objective,
-    Penalty,
     Running,
     as_read,
     at_work,
@@ -102,7 +102,7 @@ class _Run:
         self.hooks = Hooks(plan.callbacks, model, params)
         self.history = model.history = self.hooks.history
         self.progress = Progress(plan.verbose)
-        self.shares: Shares | None = None
+        self.workers: Workers | None = None
         self.saved = False
         """Whether the last checkpoint that was to be written has been."""
 
@@ -173,9 +173,9 @@ class _Run:
         )
         self.saved = not points.failed
 
-    def plan_steps(self, room: Room) -> Shares:
+    def plan_steps(self, room: Room) -> Workers:
         """What computes the batches; made anew when a callback may have changed a layer."""
-        if self.shares is None or self.hooks.foreign:
+        if self.workers is None or self.hooks.foreign:
             self.close()
             model = _as_it_is(self.model) if self.hooks.foreign else self.model
             goal = objective(model.steps, compiled_loss(model))
@@ -183,14 +183,15 @@ class _Run:
             images = self.steps * self.plan.batch_size
             if not self.hooks.foreign:
                 images *= self.plan.epochs
-            self.shares = _shares(model, goal, self.data, self.plan, images, room)
-            self.shares.start()
-        return self.shares
+            self.params = model.params
+            self.workers = _workers(model, goal, self.data, self.plan, images, room)
+            self.workers.start()
+        return self.workers
 
     def close(self) -> None:
-        """End the partners."""
-        if self.shares is not None:
-            self.shares.close()
+        """End the workers."""
+        if self.workers is not None:
+            self.workers.close()
 
 
 _under_way: set[int] = set()
@@ -287,12 +288,12 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
         run.running = Running(model, run.data.y)
     elif model.stop_training:
         rest = 0
-    shares, figures = run.plan_steps(room), run.running.figures()
+    workers, figures = run.plan_steps(room), run.running.figures()
     title = f"epoch {epoch + 1}/{plan.epochs}"
     with run.progress.watch(title, run.steps, run.step) as show:
         for batch in islice(run.stream, rest):
             hooks("on_train_batch_begin", run.step, {})
-            loss, predictions = _train_batch(model, shares, run.penalties, run.data.x, batch)
+            loss, predictions = _train_batch(run, workers, batch)
             run.running.update(loss, run.data.y[batch], predictions)
             figures = run.running.figures()
             show(figures, 1)
@@ -331,7 +332,7 @@ def _epoch(run: _Run, room: Room) -> Figures | None:
 def _as_it_is(model: TrainedModel) -> TrainedModel:
     """The model with the arguments that its layers and its loss have now, for the next epoch.
 
-    What is learned it shares; what is frozen it has for itself, as each partner has.
+    What is learned it shares; what is frozen it has for itself, as each worker has.
     """
     twin = copy.copy(model)
     twin.stack = [copy.copy(layer) for layer in model.stack]
@@ -347,50 +348,40 @@ def _as_it_is(model: TrainedModel) -> TrainedModel:
     return twin
 
 
-def _train_batch(
-    model: Model, shares: Shares, found: Sequence[Penalty], x: Array, batch: Array | slice
-) -> tuple[float, Array]:
+def _train_batch(run: _Run, workers: Workers, batch: Array | slice) -> tuple[float, Array]:
     """One step: forward, loss, gradient, back, update. Returns the loss and the predictions."""
+    model = run.model
     assert model.optimizer is not None
     numbers = np.arange(batch.start, batch.stop) if isinstance(batch, slice) else batch
-    first, *others = shares.run(numbers)
-    loss = first.loss + sum(other.loss for other in others) + total_penalty(found)
+    loss, predictions, grads = workers.gradients(numbers)
+    loss += total_penalty(run.penalties)
     if not np.isfinite(loss):
-        raise divergence(model.stack, x[numbers].astype(model.dtype, copy=False), loss)
-    for other in others:
-        for name, grad in other.grads.items():
-            first.grads[name] += grad
-    for name, param, regularizer in found:
-        first.grads[name] += regularizer.gradient(param)
-    model.optimizer.step(shares.params, first.grads)
-    return loss, np.concatenate([first.predictions, *(other.predictions for other in others)])
+        x = run.data.x[numbers].astype(model.dtype, copy=False)
+        raise divergence(model.stack, x, loss)
+    for name, param, regularizer in run.penalties:
+        grads[name] += regularizer.gradient(param)
+    model.optimizer.step(run.params, grads)
+    return loss, predictions
 
 
-def _shares(
+def _workers(
     model: Model, goal: Objective, data: Data, plan: Plan, images: int, room: Room
-) -> Shares:
-    """What computes the batches of a training."""
+) -> Workers:
+    """What computes the batches of a run."""
 
-    def compute(part: Data, share: float, rng: np.random.Generator) -> Result:
-        return _gradients(model, goal, part, share, rng, room)
+    def compute(part: Arrays, share: float, rng: np.random.Generator) -> Result:
+        return _gradients(model, goal, Data._make(part), share, rng, room)
 
-    return Shares(
-        compute,
-        data,
-        model.params,
-        model.output_shape,
-        model.dtype,
-        min(plan.batch_size, len(data.x)),
-        multiply_adds(model),
-        images,
-        may_be_cut(model.stack, (*goal.steps, goal.loss)),
-        any(layer.random for layer in walk(model.stack)),
-        model.rng,
-    )
+    work, batch_size = multiply_adds(model), min(plan.batch_size, len(data.x))
+    cut = may_be_cut(model.stack, (*goal.steps, goal.loss))
+    random = any(layer.random for layer in walk(model.stack))
+    count = shards_of(batch_size, work) if cut else 1
+    shards = Shards(compute, data, batch_size, count, random, model.rng)
+    return workers_for(shards, model.params, model.output_shape, model.dtype, work * images)
 
 
 def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
-    """Whether the gradient of a batch is the sum of those of its shares.
+    """Whether the gradient of a batch is the sum of those of its shards.
 
     Any layer promises that it is, unless it says why not; but one that someone writes may forget
     to say, and the wrong gradients would be silent.

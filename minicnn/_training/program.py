@@ -16,7 +16,7 @@ from minicnn import metrics as metric_table
 from minicnn._core.console import Figures
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel import threads
-from minicnn._parallel.shards import filled
+from minicnn._parallel.workers import filled
 from minicnn._training.progress import Progress, Show
 from minicnn.activations import ACTIVATIONS
 from minicnn.callbacks.history import History

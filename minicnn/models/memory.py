@@ -18,8 +18,8 @@ An *image* adds what one image of zeros shows on its way through the model's ste
 *Work* is what the threads use and give back: ``_work_arrays`` and ``_kernel_sums`` of the
 largest convolution, and what was measured of BLAS, the allocator and Python.
 
-Where a batch is cut into shares (``shares.py``), each process has the images and the work of its
-own share. The weights that are learned lie once more in memory that all see, and each partner
+Where a batch is cut into shards (``_parallel/shards.py``), each process has the images and the work
+of its shard. The weights that are learned lie once more in memory that all see, and each worker
 adds a copy of its own and its gradients, twice: as they are made and where all see them. In
 predicting each process has batches of its own.
 """
@@ -36,7 +36,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._parallel import threads
-from minicnn._parallel.shards import shares_of
+from minicnn._parallel.shards import shards_of
 from minicnn._training.loop import may_be_cut
 from minicnn.errors import ConfigError
 from minicnn.kernels.vectorized import Room
@@ -62,7 +62,7 @@ A_THREAD = 1_000_000
 """Bytes for each thread: what BLAS packs its matrices into, and what the allocator wastes."""
 
 
-A_PARTNER = 3_000_000
+A_WORKER = 3_000_000
 """Bytes of Python's own objects that a forked process makes its own by counting references."""
 
 
@@ -86,7 +86,7 @@ def memory_use(
     Measured on Linux it is true within 25%, or 8 MB where that is more. What another layer makes
     for a moment within itself is not seen, nor what evaluation between the epochs adds; images
     are thought to be bytes where the model begins with Rescaling and Conv2D. Of a batch that is
-    cut into shares, and in predicting, all processes together are meant; without partners it is
+    cut into shards, and in predicting, all processes together are meant; without workers it is
     less.
     """
     weights = sum(array.nbytes for layer in layers for array in layer.arrays().values())
@@ -100,23 +100,23 @@ def memory_use(
     ]
     convs = [conv for part in parts if (conv := _conv(part))]
     work = sum(layer.multiply_adds(shape_) for layer in layers if (shape_ := layer.input_shape))
-    shares = shares_of(batch_size, work) if may_be_cut(layers, steps) else 1
-    share, workers = -(-batch_size // shares), threads.get_threads() if shares == 1 else 1
+    shards = shards_of(batch_size, work) if may_be_cut(layers, steps) else 1
+    shard, workers = -(-batch_size // shards), threads.get_threads() if shards == 1 else 1
     processes = threads.get_threads()
-    sums = max((_kernel_sums(conv, share) for conv in convs), default=0)
+    sums = max((_kernel_sums(conv, shard) for conv in convs), default=0)
     return MemoryUse(
         weights
         + learned * (1 + len(optimizer.slot_names))
         + batch_size * of_an_image(steps, image, training=True)
         + AT_LEAST
-        + shares * (_work(convs, share, workers) + sums)
-        + (learned if shares > 1 else 0)
-        + (shares - 1) * (3 * learned + A_PARTNER),
+        + shards * (_work(convs, shard, workers) + sums)
+        + (learned if shards > 1 else 0)
+        + (shards - 1) * (3 * learned + A_WORKER),
         weights
         + processes * (batch_size * of_an_image(steps, image, training=False))
         + AT_LEAST
         + processes * _work(convs, batch_size, 1)
-        + (processes - 1) * A_PARTNER,
+        + (processes - 1) * A_WORKER,
     )
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn._parallel import shards
+from minicnn._parallel import shards, workers
 from minicnn._training import loop
-from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
 from shard_helpers import at_batch, data, network, same, trained
 
@@ -26,7 +25,7 @@ def test_partners_change_no_bit(partners, monkeypatch):
     """With partners, and with the same shares computed one after another, all bits are equal."""
     with_partners = trained(3)
     assert len(partners) == 2
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(with_partners, trained(3))
     assert len(partners) == 2
 
@@ -75,7 +74,7 @@ def test_where_no_process_can_be_had_training_goes_on(partners, monkeypatch):
             raise BlockingIOError("no more processes")
         return fork()
 
-    monkeypatch.setattr(shards.os, "fork", once)
+    monkeypatch.setattr(os, "fork", once)
     assert same(with_partners, trained(3))
     assert len(partners) == 3
     assert len(os.listdir("/proc/self/fd")) == opened
@@ -92,22 +91,19 @@ def test_each_share_draws_from_a_generator_of_its_own(partners, monkeypatch):
     """Dropout is cut: the same bits with and without partners, other masks in each share."""
     with_partners = trained(2, network(minicnn.Dropout(0.5)))
     assert partners
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(with_partners, trained(2, network(minicnn.Dropout(0.5))))
     masks = []
 
     def compute(part, share, rng):
         masks.append(rng.random(4).tolist())
-        return shards.Result(0.0, np.zeros((len(part.x), 1)), {})
+        return shards.Result(0.0, np.zeros((len(part[0]), 1)), {})
 
     def drawn(random, count):
-        minicnn.set_threads(count)
-        options = {"work": 10**8, "images": 1, "cut": True, "random": random}
         rng = np.random.default_rng(0)
-        part = Data(*data(16))
-        cut = shards.Shares(compute, part, {}, (1,), np.dtype("f4"), 16, rng=rng, **options)
-        cut.run(np.arange(16))
-        cut.run(np.arange(16))
+        cut = workers.InProcess(shards.Shards(compute, data(16), 16, count, random, rng))
+        cut.gradients(np.arange(16))
+        cut.gradients(np.arange(16))
         return [masks.pop() for _ in range(2 * count)]
 
     assert len(set(map(tuple, drawn(True, 2)))) == 4
@@ -192,7 +188,7 @@ def test_no_pipe_left_means_no_partners(partners, monkeypatch):
         made.append(pipe())
         return made[0]
 
-    monkeypatch.setattr(shards.os, "pipe", first_only)
+    monkeypatch.setattr(os, "pipe", first_only)
     assert same(with_partners, trained(2))
     assert len(partners) == 1
     assert len(os.listdir("/proc/self/fd")) == opened
@@ -204,7 +200,7 @@ def test_predictions_are_the_same_with_partners(partners, monkeypatch):
     model, x = network(), data(50)[0]
     predicted = model.predict(x, batch_size=8)
     assert len(partners) == 2
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
     np.testing.assert_array_equal(
         predicted, np.concatenate([model.predict(x[i : i + 8]) for i in range(0, 50, 8)])
@@ -222,7 +218,7 @@ def test_predictions_go_on_where_no_process_can_be_had(partners, monkeypatch):
             raise BlockingIOError("no more processes")
         return fork()
 
-    monkeypatch.setattr(shards.os, "fork", once)
+    monkeypatch.setattr(os, "fork", once)
     np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
     assert len(partners) == 4
 
@@ -318,7 +314,7 @@ def test_data_changed_in_place_count_with_workers_as_without(change, event, part
 
     changed = found(True)
     assert len(partners) == 3
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(changed, found(True))
     assert not same((changed[0], 0), (found(False)[0], 0))
 
@@ -347,7 +343,7 @@ def test_arguments_count_from_the_next_epoch_with_workers_as_without(what, partn
 
     changed, forked = found(True), len(partners)
     assert forked
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(changed, found(True))
     unchanged = found(False)
     assert changed[1]["loss"][0] == unchanged[1]["loss"][0]

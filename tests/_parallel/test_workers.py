@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn._parallel import workers
+from minicnn._parallel import processes, workers
 from minicnn._training import loop, program
 from shard_helpers import at_batch, data, network, same, trained
 
@@ -47,8 +47,8 @@ def test_whatever_happens_to_a_worker_changes_no_bit(harm, partners):
 def test_a_worker_that_never_answers_is_given_up(partners, monkeypatch):
     """One that hangs has a time to answer, by what such a share takes; then it is ended."""
     undisturbed, here = trained(2), os.getpid()
-    monkeypatch.setattr(workers, "TICK", 0.01)
-    monkeypatch.setattr(workers, "PATIENCE", 0.1)
+    monkeypatch.setattr(processes, "TICK", 0.01)
+    monkeypatch.setattr(processes, "PATIENCE", 0.1)
     compute = loop._gradients
 
     def hangs(*arguments):
@@ -103,7 +103,7 @@ def test_ctrl_c_in_predict_leaves_no_worker(moment, partners, monkeypatch):
     """
     minicnn.set_threads(3)
     model, x, here = network(), data(50)[0], os.getpid()
-    infer, fork, is_ready = program.chain.infer, os.fork, workers.is_ready
+    infer, fork, is_ready = program.chain.infer, os.fork, processes.is_ready
 
     def interrupted(wanted, call, *arguments, **named):
         if os.getpid() != here:
@@ -116,7 +116,7 @@ def test_ctrl_c_in_predict_leaves_no_worker(moment, partners, monkeypatch):
         return fork() and interrupted("fork", lambda: partners[-1])
 
     monkeypatch.setattr(program.chain, "infer", partial(interrupted, "own share", infer))
-    monkeypatch.setattr(workers, "is_ready", partial(interrupted, "wait", is_ready))
+    monkeypatch.setattr(processes, "is_ready", partial(interrupted, "wait", is_ready))
     monkeypatch.setattr(os, "fork", forked)
     with pytest.raises(KeyboardInterrupt):
         model.predict(x, batch_size=8)
@@ -146,14 +146,14 @@ def test_a_process_forked_by_a_callback_is_not_waited_for(partners):
 def test_a_process_forked_by_a_callback_leaves_the_workers_alone(leave, partners, monkeypatch):
     """Whether it leaves the training by an exception or goes on with it: the bits are the same."""
     undisturbed = trained(2, callbacks=at_batch(1, lambda: None))
-    here, others, ask = os.getpid(), [], workers.Worker.ask
+    here, others, ask = os.getpid(), [], workers.ForkedProcess.ask
 
     def here_alone(worker):
         if os.getpid() != here and worker.pids[0] in partners[:-1]:
             os._exit(3)
         ask(worker)
 
-    monkeypatch.setattr(workers.Worker, "ask", here_alone)
+    monkeypatch.setattr(workers.ForkedProcess, "ask", here_alone)
 
     def start():
         others.append(os.fork())
@@ -179,16 +179,16 @@ def test_only_a_process_without_other_threads_is_forked():
     """Beside a thread of someone else's, which may hold a lock, there are no partners."""
     code = (
         "import signal, threading, time, minicnn\n"
-        "from minicnn._parallel import shards, threads\n"
+        "from minicnn._parallel import processes, threads\n"
         "with threads.working(): threads.set_threads(2); threads.shards(2, lambda a, b: a, 1e9)\n"
-        "print(shards.may_fork())\n"
+        "print(processes.may_fork())\n"
         "end = threading.Event(); other = threading.Thread(target=end.wait); other.start()\n"
-        "print(shards.may_fork()); end.set(); other.join()\n"
+        "print(processes.may_fork()); end.set(); other.join()\n"
         "time.sleep(0.2)  # until the system has seen it end\n"
-        "print(shards.may_fork())\n"
-        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(shards.may_fork())\n"
+        "print(processes.may_fork())\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(processes.may_fork())\n"
         "inner = []\n"
-        "t = threading.Thread(target=lambda: inner.append(shards.may_fork()))\n"
+        "t = threading.Thread(target=lambda: inner.append(processes.may_fork()))\n"
         "t.start(); t.join(); print(inner[0])\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -198,9 +198,9 @@ def test_only_a_process_without_other_threads_is_forked():
 def test_where_no_thread_can_be_started_no_process_is_forked():
     """The system would refuse it, and OpenBLAS would lose its threads and not get them again."""
     code = (
-        "import threading; from minicnn._parallel import workers; print(workers.may_fork())\n"
+        "import threading; from minicnn._parallel import processes; print(processes.may_fork())\n"
         'def refuse(thread): raise RuntimeError("can\'t start new thread")\n'
-        "threading.Thread.start = refuse; print(workers.may_fork())\n"
+        "threading.Thread.start = refuse; print(processes.may_fork())\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert out.stdout.split() == ["True", "False"], out.stderr
@@ -209,9 +209,9 @@ def test_where_no_thread_can_be_started_no_process_is_forked():
 TRAINS = """
 import os, signal, sys, time
 import numpy as np, minicnn
-from minicnn._parallel import shards
-shards.WORTH_CUTTING = shards.WORTH_FORKING = 0
-shards.may_fork = lambda: True
+from minicnn._parallel import shards, workers
+shards.WORTH_CUTTING = workers.WORTH_FORKING = 0
+workers.may_fork = lambda: True
 minicnn.set_threads(3)
 fork = os.fork
 def shown():
