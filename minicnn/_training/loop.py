@@ -47,7 +47,7 @@ from minicnn.callbacks.history import History
 from minicnn.data.arrays import Stream
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DivergenceError
-from minicnn.kernels.vectorized import Room
+from minicnn.kernels import Workspace
 from minicnn.layers import Layer, chain
 from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
@@ -58,7 +58,6 @@ class TrainedModel(Model, Protocol):
     """What training also writes."""
 
     stack: list[Layer]
-    kernels: str
     fuse: bool
     seed: int | None
     stop_training: bool
@@ -173,7 +172,7 @@ class _Run:
         )
         self.saved = not points.failed
 
-    def plan_steps(self, room: Room) -> Workers:
+    def plan_steps(self, room: Workspace) -> Workers:
         """What computes the batches; made anew when a callback may have changed a layer."""
         if self.workers is None or self.hooks.foreign:
             self.close()
@@ -230,7 +229,7 @@ def fit(model: TrainedModel, data: Data, plan: Plan) -> History:
         _alone_with(model),
         reserved(plan.checkpoint),
         signals_set_a_flag(sigterm) as stop,
-        at_work() as room,
+        at_work(model.kernels) as room,
     ):
         model.stop_training = False
         run = _Run(model, data, validation, plan, stop)
@@ -279,7 +278,7 @@ def _kept(run: _Run) -> str:
     return f"{run.checkpoints.path} has all that it takes to resume: fit(..., resume=True)"
 
 
-def _epoch(run: _Run, room: Room) -> Figures | None:
+def _epoch(run: _Run, room: Workspace) -> Figures | None:
     """Train for an epoch, or its rest; its figures, or None if a signal cut it short."""
     model, plan, hooks, epoch = run.model, run.plan, run.hooks, run.epoch
     rest = run.steps - run.step
@@ -365,7 +364,7 @@ def _train_batch(run: _Run, workers: Workers, batch: Array | slice) -> tuple[flo
 
 
 def _workers(
-    model: Model, goal: Objective, data: Data, plan: Plan, images: int, room: Room
+    model: Model, goal: Objective, data: Data, plan: Plan, images: int, room: Workspace
 ) -> Workers:
     """What computes the batches of a run."""
 
@@ -387,6 +386,8 @@ def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
     to say, and the wrong gradients would be silent.
     """
     layers = list(walk(layers))
+    if any(layer.kernels.threaded for layer in layers):
+        return False  # the kernels use all cores by themselves
     own = all(type(part).__module__.startswith("minicnn.") for part in (*layers, *parts))
     reasons = (getattr(part, "why_not_sharded", "") for part in (*layers, *parts))
     return own and not any(reasons)
@@ -398,7 +399,7 @@ def _gradients(
     data: Data,
     share: float,
     rng: np.random.Generator,
-    room: Room,
+    room: Workspace,
 ) -> Result:
     """What comes of that share of a batch; without gradients if the loss is no number.
 

@@ -23,7 +23,7 @@ from minicnn.callbacks.history import History
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DataError
-from minicnn.kernels.vectorized import Room
+from minicnn.kernels import KERNELS, Workspace
 from minicnn.layers import Layer, chain
 from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
@@ -46,6 +46,7 @@ class Model(Protocol):
     def output_shape(self) -> Shape: ...
 
     dtype: DType
+    kernels: str
     rng: np.random.Generator
     optimizer: Optimizer | None
     loss: Loss | None
@@ -85,7 +86,7 @@ def evaluate(model: Model, data: Data, batch_size: int, verbose: str | int = 0) 
     check_batch_size(batch_size)
     data = targeted(model, data)
     steps = -(-len(data.x) // batch_size)
-    with Progress(verbose).watch("evaluate", steps) as show, at_work() as room:
+    with Progress(verbose).watch("evaluate", steps) as show, at_work(model.kernels) as room:
         return judge(model, data, batch_size, room, show=show).figures()
 
 
@@ -108,7 +109,7 @@ def judge(
     model: Model,
     data: Data,
     batch_size: int,
-    room: Room,
+    room: Workspace,
     steps: int | None = None,
     stop: Callable[[], bool] = lambda: False,
     show: Show = lambda figures, done: None,
@@ -181,7 +182,7 @@ def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> 
     check_batch_size(batch_size)
     steps, todo = model.steps, list(batches(len(x), batch_size))
     seen = 0
-    with Progress(verbose).watch("predict", len(todo)) as show, at_work() as room:
+    with Progress(verbose).watch("predict", len(todo)) as show, at_work(model.kernels) as room:
 
         def fill(y: Array, first: int, last: int, elsewhere: bool) -> None:
             nonlocal seen
@@ -287,7 +288,7 @@ def compiled_loss(model: Model) -> Loss:
 
 
 @contextmanager
-def at_work() -> Iterator[Room]:
+def at_work(kernels: str) -> Iterator[Workspace]:
     """All threads, memory that is used again, and no warnings.
 
     Numbers that run away are found in the loss and the weights, which names the layer.
@@ -297,7 +298,7 @@ def at_work() -> Iterator[Room]:
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
         try:
-            yield Room()
+            yield KERNELS[kernels].workspace()
         except MemoryError as error:
             raise ConfigError(
                 f"Sequential: this does not fit in memory ({error or 'no more of it'}). Try a "

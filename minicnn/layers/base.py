@@ -36,7 +36,7 @@ from minicnn._keras.names import snake_case
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
-from minicnn.kernels import KERNELS, Kernels
+from minicnn.kernels import DEFAULT, KERNELS, KernelSet
 from minicnn.regularizers import Regularizer
 
 Grads = dict[str, Array]
@@ -88,7 +88,7 @@ class Layer(Configurable):
         self.first_shape: Shape | None = None
         """The shape of a model's input, where that was given to its first layer."""
         self.dtype: DType = np.dtype("float32")
-        self.kernel_set = "vectorized"
+        self.kernel_set = DEFAULT
 
     # What a layer defines ------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class Layer(Configurable):
         return self.input_shape is not None
 
     @property
-    def kernels(self) -> Kernels:
+    def kernels(self) -> KernelSet:
         """The kernels that this layer computes with."""
         return KERNELS[self.kernel_set]
 

@@ -190,9 +190,11 @@ def test_an_image_by_hand():
     """What one image adds is what the arrays of its way through the steps add up to."""
     model = Sequential([Input((4,)), Dense(3), Dense(2)])
     x, y1, y2 = 4 * 4, 3 * 4, 2 * 4
-    image = np.zeros((1, 4), np.float32)
-    assert of_an_image(model.steps, image, training=True) == x + y1 + y2 + y2 + y1  # dy2, dy1
-    assert of_an_image(model.steps, image, training=False) == x + y1 + y2
+    image, kernels = np.zeros((1, 4), np.float32), model.stack[0].kernels
+    assert (
+        of_an_image(model.steps, kernels, image, training=True) == x + y1 + y2 + y2 + y1
+    )  # dy2, dy1
+    assert of_an_image(model.steps, kernels, image, training=False) == x + y1 + y2
 
     model = Sequential(
         [
@@ -201,9 +203,11 @@ def test_an_image_by_hand():
         ]
     )
     x, y1, winners, y2 = 4 * 4, 2 * 2 * 2 * 4, 2 * 2 * 2, 3 * 4
-    image = np.zeros((1, 4, 4, 1), np.uint8)
-    assert of_an_image(model.steps, image, training=True) == x + y1 + winners + y2 + y2 + y1
-    assert of_an_image(model.steps, image, training=False) == y1 + y2
+    image, kernels = np.zeros((1, 4, 4, 1), np.uint8), model.stack[0].kernels
+    assert (
+        of_an_image(model.steps, kernels, image, training=True) == x + y1 + winners + y2 + y2 + y1
+    )
+    assert of_an_image(model.steps, kernels, image, training=False) == y1 + y2
 
 
 def test_weights_gradients_and_slots_are_counted():
