@@ -110,7 +110,7 @@ class FusedConv:
 def fused(layers: Sequence[Layer]) -> list[Step]:
     """The steps that compute what the layers do, one after another.
 
-    Layers of the library's own are fused, none that derive from them.
+    Layers of the library are fused, none that derive from them.
     """
     steps, i, scale = _head(layers)
     while i < len(layers):

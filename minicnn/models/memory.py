@@ -8,20 +8,20 @@ is each *slot* of the optimizer, of which Adam has two.
 
 An *image* adds what one image of zeros shows on its way through the model's steps:
 
-* all that the steps take from the workspace (``kernels/base.py``), forward and back,
+* all that the steps take from the workspace (``kernels/base.py``), forward and backward,
   which is kept for the next step: outputs of convolutions and poolings, the gradients that come
   out of them, and which pixel won each pooling window;
 * other arrays, at the moment when they are most: the batch, and a step's input and output; in
-  training also the caches so far, and on the way back all caches and the gradients that go into
-  a step and come out of it; with an activation inside the step, two more of its output.
+  training also the caches so far, and in the backward pass all caches and the gradients that go
+  into a step and come out of it; with an activation inside the step, two more of its output.
 
 *Work* is what the threads use and give back: what the kernels say of the largest convolution
 (``KernelSet.work_of``), and what was measured of BLAS, the allocator and Python.
 
 Where a batch is cut into shards (``_parallel/shards.py``), each process has the images and the work
 of its shard. The weights that are learned lie once more in memory that all see, and each worker
-adds a copy of its own and its gradients, twice: as they are made and where all see them. In
-predicting each process has batches of its own.
+adds a copy and its gradients, twice: as they are made and where all see them. In
+predicting each process has its batches.
 """
 
 import dataclasses

@@ -18,13 +18,13 @@ def cut_all(monkeypatch):
     yield
     minicnn.set_threads(None)
     hdf5._end_readers()
-    with pytest.raises(ChildProcessError):  # no partner is left behind
+    with pytest.raises(ChildProcessError):  # no worker is left behind
         os.waitpid(-1, os.WNOHANG)
 
 
 @pytest.fixture
-def partners(monkeypatch):
-    """The process numbers of all partners that are forked."""
+def pids(monkeypatch):
+    """The process numbers of all workers that are forked."""
     seen = []
     fork = os.fork
 
