@@ -10,8 +10,8 @@ import numpy as np
 
 from minicnn.errors import MiniCNNError, printable
 
-Figures = dict[str, Any]
-"""Figures by name: numbers, or arrays where a metric gives one for each class."""
+Logs = dict[str, Any]
+"""Metrics by name: numbers, or arrays where a metric gives one for each class."""
 
 _unheard: OSError | None = None
 

@@ -35,7 +35,8 @@ from minicnn._files import checkpoint
 from minicnn._files.atomic import clear, make_folder, try_folder
 from minicnn._files.checkpoint import Tree
 from minicnn._files.lock import held
-from minicnn._training.fingerprint import Model, differences, machine, other_training
+from minicnn._training.fingerprint import differences, machine, other_run
+from minicnn._training.model import Model
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.layers.base import walk
 
@@ -132,7 +133,7 @@ class Checkpoints:
             return None
         self.written = True
         tree = self._newest(there)
-        different = next(other_training(tree.get("about"), self.about), None)
+        different = next(other_run(tree.get("about"), self.about), None)
         if different is not None:
             what, then, now = different
             raise ConfigError(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicnn._core.console import Figures
+from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
-from minicnn._training.program import Model
+from minicnn._training.model import Model
 from minicnn.errors import DivergenceError
 from minicnn.layers import Input, Layer, Rescaling
 
@@ -34,7 +34,7 @@ def divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceErro
     )
 
 
-def check_finite(model: Model, figures: Figures) -> None:
+def check_finite(model: Model, figures: Logs) -> None:
     """Raise ``DivergenceError`` if the last steps of an epoch broke the weights."""
     for layer in model.stack:
         for name, array in layer.arrays().items():

@@ -4,42 +4,22 @@ import json
 import platform
 import reprlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from minicnn._core.config import save_config
-from minicnn._core.shapes import Array, DType
+from minicnn._core.shapes import Array
 from minicnn._files import checkpoint
 from minicnn._parallel import threads
+from minicnn._training.model import Model
 from minicnn.data.fitting import Data
-from minicnn.layers import Layer
 from minicnn.layers.base import walk
 from minicnn.layers.saving import described
-from minicnn.losses import Loss
-from minicnn.metrics import Metric
-from minicnn.optimizers import Optimizer
 
 
-class Model(Protocol):
-    """What a checkpoint keeps of a model that is built and compiled."""
-
-    @property
-    def stack(self) -> Sequence[Layer]: ...
-
-    dtype: DType
-    kernels: str
-    fuse: bool
-    seed: int | None
-    rng: np.random.Generator
-    optimizer: Optimizer | None
-    loss: Loss | None
-    metrics: Sequence[str | Metric]
-    stop_training: bool
-
-
-def described_training(
+def described_run(
     model: Model, data: Data, validation: Data | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What must be the same for a training to go on, as JSON has it.
@@ -139,7 +119,7 @@ def differences(then: Any, now: Any, what: str = "") -> Iterator[tuple[str, str,
         yield what, reprlib.repr(then), reprlib.repr(now)
 
 
-def other_training(then: Any, now: Any) -> Iterator[tuple[str, str, str]]:
+def other_run(then: Any, now: Any) -> Iterator[tuple[str, str, str]]:
     """The differences for which a training is another.
 
     A model without a seed takes the one it had, and a callback may come or go.

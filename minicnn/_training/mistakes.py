@@ -13,10 +13,11 @@ from minicnn._core.config import users_own
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array
 from minicnn._training.divergence import LARGE
-from minicnn._training.program import Model, as_read
+from minicnn._training.model import Model
+from minicnn._training.program import Program
 from minicnn.data.fitting import Data
 from minicnn.data.orders import COLOURS, order_of, transposition
-from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Rescaling, chain
+from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Rescaling
 from minicnn.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
 from minicnn.losses.base import BINARY, SPARSE, one_hot
 from minicnn.metrics import BinaryAccuracy, CategoricalAccuracy
@@ -29,14 +30,14 @@ UNIT = ("sigmoid", "hard_sigmoid", "softmax")
 """The activations that give numbers from 0 to 1, whatever comes in."""
 
 
-def advise(model: Model, data: Data, batch_size: int) -> None:
+def advise(model: Model, program: Program, data: Data, batch_size: int) -> None:
     """Warn of what training on such data will not bring; ``model`` is built and compiled."""
     assert model.loss is not None
     for told in (
         *_pixels(model, data.x),
-        *_output(model, model.loss, data.x),
+        *_output(program, model.loss, data.x),
         *_hidden(model.stack),
-        *_accuracy(model, model.loss, data.y),
+        *_accuracy(model, program, data.y),
         *_steps(len(data.x), batch_size),
     ):
         warn(f"fit: {told}")
@@ -98,9 +99,9 @@ def _way_in(layers: Sequence[Layer]) -> _WayIn | None:
     return None
 
 
-def _output(model: Model, loss: Loss, x: Array) -> Iterator[str]:
+def _output(program: Program, loss: Loss, x: Array) -> Iterator[str]:
     """A last activation that does not go with the loss."""
-    name, outputs = model.steps[-1].split_activation()[1], model.output_shape[-1]
+    name, outputs = program.activation, program.output_shape[-1]
     who, wanted = type(loss).__name__, loss.activation
     if outputs == 1 and (name == "softmax" or wanted == "softmax"):
         what = "a softmax over one output is always 1" if name == "softmax" else f"{who} of one"
@@ -112,7 +113,7 @@ def _output(model: Model, loss: Loss, x: Array) -> Iterator[str]:
     if not wanted or name == wanted or getattr(loss, "from_logits", False):
         return
     with np.errstate(all="ignore"):
-        y = chain.infer(model.steps, as_read(model.steps, x[:LOOKED_AT], model.dtype))
+        y = program.infer(x[:LOOKED_AT])
     outside = bool((y < -1e-3).any() or (y > 1 + 1e-3).any())
     sums = wanted == "sigmoid" or np.allclose(y.sum(axis=-1), 1, atol=1e-3)
     if name in (None, *UNIT) and not outside and sums:
@@ -138,16 +139,18 @@ def _hidden(layers: Sequence[Layer]) -> Iterator[str]:
             return
 
 
-def _accuracy(model: Model, loss: Loss, y: Array) -> Iterator[str]:
+def _accuracy(model: Model, program: Program, y: Array) -> Iterator[str]:
     """An accuracy of labels that are no classes."""
-    numbers = isinstance(loss, MeanSquaredError | MeanAbsoluteError | Huber)
-    name = model.steps[-1].split_activation()[1]
+    numbers = isinstance(model.loss, MeanSquaredError | MeanAbsoluteError | Huber)
+    numbers = numbers and program.activation != "softmax"
     for wanted in model.metrics:
-        metric = metric_table.for_shapes("Sequential", wanted, y.ndim, model.output_shape)
+        metric = metric_table.for_shapes("Sequential", wanted, y.ndim, program.output_shape)
         other: Array | None = None
         if isinstance(metric, BinaryAccuracy):
             other = y[~np.isin(y, (0, 1))]
-        elif isinstance(metric, CategoricalAccuracy) and numbers and name != "softmax":
+        elif (
+            isinstance(metric, CategoricalAccuracy) and numbers and program.activation != "softmax"
+        ):
             other = y.ravel() if not one_hot(y) else None
         if other is not None and other.size:
             yield (

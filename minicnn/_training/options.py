@@ -11,7 +11,6 @@ from minicnn._training.progress import check_verbose
 from minicnn.callbacks import BackupAndRestore
 from minicnn.callbacks.callback_list import flat
 from minicnn.data.arrays import check_batch_size
-from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError
 
 EXACT = (
@@ -23,11 +22,11 @@ EXACT = (
     "validation_batch_size",
     "validation_freq",
 )
-"""What must be as it was for a training to go on to the same bits."""
+"""What must be as it was for a resumed run to give the same bits."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitOptions:
     """Raises ``ConfigError`` for numbers that make no sense."""
 
     batch_size: int
@@ -35,7 +34,6 @@ class Plan:
     """The number of the last epoch, counted from 1."""
     verbose: str | int
     callbacks: Any
-    validation: Data | None
     shuffle: bool
     initial_epoch: int
     steps_per_epoch: int | None
@@ -74,25 +72,27 @@ class Plan:
                 "resume=True, got none."
             )
 
+    def steps(self, images: int) -> int:
+        """How many batches an epoch has."""
+        return self.steps_per_epoch or -(-images // self.batch_size)
+
     def validates(self, epoch: int) -> bool:
-        """Whether the model is judged after that epoch, counted from 0."""
-        if self.validation is None:
-            return False
+        """Whether the model is evaluated after that epoch, counted from 0."""
         if isinstance(self.validation_freq, Sequence):
             return epoch + 1 in self.validation_freq
         return (epoch + 1) % self.validation_freq == 0
 
 
-def backed_up(plan: Plan) -> tuple[Plan, BackupAndRestore | None]:
-    """The plan with the checkpoints that a callback asks for, and that callback, if there is one.
+def backed_up(options: FitOptions) -> tuple[FitOptions, BackupAndRestore | None]:
+    """The options with the checkpoints that a callback asks for, and that callback, if any.
 
     Raises ``ConfigError`` if ``fit`` was asked for checkpoints too.
     """
-    asked = (each for each in flat(plan.callbacks) if isinstance(each, BackupAndRestore))
+    asked = (each for each in flat(options.callbacks) if isinstance(each, BackupAndRestore))
     backup = next(asked, None)
     if backup is None:
-        return plan, None
-    if plan.checkpoint is not None:
+        return options, None
+    if options.checkpoint is not None:
         raise ConfigError("fit: expected checkpoint= or BackupAndRestore, got both.")
     folder, often = backup.backup_dir, backup.save_freq
-    return replace(plan, checkpoint=folder, resume=True, checkpoint_freq=often), backup
+    return replace(options, checkpoint=folder, resume=True, checkpoint_freq=often), backup

@@ -1,70 +1,174 @@
-"""``evaluate`` and ``predict``, and what ``fit`` shares with them.
+"""What a run computes with: put together once when it begins, and dropped at its end.
 
-Figures are running means over the batches, weighted by their sizes, as in Keras. The loss is that
-of the data, plus the penalties of the layers' regularizers.
+    program = Program(model)
+    data, metrics = program.prepared(model, data)          labels as the loss wants them
+    result = program.gradients(part, fraction, rng)        loss, predictions, gradients of a shard
+    program.update(grads)                                  penalties' gradients, then the optimizer
+    y = program.infer(x)                                   the model's output
+
+Nothing in it is the user's: metrics are copies, and the layers are only read.
 """
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from minicnn import metrics as metric_table
-from minicnn._core.console import Figures
-from minicnn._core.shapes import Array, DType, Shape
+from minicnn._core.shapes import Array
 from minicnn._parallel import threads
-from minicnn._parallel.workers import filled
-from minicnn._training.progress import Progress, Show
+from minicnn._parallel.shards import Arrays, Result, Shards, shards_of
+from minicnn._parallel.workers import Workers, workers_for
+from minicnn._training.metrics import RunningMetrics
+from minicnn._training.model import Model
 from minicnn.activations import ACTIVATIONS
-from minicnn.callbacks.history import History
-from minicnn.data.arrays import batches, check_batch_size
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DataError
-from minicnn.kernels import KERNELS, Workspace
+from minicnn.kernels import KERNELS
 from minicnn.layers import Layer, chain
 from minicnn.layers.base import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
-from minicnn.metrics import Metric
-from minicnn.optimizers import Optimizer
 from minicnn.regularizers import Regularizer
 
 
-class Model(Protocol):
-    """What the loop needs to know of a model that is built and compiled."""
+class Inference:
+    """The fused steps of a model, which must be built, and memory that is used again."""
 
-    @property
-    def stack(self) -> Sequence[Layer]: ...
-    @property
-    def steps(self) -> Sequence[Step]: ...
-    @property
-    def params(self) -> dict[str, Array]: ...
-    @property
-    def output_shape(self) -> Shape: ...
+    def __init__(self, model: Model) -> None:
+        self.steps = model.steps
+        self.dtype = model.dtype
+        self.output_shape = model.output_shape
+        self.multiply_adds = sum(x.multiply_adds(x.input_shape or ()) for x in model.stack)
+        """Those of one image in the forward pass."""
+        self.workspace = KERNELS[model.kernels].workspace()
 
-    dtype: DType
-    kernels: str
-    rng: np.random.Generator
-    optimizer: Optimizer | None
-    loss: Loss | None
-    metrics: Sequence[str | Metric]
-    history: History | None
+    def outputs(self, x: Array) -> Array:
+        """What the steps make of a batch; the next call may write over it."""
+        with self.workspace.begin():
+            return chain.infer(self.steps, self._read(x))
 
-
-class Objective(NamedTuple):
-    """What training makes small, seen from where the loss is taken."""
-
-    steps: list[Step]
-    loss: Loss
-    predictions: Callable[[Array], Array]
-    """Makes of the output of ``steps`` what the whole model would give."""
+    def _read(self, x: Array) -> Array:
+        """A batch in the model's dtype, unless the first step reads what is in a file."""
+        return x if self.steps[0].reads_bytes else x.astype(self.dtype, copy=False)
 
 
-def objective(steps: Sequence[Step], loss: Loss) -> Objective:
-    """Take a last softmax or sigmoid off the steps and compute it with its cross-entropy.
+class Program(Inference):
+    """The steps with the loss, which is taken together with the last activation.
+
+    Raises ``ConfigError`` unless the model is compiled, with a loss that fits its activation.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.whole = self.steps
+        """The steps with the last activation."""
+        self.activation = self.steps[-1].split_activation()[1]
+        self.steps, self.loss, self._activate = objective(self.whole, compiled_loss(model))
+        self.layers = model.stack
+        self.optimizer = model.optimizer
+        self.params = model.params
+        self.penalties = penalties(model.stack)
+
+    def prepared(self, model: Model, data: Data, where: str = "") -> tuple[Data, RunningMetrics]:
+        """The data with labels as the loss computes with them, and the model's metrics of them.
+
+        Raises ``DataError``, which says ``where`` the labels are from, when the loss or a metric
+        cannot be taken of labels like these.
+        """
+        try:
+            data = data._replace(y=self.loss.targets(data.y, self.output_shape))
+            return data, RunningMetrics(model, data.y, self.output_shape)
+        except DataError as error:
+            raise DataError(f"{where}{error}") from None
+
+    def infer(self, x: Array) -> Array:
+        """The model's output for a batch."""
+        return self._predictions(self.outputs(x))
+
+    def evaluate(self, data: Data) -> tuple[float, Array]:
+        """(mean loss, predictions) of a batch, without penalties."""
+        z = self.outputs(data.x)
+        return self._mean_loss(data, z), self._predictions(z)
+
+    def gradients(self, part: Arrays, fraction: float, rng: np.random.Generator) -> Result:
+        """Forward and backward pass of that part, and fraction, of a batch.
+
+        There are no gradients if the loss is not a number. The workspace is open to the steps
+        alone: a custom loss may keep what it computes.
+        """
+        data = Data._make(part)
+        with self.workspace.begin():
+            z, caches = chain.forward(self.steps, self._read(data.x), True, rng)
+        loss = self._mean_loss(data, z) * fraction
+        weights = () if data.weights is None else (data.weights,)
+        dz = self.loss.gradient(data.y, z, *weights)
+        if fraction != 1:
+            dz *= fraction
+        grads = {}
+        if np.isfinite(loss):
+            with self.workspace:
+                grads = chain.backward(self.steps, dz, caches, need_dx=False)[1]
+            if fraction == 1:
+                chain.apply_state(self.steps, caches)
+        return Result(loss, self._predictions(z), grads)
+
+    def penalty(self) -> float:
+        """What the regularizers add to the loss."""
+        return sum(penalty.regularizer(penalty.param) for penalty in self.penalties)
+
+    def update(self, grads: dict[str, Array]) -> None:
+        """Add the penalties' gradients, and let the optimizer move the parameters."""
+        assert self.optimizer is not None
+        for name, param, regularizer in self.penalties:
+            grads[name] += regularizer.gradient(param)
+        self.optimizer.step(self.params, grads)
+
+    def workers(
+        self, data: Data, batch_size: int, images: int, rng: np.random.Generator
+    ) -> Workers:
+        """What computes the gradients of batches, of so many images in all."""
+        batch_size = min(batch_size, len(data.x))
+        cut = may_be_cut(self.layers, (*self.steps, self.loss))
+        count = shards_of(batch_size, self.multiply_adds) if cut else 1
+        random = any(layer.random for layer in walk(self.layers))
+        shards = Shards(self.gradients, data, batch_size, count, random, rng)
+        work = self.multiply_adds * images
+        return workers_for(shards, self.params, self.output_shape, self.dtype, work)
+
+    def _mean_loss(self, data: Data, z: Array) -> float:
+        if data.weights is None:
+            return self.loss(data.y, z)
+        return self.loss(data.y, z, data.weights)
+
+    def _predictions(self, z: Array) -> Array:
+        """What may be kept: z lies in memory that the next batch writes over."""
+        return z.copy() if self._activate is None else self._activate(z)
+
+
+class Penalty(NamedTuple):
+    """A parameter, and its regularizer."""
+
+    name: str
+    param: Array
+    regularizer: Regularizer
+
+
+def penalties(layers: Sequence[Layer]) -> list[Penalty]:
+    """Those of the parameters that are trained, as in Keras."""
+    return [
+        Penalty(f"{layer.name}.{name}", array, regularizer)
+        for layer in layers
+        if (array_of := layer.learned())
+        for name, regularizer in layer.regularizers().items()
+        if (array := array_of.get(name)) is not None
+    ]
+
+
+def objective(
+    steps: Sequence[Step], loss: Loss
+) -> tuple[Sequence[Step], Loss, Callable[[Array], Array] | None]:
+    """(steps without a last softmax or sigmoid, the loss of what they give, that activation).
 
     Together the two cannot overflow, and their gradient is (p - y) / N. Raises
     ``ConfigError`` when the loss expects logits and the model ends in an activation.
@@ -76,201 +180,9 @@ def objective(steps: Sequence[Step], loss: Loss) -> Objective:
             f"of a {name}. Drop from_logits, or the last activation."
         )
     if name is None or name != loss.activation:
-        return Objective(list(steps), loss, lambda y: y)
+        return list(steps), loss, None
     rest = [*steps[:-1], trunk] if trunk else list(steps[:-1])
-    return Objective(rest, loss.on_logits(), ACTIVATIONS[name].forward)
-
-
-def evaluate(model: Model, data: Data, batch_size: int, verbose: str | int = 0) -> Figures:
-    """The loss and the metrics over the data, outside training."""
-    check_batch_size(batch_size)
-    data = targeted(model, data)
-    steps = -(-len(data.x) // batch_size)
-    with Progress(verbose).watch("evaluate", steps) as show, at_work(model.kernels) as room:
-        return judge(model, data, batch_size, room, show=show).figures()
-
-
-def targeted(model: Model, data: Data, where: str = "") -> Data:
-    """The data with labels as the loss computes with them.
-
-    Raises ``DataError``, which says ``where`` the labels are from, when the loss or a metric cannot
-    be taken of labels like these.
-    """
-    goal = objective(model.steps, compiled_loss(model))
-    try:
-        data = data._replace(y=goal.loss.targets(data.y, model.output_shape))
-        Running(model, data.y)
-    except DataError as error:
-        raise DataError(f"{where}{error}") from None
-    return data
-
-
-def judge(
-    model: Model,
-    data: Data,
-    batch_size: int,
-    room: Workspace,
-    steps: int | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    show: Show = lambda figures, done: None,
-    call: Callable[..., None] = lambda event, *arguments: None,
-) -> "Running":
-    """The figures of the first ``steps`` batches, or of all, until ``stop``.
-
-    ``call`` is told of each batch, as callbacks are.
-    """
-    goal = objective(model.steps, compiled_loss(model))
-    penalty = total_penalty(penalties(model))
-    running = Running(model, data.y)
-    for step, batch in enumerate(islice(batches(len(data.x), batch_size), steps)):
-        call("on_test_batch_begin", step, {})
-        part = data.part(batch)
-        with room.begin():
-            z = chain.infer(goal.steps, as_read(goal.steps, part.x, model.dtype))
-        running.update(data_loss(goal, part, z) + penalty, part.y, own(goal.predictions(z), z))
-        figures = running.figures()
-        show(figures, 1)
-        call("on_test_batch_end", step, figures)
-        if stop():
-            break
-    return running
-
-
-def data_loss(goal: Objective, data: Data, z: Array) -> float:
-    """The mean loss of what the steps made of some samples."""
-    if data.weights is None:
-        return goal.loss(data.y, z)
-    return goal.loss(data.y, z, data.weights)
-
-
-class Penalty(NamedTuple):
-    """A parameter, and what holds it small."""
-
-    name: str
-    param: Array
-    regularizer: Regularizer
-
-
-def penalties(model: Model) -> list[Penalty]:
-    """Those of the parameters that are trained, as in Keras."""
-    return [
-        Penalty(f"{layer.name}.{name}", array, regularizer)
-        for layer in model.stack
-        if (array_of := layer.learned())
-        for name, regularizer in layer.regularizers().items()
-        if (array := array_of.get(name)) is not None
-    ]
-
-
-def total_penalty(found: Sequence[Penalty]) -> float:
-    """What the regularizers add to the loss."""
-    return sum(penalty.regularizer(penalty.param) for penalty in found)
-
-
-def as_read(steps: Sequence[Step], x: Array, dtype: DType) -> Array:
-    """A batch in the model's dtype, unless the first step reads what is in a file."""
-    return x if steps[0].reads_bytes else x.astype(dtype, copy=False)
-
-
-def own(predictions: Array, z: Array) -> Array:
-    """Predictions that a metric may keep: z may lie in memory that the next step writes over."""
-    return z.copy() if predictions is z else predictions
-
-
-def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> Array:
-    """The model's output for every image of x, made a batch at a time."""
-    check_batch_size(batch_size)
-    steps, todo = model.steps, list(batches(len(x), batch_size))
-    seen = 0
-    with Progress(verbose).watch("predict", len(todo)) as show, at_work(model.kernels) as room:
-
-        def fill(y: Array, first: int, last: int, elsewhere: bool) -> None:
-            nonlocal seen
-            for batch in todo[first:last]:
-                with room.begin():
-                    y[batch] = chain.infer(steps, as_read(steps, x[batch], model.dtype))
-                if not elsewhere:
-                    seen += 1
-                    show({}, 1)
-
-        shape, work = (len(x), *model.output_shape), multiply_adds(model) * len(x)
-        y = filled(shape, model.dtype, len(todo), fill, work)
-        show({}, len(todo) - seen)
-    return y
-
-
-def multiply_adds(model: Model) -> int:
-    """Those of one image, going forward."""
-    return sum(layer.multiply_adds(layer.input_shape or ()) for layer in model.stack)
-
-
-class Running:
-    """The running means of an epoch or an evaluation: the loss, and metrics like the model's.
-
-    The metrics are copies, so that no run disturbs another, nor the objects of the user. Raises
-    ``DataError`` when a metric cannot be taken of labels like ``y``.
-    """
-
-    def __init__(self, model: Model, y: Array) -> None:
-        self.metrics = [
-            metric_table.for_shapes("Sequential", _fresh(metric, model), y.ndim, model.output_shape)
-            for metric in model.metrics
-        ]
-        self._one = y[:1], np.zeros((1, *model.output_shape), model.dtype)
-        for metric in self.metrics:
-            # A metric that does not fit these labels should say so before the first step.
-            metric.update_state(*self._one)
-            metric.reset_state()
-        self.total = 0.0
-        self.seen = 0
-
-    def update(self, loss: float, y_true: Array, y_pred: Array) -> None:
-        """Take in one batch."""
-        self.total += loss * len(y_true)
-        self.seen += len(y_true)
-        for metric in self.metrics:
-            metric.update_state(y_true, y_pred)
-
-    def figures(self) -> Figures:
-        """All means so far, by name."""
-        loss = self.total / self.seen if self.seen else float("nan")
-        return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
-
-    def get_state(self) -> dict[str, Any]:
-        """What a checkpoint in mid-epoch keeps."""
-        counted = [metric.get_state() for metric in self.metrics]
-        return {"total": self.total, "seen": self.seen, "metrics": counted}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``get_state`` gave, for the same metrics."""
-        self.total, self.seen = float(state["total"]), int(state["seen"])
-        for metric, counted in zip(self.metrics, state["metrics"], strict=True):
-            # What does not fit these labels should say so before the next step, too.
-            metric.set_state(copy.deepcopy(counted))
-            metric.update_state(*self._one)
-            metric.set_state(counted)
-        self.figures()
-
-
-def _fresh(metric: Metric | str, model: Model) -> Metric | str:
-    """A copy of the metric that has seen nothing; what belongs to the model it shares with it.
-
-    Raises ``ConfigError`` for a metric that cannot be copied.
-    """
-    if isinstance(metric, str):
-        return metric
-    of_model = (model, *walk(model.stack), model.optimizer, model.loss, model.rng, model.history)
-    shared: dict[int, Any] = {id(each): each for each in of_model}
-    try:
-        copied = copy.deepcopy(metric, shared)
-    except Exception as error:
-        raise ConfigError(
-            f"Sequential: expected metrics of which each run gets a copy, got a "
-            f"{type(metric).__name__} that copy.deepcopy refuses ({error}). Define its "
-            "__deepcopy__(memo)."
-        ) from error
-    copied.reset_state()
-    return copied
+    return rest, loss.on_logits(), ACTIVATIONS[name].forward
 
 
 def compiled_loss(model: Model) -> Loss:
@@ -287,9 +199,23 @@ def compiled_loss(model: Model) -> Loss:
     return model.loss
 
 
+def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
+    """Whether the gradient of a batch is the sum of those of its shards.
+
+    Any layer promises that it is, unless it says why not; but one that someone writes may forget
+    to say, and the wrong gradients would be silent.
+    """
+    layers = list(walk(layers))
+    if any(layer.kernels.threaded for layer in layers):
+        return False  # the kernels use all cores by themselves
+    own = all(type(part).__module__.startswith("minicnn.") for part in (*layers, *parts))
+    reasons = (getattr(part, "why_not_sharded", "") for part in (*layers, *parts))
+    return own and not any(reasons)
+
+
 @contextmanager
-def at_work(kernels: str) -> Iterator[Workspace]:
-    """All threads, memory that is used again, and no warnings.
+def at_work() -> Iterator[None]:
+    """Within, all threads and no warnings of NumPy's.
 
     Numbers that run away are found in the loss and the weights, which names the layer.
     """
@@ -298,7 +224,7 @@ def at_work(kernels: str) -> Iterator[Workspace]:
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
         try:
-            yield KERNELS[kernels].workspace()
+            yield
         except MemoryError as error:
             raise ConfigError(
                 f"Sequential: this does not fit in memory ({error or 'no more of it'}). Try a "

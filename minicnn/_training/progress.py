@@ -1,4 +1,4 @@
-"""Figures as they come: a bar in a terminal or a notebook, and a line for each epoch elsewhere."""
+"""Logs as they come: a bar in a terminal or a notebook, and a line for each epoch elsewhere."""
 
 import os
 import sys
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from minicnn._core import console
-from minicnn._core.console import Figures, figure_text, padded, width_of
+from minicnn._core.console import Logs, figure_text, padded, width_of
 from minicnn.errors import ConfigError
 
-Show = Callable[[Figures, int], None]
+Show = Callable[[Logs, int], None]
 """(figures so far, batches done since the last call)."""
 
 OFTEN = 0.1
@@ -55,7 +55,7 @@ class Progress:
         meter = _Meter(title, steps, done)
         with self._bar(meter) as draw:
 
-            def show(figures: Figures, count: int) -> None:
+            def show(figures: Logs, count: int) -> None:
                 meter.update(figures, count)
                 draw()
 
@@ -157,10 +157,10 @@ class _Meter:
         self.title, self.steps = title, steps
         self.n = self.begun = done
         self.started = self.stepped = time.monotonic()
-        self.figures: Figures = {}
+        self.figures: Logs = {}
         self.over = False
 
-    def update(self, figures: Figures, count: int) -> None:
+    def update(self, figures: Logs, count: int) -> None:
         """Take in the figures so far, and so many batches."""
         self.figures = figures
         self.n += count
@@ -179,7 +179,7 @@ class _Meter:
         """What fits into so many columns: names are whole, and "..." stands for what is missing.
 
         The time and how far it is come first, then as many figures as can be; the bar has what is
-        left. Figures are shortened before any is left out.
+        left. Logs are shortened before any is left out.
         """
         wanted = self.figures if figures else {}
         times = self._times()
@@ -231,7 +231,7 @@ def _joined(*parts: str) -> str:
     return " ".join(filter(None, parts))
 
 
-def _chosen(figures: Figures, digits: int, room: int) -> list[str]:
+def _chosen(figures: Logs, digits: int, room: int) -> list[str]:
     """Those figures that fit, in their order: first the losses, then metric by metric.
 
     >>> _chosen({"loss": 0.5, "accuracy": 0.5, "auc": 0.5, "val_loss": 0.25}, 3, 32)
@@ -251,7 +251,7 @@ def _chosen(figures: Figures, digits: int, room: int) -> list[str]:
     return [*(text for name, text in texts.items() if name in kept), "..."]
 
 
-def _named(figures: Figures, digits: int) -> Sequence[str]:
+def _named(figures: Logs, digits: int) -> Sequence[str]:
     return [f"{name} {figure_text(value, digits)}" for name, value in figures.items()]
 
 

@@ -55,7 +55,7 @@ def nothing(*arguments: Any, **named: Any) -> None:
     """What a callback does at a moment for which it has no method."""
 
 
-class Hooks:
+class CallbackList:
     """The callbacks of a training. A callback is an object with the methods it wants.
 
     Raises ``ConfigError`` for something that is no callback.

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from minicnn._core.console import Figures, figure_text, html_table, legible
+from minicnn._core.console import Logs, figure_text, html_table, legible
 from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
 
 SHOWN = 8
-"""Figures in a line, and epochs at either end of a table."""
+"""Logs in a line, and epochs at either end of a table."""
 
 
 @dataclass
@@ -76,7 +76,7 @@ class History:
         self.history, self.epoch, self.epochs_of = {}, [], {}
         self.interrupted, self.exit_status = False, 0
 
-    def append(self, figures: Figures, epoch: int | None = None) -> None:
+    def append(self, figures: Logs, epoch: int | None = None) -> None:
         """Add one epoch, numbered from 0: the next, or the one given."""
         self.epoch.append(len(self.epoch) if epoch is None else epoch)
         for name, value in figures.items():

@@ -16,7 +16,7 @@ from minicnn.metrics.positives import share
 
 
 class Means(NamedTuple):
-    """Figures averaged over the classes."""
+    """Logs averaged over the classes."""
 
     precision: float
     recall: float

@@ -37,7 +37,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn._parallel import threads
 from minicnn._parallel.shards import shards_of
-from minicnn._training.loop import may_be_cut
+from minicnn._training.program import may_be_cut
 from minicnn.errors import ConfigError
 from minicnn.kernels import Convolution, KernelSet, Work, WorkOf
 from minicnn.layers import Conv2D, Layer

@@ -11,8 +11,9 @@ from minicnn._core.console import say
 from minicnn._core.shapes import Array
 from minicnn._core.signatures import checked
 from minicnn._keras.absent import raise_absent
-from minicnn._training import loop, program
-from minicnn._training.options import Plan
+from minicnn._training import evaluation, loop
+from minicnn._training.options import FitOptions
+from minicnn._training.program import Program
 from minicnn.callbacks import TimeBudget
 from minicnn.callbacks.history import History
 from minicnn.data.arrays import Dataset, check_batch_size, images
@@ -187,12 +188,11 @@ class Sequential(Stack):
         if time_budget is not None:
             callbacks = [callbacks, TimeBudget(time_budget)]
         size = 32 if batch_size is None else batch_size
-        plan = Plan(
+        options = FitOptions(
             batch_size=size,
             epochs=epochs,
             verbose=verbose,
             callbacks=callbacks,
-            validation=validation,
             shuffle=shuffle,
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
@@ -203,11 +203,12 @@ class Sequential(Stack):
             resume=resume,
             checkpoint_freq=None,
         )
+        program = Program(self)
         if self.optimizer is not None:
-            at_once = min(plan.batch_size, len(data.x))
-            check_memory("fit", self.stack, self.steps, self.optimizer, at_once)
+            at_once = min(size, len(data.x))
+            check_memory("fit", self.stack, program.whole, self.optimizer, at_once)
         self.class_names = tuple(names) or self.class_names
-        return loop.fit(self, data, plan)
+        return loop.fit(self, program, data, validation, options)
 
     @checked
     def evaluate(
@@ -228,17 +229,17 @@ class Sequential(Stack):
         data = data_of("evaluate", x, y, sample_weight)
         self._ready(data.x)
         size = 32 if batch_size is None else batch_size
-        figures = program.evaluate(self, data, size, verbose)
+        logs = evaluation.evaluate(self, data, size, verbose)
         if return_dict:
-            return figures
-        return list(figures.values()) if len(figures) > 1 else figures["loss"]
+            return logs
+        return list(logs.values()) if len(logs) > 1 else logs["loss"]
 
     @checked
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Array:
         """The output for every image of an array or a dataset."""
         x = images("predict", x)
         self._ready(x)
-        return program.predict(self, x, 32 if batch_size is None else batch_size, verbose)
+        return evaluation.predict(self, x, 32 if batch_size is None else batch_size, verbose)
 
     # Weights and files ---------------------------------------------------------------
 

@@ -20,7 +20,7 @@ RUNS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccaa22", "#33aacc", "#7777
 """Tol's colours, which the colour-blind can tell apart, for several runs."""
 
 RATES = ("learning_rate", "lr")
-"""Figures that are neither of training nor of validation, and fall by powers of ten."""
+"""Logs that are neither of training nor of validation, and fall by powers of ten."""
 
 COLUMNS = 3
 """Panels beside each other."""

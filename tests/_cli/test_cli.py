@@ -17,7 +17,7 @@ import pytest
 
 from minicnn import Conv2D, Input, Sequential
 from minicnn._cli.main import main
-from minicnn._training import loop
+from minicnn._training.run import Run
 from minicnn.applications import NETWORKS
 from minicnn.data.synthetic import fingers
 from minicnn.saving import load_model
@@ -273,14 +273,14 @@ def test_ctrl_c_saves_and_exits_130(home):
 
 def strike(monkeypatch, sign, number):
     """Let a signal come in the middle of the ``number``-th batch from now on."""
-    step, calls = loop._train_batch, itertools.count(1)
+    step, calls = Run.train, itertools.count(1)
 
     def train_batch(*arguments):
         if next(calls) == number:
             os.kill(os.getpid(), sign)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_train_batch", train_batch)
+    monkeypatch.setattr(Run, "train", train_batch)
 
 
 @pytest.mark.parametrize(

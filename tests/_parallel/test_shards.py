@@ -9,7 +9,7 @@ import pytest
 
 import minicnn
 from minicnn._parallel import shards, workers
-from minicnn._training import loop
+from minicnn._training.run import Run
 from minicnn.errors import DivergenceError
 from shard_helpers import at_batch, data, network, same, trained
 
@@ -50,14 +50,14 @@ def test_batches_in_order_are_cut_too(pids):
 def test_a_worker_that_is_killed_is_missed_by_no_bit(pids, monkeypatch):
     """When the system kills a worker, its shards are computed here, with the same result."""
     undisturbed, killed = trained(2), []
-    step = loop._train_batch
+    step = Run.train
 
     def kill_first(*arguments):
         if len(pids) == 2 and not killed:
             killed.append(os.kill(pids[-1], signal.SIGKILL))
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_train_batch", kill_first)
+    monkeypatch.setattr(Run, "train", kill_first)
     with pytest.warns(RuntimeWarning, match="A process that helped to train has ended"):
         disturbed = trained(2)
     assert same(undisturbed, disturbed)
@@ -139,14 +139,14 @@ def test_a_loss_that_is_no_number_is_met_in_any_shard(pids):
 
 def test_ctrl_c_ends_the_workers_too(pids, monkeypatch):
     """An interrupt, which reaches all processes of a terminal, ends the training as ever."""
-    step = loop._train_batch
+    step = Run.train
 
     def interrupted(*arguments):
         for pid in (*pids, os.getpid()):
             os.kill(pid, signal.SIGINT)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_train_batch", interrupted)
+    monkeypatch.setattr(Run, "train", interrupted)
     minicnn.set_threads(2)
     history = network().fit(*data(), batch_size=8, epochs=3, verbose=0)
     assert history.interrupted
@@ -161,7 +161,7 @@ def test_the_program_s_signal_handlers_are_not_the_workers(pids, monkeypatch, tm
         with seen.open("a", encoding="utf-8") as file:
             file.write(f"{os.getpid()}\n")
 
-    step, before = loop._train_batch, signal.signal(signal.SIGTERM, note)
+    step, before = Run.train, signal.signal(signal.SIGTERM, note)
 
     def terminated(*arguments):
         if not seen.exists():
@@ -169,7 +169,7 @@ def test_the_program_s_signal_handlers_are_not_the_workers(pids, monkeypatch, tm
                 os.kill(pid, signal.SIGTERM)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_train_batch", terminated)
+    monkeypatch.setattr(Run, "train", terminated)
     try:
         trained(2)  # nor does SIGTERM end the workers, of which there would be a warning
     finally:

@@ -12,7 +12,8 @@ import pytest
 
 import minicnn
 from minicnn._parallel import processes, workers
-from minicnn._training import loop, program
+from minicnn._training import program
+from minicnn._training.program import Program
 from shard_helpers import at_batch, data, network, same, trained
 
 pytestmark = [
@@ -49,14 +50,14 @@ def test_a_worker_that_never_answers_is_given_up(pids, monkeypatch):
     undisturbed, here = trained(2), os.getpid()
     monkeypatch.setattr(processes, "TICK", 0.01)
     monkeypatch.setattr(processes, "PATIENCE", 0.1)
-    compute = loop._gradients
+    compute = Program.gradients
 
     def hangs(*arguments):
         if os.getpid() != here:
             time.sleep(600)
         return compute(*arguments)
 
-    monkeypatch.setattr(loop, "_gradients", hangs)
+    monkeypatch.setattr(Program, "gradients", hangs)
     with pytest.warns(RuntimeWarning, match="does not answer"):
         assert same(undisturbed, trained(2))
 

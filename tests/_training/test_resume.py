@@ -22,7 +22,9 @@ import minicnn
 from minicnn import Adam, Input, Sequential
 from minicnn._cli.main import main as command
 from minicnn._parallel import shards, workers
-from minicnn._training import checkpoints, loop, program
+from minicnn._training import checkpoints
+from minicnn._training.program import Program
+from minicnn._training.run import Run
 from minicnn.callbacks import (
     BackupAndRestore,
     CSVLogger,
@@ -212,9 +214,9 @@ def arm(sign, place, number, often):
         return file
 
     if place == "batch":
-        struck(loop, "_train_batch")
+        struck(Run, "train")
     elif place == "judge":
-        struck(program, "data_loss")
+        struck(Program, "evaluate")
     elif place in ("fsync", "replace"):
         struck(os, place)
     elif place == "write":

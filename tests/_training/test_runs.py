@@ -84,7 +84,7 @@ class Looks:
 
 
 def test_an_evaluation_in_a_callback_changes_nothing_of_the_run():
-    """Figures, weights and moving statistics are to the bit those of a run without it."""
+    """Logs, weights and moving statistics are to the bit those of a run without it."""
 
     def run(callbacks):
         model = network(["binary_accuracy", metrics.AUC(), Precision(), Share(0.4), Both()])

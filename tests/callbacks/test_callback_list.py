@@ -261,9 +261,9 @@ def test_what_is_foreign():
     foreign = [Mine(), patched, LambdaCallback(on_epoch_end=print), LearningRateScheduler(float)]
     foreign.append(Recorder([]))
     own = [EarlyStopping(), CSVLogger("a"), TimeBudget(1), TerminateOnNaN(), BackupAndRestore("a")]
-    hooks = minicnn.callbacks.callback_list.Hooks
-    assert all(hooks(callback, None, {}).foreign for callback in foreign)
-    assert not hooks(own, None, {}).foreign
+    callbacks = minicnn.callbacks.callback_list.CallbackList
+    assert all(callbacks(callback, None, {}).foreign for callback in foreign)
+    assert not callbacks(own, None, {}).foreign
 
 
 # Callbacks and partners ------------------------------------------------------------------

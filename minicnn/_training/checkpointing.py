@@ -1,0 +1,106 @@
+"""The checkpoints of a run: written while it goes on, and what it is resumed from."""
+
+from minicnn._core.console import say
+from minicnn._files.checkpoint import Tree
+from minicnn._training.checkpoints import Checkpoints, damage, finite, put_back, state_of
+from minicnn._training.fingerprint import described_run, given
+from minicnn._training.model import Model
+from minicnn._training.options import EXACT, FitOptions
+from minicnn._training.run import Observer, Run
+from minicnn.callbacks.callback_list import watched
+from minicnn.data.fitting import Data
+
+
+class Checkpointing(Observer):
+    """Writes checkpoints into a run's folder, and has what was found there.
+
+    Raises what ``Checkpoints.read`` does.
+    """
+
+    def __init__(
+        self, model: Model, data: Data, validation: Data | None, options: FitOptions
+    ) -> None:
+        assert options.checkpoint is not None
+        settings = {name: getattr(options, name) for name in EXACT}
+        settings["callbacks"] = watched(options.callbacks)
+        about = described_run(model, data, validation, settings)
+        often = options.checkpoint_freq
+        self.checkpoints = Checkpoints(options.checkpoint, about, given(model), often)
+        steps = options.steps(len(data.x))
+        self.found = self.checkpoints.read(options.resume, options.epochs, steps)
+        self.saved = False
+        """Whether the last checkpoint that was to be written has been."""
+
+    def batch_end(self, run: Run) -> None:
+        if not run.ending:
+            self.save(run)
+
+    def epoch_end(self, run: Run) -> None:
+        self.save(run, must=run.ending or run.epoch == run.options.epochs)
+
+    def epoch_cut_short(self, run: Run) -> None:
+        self.save(run, must=True)
+
+    def save(self, run: Run, must: bool = False) -> None:
+        """Write a checkpoint if it is time, or if it ``must`` be, but never a broken model."""
+        if not (must or self.checkpoints.due(run.epoch, run.step, run.steps)):
+            return
+        self.saved = False
+        if not finite(run.model):
+            return
+        self.checkpoints.write(
+            lambda: (
+                state_of(run.model)
+                | {
+                    "epoch": run.epoch,
+                    "step": run.step,
+                    "running": run.metrics.get_state(),
+                    "stream": run.stream.get_state(),
+                    "history": run.history.get_state(),
+                    "callbacks": run.callbacks.get_state(),
+                }
+            )
+        )
+        self.saved = not self.checkpoints.failed
+
+    def resume(self, run: Run) -> None:
+        """If a checkpoint was found, go on from it."""
+        tree, self.found = self.found, None  # its arrays are not needed twice
+        if tree is None:
+            return
+        self._put_back(run, tree)
+        if run.options.verbose:
+            say(self._resumed(run))
+
+    def _put_back(self, run: Run, tree: Tree) -> None:
+        """Put all back as it was; raises ``ModelFileError`` if it cannot be."""
+        run.epoch, run.step = tree["epoch"], tree["step"]
+        if run.step:
+            run.callbacks("on_epoch_begin", run.epoch, {})
+        with damage(self.checkpoints.path):
+            if run.step:
+                run.metrics.set_state(tree["running"])
+            run.stream.set_state(tree["stream"])
+            run.history.set_state(tree["history"])
+            run.callbacks.set_state(tree["callbacks"], ours=True)
+        run.callbacks.set_state(tree["callbacks"], ours=False)
+        with damage(self.checkpoints.path):
+            put_back(run.model, tree)
+
+    def _resumed(self, run: Run) -> str:
+        """What a user is told of the checkpoint that was found."""
+        if run.to_do:
+            batch = f", batch {run.step + 1}" * bool(run.step)
+            return f"Going on from {self.checkpoints.path}: epoch {run.epoch + 1}{batch}."
+        early = run.epoch < run.options.epochs
+        how = "ended by a callback or a time budget" if early else "finished"
+        return (
+            f"{self.checkpoints.folder} holds this training, {how} after {run.epoch} epochs: "
+            "nothing to do."
+        )
+
+    def left(self) -> str:
+        """What a run that a signal has ended leaves."""
+        if not self.saved:
+            return f"{self.checkpoints.path} is of some time before"
+        return f"{self.checkpoints.path} has all that it takes to resume: fit(..., resume=True)"

@@ -1,0 +1,115 @@
+"""What is attached to every run: its callbacks, its history, its workers and its progress bar."""
+
+import copy
+from contextlib import AbstractContextManager
+from typing import Any
+
+from minicnn._training.divergence import check_finite
+from minicnn._training.model import Model
+from minicnn._training.program import Program, compiled_loss, may_be_cut
+from minicnn._training.progress import Progress, Show
+from minicnn._training.run import Observer, Run
+from minicnn.layers.base import walk
+
+
+class Callbacks(Observer):
+    """Calls the callbacks; counts from 0, as they do."""
+
+    def epoch_begin(self, run: Run) -> None:
+        if not run.step:
+            run.callbacks("on_epoch_begin", run.epoch, {})
+
+    def batch_begin(self, run: Run) -> None:
+        run.callbacks("on_train_batch_begin", run.step, {})
+
+    def batch_end(self, run: Run) -> None:
+        run.callbacks("on_train_batch_end", run.step - 1, run.logs)
+
+    def epoch_end(self, run: Run) -> None:
+        run.callbacks("on_epoch_end", run.epoch, run.logs)
+
+
+class Recorder(Observer):
+    """Keeps the metrics of an epoch, and puts them into the history when it is done."""
+
+    def epoch_begin(self, run: Run) -> None:
+        if not run.step:
+            run.metrics.reset()
+        run.logs = run.metrics.logs()
+
+    def epoch_end(self, run: Run) -> None:
+        run.history.append(run.logs, run.epoch)
+        run.recorded = run.logs
+        run.epoch, run.step = run.epoch + 1, 0
+
+
+class Workers(Observer):
+    """Starts what computes the batches; if a callback may change a layer, anew for each epoch."""
+
+    def epoch_begin(self, run: Run) -> None:
+        changing = run.callbacks.foreign
+        if run.workers is not None and not changing:
+            return
+        run.end_workers()
+        if changing:
+            run.program = Program(_as_it_is(run.model))
+        elif run.resumed:
+            run.program = Program(run.model)  # the checkpoint says which layers are trainable
+        options = run.options
+        images = run.steps * options.batch_size * (1 if changing else options.epochs)
+        run.workers = run.program.workers(run.data, options.batch_size, images, run.model.rng)
+        run.workers.start()
+
+
+def _as_it_is(model: Model) -> Model:
+    """The model with the arguments that its layers and its loss have now, for the next epoch.
+
+    What is learned it shares; what is frozen it has for itself, as each worker has.
+    """
+    twin = copy.copy(model)
+    twin.stack = [copy.copy(layer) for layer in model.stack]
+    for layer, copied in zip(walk(model.stack), walk(twin.stack), strict=True):
+        if copied is layer or copied.sublayers:
+            continue
+        copied.params = dict(copied.params)
+        if not copied.trainable:
+            copied.params = {name: array.copy() for name, array in copied.params.items()}
+            copied.state = {name: array.copy() for name, array in copied.state.items()}
+    if may_be_cut((), (compiled_loss(model),)):
+        twin.loss = copy.deepcopy(model.loss)
+    return twin
+
+
+class FiniteNumbers(Observer):
+    """Raises ``DivergenceError`` for an epoch that broke the weights."""
+
+    def epoch_end(self, run: Run) -> None:
+        check_finite(run.model, run.logs)
+
+
+class ProgressBar(Observer):
+    """Shows how far an epoch is."""
+
+    def __init__(self, verbose: str | int) -> None:
+        self.progress = Progress(verbose)
+        self.bar: AbstractContextManager[Show] | None = None
+
+    def epoch_begin(self, run: Run) -> None:
+        title = f"epoch {run.epoch + 1}/{run.options.epochs}"
+        self.bar = self.progress.watch(title, run.steps, run.step)
+        self.show = self.bar.__enter__()
+
+    def batch_end(self, run: Run) -> None:
+        self.show(run.logs, 1)
+
+    def epoch_end(self, run: Run) -> None:
+        self.show(run.logs, 0)
+        self.close(None, None, None)
+
+    def epoch_cut_short(self, run: Run) -> None:
+        self.close(None, None, None)
+
+    def close(self, *error: Any) -> None:
+        bar, self.bar = self.bar, None
+        if bar is not None:
+            bar.__exit__(*error)

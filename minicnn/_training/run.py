@@ -1,0 +1,165 @@
+"""A run of ``fit``: what its epochs share, how far it has come, and what is attached to it."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Self
+
+import numpy as np
+
+from minicnn._core.console import Logs
+from minicnn._core.shapes import Array
+from minicnn._parallel.workers import Workers
+from minicnn._training.divergence import divergence
+from minicnn._training.evaluation import evaluated
+from minicnn._training.metrics import RunningMetrics
+from minicnn._training.model import Model
+from minicnn._training.options import FitOptions
+from minicnn._training.program import Program
+from minicnn._training.signals import Stop
+from minicnn.callbacks.callback_list import CallbackList
+from minicnn.data.arrays import Stream
+from minicnn.data.fitting import Data
+
+
+class Observer:
+    """What is attached to a run: it is told of each moment."""
+
+    def epoch_begin(self, run: "Run") -> None:
+        """An epoch begins, or what is left of one."""
+
+    def batch_begin(self, run: "Run") -> None:
+        """``run.step`` batches of the epoch are done."""
+
+    def batch_end(self, run: "Run") -> None:
+        """One more is done; ``run.logs`` has the means so far."""
+
+    def epoch_end(self, run: "Run") -> None:
+        """The epoch is done; ``run.logs`` has all that is recorded of it."""
+
+    def epoch_cut_short(self, run: "Run") -> None:
+        """A signal has ended the run within an epoch."""
+
+    def close(self, *error: Any) -> None:
+        """The run is over; ``error`` is what ``__exit__`` is given."""
+
+
+class Run:
+    """A run under way. ``data`` and ``validation`` come with their metrics."""
+
+    def __init__(
+        self,
+        model: Model,
+        program: Program,
+        data: tuple[Data, RunningMetrics],
+        validation: tuple[Data, RunningMetrics] | None,
+        options: FitOptions,
+        stop: Stop,
+        resumed: bool,
+    ) -> None:
+        self.model = model
+        self.program = program
+        self.data, self.metrics = data
+        self.validation = validation
+        self.options = options
+        self.stop = stop
+        """Whether a signal has asked the run to end."""
+        self.resumed = resumed
+        self.steps = options.steps(len(self.data.x))
+        rng = model.rng if options.shuffle else None
+        self.stream = Stream(len(self.data.x), options.batch_size, rng)
+        self.epoch = options.initial_epoch
+        """How many epochs are done."""
+        self.step = 0
+        """How many batches of the next one are done."""
+        self.logs: Logs = {}
+        self.recorded: Logs = {}
+        """The logs of the last epoch that was done."""
+        params = {
+            "verbose": options.verbose,
+            "epochs": options.epochs,
+            "steps": self.steps,
+            "validation": validation is not None,
+            "resumed": resumed,
+        }
+        self.callbacks = CallbackList(options.callbacks, model, params)
+        self.history = model.history = self.callbacks.history
+        self.workers: Workers | None = None
+        self.observers: list[Observer] = []
+        """In the order in which they are told of an end; of a beginning the last is told first."""
+
+    def tell(self, moment: str) -> None:
+        """Tell all that is attached."""
+        ends = not moment.endswith("_begin")
+        for observer in self.observers if ends else self.observers[::-1]:
+            getattr(observer, moment)(self)
+
+    @property
+    def to_do(self) -> bool:
+        """Whether there is an epoch to train, or to end."""
+        more = bool(self.step) or not self.model.stop_training
+        return self.epoch < self.options.epochs and more
+
+    @property
+    def ending(self) -> bool:
+        """Whether a signal or a callback has asked the run to end."""
+        return bool(self.stop) or self.model.stop_training
+
+    def batches(self) -> Iterator[Array | slice]:
+        """The rest of the epoch's batches, until the run is asked to end."""
+        rest = 0 if self.step and self.model.stop_training else self.steps - self.step
+        for batch in islice(self.stream, rest):
+            yield batch
+            if self.ending:
+                return
+
+    def train(self, batch: Array | slice) -> None:
+        """One step: forward and backward passes of the batch's shards, their sum, the update."""
+        assert self.workers is not None
+        x, y = self.data.x, self.data.y
+        numbers = np.arange(batch.start, batch.stop) if isinstance(batch, slice) else batch
+        loss, predictions, grads = self.workers.gradients(numbers)
+        loss += self.program.penalty()
+        if not np.isfinite(loss):
+            images = x[numbers].astype(self.model.dtype, copy=False)
+            raise divergence(self.model.stack, images, loss)
+        self.program.update(grads)
+        self.metrics.update(loss, y[batch], predictions)
+        self.step += 1
+        self.logs = self.metrics.logs()
+
+    def validate(self) -> None:
+        """Evaluate the validation data, and add their logs to those of the epoch."""
+        assert self.validation is not None
+        options, callbacks = self.options, self.callbacks
+        callbacks("on_test_begin", {})
+        logs = evaluated(
+            Program(self.model) if callbacks.foreign else self.program,
+            *self.validation,
+            options.validation_batch_size,
+            options.validation_steps,
+            stop=lambda: bool(self.stop) or callbacks.time_is_up,
+            call=callbacks,
+        )
+        callbacks("on_test_end", logs)
+        if not callbacks.time_is_up:
+            self.logs |= {f"val_{name}": value for name, value in logs.items()}
+
+    @property
+    def validates(self) -> bool:
+        """Whether the model is evaluated after this epoch."""
+        due = self.validation is not None and self.options.validates(self.epoch)
+        return due and not self.callbacks.time_is_up
+
+    def end_workers(self) -> None:
+        """End what computes the batches, if it was started."""
+        if self.workers is not None:
+            self.workers.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """End the workers, and let go of what is attached."""
+        self.end_workers()
+        for observer in self.observers:
+            observer.close(*error)
