@@ -33,7 +33,7 @@ from minicnn._core.signatures import accepted
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
-from minicnn.kernels import KERNELS, Kernels
+from minicnn.kernels import DEFAULT, KERNELS, KernelSet
 from minicnn.layers.params import Parametrized
 
 Grads = dict[str, Array]
@@ -89,7 +89,7 @@ class Layer(Parametrized):
         super().__init__(name)
         self.first_shape: Shape | None = None
         """The shape of a model's input, where that was given to its first layer."""
-        self.kernel_set = "vectorized"
+        self.kernel_set = DEFAULT
 
     # What a layer defines ------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Layer(Parametrized):
         return ()
 
     @property
-    def kernels(self) -> Kernels:
+    def kernels(self) -> KernelSet:
         """The kernels that this layer computes with."""
         return KERNELS[self.kernel_set]
 

@@ -2,20 +2,19 @@
 
 ``fused`` looks at a list of layers, once before a run, and puts one ``FusedConv`` where a
 convolution, the ReLU after it and the pooling after that stand in a row. The layers stay as they
-are and keep their arrays; the step only goes through the image once instead of three times
-(``kernels/vectorized/convolution.py``). At the head of a model it also takes in the ``Rescaling``,
-so that bytes become numbers a few images at a time.
+are and keep their arrays; the step only goes through the image once instead of three times, if
+the model's kernels are capable of that (``KernelSet.fusion``). At the head of a model it also
+takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._core.traits import computes_as, keeps
-from minicnn.kernels import vectorized
-from minicnn.kernels.vectorized import PLAIN, Scale, Tail, Trace
+from minicnn.kernels import PLAIN, Fusion, Scale, Tail
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.chain import Step
@@ -28,7 +27,7 @@ class FusedConvCache(NamedTuple):
     """What ``FusedConv.backward`` needs."""
 
     x: Array
-    trace: Trace
+    trace: Any
 
 
 class FusedConv:
@@ -38,7 +37,8 @@ class FusedConv:
     additive = True
     reads_bytes = True
 
-    def __init__(self, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
+    def __init__(self, fusion: Fusion, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
+        self.fusion = fusion
         self.conv = conv
         self.tail = tail
         self.scale = scale
@@ -68,7 +68,7 @@ class FusedConv:
         """The output of the last of the layers."""
         place = self.conv.windows(x.shape[1:])
         kernel, bias = self.conv.param("kernel"), self.conv.params.get("bias")
-        y, trace = vectorized.convolve(
+        y, trace = self.fusion.convolve(
             x, kernel, bias, place.strides, place.pads, self.tail, self.scale, training
         )
         return y, FusedConvCache(x, trace)
@@ -87,7 +87,7 @@ class FusedConv:
         self, dy: Array, cache: FusedConvCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
         place = self.conv.windows(cache.x.shape[1:])
-        dx, dkernel, dbias = vectorized.convolve_backward(
+        dx, dkernel, dbias = self.fusion.convolve_backward(
             dy,
             cache.x,
             cache.trace,
@@ -122,8 +122,9 @@ def fused(layers: Sequence[Layer]) -> list[Step]:
         if not _can_be_fused(layer):
             steps.append(layer)
             continue
+        assert layer.kernels.fusion is not None
         tail, taken = _tail(layer, layers[i : i + 2])
-        steps.append(FusedConv(layer, tail, scale))
+        steps.append(FusedConv(layer.kernels.fusion, layer, tail, scale))
         i, scale = i + taken, None
     return steps
 
@@ -152,6 +153,7 @@ def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
 def _can_be_fused(layer: Layer | None) -> TypeGuard[Conv2D]:
     return (
         computes_as(layer, Conv2D)
+        and layer.kernels.fusion is not None
         and layer.activation in (None, "linear", "relu")
         and (layer.groups, layer.dilation) == (1, (1, 1))
         and not (layer.input_shape is not None and layer.place(layer.input_shape).far)

@@ -18,6 +18,7 @@ from minicnn.callbacks.history import History
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import Data, check_validation, data_of, training_data
 from minicnn.errors import ConfigError, shown
+from minicnn.kernels import DEFAULT
 from minicnn.layers import Layer
 from minicnn.layers.registry import described, with_layers
 from minicnn.losses import Loss
@@ -51,7 +52,7 @@ class Sequential(BaseModel):
         seed: int | None = None,
         name: str = "sequential",
         dtype: str = "float32",
-        kernels: str = "vectorized",
+        kernels: str = DEFAULT,
         fuse: bool = True,
     ) -> None:
         self._identity = object()

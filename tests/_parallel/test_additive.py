@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn._parallel import shards
+from minicnn._parallel import workers
 from shard_helpers import data, network, same, trained
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="partners are for Linux"),
+    pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),
     pytest.mark.usefixtures("cut_all"),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
@@ -45,11 +45,11 @@ class Mine(minicnn.ReLU):
 
 
 @pytest.mark.parametrize("extra", [Cubed, Mine])
-def test_layers_that_promise_it_share_the_work(extra, partners, monkeypatch):
+def test_layers_that_promise_it_share_the_work(extra, pids, monkeypatch):
     """With workers, and with the same shards one after another, all bits are equal."""
     with_workers = trained(3, network(extra()))
-    assert len(partners) == 2
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    assert len(pids) == 2
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(with_workers, trained(3, network(extra())))
     (weights, history), (whole, wanted) = with_workers, trained(1, network(extra()))
     assert history["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
@@ -57,10 +57,10 @@ def test_layers_that_promise_it_share_the_work(extra, partners, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
 
 
-def test_a_layer_that_promises_nothing_is_not_cut(partners):
+def test_a_layer_that_promises_nothing_is_not_cut(pids):
     """The whole batch, whatever the number of threads."""
     assert same(trained(1, network(Silent())), trained(3, network(Silent())))
-    assert not partners
+    assert not pids
 
 
 class Doubled(minicnn.losses.MeanSquaredError):
@@ -74,7 +74,7 @@ class Doubled(minicnn.losses.MeanSquaredError):
 
 
 @pytest.mark.parametrize("additive", [False, True])
-def test_a_loss_is_cut_if_it_promises_it(additive, partners):
+def test_a_loss_is_cut_if_it_promises_it(additive, pids):
     """A custom loss has the workers only if it says so."""
     loss = type("Own", (Doubled,), {"additive": True} if additive else {})()
     x, y = data()
@@ -84,5 +84,5 @@ def test_a_loss_is_cut_if_it_promises_it(additive, partners):
         model = network()
         model.compile("sgd", loss)
         histories.append(model.fit(x, np.eye(3)[y], batch_size=8, verbose=0).history["loss"])
-    assert len(partners) == 2 * additive
+    assert len(pids) == 2 * additive
     assert histories[0] == pytest.approx(histories[1], rel=1e-5)
