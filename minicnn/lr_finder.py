@@ -1,6 +1,7 @@
 """Which learning rate suits: try them all on a few batches, from far too small to far too large."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from minicnn._core.shapes import Array
 from minicnn.callbacks import Callback
 from minicnn.errors import ConfigError
 from minicnn.models.sequential import Sequential
+from minicnn.optimizers import Optimizer
 
 __all__ = ["RateSweep", "find_learning_rate"]
 
@@ -57,6 +59,15 @@ class _Sweep(Callback):
         if smoothed > HOPELESS * min(self.losses):
             self.model.stop_training = True
 
+    def result(self) -> RateSweep:
+        """What was tried, and the rate two thirds of the way along the longest fall."""
+        losses = np.array(self.losses)
+        fall = _longest_fall(self.losses)
+        fallen = (losses[fall[0]] - losses[fall]) / (losses[fall[0]] - losses[fall[-1]] or 1)
+        two_thirds = min(2 * len(fall) // 3, int(np.argmax(fallen >= 2 / 3)))
+        rates = self.rates[: len(losses)]
+        return RateSweep(rates, losses, float(rates[fall[two_thirds]]))
+
 
 def find_learning_rate(
     model: Sequential,
@@ -95,11 +106,7 @@ def find_learning_rate(
     if not model.built:
         raise ConfigError(f"{who}: expected a model that begins with Input(shape).")
     sweep = _Sweep(np.geomspace(lowest, highest, steps))
-    weights, history = model.get_weights(), model.history
-    rate, state = optimizer.argument("learning_rate"), optimizer.get_state(model.params)
-    state = [array.copy() for array in state]
-    generator = model.rng.bit_generator.state
-    try:
+    with _put_back(model, optimizer):
         swept = model.fit(
             x,
             y,
@@ -109,25 +116,31 @@ def find_learning_rate(
             verbose=0,
             callbacks=[sweep],
         )
+    if swept.interrupted:
+        raise KeyboardInterrupt
+    if len(sweep.losses) < 3:
+        raise ConfigError(
+            f"{who}: expected a loss that is a number for the smallest rates, got one that was not "
+            f"after {len(sweep.losses)} steps from {lowest:g}. Try a smaller lowest."
+        )
+    return sweep.result()
+
+
+@contextmanager
+def _put_back(model: Sequential, optimizer: Optimizer) -> Iterator[None]:
+    """Afterwards weights, optimizer, generator and history are as they were before."""
+    weights, history = model.get_weights(), model.history
+    rate, state = optimizer.argument("learning_rate"), optimizer.get_state(model.params)
+    state = [array.copy() for array in state]
+    generator = model.rng.bit_generator.state
+    try:
+        yield
     finally:
         model.set_weights(weights)
         optimizer.learning_rate = rate
         optimizer.set_state(model.params, state)
         model.rng.bit_generator.state = generator
         model.history = history
-    if swept.interrupted:
-        raise KeyboardInterrupt
-    losses = np.array(sweep.losses)
-    rates = sweep.rates[: len(losses)]
-    if len(losses) < 3:
-        raise ConfigError(
-            f"{who}: expected a loss that is a number for the smallest rates, got one that was not "
-            f"after {len(losses)} steps from {lowest:g}. Try a smaller lowest."
-        )
-    fall = _longest_fall(sweep.losses)
-    fallen = (losses[fall[0]] - losses[fall]) / (losses[fall[0]] - losses[fall[-1]] or 1)
-    two_thirds = min(2 * len(fall) // 3, int(np.argmax(fallen >= 2 / 3)))
-    return RateSweep(rates, losses, float(rates[fall[two_thirds]]))
 
 
 def _longest_fall(losses: Sequence[float]) -> list[int]:

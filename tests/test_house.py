@@ -36,7 +36,6 @@ PUBLIC = """
 """
 TO_BE_TURNED = {
     ("minicnn._parallel.shards", "minicnn.data.fitting"),
-    ("minicnn.layers.residual", "minicnn.layers.saving"),
 }
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

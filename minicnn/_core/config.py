@@ -20,6 +20,7 @@ from minicnn._core.signatures import (
 )
 from minicnn._core.suggestions import did_you_mean
 from minicnn._keras.arguments import RENAMED
+from minicnn._keras.descriptions import described
 from minicnn._keras.names import snake_case
 from minicnn.errors import ConfigError, NameUnknownError, shown
 
@@ -200,13 +201,8 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
 
 def save_config(value: Configurable) -> dict[str, Any]:
     """``value`` as Keras' files describe an object inside another."""
-    own = users_own(type(value))
-    return {
-        "module": None if own else value.keras_module,
-        "class_name": type(value).__name__,
-        "config": value.get_config(),
-        "registered_name": type(value).__name__ if own else None,
-    }
+    cls = type(value)
+    return described(value.keras_module, cls.__name__, value.get_config(), users_own(cls))
 
 
 def users_own(cls: type) -> bool:

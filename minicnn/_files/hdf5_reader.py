@@ -1,4 +1,4 @@
-"""The process that opens HDF5 files from strangers; ``files.hdf5`` starts it and asks it.
+"""The process that opens HDF5 files from strangers; ``reader_process`` starts it and asks it.
 
 The HDF5 library trusts a file's bytes: damaged ones can make it run without end, take all memory
 or crash. So it runs here, in a process of its own that may not do much: it has the time and the
@@ -9,8 +9,6 @@ This file is run as a script and imports nothing of minicnn. On its standard inp
 on its standard output go answers, each as its length in eight bytes and then JSON. After the
 answer to "read" come the dataset's bytes, piece by piece, each after its length; a length of
 0 ends them early, and an answer that says why follows.
-
-A file that a program has open for writing is read all the same: HDF5's locks are off here.
 """
 
 import json
@@ -24,6 +22,14 @@ import time
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, BinaryIO
+
+import numpy as np
+
+if os.name == "posix":
+    import resource
+
+h5py: Any = None
+"""Imported when the process begins: who asks it imports this file too, and has no use for h5py."""
 
 CPU_SECONDS = 1.0
 BYTES_A_SECOND = 50e6
@@ -48,16 +54,12 @@ OBJECT = 400
 TEXT = 16
 """What the description of an object, and of a text, counts besides their letters."""
 
-TEXTS = 100
-"""How many strings are read at once."""
-
 TOO_MUCH_TEXT = "has more text than a file of its size should"
 
+TEXTS = 100
 PIECE = 4 << 20
-"""Bytes of a dataset that are read at once, where its chunks allow it."""
-
 CHUNKS = 4096
-"""How many chunks are read at once, where they lie one behind the other."""
+"""How many strings, bytes and chunks are read at once, where the dataset allows it."""
 
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """The filters that come with h5py, by their numbers in HDF5; others run code of their own."""
@@ -70,9 +72,6 @@ SMALLEST = 96
 """Fewer bytes no HDF5 file has."""
 
 LENGTH = struct.Struct("<q")
-
-NO_START = 3
-"""The exit status where h5py is not there, or does not work."""
 
 DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 """What h5py raises on a file whose bytes make no sense."""
@@ -93,7 +92,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     try:
         _warm_up()
     except Exception:
-        sys.exit(NO_START)
+        sys.exit(3)  # h5py is not there, or does not work
     limits = Limits()
     while (request := _received(requests)) is not None:
         answer: dict[str, Any] = {}
@@ -153,7 +152,8 @@ def _end_with_parent() -> None:
 
 
 def _warm_up() -> None:
-    """Let h5py import what it imports at first use, while other files may still be opened."""
+    """Import h5py, and let it import what it does at first use: now files may still be opened."""
+    global h5py
     import h5py
 
     with h5py.File(BytesIO(), "w") as file:
@@ -176,8 +176,6 @@ class Limits:
         self.memory = 0
         """Bytes that this process may have, before anything is read."""
         if os.name == "posix":
-            import resource
-
             self.files = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def of_file(self, size: int) -> None:
@@ -186,8 +184,6 @@ class Limits:
         self.parts = size // PART_BYTES
         self.size = size
         if os.name == "posix":
-            import resource
-
             resource.setrlimit(resource.RLIMIT_NOFILE, self.files)
         if sys.platform == "linux":
             try:
@@ -202,8 +198,6 @@ class Limits:
     def allow(self, room: int) -> None:
         """Allow so many more bytes of memory than to open the file; raises ``MemoryError``."""
         if sys.platform == "linux":
-            import resource
-
             wanted, (_, hard) = self.memory + room, resource.getrlimit(resource.RLIMIT_AS)
             if hard != resource.RLIM_INFINITY and hard < wanted:
                 if room:
@@ -214,8 +208,6 @@ class Limits:
     def no_more_files(self) -> None:
         """Allow no more files than are open."""
         if os.name == "posix":
-            import resource
-
             free = os.dup(0)  # the lowest number that no open file has
             os.close(free)
             resource.setrlimit(resource.RLIMIT_NOFILE, (free, self.files[1]))
@@ -242,8 +234,6 @@ class Limits:
 
 
 def _open(request: dict[str, Any], requests: BinaryIO) -> Any:
-    import h5py
-
     source = request["open"] or BytesIO(requests.read(request["size"]))
     if isinstance(source, str) and not h5py.is_hdf5(source):
         raise RefusedError("expected an HDF5 file, got a file of another kind")
@@ -285,9 +275,6 @@ class _Description:
 
     def _texts_of(self, thing: Any) -> dict[str, Any]:
         """The attributes that are texts or lists of texts; others are left out."""
-        import h5py
-        import numpy as np
-
         found: dict[str, Any] = {}
         if not h5py.h5a.get_num_attrs(thing.id):
             return found
@@ -309,10 +296,7 @@ def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, A
 
     A group that has been met is not entered again, so links in a circle end.
     """
-    import h5py
-
     found = _Description(request["most"], request["attributes"], limits)
-    hard = h5py.h5l.TYPE_HARD
     found.add_group("", file)
     met = {h5py.h5o.get_info(file.id).addr}
     waiting = [("", file)]
@@ -325,13 +309,13 @@ def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, A
             full = f"{path}/{name}".lstrip("/")
             limits.earn(1)
             found.take(OBJECT + len(full))
-            if group.id.links.get_info(key).type != hard:
-                found.datasets[full] = _refused("is a link, which minicnn does not follow")
+            if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
+                found.datasets[full] = _unread(refused="is a link, which minicnn does not follow")
                 continue
             try:
                 thing = h5py.h5o.open(group.id, key)
             except DAMAGE:
-                found.datasets[full] = _damaged()
+                found.datasets[full] = _unread(damaged=True)
                 continue
             if isinstance(thing, h5py.h5d.DatasetID):
                 found.datasets[full] = _described(thing, request["room"])
@@ -345,23 +329,17 @@ def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, A
     return {"groups": found.groups, "datasets": found.datasets, "writing": file.swmr_mode}
 
 
-def _refused(why: str) -> dict[str, Any]:
-    return {"shape": [], "dtype": "", "refused": why}
-
-
-def _damaged() -> dict[str, Any]:
-    return {"shape": [], "dtype": "", "damaged": True}
+def _unread(**why: Any) -> dict[str, Any]:
+    return {"shape": [], "dtype": "", **why}
 
 
 def _described(dataset: Any, room: int) -> dict[str, Any]:
     """What is said of a dataset, which is the HDF5 library's: h5py's own cost more time."""
-    import h5py
-
     try:
         try:
             dtype = dataset.dtype
         except TypeError:
-            return _refused("expected numbers, got a kind that NumPy does not have")
+            return _unread(refused="expected numbers, got a kind that NumPy does not have")
         return {
             "shape": list(dataset.shape or ()),
             "dtype": dtype.str,
@@ -370,13 +348,11 @@ def _described(dataset: Any, room: int) -> dict[str, Any]:
             "matlab": h5py.h5a.exists(dataset, b"MATLAB_class"),
         }
     except DAMAGE:
-        return _damaged()
+        return _unread(damaged=True)
 
 
 def _why_not(dataset: Any, itemsize: int, room: int) -> str:
     """Why the dataset will not be read, whatever is asked for; empty if it may be."""
-    import h5py
-
     properties = dataset.get_create_plist()
     layout = properties.get_layout()
     if properties.get_external_count() or layout == h5py.h5d.VIRTUAL:
@@ -410,8 +386,6 @@ def _plain(value: Any) -> Any:
 
 def _read(dataset: Any, request: dict[str, Any], limits: Limits) -> tuple[Any, Iterator[Any]]:
     """What is said of a dataset before its bytes, and these."""
-    import h5py
-
     strings = h5py.check_string_dtype(dataset.dtype) is not None
     if request["text"] and strings:
         return {"texts": list(_texts(dataset, request["most"], limits))}, iter(())
@@ -453,8 +427,6 @@ def _texts(dataset: Any, most: int, limits: Limits) -> Iterator[str]:
 
 def _pieces(dataset: Any, limits: Limits) -> Iterator[Any]:
     """The dataset in runs along its first axis, of whole chunks where it has some."""
-    import numpy as np
-
     if not dataset.shape or not dataset.size:
         yield dataset[()].tobytes()
         return

@@ -81,7 +81,7 @@ layers: AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualizat
 layers: Resizing
   -> resize the images before they are stored
 layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deserialize serialize
-  -> write it with the layers there are; a layer of your own is examples/custom_layer.py
+  -> write it with the layers there are; a custom layer is in examples/custom_layer.py
 models: Model
   -> use Sequential, with Residual for skip connections
 models: clone_model model_from_json
@@ -144,7 +144,7 @@ initializers: Identity IdentityInitializer OrthogonalInitializer identity STFT S
   -> use Orthogonal, or set the weights with set_weights
 activations: celu glu hard_shrink hard_tanh log_sigmoid soft_shrink sparse_plus sparse_sigmoid
   sparsemax squareplus tanh_shrink threshold deserialize serialize
-  -> use another activation, or a layer of your own
+  -> use another activation, or a custom layer
 saving: load_weights save_weights
   -> use the model's method of that name
 saving: CustomObjectScope custom_object_scope get_custom_objects get_registered_name

@@ -2,6 +2,11 @@
 
 import re
 
+FUNCTIONAL = ("Functional", "Model")
+"""What Keras calls a functional model; "Model" in files of old."""
+
+MODELS = ("Sequential", *FUNCTIONAL)
+
 
 def snake_case(name: str) -> str:
     """A class's name as Keras writes it in the names of layers and in files.

@@ -16,7 +16,7 @@ from minicnn._parallel import threads
 from minicnn._training.model import Model
 from minicnn.data.fitting import Data
 from minicnn.layers.building import walk
-from minicnn.layers.saving import described
+from minicnn.layers.registry import described
 
 
 def described_run(

@@ -17,7 +17,8 @@ from minicnn._training.model import Model
 from minicnn._training.program import Program
 from minicnn.data.fitting import Data
 from minicnn.data.orders import COLOURS, order_of, transposition
-from minicnn.layers import LAYERS, Activation, BatchNorm, Layer, LayerNorm, Rescaling
+from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Rescaling
+from minicnn.layers.registry import LAYERS
 from minicnn.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
 from minicnn.losses.base import BINARY, SPARSE, one_hot
 from minicnn.metrics import BinaryAccuracy, CategoricalAccuracy

@@ -27,23 +27,40 @@ EXACT = (
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Raises ``ConfigError`` for numbers that make no sense."""
+    """The arguments of ``fit``; raises ``ConfigError`` for those that make no sense.
+
+    An epoch's metrics are running means while the weights move; those of the data are not
+    weighted. SIGTERM ends a run with a checkpoint as Ctrl-C does, after the batch at hand: a script
+    may end with ``sys.exit(history.exit_status)``.
+    """
 
     batch_size: int
     epochs: int
     """The number of the last epoch, counted from 1."""
     verbose: str | int
+    """1 or "auto": a bar in a terminal or a notebook, a line an epoch elsewhere; 2: the line."""
     callbacks: Any
+    """Objects with the methods they want (``minicnn.callbacks``)."""
     shuffle: bool
     initial_epoch: int
+    """How many epochs are done already."""
     steps_per_epoch: int | None
+    """Batches in an epoch; the next one goes on where it ended, and the images are shuffled again
+    when all have had their turn."""
     validation_steps: int | None
+    """How many batches of the validation data are evaluated; None: all."""
     validation_batch_size: int
     validation_freq: int | Sequence[int]
+    """Every so many epochs, or after those listed, counted from 1."""
     checkpoint: str | os.PathLike[str] | None
-    """The folder for checkpoints, if there are to be any."""
+    """The folder in which to keep ``checkpoint.h5``, all that a run needs to be resumed, written at
+    ends of epochs and in long ones every 30 seconds."""
     resume: bool
-    checkpoint_freq: Literal["epoch"] | int | None
+    """Go on from the checkpoint in that folder, to the bits of a run that was never ended; without
+    one begin anew. Only ``epochs`` may be raised; another seed, setting, model or data are refused
+    by name. A learning rate that is a number, and which layers are trainable, come from the
+    checkpoint. Without ``resume`` a folder that has one is refused, and so is one in use."""
+    checkpoint_freq: Literal["epoch"] | int | None = None
     """None: as often as costs little; "epoch": after each; a number: after so many batches."""
 
     def __post_init__(self) -> None:

@@ -35,7 +35,9 @@ def training_data(
     validation_split: float,
     validation_data: Any,
 ) -> tuple[Data, Data | None]:
-    """What to learn from, and what to be judged on, if anything: what ``fit`` was given."""
+    """(the data to learn from, the data to evaluate on, if any), from the arguments of ``fit``."""
+    if validation_split is not None:
+        number(who, "validation_split", validation_split, least=0, below=1)
     data, validation = data_of(who, x, y, sample_weight), None
     if validation_data is not None:
         validation = validation_of(who, validation_data)

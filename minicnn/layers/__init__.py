@@ -31,6 +31,7 @@ from minicnn.layers.dropout import Dropout, SpatialDropout2D
 from minicnn.layers.layernorm import LayerNorm
 from minicnn.layers.noise import GaussianNoise
 from minicnn.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from minicnn.layers.registry import LAYERS
 from minicnn.layers.residual import Residual
 from minicnn.layers.spatial import Cropping2D, UpSampling2D, ZeroPadding2D
 from minicnn.layers.transpose import Conv2DTranspose
@@ -105,8 +106,8 @@ __all__ = [
 
 __getattr__ = asked("layers")
 
-LAYERS: dict[str, type[Layer]] = {
-    cls.keras_name or cls.__name__: cls
+LAYERS.update(
+    (cls.keras_name or cls.__name__, cls)
     for cls in (
         Activation, AvgPool, BatchNorm, Conv2D, Conv2DTranspose, Cropping2D, Dense,
         DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAvgPool, GlobalMaxPool, Input,
@@ -114,5 +115,4 @@ LAYERS: dict[str, type[Layer]] = {
         RandomRotation, RandomTranslation, RandomZoom, ReLU, Rescaling, Reshape, Residual,
         SeparableConv2D, Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D,
     )
-}  # fmt: skip
-"""The classes that a model file may name, by their names in Keras: a closed table."""
+)  # fmt: skip

@@ -12,6 +12,7 @@ from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers import chain
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.building import build_layer, check_new, name_layer
+from minicnn.layers.registry import described, with_layers
 from minicnn.regularizers import Regularizer
 
 
@@ -230,8 +231,6 @@ class Residual(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The layers as a file describes them."""
-        from minicnn.layers.saving import described
-
         shortcut = None if self.shortcut is None else [described(x) for x in self.shortcut]
         layers = [described(layer) for layer in self.layers]
         return {"layers": layers, "shortcut": shortcut, "name": self.name}
@@ -239,8 +238,6 @@ class Residual(Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Make it from what ``get_config`` returned, or with layers already made of that."""
-        from minicnn.layers.saving import with_layers
-
         return cls(**with_layers(config))
 
 

@@ -21,21 +21,21 @@ from minicnn.layers.params import put_weights
 from minicnn.models import fusing, summary
 
 
-class Stack(Guarded):
+class BaseModel(Guarded):
     """Layers that run one after another, their arrays and their generator.
 
     The arguments are those of ``Sequential``, in whose name errors are raised.
 
-    >>> stack = Stack([Input((4,)), Dense(3)], seed=0)
-    >>> y, caches = stack.forward(np.ones((2, 4)))
-    >>> dx, grads = stack.backward(np.ones_like(y), caches)
+    >>> model = BaseModel([Input((4,)), Dense(3)], seed=0)
+    >>> y, caches = model.forward(np.ones((2, 4)))
+    >>> dx, grads = model.backward(np.ones_like(y), caches)
     >>> dx.shape, list(grads)
     ((2, 4), ['dense.kernel', 'dense.bias'])
     """
 
     def __init__(
         self,
-        layers: "Sequence[Layer | Stack] | None" = None,
+        layers: "Sequence[Layer | BaseModel] | None" = None,
         *,
         seed: int | None = None,
         name: str = "sequential",
@@ -120,22 +120,22 @@ class Stack(Guarded):
             f"got {name if index is None else index!r}."
         )
 
-    def add(self, layer: "Layer | Stack") -> None:
+    def add(self, layer: "Layer | BaseModel") -> None:
         """Put a layer at the end, name it if it has no name, and build it if that can be.
 
         Of a model all layers are put there, one after another.
         """
         self._extend([layer])
 
-    def _extend(self, layers: "Sequence[Layer | Stack]") -> None:
+    def _extend(self, layers: "Sequence[Layer | BaseModel]") -> None:
         """Add several, in time that grows with their number and not with its square."""
         taken = {layer.name for layer in self.stack}
         known = {id(layer) for layer in walk(self.stack)}
         shape = self.output_shape if self.built else None
 
-        def put(layer: "Layer | Stack") -> None:
+        def put(layer: "Layer | BaseModel") -> None:
             nonlocal shape
-            if isinstance(layer, Stack):
+            if isinstance(layer, BaseModel):
                 for part in layer.layers if self.stack else layer.stack:
                     if part.name in taken:
                         part.name = None

@@ -10,10 +10,11 @@ from minicnn._core.signatures import checked
 from minicnn._files import keras
 from minicnn._files.keras import SavedModel, Source
 from minicnn._files.paths import path_of
+from minicnn._keras.compiled import compile_arguments
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.initializers import left_unset
-from minicnn.layers.saving import restored_layer, revived
-from minicnn.models.saving import restore
+from minicnn.layers.registry import CustomObjects, with_custom_objects
+from minicnn.models.saved import restore, restored_layer
 from minicnn.models.sequential import Sequential
 
 DAMAGE = (
@@ -44,13 +45,12 @@ def load_model(
 ) -> Sequential:
     """Read a model from a ``.keras`` or ``.h5`` file, compiled as it was when it was saved.
 
-    Only what is minicnn's own is made, and objects of those classes (layers, losses, metrics,
-    optimizers, schedules, initializers, regularizers) that ``custom_objects`` maps their names to;
-    nothing else that the file names is imported or run. A class that was somebody's own in Keras
-    is asked for even if it is called as one here. With
-    ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
-    the generator where it was. Raises ``ModelFileError`` with one line when the file is
-    not a model that can be.
+    Only minicnn's classes are used, and the custom classes (layers, losses, metrics, optimizers,
+    schedules, initializers, regularizers) that ``custom_objects`` maps their names to; nothing else
+    that the file names is imported or run. A class that was custom in Keras must be in
+    ``custom_objects`` even if minicnn has a class of that name. With ``compile=False`` loss,
+    optimizer and metrics are left aside. Training goes on with the generator where it was. Raises
+    ``ModelFileError`` with one line when the file is not a model that can be.
 
     >>> import tempfile
     >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
@@ -66,16 +66,16 @@ def load_model(
             f"{filepath}: expected a .keras or .h5 file. An .onnx file is read by import_onnx, and "
             "made a .keras file by minicnn convert."
         )
-    own = _own_classes(custom_objects)
+    custom = _custom_classes(custom_objects)
     saved, data = keras.read_model(filepath)
     try:
-        layers = [restored_layer(layer, own) for layer in saved.layers]
+        layers = [restored_layer(layer, custom) for layer in saved.layers]
         with left_unset():
             model = Sequential(layers, name=saved.name, dtype=saved.dtype)
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
-            _compile_as_saved(model, filepath, saved, own)
+            _compile_as_saved(model, filepath, saved, custom)
         _restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
@@ -89,7 +89,7 @@ def load_model(
     return model
 
 
-def _own_classes(given: Any) -> dict[str, type[Configurable]]:
+def _custom_classes(given: Any) -> dict[str, type[Configurable]]:
     """``custom_objects``, by the classes' names alone: of "package>Class", as Keras has it, too."""
     found = {} if given is None else given
     if not isinstance(found, Mapping):
@@ -110,12 +110,12 @@ def _compile_as_saved(
     model: Sequential,
     path: str | os.PathLike[str],
     saved: SavedModel,
-    own: Mapping[str, type[Configurable]],
+    custom_objects: CustomObjects,
 ) -> None:
     """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
     try:
-        arguments = keras.compile_arguments(saved.compiled or {}, saved.version)
-        model.compile(**revived(arguments, own))
+        arguments = compile_arguments(saved.compiled or {}, saved.version)
+        model.compile(**with_custom_objects(arguments, custom_objects))
     except ConfigError as error:
         if not keras.is_legacy_name(path):
             raise ConfigError(f"{error} To predict only, load it with compile=False.") from None

@@ -6,7 +6,6 @@ from typing import Any
 
 from minicnn import losses, optimizers
 from minicnn import metrics as metric_table
-from minicnn._core.arguments import number
 from minicnn._core.console import say
 from minicnn._core.shapes import Array
 from minicnn._core.signatures import checked
@@ -17,20 +16,20 @@ from minicnn._training.program import Program
 from minicnn.callbacks import TimeBudget
 from minicnn.callbacks.history import History
 from minicnn.data.arrays import Dataset, check_batch_size, images
-from minicnn.data.fitting import check_validation, data_of, training_data
+from minicnn.data.fitting import Data, check_validation, data_of, training_data
 from minicnn.errors import ConfigError, shown
 from minicnn.layers import Layer
-from minicnn.layers.saving import described, with_layers
+from minicnn.layers.registry import described, with_layers
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.models import saving
-from minicnn.models.base import Stack
+from minicnn.models.base import BaseModel
 from minicnn.models.memory import check_memory, memory_use
 from minicnn.models.summary import memory_line, table
 from minicnn.optimizers import Optimizer
 
 
-class Sequential(Stack):
+class Sequential(BaseModel):
     """Layers that run one after another.
 
     ``seed`` starts the model's one generator, from which come the first weights, the
@@ -47,7 +46,7 @@ class Sequential(Stack):
     @checked
     def __init__(
         self,
-        layers: "Sequence[Layer | Stack] | None" = None,
+        layers: "Sequence[Layer | BaseModel] | None" = None,
         *,
         seed: int | None = None,
         name: str = "sequential",
@@ -142,56 +141,31 @@ class Sequential(Stack):
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
     ) -> History:
-        """Train on arrays x and y, or on a dataset, and return what each epoch brought.
+        """Train on arrays x and y, or on a dataset, and return the metrics of each epoch.
 
-        The figures of an epoch are running means while the weights move. Ctrl-C ends the
-        training after the batch at hand and keeps what was learned.
+        * ``batch_size``: None is 32. ``epochs``: the number of the last one; ``initial_epoch``
+          of them are done. ``steps_per_epoch``: batches in one; the next goes on from there.
+        * ``verbose``: "auto" or 1 for a bar, or a line an epoch in a file; 2 for the line; 0.
+        * ``validation_data``: a dataset, (x, y) or (x, y, sample_weight), evaluated after every
+          ``validation_freq``-th epoch, or those listed; else ``validation_split``, the last images.
+        * ``sample_weight``, ``class_weight``: what counts in the loss, sum(weight * loss) / N.
+        * ``time_budget``: seconds or "5min": no epoch begins that would end later.
+        * ``checkpoint``: a folder; ``resume=True`` goes on from there to the same bits.
 
-        * ``batch_size``: None is 32. ``epochs``: the number of the last epoch, counted from 1;
-          ``initial_epoch`` says how many are done already.
-        * ``verbose``: 1 or "auto" for a bar in a terminal or a notebook and a line an epoch
-          elsewhere, 2 for the line, 0 for silence.
-        * ``callbacks``: objects with the methods they want (``minicnn.callbacks``).
-        * ``validation_data``: a dataset, (x, y) or (x, y, sample_weight), judged after each epoch,
-          or every ``validation_freq`` epochs, or after those listed there; of it the first
-          ``validation_steps`` batches of ``validation_batch_size``. Without it
-          ``validation_split`` holds out that share of the images, the last ones.
-        * ``sample_weight``: what each image counts in the loss; ``class_weight``: what each class
-          counts, by its number. The loss is sum(weight * loss) / N. Metrics are not weighted.
-        * ``steps_per_epoch``: batches in an epoch; the next one goes on where it ended, and the
-          images are shuffled anew when all have had their turn.
-        * ``time_budget``: seconds, or "90s", "5min", "1h30min": no epoch is begun that would
-          not end in time, going by those before, and all ends when time is up.
-        * ``checkpoint``: a folder in which to keep ``checkpoint.h5``, all that the training needs
-          to go on, written at ends of epochs and in long ones every 30 seconds. Then SIGTERM ends
-          the training as Ctrl-C does, after the batch at hand and with a checkpoint; a script may
-          end with ``sys.exit(history.exit_status)``.
-        * ``resume``: go on from the checkpoint in that folder, to the bits of a training that was
-          never ended; without one there begin anew. Only ``epochs`` may be raised; another seed,
-          setting, model or data are refused by name. A learning rate that is a number, and which
-          layers are trainable, come from the checkpoint. Without ``resume`` a folder that has one
-          is refused, and so is one that another training is using.
-
-        Raises ``DataError``, ``ShapeError`` or ``ConfigError`` for what does not fit, before the
-        first step, and ``DivergenceError`` when the loss or a weight is no longer a number.
+        Raises ``DataError``, ``ShapeError``, ``ConfigError``, ``DivergenceError``; ``FitOptions``
+        and docs/resuming.md say more. Ctrl-C ends the run after a batch and keeps what was learned.
         """
-        if validation_split is not None:
-            number("fit", "validation_split", validation_split, least=0, below=1)
-        names = x.class_names if isinstance(x, Dataset) else ()
-        data, validation = training_data(
-            "fit", x, y, sample_weight, class_weight, validation_split, validation_data
-        )
+        size = 32 if batch_size is None else batch_size
+        arguments = (sample_weight, class_weight, validation_split, validation_data)
+        data, validation = training_data("fit", x, y, *arguments)
         self._ready(data.x)
         if validation is not None:
             check_validation("fit", data.x, validation.x)
-        if time_budget is not None:
-            callbacks = [callbacks, TimeBudget(time_budget)]
-        size = 32 if batch_size is None else batch_size
         options = FitOptions(
             batch_size=size,
             epochs=epochs,
             verbose=verbose,
-            callbacks=callbacks,
+            callbacks=callbacks if time_budget is None else [callbacks, TimeBudget(time_budget)],
             shuffle=shuffle,
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
@@ -200,12 +174,15 @@ class Sequential(Stack):
             validation_freq=validation_freq,
             checkpoint=checkpoint,
             resume=resume,
-            checkpoint_freq=None,
         )
+        return self._fit(data, validation, options, x)
+
+    def _fit(self, data: Data, validation: Data | None, options: FitOptions, given: Any) -> History:
         program = Program(self)
         if self.optimizer is not None:
-            at_once = min(size, len(data.x))
+            at_once = min(options.batch_size, len(data.x))
             check_memory("fit", self.stack, program.whole, self.optimizer, at_once)
+        names = given.class_names if isinstance(given, Dataset) else ()
         self.class_names = tuple(names) or self.class_names
         return loop.fit(self, program, data, validation, options)
 

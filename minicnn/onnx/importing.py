@@ -11,7 +11,7 @@ from minicnn._files.paths import path_of
 from minicnn.errors import MiniCNNError, ModelFileError
 from minicnn.initializers import left_unset
 from minicnn.layers import Input, Layer
-from minicnn.layers.saving import adopt
+from minicnn.models.saved import adopt
 from minicnn.models.sequential import Sequential
 from minicnn.onnx import operators, values
 from minicnn.onnx.elementwise import Erf

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from minicnn._files import hdf5, hdf5_reader
+from minicnn._files import hdf5, hdf5_reader, reader_process
 from minicnn._files.budget import Budget
 from minicnn.errors import DataError
 
@@ -44,7 +44,7 @@ def behaving(tmp_path, monkeypatch):
     """Makes the process run those lines when it looks at a file."""
 
     def change(lines):
-        hdf5._end_readers()
+        reader_process.end_readers()
         script = tmp_path / "reader.py"
         script.write_text(
             f"import sys; sys.path.insert(0, {FOLDER!r})\n"
@@ -60,7 +60,7 @@ def behaving(tmp_path, monkeypatch):
         monkeypatch.setattr(hdf5_reader, "__file__", str(script))
 
     yield change
-    hdf5._end_readers()
+    reader_process.end_readers()
 
 
 def test_what_is_there_is_said_and_read(path):
@@ -100,12 +100,12 @@ def test_one_process_reads_file_after_file(path):
     """A process that has read a file, even one it refused, reads the next."""
     with hdf5.opened(path, DataError):
         pass
-    first = hdf5._idle[-1].process.pid
+    first = reader_process.idle[-1].process.pid
     with pytest.raises(DataError, match="cut short"), hdf5.opened_bytes(b"x", "bytes", DataError):
         pass
     with hdf5.opened(path, DataError) as file:
         assert file.read("one") == np.float32(0.5)
-    assert hdf5._idle[-1].process.pid == first
+    assert reader_process.idle[-1].process.pid == first
 
 
 def test_two_files_can_be_open_at_once(path):
@@ -118,8 +118,8 @@ def test_a_process_that_is_gone_is_replaced(path):
     """When the waiting process has ended, the next file is read by a new one."""
     with hdf5.opened(path, DataError):
         pass
-    hdf5._idle[-1].process.kill()
-    hdf5._idle[-1].process.wait()
+    reader_process.idle[-1].process.kill()
+    reader_process.idle[-1].process.wait()
     with hdf5.opened(path, DataError) as file:
         assert file.read("one") == np.float32(0.5)
 
@@ -162,7 +162,7 @@ def test_a_process_that_is_stopped_is_not_waited_for(size, path):
         read_after(path, lambda pid: os.kill(pid, signal.SIGSTOP))
     with hdf5.opened(path, DataError):
         pass
-    os.kill(hdf5._idle[-1].process.pid, signal.SIGSTOP)
+    os.kill(reader_process.idle[-1].process.pid, signal.SIGSTOP)
     with pytest.raises(DataError, match=message), hdf5.opened_bytes(b"a" * size, "f", DataError):
         pass
     with hdf5.opened(path, DataError) as file:
@@ -240,12 +240,12 @@ def test_a_process_that_the_program_waited_for_is_no_fault_of_the_file(path):
 
 def test_a_file_is_not_blamed_where_no_process_starts(path, tmp_path, monkeypatch):
     """Without h5py in the process, or without a Python to start, the message says so."""
-    hdf5._end_readers()
+    reader_process.end_readers()
     (tmp_path / "h5py.py").write_text("raise ImportError")
-    monkeypatch.setattr(hdf5.sys, "path", [str(tmp_path), *hdf5.sys.path])
+    monkeypatch.setattr(reader_process.sys, "path", [str(tmp_path), *reader_process.sys.path])
     with pytest.raises(DataError, match=r"has ended \(status 3\)"), hdf5.opened(path, DataError):
         pass
-    monkeypatch.setattr(hdf5.sys, "executable", str(tmp_path / "none"))
+    monkeypatch.setattr(reader_process.sys, "executable", str(tmp_path / "none"))
     with (
         pytest.raises(DataError, match="no process can be started to read it: no such file"),
         hdf5.opened(path, DataError),
@@ -554,7 +554,7 @@ def test_a_process_that_ends_just_now_is_replaced(path):
     """One that has waited for too long may end when it is asked."""
     with hdf5.opened(path, DataError):
         pass
-    process = hdf5._idle[-1].process
+    process = reader_process.idle[-1].process
     process.poll = lambda: None if process.returncode is None else process.returncode
     os.kill(process.pid, signal.SIGALRM)
     with hdf5.opened(path, DataError) as file:

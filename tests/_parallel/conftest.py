@@ -5,7 +5,7 @@ import os
 import pytest
 
 import minicnn
-from minicnn._files import hdf5
+from minicnn._files import reader_process
 from minicnn._parallel import shards
 
 
@@ -17,7 +17,7 @@ def cut_all(monkeypatch):
     monkeypatch.setattr(shards, "SMALLEST", 2)
     yield
     minicnn.set_threads(None)
-    hdf5._end_readers()
+    reader_process.end_readers()
     with pytest.raises(ChildProcessError):  # no partner is left behind
         os.waitpid(-1, os.WNOHANG)
 

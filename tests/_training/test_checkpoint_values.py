@@ -139,8 +139,8 @@ def test_an_array_where_trainings_are_compared(begun, place):
 
 def test_a_checkpoint_is_not_blamed_for_the_machine(begun, monkeypatch):
     """Where no process can read it, it is not damaged, and no older one takes its place."""
-    monkeypatch.setattr("minicnn._files.hdf5._idle", [])
-    monkeypatch.setattr("minicnn._files.hdf5.sys.executable", "/nowhere/python")
+    monkeypatch.setattr("minicnn._files.reader_process.idle", [])
+    monkeypatch.setattr("minicnn._files.reader_process.sys.executable", "/nowhere/python")
     with pytest.raises(MiniCNNError, match=r"no process can be started.*no such file") as error:
         train(begun.parent, resume=True)
     assert "damaged" not in str(error.value)

@@ -50,8 +50,8 @@ from minicnn.activations import ACTIVATIONS, silu
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import left_unset
 from minicnn.layers.building import walk
-from minicnn.layers.saving import adopt
 from minicnn.models.fusing import FusedConv, fused
+from minicnn.models.saved import adopt
 from minicnn.testing import CHECKS, LayerCase
 
 CASES = {

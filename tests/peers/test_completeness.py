@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from minicnn._core.config import Configurable
+from minicnn._keras.signatures import signatures
 
 pytestmark = pytest.mark.peers
 
@@ -31,7 +32,7 @@ def loaded(path):
     return module
 
 
-KERAS_LIST = loaded(FOLDER.parents[1] / "docs" / "keras_list.py").listed()
+KERAS_LIST = signatures()
 
 
 def flat(value):

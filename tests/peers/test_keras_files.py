@@ -273,7 +273,7 @@ def test_a_class_of_somebodys_own_called_as_one_of_keras(ending, keras, tmp_path
 
     theirs = keras.Sequential([keras.Input((4,)), Dense(3)])
     theirs.save(tmp_path / f"m.{ending}")
-    with pytest.raises(ModelFileError, match="got 'Dense', a class of somebody's own"):
+    with pytest.raises(ModelFileError, match="got 'Dense', a custom class"):
         load_model(tmp_path / f"m.{ending}")
 
 

@@ -1,24 +1,18 @@
 """The README's list of Keras' names is about Keras as it is."""
 
-import importlib.util
 import inspect
-from pathlib import Path
 
 import pytest
 
 import minicnn
 from minicnn._keras.absent import ABSENT
+from minicnn._keras.signatures import SIGNATURES, signatures
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "keras_list.py"
-spec = importlib.util.spec_from_file_location("keras_list", SCRIPT)
-keras_list = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(keras_list)
-
 NAMES = [
     (module, name, arguments)
-    for module, names in keras_list.listed().items()
+    for module, names in signatures().items()
     for name, arguments in names.items()
 ]
 
@@ -53,7 +47,7 @@ def test_signatures_on_the_list_are_keras_own(module, name, arguments, keras):
             assert default == wanted or list(default) == list(wanted), key
 
 
-@pytest.mark.parametrize("module", ["", *(m for m in keras_list.KERAS if m != "Sequential")])
+@pytest.mark.parametrize("module", ["", *(m for m in SIGNATURES if m != "Sequential")])
 def test_every_public_name_of_keras_is_here_or_answered(module, keras):
     """What a script may import from a module is in minicnn's, or the error says what to use."""
     ours = room(minicnn, module)

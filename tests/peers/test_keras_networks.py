@@ -4,29 +4,21 @@ With whichever Keras is installed: ``.ci/run`` runs this with the newest, and wi
 release of Keras 3, of which the extra ``oldest-keras`` makes an environment.
 """
 
-import importlib.util
 import inspect
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minicnn
 import random_networks
+from minicnn._keras.signatures import signatures
 from minicnn.layers import LAYERS
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
 
-def loaded(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-KERAS_LIST = loaded(Path(__file__).parents[2] / "docs" / "keras_list.py").listed()
+KERAS_LIST = signatures()
 NUMBERS = range(random_networks.COUNT)
 
 

@@ -18,7 +18,6 @@ from minicnn._files.keras.archive import (
     save,
     save_weights,
 )
-from minicnn._files.keras.compiled import compile_arguments
 from minicnn._files.keras.config import placed
 from minicnn._files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
 from minicnn._files.keras.weights import Source, read_arrays
@@ -28,7 +27,6 @@ __all__ = [
     "SavedLayer",
     "SavedModel",
     "Source",
-    "compile_arguments",
     "is_legacy_name",
     "placed",
     "read_arrays",

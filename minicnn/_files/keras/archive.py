@@ -12,8 +12,9 @@ from minicnn._files.atomic import replacing
 from minicnn._files.keras.config import model_config
 from minicnn._files.keras.legacy import legacy_file, read_legacy
 from minicnn._files.keras.reading import read_config
-from minicnn._files.keras.saved import KERAS_VERSION, SavedModel
+from minicnn._files.keras.saved import SavedModel
 from minicnn._files.keras.weights import Source, weights_file
+from minicnn._keras.releases import WRITTEN
 from minicnn.errors import ModelFileError
 
 BLOCK = 1 << 20
@@ -26,7 +27,7 @@ def save(path: str | os.PathLike[str], model: SavedModel) -> None:
         _write(path, legacy_file(model))
         return
     metadata = {
-        "keras_version": KERAS_VERSION,
+        "keras_version": WRITTEN,
         "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S"),
         "minicnn": model.extra,
     }

@@ -7,8 +7,8 @@ from typing import Any
 from minicnn._core.shapes import Shape
 from minicnn._files.keras.graph import Node, unfolded
 from minicnn._files.keras.saved import SavedModel
+from minicnn._keras.descriptions import described, for_all, name_of_old
 from minicnn._keras.names import snake_case
-from minicnn._keras.releases import for_all
 
 
 def is_functional(model: SavedModel) -> bool:
@@ -37,18 +37,18 @@ def model_config(model: SavedModel, legacy: bool = False) -> dict[str, Any]:
     shapes = {node.name: node.layers[0].output_shape for node in nodes}
     layers = []
     for node in nodes:
-        described = _described(node, model.dtype, shapes)
+        description = _described(node, model.dtype, shapes)
         if functional:
             links = [_tensor(name, shapes[name], model.dtype) for name in node.inputs]
             calls: list[Any] = (
                 [{"args": [links] if node.adds else links, "kwargs": {}}] if links else []
             )
-            described |= {"name": node.name, "inbound_nodes": calls}
+            description |= {"name": node.name, "inbound_nodes": calls}
         if legacy:
-            described["class_name"] = named_of_old(described)
+            description["class_name"] = name_of_old(description)
             for key in ("module", "registered_name", "build_config"):
-                del described[key]
-        layers.append(for_all(described))
+                del description[key]
+        layers.append(for_all(description))
     # Each layer says whether it is trainable: Keras 3.0 would set all to what the model says.
     config: dict[str, Any] = {"name": model.name, "layers": layers}
     first = model.layers[0].config["batch_shape"]
@@ -81,25 +81,14 @@ def _described(node: Node, dtype: str, shapes: Mapping[str, Shape]) -> dict[str,
         config = {key: value for key, value in config.items() if key == "trainable"}
         class_name, custom = "Add", False
         build = {"input_shape": [[None, *shapes[name]] for name in node.inputs]}
-    return {
-        "module": None if custom else "keras.layers",
-        "class_name": class_name,
-        "config": config | {"name": node.name, "dtype": dtype},
-        "registered_name": class_name if custom else None,
-        "build_config": build,
-    }
+    config = config | {"name": node.name, "dtype": dtype}
+    return described("keras.layers", class_name, config, custom) | {"build_config": build}
 
 
 def _tensor(name: str, shape: Shape, dtype: str) -> dict[str, Any]:
     """The output of a layer, as another one takes it."""
     config = {"shape": [None, *shape], "dtype": dtype, "keras_history": [name, 0, 0]}
     return {"class_name": "__keras_tensor__", "config": config}
-
-
-def named_of_old(described: Mapping[str, Any]) -> str:
-    """A class's name in .h5, where Keras marks those of somebody's own by a package."""
-    package = "Custom>" if described["registered_name"] else ""
-    return f"{package}{described['class_name']}"
 
 
 def counted(seen: Counter[str], class_name: str) -> str:

@@ -52,7 +52,7 @@ def unfolded(layers: Sequence[SavedLayer]) -> list[Node]:
 
 
 def _names(layers: Sequence[SavedLayer]) -> dict[int, str]:
-    """A name of its own for every layer, by the layer's id."""
+    """A different name for every layer, by the layer's id."""
 
     def every(row: Sequence[SavedLayer]) -> list[str]:
         return [
@@ -83,8 +83,8 @@ def _names(layers: Sequence[SavedLayer]) -> dict[int, str]:
 
 def _name_within(within: str, name: str) -> str:
     """A layer's name without that of its Residual; "add_1" is only another "add"."""
-    own = name.removeprefix(f"{within}_")
-    return name if own.isdigit() or not own else own
+    rest = name.removeprefix(f"{within}_")
+    return name if rest.isdigit() or not rest else rest
 
 
 def _in_order_of_keras(nodes: Sequence[Node]) -> list[Node]:
@@ -154,18 +154,13 @@ def folded(who: str, nodes: Sequence[Node], output: str) -> list[SavedLayer]:
                 f"got another one in {node.name!r}."
             )
         assert before is not None
-        residual = node.layers[0]
-        residual.layers = one.layers or other_way.layers
-        residual.shortcut = (other_way.layers or None) if one.layers else None
+        residual = _residual(node, one.layers, other_way.layers)
         parts = [*residual.layers, *(residual.shortcut or ())]
         depth[id(residual)] = 1 + max(depth[id(part)] for part in parts)
         if depth[id(residual)] > NESTING:
             raise ModelFileError(
                 f"{who}: expected at most {NESTING} sums within each other, got more."
             )
-        for part in parts:
-            if part.name:
-                part.config = part.config | {"name": _name_within(node.name, part.name)}
         open_ways[one.fork] -= 1
         way = before if open_ways[one.fork] == 1 else _Way(one.fork, before, [])
         way.layers.append(residual)
@@ -176,6 +171,17 @@ def folded(who: str, nodes: Sequence[Node], output: str) -> list[SavedLayer]:
             f"graph of another form at {ways[output].fork!r}."
         )
     return root.layers
+
+
+def _residual(node: Node, one: list[SavedLayer], other: list[SavedLayer]) -> SavedLayer:
+    """The Residual that a sum of two ways is, of which one may have no layers."""
+    residual = node.layers[0]
+    residual.layers = one or other
+    residual.shortcut = (other or None) if one else None
+    for part in (*residual.layers, *(residual.shortcut or ())):
+        if part.name:
+            part.config = part.config | {"name": _name_within(node.name, part.name)}
+    return residual
 
 
 def _sorted(who: str, nodes: Sequence[Node]) -> list[Node]:

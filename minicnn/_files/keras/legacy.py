@@ -20,16 +20,16 @@ from minicnn._core.shapes import Array, Shape
 from minicnn._files.archive import json_object
 from minicnn._files.budget import Budget
 from minicnn._files.hdf5 import File, opened, regular_file_size
-from minicnn._files.keras.config import model_config, named_of_old, placed
+from minicnn._files.keras.config import model_config, placed
 from minicnn._files.keras.reading import read_config
 from minicnn._files.keras.saved import (
-    KERAS_VERSION,
     OtherOptimizerError,
     SavedLayer,
     SavedModel,
 )
 from minicnn._files.keras.state import RATE, read_state
-from minicnn._keras.releases import for_all, refuse_keras_1
+from minicnn._keras.descriptions import for_all, name_of_old
+from minicnn._keras.releases import TURNED_BY_THEANO, WRITTEN, refuse_keras_1
 from minicnn.errors import ConfigError, ModelFileError
 
 NAMES_LIMIT = 1000
@@ -37,9 +37,6 @@ NAMES_LIMIT = 1000
 
 TOP = "top_level_model_weights"
 """The group of the arrays that are no layer's."""
-
-TURNED = ("Conv2D", "Conv2DTranspose")
-"""Layers whose kernels Theano turns around; those of depthwise ones Keras turned for it."""
 
 
 # Writing ---------------------------------------------------------------------------------
@@ -52,7 +49,7 @@ def legacy_file(model: SavedModel) -> bytes:
     if any(node.name == TOP for node in placed(model)):
         raise ConfigError(f"save: expected no layer called {TOP!r}, as Keras calls something else.")
     buffer = io.BytesIO()
-    about = {"backend": "tensorflow", "keras_version": KERAS_VERSION}
+    about = {"backend": "tensorflow", "keras_version": WRITTEN}
     with h5py.File(buffer, "w") as file:
         file.attrs.update(about)
         file.attrs["model_config"] = json.dumps(model_config(model, legacy=True))
@@ -98,7 +95,7 @@ def _without_module(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_module(part) for part in value]
     if isinstance(value, dict) and "class_name" in value:
-        return {"class_name": named_of_old(value), "config": value["config"]}
+        return {"class_name": name_of_old(value), "config": value["config"]}
     return value
 
 
@@ -164,17 +161,17 @@ def read_arrays(
         for name in names:
             by_inner.setdefault(name.rpartition("/")[0].rpartition("/")[2], []).append(name)
         for layer, expected in parts:
-            own = names if len(parts) == 1 else by_inner.get(layer.inner, [])
-            if len(own) != len(expected):
+            held = names if len(parts) == 1 else by_inner.get(layer.inner, [])
+            if len(held) != len(expected):
                 raise ModelFileError(
-                    f"{who}: expected {len(expected)} arrays in {group!r}, got {len(own)}."
+                    f"{who}: expected {len(expected)} arrays in {group!r}, got {len(held)}."
                 )
             layer.weights = {
                 name: model.read(file, f"{group}/{name}", shape)
-                for name, shape in zip(own, expected, strict=True)
+                for name, shape in zip(held, expected, strict=True)
             }
-            if turned and layer.class_name in TURNED:
-                layer.weights[own[0]] = layer.weights[own[0]][::-1, ::-1]
+            if turned and layer.class_name in TURNED_BY_THEANO:
+                layer.weights[held[0]] = layer.weights[held[0]][::-1, ::-1]
     expected_state = optimizer_shapes()
     if turned and expected_state is not None:
         raise OtherOptimizerError(f"{who}: the optimizer's state is of Theano's kernels.")

@@ -8,13 +8,10 @@ from typing import Any
 from minicnn._files.keras.config import counted
 from minicnn._files.keras.graph import NESTING, Node, folded
 from minicnn._files.keras.saved import SavedLayer, SavedModel
-from minicnn._keras.releases import before_tf_2, major, modern, refuse_keras_1, users_own
+from minicnn._keras.descriptions import is_custom, modern
+from minicnn._keras.names import FUNCTIONAL, MODELS
+from minicnn._keras.releases import refuse_changed_layer, refuse_keras_1
 from minicnn.errors import ModelFileError
-
-FUNCTIONAL = ("Functional", "Model")
-"""What Keras calls a functional model; "Model" in files of old."""
-
-MODELS = ("Sequential", *FUNCTIONAL)
 
 LAYERS_LIMIT = 1000
 """The largest number of layers of a model that is read."""
@@ -31,7 +28,7 @@ def read_config(who: str, config: Mapping[str, Any], version: Any = None) -> Sav
     and means something else in the file's release.
     """
     refuse_keras_1(who, version)
-    if config.get("class_name") not in MODELS or users_own(config):
+    if config.get("class_name") not in MODELS or is_custom(config):
         raise ModelFileError(
             f"{who}: expected a Sequential or a Functional model, got {config.get('class_name')!r}."
         )
@@ -104,8 +101,8 @@ class _Reader:
     ) -> Node:
         """A layer, with the names of those that it takes its input from."""
         class_name, name = str(layer["class_name"]).rpartition(">")[2], _name(layer)
-        own = users_own(layer)
-        adds = functional and class_name == "Add" and not own
+        custom = is_custom(layer)
+        adds = functional and class_name == "Add" and not custom
         inputs = self.inputs(layer, name) if functional else []
         wanted = 2 if adds else 0 if class_name == "InputLayer" else 1
         if functional and len(inputs) != wanted:
@@ -118,17 +115,17 @@ class _Reader:
         number = counted(seen, class_name) if counts else ""
         group += f"layers/{number}" if counts else ""
         name = name or number
-        if class_name in MODELS and not own:
+        if class_name in MODELS and not custom:
             return Node(name, inputs, self.row(layer, f"{group}/", owner or name, depth + 1))
         described = modern({**layer, "inbound_nodes": None})
         class_name, config = described["class_name"], described["config"] | {"name": name}
-        self.refuse_other_meaning(class_name, name, config)
+        refuse_changed_layer(self.who, name, class_name, config, self.version)
         if adds:
             kept = {key: x for key, x in config.items() if key in ("name", "trainable")}
             return Node(name, inputs, [SavedLayer("Residual", kept)], adds=True)
-        if class_name == "Residual" and not own:
+        if class_name == "Residual" and not custom:
             raise self.error(f"sums as Keras has them (Add), got {name!r} of class 'Residual'")
-        saved = SavedLayer(class_name, config, custom=own, group=group, owner=owner or name)
+        saved = SavedLayer(class_name, config, custom=custom, group=group, owner=owner or name)
         if owner:
             saved.inner = _full_name(layer).rpartition("/")[2]
             if name in self.names_within:
@@ -140,20 +137,6 @@ class _Reader:
             if dtype is not None:
                 self.dtypes.setdefault(dtype, name)
         return Node(name, inputs, [saved])
-
-    def refuse_other_meaning(self, class_name: str, name: str, config: Mapping[str, Any]) -> None:
-        """Raise for what has kept its name since the release of the file, but not its meaning."""
-        if major(self.version) == 2 and config.get("activation") == "hard_sigmoid":
-            raise self.error(
-                f"an activation that minicnn has, got the 'hard_sigmoid' of Keras {self.version} "
-                f"in {name!r}: 0.2 x + 0.5 there, x / 6 + 0.5 from Keras 3 on"
-            )
-        bilinear = class_name == "UpSampling2D" and config.get("interpolation") == "bilinear"
-        if bilinear and before_tf_2(self.version):
-            raise self.error(
-                f"an interpolation that minicnn has, got the 'bilinear' of Keras {self.version} "
-                f"in {name!r}, which lays pixels elsewhere than later releases"
-            )
 
     def inputs(self, layer: Mapping[str, Any], name: str) -> list[str]:
         """The names of the layers that a layer of a functional model takes its input from."""

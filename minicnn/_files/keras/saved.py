@@ -10,9 +10,6 @@ from minicnn._files.budget import Budget
 from minicnn._files.hdf5 import File
 from minicnn.errors import ModelFileError, printable
 
-KERAS_VERSION = "3.8.0"
-"""The release of Keras whose layout is written; later ones read it too."""
-
 
 class OtherOptimizerError(ModelFileError):
     """The layers fit, but what the file keeps of an optimizer is of another one."""
@@ -31,7 +28,7 @@ class SavedLayer:
     output_shape: Shape = ()
     weights: dict[str, Array] = field(default_factory=dict)
     custom: bool = False
-    """Whether it is of a class of somebody's own, even if it is called as one of Keras'."""
+    """Whether its class is a custom one, even if it is called as one of Keras'."""
     layers: "list[SavedLayer]" = field(default_factory=list)
     shortcut: "list[SavedLayer] | None" = None
     group: str = ""
@@ -65,7 +62,7 @@ class SavedModel:
     generator: Any = None
     """The state of the model's generator, as NumPy gives it; None in Keras' own files."""
     order: list[SavedLayer] = field(default_factory=list)
-    """The layers that have arrays of their own, as Keras counts them."""
+    """The layers that have arrays, as Keras counts them."""
     version: Any = None
     """The release of Keras that wrote the file, if it says so."""
     budget: Budget | None = None
@@ -80,7 +77,7 @@ class SavedModel:
 
     @property
     def extra(self) -> Any:
-        """What Keras has not, for a place of its own in the file."""
+        """What Keras does not have, for minicnn's place in the file."""
         return {"class_names": self.class_names, "generator": self.generator}
 
     @extra.setter

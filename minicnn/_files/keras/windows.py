@@ -17,12 +17,12 @@ class _Slashed(File):
     def __init__(self, file: File) -> None:
         vars(self).update(vars(file))
         self._file = file
-        self._own = {name.replace("\\", "/"): name for name in file.datasets}
-        if len(self._own) < len(file.datasets):
+        self._written = {name.replace("\\", "/"): name for name in file.datasets}
+        if len(self._written) < len(file.datasets):
             raise ModelFileError(
                 f"{file.who}: expected datasets of different names, got two alike."
             )
-        self.datasets = {name: file.datasets[own] for name, own in self._own.items()}
+        self.datasets = {name: file.datasets[kept] for name, kept in self._written.items()}
         self.groups = {name.replace("\\", "/"): known for name, known in file.groups.items()}
         self._inside = {}
         for name in self.datasets:
@@ -33,4 +33,4 @@ class _Slashed(File):
                 self.groups.setdefault(around, {})
 
     def read(self, name: str, shape: Shape | None = None, text: bool = False) -> Array:
-        return self._file.read(self._own.get(name, name), shape, text)
+        return self._file.read(self._written.get(name, name), shape, text)

@@ -46,7 +46,7 @@ def test_a_class_of_ones_own_is_never_taken_for_one_of_ours(ending, tmp_path):
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     for left_out in ("Conv2D", "MaxPool"):
         given = {name: each for name, each in OWN.items() if name != left_out}
-        with pytest.raises(ModelFileError, match=f"got '{left_out}', a class of somebody's own"):
+        with pytest.raises(ModelFileError, match=f"got '{left_out}', a custom class"):
             load_model(path, given)
     given = {name: each for name, each in OWN.items() if name != "MeanSquaredError"}
     if ending == "keras":
@@ -89,13 +89,13 @@ def test_a_layer_of_somebodys_own_is_refused(marks, tmp_path):
     """In whatever way a file says it of a Dense, of a model in the model, and of the model."""
     own = sequential(layer("InputLayer", "in"), marked(dense("end"), marks))
     path = write(tmp_path / "m.keras", own, kernels(2))
-    with pytest.raises(ModelFileError, match=r"got 'Dense', a class of somebody's own.*custom_obj"):
+    with pytest.raises(ModelFileError, match=r"got 'Dense', a custom class.*custom_obj"):
         load_model(path)
     assert output(load_model(path, {"Dense": Dense})) == output(
         load_model(path, {"a>Dense": Dense})
     )
     inner = marked(within("Sequential", "m", layer("InputLayer", "in"), dense("end")), marks)
-    with pytest.raises(ModelFileError, match="got 'Sequential', a class of somebody's own"):
+    with pytest.raises(ModelFileError, match="got 'Sequential', a custom class"):
         load_model(write(path, sequential(layer("InputLayer", "in"), inner), kernels(2)))
     with pytest.raises(ModelFileError, match="expected a Sequential or a Functional model"):
         load_model(write(path, marked(sequential(layer("InputLayer", "in")), marks), {}))

@@ -24,7 +24,7 @@ from keras_helpers import (
     write,
 )
 from minicnn import Adam, Conv2DTranspose, Dense, Input, LayerNorm, Sequential, load_model
-from minicnn._files.keras import compile_arguments
+from minicnn._keras.compiled import compile_arguments
 from minicnn.errors import ModelFileError
 from minicnn.optimizers.schedules import CosineDecay
 

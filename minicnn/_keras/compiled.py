@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn._keras.releases import before_tf_2, modern
+from minicnn._keras.descriptions import modern
+from minicnn._keras.releases import changed_optimizer
 from minicnn.errors import ConfigError
 
 LEFT_OUT = ("loss_weights", "sample_weight_mode", "weighted_metrics")
@@ -38,22 +39,17 @@ def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str
         raise ConfigError(
             f"compile: expected at most {METRICS_LIMIT} metrics, got {len(metrics):,}."
         )
-    optimizer = modern(saved.get("optimizer_config", saved.get("optimizer")))
+    optimizer = modern(saved.get("optimizer_config", saved.get("optimizer")), "optimizers")
     config = optimizer.get("config") if isinstance(optimizer, Mapping) else None
-    if before_tf_2(version) and isinstance(config, Mapping) and config.get("clipnorm"):
-        raise ConfigError(
-            f"compile: the clipnorm of Keras {version} is not supported: there it bounds all "
-            "gradients together, as global_clipnorm does now."
-        )
-    if before_tf_2(version) and config is not None and optimizer["class_name"] == "Adagrad":
-        raise ConfigError(
-            f"compile: the Adagrad of Keras {version} is not supported: its accumulators begin at "
-            "0, and now at 0.1."
-        )
+    if isinstance(config, Mapping):
+        changed = changed_optimizer(optimizer["class_name"], config, version)
+        if changed:
+            raise ConfigError(f"compile: {changed}")
     return {
         "optimizer": optimizer,
-        "loss": modern(loss),
-        "metrics": [modern(metric) for metric in metrics if metric is not None],
+        "loss": modern(loss, "losses"),
+        # A loss may be given as a metric.
+        "metrics": [modern(metric, "losses") for metric in metrics if metric is not None],
     }
 
 
