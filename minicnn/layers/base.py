@@ -67,9 +67,9 @@ class Layer(Parametrized):
     """The class's name in Keras and in model files, where it is not its own."""
 
     passes: ClassVar[frozenset[str]] = frozenset(
-        ("forward", "backward", "param_grads", "next_state")
+        ("forward", "backward", "param_grads", "next_state", "check_input", "kernels")
     )
-    """The methods that its promises are about."""
+    """What its promises are about: the passes, and what they call."""
 
     additive: ClassVar[bool] = False
     """Whether a batch is the sum of its shards in training: outputs and dx lie side by side, and

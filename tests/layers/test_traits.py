@@ -23,6 +23,7 @@ from minicnn import (
     Softmax,
 )
 from minicnn._core.traits import computes_as, keeps
+from minicnn.kernels import KERNELS
 from minicnn.losses import BinaryCrossentropy, Huber, Loss, SparseCategoricalCrossentropy
 from minicnn.models.fusing import FusedConv
 from minicnn.testing import CHECKS, CheckError, LayerCase
@@ -193,13 +194,18 @@ def test_layers_with_other_passes_are_run_by_themselves():
         def back_through_activation(self, dy, kept):
             return 2 * dy * kept
 
+    class Loops(Conv2D):
+        @property
+        def kernels(self):
+            return KERNELS["reference"]
+
     class Low(MaxPool):
         def forward(self, x, *, training=False, rng=None):
             y, cache = super().forward(x, training=training, rng=rng)
             return y - 1, cache
 
     def layers():
-        return [Shifted(2, 1), Noisy(), Low(3), Squared(2, 1), Activation("relu")]
+        return [Shifted(2, 1), Noisy(), Low(3), Squared(2, 1), Activation("relu"), Loops(2, 2)]
 
     model, y = trained(layers())
     assert not any(isinstance(step, FusedConv) for step in model.steps)
