@@ -31,6 +31,8 @@ class BinaryCrossentropy(Loss):
     0.6931
     """
 
+    aliases = ("bce", "BCE")
+
     activation = "sigmoid"
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:

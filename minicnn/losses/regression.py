@@ -14,6 +14,8 @@ class MeanSquaredError(Loss):
     0.5
     """
 
+    aliases = ("mse", "MSE")
+
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean square along the last axis."""
         return np.asarray(np.square(y_pred - y_true).mean(axis=-1))
@@ -29,6 +31,8 @@ class MeanAbsoluteError(Loss):
     >>> MeanAbsoluteError()(np.array([[0.0, 1.0]]), np.array([[3.0, 1.0]]))
     1.5
     """
+
+    aliases = ("mae", "MAE")
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean distance along the last axis."""
