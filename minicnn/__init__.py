@@ -1,166 +1,37 @@
 """A mini deep-learning framework on NumPy that reads like Keras, and can be read."""
 
-from minicnn import (
-    activations,
-    applications,
-    callbacks,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    models,
-    optimizers,
-    regularizers,
-    saving,
-    utils,
-)
-from minicnn._keras.absent import asked
-from minicnn._parallel.threads import get_threads, set_threads
-from minicnn.callbacks.history import History
-from minicnn.layers import (
-    ELU,
-    GELU,
-    Activation,
-    AveragePooling2D,
-    AvgPool,
-    AvgPool2D,
-    BatchNorm,
-    BatchNormalization,
-    Conv2D,
-    Conv2DTranspose,
-    Convolution2D,
-    Convolution2DTranspose,
-    Cropping2D,
-    Dense,
-    DepthwiseConv2D,
-    Dropout,
-    Flatten,
-    GaussianNoise,
-    GlobalAveragePooling2D,
-    GlobalAvgPool,
-    GlobalAvgPool2D,
-    GlobalMaxPool,
-    GlobalMaxPool2D,
-    GlobalMaxPooling2D,
-    Input,
-    InputLayer,
-    Layer,
-    LayerNorm,
-    LayerNormalization,
-    LeakyReLU,
-    MaxPool,
-    MaxPool2D,
-    MaxPooling2D,
-    Permute,
-    RandomBrightness,
-    RandomContrast,
-    RandomFlip,
-    RandomRotation,
-    RandomTranslation,
-    RandomZoom,
-    ReLU,
-    Rescaling,
-    Reshape,
-    Residual,
-    SeparableConv2D,
-    SeparableConvolution2D,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    SpatialDropout2D,
-    Tanh,
-    UpSampling2D,
-    ZeroPadding2D,
-)
-from minicnn.models.sequential import Sequential
-from minicnn.onnx import export_onnx, import_onnx
-from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
-from minicnn.saving import load_model
-
-__getattr__ = asked("")
+from minicnn import activations as activations
+from minicnn import applications as applications
+from minicnn import callbacks as callbacks
+from minicnn import initializers as initializers
+from minicnn import layers as layers
+from minicnn import losses as losses
+from minicnn import metrics as metrics
+from minicnn import models as models
+from minicnn import optimizers as optimizers
+from minicnn import regularizers as regularizers
+from minicnn import saving as saving
+from minicnn import utils as utils
+from minicnn._core.config import Guarded as _Guarded
+from minicnn._core.config import exported as _exported
+from minicnn._keras.absent import asked as _asked
+from minicnn._parallel.threads import get_threads as get_threads
+from minicnn._parallel.threads import set_threads as set_threads
+from minicnn.callbacks.history import History as History
+from minicnn.layers import *
+from minicnn.models.sequential import Sequential as Sequential
+from minicnn.onnx import export_onnx as export_onnx
+from minicnn.onnx import import_onnx as import_onnx
+from minicnn.optimizers import *
+from minicnn.saving import load_model as load_model
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "SGD",
-    "Activation",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "AveragePooling2D",
-    "AvgPool",
-    "AvgPool2D",
-    "BatchNorm",
-    "BatchNormalization",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Convolution2D",
-    "Convolution2DTranspose",
-    "Cropping2D",
-    "Dense",
-    "DepthwiseConv2D",
-    "Dropout",
-    "Flatten",
-    "GaussianNoise",
-    "GlobalAveragePooling2D",
-    "GlobalAvgPool",
-    "GlobalAvgPool2D",
-    "GlobalMaxPool",
-    "GlobalMaxPool2D",
-    "GlobalMaxPooling2D",
-    "History",
-    "Input",
-    "InputLayer",
-    "Layer",
-    "LayerNorm",
-    "LayerNormalization",
-    "LeakyReLU",
-    "Lion",
-    "MaxPool",
-    "MaxPool2D",
-    "MaxPooling2D",
-    "Nadam",
-    "Permute",
-    "RMSprop",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "ReLU",
-    "Rescaling",
-    "Reshape",
-    "Residual",
-    "SeparableConv2D",
-    "SeparableConvolution2D",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "SpatialDropout2D",
-    "Tanh",
-    "UpSampling2D",
-    "ZeroPadding2D",
-    "activations",
-    "applications",
-    "callbacks",
-    "export_onnx",
-    "get_threads",
-    "import_onnx",
-    "initializers",
-    "layers",
-    "load_model",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "regularizers",
-    "saving",
-    "set_threads",
-    "utils",
-]
+__getattr__ = _asked("")
+
+del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
+_exported(
+    _Guarded, globals(), "History", "activations", "applications", "callbacks", "export_onnx",
+    "get_threads", "import_onnx", "initializers", "layers", "load_model", "losses", "metrics",
+    "models", "optimizers", "regularizers", "saving", "set_threads", "utils",
+)  # fmt: skip

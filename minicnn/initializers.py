@@ -19,29 +19,10 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.arguments import number
-from minicnn._core.config import Configurable, by_name, find
+from minicnn._core.config import Configurable, by_name, exported, find
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Initializer",
-    "LecunNormal",
-    "LecunUniform",
-    "Ones",
-    "Orthogonal",
-    "RandomNormal",
-    "RandomUniform",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "Zeros",
-    "get",
-]
 
 __getattr__ = asked("initializers")
 
@@ -366,11 +347,7 @@ def _truncated_normal(shape: Shape, rng: np.random.Generator) -> Array:
     return values
 
 
-_CLASSES = (
-    Zeros, Ones, Constant, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling,
-    GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal,
-)  # fmt: skip
-_BY_NAME = by_name(_CLASSES)
+_BY_NAME = by_name(exported(Initializer, globals(), "get").values())
 
 # Keras has each class under its name in snake case as well.
 zeros, ones, constant, orthogonal = Zeros, Ones, Constant, Orthogonal

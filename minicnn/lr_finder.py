@@ -43,6 +43,7 @@ class _Sweep(Callback):
     """The next of the rates for each step."""
 
     ends_on_nan = True
+    foreign = False
 
     def __init__(self, rates: Array) -> None:
         self.rates = np.asarray(rates)

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.arguments import number
-from minicnn._core.config import Configurable, by_name, find
+from minicnn._core.config import Configurable, by_name, exported, find
 from minicnn._core.shapes import Array
 from minicnn._keras.absent import asked
-
-__all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "l1", "l1_l2", "l2"]
 
 __getattr__ = asked("regularizers")
 
@@ -89,7 +87,7 @@ class L2(L1L2):
 
 l1, l2, l1_l2 = L1, L2, L1L2
 
-_BY_NAME = by_name((L1, L2, L1L2))
+_BY_NAME = by_name(exported(Regularizer, globals(), "get").values())
 
 
 def get(who: str, argument: str, value: Any) -> Regularizer:

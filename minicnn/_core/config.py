@@ -6,7 +6,7 @@ file holds) and their copies are read off the constructor's signature.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -30,19 +30,18 @@ class _Checked(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
-        if not users_own(cls):
+        if not is_custom(cls):
             args, kwargs = without_arrays(cls.__name__, args, kwargs)
         others = settable.keys() & (kwargs.keys() - arguments_of(cls).keys())
         common = {settable[key]: kwargs.pop(key) for key in others}
         signature = inspect.signature(cls)
         kwargs = taken_arguments(cls.__name__, signature, args, kwargs)
-        if not users_own(cls):
+        if not is_custom(cls):
             check_booleans(cls.__name__, signature, args, kwargs)
         made = super().__call__(*args, **kwargs)
         for key, value in common.items():
             setattr(made, key, value)
-        if not users_own(cls):
-            close(made)
+        close(made)
         return made
 
     @property
@@ -68,7 +67,7 @@ class Guarded:
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; raises ``NameUnknownError`` for one that is not there."""
         cls: type = type(self)
-        if name.startswith("_") or users_own(cls) or _CLOSED not in vars(self):
+        if name.startswith("_") or _CLOSED not in vars(self):
             object.__setattr__(self, name, value)
             return
         known, who = getattr(cls, name, None), cls.__name__
@@ -116,8 +115,9 @@ _CLOSED = "_closed"
 
 
 def close(made: Guarded) -> None:
-    """From now on it has the attributes that it has."""
-    vars(made)[_CLOSED] = True
+    """From now on it has the attributes that it has, unless its class is a custom one."""
+    if not is_custom(type(made)):
+        vars(made)[_CLOSED] = True
 
 
 def attributes(value: Any) -> dict[str, Any]:
@@ -136,6 +136,9 @@ class Configurable(Guarded, metaclass=_Checked):
 
     keras_module: ClassVar[str] = ""
     """The module in which Keras has the class of this name."""
+
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Short names that Keras has for the class as well, such as "mse"."""
 
     settable: ClassVar[Mapping[str, str]] = {}
     """Arguments that any class of the family takes, even where its constructor does not, and the
@@ -166,6 +169,7 @@ class Configurable(Guarded, metaclass=_Checked):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+Family = TypeVar("Family", bound=Guarded)
 Kind = TypeVar("Kind", bound=Configurable)
 
 LONG = 120
@@ -202,7 +206,35 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
 def save_config(value: Configurable) -> dict[str, Any]:
     """``value`` as Keras' files describe an object inside another."""
     cls = type(value)
-    return described(value.keras_module, cls.__name__, value.get_config(), users_own(cls))
+    return described(value.keras_module, cls.__name__, value.get_config(), is_custom(cls))
+
+
+_LIBRARY: set[type] = set()
+"""The classes that the modules of minicnn export."""
+
+
+def exported(
+    parent: type[Family], namespace: dict[str, Any], *others: str
+) -> dict[str, type[Family]]:
+    """The classes of a family that a module exports, by all their public names there.
+
+    From now on they are the library's, and any other class is a custom one. The module gets an
+    ``__all__`` of them, their parent and ``others``. A type checker does not see it, and takes for
+    exported what the module defines, or imports ``as`` what it is called.
+    """
+    found = {
+        name: value
+        for name, value in sorted(namespace.items())
+        if isinstance(value, type) and issubclass(value, parent) and not name.startswith("_")
+    }
+    _LIBRARY.update(found.values())
+    namespace["__all__"] = sorted([*found, *others])
+    return {name: cls for name, cls in found.items() if cls is not parent}
+
+
+def is_custom(cls: type) -> bool:
+    """Whether a class is none that minicnn exports, such as one derived from those."""
+    return cls not in _LIBRARY
 
 
 def users_own(cls: type) -> bool:
@@ -214,10 +246,11 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def by_name(classes: Sequence[type], **aliases: type) -> dict[str, Any]:
-    """A table of classes by their names in Keras: ``HeNormal`` and ``he_normal``."""
-    table = {name: c for c in classes for name in (snake_case(c.__name__), c.__name__)}
-    return table | aliases
+def by_name(classes: Iterable[type[Kind]]) -> dict[str, type[Kind]]:
+    """A table of classes by their names in Keras: ``HeNormal``, ``he_normal``, and ``aliases``."""
+    classes = list(classes)
+    table = {name: cls for cls in classes for name in (snake_case(cls.__name__), cls.__name__)}
+    return table | {alias: cls for cls in classes for alias in vars(cls).get("aliases", ())}
 
 
 def _plain(value: Any) -> Any:

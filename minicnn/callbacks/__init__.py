@@ -19,26 +19,22 @@ own what its ``get_state()`` returns: a dictionary of numbers, texts, lists and 
 rate are kept with the model; other arguments of layers that a callback changes it must set again.
 """
 
+from minicnn._core.config import exported
 from minicnn._keras.absent import asked
-from minicnn.callbacks.base import Callback, LambdaCallback, TerminateOnNaN
-from minicnn.callbacks.history import History
-from minicnn.callbacks.keeping import BackupAndRestore, CSVLogger, ModelCheckpoint
-from minicnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
-from minicnn.callbacks.time_budget import TimeBudget
-from minicnn.callbacks.watching import EarlyStopping
-
-__all__ = [
-    "BackupAndRestore",
-    "CSVLogger",
-    "Callback",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "ReduceLROnPlateau",
-    "TerminateOnNaN",
-    "TimeBudget",
-]
+from minicnn.callbacks.base import Callback as Callback
+from minicnn.callbacks.base import LambdaCallback as LambdaCallback
+from minicnn.callbacks.base import TerminateOnNaN as TerminateOnNaN
+from minicnn.callbacks.base import check_calls
+from minicnn.callbacks.history import History as History
+from minicnn.callbacks.keeping import BackupAndRestore as BackupAndRestore
+from minicnn.callbacks.keeping import CSVLogger as CSVLogger
+from minicnn.callbacks.keeping import ModelCheckpoint as ModelCheckpoint
+from minicnn.callbacks.learning_rate import LearningRateScheduler as LearningRateScheduler
+from minicnn.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
+from minicnn.callbacks.time_budget import TimeBudget as TimeBudget
+from minicnn.callbacks.watching import EarlyStopping as EarlyStopping
 
 __getattr__ = asked("callbacks")
+
+for _cls in exported(Callback, globals(), "History").values():
+    check_calls(_cls)

@@ -29,21 +29,6 @@ class Callback(Guarded):
     kept: ClassVar[tuple[str, ...]] = ()
     """The attributes that a checkpoint of the training keeps: numbers, texts, lists, arrays."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Check the arguments of the constructor, in the name of the class."""
-        super().__init_subclass__(**options)
-        if "__init__" in vars(cls) and cls.__module__.startswith("minicnn."):
-            begin = checked(cls.__init__)
-
-            @wraps(begin)
-            def whole(self: Callback, *args: Any, **kwargs: Any) -> None:
-                args, kwargs = without_arrays(type(self).__name__, args, kwargs)
-                begin(self, *args, **kwargs)
-                if type(self) is cls:
-                    close(self)
-
-            cls.__init__ = whole  # type: ignore[method-assign, assignment]
-
     def __repr__(self) -> str:
         """The call that makes it, as far as it keeps its arguments, without those at defaults."""
         shown = []
@@ -73,6 +58,22 @@ class Callback(Guarded):
     on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = nothing
     on_train_batch_begin = on_train_batch_end = on_batch_begin = on_batch_end = nothing
     on_test_begin = on_test_end = on_test_batch_begin = on_test_batch_end = nothing
+
+
+def check_calls(cls: type[Callback]) -> None:
+    """From now on the constructor of a class checks its arguments, in the name of the class."""
+    if "__init__" not in vars(cls):
+        return
+    begin = checked(cls.__init__)
+
+    @wraps(begin)
+    def whole(self: Callback, *args: Any, **kwargs: Any) -> None:
+        args, kwargs = without_arrays(type(self).__name__, args, kwargs)
+        begin(self, *args, **kwargs)
+        if type(self) is cls:
+            close(self)
+
+    cls.__init__ = whole  # type: ignore[method-assign, assignment]
 
 
 class TerminateOnNaN(Callback):

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.config import is_custom
 from minicnn._core.suggestions import did_you_mean
 from minicnn.callbacks.history import History
 from minicnn.errors import ConfigError
@@ -92,7 +93,7 @@ class CallbackList:
         if not isinstance(states, Mapping):
             raise TypeError
         for name, callback in with_state(self.callbacks).items():
-            if name in states and ours == _is_ours(callback):
+            if name in states and ours != is_custom(type(callback)):
                 if ours and _arrays_for_numbers(callback.get_state(), states[name]):
                     raise TypeError
                 callback.set_state(states[name])
@@ -127,16 +128,12 @@ def _method(callback: Any, *names: str) -> Any:
 
 def _is_foreign(callback: Any) -> bool:
     given = any(name.startswith("on_") for name in getattr(callback, "__dict__", ()))
-    return given or getattr(callback, "foreign", not _is_ours(callback))
+    return given or getattr(callback, "foreign", is_custom(type(callback)))
 
 
 def _arrays_for_numbers(now: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
     numbers = (name for name, value in now.items() if isinstance(value, int | float))
     return any(isinstance(state.get(name), np.ndarray) for name in numbers)
-
-
-def _is_ours(callback: Any) -> bool:
-    return type(callback).__module__.startswith("minicnn.")
 
 
 def with_state(callbacks: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class History:
     >>> history.history
     {'loss': [0.5], 'accuracy': [0.9]}
     """
+
+    foreign: ClassVar[bool] = False
 
     history: dict[str, list[float]] = field(default_factory=dict)
     epoch: list[int] = field(default_factory=list)

@@ -1,40 +1,52 @@
-"""The layers, and Keras' names for them."""
+"""The layers, and Keras' names for them.
 
+A layer is exported by one line here, and by another under each further name that Keras has for it.
+Tables and ``minicnn``'s own names are read off these.
+"""
+
+from minicnn._core.config import exported
 from minicnn._keras.absent import asked
-from minicnn.layers.activation import (
-    ELU,
-    GELU,
-    Activation,
-    LeakyReLU,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from minicnn.layers.augmentation import (
-    RandomBrightness,
-    RandomContrast,
-    RandomFlip,
-    RandomRotation,
-    RandomTranslation,
-    RandomZoom,
-)
-from minicnn.layers.base import Layer
-from minicnn.layers.batchnorm import BatchNorm
-from minicnn.layers.conv import Conv2D
-from minicnn.layers.core import Flatten, Input, Permute, Rescaling, Reshape
-from minicnn.layers.dense import Dense
-from minicnn.layers.depthwise import DepthwiseConv2D, SeparableConv2D
-from minicnn.layers.dropout import Dropout, SpatialDropout2D
-from minicnn.layers.layernorm import LayerNorm
-from minicnn.layers.noise import GaussianNoise
-from minicnn.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from minicnn.layers.registry import LAYERS
-from minicnn.layers.residual import Residual
-from minicnn.layers.spatial import Cropping2D, UpSampling2D, ZeroPadding2D
-from minicnn.layers.transpose import Conv2DTranspose
+from minicnn.layers.activation import ELU as ELU
+from minicnn.layers.activation import GELU as GELU
+from minicnn.layers.activation import Activation as Activation
+from minicnn.layers.activation import LeakyReLU as LeakyReLU
+from minicnn.layers.activation import ReLU as ReLU
+from minicnn.layers.activation import Sigmoid as Sigmoid
+from minicnn.layers.activation import SiLU as SiLU
+from minicnn.layers.activation import Softmax as Softmax
+from minicnn.layers.activation import Softplus as Softplus
+from minicnn.layers.activation import Tanh as Tanh
+from minicnn.layers.augmentation import RandomBrightness as RandomBrightness
+from minicnn.layers.augmentation import RandomContrast as RandomContrast
+from minicnn.layers.augmentation import RandomFlip as RandomFlip
+from minicnn.layers.augmentation import RandomRotation as RandomRotation
+from minicnn.layers.augmentation import RandomTranslation as RandomTranslation
+from minicnn.layers.augmentation import RandomZoom as RandomZoom
+from minicnn.layers.base import Layer as Layer
+from minicnn.layers.batchnorm import BatchNorm as BatchNorm
+from minicnn.layers.conv import Conv2D as Conv2D
+from minicnn.layers.core import Flatten as Flatten
+from minicnn.layers.core import Input as Input
+from minicnn.layers.core import Permute as Permute
+from minicnn.layers.core import Rescaling as Rescaling
+from minicnn.layers.core import Reshape as Reshape
+from minicnn.layers.dense import Dense as Dense
+from minicnn.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
+from minicnn.layers.depthwise import SeparableConv2D as SeparableConv2D
+from minicnn.layers.dropout import Dropout as Dropout
+from minicnn.layers.dropout import SpatialDropout2D as SpatialDropout2D
+from minicnn.layers.layernorm import LayerNorm as LayerNorm
+from minicnn.layers.noise import GaussianNoise as GaussianNoise
+from minicnn.layers.pooling import AvgPool as AvgPool
+from minicnn.layers.pooling import GlobalAvgPool as GlobalAvgPool
+from minicnn.layers.pooling import GlobalMaxPool as GlobalMaxPool
+from minicnn.layers.pooling import MaxPool as MaxPool
+from minicnn.layers.registry import LAYERS as LAYERS
+from minicnn.layers.residual import Residual as Residual
+from minicnn.layers.spatial import Cropping2D as Cropping2D
+from minicnn.layers.spatial import UpSampling2D as UpSampling2D
+from minicnn.layers.spatial import ZeroPadding2D as ZeroPadding2D
+from minicnn.layers.transpose import Conv2DTranspose as Conv2DTranspose
 
 InputLayer = Input
 Convolution2D = Conv2D
@@ -47,72 +59,10 @@ GlobalMaxPooling2D = GlobalMaxPool2D = GlobalMaxPool
 BatchNormalization = BatchNorm
 LayerNormalization = LayerNorm
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "Activation",
-    "AveragePooling2D",
-    "AvgPool",
-    "AvgPool2D",
-    "BatchNorm",
-    "BatchNormalization",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Convolution2D",
-    "Convolution2DTranspose",
-    "Cropping2D",
-    "Dense",
-    "DepthwiseConv2D",
-    "Dropout",
-    "Flatten",
-    "GaussianNoise",
-    "GlobalAveragePooling2D",
-    "GlobalAvgPool",
-    "GlobalAvgPool2D",
-    "GlobalMaxPool",
-    "GlobalMaxPool2D",
-    "GlobalMaxPooling2D",
-    "Input",
-    "InputLayer",
-    "Layer",
-    "LayerNorm",
-    "LayerNormalization",
-    "LeakyReLU",
-    "MaxPool",
-    "MaxPool2D",
-    "MaxPooling2D",
-    "Permute",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "ReLU",
-    "Rescaling",
-    "Reshape",
-    "Residual",
-    "SeparableConv2D",
-    "SeparableConvolution2D",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "SpatialDropout2D",
-    "Tanh",
-    "UpSampling2D",
-    "ZeroPadding2D",
-]
-
 __getattr__ = asked("layers")
 
-LAYERS.update(
-    (cls.keras_name or cls.__name__, cls)
-    for cls in (
-        Activation, AvgPool, BatchNorm, Conv2D, Conv2DTranspose, Cropping2D, Dense,
-        DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAvgPool, GlobalMaxPool, Input,
-        LayerNorm, LeakyReLU, MaxPool, Permute, RandomBrightness, RandomContrast, RandomFlip,
-        RandomRotation, RandomTranslation, RandomZoom, ReLU, Rescaling, Reshape, Residual,
-        SeparableConv2D, Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D,
-    )
-)  # fmt: skip
+_CLASSES = exported(Layer, globals())
+for _cls in _CLASSES.values():
+    _name = _cls.keras_name or _cls.__name__
+    if _CLASSES.get(_name) is _cls:  # GELU is written and read as an Activation
+        LAYERS[_name] = _cls

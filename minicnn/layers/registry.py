@@ -8,7 +8,7 @@ This module knows no layer but their parent, so that layers which are made of ot
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn._core.config import Configurable, users_own
+from minicnn._core.config import Configurable, is_custom
 from minicnn._core.signatures import accepted
 from minicnn._core.suggestions import did_you_mean
 from minicnn.errors import ConfigError
@@ -32,7 +32,7 @@ def described(layer: Layer) -> dict[str, Any]:
     """The class and the arguments of a layer, under Keras' names where Keras has the class."""
     trainable: dict[str, Any] = {} if layer.trainable else {"trainable": False}
     cls = type(layer)
-    if users_own(cls):
+    if is_custom(cls):
         return {"class_name": cls.__name__, "config": layer.get_config() | trainable}
     class_name = layer.keras_name or cls.__name__
     return {"class_name": class_name, "config": layer.keras_config() | trainable}

@@ -11,58 +11,27 @@ the cross-entropy that belongs to it is trained that way.
 
 from typing import Any
 
-from minicnn._core.config import by_name, find
+from minicnn._core.config import by_name, exported, find
 from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-from minicnn.losses.base import Loss
+from minicnn.losses.base import Loss as Loss
+from minicnn.losses.crossentropy import BinaryCrossentropy as BinaryCrossentropy
+from minicnn.losses.crossentropy import CategoricalCrossentropy as CategoricalCrossentropy
 from minicnn.losses.crossentropy import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
+    SparseCategoricalCrossentropy as SparseCategoricalCrossentropy,
 )
-from minicnn.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
-from minicnn.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
-from minicnn.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
-
-__all__ = [
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalHinge",
-    "Hinge",
-    "Huber",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "get",
-]
+from minicnn.losses.focal import BinaryFocalCrossentropy as BinaryFocalCrossentropy
+from minicnn.losses.focal import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from minicnn.losses.hinge import CategoricalHinge as CategoricalHinge
+from minicnn.losses.hinge import Hinge as Hinge
+from minicnn.losses.hinge import SquaredHinge as SquaredHinge
+from minicnn.losses.regression import Huber as Huber
+from minicnn.losses.regression import MeanAbsoluteError as MeanAbsoluteError
+from minicnn.losses.regression import MeanSquaredError as MeanSquaredError
 
 __getattr__ = asked("losses")
 
-_BY_NAME = by_name(
-    (
-        BinaryCrossentropy,
-        BinaryFocalCrossentropy,
-        CategoricalCrossentropy,
-        CategoricalFocalCrossentropy,
-        CategoricalHinge,
-        Hinge,
-        Huber,
-        MeanAbsoluteError,
-        MeanSquaredError,
-        SparseCategoricalCrossentropy,
-        SquaredHinge,
-    ),
-    bce=BinaryCrossentropy,
-    BCE=BinaryCrossentropy,
-    mae=MeanAbsoluteError,
-    MAE=MeanAbsoluteError,
-    mse=MeanSquaredError,
-    MSE=MeanSquaredError,
-)
+_BY_NAME = by_name(exported(Loss, globals(), "get").values())
 
 
 def get(who: str, value: Any) -> Loss:

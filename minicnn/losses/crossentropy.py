@@ -31,6 +31,8 @@ class BinaryCrossentropy(Loss):
     0.6931
     """
 
+    aliases = ("bce", "BCE")
+
     activation = "sigmoid"
     passes = Loss.passes | {"each", "each_slope"}
     additive = True

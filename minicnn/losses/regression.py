@@ -14,6 +14,7 @@ class MeanSquaredError(Loss):
     0.5
     """
 
+    aliases = ("mse", "MSE")
     additive = True
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
@@ -32,6 +33,7 @@ class MeanAbsoluteError(Loss):
     1.5
     """
 
+    aliases = ("mae", "MAE")
     additive = True
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:

@@ -10,84 +10,37 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from minicnn._core.config import by_name, find
+from minicnn._core.config import by_name, exported, find
 from minicnn._core.shapes import Shape
 from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-from minicnn.metrics.accuracy import (
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-)
-from minicnn.metrics.auc import AUC
-from minicnn.metrics.base import Metric
-from minicnn.metrics.means import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
-from minicnn.metrics.positives import F1Score, Precision, Recall
-from minicnn.metrics.report import (
-    ClassificationReport,
-    classification_report,
-    confusion_matrix,
-    wilson_interval,
-)
-
-__all__ = [
-    "AUC",
-    "BinaryAccuracy",
-    "BinaryCrossentropy",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
-    "ClassificationReport",
-    "F1Score",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "Metric",
-    "Precision",
-    "Recall",
-    "SparseCategoricalAccuracy",
-    "SparseCategoricalCrossentropy",
-    "SparseTopKCategoricalAccuracy",
-    "TopKCategoricalAccuracy",
-    "classification_report",
-    "confusion_matrix",
-    "for_shapes",
-    "get",
-    "wilson_interval",
-]
+from minicnn.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
+from minicnn.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy
+from minicnn.metrics.accuracy import SparseCategoricalAccuracy as SparseCategoricalAccuracy
+from minicnn.metrics.accuracy import SparseTopKCategoricalAccuracy as SparseTopKCategoricalAccuracy
+from minicnn.metrics.accuracy import TopKCategoricalAccuracy as TopKCategoricalAccuracy
+from minicnn.metrics.auc import AUC as AUC
+from minicnn.metrics.base import Metric as Metric
+from minicnn.metrics.means import BinaryCrossentropy as BinaryCrossentropy
+from minicnn.metrics.means import CategoricalCrossentropy as CategoricalCrossentropy
+from minicnn.metrics.means import MeanAbsoluteError as MeanAbsoluteError
+from minicnn.metrics.means import MeanSquaredError as MeanSquaredError
+from minicnn.metrics.means import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
+from minicnn.metrics.positives import F1Score as F1Score
+from minicnn.metrics.positives import Precision as Precision
+from minicnn.metrics.positives import Recall as Recall
+from minicnn.metrics.report import ClassificationReport as ClassificationReport
+from minicnn.metrics.report import classification_report as classification_report
+from minicnn.metrics.report import confusion_matrix as confusion_matrix
+from minicnn.metrics.report import wilson_interval as wilson_interval
 
 __getattr__ = asked("metrics")
 
-_BY_NAME = by_name(
-    (
-        AUC,
-        BinaryAccuracy,
-        BinaryCrossentropy,
-        CategoricalAccuracy,
-        CategoricalCrossentropy,
-        F1Score,
-        MeanAbsoluteError,
-        MeanSquaredError,
-        Precision,
-        Recall,
-        SparseCategoricalAccuracy,
-        SparseCategoricalCrossentropy,
-        SparseTopKCategoricalAccuracy,
-        TopKCategoricalAccuracy,
-    ),
-    bce=BinaryCrossentropy,
-    BCE=BinaryCrossentropy,
-    mae=MeanAbsoluteError,
-    MAE=MeanAbsoluteError,
-    mse=MeanSquaredError,
-    MSE=MeanSquaredError,
-)
+_CLASSES = exported(
+    Metric, globals(), "ClassificationReport", "classification_report", "confusion_matrix",
+    "for_shapes", "get", "wilson_interval",
+)  # fmt: skip
+_BY_NAME = by_name(_CLASSES.values())
 _ACCURACY = (BinaryAccuracy, SparseCategoricalAccuracy, CategoricalAccuracy)
 _CROSSENTROPY = (BinaryCrossentropy, SparseCategoricalCrossentropy, CategoricalCrossentropy)
 _BY_SHAPE: dict[str, tuple[type[Metric], type[Metric], type[Metric]]] = {

@@ -41,6 +41,8 @@ class MeanSquaredError(_MeanLoss):
     2.0
     """
 
+    aliases = ("mse", "MSE")
+
     def __init__(self, name: str = "mean_squared_error") -> None:
         super().__init__(losses.MeanSquaredError(), name)
 
@@ -54,6 +56,8 @@ class MeanAbsoluteError(_MeanLoss):
     1.0
     """
 
+    aliases = ("mae", "MAE")
+
     def __init__(self, name: str = "mean_absolute_error") -> None:
         super().__init__(losses.MeanAbsoluteError(), name)
 
@@ -66,6 +70,8 @@ class BinaryCrossentropy(_MeanLoss):
     >>> round(metric.result(), 4)
     0.6931
     """
+
+    aliases = ("bce", "BCE")
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from minicnn._core.arguments import number
-from minicnn._core.config import save_config, users_own
+from minicnn._core.config import is_custom, save_config
 from minicnn._core.shapes import Array, Shape
 from minicnn._files import keras
 from minicnn._files.keras import SavedLayer, SavedModel, Source
@@ -39,7 +39,7 @@ def saved_layer(layer: Layer) -> SavedLayer:
         description["config"],
         layer.input_shape or (),
         layer.output_shape(layer.input_shape or ()),
-        custom=users_own(type(layer)),
+        custom=is_custom(type(layer)),
     )
     if type(layer) is not Residual:
         saved.weights = layer.arrays()

@@ -2,21 +2,20 @@
 
 from typing import Any
 
-from minicnn._core.config import find
+from minicnn._core.config import exported, find
 from minicnn._keras.absent import asked
-from minicnn.optimizers.adagrad import Adagrad
-from minicnn.optimizers.adam import Adam, AdamW
-from minicnn.optimizers.base import Optimizer
-from minicnn.optimizers.lion import Lion
-from minicnn.optimizers.nadam import Nadam
-from minicnn.optimizers.rmsprop import RMSprop
-from minicnn.optimizers.sgd import SGD
-
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "Optimizer", "RMSprop", "get"]
+from minicnn.optimizers.adagrad import Adagrad as Adagrad
+from minicnn.optimizers.adam import Adam as Adam
+from minicnn.optimizers.adam import AdamW as AdamW
+from minicnn.optimizers.base import Optimizer as Optimizer
+from minicnn.optimizers.lion import Lion as Lion
+from minicnn.optimizers.nadam import Nadam as Nadam
+from minicnn.optimizers.rmsprop import RMSprop as RMSprop
+from minicnn.optimizers.sgd import SGD as SGD
 
 __getattr__ = asked("optimizers")
 
-_CLASSES = (Adagrad, Adam, AdamW, Lion, Nadam, RMSprop, SGD)
+_CLASSES = exported(Optimizer, globals(), "get").values()
 _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__.lower(), cls.__name__)}
 """Keras writes these in small letters without underscores: "rmsprop", "adamw"."""
 

@@ -6,21 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from minicnn._core.arguments import number
-from minicnn._core.config import Configurable, find
+from minicnn._core.config import Configurable, exported, find
 from minicnn._keras.absent import asked
 from minicnn.errors import ConfigError
-
-__all__ = [
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "ExponentialDecay",
-    "InverseTimeDecay",
-    "LearningRateSchedule",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-    "Schedule",
-    "get",
-]
 
 PERIODS, MANY = 1000, 1e18
 """The most periods of cosines that are gone through, and the most that are counted."""
@@ -312,11 +300,7 @@ def _check(schedule: Schedule, initial_learning_rate: float, **steps: float) -> 
         number(who, name, value, above=0)
 
 
-_CLASSES = (
-    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay,
-    PolynomialDecay,
-)  # fmt: skip
-_BY_NAME = {cls.__name__: cls for cls in _CLASSES}
+_BY_NAME = exported(Schedule, globals(), "get")
 
 
 def get(who: str, value: Any) -> Schedule:
