@@ -2,9 +2,11 @@
 
 import re
 import shlex
+import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 
 import h5py
 import pytest
@@ -49,14 +51,16 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_code_of_a_page_runs(page, folder):
+def test_the_code_of_a_page_runs(page, folder, monkeypatch):
     """All of it in one program, from top to bottom, with one epoch where there are many."""
     code = "\n".join(blocks(page, "python"))
     if "onnx" in code:
         pytest.importorskip("onnx")
     said, printed = claims(code), StringIO()
+    module = ModuleType(page.stem)
+    monkeypatch.setitem(sys.modules, page.stem, module)  # its classes can be pickled
     with redirect_stdout(printed):
-        exec(re.sub(r"epochs=\d+", "epochs=1", code), {"__name__": page.stem})
+        exec(re.sub(r"epochs=\d+", "epochs=1", code), vars(module))
     text = " ".join(printed.getvalue().split())
     for one in said:
         assert " ".join(one.split()) in text
