@@ -9,7 +9,7 @@ from minicnn import metrics as metric_table
 from minicnn._core.console import say
 from minicnn._core.shapes import Array
 from minicnn._core.signatures import checked
-from minicnn._keras.absent import raise_absent
+from minicnn._keras.public_names import raise_absent
 from minicnn._training import evaluation, loop
 from minicnn._training.options import FitOptions
 from minicnn._training.program import Program
