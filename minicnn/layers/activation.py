@@ -8,7 +8,7 @@ from minicnn import activations
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, Shape, axis_of, check_axis
 from minicnn._core.traits import computes_as, keeps
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import Grads, Layer, OnnxOperator
 
 
 class ActivationCache(NamedTuple):
@@ -180,6 +180,7 @@ class LeakyReLU(Layer):
     """
 
     additive = True
+    onnx_operator = OnnxOperator("LeakyRelu", {"alpha": "negative_slope"})
 
     def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
         super().__init__(name)
@@ -208,6 +209,7 @@ class ELU(Layer):
     """
 
     additive = True
+    onnx_operator = OnnxOperator("Elu", {"alpha": "alpha"})
 
     def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)

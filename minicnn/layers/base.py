@@ -23,6 +23,7 @@ cache can be printed and looked at. To write a custom layer:
 
 import copy
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -43,6 +44,13 @@ ExpectedShape = tuple[int | str, ...]
 
 class NoCache(NamedTuple):
     """The cache of a layer whose backward pass needs to remember nothing."""
+
+
+class OnnxOperator(NamedTuple):
+    """An operator's name, and its attributes with the layer's arguments for them."""
+
+    name: str
+    attributes: Mapping[str, str] = MappingProxyType({})
 
 
 class Layer(Parametrized):
@@ -81,6 +89,9 @@ class Layer(Parametrized):
 
     reads_bytes: ClassVar[bool] = False
     """Whether it takes images as a file holds them, whole numbers, and hands them on as such."""
+
+    onnx_operator: ClassVar[OnnxOperator | None] = None
+    """ONNX' operator that does the same number by number, with ``params`` as further inputs."""
 
     ends_in_activation: ClassVar[bool] = False
     """Whether the last thing that it does is to apply the function that ``activation`` names."""
