@@ -1,0 +1,303 @@
+"""The cases that every test takes its objects from: one table for each family of classes.
+
+A class that is exported has at least one line here, and with that line it is put through the
+contract checks, both sets of kernels, model files, ONNX and the comparison with Keras.
+"""
+
+import copy
+from dataclasses import dataclass
+from functools import partial
+
+from minicnn import activations
+from minicnn._core.shapes import Shape
+from minicnn.activations import ACTIVATIONS
+from minicnn.layers import (
+    ELU,
+    GELU,
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Input,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool,
+    Permute,
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    ReLU,
+    Rescaling,
+    Reshape,
+    Residual,
+    SeparableConv2D,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    SpatialDropout2D,
+    Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from minicnn.testing.checks import LayerCase
+
+
+@dataclass(frozen=True, repr=False)
+class Case(LayerCase):
+    """A layer and the inputs to try it on, with the reason why Keras cannot try it too."""
+
+    not_in_keras: str = ""
+
+    def __repr__(self) -> str:
+        """The layer and the shape, such as ``Dense(4) on (5,)``."""
+        return f"{self.make()!r} on {self.input_shape}"
+
+
+def case(layer: Layer, input_shape: Shape, batch: int = 3, not_in_keras: str = "") -> Case:
+    """A case of new layers like this one, which is not built."""
+    return Case(partial(copy.deepcopy, layer), input_shape, batch, not_in_keras=not_in_keras)
+
+
+PIXELS = "Keras reads no padding in pixels"
+
+LAYERS = [
+    case(Input((3, 4, 2)), (3, 4, 2)),
+    case(Input((6,)), (6,)),
+    case(Rescaling(1 / 127.5, -1.0), (3, 4, 2)),
+    case(Rescaling(2), (3,)),
+    case(Rescaling(0.5, offset=-1), (6,)),
+    case(Rescaling(1 / 255, -0.5), (3, 4, 2)),
+    case(Flatten(), (3, 4, 2)),
+    case(Reshape((2, 12)), (3, 4, 2)),
+    case(Reshape((4, -1, 2)), (24,)),
+    case(Reshape((3, -1, 2)), (4, 6)),
+    case(Reshape((9, -1)), (3, 6, 2)),
+    case(Permute((3, 1, 2)), (3, 4, 2)),
+    case(Permute((2, 1)), (3, 4)),
+    case(ZeroPadding2D(), (3, 4, 2)),
+    case(ZeroPadding2D(2), (2, 3, 2)),
+    case(ZeroPadding2D((0, 2)), (2, 3, 2)),
+    case(ZeroPadding2D(((1, 0), (2, 3))), (2, 3, 2)),
+    case(Cropping2D(), (3, 4, 2)),
+    case(Cropping2D(1), (3, 4, 2)),
+    case(Cropping2D((0, 1)), (3, 4, 2)),
+    case(Cropping2D(((1, 0), (1, 2))), (3, 4, 2)),
+    case(Cropping2D((1, 2)), (4, 5, 2)),
+    case(Cropping2D(((1, 0), (2, 1))), (4, 5, 2)),
+    case(UpSampling2D(), (3, 4, 2)),
+    case(UpSampling2D((1, 3)), (3, 2, 2)),
+    case(UpSampling2D(interpolation="bilinear"), (3, 4, 2)),
+    case(UpSampling2D((3, 1), interpolation="bilinear"), (2, 3, 2)),
+    case(UpSampling2D(2, interpolation="bilinear"), (1, 1, 2)),
+    case(UpSampling2D((3, 1)), (3, 4, 2)),
+    case(UpSampling2D((3, 4), interpolation="bilinear"), (3, 4, 2)),
+    case(UpSampling2D(3, interpolation="bilinear"), (1, 2, 3)),
+    case(UpSampling2D((2, 3)), (2, 3, 2)),
+    case(UpSampling2D((3, 2), interpolation="bilinear"), (2, 3, 2)),
+    case(Conv2D(3, 3), (5, 6, 2)),
+    case(Conv2D(2, 4, padding="same"), (5, 5, 2)),
+    case(Conv2D(2, 2, padding="same"), (4, 4, 3)),
+    case(Conv2D(2, (3, 2), strides=(2, 1)), (6, 5, 2)),
+    case(Conv2D(2, (2, 3), strides=(2, 3), padding="same"), (5, 7, 2)),
+    case(Conv2D(2, 2, strides=3), (7, 7, 1)),
+    case(Conv2D(2, 3, padding=((1, 0), (2, 1))), (3, 4, 2), not_in_keras=PIXELS),
+    case(Conv2D(2, 2, padding=3), (2, 2, 1), not_in_keras=PIXELS),
+    case(Conv2D(2, 5, padding="same"), (2, 3, 2)),
+    case(Conv2D(4, 1), (3, 3, 3)),
+    case(Conv2D(4, 1, activation="relu"), (1, 1, 3)),
+    case(Conv2D(2, 2, use_bias=False, kernel_initializer="he_normal"), (3, 3, 1)),
+    case(Conv2D(2, 2, activation="gelu"), (3, 3, 1)),
+    case(Conv2D(2, 2, activation="tanh"), (3, 3, 1)),
+    case(Conv2D(2, (2, 3), dilation_rate=(3, 2)), (6, 7, 2)),
+    case(Conv2D(2, 3, padding="same", dilation_rate=2, use_bias=False), (4, 5, 2)),
+    case(
+        Conv2D(2, 2, padding=((1, 3), (0, 2)), dilation_rate=(1, 3)), (2, 3, 1), not_in_keras=PIXELS
+    ),
+    case(Conv2D(4, 3, groups=2), (4, 5, 6)),
+    case(Conv2D(6, 2, strides=2, padding="same", groups=6, activation="tanh"), (4, 3, 12)),
+    case(Conv2D(6, 2, groups=3, use_bias=False), (3, 3, 3)),
+    case(Conv2D(4, 2, padding="same", dilation_rate=2, groups=2), (4, 4, 4)),
+    case(Conv2D(5, 3), (4, 5, 3)),
+    case(Conv2D(4, 4, padding="same"), (5, 4, 2)),
+    case(Conv2D(4, (2, 3), strides=(2, 1), padding="same", activation="tanh"), (5, 4, 2)),
+    case(Conv2D(4, 5, strides=3, padding="same", use_bias=False), (7, 5, 1)),
+    case(Conv2D(4, 3, strides=2, padding="same", activation="relu"), (5, 4, 2)),
+    case(Conv2D(6, 2, dilation_rate=2, groups=3, padding="same", use_bias=False), (3, 4, 3)),
+    case(
+        Conv2D(4, 3, padding=((1, 0), (2, 1)), activation="softmax"), (3, 4, 2), not_in_keras=PIXELS
+    ),
+    case(DepthwiseConv2D(3), (4, 5, 2)),
+    case(DepthwiseConv2D((3, 2), strides=(2, 3), padding="same"), (5, 6, 2)),
+    case(DepthwiseConv2D(2, depth_multiplier=3, activation="tanh"), (3, 3, 2)),
+    case(DepthwiseConv2D(2, padding="same", dilation_rate=(2, 1), use_bias=False), (4, 4, 2)),
+    case(
+        DepthwiseConv2D(3, strides=2, padding=2, depth_multiplier=2, dilation_rate=2),
+        (5, 4, 2),
+        not_in_keras=PIXELS,
+    ),
+    case(DepthwiseConv2D((3, 2), strides=2, padding="same", depth_multiplier=2), (4, 3, 2)),
+    case(SeparableConv2D(3, 2), (4, 4, 2)),
+    case(
+        SeparableConv2D(
+            3, (2, 3), strides=2, padding="same", depth_multiplier=2, activation="tanh"
+        ),
+        (5, 4, 2),
+    ),
+    case(SeparableConv2D(2, 2, dilation_rate=2, use_bias=False), (4, 4, 2)),
+    case(SeparableConv2D(5, 3, padding="same", depth_multiplier=2, activation="tanh"), (3, 4, 2)),
+    case(Conv2DTranspose(2, 3), (3, 4, 2)),
+    case(Conv2DTranspose(2, (4, 3), strides=2, padding="same", activation="tanh"), (3, 2, 2)),
+    case(Conv2DTranspose(2, 2, strides=3, use_bias=False), (2, 3, 2)),
+    case(Conv2DTranspose(2, 2, strides=3, padding="same"), (2, 3, 2)),
+    case(Conv2DTranspose(1, 3, strides=(2, 3), output_padding=(0, 2)), (2, 3, 2)),
+    case(
+        Conv2DTranspose(1, (3, 2), strides=2, padding="same", output_padding=(0, 1)),
+        (2, 3, 2),
+    ),
+    case(Conv2DTranspose(2, (2, 3), padding="same", dilation_rate=2), (3, 4, 2)),
+    case(Conv2DTranspose(4, 3, strides=2, padding="same"), (3, 2, 2)),
+    case(Conv2DTranspose(4, 2, strides=3, use_bias=False), (3, 2, 2)),
+    case(Conv2DTranspose(4, 3, strides=2, padding="same", output_padding=1), (3, 2, 2)),
+    case(Conv2DTranspose(4, 4, strides=3, output_padding=(1, 2), activation="relu"), (2, 1, 2)),
+    case(MaxPool(), (4, 6, 2)),
+    case(MaxPool(3, padding="same"), (7, 5, 2)),
+    case(MaxPool((3, 2), strides=(1, 2)), (5, 5, 2)),
+    case(MaxPool(2, strides=3), (8, 8, 1)),
+    case(MaxPool(3, strides=2, padding=1), (5, 5, 2), not_in_keras=PIXELS),
+    case(MaxPool(3, strides=2, padding="same"), (6, 5, 1)),
+    case(MaxPool(2, padding=1), (5, 4, 2), not_in_keras=PIXELS),
+    case(AvgPool(), (4, 6, 2)),
+    case(AvgPool(3, padding="same"), (7, 5, 2)),
+    case(AvgPool((3, 2), strides=(1, 2)), (5, 5, 2)),
+    case(AvgPool(3, 2, padding=((1, 1), (0, 2))), (5, 5, 2), not_in_keras=PIXELS),
+    case(AvgPool(3, strides=2, padding="same"), (6, 5, 1)),
+    case(AvgPool((2, 3)), (4, 6, 1)),
+    case(AvgPool((2, 3), padding=((1, 0), (0, 2))), (3, 4, 2), not_in_keras=PIXELS),
+    case(GlobalAvgPool(), (3, 4, 5)),
+    case(GlobalAvgPool(keepdims=True), (3, 4, 5)),
+    case(Residual([Conv2D(2, 3, padding="same", activation="tanh"), Conv2D(2, 1)]), (4, 3, 2)),
+    case(
+        Residual(
+            [
+                Conv2D(3, 3, strides=2, padding="same", use_bias=False),
+                BatchNorm(),
+                Activation("tanh"),
+            ],
+            [Conv2D(3, 1, strides=2), BatchNorm(momentum=0.5)],
+        ),
+        (4, 5, 2),
+        batch=4,
+    ),
+    case(Residual([Residual([Dense(3), Dropout(0.3)]), Dense(3)]), (3,)),
+    case(Residual([Activation("tanh")], []), (3,)),
+    case(Residual([Conv2D(3, 3, padding="same"), Residual([BatchNorm(), ReLU()])]), (3, 2, 3)),
+    case(Residual([Conv2D(4, 3, padding="same", strides=2)], [Conv2D(4, 1, strides=2)]), (4, 3, 2)),
+    case(Residual([Dropout(0.5)]), (3, 2, 2)),
+    case(GlobalMaxPool(), (3, 4, 5)),
+    case(GlobalMaxPool(keepdims=True), (3, 4, 5)),
+    case(ReLU(), (3, 4, 2)),
+    case(ReLU(max_value=1.0), (3, 4, 2)),
+    case(ReLU(negative_slope=0.2), (3, 4, 2)),
+    case(ReLU(max_value=1.5, negative_slope=0.1, threshold=0.5), (3, 4, 2)),
+    case(ReLU(max_value=0.5), (3, 4, 2)),
+    case(ReLU(threshold=0.5), (3, 4, 2)),
+    case(ReLU(max_value=100, negative_slope=0.1), (3, 4, 2)),
+    case(ReLU(max_value=1, negative_slope=0.1, threshold=0.5), (3, 4, 2)),
+    case(Sigmoid(), (3, 2, 2)),
+    case(Tanh(), (3, 2, 2)),
+    case(Softmax(), (3, 4)),
+    case(Softmax(axis=1), (3, 4)),
+    case(Softmax(axis=1), (3, 4, 2)),
+    case(Softmax(axis=-1), (3, 4, 2)),
+    *(case(Activation(name), (2, 3, 3)) for name in ACTIVATIONS),
+    case(GELU(), (3, 2, 2)),
+    case(SiLU(), (3, 2, 2)),
+    case(Softplus(), (3, 2, 2)),
+    case(LeakyReLU(), (3, 2, 2)),
+    case(LeakyReLU(negative_slope=0), (3, 2, 2)),
+    case(LeakyReLU(negative_slope=0.1), (3, 4)),
+    case(ELU(), (3, 2, 2)),
+    case(ELU(alpha=1.7), (3, 2, 2)),
+    case(ELU(alpha=0.4), (6,)),
+    case(ELU(0.5), (3, 4, 2)),
+    case(Dense(4), (5,)),
+    case(Dense(4, activation="softmax"), (5,)),
+    case(Dense(3, activation="relu", use_bias=False), (4,)),
+    case(Dense(3, activation=activations.silu), (4,)),
+    case(Dense(3), (2, 3, 4)),
+    case(Dense(4, use_bias=False, activation="relu"), (2, 3)),
+    case(Dense(4, activation=activations.gelu), (6,)),
+    case(Dense(4, activation="sigmoid"), (3, 2, 3)),
+    case(Dropout(0.4), (5, 3)),
+    case(Dropout(0), (5,)),
+    case(Dropout(0.4, noise_shape=(None, 1, None)), (5, 3)),
+    case(Dropout(0.4, (None, None, None, 1)), (3, 4, 2)),
+    case(Dropout(0.4, noise_shape=(1, None)), (5,)),
+    case(Dropout(0.5), (3, 4, 2)),
+    case(SpatialDropout2D(0.4, seed=3), (3, 4, 5)),
+    case(SpatialDropout2D(0), (3, 4, 5)),
+    case(SpatialDropout2D(0.5), (3, 4, 2)),
+    case(GaussianNoise(0.3, seed=3), (3, 4)),
+    case(GaussianNoise(0), (3, 4)),
+    case(GaussianNoise(0.5), (3, 4, 2)),
+    *(
+        case(RandomFlip(mode), (3, 4, 2))
+        for mode in ("horizontal", "vertical", "horizontal_and_vertical")
+    ),
+    *(
+        case(make(fill_mode=fill, interpolation=how, fill_value=0.5), shape)
+        for make, shape in (
+            (partial(RandomTranslation, 0.8, (0.1, 0.3)), (3, 4, 2)),
+            (partial(RandomRotation, 0.5), (4, 3, 2)),
+            (partial(RandomZoom, 0.9, (-0.4, 1.0)), (3, 5, 1)),
+            (partial(RandomZoom, 0.3), (4, 4, 4)),
+        )
+        for fill in ("reflect", "wrap", "constant", "nearest")
+        for how in ("bilinear", "nearest")
+    ),
+    case(RandomZoom(0.1), (3, 4, 2)),
+    case(RandomTranslation(0.1, 0.1), (3, 4, 2)),
+    case(RandomRotation(0.1), (3, 4, 2)),
+    case(RandomRotation(0.3), (1, 1, 2)),
+    case(RandomContrast(0.9, (-2.1, 2.1)), (3, 4, 2)),
+    case(RandomContrast((0.1, 0.9), (-1, 1)), (3, 4, 2)),
+    case(RandomContrast(0.1), (3, 4, 2)),
+    case(RandomBrightness(0.2, (-9, 9)), (3, 4, 2)),
+    case(RandomBrightness((-0.1, 0.4), (-1, 1), seed=3), (3, 4, 2)),
+    case(RandomBrightness(0.1), (3, 4, 2)),
+    case(BatchNorm(), (3, 3, 2), batch=4),
+    case(BatchNorm(momentum=0.5, epsilon=1e-5), (4,), batch=5),
+    case(BatchNorm(axis=1), (3, 2, 2), batch=4),
+    case(BatchNorm(center=False, scale=False), (3,), batch=4),
+    case(BatchNorm(axis=1, momentum=0.7, epsilon=1e-5), (3, 4, 2)),
+    case(BatchNorm(center=False), (6,)),
+    case(BatchNorm(scale=False), (3, 4, 2)),
+    case(BatchNorm(axis=1, scale=False), (3, 2, 3)),
+    case(BatchNorm(center=False, epsilon=0.1), (3, 2, 3)),
+    case(LayerNorm(), (3, 2, 4)),
+    case(LayerNorm(epsilon=1e-5), (4,)),
+    case(LayerNorm(axis=1), (3, 2, 2)),
+    case(LayerNorm(axis=(3, 1)), (3, 2, 2)),
+    case(LayerNorm(axis=(-3, -2, -1)), (3, 2, 2)),
+    case(LayerNorm(scale=False), (3,)),
+    case(LayerNorm(center=False, scale=False), (2, 3)),
+    case(LayerNorm(axis=2, epsilon=1e-5), (3, 4, 2)),
+    case(LayerNorm(axis=(-3, -2, -1), scale=False), (3, 4, 2)),
+    case(LayerNorm(axis=(1, 3), center=False), (3, 2, 3)),
+    case(LayerNorm(axis=(1, 2, 3)), (3, 2, 3)),
+    case(LayerNorm(axis=2, scale=False), (3, 2, 3)),
+]
