@@ -18,7 +18,7 @@ from networks import BATCH, NETWORKS, pictures
 
 import minicnn
 from minicnn._parallel import shards
-from minicnn.kernels.vectorized import convolution, memory, strips
+from minicnn.kernels.vectorized import convolution, strips, workspace
 from minicnn.models import fusing
 
 ROUNDS = 3
@@ -40,8 +40,8 @@ def cores_but_one():
 
 def memory_again():
     """memory that is used again"""
-    memory.empty = np.empty
-    memory.LARGEST_KEPT = 1
+    workspace.empty = np.empty
+    workspace.LARGEST_KEPT = 1
 
 
 def cache_blocks():

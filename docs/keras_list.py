@@ -1,11 +1,11 @@
-"""The README's list of Keras' names: what is the same here, and what differs and why.
+"""The list of Keras' names in docs/from_keras.md: what is the same here, and what differs and why.
 
     python docs/keras_list.py            prints it
-    python docs/keras_list.py --write    puts it into README.md
+    python docs/keras_list.py --write    puts it into docs/from_keras.md
 
 Signatures are compared with those of the classes and functions themselves. A difference in them
 must be given a reason below, and so must every one of another kind. Keras' signatures are in
-``minicnn._keras.signatures``.
+``minicnn._keras.public_names``.
 """
 
 import argparse
@@ -13,9 +13,9 @@ import inspect
 from pathlib import Path
 
 import minicnn
-from minicnn._keras.signatures import signatures
+from minicnn._keras.public_names import signatures
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent / "from_keras.md"
 BEGIN = "<!-- written by docs/keras_list.py -->"
 END = "<!-- end of the list -->"
 
@@ -37,7 +37,7 @@ DIFFERENCES = {
     "layers.MaxPooling2D": PIXELS,
     "layers.AveragePooling2D": f"{PIXELS}; `pool_size` may be left out",
     "layers.GlobalMaxPooling2D": "of equal maxima the first takes the whole gradient, as in MaxPooling2D and PyTorch; TensorFlow shares it",
-    "layers.Activation": "takes the names below and these functions; a function of your own is a layer of your own",
+    "layers.Activation": "takes the names below and these functions; a custom function is a custom layer",
     "layers.ELU": "`alpha` must not be negative, as the gradient is found from the output",
     "layers.Dropout": SEED,
     "layers.SpatialDropout2D": SEED,
@@ -49,7 +49,7 @@ DIFFERENCES = {
     "layers.RandomZoom": f"{BYTES}; {SEAM}",
     "layers.RandomContrast": f"{BYTES}; draws from 1 - factor to 1 + factor, as Keras' documentation has it; its code (3.15) draws from 1",
     "layers.RandomBrightness": BYTES,
-    "Sequential.compile": "each run and each evaluation counts with copies of the metrics: a metric object that was given stays empty, and its figures are in what `fit` and `evaluate` return",
+    "Sequential.compile": "each run and each evaluation counts with copies of the metrics: a metric object that was given stays empty, and its values are in what `fit` and `evaluate` return",
     "Sequential.fit": "takes a data set instead of x and y; also `time_budget`, `checkpoint` and `resume`; the shuffle goes on from one `fit` to the next; with `steps_per_epoch` no epoch is cut short where the data end; a loss that is no number raises `DivergenceError`",
     "Sequential.evaluate": "takes a data set; silent unless told",
     "Sequential.predict": "silent unless told",
@@ -82,15 +82,15 @@ DIFFERENCES = {
 def main() -> None:
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(description=about, usage=argparse.SUPPRESS)
-    parser.add_argument("--write", action="store_true", help="put the list into README.md")
+    parser.add_argument("--write", action="store_true", help="put the list into docs/from_keras.md")
     options = parser.parse_args()
     text = markdown()
     if not options.write:
         print(text)
         return
-    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def markdown() -> str:

@@ -1,4 +1,4 @@
-"""A layer of your own: what to write, the checks it must pass, and its use in a model.
+"""A custom layer: what to write, the checks it must pass, and its use in a model.
 
 python examples/custom_layer.py
 """
@@ -10,6 +10,7 @@ import numpy as np
 
 from minicnn import Adam, Dense, Flatten, Input, Layer, Rescaling, Sequential
 from minicnn.data.synthetic import fingers
+from minicnn.initializers import Constant
 from minicnn.losses import SparseCategoricalCrossentropy
 from minicnn.testing import check_layer
 
@@ -21,13 +22,15 @@ class PReLUCache(NamedTuple):
 class PReLU(Layer):
     """y = x above 0 and slope * x below it, with a slope that is learned for each channel."""
 
-    def __init__(self, initial_slope=0.25, name=None):
-        super().__init__(name)
+    additive = True  # a batch is the sum of its shards: several processes may share it
+
+    def __init__(self, initial_slope=0.25):
+        super().__init__()
         self.initial_slope = initial_slope
 
     def build(self, input_shape, rng, dtype):
         super().build(input_shape, rng, dtype)
-        self.params = {"slope": np.full(input_shape[-1], self.initial_slope, dtype)}
+        self.add_param("slope", input_shape[-1:], rng, Constant(self.initial_slope))
 
     def forward(self, x, *, training=False, rng=None):
         slope = self.param("slope")

@@ -14,7 +14,7 @@ from minicnn import saving as saving
 from minicnn import utils as utils
 from minicnn._core.config import Guarded as _Guarded
 from minicnn._core.config import exported as _exported
-from minicnn._keras.absent import asked as _asked
+from minicnn._keras.public_names import asked as _asked
 from minicnn._parallel.threads import get_threads as get_threads
 from minicnn._parallel.threads import set_threads as set_threads
 from minicnn.callbacks.history import History as History

@@ -14,7 +14,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, sum_dtype
 from minicnn._core.suggestions import did_you_mean
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.errors import ConfigError, shown
 
 __all__ = [

@@ -25,7 +25,7 @@ import numpy as np
 from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Shape
 from minicnn._core.signatures import checked
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.layers import (

@@ -21,7 +21,7 @@ import numpy as np
 from minicnn._core.arguments import number
 from minicnn._core.config import Configurable, by_name, exported, find
 from minicnn._core.shapes import Array, DType, Shape
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.errors import ConfigError
 
 __getattr__ = asked("initializers")

@@ -12,7 +12,7 @@ import numpy as np
 from minicnn._core.arguments import number
 from minicnn._core.config import Configurable, by_name, exported, find
 from minicnn._core.shapes import Array
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 
 __getattr__ = asked("regularizers")
 

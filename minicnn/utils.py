@@ -7,7 +7,7 @@ import numpy as np
 from minicnn._core.arguments import whole_number
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.shapes import Array
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 

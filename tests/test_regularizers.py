@@ -62,7 +62,7 @@ def test_what_is_none():
     """Unknown names, and one that Keras reads from no file, negative and endless weights."""
     for name in ("l3", "l1_l2"):
         with pytest.raises(ConfigError, match=f"Dense.*kernel_regularizer.*'{name}'"):
-            Dense(2).regularizers_of({"kernel": name})
+            Dense(2, kernel_regularizer=name)
     for options in ({"l1": -1}, {"l2": float("inf")}, {"l2": "a"}):
         with pytest.raises(ConfigError, match="L1L2: expected l"):
             L1L2(**options)

@@ -32,7 +32,8 @@ class _Checked(type):
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
         if not is_custom(cls):
             args, kwargs = without_arrays(cls.__name__, args, kwargs)
-        common = {settable[key]: kwargs.pop(key) for key in settable.keys() & kwargs.keys()}
+        others = settable.keys() & (kwargs.keys() - arguments_of(cls).keys())
+        common = {settable[key]: kwargs.pop(key) for key in others}
         signature = inspect.signature(cls)
         kwargs = taken_arguments(cls.__name__, signature, args, kwargs)
         if not is_custom(cls):
@@ -140,7 +141,8 @@ class Configurable(Guarded, metaclass=_Checked):
     """Short names that Keras has for the class as well, such as "mse"."""
 
     settable: ClassVar[Mapping[str, str]] = {}
-    """Arguments that any constructor of the family takes, and the attributes that they set."""
+    """Arguments that any class of the family takes, even where its constructor does not, and the
+    attributes that they set."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as values that JSON can hold."""
@@ -233,11 +235,6 @@ def exported(
 def is_custom(cls: type) -> bool:
     """Whether a class is none that minicnn exports, such as one derived from those."""
     return cls not in _LIBRARY
-
-
-def users_own(cls: type) -> bool:
-    """Whether a class is not minicnn's."""
-    return not cls.__module__.startswith("minicnn.")
 
 
 def _tuples(value: Any) -> Any:

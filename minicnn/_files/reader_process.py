@@ -18,7 +18,7 @@ from minicnn._files import hdf5_reader
 from minicnn._files.atomic import reason
 from minicnn._files.budget import Budget
 from minicnn._files.lock import held_by_others
-from minicnn._parallel.workers import is_ready
+from minicnn._parallel.processes import is_ready
 from minicnn.errors import MiniCNNError
 
 DESCRIBED = 4

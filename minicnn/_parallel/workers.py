@@ -1,192 +1,226 @@
-"""Processes that are forked to do a part of the work, and never outlive the one that forked them.
+"""Who computes the shards of a batch: this process, or workers that it has forked.
 
-A worker is asked by a byte in one pipe and answers by a byte in another; what it reads and makes
-lies in memory that both see. Nothing depends on its answer: it may be killed, or stopped, or the
-program may wait for it itself; whoever asked then does the work.
+Threads (``minicnn._parallel.threads``) share the work within a shard. But a small network is
+hundreds of short calls of NumPy, and for each a thread waits for Python's one lock: two threads
+are hardly faster than one then, and two processes are.
 
-The system ends it together with the process that forked it, be it busy or stopped, and whoever
-else holds the pipes by then, such as a process that a callback has forked. That one neither ends
-the worker nor waits for it.
+``Workers`` is all that training knows of them. Another way to compute the shards, such as several
+machines, is one more class with these three methods: it takes the shards from ``Shards.cut`` and
+hands their results, in order, to ``reduced``.
+
+Predictions are cut into runs of whole batches (``filled``), and a worker ends when it has filled
+its run.
 """
 
-import ctypes
-import math
 import os
-import select
-import signal
-import sys
-import threading
-import warnings
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import chain, starmap
-from typing import Any
+from functools import partial
+from mmap import mmap
+from typing import Protocol
 
-from minicnn._core.console import warn
+import numpy as np
+
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel import threads
+from minicnn._parallel.processes import ForkedProcess, may_fork
+from minicnn._parallel.shards import Batch, Result, Shards, reduced, some_of
 
-TICK = 0.25
-"""Seconds between two looks at a process that does not answer."""
-
-STOPPED = 4
-"""Looks, one after another, at which it must be stopped: Ctrl-Z and ``fg`` are not at fault."""
-
-PATIENCE = 10.0
-SLOWER = 20
-"""A worker is given up after so many seconds, and so many times what its part should take."""
-
-DONE, FAILED = b".", b"x"
-"""A worker's answers."""
-
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG, an option of Linux' ``prctl``."""
+WORTH_FORKING = 1_000_000_000
+"""Multiply-adds of a whole run, in the forward passes, from which forked workers are worth the tens
+of milliseconds that they take to start."""
 
 
-class Worker:
-    """A forked process as the one that forked it sees it. ``purpose`` is for a warning.
+class Workers(Protocol):
+    """Computes the batches of a run, from ``start`` until ``close``.
 
-    Whoever makes one calls ``end``, also when ``start`` fails.
+    Whoever computes a shard, its result is the same to the bit, and so is the batch's.
     """
 
-    def __init__(self, purpose: str) -> None:
-        self.purpose = purpose
-        self.pids: list[int] = []
-        """The number of the process, or none if there is no process."""
-        self.pipes: list[int] = []
-        """Where it is asked, from where; where it answers, and until it is forked from where."""
+    def start(self) -> None:
+        """Get ready to compute."""
 
-    def start(self, work: Callable[[], None]) -> None:
-        """Fork it; it does the work whenever asked. Raises ``OSError`` if it cannot be had."""
-        # All in one call, as for the fork: no signal comes before what was opened is noted.
-        self.pipes.extend(chain.from_iterable(starmap(os.pipe, [(), ()])))
-        parent, before = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, [])
-        try:
-            # No signal comes before the child has laid down the program's handlers.
-            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-            with warnings.catch_warnings():
-                # Python 3.12 warns of forks beside other threads; see may_fork.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self.pids.extend(starmap(os.fork, [()]))
-            if not self.pids[-1]:
-                self._serve(work, parent, before)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        # The end of the worker is to be the end of this pipe. Of the other one this process keeps
-        # both ends: to write into one that nobody reads could end the program (SIGPIPE).
-        os.close(self.pipes.pop())
+    def gradients(self, numbers: Array) -> Result:
+        """What comes of the batch of the samples with those numbers, its shards added up.
 
-    def _serve(self, work: Callable[[], None], parent: int, mask: Any) -> None:
-        """What the process does, until it is ended or fails."""
-        try:
-            refused = ctypes.CDLL(None).prctl(DIE_WITH_PARENT, ctypes.c_ulong(signal.SIGKILL))
-            if refused or os.getppid() != parent:
-                return
-            # Ctrl-C is for the one that asks, and so is SIGTERM if that one heeds it.
-            ignored = [signal.SIGINT]
-            if callable(signal.getsignal(signal.SIGTERM)):
-                ignored.append(signal.SIGTERM)
-            for sign in signal.valid_signals():
-                if callable(signal.getsignal(sign)):
-                    signal.signal(sign, signal.SIG_DFL)
-            for sign in ignored:
-                signal.signal(sign, signal.SIG_IGN)
-            signal.set_wakeup_fd(-1)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            asked, _, _, answer = self.pipes
-            with threads.alone():
-                while os.read(asked, 1):
-                    try:
-                        work()
-                        said = DONE
-                    except Exception:  # whoever asked will meet it too, or has more memory
-                        said = FAILED
-                    os.write(answer, said)
-        finally:
-            os._exit(1)
-
-    def ask(self) -> None:
-        """Let it do its work, if it is there."""
-        if self.pids:
-            os.write(self.pipes[1], b".")
-
-    def answers(self, seconds: float) -> bool:
-        """Wait until it has done its work, which should take about so many seconds; whether it has.
-
-        One that does not answer is ended. Warns, once, of a worker that was there and is no more.
+        The parameters and the data are read as they are at that moment.
         """
-        if not self.pids:
-            return False
-        answered = self.pipes[2]
-        ready = is_ready(self.pids[0], answered, seconds=PATIENCE + SLOWER * seconds)
-        if ready and (said := os.read(answered, 1)):
-            return said == DONE
-        self.end()
-        how = "has ended" if ready else "does not answer"
-        warn(
-            f"A process that helped to {self.purpose} {how}; "
-            "its shard is computed here, more slowly, with the same result."
+
+    def close(self) -> None:
+        """Give back what ``start`` took; batches can still be computed, more slowly."""
+
+
+def workers_for(
+    shards: Shards, params: Mapping[str, Array], output_shape: Shape, dtype: DType, work: int
+) -> Workers:
+    """Forked workers where they are worth it and can be had, else this process alone.
+
+    ``work`` is the multiply-adds of the whole run; ``params`` are read before each batch, and
+    predictions are of shape (samples, *output_shape).
+    """
+    if shards.count > 1 and work >= WORTH_FORKING and may_fork():
+        return Forked(shards, params, output_shape, dtype)
+    return InProcess(shards)
+
+
+class InProcess:
+    """Computes one shard after another in this process."""
+
+    def __init__(self, shards: Shards) -> None:
+        self.shards = shards
+
+    def start(self) -> None:
+        """See ``Workers.start``: there is nothing to do."""
+
+    def gradients(self, numbers: Array) -> Result:
+        """See ``Workers.gradients``."""
+        batch = self.shards.cut(numbers)
+        return reduced([self.shards.result(batch, i) for i in range(len(batch.parts))])
+
+    def close(self) -> None:
+        """See ``Workers.close``: there is nothing to do."""
+
+
+class Forked:
+    """A forked process for each shard but the first, which this process computes meanwhile.
+
+    A worker has the model, as it was when the run began, without a copy; for each batch the
+    parameters and its shard's samples are laid into memory that both see, and it leaves there what
+    came of them. What a worker leaves undone is computed here.
+    """
+
+    def __init__(
+        self, shards: Shards, params: Mapping[str, Array], output_shape: Shape, dtype: DType
+    ) -> None:
+        self.shards = shards
+        self.params = params
+        self.outputs = output_shape, dtype
+        self.owner = os.getpid()
+        self.workers: list[_ShardWorker] = []
+
+    def start(self) -> None:
+        """Fork the workers: all, or none if one cannot be had."""
+        try:
+            self.now = {name: _shared(a.shape, a.dtype) for name, a in self.params.items()}
+            for number in range(1, self.shards.count):
+                self.workers.append(_ShardWorker(self))
+                self.workers[-1].start(partial(self.workers[-1].serve, self, number))
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """End the workers; this process computes their shards from now on."""
+        while self.workers:
+            self.workers[-1].end()
+            self.workers.pop()
+
+    def gradients(self, numbers: Array) -> Result:
+        """See ``Workers.gradients``."""
+        batch = self.shards.cut(numbers)
+        count = len(batch.parts)
+        busy = {i: one for i, one in enumerate(self.workers, 1) if one.pids and i < count}
+        if os.getpid() != self.owner:
+            busy = {}  # a callback has forked this process; the workers are not its children
+        if busy:
+            for name, array in self.params.items():
+                self.now[name][...] = array
+        for number, worker in busy.items():
+            worker.begin(self.shards, batch, number)
+        begun = time.perf_counter()
+        with threads.alone(bool(busy)):
+            results = [self.shards.result(batch, 0)]
+            took = time.perf_counter() - begun
+            for number in range(1, count):
+                found = busy[number].result(took) if number in busy else None
+                results.append(found or self.shards.result(batch, number))
+        return reduced(results)
+
+
+class _ShardWorker(ForkedProcess):
+    """A worker for one shard of every batch, and the memory in which it is given and answers."""
+
+    def __init__(self, forked: Forked) -> None:
+        super().__init__("train")
+        shards, (output_shape, dtype) = forked.shards, forked.outputs
+        most = -(-shards.batch_size // shards.count)
+        self.asked = _shared((3,), np.dtype(np.int64))
+        """How many samples the shard has, how many the batch, and a seed."""
+        self.data = tuple(
+            None if a is None else _shared((most, *a.shape[1:]), a.dtype) for a in shards.data
         )
-        return False
+        self.made = _shared((2,), np.dtype(np.float64))
+        """The loss, and whether there are gradients."""
+        self.predictions = _shared((most, *output_shape), dtype)
+        self.grads = {name: _shared(a.shape, a.dtype) for name, a in forked.params.items()}
 
-    def end(self) -> None:
-        """End the process, if it is this one's child and the program has not seen to that."""
-        while self.pipes:
-            os.close(self.pipes.pop())
-        while self.pids:
-            with suppress(OSError):
-                # Only of a child that nobody has waited for is the number surely its own.
-                if not os.waitpid(self.pids[-1], os.WNOHANG)[0]:
-                    os.kill(self.pids[-1], signal.SIGKILL)
-                    os.waitpid(self.pids[-1], 0)
-            self.pids.pop()
+    def begin(self, shards: Shards, batch: Batch, number: int) -> None:
+        """Ask for what comes of a shard."""
+        samples = batch.parts[number]
+        self.asked[:] = len(samples), sum(map(len, batch.parts)), batch.seed
+        for place, array in zip(self.data, some_of(shards.data, samples), strict=True):
+            if place is not None:
+                place[: len(samples)] = array
+        self.ask()
 
-    __del__ = end  # an exception, such as Ctrl-C, may come between any two lines
+    def serve(self, forked: Forked, number: int) -> None:
+        """In the process: compute the shard."""
+        for name, array in forked.params.items():
+            array[...] = forked.now[name]
+        n, batch, seed = map(int, self.asked)
+        rng = forked.shards.generator(number, seed)
+        result = forked.shards.compute(some_of(self.data, slice(n)), n / batch, rng)
+        self.made[:] = result.loss, bool(result.grads)
+        self.predictions[:n] = result.predictions
+        for name, grad in result.grads.items():
+            self.grads[name][...] = grad
+
+    def result(self, seconds: float) -> Result | None:
+        """What came of the shard, which should take so many seconds; None if nothing will come.
+
+        Its arrays are written over at the next batch.
+        """
+        if not self.answers(seconds):
+            return None
+        grads = self.grads if self.made[1] else {}
+        return Result(float(self.made[0]), self.predictions[: self.asked[0]], grads)
 
 
-def is_ready(pid: int, descriptor: int, writing: bool = False, seconds: float = math.inf) -> bool:
-    """Wait until the child's pipe can be read, or written to, or has ended.
+Fill = Callable[[Array, int, int, bool], None]
+"""(y, first, last, whether in a worker): computes that run of the parts of y."""
 
-    Returns False if that takes more than so many seconds, or if it is stopped, as by SIGSTOP.
+
+def filled(shape: Shape, dtype: DType, parts: int, fill: Fill, work: int) -> Array:
+    """An array whose parts, so many, are filled by ``fill``, runs of them by forked workers.
+
+    ``work`` is the multiply-adds of all. What a worker leaves undone is computed here.
     """
-    if not hasattr(select, "poll"):
-        return True  # Windows, where nothing is stopped either
-    waiting, waited, stopped = select.poll(), 0.0, 0
-    waiting.register(descriptor, select.POLLOUT if writing else select.POLLIN)
-    while not waiting.poll(1000 * TICK):
-        # Counted, not measured: the time in which this process itself was stopped is no delay.
-        waited += TICK
-        stopped = stopped + 1 if _is_stopped(pid) else 0
-        if waited >= seconds or stopped == STOPPED:
-            return False
-    return True
-
-
-def _is_stopped(pid: int) -> bool:
-    if not hasattr(os, "waitid"):
-        return False
+    count = min(threads.get_threads(), parts)
+    y, workers = np.empty(shape, dtype), list[tuple[ForkedProcess, int, int]]()
     try:
-        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:  # the program has waited for it
-        return False
+        if count > 1 and work >= WORTH_FORKING and may_fork():
+            with suppress(OSError):  # no memory or no process left: fewer workers, or none
+                y = _shared(shape, dtype)
+                for i in reversed(range(1, count)):
+                    first, last = parts * i // count, parts * (i + 1) // count
+                    worker = ForkedProcess("predict")
+                    workers.append((worker, first, last))
+                    worker.start(partial(fill, y, first, last, True))
+                    worker.ask()
+        begun = time.perf_counter()
+        with threads.alone(any(worker.pids for worker, _, _ in workers)):
+            fill(y, 0, min((first for _, first, _ in workers), default=parts), False)
+            took = time.perf_counter() - begun
+            for worker, first, last in workers:
+                if not worker.answers(took):
+                    fill(y, first, last, False)
+    finally:
+        for worker, _, _ in workers:
+            worker.end()
+    return y.copy() if workers else y  # processes that are forked later have their own, too
 
 
-def may_fork() -> bool:
-    """Whether this process can be forked without harm.
-
-    A lock that another thread holds at that moment stays locked in the child forever. So there
-    must be no threads but those known to be at rest: BLAS', our own, and that of tqdm. Nor may
-    the program see to the end of its children itself, as it would then see to ours. Where no thread
-    can be started no process can be either, and to try would cost OpenBLAS its threads.
-    """
-    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
-        return False
-    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
-        return False
-    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
-    known = all(t.name == threads.WORKER or type(t).__name__ == "TMonitor" for t in others)
-    at_rest = 1 + len(others) + threads.blas_workers()
-    try:
-        at_rest_alone = known and len(os.listdir("/proc/self/task")) <= at_rest
-    except OSError:
-        return False
-    return at_rest_alone and threads.may_start()
+def _shared(shape: Shape, dtype: DType) -> Array:
+    """Zeros in memory that a forked process shares."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    return np.frombuffer(mmap(-1, max(size, 1)), dtype, int(np.prod(shape))).reshape(shape)

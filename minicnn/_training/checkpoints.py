@@ -38,7 +38,7 @@ from minicnn._files.lock import held
 from minicnn._training.fingerprint import differences, machine, other_run
 from minicnn._training.model import Model
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 
 NEWEST, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
 

@@ -5,7 +5,7 @@ from itertools import islice
 
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
-from minicnn._parallel.shards import filled
+from minicnn._parallel.workers import filled
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
 from minicnn._training.program import Inference, Program, at_work

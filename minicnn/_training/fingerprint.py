@@ -15,7 +15,7 @@ from minicnn._files import checkpoint
 from minicnn._parallel import threads
 from minicnn._training.model import Model
 from minicnn.data.fitting import Data
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.registry import described
 
 

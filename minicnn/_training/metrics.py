@@ -15,7 +15,7 @@ from minicnn._core.console import Logs
 from minicnn._core.shapes import Array, Shape
 from minicnn._training.model import Model
 from minicnn.errors import ConfigError
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.metrics import Metric
 
 

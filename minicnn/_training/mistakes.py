@@ -9,15 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn import metrics as metric_table
-from minicnn._core.config import users_own
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array
+from minicnn._core.traits import computes_as
 from minicnn._training.divergence import LARGE
 from minicnn._training.model import Model
 from minicnn._training.program import Program
 from minicnn.data.fitting import Data
 from minicnn.data.orders import COLOURS, order_of, transposition
 from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Rescaling
+from minicnn.layers.registry import LAYERS
 from minicnn.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
 from minicnn.losses.base import BINARY, SPARSE, one_hot
 from minicnn.metrics import BinaryAccuracy, CategoricalAccuracy
@@ -88,7 +89,7 @@ def _way_in(layers: Sequence[Layer]) -> _WayIn | None:
     """Nothing where the pixels are normalized, or where nobody can tell what becomes of them."""
     scale, offset, scaled = 1.0, 0.0, False
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
-        if users_own(type(layer)) or isinstance(layer, Activation | BatchNorm | LayerNorm):
+        if not _known(layer) or isinstance(layer, Activation | BatchNorm | LayerNorm):
             return None
         if isinstance(layer, Rescaling):
             scale, offset = layer.scale * scale, layer.scale * offset + layer.offset
@@ -97,6 +98,11 @@ def _way_in(layers: Sequence[Layer]) -> _WayIn | None:
             plain = not isinstance(following, BatchNorm | LayerNorm) and not layer.sublayers
             return _WayIn(layer, scale, offset, scaled) if plain or scaled else None
     return None
+
+
+def _known(layer: Layer) -> bool:
+    """Whether it computes what one of the library's layers does."""
+    return any(computes_as(layer, cls) for cls in LAYERS.values())
 
 
 def _output(program: Program, loss: Loss, x: Array) -> Iterator[str]:

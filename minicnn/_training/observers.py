@@ -9,7 +9,7 @@ from minicnn._training.model import Model
 from minicnn._training.program import Program, compiled_loss, may_be_cut
 from minicnn._training.progress import Progress, Show
 from minicnn._training.run import Observer, Run
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 
 
 class Callbacks(Observer):

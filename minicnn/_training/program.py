@@ -16,16 +16,18 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn._core.traits import keeps
 from minicnn._parallel import threads
-from minicnn._parallel.shards import Result, Shares
+from minicnn._parallel.shards import Arrays, Result, Shards, shards_of
+from minicnn._parallel.workers import Workers, workers_for
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
 from minicnn.activations import ACTIVATIONS
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DataError
-from minicnn.kernels.vectorized import Room
+from minicnn.kernels import KERNELS
 from minicnn.layers import Layer, chain
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.chain import Step
 from minicnn.losses import Loss
 from minicnn.regularizers import Regularizer
@@ -40,7 +42,8 @@ class Inference:
         self.output_shape = model.output_shape
         self.multiply_adds = sum(x.multiply_adds(x.input_shape or ()) for x in model.stack)
         """Those of one image in the forward pass."""
-        self.workspace = Room()
+        self.reads_bytes = keeps(self.steps[0], "reads_bytes")
+        self.workspace = KERNELS[model.kernels].workspace()
 
     def outputs(self, x: Array) -> Array:
         """What the steps make of a batch; the next call may write over it."""
@@ -49,7 +52,7 @@ class Inference:
 
     def _read(self, x: Array) -> Array:
         """A batch in the model's dtype, unless the first step reads what is in a file."""
-        return x if self.steps[0].reads_bytes else x.astype(self.dtype, copy=False)
+        return x if self.reads_bytes else x.astype(self.dtype, copy=False)
 
 
 class Program(Inference):
@@ -90,12 +93,13 @@ class Program(Inference):
         z = self.outputs(data.x)
         return self._mean_loss(data, z), self._predictions(z)
 
-    def gradients(self, data: Data, fraction: float, rng: np.random.Generator) -> Result:
-        """Forward and backward pass of that fraction of a batch.
+    def gradients(self, part: Arrays, fraction: float, rng: np.random.Generator) -> Result:
+        """Forward and backward pass of that part, and fraction, of a batch.
 
         There are no gradients if the loss is not a number. The workspace is open to the steps
         alone: a custom loss may keep what it computes.
         """
+        data = Data._make(part)
         with self.workspace.begin():
             z, caches = chain.forward(self.steps, self._read(data.x), True, rng)
         loss = self._mean_loss(data, z) * fraction
@@ -122,21 +126,17 @@ class Program(Inference):
             grads[name] += regularizer.gradient(param)
         self.optimizer.step(self.params, grads)
 
-    def workers(self, data: Data, batch_size: int, images: int, rng: np.random.Generator) -> Shares:
+    def workers(
+        self, data: Data, batch_size: int, images: int, rng: np.random.Generator
+    ) -> Workers:
         """What computes the gradients of batches, of so many images in all."""
-        return Shares(
-            self.gradients,
-            data,
-            self.params,
-            self.output_shape,
-            self.dtype,
-            min(batch_size, len(data.x)),
-            self.multiply_adds,
-            images,
-            may_be_cut(self.layers, (*self.steps, self.loss)),
-            any(layer.random for layer in walk(self.layers)),
-            rng,
-        )
+        batch_size = min(batch_size, len(data.x))
+        cut = may_be_cut(self.layers, (*self.steps, self.loss))
+        count = shards_of(batch_size, self.multiply_adds) if cut else 1
+        random = any(layer.random for layer in walk(self.layers))
+        shards = Shards(self.gradients, data, batch_size, count, random, rng)
+        work = self.multiply_adds * images
+        return workers_for(shards, self.params, self.output_shape, self.dtype, work)
 
     def _mean_loss(self, data: Data, z: Array) -> float:
         if data.weights is None:
@@ -202,15 +202,14 @@ def compiled_loss(model: Model) -> Loss:
 
 
 def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
-    """Whether the gradient of a batch is the sum of those of its shards.
+    """Whether the gradient of a batch is the sum of those of its shards: all promise it.
 
-    Any layer promises that it is, unless it says why not; but one that someone writes may forget
-    to say, and the wrong gradients would be silent.
+    Kernels that use all cores by themselves are given whole batches.
     """
     layers = list(walk(layers))
-    own = all(type(part).__module__.startswith("minicnn.") for part in (*layers, *parts))
-    reasons = (getattr(part, "why_not_sharded", "") for part in (*layers, *parts))
-    return own and not any(reasons)
+    if any(layer.kernels.threaded for layer in layers):
+        return False
+    return all(keeps(part, "additive") for part in (*layers, *parts))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
-from minicnn._parallel.shards import Shares
+from minicnn._parallel.workers import Workers
 from minicnn._training.divergence import divergence
 from minicnn._training.evaluation import evaluated
 from minicnn._training.metrics import RunningMetrics
@@ -83,7 +83,7 @@ class Run:
         }
         self.callbacks = CallbackList(options.callbacks, model, params)
         self.history = model.history = self.callbacks.history
-        self.workers: Shares | None = None
+        self.workers: Workers | None = None
         self.observers: list[Observer] = []
         """In the order in which they are told of an end; of a beginning the last is told first."""
 
@@ -117,17 +117,13 @@ class Run:
         assert self.workers is not None
         x, y = self.data.x, self.data.y
         numbers = np.arange(batch.start, batch.stop) if isinstance(batch, slice) else batch
-        first, *others = self.workers.run(numbers)
-        loss = first.loss + sum(other.loss for other in others) + self.program.penalty()
+        loss, predictions, grads = self.workers.gradients(numbers)
+        loss += self.program.penalty()
         if not np.isfinite(loss):
             images = x[numbers].astype(self.model.dtype, copy=False)
             raise divergence(self.model.stack, images, loss)
-        for other in others:
-            for name, grad in other.grads.items():
-                first.grads[name] += grad
-        self.program.update(first.grads)
-        parts = [first.predictions, *(other.predictions for other in others)]
-        self.metrics.update(loss, y[batch], np.concatenate(parts))
+        self.program.update(grads)
+        self.metrics.update(loss, y[batch], predictions)
         self.step += 1
         self.logs = self.metrics.logs()
 

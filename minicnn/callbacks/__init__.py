@@ -20,7 +20,7 @@ rate are kept with the model; other arguments of layers that a callback changes 
 """
 
 from minicnn._core.config import exported
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.callbacks.base import Callback as Callback
 from minicnn.callbacks.base import LambdaCallback as LambdaCallback
 from minicnn.callbacks.base import TerminateOnNaN as TerminateOnNaN

@@ -30,6 +30,7 @@ from minicnn.kernels.arguments import (
     pool_windows,
     unpacked,
 )
+from minicnn.kernels.base import KernelSet
 
 ConvCache = tuple[Array, Array, Array, Hyperparameters]
 PoolCache = tuple[Array, Hyperparameters]
@@ -426,3 +427,18 @@ def _inner(padded: Array, pads: Pads, image: Shape) -> Array:
 def _pooled_shape(x: Array, size: Pair, strides: Pair, pads: Pads) -> Shape:
     n, height, width, c = x.shape
     return n, *windows("pooling", (height, width), size, strides, pads).out, c
+
+
+REFERENCE = KernelSet(
+    conv2d=conv2d,
+    conv2d_backward=conv2d_backward,
+    conv2d_transpose=conv2d_transpose,
+    depthwise=depthwise,
+    depthwise_backward=depthwise_backward,
+    max_pool=max_pool,
+    max_pool_backward=max_pool_backward,
+    avg_pool=avg_pool,
+    avg_pool_backward=avg_pool_backward,
+    channel_sums=channel_sums,
+    image_sums=image_sums,
+)

@@ -5,7 +5,7 @@ Tables and ``minicnn``'s own names are read off these.
 """
 
 from minicnn._core.config import exported
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.layers.activation import ELU as ELU
 from minicnn.layers.activation import GELU as GELU
 from minicnn.layers.activation import Activation as Activation

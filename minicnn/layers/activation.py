@@ -1,4 +1,4 @@
-"""Activation functions as layers of their own."""
+"""Activation functions as layers."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,8 @@ import numpy as np
 from minicnn import activations
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, Shape, axis_of, check_axis
-from minicnn.layers.base import Grads, Layer, custom_passes
+from minicnn._core.traits import computes_as, keeps
+from minicnn.layers.base import Grads, Layer, OnnxOperator
 
 
 class ActivationCache(NamedTuple):
@@ -27,6 +28,9 @@ class Activation(Layer):
     [[0.0, 2.0]]
     """
 
+    additive = True
+    ends_in_activation = True
+
     def __init__(self, activation: activations.NameOrFunction, name: str | None = None) -> None:
         super().__init__(name)
         self.activation = activations.name_of(self.who, activation)
@@ -45,7 +49,7 @@ class Activation(Layer):
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """Nothing, and the activation."""
-        return (self, None) if custom_passes(self) else (None, self.activation)
+        return (None, self.activation) if keeps(self, "ends_in_activation") else (self, None)
 
 
 class _Named(Activation):
@@ -121,6 +125,8 @@ class ReLU(Layer):
     [[0.0, 2.0, 6.0]]
     """
 
+    additive = True
+
     def __init__(
         self,
         max_value: float | None = None,
@@ -173,6 +179,9 @@ class LeakyReLU(Layer):
     [[-0.3, 2.0]]
     """
 
+    additive = True
+    onnx_operator = OnnxOperator("LeakyRelu", {"alpha": "negative_slope"})
+
     def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
         super().__init__(name)
         number(self.who, "negative_slope", negative_slope, least=0)
@@ -198,6 +207,9 @@ class ELU(Layer):
     >>> ELU(alpha=0.5).forward(np.array([[-1000.0, 2.0]]))[0].tolist()
     [[-0.5, 2.0]]
     """
+
+    additive = True
+    onnx_operator = OnnxOperator("Elu", {"alpha": "alpha"})
 
     def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)
@@ -225,6 +237,8 @@ class Softmax(Layer):
     [[0.5, 0.5]]
     """
 
+    additive = True
+
     def __init__(self, axis: int = -1, name: str | None = None) -> None:
         super().__init__(name)
         check_axis(self.who, axis)
@@ -251,5 +265,5 @@ class Softmax(Layer):
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """Nothing, and the softmax, if it runs over the last axis."""
-        splits = self.axis == -1 and not custom_passes(self)
+        splits = self.axis == -1 and computes_as(self, Softmax)
         return (None, "softmax") if splits else (self, None)

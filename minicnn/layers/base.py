@@ -5,46 +5,39 @@
 
 ``forward`` and ``backward`` write neither to the layer nor to what they are
 given, so one layer can serve two threads, a batch can be cut into shards, and a
-cache can be printed and looked at. To write a layer of your own:
+cache can be printed and looked at. To write a custom layer:
 
-* the constructor stores its arguments under their own names, and calls
-  ``super().__init__(name)``;
+* the constructor, if there are arguments, stores them under their own names, and calls
+  ``super().__init__()``; every layer can be given a ``name``, whether it takes one or not;
 * ``output_shape(input_shape)`` says what comes out, without the batch axis;
-* ``build(input_shape, rng, dtype)`` calls ``super().build`` and fills
-  ``self.params``, the arrays that are learned (and ``self.state``, those that are not);
+* ``build(input_shape, rng, dtype)`` calls ``super().build`` and declares the arrays: those that
+  are learned with ``self.add_param("kernel", shape, rng)``, others with ``self.add_state``;
 * ``forward`` and ``backward`` do the work; the cache is a NamedTuple of what
   ``backward`` will want;
-* ``axes`` names the input's axes, if the layer cares how many there are.
+* ``axes`` names the input's axes, if the layer cares how many there are;
+* ``additive = True`` promises that a batch is the sum of its shards, so that several processes
+  may share it.
 
 ``minicnn.testing.check_layer`` then tells whether it keeps its promises.
 """
 
 import copy
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from minicnn import regularizers
-from minicnn._core.arguments import boolean, check_array, check_name
-from minicnn._core.config import Configurable, users_own
+from minicnn._core.arguments import check_array
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._core.signatures import accepted
-from minicnn._keras.names import snake_case
 from minicnn.data.orders import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
-from minicnn.kernels import KERNELS, Kernels
-from minicnn.regularizers import Regularizer
+from minicnn.kernels import DEFAULT, KERNELS, KernelSet
+from minicnn.layers.params import Parametrized
 
 Grads = dict[str, Array]
-
-LARGEST_OUTPUT = 1 << 28
-"""Numbers that a layer may make of one input: a gigabyte in single precision."""
-MOST_AXES = 30
-"""Axes of what a layer may make; NumPy has its limit there, or not far above."""
 
 ExpectedShape = tuple[int | str, ...]
 
@@ -53,11 +46,27 @@ class NoCache(NamedTuple):
     """The cache of a layer whose backward pass needs to remember nothing."""
 
 
-class Layer(Configurable):
-    """A step of a network: what it computes, and how gradients come back through it."""
+class OnnxOperator(NamedTuple):
+    """An operator's name, and its attributes with the layer's arguments for them."""
+
+    name: str
+    attributes: Mapping[str, str] = MappingProxyType({})
+
+
+class Layer(Parametrized):
+    """A step of a network: what it computes, and how gradients come back through it.
+
+    What a class promises (``additive``, ``reads_bytes``, ``ends_in_activation``) it promises of
+    the passes that it has: a class derived from it that defines one of ``passes`` anew promises
+    nothing that it does not declare itself.
+    """
 
     keras_module = "keras.layers"
-    settable: ClassVar = {"trainable": "trainable", "input_shape": "first_shape"}
+    settable: ClassVar = {
+        "name": "name",
+        "trainable": "trainable",
+        "input_shape": "first_shape",
+    }
 
     axes: ClassVar[tuple[str, ...]] = ("...",)
     """The input's axes after the batch axis, such as ("H", "W", "C"); "..." is any number."""
@@ -65,30 +74,33 @@ class Layer(Configurable):
     keras_name: ClassVar[str] = ""
     """The class's name in Keras and in model files, where it is not its own."""
 
-    why_not_sharded: ClassVar[str] = ""
-    """Why a batch is not the sum of its parts to this layer in training; empty when it is."""
+    passes: ClassVar[frozenset[str]] = frozenset(
+        ("forward", "backward", "param_grads", "next_state", "check_input", "kernels")
+    )
+    """What its promises are about: the passes, and what they call."""
+
+    additive: ClassVar[bool] = False
+    """Whether a batch is the sum of its shards in training: outputs and dx lie side by side, and
+    gradients add up."""
 
     random: ClassVar[bool] = False
-    """Whether it draws from ``rng`` in training, where each share of a batch has its own."""
+    """Whether it draws from ``rng`` in training, where each shard of a batch has its own. No
+    promise: what derives from it draws as well, unless it says that it does not."""
 
     reads_bytes: ClassVar[bool] = False
     """Whether it takes images as a file holds them, whole numbers, and hands them on as such."""
 
-    NOT_BUILT: ClassVar[str] = (
-        "{who}: expected a built layer, got one that is not. Put it in a model that starts with "
-        "Input(shape), or call build(input_shape, rng, dtype)."
-    )
+    onnx_operator: ClassVar[OnnxOperator | None] = None
+    """ONNX' operator that does the same number by number, with ``params`` as further inputs."""
+
+    ends_in_activation: ClassVar[bool] = False
+    """Whether the last thing that it does is to apply the function that ``activation`` names."""
 
     def __init__(self, name: str | None = None) -> None:
-        self.name = name
-        self.trainable = True
-        self.params: dict[str, Array] = {}
-        self.state: dict[str, Array] = {}
-        self.input_shape: Shape | None = None
+        super().__init__(name)
         self.first_shape: Shape | None = None
         """The shape of a model's input, where that was given to its first layer."""
-        self.dtype: DType = np.dtype("float32")
-        self.kernel_set = "vectorized"
+        self.kernel_set = DEFAULT
 
     # What a layer defines ------------------------------------------------------------
 
@@ -103,11 +115,13 @@ class Layer(Configurable):
     def build(
         self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
     ) -> None:
-        """Prepare for inputs of ``input_shape`` (no batch axis): fill ``params`` and ``state``.
+        """Prepare for inputs of ``input_shape`` (no batch axis): make ``params`` and ``state``.
 
-        Layers with arrays of their own extend this; all numbers come from ``rng``.
+        Layers with arrays extend this; all numbers come from ``rng``.
         """
         self.input_shape = None
+        if not self.sublayers:
+            self.params, self.state = {}, {}
         self.output_shape(input_shape)
         self.input_shape = input_shape
         self.dtype = np.dtype(dtype)
@@ -144,46 +158,7 @@ class Layer(Configurable):
         """How many multiplications with an addition one image costs, going forward."""
         return 0
 
-    def learned(self) -> dict[str, Array]:
-        """Those of ``params`` that training changes: all, or none if it is not trainable."""
-        return self.params if self.trainable else {}
-
-    def regularizers(self) -> dict[str, Regularizer]:
-        """What each of ``params`` is held small by: the arguments called ``<param>_regularizer``.
-
-        A layer whose arguments are called otherwise says so itself.
-        """
-        return self.regularizers_of(
-            {name: getattr(self, f"{name}_regularizer", None) for name in self.params}
-        )
-
     # What all layers share -----------------------------------------------------------
-
-    @property
-    def name(self) -> str | None:
-        """What it is called in its model and in files; None until it is in a model."""
-        return self._name
-
-    @name.setter
-    def name(self, value: str | None) -> None:
-        if value is not None:
-            check_name(type(self).__name__, value)
-        self._name = value
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes it."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        boolean(self.who, "trainable", value)
-        self._trainable = value
-
-    @property
-    def who(self) -> str:
-        """The layer as errors name it: class and name."""
-        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
 
     @property
     def sublayers(self) -> "Sequence[Layer]":
@@ -191,12 +166,7 @@ class Layer(Configurable):
         return ()
 
     @property
-    def built(self) -> bool:
-        """Whether ``build`` has been called."""
-        return self.input_shape is not None
-
-    @property
-    def kernels(self) -> Kernels:
+    def kernels(self) -> KernelSet:
         """The kernels that this layer computes with."""
         return KERNELS[self.kernel_set]
 
@@ -231,67 +201,16 @@ class Layer(Configurable):
         )
         return ours == theirs and y == other_y and not argument.endswith("_initializer")
 
-    def instead_of_setting(self, name: str) -> str:
-        """For arrays, the method that sets them."""
-        return " Use set_weights." if name == "weights" else ""
-
-    def unbuild(self) -> None:
-        """Forget the arrays, as after a build that failed half-way."""
-        self.input_shape, self.params, self.state = None, {}, {}
-
-    def regularizers_of(self, given: Mapping[str, Any]) -> dict[str, Regularizer]:
-        """A regularizer for each name that has one; raises ``ConfigError`` for what is none."""
-        return {
-            name: regularizers.get(self.who, f"{name}_regularizer", value)
-            for name, value in given.items()
-            if value is not None
-        }
-
-    def arrays(self) -> dict[str, Array]:
-        """All arrays that a model file keeps: ``params``, then ``state``."""
-        return self.params | self.state
-
-    @property
-    def weights(self) -> list[Array]:
-        """The arrays themselves, in the order of ``arrays``."""
-        return list(self.arrays().values())
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all arrays, the learned ones first, as in Keras.
-
-        >>> Sequential([Input((4,)), Dense(3)]).layers[0].get_weights()[1].tolist()
-        [0.0, 0.0, 0.0]
-        """
-        return [array.copy() for array in self.weights]
-
-    def set_weights(self, weights: Sequence[Array]) -> None:
-        """Put arrays in the place of those that ``get_weights`` gives.
-
-        Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
-        """
-        self.require_built()
-        put_weights(self.who, [self], weights)
-
-    def count_params(self) -> int:
-        """How many numbers its arrays hold."""
-        self.require_built()
-        return sum(array.size for array in self.weights)
-
-    def require_built(self) -> None:
-        """Raise ``ConfigError`` unless ``build`` has been called."""
-        if not self.built:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
-
-    def param(self, name: str) -> Array:
-        """One of ``params``; raises ``ConfigError`` if the layer was never built."""
-        if name not in self.params:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
-        return self.params[name]
-
     @classmethod
     def accepted_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """What the constructor takes of Keras' arguments; refuses those that would be missed."""
-        return accepted(cls, config)
+        """What the class takes of Keras' arguments; refuses those that would be missed."""
+        name = {"name": config["name"]} if "name" in config else {}
+        others = {key: value for key, value in config.items() if key != "name"}
+        return accepted(cls, others) | name
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as values that JSON can hold, and the name."""
+        return super().get_config() | {"name": self.name}
 
     def keras_config(self) -> dict[str, Any]:
         """The arguments under which Keras makes the same layer."""
@@ -345,128 +264,6 @@ class Layer(Configurable):
             raise ShapeError(
                 f"{self.who}: expected dy of shape {y_shape}, as y has, got {dy.shape}."
             )
-
-
-def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
-    """Name a layer as Keras counts, unless it has a name; raises ``ConfigError`` if it is taken."""
-    if layer.name is None:
-        base = snake_case(layer.keras_name or type(layer).__name__)
-        names = (f"{base}_{i}" if i else base for i in count())
-        layer.name = next(name for name in names if name not in taken)
-    elif layer.name in taken:
-        raise _same_name(who, layer)
-
-
-def check_names(who: str, layers: Sequence[Layer]) -> None:
-    """Raise ``ConfigError`` if two layers have one name, which may be set at any time."""
-    taken: set[str | None] = set()
-    for layer in layers:
-        if layer.name in taken:
-            raise _same_name(who, layer)
-        taken.add(layer.name)
-
-
-def _same_name(who: str, layer: Layer) -> ConfigError:
-    return ConfigError(
-        f"{who}: expected layers of different names, got two called {layer.name!r}. "
-        "Give one of them another name."
-    )
-
-
-def build_layer(
-    who: str, layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType, kernel_set: str
-) -> None:
-    """Build a layer for inputs of that shape, or see that it was built for just such.
-
-    A build that fails leaves nothing behind. Raises ``ConfigError`` for a layer built otherwise,
-    ``ShapeError`` for one whose output no memory would hold.
-    """
-    out = layer.output_shape(shape)
-    if len(out) > MOST_AXES:
-        raise ShapeError(
-            f"{who}: {layer.who} would make {len(out)} axes, expected at most {MOST_AXES}."
-        )
-    size = math.prod(out)
-    if size > LARGEST_OUTPUT:
-        raise ShapeError(
-            f"{who}: {layer.who} would make {size:,} numbers of one input, expected at most "
-            f"{LARGEST_OUTPUT:,}."
-        )
-    if not layer.built:
-        layer.kernel_set = kernel_set
-        try:
-            layer.build(shape, rng, dtype)
-        except MemoryError as error:
-            layer.unbuild()
-            raise ShapeError(
-                f"{who}: {layer.who} does not fit in memory for inputs of shape {shape} "
-                f"({error or 'no more of it'}). Make it smaller, or its input: pool it before."
-            ) from None
-        except BaseException:
-            layer.unbuild()
-            raise
-        return
-    if (layer.input_shape, layer.dtype, layer.kernel_set) != (shape, dtype, kernel_set):
-        raise ConfigError(
-            f"{who}: {layer.who} was built for {layer.dtype} inputs of shape "
-            f"{layer.input_shape} and {layer.kernel_set} kernels, got {dtype}, {shape} "
-            f"and {kernel_set}. Make a new one."
-        )
-
-
-def check_new(who: str, layers: Sequence[Layer], known: set[int]) -> None:
-    """Raise ``ConfigError`` if a layer, or one that it is made of, is there twice.
-
-    ``known`` are the identities of those that are there; the new ones join them.
-    """
-    for layer in walk(layers):
-        if id(layer) in known:
-            raise ConfigError(
-                f"{who}: expected a new layer, got {layer.who} again. Make a second one."
-            )
-        known.add(id(layer))
-
-
-def put_weights(who: str, layers: Sequence[Layer], weights: Sequence[Array]) -> None:
-    """Put arrays in the place of those of the layers, which are built, in their order.
-
-    Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
-    """
-    targets = [
-        (f"{layer.name}.{name}", array)
-        for layer in layers
-        for name, array in layer.arrays().items()
-    ]
-    try:
-        for value in weights:
-            check_array(who, value)
-        values = [np.asarray(value, layers[0].dtype) for value in weights]
-    except DataError:
-        raise
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"{who}: expected a list of arrays of numbers, as get_weights gives."
-        ) from None
-    if len(values) != len(targets):
-        raise ShapeError(f"{who}: expected {len(targets)} arrays, got {len(values)}.")
-    for (name, array), value in zip(targets, values, strict=True):
-        if value.shape != array.shape:
-            raise ShapeError(f"{who}: expected shape {array.shape} for {name}, got {value.shape}.")
-    for (_, array), value in zip(targets, values, strict=True):
-        array[...] = value
-
-
-def custom_passes(layer: Layer) -> bool:
-    """Whether ``forward`` or ``backward`` is that of a custom subclass, which may do anything."""
-    passes = {"forward", "backward"}
-    return any(users_own(cls) and passes & vars(cls).keys() for cls in type(layer).__mro__[:-1])
-
-
-def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
-    """All layers, each before those that it is made of."""
-    for layer in layers:
-        yield layer
-        yield from walk(layer.sublayers)
 
 
 def _show(shape: tuple[int | str, ...]) -> str:

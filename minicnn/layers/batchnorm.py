@@ -6,10 +6,8 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
-from minicnn.errors import ConfigError
-from minicnn.initializers import Initializer, Ones, Zeros
-from minicnn.layers.base import ExpectedShape, Grads
-from minicnn.layers.normalized import Normalized
+from minicnn.initializers import Initializer
+from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
 
 
@@ -23,7 +21,7 @@ class BatchNormCache(NamedTuple):
     variance: Array | None
 
 
-class BatchNorm(Normalized):
+class BatchNorm(Layer):
     """Bring each channel to mean 0 and variance 1, then scale and shift it.
 
         x_hat = (x - mean) / sqrt(variance + epsilon),   y = gamma * x_hat + beta
@@ -42,7 +40,6 @@ class BatchNorm(Normalized):
     """
 
     keras_name = "BatchNormalization"
-    why_not_sharded = "it normalizes with the statistics of the whole batch"
 
     def __init__(
         self,
@@ -57,21 +54,16 @@ class BatchNorm(Normalized):
         gamma_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            name,
-        )
+        super().__init__(name)
+        self.keep(locals())
         check_axis(self.who, axis)
         number(self.who, "momentum", momentum, least=0, most=1)
         number(self.who, "epsilon", epsilon, above=0)
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
 
     def expected_shape(self) -> ExpectedShape:
         """Any number of axes before it is built; then as many, with the same channels."""
@@ -92,18 +84,18 @@ class BatchNorm(Normalized):
         """Make gamma, beta, moving_mean and moving_variance, one number each per channel."""
         super().build(input_shape, rng, dtype)
         channels = input_shape[self._channel_axis(input_shape)]
-        self.make_params((channels,), rng, dtype)
-        self.state = {
-            "moving_mean": Zeros()((channels,), rng, dtype),
-            "moving_variance": Ones()((channels,), rng, dtype),
-        }
+        if self.scale:
+            self.add_param("gamma", (channels,), rng)
+        if self.center:
+            self.add_param("beta", (channels,), rng)
+        self.add_state("moving_mean", (channels,), rng)
+        self.add_state("moving_variance", (channels,), rng, "ones")
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, BatchNormCache]:
         """y, normalized by the batch in training and by the moving statistics outside it."""
-        if not self.built:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        self.require_built()
         x = self._channels_last(self.check_input(x))
         mean = variance = None
         if training and self.trainable:

@@ -19,8 +19,6 @@ class Step(Protocol):
     def name(self) -> str | None: ...  # noqa: D102
     @property
     def params(self) -> dict[str, Array]: ...  # noqa: D102
-    @property
-    def reads_bytes(self) -> bool: ...  # noqa: D102
 
     def learned(self) -> dict[str, Array]: ...  # noqa: D102
 
@@ -62,8 +60,8 @@ def backward(
 ) -> tuple[Array, Grads]:
     """(dx, grads): the gradients of the loss, those of parameters as ``<layer>.<param>``.
 
-    Arrays that are not trained give none, unless ``frozen``. Without ``need_dx`` the way back
-    ends at the first layer that learns, and what is returned as dx means nothing.
+    Arrays that are not trained give none, unless ``frozen``. Without ``need_dx`` the backward
+    pass ends at the first layer that learns, and what is returned as dx means nothing.
     """
     if len(caches) != len(layers):
         raise ConfigError(

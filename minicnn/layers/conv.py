@@ -23,15 +23,16 @@ from minicnn.initializers import Initializer
 from minicnn.kernels import apart
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
+from minicnn.layers.windowed import Place, Windowed
 from minicnn.regularizers import Regularizer
 
 
-class Sliding(Weighted):
-    """A layer that slides a kernel over an image: where it goes, and the two ways back."""
+class Sliding(Weighted, Windowed):
+    """A layer that slides a kernel over an image: where it goes, and its backward pass."""
 
-    axes = ("H", "W", "C")
+    passes = Weighted.passes | {"_backward", "seen", "unseen"}
 
-    def place(
+    def keep_window(
         self,
         kernel_size: int | Sequence[int],
         strides: int | Sequence[int],
@@ -64,33 +65,32 @@ class Sliding(Weighted):
         down, across = pair(self.who, "dilation_rate", self.dilation_rate)
         return down if size[0] > 1 else 1, across if size[1] > 1 else 1
 
-    def windows(self, image: Shape) -> Windows:
-        """Where the kernel goes on an image (H, W, ...)."""
-        return windows(
-            self.who,
-            (image[0], image[1]),
-            pair(self.who, "kernel_size", self.kernel_size),
-            pair(self.who, "strides", self.strides),
-            self.padding,
-            self.dilation,
-        )
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.kernel_size, self.strides, self.padding, self.dilation_rate
 
-    def far(self, image: Shape) -> bool:
-        """Whether windows on an image (H, W, ...) see so little of it that it is laid together."""
-        return apart.far(image, self.windows(image), self.dilation)
+    def _placed(self, image: Shape) -> Place:
+        return self._placed_on((image[0], image[1]))
+
+    def _placed_on(self, image: Pair) -> Place:
+        size = pair(self.who, "kernel_size", self.kernel_size)
+        strides = pair(self.who, "strides", self.strides)
+        dilation = self.dilation
+        found = windows(self.who, image, size, strides, self.padding, dilation)
+        return Place(image, found, dilation, apart.far(image, found, dilation))
 
     def seen(self, x: Array) -> tuple[Array, Windows, Pair]:
         """x, where the kernel goes on it, and its dilation; or what it sees of x, side by side."""
-        place, dilation = self.windows(x.shape[1:]), self.dilation
-        if not apart.far(x.shape[1:], place, dilation):
-            return x, place, dilation
-        return apart.gathered(x, place, dilation), apart.side_by_side(place), (1, 1)
+        _, found, dilation, far = self.place(x.shape[1:])
+        if not far:
+            return x, found, dilation
+        return apart.gathered(x, found, dilation), apart.side_by_side(found), (1, 1)
 
     def unseen(self, dx: Array | None, x: Array) -> Array | None:
         """The gradient of x from that of what ``seen`` gave for it."""
-        if dx is None or not self.far(x.shape[1:]):
+        _, found, dilation, far = self.place(x.shape[1:])
+        if dx is None or not far:
             return dx
-        return apart.scattered(dx, x.shape, self.windows(x.shape[1:]), self.dilation)
+        return apart.scattered(dx, x.shape, found, dilation)
 
     def backward(self, dy: Array, cache: Any) -> tuple[Array, Grads]:
         """dx, and the gradients of kernel and bias."""
@@ -111,7 +111,7 @@ class Conv2DCache(NamedTuple):
 
     x: Array
     y: Array | None
-    """What the way back through the activation needs, if there is one: its output or input."""
+    """What the backward pass of the activation needs, if there is one: its output or input."""
 
 
 class Conv2D(Sliding):
@@ -141,6 +141,9 @@ class Conv2D(Sliding):
     (60, 60, 8)
     """
 
+    additive = True
+    ends_in_activation = True
+
     def __init__(
         self,
         filters: int,
@@ -157,22 +160,15 @@ class Conv2D(Sliding):
         bias_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            name,
-        )
+        super().__init__(activation, use_bias, name)
+        self.keep(locals())
         whole_number(self.who, "filters", filters)
         whole_number(self.who, "groups", groups)
         if filters % groups:
             raise ConfigError(
                 f"{self.who}: expected filters that fall into {groups} equal groups, got {filters}."
             )
-        self.place(kernel_size, strides, padding, dilation_rate)
+        self.keep_window(kernel_size, strides, padding, dilation_rate)
         self.check_apart()
         self.filters = filters
         self.groups = groups
@@ -192,9 +188,11 @@ class Conv2D(Sliding):
     ) -> None:
         """Make ``kernel`` (kh, kw, C / groups, filters) and ``bias`` (filters,)."""
         super().build(input_shape, rng, dtype)
-        channels = input_shape[-1] // int(self.groups)
-        shape = (*self.windows(input_shape).size, channels, int(self.filters))
-        self.make_params(shape, rng, dtype)
+        channels, filters = input_shape[-1] // int(self.groups), int(self.filters)
+        size = self.windows(input_shape).size
+        self.add_param("kernel", (*size, channels, filters), rng)
+        if self.use_bias:
+            self.add_param("bias", (filters,), rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None

@@ -1,5 +1,6 @@
 """The layers that compute little: Input, Rescaling, Flatten, Reshape, Permute."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ class Input(Layer):
     """
 
     keras_name = "InputLayer"
+    additive = True
 
     def __init__(self, shape: Shape, name: str | None = None) -> None:
         super().__init__(name)
@@ -75,6 +77,8 @@ class Rescaling(Layer):
     [[0.0, 1.0]]
     """
 
+    additive = True
+
     def __init__(self, scale: float, offset: float = 0.0, name: str | None = None) -> None:
         super().__init__(name)
         number(self.who, "scale", scale)
@@ -109,9 +113,11 @@ class Flatten(Layer):
     (64,)
     """
 
+    additive = True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """One axis with all the numbers of an image."""
-        return (int(np.prod(input_shape)),)
+        return (math.prod(input_shape),)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -136,6 +142,8 @@ class Reshape(Layer):
     (8, 2)
     """
 
+    additive = True
+
     def __init__(self, target_shape: Sequence[int], name: str | None = None) -> None:
         super().__init__(name)
         if (
@@ -153,8 +161,8 @@ class Reshape(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """``target_shape``, with a number for -1."""
         self.check_shape((None, *input_shape))
-        size = int(np.prod(input_shape))
-        known = int(np.prod([n for n in self.target_shape if n != -1]))
+        size = math.prod(input_shape)
+        known = int(math.prod(n for n in self.target_shape if n != -1))
         free = -1 in self.target_shape
         if size % known if free else size != known:
             raise ShapeError(
@@ -184,6 +192,8 @@ class Permute(Layer):
     >>> Permute((3, 1, 2)).output_shape((28, 32, 3))
     (3, 28, 32)
     """
+
+    additive = True
 
     def __init__(self, dims: Sequence[int], name: str | None = None) -> None:
         super().__init__(name)

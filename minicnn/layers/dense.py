@@ -26,7 +26,7 @@ class DenseCache(NamedTuple):
 
     x: Array
     y: Array | None
-    """What the way back through the activation needs, if there is one: its output or input."""
+    """What the backward pass of the activation needs, if there is one: its output or input."""
 
 
 class Dense(Weighted):
@@ -41,6 +41,8 @@ class Dense(Weighted):
     """
 
     axes = ("...", "features")
+    additive = True
+    ends_in_activation = True
 
     def __init__(
         self,
@@ -53,15 +55,8 @@ class Dense(Weighted):
         bias_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            name,
-        )
+        super().__init__(activation, use_bias, name)
+        self.keep(locals())
         whole_number(self.who, "units", units)
         self.units = units
 
@@ -75,8 +70,9 @@ class Dense(Weighted):
     ) -> None:
         """Make ``kernel`` (features, units) and ``bias`` (units,)."""
         super().build(input_shape, rng, dtype)
-        shape = (input_shape[-1], int(self.units))
-        self.make_params(shape, rng, dtype)
+        self.add_param("kernel", (input_shape[-1], int(self.units)), rng)
+        if self.use_bias:
+            self.add_param("bias", (int(self.units),), rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None

@@ -29,7 +29,8 @@ class DepthwiseConv2D(Sliding):
     (32, 32, 16)
     """
 
-    kernel_prefix = "depthwise"
+    additive = True
+    ends_in_activation = True
 
     def __init__(
         self,
@@ -46,17 +47,10 @@ class DepthwiseConv2D(Sliding):
         bias_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            activation,
-            use_bias,
-            depthwise_initializer,
-            bias_initializer,
-            depthwise_regularizer,
-            bias_regularizer,
-            name,
-        )
+        super().__init__(activation, use_bias, name)
+        self.keep(locals())
         whole_number(self.who, "depth_multiplier", depth_multiplier)
-        self.place(kernel_size, strides, padding, dilation_rate)
+        self.keep_window(kernel_size, strides, padding, dilation_rate)
         self.depth_multiplier = depth_multiplier
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -69,8 +63,11 @@ class DepthwiseConv2D(Sliding):
     ) -> None:
         """Make ``kernel`` (kh, kw, C, depth_multiplier) and ``bias`` (C * depth_multiplier,)."""
         super().build(input_shape, rng, dtype)
-        shape = (*self.windows(input_shape).size, input_shape[-1], int(self.depth_multiplier))
-        self.make_params(shape, rng, dtype, outputs=shape[2] * shape[3])
+        c, times = input_shape[-1], int(self.depth_multiplier)
+        size = self.windows(input_shape).size
+        self.add_param("kernel", (*size, c, times), rng, prefix="depthwise")
+        if self.use_bias:
+            self.add_param("bias", (c * times,), rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -108,7 +105,7 @@ class SeparableConv2DCache(NamedTuple):
     between: Array
     """What the depthwise convolution made of x."""
     y: Array | None
-    """The output, where there is an activation to go back through."""
+    """What the backward pass of the activation needs, if there is one: its output or input."""
 
 
 class SeparableConv2D(Sliding):
@@ -126,7 +123,8 @@ class SeparableConv2D(Sliding):
     (32, 32, 16)
     """
 
-    kernel_prefix = "depthwise"
+    additive = True
+    ends_in_activation = True
 
     def __init__(
         self,
@@ -146,19 +144,11 @@ class SeparableConv2D(Sliding):
         bias_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            activation,
-            use_bias,
-            depthwise_initializer,
-            bias_initializer,
-            depthwise_regularizer,
-            bias_regularizer,
-            name,
-        )
-        self.keep("pointwise", pointwise_initializer, pointwise_regularizer)
+        super().__init__(activation, use_bias, name)
+        self.keep(locals())
         whole_number(self.who, "filters", filters)
         whole_number(self.who, "depth_multiplier", depth_multiplier)
-        self.place(kernel_size, strides, padding, dilation_rate)
+        self.keep_window(kernel_size, strides, padding, dilation_rate)
         self.filters = filters
         self.depth_multiplier = depth_multiplier
 
@@ -173,13 +163,11 @@ class SeparableConv2D(Sliding):
         """Make ``depthwise_kernel``, ``pointwise_kernel`` and ``bias`` (filters,)."""
         super().build(input_shape, rng, dtype)
         c, times, filters = input_shape[-1], int(self.depth_multiplier), int(self.filters)
-        shape = (*self.windows(input_shape).size, c, times)
-        self.params = {
-            "depthwise_kernel": self.drawn("depthwise", shape, rng, dtype),
-            "pointwise_kernel": self.drawn("pointwise", (1, 1, c * times, filters), rng, dtype),
-        }
+        size = self.windows(input_shape).size
+        self.add_param("depthwise_kernel", (*size, c, times), rng, prefix="depthwise")
+        self.add_param("pointwise_kernel", (1, 1, c * times, filters), rng, prefix="pointwise")
         if self.use_bias:
-            self.params["bias"] = self.drawn("bias", (filters,), rng, dtype)
+            self.add_param("bias", (filters,), rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None

@@ -20,7 +20,7 @@ class DropoutCache(NamedTuple):
 
 
 class Dropout(Layer):
-    """In training, set a random share ``rate`` of the numbers to 0 and scale up the rest.
+    """In training, set a random part ``rate`` of the numbers to 0 and scale up the rest.
 
         y = x * mask / (1 - rate), mask 0 with probability rate, else 1
 
@@ -28,8 +28,8 @@ class Dropout(Layer):
     from the model's generator. Srivastava et al. (2014).
 
     ``noise_shape`` is the mask's shape, with the batch axis, as in Keras: along an axis with 1 all
-    numbers share their fate, and None stands for the size of x. (Each share of a batch that is
-    computed by several processes has a mask of its own.) ``seed`` is kept for Keras' sake and
+    numbers share their fate, and None stands for the size of x. (Each shard of a batch that is
+    computed by several processes has another mask.) ``seed`` is kept for Keras' sake and
     changes nothing. Raises ``ConfigError`` for arguments that are none, ``ShapeError`` for a
     ``noise_shape`` that does not fit x.
 
@@ -39,6 +39,7 @@ class Dropout(Layer):
     """
 
     random = True
+    additive = True
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Layer normalization."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,8 +9,7 @@ from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
-from minicnn.layers.base import ExpectedShape, Grads
-from minicnn.layers.normalized import Normalized
+from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
 
 
@@ -24,7 +23,7 @@ class LayerNormCache(NamedTuple):
     """The shape of x."""
 
 
-class LayerNorm(Normalized):
+class LayerNorm(Layer):
     """Bring the numbers of each image to mean 0 and variance 1, then scale and shift them.
 
         x_hat = (x - mean) / sqrt(variance + epsilon),   y = gamma * x_hat + beta
@@ -41,6 +40,9 @@ class LayerNorm(Normalized):
     """
 
     keras_name = "LayerNormalization"
+    additive = True
+
+    _parsed: tuple[Any, tuple[int, ...]] | None = None
 
     def __init__(
         self,
@@ -54,15 +56,8 @@ class LayerNorm(Normalized):
         gamma_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            name,
-        )
+        super().__init__(name)
+        self.keep(locals())
         axes = axis if isinstance(axis, tuple | list) else (axis,)
         if not axes:
             raise ConfigError(f"{self.who}: expected axis as one or several axes, got {axis!r}.")
@@ -71,6 +66,8 @@ class LayerNorm(Normalized):
         number(self.who, "epsilon", epsilon, above=0)
         self.axis = axis
         self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
 
     def expected_shape(self) -> ExpectedShape:
         """Any number of axes before it is built; then as many, the normalized ones as they were."""
@@ -90,15 +87,19 @@ class LayerNorm(Normalized):
     ) -> None:
         """Make gamma and beta, in the shape of the normalized axes."""
         super().build(input_shape, rng, dtype)
-        shape = tuple(input_shape[axis - 1] for axis in self._axes(input_shape))
-        self.make_params(shape, rng, dtype)
+        axes = self._axes(input_shape)
+        self._parsed = (self.axis, len(input_shape)), axes
+        shape = tuple(input_shape[axis - 1] for axis in axes)
+        if self.scale:
+            self.add_param("gamma", shape, rng)
+        if self.center:
+            self.add_param("beta", shape, rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, LayerNormCache]:
         """y, each image normalized by its own statistics."""
-        if not self.built:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        self.require_built()
         x = self.check_input(x)
         rows = self._rows(x)
         x_hat = rows - rows.mean(axis=1, keepdims=True)
@@ -132,6 +133,8 @@ class LayerNorm(Normalized):
 
     def _axes(self, input_shape: Shape) -> tuple[int, ...]:
         """The normalized axes of a batch in their order, counted from the front."""
+        if self._parsed is not None and self._parsed[0] == (self.axis, len(input_shape)):
+            return self._parsed[1]
         given = self.axis if isinstance(self.axis, Sequence) else (self.axis,)
         axes = sorted(axis_of(self.who, axis, input_shape) for axis in given)
         if len(set(axes)) < len(axes):

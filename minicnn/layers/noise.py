@@ -26,6 +26,7 @@ class GaussianNoise(Layer):
     """
 
     random = True
+    additive = True
 
     def __init__(self, stddev: float, seed: int | None = None, name: str | None = None) -> None:
         super().__init__(name)

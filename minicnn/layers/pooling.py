@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.shapes import Array, Padding, Pair, Shape, Windows, check_padding, pair, windows
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
+from minicnn.layers.windowed import Place, Windowed
 
 
-class _Pool(Layer):
-    axes = ("H", "W", "C")
-
+class _Pool(Windowed):
     def __init__(
         self,
         pool_size: int | Sequence[int] = (2, 2),
@@ -30,8 +29,10 @@ class _Pool(Layer):
         self.strides = strides
         self.padding = padding
 
-    def windows(self, image: Shape) -> Windows:
-        """Where the window goes on an image (H, W, ...)."""
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.pool_size, self.strides, self.padding
+
+    def _placed(self, image: Shape) -> Place:
         size = pair(self.who, "pool_size", self.pool_size)
         strides = size if self.strides is None else pair(self.who, "strides", self.strides)
         found = windows(self.who, (image[0], image[1]), size, strides, self.padding)
@@ -40,7 +41,8 @@ class _Pool(Layer):
                 f"{self.who}: expected padding smaller than the window {size}, got {found.pads}: "
                 "a window must not lie wholly outside the image."
             )
-        return _without_margin(self.who, (image[0], image[1]), found)
+        image = image[0], image[1]
+        return Place(image, _without_margin(self.who, image, found))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(H', W', C)."""
@@ -95,6 +97,7 @@ class MaxPool(_Pool):
     """
 
     keras_name = "MaxPooling2D"
+    additive = True
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -132,6 +135,7 @@ class AvgPool(_Pool):
     """
 
     keras_name = "AveragePooling2D"
+    additive = True
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -142,7 +146,7 @@ class AvgPool(_Pool):
         return self.kernels.avg_pool(x, size, strides, pads), AvgPoolCache(x.shape)
 
     def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:
-        """dx: an equal share of each dy to every real pixel of its window."""
+        """dx: an equal part of each dy to every real pixel of its window."""
         image = cache.shape[1:]
         self.check_dy(dy, (cache.shape[0], *self.output_shape(image)))
         size, strides, pads, _ = self.windows(image)
@@ -158,6 +162,7 @@ class GlobalAvgPool(Layer):
 
     axes = ("H", "W", "C")
     keras_name = "GlobalAveragePooling2D"
+    additive = True
 
     def __init__(self, keepdims: bool = False, name: str | None = None) -> None:
         super().__init__(name)
@@ -205,6 +210,7 @@ class GlobalMaxPool(Layer):
 
     axes = ("H", "W", "C")
     keras_name = "GlobalMaxPooling2D"
+    additive = True
 
     def __init__(self, keepdims: bool = False, name: str | None = None) -> None:
         super().__init__(name)

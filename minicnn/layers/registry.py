@@ -12,7 +12,8 @@ from minicnn._core.config import Configurable, is_custom
 from minicnn._core.signatures import accepted
 from minicnn._core.suggestions import did_you_mean
 from minicnn.errors import ConfigError
-from minicnn.layers.base import Layer, walk
+from minicnn.layers.base import Layer
+from minicnn.layers.building import walk
 
 LAYERS: dict[str, type[Layer]] = {}
 """The classes that a description may name, by their names in Keras: a closed table.

@@ -10,7 +10,8 @@ from minicnn._core.arguments import boolean
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers import chain
-from minicnn.layers.base import Grads, Layer, build_layer, check_new, name_layer
+from minicnn.layers.base import Grads, Layer
+from minicnn.layers.building import build_layer, check_new, name_layer
 from minicnn.layers.registry import described, with_layers
 from minicnn.regularizers import Regularizer
 
@@ -42,6 +43,7 @@ class Residual(Layer):
     """
 
     keras_module = "minicnn.layers"
+    additive = True
     layers: Sequence[Layer] = ()
     shortcut: Sequence[Layer] | None = None
 
@@ -199,8 +201,7 @@ class Residual(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ResidualCache]:
         """The sum of both ways."""
-        if not self.built:
-            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        self.require_built()
         x = self.check_input(x)
         y, caches = chain.forward(self.layers, x, training, rng)
         around, others = chain.forward(self.shortcut or (), x, training, rng)

@@ -30,16 +30,21 @@ class ZeroPadding2D(Layer):
     """
 
     axes = ("H", "W", "C")
+    additive = True
 
     def __init__(self, padding: Sides = (1, 1), name: str | None = None) -> None:
         super().__init__(name)
-        _four_sides(self.who, "padding", padding)
         self.padding = padding
+        self._parsed = padding, _four_sides(self.who, "padding", padding)
+
+    def _sides(self) -> Pads:
+        given, sides = self._parsed
+        return sides if given == self.padding else _four_sides(self.who, "padding", self.padding)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The input's with the frame."""
         self.check_shape((None, *input_shape))
-        (top, bottom), (left, right) = _four_sides(self.who, "padding", self.padding)
+        (top, bottom), (left, right) = self._sides()
         h, w, c = input_shape
         return top + h + bottom, left + w + right, c
 
@@ -48,13 +53,13 @@ class ZeroPadding2D(Layer):
     ) -> tuple[Array, SpatialCache]:
         """The framed images."""
         x = self.check_input(x)
-        sides = _four_sides(self.who, "padding", self.padding)
+        sides = self._sides()
         return np.pad(x, ((0, 0), *sides, (0, 0))), SpatialCache(x.shape)
 
     def backward(self, dy: Array, cache: SpatialCache) -> tuple[Array, Grads]:
         """dx: dy without the frame."""
         self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
-        return _inside(dy, _four_sides(self.who, "padding", self.padding)), {}
+        return _inside(dy, self._sides()), {}
 
 
 class Cropping2D(Layer):
@@ -69,16 +74,21 @@ class Cropping2D(Layer):
     """
 
     axes = ("H", "W", "C")
+    additive = True
 
     def __init__(self, cropping: Sides = ((0, 0), (0, 0)), name: str | None = None) -> None:
         super().__init__(name)
-        _four_sides(self.who, "cropping", cropping)
         self.cropping = cropping
+        self._parsed = cropping, _four_sides(self.who, "cropping", cropping)
+
+    def _sides(self) -> Pads:
+        given, sides = self._parsed
+        return sides if given == self.cropping else _four_sides(self.who, "cropping", self.cropping)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The input's without what is cut off."""
         self.check_shape((None, *input_shape))
-        (top, bottom), (left, right) = _four_sides(self.who, "cropping", self.cropping)
+        (top, bottom), (left, right) = self._sides()
         h, w, c = input_shape
         if h <= top + bottom or w <= left + right:
             raise ShapeError(
@@ -93,12 +103,12 @@ class Cropping2D(Layer):
         """The inside of the images."""
         x = self.check_input(x)
         self.output_shape(x.shape[1:])
-        return _inside(x, _four_sides(self.who, "cropping", self.cropping)), SpatialCache(x.shape)
+        return _inside(x, self._sides()), SpatialCache(x.shape)
 
     def backward(self, dy: Array, cache: SpatialCache) -> tuple[Array, Grads]:
         """dx: dy with zeros where something was cut off."""
         self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
-        sides = _four_sides(self.who, "cropping", self.cropping)
+        sides = self._sides()
         return np.pad(dy, ((0, 0), *sides, (0, 0))), {}
 
 
@@ -117,6 +127,7 @@ class UpSampling2D(Layer):
     """
 
     axes = ("H", "W", "C")
+    additive = True
 
     def __init__(
         self,
@@ -125,18 +136,19 @@ class UpSampling2D(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        pair(self.who, "size", size)
+        self.size = size
+        self._parsed = size, pair(self.who, "size", size)
         if interpolation not in ("nearest", "bilinear"):
             raise ConfigError(
                 f"{self.who}: expected interpolation 'nearest' or 'bilinear', "
                 f"got {interpolation!r}."
             )
-        self.size = size
         self.interpolation = interpolation
 
     def factors(self) -> Pair:
         """(sh, sw)."""
-        return pair(self.who, "size", self.size)
+        given, factors = self._parsed
+        return factors if given == self.size else pair(self.who, "size", self.size)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(H * sh, W * sw, C)."""
@@ -156,7 +168,7 @@ class UpSampling2D(Layer):
         return _enlarged(_enlarged(x, 2, sw), 1, sh), SpatialCache(x.shape)
 
     def backward(self, dy: Array, cache: SpatialCache) -> tuple[Array, Grads]:
-        """dx: each pixel gets dy of all those it had a share in, times that share."""
+        """dx: each pixel gets dy of all those it had a part in, times that part."""
         n, h, w, c = cache.shape
         self.check_dy(dy, (n, *self.output_shape((h, w, c))))
         sh, sw = self.factors()
@@ -208,17 +220,17 @@ def _enlarged(x: Array, axis: int, factor: int) -> Array:
     places = np.clip(np.arange(n) + np.array([[-1], [0], [1]]), 0, n - 1)
     beside = (x.take(some, axis) for some in places)
     y = np.zeros((*x.shape[: axis + 1], factor, *x.shape[axis + 1 :]), x.dtype)
-    for pixels, shares in zip(beside, _between(factor, x.dtype), strict=True):
-        y += np.expand_dims(pixels, axis + 1) * shares.reshape(-1, *(1,) * (x.ndim - axis - 1))
+    for pixels, weights in zip(beside, _between(factor, x.dtype), strict=True):
+        y += np.expand_dims(pixels, axis + 1) * weights.reshape(-1, *(1,) * (x.ndim - axis - 1))
     return y.reshape(*x.shape[:axis], n * factor, *x.shape[axis + 1 :])
 
 
 def _reduced(dy: Array, axis: int, factor: int) -> Array:
-    """The way back: what each pixel along the axis had a share in, times that share."""
+    """The backward pass: what each pixel along the axis had a part in, times that part."""
     n = dy.shape[axis] // factor
     apart = np.moveaxis(dy.reshape(*dy.shape[:axis], n, factor, *dy.shape[axis + 1 :]), axis, 0)
     before, dx, after = (
-        np.tensordot(apart, shares, ([axis + 1], [0])) for shares in _between(factor, dy.dtype)
+        np.tensordot(apart, weights, ([axis + 1], [0])) for weights in _between(factor, dy.dtype)
     )
     dx[:-1] += before[1:]
     dx[1:] += after[:-1]

@@ -1,17 +1,19 @@
 """The transposed convolution, which makes images larger."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from minicnn._core.arguments import whole_number
-from minicnn._core.shapes import Array, DType, Shape, Windows, pair, windows
+from minicnn._core.shapes import Array, DType, Shape, pair
 from minicnn.activations import NameOrFunction
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding
+from minicnn.layers.windowed import Place
 from minicnn.regularizers import Regularizer
 
 
@@ -39,6 +41,9 @@ class Conv2DTranspose(Sliding):
     (32, 32, 8)
     """
 
+    additive = True
+    ends_in_activation = True
+
     def __init__(
         self,
         filters: int,
@@ -55,29 +60,23 @@ class Conv2DTranspose(Sliding):
         bias_regularizer: str | Regularizer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            name,
-        )
+        super().__init__(activation, use_bias, name)
+        self.keep(locals())
         whole_number(self.who, "filters", filters)
         if padding not in ("valid", "same"):
             raise ConfigError(f"{self.who}: expected padding 'valid' or 'same', got {padding!r}.")
-        self.place(kernel_size, strides, padding, dilation_rate)
+        self.keep_window(kernel_size, strides, padding, dilation_rate)
         self.check_apart()
         self.filters = filters
         self.output_padding = output_padding
         self._out((1, 1))
 
-    def windows(self, image: Shape) -> Windows:
-        """Where the kernel goes on y when x is (H, W, ...): the windows of the convolution."""
-        strides = pair(self.who, "strides", self.strides)
-        size = pair(self.who, "kernel_size", self.kernel_size)
-        return windows(self.who, self._out(image), size, strides, self.padding, self.dilation)
+    def _arguments(self) -> tuple[Any, ...]:
+        return *super()._arguments(), self.output_padding
+
+    def _placed(self, image: Shape) -> Place:
+        """Where the kernel goes on y when x is (H, W, ...): as in the convolution."""
+        return self._placed_on(self._out(image))
 
     def _out(self, image: Shape) -> tuple[int, int]:
         """(H', W')."""
@@ -111,8 +110,9 @@ class Conv2DTranspose(Sliding):
         """Make ``kernel`` (kh, kw, filters, C) and ``bias`` (filters,)."""
         super().build(input_shape, rng, dtype)
         size = pair(self.who, "kernel_size", self.kernel_size)
-        shape = (*size, int(self.filters), input_shape[-1])
-        self.make_params(shape, rng, dtype, outputs=int(self.filters))
+        self.add_param("kernel", (*size, int(self.filters), input_shape[-1]), rng)
+        if self.use_bias:
+            self.add_param("bias", (int(self.filters),), rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -120,33 +120,34 @@ class Conv2DTranspose(Sliding):
         """The transposed convolution, then the activation."""
         kernel = self.param("kernel")
         x = self.check_input(x)
-        place = self.windows(x.shape[1:])
-        bias, out = self.params.get("bias"), self._out(x.shape[1:])
-        if apart.far(out, place, self.dilation):
+        place, bias = self.place(x.shape[1:]), self.params.get("bias")
+        if place.far:
             z = self._far(x, kernel, bias, place)
         else:
-            _, strides, pads, _ = place
-            z = self.kernels.conv2d_transpose(x, kernel, bias, out, strides, pads, self.dilation)
+            _, strides, pads, _ = place.windows
+            z = self.kernels.conv2d_transpose(
+                x, kernel, bias, place.image, strides, pads, place.dilation
+            )
         y, kept = self.activate(z)
         return y, Conv2DCache(x, kept)
 
-    def _far(self, x: Array, kernel: Array, bias: Array | None, place: Windows) -> Array:
+    def _far(self, x: Array, kernel: Array, bias: Array | None, place: Place) -> Array:
         """What each pixel adds, side by side, and then each where it belongs."""
-        out, (kh, kw) = self.output_shape(x.shape[1:]), place.size
-        wide = place.out[0] * kh, place.out[1] * kw
-        _, strides, pads, _ = apart.side_by_side(place)
+        out, found = (len(x), *place.image, int(self.filters)), place.windows
+        wide = found.out[0] * found.size[0], found.out[1] * found.size[1]
+        _, strides, pads, _ = apart.side_by_side(found)
         seen = self.kernels.conv2d_transpose(x, kernel, None, wide, strides, pads)
-        z = apart.scattered(seen, (len(x), *out), place, self.dilation)
+        z = apart.scattered(seen, out, found, place.dilation)
         return z if bias is None else z + bias
 
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
         """The convolution of dz is dx; its own gradient is the kernel's, x taken for dy."""
         x, y = cache
-        place, dilation = self.windows(x.shape[1:]), self.dilation
-        self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
+        image, place, dilation, far = self.place(x.shape[1:])
+        self.check_dy(dy, (len(x), *image, int(self.filters)))
         dz, kernel = self.back_through_activation(dy, y), self.params["kernel"]
         seen = dz
-        if apart.far(dz.shape[1:], place, dilation):
+        if far:
             seen = apart.gathered(dz, place, dilation)
             place, dilation = apart.side_by_side(place), (1, 1)
         _, strides, pads, _ = place

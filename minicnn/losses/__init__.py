@@ -12,7 +12,7 @@ the cross-entropy that belongs to it is trained that way.
 from typing import Any
 
 from minicnn._core.config import by_name, exported, find
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.errors import ConfigError
 from minicnn.losses.base import Loss as Loss
 from minicnn.losses.crossentropy import BinaryCrossentropy as BinaryCrossentropy

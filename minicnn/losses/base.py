@@ -26,7 +26,7 @@ class Loss(Configurable):
 
         sum of sample_weight * L / the number of losses,
 
-    which is not divided by the sum of the weights, as in Keras. A loss of one's own defines
+    which is not divided by the sum of the weights, as in Keras. A custom loss defines
     ``per_sample`` and ``slope``:
 
     >>> class FourthPower(Loss):
@@ -43,8 +43,14 @@ class Loss(Configurable):
     activation: ClassVar[str] = ""
     """The last activation with which this loss can be fused."""
 
-    why_not_sharded: str = ""
-    """Why the loss of a batch is not the mean over its parts, where it is not."""
+    passes: ClassVar[frozenset[str]] = frozenset(
+        ("__call__", "gradient", "targets", "per_sample", "slope", "count")
+    )
+    """The methods that its promises are about; see ``additive``."""
+
+    additive: bool = False
+    """Whether the loss of a batch is the mean over its shards, weighted by their sizes. A class
+    derived from a loss that defines one of ``passes`` anew promises it only by saying so itself."""
 
     def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
         """The mean loss of a batch; ``sample_weight`` (N,) or one for each of the losses.

@@ -34,6 +34,8 @@ class BinaryCrossentropy(Loss):
     aliases = ("bce", "BCE")
 
     activation = "sigmoid"
+    passes = Loss.passes | {"each", "each_slope"}
+    additive = True
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         self.from_logits = from_logits
@@ -85,6 +87,7 @@ class CategoricalCrossentropy(Loss):
     """
 
     activation = "softmax"
+    additive = True
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         self.from_logits = from_logits
@@ -123,6 +126,7 @@ class SparseCategoricalCrossentropy(Loss):
     """
 
     activation = "softmax"
+    additive = True
 
     def __init__(self, from_logits: bool = False, ignore_class: int | None = None) -> None:
         if ignore_class is not None and (
@@ -135,7 +139,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.from_logits = from_logits
         self.ignore_class = ignore_class
         if ignore_class is not None:
-            self.why_not_sharded = "ignore_class leaves each part its own number of losses"
+            self.additive = False  # each shard would have a number of losses of its own
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """Whole numbers of shape (N, *output_shape[:-1]), each below the number of classes."""

@@ -33,6 +33,8 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
     0.1733
     """
 
+    additive = True
+
     def __init__(
         self,
         apply_class_balancing: bool = False,
@@ -83,6 +85,8 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
     >>> round(loss(np.eye(2), np.array([[0.5, 0.5], [0.5, 0.5]])), 4)
     0.0433
     """
+
+    additive = True
 
     def __init__(
         self,

@@ -16,6 +16,8 @@ class Hinge(Loss):
     0.25
     """
 
+    additive = True
+
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """Labels of -1 and 1, or of 0 and 1, which ``per_sample`` and ``slope`` make the same."""
         y_true = super().targets(y_true, output_shape)
@@ -49,6 +51,8 @@ class SquaredHinge(Hinge):
     0.125
     """
 
+    additive = True
+
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean along the last axis."""
         return np.asarray(np.square(np.maximum(self._lacking(y_true, y_pred), 0)).mean(axis=-1))
@@ -69,6 +73,8 @@ class CategoricalHinge(Loss):
     >>> CategoricalHinge()(np.array([[1, 0, 0]]), np.array([[0.5, 1.0, 0.1]]))
     1.5
     """
+
+    additive = True
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """One row of numbers from 0 to 1 a sample."""

@@ -15,6 +15,7 @@ class MeanSquaredError(Loss):
     """
 
     aliases = ("mse", "MSE")
+    additive = True
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean square along the last axis."""
@@ -33,6 +34,7 @@ class MeanAbsoluteError(Loss):
     """
 
     aliases = ("mae", "MAE")
+    additive = True
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean distance along the last axis."""
@@ -56,6 +58,8 @@ class Huber(Loss):
     >>> Huber()(np.array([[0.0, 0.0]]), np.array([[1.0, 3.0]]))
     1.5
     """
+
+    additive = True
 
     def __init__(self, delta: float = 1.0) -> None:
         number("Huber", "delta", delta, above=0)

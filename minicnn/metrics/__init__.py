@@ -12,7 +12,7 @@ from typing import Any
 
 from minicnn._core.config import by_name, exported, find
 from minicnn._core.shapes import Shape
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.errors import ConfigError
 from minicnn.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
 from minicnn.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy

@@ -1,7 +1,7 @@
 """Sequential and ``load_model``, where Keras has them."""
 
 from minicnn._core.config import exported
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.models.loading import load_model as load_model
 from minicnn.models.loading import save_model as save_model
 from minicnn.models.sequential import Sequential as Sequential

@@ -13,17 +13,11 @@ from minicnn.activations import ACTIVATIONS
 from minicnn.data.arrays import images
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
-from minicnn.kernels import check_kernels
+from minicnn.kernels import DEFAULT, KERNELS, check_kernels
 from minicnn.layers import Input, Layer, chain
-from minicnn.layers.base import (
-    build_layer,
-    check_names,
-    check_new,
-    name_layer,
-    put_weights,
-    walk,
-)
+from minicnn.layers.building import build_layer, check_names, check_new, name_layer, walk
 from minicnn.layers.chain import Step
+from minicnn.layers.params import put_weights
 from minicnn.models import fusing, summary
 
 
@@ -46,7 +40,7 @@ class BaseModel(Guarded):
         seed: int | None = None,
         name: str = "sequential",
         dtype: str = "float32",
-        kernels: str = "vectorized",
+        kernels: str = DEFAULT,
         fuse: bool = True,
     ) -> None:
         if not isinstance(dtype, str | np.dtype) or dtype not in ("float32", "float64"):
@@ -63,7 +57,7 @@ class BaseModel(Guarded):
         """The one that was given."""
         self.rng = random_seed.generator(seed)
         self.kernels = check_kernels("Sequential", kernels)
-        self.fuse = bool(fuse) and kernels == "vectorized"
+        self.fuse = bool(fuse) and KERNELS[kernels].fusion is not None
         self.stack: list[Layer] = []
         if layers is not None and not isinstance(layers, Sequence):
             raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
@@ -77,7 +71,7 @@ class BaseModel(Guarded):
             return {"name": value}
         if argument == "fuse":
             boolean("Sequential", "fuse", value)
-            return {"fuse": bool(value) and self.kernels == "vectorized"}
+            return {"fuse": bool(value) and KERNELS[self.kernels].fusion is not None}
         raise ConfigError(
             f"Sequential: {argument} cannot become {value!r} once the model is made. Give it to "
             f"Sequential(layers, {argument}=...)."

@@ -2,19 +2,19 @@
 
 ``fused`` looks at a list of layers, once before a run, and puts one ``FusedConv`` where a
 convolution, the ReLU after it and the pooling after that stand in a row. The layers stay as they
-are and keep their arrays; the step only goes through the image once instead of three times
-(``kernels/vectorized/convolution.py``). At the head of a model it also takes in the ``Rescaling``,
-so that bytes become numbers a few images at a time.
+are and keep their arrays; the step only goes through the image once instead of three times, if
+the model's kernels are capable of that (``KernelSet.fusion``). At the head of a model it also
+takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn.kernels import vectorized
-from minicnn.kernels.vectorized import PLAIN, Scale, Tail, Trace
+from minicnn._core.traits import computes_as, keeps
+from minicnn.kernels import PLAIN, Fusion, Scale, Tail
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.chain import Step
@@ -27,16 +27,18 @@ class FusedConvCache(NamedTuple):
     """What ``FusedConv.backward`` needs."""
 
     x: Array
-    trace: Trace
+    trace: Any
 
 
 class FusedConv:
     """Rescaling, convolution, ReLU and pooling in one step; the arrays are the convolution's."""
 
     state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
+    additive = True
     reads_bytes = True
 
-    def __init__(self, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
+    def __init__(self, fusion: Fusion, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
+        self.fusion = fusion
         self.conv = conv
         self.tail = tail
         self.scale = scale
@@ -66,7 +68,7 @@ class FusedConv:
         """The output of the last of the layers."""
         place = self.conv.windows(x.shape[1:])
         kernel, bias = self.conv.param("kernel"), self.conv.params.get("bias")
-        y, trace = vectorized.convolve(
+        y, trace = self.fusion.convolve(
             x, kernel, bias, place.strides, place.pads, self.tail, self.scale, training
         )
         return y, FusedConvCache(x, trace)
@@ -85,7 +87,7 @@ class FusedConv:
         self, dy: Array, cache: FusedConvCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
         place = self.conv.windows(cache.x.shape[1:])
-        dx, dkernel, dbias = vectorized.convolve_backward(
+        dx, dkernel, dbias = self.fusion.convolve_backward(
             dy,
             cache.x,
             cache.trace,
@@ -110,7 +112,8 @@ class FusedConv:
 def fused(layers: Sequence[Layer]) -> list[Step]:
     """The steps that compute what the layers do, one after another.
 
-    Layers of the library's own are fused, none that derive from them.
+    A layer whose class derives from a library's is fused like that one, as long as it has the
+    passes of that class.
     """
     steps, i, scale = _head(layers)
     while i < len(layers):
@@ -119,9 +122,9 @@ def fused(layers: Sequence[Layer]) -> list[Step]:
         if not _can_be_fused(layer):
             steps.append(layer)
             continue
-        assert isinstance(layer, Conv2D)
+        assert layer.kernels.fusion is not None
         tail, taken = _tail(layer, layers[i : i + 2])
-        steps.append(FusedConv(layer, tail, scale))
+        steps.append(FusedConv(layer.kernels.fusion, layer, tail, scale))
         i, scale = i + taken, None
     return steps
 
@@ -129,31 +132,31 @@ def fused(layers: Sequence[Layer]) -> list[Step]:
 def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
     """The first steps, how many layers they are, and the scale of a convolution right after them.
 
-    As long as layers read bytes there is no need of an Input, which would make numbers of them;
-    but a layer that someone else wrote may count on numbers.
+    As long as layers read bytes they come before the Input, which makes numbers of bytes; a
+    convolution that is fused does that itself.
     """
-    if not layers or type(layers[0]) is not Input:
+    if not layers or not computes_as(layers[0], Input):
         return [], 0, None
     first = 1
-    while first < len(layers) and layers[first].reads_bytes:
+    while first < len(layers) and keeps(layers[first], "reads_bytes"):
         first += 1
+    bytes_read: list[Step] = list(layers[1:first])
     after: Sequence[Layer | None] = [*layers[first : first + 2], None, None]
     if _can_be_fused(after[0]):
-        return list(layers[1:first]), first, None
-    if type(after[0]) is Rescaling and _can_be_fused(after[1]):
-        scale = Scale(float(after[0].scale), float(after[0].offset))
-        return list(layers[1:first]), first + 1, scale
-    theirs = after[0] is not None and not type(after[0]).__module__.startswith("minicnn.")
-    without_input = first > 1 and not theirs
-    return list(layers[without_input:first]), first, None
+        return bytes_read, first, None
+    scaling = after[0]
+    if computes_as(scaling, Rescaling) and _can_be_fused(after[1]):
+        return bytes_read, first + 1, Scale(float(scaling.scale), float(scaling.offset))
+    return [*bytes_read, layers[0]], first, None
 
 
-def _can_be_fused(layer: Layer | None) -> bool:
+def _can_be_fused(layer: Layer | None) -> TypeGuard[Conv2D]:
     return (
-        type(layer) is Conv2D
+        computes_as(layer, Conv2D)
+        and layer.kernels.fusion is not None
         and layer.activation in (None, "linear", "relu")
         and (layer.groups, layer.dilation) == (1, (1, 1))
-        and not (layer.input_shape is not None and layer.far(layer.input_shape))
+        and not (layer.input_shape is not None and layer.place(layer.input_shape).far)
     )
 
 
@@ -163,8 +166,7 @@ def _tail(conv: Conv2D, following: Sequence[Layer]) -> tuple[Tail, int]:
     if not relu and following and _is_relu(following[0]):
         relu, taken = True, 1
     pool = following[taken] if taken < len(following) else None
-    if type(pool) in (MaxPool, AvgPool):
-        assert isinstance(pool, MaxPool | AvgPool)
+    if computes_as(pool, MaxPool) or computes_as(pool, AvgPool):
         assert pool.input_shape is not None
         place = pool.windows(pool.input_shape)
         if place.size == place.strides and place.pads == ((0, 0), (0, 0)):
@@ -174,6 +176,6 @@ def _tail(conv: Conv2D, following: Sequence[Layer]) -> tuple[Tail, int]:
 
 
 def _is_relu(layer: Layer) -> bool:
-    if type(layer) is ReLU:
+    if computes_as(layer, ReLU):
         return (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
-    return type(layer) is Activation and layer.activation == "relu"
+    return computes_as(layer, Activation) and layer.activation == "relu"

@@ -8,20 +8,20 @@ is each *slot* of the optimizer, of which Adam has two.
 
 An *image* adds what one image of zeros shows on its way through the model's steps:
 
-* all that the steps take from the ``Room`` (``kernels/vectorized/memory.py``), forward and back,
+* all that the steps take from the workspace (``kernels/base.py``), forward and backward,
   which is kept for the next step: outputs of convolutions and poolings, the gradients that come
   out of them, and which pixel won each pooling window;
 * other arrays, at the moment when they are most: the batch, and a step's input and output; in
-  training also the caches so far, and on the way back all caches and the gradients that go into
-  a step and come out of it; with an activation inside the step, two more of its output.
+  training also the caches so far, and in the backward pass all caches and the gradients that go
+  into a step and come out of it; with an activation inside the step, two more of its output.
 
-*Work* is what the threads use and give back: ``_work_arrays`` and ``_kernel_sums`` of the
-largest convolution, and what was measured of BLAS, the allocator and Python.
+*Work* is what the threads use and give back: what the kernels say of the largest convolution
+(``KernelSet.work_of``), and what was measured of BLAS, the allocator and Python.
 
-Where a batch is cut into shares (``shares.py``), each process has the images and the work of its
-own share. The weights that are learned lie once more in memory that all see, and each partner
-adds a copy of its own and its gradients, twice: as they are made and where all see them. In
-predicting each process has batches of its own.
+Where a batch is cut into shards (``_parallel/shards.py``), each process has the images and the work
+of its shard. The weights that are learned lie once more in memory that all see, and each worker
+adds a copy and its gradients, twice: as they are made and where all see them. In
+predicting each process has its batches.
 """
 
 import dataclasses
@@ -35,15 +35,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn._core.traits import keeps
 from minicnn._parallel import threads
-from minicnn._parallel.shards import shares_of
+from minicnn._parallel.shards import shards_of
 from minicnn._training.program import may_be_cut
 from minicnn.errors import ConfigError
-from minicnn.kernels.vectorized import Room
-from minicnn.kernels.vectorized.convolution import most_sums, way_back
-from minicnn.kernels.vectorized.strips import Geometry, cut_for, geometry
+from minicnn.kernels import Convolution, KernelSet, Work, WorkOf
 from minicnn.layers import Conv2D, Layer
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.layers.chain import Step
 from minicnn.models.fusing import FusedConv
 from minicnn.optimizers import Optimizer
@@ -62,7 +61,7 @@ A_THREAD = 1_000_000
 """Bytes for each thread: what BLAS packs its matrices into, and what the allocator wastes."""
 
 
-A_PARTNER = 3_000_000
+A_WORKER = 3_000_000
 """Bytes of Python's own objects that a forked process makes its own by counting references."""
 
 
@@ -86,37 +85,37 @@ def memory_use(
     Measured on Linux it is true within 25%, or 8 MB where that is more. What another layer makes
     for a moment within itself is not seen, nor what evaluation between the epochs adds; images
     are thought to be bytes where the model begins with Rescaling and Conv2D. Of a batch that is
-    cut into shares, and in predicting, all processes together are meant; without partners it is
+    cut into shards, and in predicting, all processes together are meant; without workers it is
     less.
     """
     weights = sum(array.nbytes for layer in layers for array in layer.arrays().values())
     learned = sum(a.nbytes for layer in layers for a in layer.learned().values())
-    first, shape = steps[0], layers[0].input_shape
+    first, shape, kernels = steps[0], layers[0].input_shape, layers[0].kernels
     assert shape is not None
-    from_bytes = first.reads_bytes and not (isinstance(first, FusedConv) and first.scale is None)
+    scaled = not isinstance(first, FusedConv) or first.scale is not None
+    from_bytes = scaled and keeps(first, "reads_bytes")
     image = np.zeros((1, *shape), np.uint8 if from_bytes else layers[0].dtype)
     parts = [
         part for step in steps for part in (walk([step]) if isinstance(step, Layer) else [step])
     ]
     convs = [conv for part in parts if (conv := _conv(part))]
     work = sum(layer.multiply_adds(shape_) for layer in layers if (shape_ := layer.input_shape))
-    shares = shares_of(batch_size, work) if may_be_cut(layers, steps) else 1
-    share, workers = -(-batch_size // shares), threads.get_threads() if shares == 1 else 1
+    shards = shards_of(batch_size, work) if may_be_cut(layers, steps) else 1
+    shard, workers = -(-batch_size // shards), threads.get_threads() if shards == 1 else 1
     processes = threads.get_threads()
-    sums = max((_kernel_sums(conv, share) for conv in convs), default=0)
     return MemoryUse(
         weights
         + learned * (1 + len(optimizer.slot_names))
-        + batch_size * of_an_image(steps, image, training=True)
+        + batch_size * of_an_image(steps, kernels, image, training=True)
         + AT_LEAST
-        + shares * (_work(convs, share, workers) + sums)
-        + (learned if shares > 1 else 0)
-        + (shares - 1) * (3 * learned + A_PARTNER),
+        + shards * sum(_work(convs, shard, workers))
+        + (learned if shards > 1 else 0)
+        + (shards - 1) * (3 * learned + A_WORKER),
         weights
-        + processes * (batch_size * of_an_image(steps, image, training=False))
+        + processes * (batch_size * of_an_image(steps, kernels, image, training=False))
         + AT_LEAST
-        + processes * _work(convs, batch_size, 1)
-        + (processes - 1) * A_PARTNER,
+        + processes * _work(convs, batch_size, 1).arrays
+        + (processes - 1) * A_WORKER,
     )
 
 
@@ -152,16 +151,16 @@ def installed_memory() -> int:
     return max(found, 0)
 
 
-def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
+def of_an_image(steps: Sequence[Step], kernels: KernelSet, image: Array, training: bool) -> int:
     """Bytes that a batch of one image takes."""
-    room, rng, most = Room(), np.random.default_rng(0), 0
+    workspace, rng, most = kernels.workspace(), np.random.default_rng(0), 0
     not_ours = [array for step in steps for array in step.params.values()]
-    if not training and steps[0].reads_bytes:
+    if not training and keeps(steps[0], "reads_bytes"):
         not_ours.append(image)  # a batch is then a view of the data
 
     def weigh(step: Step, y: Array, *held: Any) -> None:
         nonlocal most
-        elsewhere = {id(array) for array in (*not_ours, *room.buffers)}
+        elsewhere = {id(array) for array in (*not_ours, *workspace.arrays)}
         owners = {id(array): array.nbytes for array in _owners((image, y, held))}
         now = sum(size for key, size in owners.items() if key not in elsewhere)
         name = step.split_activation()[1]
@@ -170,7 +169,7 @@ def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
         most = max(most, now)
 
     caches: list[Any] = []
-    with room.begin(), np.errstate(all="ignore"):
+    with workspace.begin(), np.errstate(all="ignore"):
         x = image
         for step in steps:
             y, cache = step.forward(x, training=training, rng=rng)
@@ -187,7 +186,7 @@ def of_an_image(steps: Sequence[Step], image: Array, training: bool) -> int:
                 dx, _ = step.backward(dy, cache)
                 weigh(step, dy, dx, x, caches)
                 dy = dx
-    return most + sum(buffer.nbytes for buffer in room.buffers)
+    return most + sum(array.nbytes for array in workspace.arrays)
 
 
 def _owners(held: Any) -> Iterator[Array]:
@@ -203,52 +202,24 @@ def _owners(held: Any) -> Iterator[Array]:
         yield from _owners(list(vars(held).values()))
 
 
-class _Conv(NamedTuple):
-    """A convolution among the steps."""
-
-    place: Geometry
-    itemsize: int
-    pooled: bool
-
-
-def _conv(step: Step) -> _Conv | None:
+def _conv(step: Step) -> tuple[WorkOf, Convolution] | None:
+    """A convolution among the steps, and what its kernels say of their memory."""
     conv = step.conv if isinstance(step, FusedConv) else step
-    if not isinstance(conv, Conv2D):
+    if not isinstance(conv, Conv2D) or conv.kernels.work_of is None:
         return None
     assert conv.input_shape is not None
     _, strides, pads, _ = conv.windows(conv.input_shape)
     # Groups go one after another; the phases of a dilated convolution are smaller than its images.
     kh, kw, channels, filters = conv.params["kernel"].shape
     image, kernel = (*conv.input_shape[:2], channels), (kh, kw, channels, filters // conv.groups)
-    place = geometry(image, kernel, strides, pads)
     pooled = isinstance(step, FusedConv) and bool(step.tail.pool)
-    return _Conv(place, conv.dtype.itemsize, pooled)
+    return conv.kernels.work_of, Convolution(
+        image, kernel, strides, pads, conv.dtype.itemsize, pooled
+    )
 
 
-def _work(convs: Sequence["_Conv"], images: int, workers: int) -> int:
-    """Bytes that so many threads of a process use for a moment."""
-    arrays = max((_work_arrays(conv, images, workers) for conv in convs), default=0)
-    return arrays + workers * A_THREAD
-
-
-def _work_arrays(conv: _Conv, n: int, workers: int) -> int:
-    """Bytes in which the threads make a convolution (``kernels/vectorized/strips.py``).
-
-    Each has a group of its images, padded; the convolution's output or its gradient for them, and
-    as much again to pool it; and a block of columns. A shard may be smaller than a group.
-    """
-    place = conv.place
-    (h, w, c_in), (kh, _, _, c_out), (oh, ow) = place.image, place.kernel, place.out
-    cut = cut_for(place, conv.itemsize)
-    shards = threads.shards_of(n, n * way_back(place, need_dx=False)[1])
-    images = -(-n // shards)
-    padded = (h + sum(place.pads[0])) * (w + sum(place.pads[1])) * c_in
-    group = min(cut.group, images) * (padded + (2 if conv.pooled else 1) * oh * ow * c_out)
-    columns = min(cut.images, images) * cut.rows * cut.strips * kh * cut.reach * c_in
-    return min(workers, shards) * (group + columns) * conv.itemsize
-
-
-def _kernel_sums(conv: _Conv, n: int) -> int:
-    """Bytes of the kernel's gradients, one from each shard, before they are added up."""
-    size = int(np.prod(conv.place.kernel)) * conv.itemsize
-    return size * threads.shards_of(n, n * way_back(conv.place, need_dx=True)[1], most_sums(size))
+def _work(convs: Sequence[tuple[WorkOf, Convolution]], images: int, threads: int) -> Work:
+    """The most that so many threads of a process use for a moment."""
+    found = [work_of(conv, images, threads) for work_of, conv in convs]
+    arrays = max((work.arrays for work in found), default=0)
+    return Work(arrays + threads * A_THREAD, max((work.sums for work in found), default=0))

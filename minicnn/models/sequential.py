@@ -9,7 +9,7 @@ from minicnn import metrics as metric_table
 from minicnn._core.console import say
 from minicnn._core.shapes import Array
 from minicnn._core.signatures import checked
-from minicnn._keras.absent import raise_absent
+from minicnn._keras.public_names import raise_absent
 from minicnn._training import evaluation, loop
 from minicnn._training.options import FitOptions
 from minicnn._training.program import Program
@@ -18,6 +18,7 @@ from minicnn.callbacks.history import History
 from minicnn.data.arrays import Dataset, check_batch_size, images
 from minicnn.data.fitting import Data, check_validation, data_of, training_data
 from minicnn.errors import ConfigError, shown
+from minicnn.kernels import DEFAULT
 from minicnn.layers import Layer
 from minicnn.layers.registry import described, with_layers
 from minicnn.losses import Loss
@@ -51,7 +52,7 @@ class Sequential(BaseModel):
         seed: int | None = None,
         name: str = "sequential",
         dtype: str = "float32",
-        kernels: str = "vectorized",
+        kernels: str = DEFAULT,
         fuse: bool = True,
     ) -> None:
         self._identity = object()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from minicnn._core.console import html_table, legible, padded, width_of
 from minicnn.layers import Input, Layer
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.models.memory import MemoryUse
 from minicnn.optimizers import Optimizer
 

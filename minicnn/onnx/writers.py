@@ -10,7 +10,6 @@ from minicnn import layers as minicnn_layers
 from minicnn._core.shapes import Array, Padding, Pads, axis_of, windows
 from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.layers import (
-    ELU,
     GELU,
     Activation,
     AvgPool,
@@ -27,7 +26,6 @@ from minicnn.layers import (
     Input,
     Layer,
     LayerNorm,
-    LeakyReLU,
     MaxPool,
     Permute,
     ReLU,
@@ -44,6 +42,7 @@ from minicnn.layers import (
     ZeroPadding2D,
 )
 from minicnn.layers.conv import Sliding
+from minicnn.layers.registry import LAYERS
 from minicnn.onnx.graph import NCHW, Flow, Graph
 
 # Activations ---------------------------------------------------------------------------
@@ -104,12 +103,14 @@ def _softmax(graph: Graph, layer: Softmax, x: Flow) -> Flow:
     return graph.on(x, "Softmax", axis=x.axes.index(axis_of(layer.who, layer.axis, x.shape)))
 
 
-def _leaky_relu(graph: Graph, layer: LeakyReLU, x: Flow) -> Flow:
-    return graph.on(x, "LeakyRelu", alpha=float(layer.negative_slope))
-
-
-def _elu(graph: Graph, layer: ELU, x: Flow) -> Flow:
-    return graph.on(x, "Elu", alpha=float(layer.alpha))
+def _operator(graph: Graph, layer: Layer, x: Flow) -> Flow:
+    """The node that the layer declares, with its parameters as further inputs."""
+    declared = layer.onnx_operator
+    assert declared is not None
+    places = tuple(axis - 1 for axis in x.axes[1:])  # parameters have no batch axis
+    params = [graph.array(name, a.transpose(places)) for name, a in layer.params.items()]
+    attributes = {name: float(getattr(layer, own)) for name, own in declared.attributes.items()}
+    return graph.on(x, declared.name, *params, **attributes)
 
 
 def _relu(graph: Graph, layer: ReLU, x: Flow) -> Flow:
@@ -356,8 +357,7 @@ _IDLE = [
 _NUMBER_BY_NUMBER: dict[type, Callable[[Graph, Any, Flow], Flow]] = {
     **dict.fromkeys(_IDLE, _nothing),
     **dict.fromkeys((Activation, Sigmoid, Tanh, GELU, SiLU, Softplus), _activation),
-    ELU: _elu,
-    LeakyReLU: _leaky_relu,
+    **{cls: _operator for cls in LAYERS.values() if cls.onnx_operator},
     ReLU: _relu,
     Rescaling: _rescaling,
     Softmax: _softmax,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from minicnn._core.config import exported, find
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.optimizers.adagrad import Adagrad as Adagrad
 from minicnn.optimizers.adam import Adam as Adam
 from minicnn.optimizers.adam import AdamW as AdamW

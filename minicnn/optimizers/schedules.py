@@ -7,7 +7,7 @@ from typing import Any
 
 from minicnn._core.arguments import number
 from minicnn._core.config import Configurable, exported, find
-from minicnn._keras.absent import asked
+from minicnn._keras.public_names import asked
 from minicnn.errors import ConfigError
 
 PERIODS, MANY = 1000, 1e18

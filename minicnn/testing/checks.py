@@ -1,4 +1,4 @@
-"""The checks that every layer passes, for layers of your own as well.
+"""The checks that every layer passes, for custom layers as well.
 
     def test_my_layer():
         check_layer(lambda: MyLayer(3), input_shape=(6, 6, 2))
@@ -22,10 +22,12 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.shapes import Array, Shape
+from minicnn._core.traits import keeps
 from minicnn.errors import MiniCNNError, ShapeError, shown
 from minicnn.kernels import KERNELS
 from minicnn.layers import Layer
-from minicnn.layers.base import Grads, walk
+from minicnn.layers.base import Grads
+from minicnn.layers.building import walk
 
 __all__ = ["CHECKS", "CheckError", "LayerCase", "check_layer", "numeric_gradient"]
 
@@ -180,7 +182,7 @@ def check_param_gradients(case: LayerCase) -> None:
 
 
 def check_gradient_keys(case: LayerCase) -> None:
-    """``grads`` has exactly the keys, shapes and dtypes of ``params``, by either way back."""
+    """``grads`` has exactly the keys, shapes and dtypes of ``params``, by either backward pass."""
     layer, x = case.built("float32"), case.x("float32")
     y, cache = case.forward(layer, x, training=True)
     dy = case.dy(y)
@@ -218,12 +220,23 @@ def check_interleaved(case: LayerCase) -> None:
 
 
 def check_shards(case: LayerCase) -> None:
-    """A batch is the sum of its parts, unless the layer draws or says why it is not in training."""
+    """Outside training a batch is the sum of its shards; in training too, if that is promised.
+
+    A layer that promises it (``additive``) and draws must say that it does (``random``).
+    """
     layer, x = case.built(), case.x()
-    cut = case.batch // 2
+    cut, every = case.batch // 2, list(walk([layer]))
+    draws = any(part.random for part in every)
     for training in (False, True):
-        if training and any(part.why_not_sharded or part.random for part in walk([layer])):
+        if training and not all(keeps(part, "additive") for part in every):
             continue
+        if training:
+            rng, untouched = (np.random.default_rng(case.seed) for _ in range(2))
+            layer.forward(x, training=True, rng=rng)
+            same = rng.bit_generator.state == untouched.bit_generator.state
+            _require(layer, draws or same, "draws from rng in training, and is not random = True")
+            if draws:
+                continue
         y, cache = case.forward(layer, x, training)
         dy = case.dy(y)
         dx, grads = layer.backward(dy, cache)
@@ -234,7 +247,8 @@ def check_shards(case: LayerCase) -> None:
         (y1, dx1, grads1), (y2, dx2, grads2) = parts
         summed = {name: grads1[name] + grads2[name] for name in grads1}
         joined = np.concatenate([y1, y2]), np.concatenate([dx1, dx2]), summed
-        _close(layer, "as the sum of two shards", joined, (y, dx, grads))
+        promised = ", which additive = True promises to be the same" * training
+        _close(layer, f"as the sum of two shards{promised}", joined, (y, dx, grads))
 
 
 def check_state(case: LayerCase) -> None:

@@ -1,4 +1,4 @@
-"""The README's list of Keras' names is what the code makes of it today."""
+"""The documentation's list of Keras' names is what the code makes of it today."""
 
 import importlib.util
 from pathlib import Path
@@ -16,9 +16,9 @@ def keras_list():
     return module
 
 
-def test_the_readme_has_the_list_as_it_is(keras_list):
+def test_the_page_has_the_list_as_it_is(keras_list):
     """``python docs/keras_list.py --write`` would change nothing."""
-    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    text = (CHECKOUT / "docs/from_keras.md").read_text(encoding="utf-8")
     inside = text.split(keras_list.BEGIN)[1].split(keras_list.END)[0]
     assert inside.strip() == keras_list.markdown()
 

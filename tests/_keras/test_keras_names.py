@@ -9,7 +9,7 @@ import pytest
 
 import minicnn
 from minicnn import Dense, Input, Sequential
-from minicnn._keras.absent import ABSENT
+from minicnn._keras.public_names import ABSENT
 from minicnn.errors import ConfigError, DataError
 from minicnn.utils import set_random_seed, to_categorical
 

@@ -6,25 +6,25 @@ import pytest
 
 import minicnn
 from minicnn._files import reader_process
-from minicnn._parallel import shards
+from minicnn._parallel import shards, workers
 
 
 @pytest.fixture
 def cut_all(monkeypatch):
     """Cut the smallest batch, and fork for the shortest training."""
     monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(shards, "WORTH_FORKING", 0)
+    monkeypatch.setattr(workers, "WORTH_FORKING", 0)
     monkeypatch.setattr(shards, "SMALLEST", 2)
     yield
     minicnn.set_threads(None)
     reader_process.end_readers()
-    with pytest.raises(ChildProcessError):  # no partner is left behind
+    with pytest.raises(ChildProcessError):  # no worker is left behind
         os.waitpid(-1, os.WNOHANG)
 
 
 @pytest.fixture
-def partners(monkeypatch):
-    """The process numbers of all partners that are forked."""
+def pids(monkeypatch):
+    """The process numbers of all workers that are forked."""
     seen = []
     fork = os.fork
 
@@ -33,6 +33,6 @@ def partners(monkeypatch):
         seen.append(pid)
         return pid
 
-    monkeypatch.setattr(shards.os, "fork", watched)
-    monkeypatch.setattr(shards, "may_fork", lambda: True)
+    monkeypatch.setattr(os, "fork", watched)
+    monkeypatch.setattr(workers, "may_fork", lambda: True)
     return seen

@@ -1,4 +1,4 @@
-"""A batch in shares, with partners or without, gives what the batch gives."""
+"""A batch in shards, with workers or without, gives what the batch gives."""
 
 import os
 import signal
@@ -8,31 +8,30 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn._parallel import shards
+from minicnn._parallel import shards, workers
 from minicnn._training.run import Run
-from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
 from shard_helpers import at_batch, data, network, same, trained
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="partners are for Linux"),
+    pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux"),
     pytest.mark.usefixtures("cut_all"),
     # Python 3.12 says so of what the callbacks here fork while BLAS has threads.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
 
 
-def test_partners_change_no_bit(partners, monkeypatch):
-    """With partners, and with the same shares computed one after another, all bits are equal."""
-    with_partners = trained(3)
-    assert len(partners) == 2
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
-    assert same(with_partners, trained(3))
-    assert len(partners) == 2
+def test_workers_change_no_bit(pids, monkeypatch):
+    """With workers, and with the same shards computed one after another, all bits are equal."""
+    with_workers = trained(3)
+    assert len(pids) == 2
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
+    assert same(with_workers, trained(3))
+    assert len(pids) == 2
 
 
-def test_shares_add_up_to_the_batch():
-    """Three shares of unequal size train as the whole batch does, but for the last digits."""
+def test_shards_add_up_to_the_batch():
+    """Three shards of unequal size train as the whole batch does, but for the last digits."""
     (weights, history), (whole, wanted) = trained(3), trained(1)
     for a, b in zip(weights, whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
@@ -40,74 +39,71 @@ def test_shares_add_up_to_the_batch():
     assert history["accuracy"] == wanted["accuracy"]
 
 
-def test_batches_in_order_are_cut_too(partners):
-    """Without shuffling the shares are the same images as in the whole batch."""
+def test_batches_in_order_are_cut_too(pids):
+    """Without shuffling the shards are the same images as in the whole batch."""
     (weights, _), (whole, _) = trained(2, shuffle=False), trained(1, shuffle=False)
     for a, b in zip(weights, whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
-    assert len(partners) == 1
+    assert len(pids) == 1
 
 
-def test_a_partner_that_is_killed_is_missed_by_no_bit(partners, monkeypatch):
-    """When the system kills a partner, its shares are computed here, with the same result."""
+def test_a_worker_that_is_killed_is_missed_by_no_bit(pids, monkeypatch):
+    """When the system kills a worker, its shards are computed here, with the same result."""
     undisturbed, killed = trained(2), []
     step = Run.train
 
     def kill_first(*arguments):
-        if len(partners) == 2 and not killed:
-            killed.append(os.kill(partners[-1], signal.SIGKILL))
+        if len(pids) == 2 and not killed:
+            killed.append(os.kill(pids[-1], signal.SIGKILL))
         return step(*arguments)
 
     monkeypatch.setattr(Run, "train", kill_first)
     with pytest.warns(RuntimeWarning, match="A process that helped to train has ended"):
         disturbed = trained(2)
     assert same(undisturbed, disturbed)
-    assert len(partners) == 2
+    assert len(pids) == 2
 
 
-def test_where_no_process_can_be_had_training_goes_on(partners, monkeypatch):
-    """When the system refuses the second partner, the first ends, and all is computed here."""
-    with_partners = trained(3)
+def test_where_no_process_can_be_had_training_goes_on(pids, monkeypatch):
+    """When the system refuses the second worker, the first ends, and all is computed here."""
+    with_workers = trained(3)
     fork, opened = os.fork, len(os.listdir("/proc/self/fd"))
 
     def once():
-        if len(partners) > 2:
+        if len(pids) > 2:
             raise BlockingIOError("no more processes")
         return fork()
 
-    monkeypatch.setattr(shards.os, "fork", once)
-    assert same(with_partners, trained(3))
-    assert len(partners) == 3
+    monkeypatch.setattr(os, "fork", once)
+    assert same(with_workers, trained(3))
+    assert len(pids) == 3
     assert len(os.listdir("/proc/self/fd")) == opened
 
 
-def test_a_batch_that_is_more_than_its_parts_is_not_cut(partners):
+def test_a_batch_that_is_more_than_its_parts_is_not_cut(pids):
     """Batch normalization sees the whole batch, whatever the number of threads."""
     extra = minicnn.BatchNorm
     assert same(trained(1, network(extra())), trained(3, network(extra())))
-    assert not partners
+    assert not pids
 
 
-def test_each_share_draws_from_a_generator_of_its_own(partners, monkeypatch):
-    """Dropout is cut: the same bits with and without partners, other masks in each share."""
-    with_partners = trained(2, network(minicnn.Dropout(0.5)))
-    assert partners
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
-    assert same(with_partners, trained(2, network(minicnn.Dropout(0.5))))
+def test_each_shard_draws_from_a_generator_of_its_own(pids, monkeypatch):
+    """Dropout is cut: the same bits with and without workers, other masks in each shard."""
+    with_workers = trained(2, network(minicnn.Dropout(0.5)))
+    assert pids
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
+    assert same(with_workers, trained(2, network(minicnn.Dropout(0.5))))
     masks = []
 
     def compute(part, share, rng):
         masks.append(rng.random(4).tolist())
-        return shards.Result(0.0, np.zeros((len(part.x), 1)), {})
+        return shards.Result(0.0, np.zeros((len(part[0]), 1)), {})
 
     def drawn(random, count):
-        minicnn.set_threads(count)
-        options = {"work": 10**8, "images": 1, "cut": True, "random": random}
         rng = np.random.default_rng(0)
-        part = Data(*data(16))
-        cut = shards.Shares(compute, part, {}, (1,), np.dtype("f4"), 16, rng=rng, **options)
-        cut.run(np.arange(16))
-        cut.run(np.arange(16))
+        cut = workers.InProcess(shards.Shards(compute, data(16), 16, count, random, rng))
+        cut.gradients(np.arange(16))
+        cut.gradients(np.arange(16))
         return [masks.pop() for _ in range(2 * count)]
 
     assert len(set(map(tuple, drawn(True, 2)))) == 4
@@ -115,7 +111,7 @@ def test_each_share_draws_from_a_generator_of_its_own(partners, monkeypatch):
     assert drawn(True, 1)[::-1] == [alone.random(4).tolist() for _ in range(2)]
 
 
-def test_a_layer_of_someone_s_own_is_not_cut(partners):
+def test_a_layer_of_someone_s_own_is_not_cut(pids):
     """A layer from elsewhere may forget to say that it needs the whole batch."""
 
     class Centred(minicnn.Layer):
@@ -126,11 +122,11 @@ def test_a_layer_of_someone_s_own_is_not_cut(partners):
             return dy - dy.mean(axis=0), {}
 
     assert same(trained(1, network(Centred())), trained(3, network(Centred())))
-    assert not partners
+    assert not pids
 
 
-def test_a_loss_that_is_no_number_is_met_in_any_share(partners):
-    """A loss that overflows in a partner's share ends the training with the layer's name."""
+def test_a_loss_that_is_no_number_is_met_in_any_shard(pids):
+    """A loss that overflows in a worker's shard ends the training with the layer's name."""
     minicnn.set_threads(2)
     layers = [minicnn.Input((6, 6, 2)), minicnn.Conv2D(4, 3), minicnn.Flatten(), minicnn.Dense(3)]
     model = minicnn.Sequential(layers, seed=3)
@@ -138,15 +134,15 @@ def test_a_loss_that_is_no_number_is_met_in_any_share(partners):
     x = data()[0]
     with pytest.raises(DivergenceError, match="the first to go was the output of Dense"):
         model.fit(x, np.ones((len(x), 3)), batch_size=8, epochs=3, verbose=0)
-    assert partners
+    assert pids
 
 
-def test_ctrl_c_ends_the_partners_too(partners, monkeypatch):
+def test_ctrl_c_ends_the_workers_too(pids, monkeypatch):
     """An interrupt, which reaches all processes of a terminal, ends the training as ever."""
     step = Run.train
 
     def interrupted(*arguments):
-        for pid in (*partners, os.getpid()):
+        for pid in (*pids, os.getpid()):
             os.kill(pid, signal.SIGINT)
         return step(*arguments)
 
@@ -154,10 +150,10 @@ def test_ctrl_c_ends_the_partners_too(partners, monkeypatch):
     minicnn.set_threads(2)
     history = network().fit(*data(), batch_size=8, epochs=3, verbose=0)
     assert history.interrupted
-    assert partners
+    assert pids
 
 
-def test_the_program_s_signal_handlers_are_not_the_partners(partners, monkeypatch, tmp_path):
+def test_the_program_s_signal_handlers_are_not_the_workers(pids, monkeypatch, tmp_path):
     """A handler that saves the model on SIGTERM runs in the program alone."""
     seen = tmp_path / "seen"
 
@@ -169,21 +165,21 @@ def test_the_program_s_signal_handlers_are_not_the_partners(partners, monkeypatc
 
     def terminated(*arguments):
         if not seen.exists():
-            for pid in (*partners, os.getpid()):
+            for pid in (*pids, os.getpid()):
                 os.kill(pid, signal.SIGTERM)
         return step(*arguments)
 
     monkeypatch.setattr(Run, "train", terminated)
     try:
-        trained(2)  # nor does SIGTERM end the partners, of which there would be a warning
+        trained(2)  # nor does SIGTERM end the workers, of which there would be a warning
     finally:
         signal.signal(signal.SIGTERM, before)
     assert seen.read_text(encoding="utf-8").split() == [str(os.getpid())]
 
 
-def test_no_pipe_left_means_no_partners(partners, monkeypatch):
+def test_no_pipe_left_means_no_workers(pids, monkeypatch):
     """When no more files can be opened, nothing stays open and training goes on."""
-    with_partners = trained(2)
+    with_workers = trained(2)
     pipe, made, opened = os.pipe, [], len(os.listdir("/proc/self/fd"))
 
     def first_only():
@@ -192,43 +188,43 @@ def test_no_pipe_left_means_no_partners(partners, monkeypatch):
         made.append(pipe())
         return made[0]
 
-    monkeypatch.setattr(shards.os, "pipe", first_only)
-    assert same(with_partners, trained(2))
-    assert len(partners) == 1
+    monkeypatch.setattr(os, "pipe", first_only)
+    assert same(with_workers, trained(2))
+    assert len(pids) == 1
     assert len(os.listdir("/proc/self/fd")) == opened
 
 
-def test_predictions_are_the_same_with_partners(partners, monkeypatch):
+def test_predictions_are_the_same_with_workers(pids, monkeypatch):
     """Runs of whole batches, filled by three processes, are what one process fills."""
     minicnn.set_threads(3)
     model, x = network(), data(50)[0]
     predicted = model.predict(x, batch_size=8)
-    assert len(partners) == 2
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    assert len(pids) == 2
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
     np.testing.assert_array_equal(
         predicted, np.concatenate([model.predict(x[i : i + 8]) for i in range(0, 50, 8)])
     )
 
 
-def test_predictions_go_on_where_no_process_can_be_had(partners, monkeypatch):
-    """When the system refuses all partners but one, the program fills the rest."""
+def test_predictions_go_on_where_no_process_can_be_had(pids, monkeypatch):
+    """When the system refuses all workers but one, the program fills the rest."""
     minicnn.set_threads(4)
     model, x = network(), data(50)[0]
     predicted, fork = model.predict(x, batch_size=8), os.fork
 
     def once():
-        if len(partners) > 3:
+        if len(pids) > 3:
             raise BlockingIOError("no more processes")
         return fork()
 
-    monkeypatch.setattr(shards.os, "fork", once)
+    monkeypatch.setattr(os, "fork", once)
     np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
-    assert len(partners) == 4
+    assert len(pids) == 4
 
 
 class Fails(minicnn.Layer):
-    """Fails in a partner, or everywhere."""
+    """Fails in a worker, or everywhere."""
 
     here = None
 
@@ -238,8 +234,8 @@ class Fails(minicnn.Layer):
         return x, None
 
 
-def test_what_a_partner_leaves_undone_is_predicted_here(partners):
-    """When a partner fails, its run is filled by the program, or fails there with its error."""
+def test_what_a_worker_leaves_undone_is_predicted_here(pids):
+    """When a worker fails, its run is filled by the program, or fails there with its error."""
     minicnn.set_threads(2)
     layer = Fails()
     model = minicnn.Sequential([minicnn.Input((4,)), layer, minicnn.Dense(2)], seed=0)
@@ -250,7 +246,7 @@ def test_what_a_partner_leaves_undone_is_predicted_here(partners):
     layer.here = None
     with pytest.raises(RuntimeError, match="not here"):
         model.predict(x, batch_size=8)
-    assert partners
+    assert pids
 
 
 def test_predictions_are_the_program_s_own():
@@ -265,7 +261,7 @@ def test_predictions_are_the_program_s_own():
     np.testing.assert_array_equal(predicted, before)
 
 
-def test_a_training_within_a_training_has_workers_of_its_own(partners):
+def test_a_training_within_a_training_has_workers_of_its_own(pids):
     """A callback may train and predict with another model while the workers wait."""
     other = []
 
@@ -277,10 +273,10 @@ def test_a_training_within_a_training_has_workers_of_its_own(partners):
         trained(2, callbacks=at_batch(1, lambda: None)),
         trained(2, network(minicnn.ReLU())),
     )
-    forked = len(partners)
+    forked = len(pids)
     assert same(undisturbed, trained(2, callbacks=at_batch(1, train)))
     assert same(alone, other[0])
-    assert len(partners) > 2 * forked - 2
+    assert len(pids) > 2 * forked - 2
 
 
 def change_images(x, y, weights):
@@ -297,7 +293,7 @@ def change_weights(x, y, weights):
 
 @pytest.mark.parametrize("change", [change_images, change_labels, change_weights])
 @pytest.mark.parametrize("event", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
-def test_data_changed_in_place_count_with_workers_as_without(change, event, partners, monkeypatch):
+def test_data_changed_in_place_count_with_workers_as_without(change, event, pids, monkeypatch):
     """Images, labels and sample weights that a callback changes count from the next batch on."""
 
     def found(really):
@@ -317,14 +313,14 @@ def test_data_changed_in_place_count_with_workers_as_without(change, event, part
         return model.get_weights(), history.history
 
     changed = found(True)
-    assert len(partners) == 3
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    assert len(pids) == 3
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(changed, found(True))
     assert not same((changed[0], 0), (found(False)[0], 0))
 
 
 @pytest.mark.parametrize("what", ["loss", "array"])
-def test_arguments_count_from_the_next_epoch_with_workers_as_without(what, partners, monkeypatch):
+def test_arguments_count_from_the_next_epoch_with_workers_as_without(what, pids, monkeypatch):
     """So do an argument of the loss, and an array that is put in the place of a layer's."""
 
     def found(really):
@@ -345,9 +341,9 @@ def test_arguments_count_from_the_next_epoch_with_workers_as_without(what, partn
         history = model.fit(x, np.eye(3)[y], batch_size=8, epochs=2, verbose=0, callbacks=callback)
         return model.get_weights(), history.history
 
-    changed, forked = found(True), len(partners)
+    changed, forked = found(True), len(pids)
     assert forked
-    monkeypatch.setattr(shards, "may_fork", lambda: False)
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(changed, found(True))
     unchanged = found(False)
     assert changed[1]["loss"][0] == unchanged[1]["loss"][0]

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn._parallel import workers
+from minicnn._parallel import processes, workers
 from minicnn._training import program
 from minicnn._training.program import Program
 from shard_helpers import at_batch, data, network, same, trained
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="partners are for Linux"),
+    pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux"),
     pytest.mark.usefixtures("cut_all"),
     # Python 3.12 says so of what the callbacks here fork while BLAS has threads.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
@@ -34,22 +34,22 @@ def stop(pid):
 
 
 @pytest.mark.parametrize("harm", [stop, reap, lambda pid: os.kill(pid, signal.SIGKILL)])
-def test_whatever_happens_to_a_worker_changes_no_bit(harm, partners):
+def test_whatever_happens_to_a_worker_changes_no_bit(harm, pids):
     """One that is stopped, killed, or waited for by the program is given up: the same bits."""
     undisturbed = trained(2, callbacks=at_batch(1, lambda: None))
     opened = len(os.listdir("/proc/self/fd"))
     with pytest.warns(RuntimeWarning, match="A process that helped to train .*, with the same res"):
-        disturbed = trained(2, callbacks=at_batch(1, lambda: harm(partners[-1])))
+        disturbed = trained(2, callbacks=at_batch(1, lambda: harm(pids[-1])))
     assert same(undisturbed, disturbed)
-    assert len(partners) == 6  # with callbacks of others they are forked for each epoch
+    assert len(pids) == 6  # with callbacks of others they are forked for each epoch
     assert len(os.listdir("/proc/self/fd")) == opened
 
 
-def test_a_worker_that_never_answers_is_given_up(partners, monkeypatch):
-    """One that hangs has a time to answer, by what such a share takes; then it is ended."""
+def test_a_worker_that_never_answers_is_given_up(pids, monkeypatch):
+    """One that hangs has a time to answer, by what such a shard takes; then it is ended."""
     undisturbed, here = trained(2), os.getpid()
-    monkeypatch.setattr(workers, "TICK", 0.01)
-    monkeypatch.setattr(workers, "PATIENCE", 0.1)
+    monkeypatch.setattr(processes, "TICK", 0.01)
+    monkeypatch.setattr(processes, "PATIENCE", 0.1)
     compute = Program.gradients
 
     def hangs(*arguments):
@@ -62,7 +62,7 @@ def test_a_worker_that_never_answers_is_given_up(partners, monkeypatch):
         assert same(undisturbed, trained(2))
 
 
-def test_the_program_may_stop_waiting_for_its_children(partners):
+def test_the_program_may_stop_waiting_for_its_children(pids):
     """SIGCHLD ignored in mid-training: the workers go on, and their end is no error."""
 
     def ignore():
@@ -77,7 +77,7 @@ def test_the_program_may_stop_waiting_for_its_children(partners):
 
 
 @pytest.mark.parametrize("harm", [stop, reap])
-def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, partners, monkeypatch):
+def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, pids, monkeypatch):
     """A worker that is stopped or gone leaves its run of the predictions to the program."""
     minicnn.set_threads(2)
     model, x = network(), data(50)[0]
@@ -87,8 +87,8 @@ def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, partners, m
     def disturbed(*arguments):
         if os.getpid() != here:
             signal.pause()
-        if len(partners) == 2:
-            harm(partners.pop())
+        if len(pids) == 2:
+            harm(pids.pop())
         return infer(*arguments)
 
     monkeypatch.setattr(program.chain, "infer", disturbed)
@@ -97,39 +97,39 @@ def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, partners, m
 
 
 @pytest.mark.parametrize("moment", ["fork", "own share", "wait"])
-def test_ctrl_c_in_predict_leaves_no_worker(moment, partners, monkeypatch):
+def test_ctrl_c_in_predict_leaves_no_worker(moment, pids, monkeypatch):
     """Interrupted right after the fork, in its own run or in waiting, predict ends its workers.
 
     The fixture sees that none is left, at work or as a zombie.
     """
     minicnn.set_threads(3)
     model, x, here = network(), data(50)[0], os.getpid()
-    infer, fork, is_ready = program.chain.infer, os.fork, workers.is_ready
+    infer, fork, is_ready = program.chain.infer, os.fork, processes.is_ready
 
     def interrupted(wanted, call, *arguments, **named):
         if os.getpid() != here:
             signal.pause()
-        if moment == wanted and (wanted != "fork" or len(partners) == 1):
+        if moment == wanted and (wanted != "fork" or len(pids) == 1):
             signal.raise_signal(signal.SIGINT)
         return call(*arguments, **named)
 
     def forked():
-        return fork() and interrupted("fork", lambda: partners[-1])
+        return fork() and interrupted("fork", lambda: pids[-1])
 
     monkeypatch.setattr(program.chain, "infer", partial(interrupted, "own share", infer))
-    monkeypatch.setattr(workers, "is_ready", partial(interrupted, "wait", is_ready))
+    monkeypatch.setattr(processes, "is_ready", partial(interrupted, "wait", is_ready))
     monkeypatch.setattr(os, "fork", forked)
     with pytest.raises(KeyboardInterrupt):
         model.predict(x, batch_size=8)
-    assert len(partners) == (1 if moment == "fork" else 2)
+    assert len(pids) == (1 if moment == "fork" else 2)
 
 
-def test_a_process_forked_by_a_callback_is_not_waited_for(partners):
+def test_a_process_forked_by_a_callback_is_not_waited_for(pids):
     """It holds the workers' pipes; fit ends all the same, and so does a worker that was killed."""
     others, fork = [], os.fork
 
     def start():
-        os.kill(partners[-1], signal.SIGKILL)
+        os.kill(pids[-1], signal.SIGKILL)
         others.append(fork())
         if not others[0]:
             time.sleep(600)
@@ -144,24 +144,24 @@ def test_a_process_forked_by_a_callback_is_not_waited_for(partners):
 
 
 @pytest.mark.parametrize("leave", [True, False])
-def test_a_process_forked_by_a_callback_leaves_the_workers_alone(leave, partners, monkeypatch):
+def test_a_process_forked_by_a_callback_leaves_the_workers_alone(leave, pids, monkeypatch):
     """Whether it leaves the training by an exception or goes on with it: the bits are the same."""
     undisturbed = trained(2, callbacks=at_batch(1, lambda: None))
-    here, others, ask = os.getpid(), [], workers.Worker.ask
+    here, others, ask = os.getpid(), [], workers.ForkedProcess.ask
 
     def here_alone(worker):
-        if os.getpid() != here and worker.pids[0] in partners[:-1]:
+        if os.getpid() != here and worker.pids[0] in pids[:-1]:
             os._exit(3)
         ask(worker)
 
-    monkeypatch.setattr(workers.Worker, "ask", here_alone)
+    monkeypatch.setattr(workers.ForkedProcess, "ask", here_alone)
 
     def start():
         others.append(os.fork())
         if leave and not others[0]:
             raise ZeroDivisionError
 
-    trainings = len(partners)
+    trainings = len(pids)
     try:
         found = trained(2, callbacks=at_batch(1, start))
         if os.getpid() != here:
@@ -173,23 +173,23 @@ def test_a_process_forked_by_a_callback_leaves_the_workers_alone(leave, partners
             os._exit(1)
     assert os.waitpid(others[0], 0)[1] == 0
     assert same(undisturbed, found)
-    assert len(partners) == 2 * trainings + 1
+    assert len(pids) == 2 * trainings + 1
 
 
 def test_only_a_process_without_other_threads_is_forked():
-    """Beside a thread of someone else's, which may hold a lock, there are no partners."""
+    """Beside a thread of someone else's, which may hold a lock, there are no workers."""
     code = (
         "import signal, threading, time, minicnn\n"
-        "from minicnn._parallel import shards, threads\n"
+        "from minicnn._parallel import processes, threads\n"
         "with threads.working(): threads.set_threads(2); threads.shards(2, lambda a, b: a, 1e9)\n"
-        "print(shards.may_fork())\n"
+        "print(processes.may_fork())\n"
         "end = threading.Event(); other = threading.Thread(target=end.wait); other.start()\n"
-        "print(shards.may_fork()); end.set(); other.join()\n"
+        "print(processes.may_fork()); end.set(); other.join()\n"
         "time.sleep(0.2)  # until the system has seen it end\n"
-        "print(shards.may_fork())\n"
-        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(shards.may_fork())\n"
+        "print(processes.may_fork())\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(processes.may_fork())\n"
         "inner = []\n"
-        "t = threading.Thread(target=lambda: inner.append(shards.may_fork()))\n"
+        "t = threading.Thread(target=lambda: inner.append(processes.may_fork()))\n"
         "t.start(); t.join(); print(inner[0])\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -199,9 +199,9 @@ def test_only_a_process_without_other_threads_is_forked():
 def test_where_no_thread_can_be_started_no_process_is_forked():
     """The system would refuse it, and OpenBLAS would lose its threads and not get them again."""
     code = (
-        "import threading; from minicnn._parallel import workers; print(workers.may_fork())\n"
+        "import threading; from minicnn._parallel import processes; print(processes.may_fork())\n"
         'def refuse(thread): raise RuntimeError("can\'t start new thread")\n'
-        "threading.Thread.start = refuse; print(workers.may_fork())\n"
+        "threading.Thread.start = refuse; print(processes.may_fork())\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert out.stdout.split() == ["True", "False"], out.stderr
@@ -210,9 +210,9 @@ def test_where_no_thread_can_be_started_no_process_is_forked():
 TRAINS = """
 import os, signal, sys, time
 import numpy as np, minicnn
-from minicnn._parallel import shards
-shards.WORTH_CUTTING = shards.WORTH_FORKING = 0
-shards.may_fork = lambda: True
+from minicnn._parallel import shards, workers
+shards.WORTH_CUTTING = workers.WORTH_FORKING = 0
+workers.may_fork = lambda: True
 minicnn.set_threads(3)
 fork = os.fork
 def shown():

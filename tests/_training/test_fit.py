@@ -10,7 +10,7 @@ import pytest
 
 import minicnn
 from minicnn import SGD, Adam, BatchNorm, Conv2D, Dense, Flatten, Input, ReLU, Residual, Sequential
-from minicnn._parallel import shards
+from minicnn._parallel import shards, workers
 from minicnn.callbacks import CSVLogger, LambdaCallback
 from minicnn.data import Dataset
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ModelFileError, ShapeError
@@ -351,8 +351,8 @@ def images(n=24):
 @pytest.mark.parametrize("weighted", ["sample_weight", "class_weight"])
 def test_shares_with_weights_and_penalties_add_up(weighted, monkeypatch):
     """A batch cut in three trains as the whole one does, penalties counted once."""
-    for name in ("WORTH_CUTTING", "WORTH_FORKING"):
-        monkeypatch.setattr(shards, name, 0)
+    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
+    monkeypatch.setattr(workers, "WORTH_FORKING", 0)
     monkeypatch.setattr(shards, "SMALLEST", 2)
     x, y = images()
     given = {"sample_weight": np.linspace(0, 3, 24), "class_weight": {0: 3, 1: 0.1}}

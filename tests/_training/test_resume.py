@@ -21,7 +21,7 @@ import pytest
 import minicnn
 from minicnn import Adam, Input, Sequential
 from minicnn._cli.main import main as command
-from minicnn._parallel import shards
+from minicnn._parallel import shards, workers
 from minicnn._training import checkpoints
 from minicnn._training.program import Program
 from minicnn._training.run import Run
@@ -88,7 +88,7 @@ def in_order_with_a_schedule(folder):
 
 
 def partners(folder):
-    shards.WORTH_CUTTING = shards.WORTH_FORKING = 0
+    shards.WORTH_CUTTING = workers.WORTH_FORKING = 0
     shards.SMALLEST = 2
     minicnn.set_threads(2)
     model = network(minicnn.Conv2D(4, 3), minicnn.Dropout(0.3), minicnn.RandomContrast(0.2))

@@ -8,7 +8,7 @@ import pytest
 import minicnn
 from callback_helpers import X, Y, fit, network
 from minicnn import Adam, Dense, Dropout, Sequential
-from minicnn._parallel import shards
+from minicnn._parallel import shards, workers
 from minicnn.callbacks import (
     BackupAndRestore,
     Callback,
@@ -295,8 +295,8 @@ def set_what_is_frozen(model, epoch, batch):
 def test_what_a_callback_changes_counts_with_partners_too(change, event, monkeypatch):
     """Weights from the next batch, arguments from the next epoch: the bits are those of no
     partners."""
-    for name in ("WORTH_CUTTING", "WORTH_FORKING"):
-        monkeypatch.setattr(shards, name, 0)
+    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
+    monkeypatch.setattr(workers, "WORTH_FORKING", 0)
     monkeypatch.setattr(shards, "SMALLEST", 2)
     forked, found, fork = [], [], os.fork
 
@@ -304,11 +304,11 @@ def test_what_a_callback_changes_counts_with_partners_too(change, event, monkeyp
         forked.append(fork())
         return forked[-1]
 
-    monkeypatch.setattr(shards.os, "fork", watched)
+    monkeypatch.setattr(os, "fork", watched)
     x = rng.normal(size=(24, 6, 6, 2)).astype(np.float32)
     y = rng.integers(0, 3, 24)
     for partners in (True, False, None):
-        monkeypatch.setattr(shards, "may_fork", lambda partners=partners: partners)
+        monkeypatch.setattr(workers, "may_fork", lambda partners=partners: partners)
         layers = [minicnn.Input((6, 6, 2)), minicnn.Rescaling(2)]
         layers += [minicnn.Conv2D(4, 3, activation="relu", kernel_regularizer="l2")]
         layers += [minicnn.Flatten(), Dropout(0.1), Dense(3, activation="softmax")]

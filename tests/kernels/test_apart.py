@@ -8,7 +8,7 @@ import pytest
 from minicnn import Conv2D, Dense, Flatten, Input, Sequential
 from minicnn.errors import ShapeError
 from minicnn.kernels import apart
-from minicnn.kernels.vectorized.memory import LARGEST_KEPT
+from minicnn.kernels.vectorized.workspace import LARGEST_KEPT
 from minicnn.layers import (
     AvgPool,
     Conv2DTranspose,

@@ -12,18 +12,16 @@ from minicnn._core.shapes import windows
 from minicnn._parallel import threads as threads_module
 from minicnn._parallel.threads import set_threads, working
 from minicnn.errors import ConfigError
-from minicnn.kernels import check_kernels, reference, vectorized
+from minicnn.kernels import Scale, Tail, check_kernels, reference, vectorized
 from minicnn.kernels.vectorized import (
-    Scale,
-    Tail,
     by_channel,
     convolution,
     convolve,
     convolve_backward,
     kinds,
-    memory,
     pooling,
     strips,
+    workspace,
 )
 
 small = st.integers(1, 3)
@@ -305,14 +303,14 @@ def test_blocks_fit_the_cache_or_are_one_row():
 
 def test_memory_is_used_again_from_step_to_step():
     """The k-th array of a step lies where that of the last step did; others are apart."""
-    room = memory.Room()
-    with room.begin():
-        first = [memory.empty((3, 2), np.dtype("float32")), memory.empty((5,), np.dtype("uint8"))]
-    with room.begin():
-        second = [memory.empty((2, 2), np.dtype("float32")), memory.empty((4,), np.dtype("uint8"))]
+    buffers, empty = workspace.Buffers(), workspace.empty
+    with buffers.begin():
+        first = [empty((3, 2), np.dtype("float32")), empty((5,), np.dtype("uint8"))]
+    with buffers.begin():
+        second = [empty((2, 2), np.dtype("float32")), empty((4,), np.dtype("uint8"))]
         assert [np.shares_memory(a, b) for a, b in zip(first, second, strict=True)] == [True] * 2
         assert not np.shares_memory(*second)
-    outside = memory.empty((3, 2), np.dtype("float32"))
+    outside = empty((3, 2), np.dtype("float32"))
     assert not np.shares_memory(outside, first[0])
 
 

@@ -15,7 +15,7 @@ from minicnn import (
 )
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import left_unset
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.models.fusing import FusedConv, fused
 from minicnn.models.saved import adopt
 from minicnn.testing import CHECKS, LayerCase

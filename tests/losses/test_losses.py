@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import losses
+from minicnn._core.traits import keeps
 from minicnn.activations import sigmoid, softmax
 from minicnn.errors import ConfigError, DataError
 from minicnn.losses import (
@@ -150,17 +151,17 @@ def test_ignored_labels_are_outside_the_mean():
     assert loss(labels, p, np.array([1, 0, 5])) == pytest.approx(-math.log(0.5) / 2)
     assert loss(nothing, p) == 0
     assert not loss.gradient(nothing, p).any()
-    assert "ignore_class" in loss.why_not_sharded
-    assert not SparseCategoricalCrossentropy().why_not_sharded
+    assert not keeps(loss, "additive")
+    assert keeps(SparseCategoricalCrossentropy(), "additive")
 
 
 def test_only_a_plain_mean_may_be_cut():
-    """Every loss that gives no reason against it is the mean over the parts of a batch."""
+    """Every loss that promises it, and no other, is the mean over the parts of a batch."""
     for loss, y_true, y_pred in CASES.values():
         n = len(y_pred)
         parts = [(y_true[:1], y_pred[:1]), (y_true[1:], y_pred[1:])]
         total = sum(loss(y, p) * len(p) / n for y, p in parts)
-        assert (total == pytest.approx(loss(y_true, y_pred))) != bool(loss.why_not_sharded)
+        assert (total == pytest.approx(loss(y_true, y_pred))) == keeps(loss, "additive")
 
 
 def test_names():

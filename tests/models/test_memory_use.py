@@ -29,7 +29,8 @@ from minicnn import (
     applications,
     set_threads,
 )
-from minicnn._parallel import shards
+from minicnn._parallel.processes import ForkedProcess
+from minicnn._parallel.workers import WORTH_FORKING
 from minicnn.losses import SparseCategoricalCrossentropy
 from minicnn.metrics import Metric
 from minicnn.models.memory import memory_use, of_an_image
@@ -115,7 +116,7 @@ def run(name, verb, batch):
     was made, without the data; what it took to draw the first weights does not count. With it
     what the partners of this process have for themselves: the rest they share with it."""
     set_threads(2)
-    start = shards.Worker.start
+    start = ForkedProcess.start
     told = tempfile.NamedTemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - until the end
 
     def tell(work):
@@ -124,12 +125,12 @@ def run(name, verb, batch):
         told.flush()
 
     if verb == "predict":
-        shards.Worker.start = lambda self, work: start(self, lambda: tell(work))
+        ForkedProcess.start = lambda self, work: start(self, lambda: tell(work))
     rng = np.random.default_rng(0)
     before = status("VmRSS")
     model = network(name)
     work = sum(layer.multiply_adds(layer.input_shape) for layer in model.stack)
-    n = 4 * batch if verb == "fit" else max(4 * batch, -(-shards.WORTH_FORKING // work))
+    n = 4 * batch if verb == "fit" else max(4 * batch, -(-WORTH_FORKING // work))
     if isinstance(model.stack[1], Rescaling):
         x = rng.integers(0, 256, (n, *model.input_shape), dtype=np.uint8)
     else:
@@ -140,7 +141,7 @@ def run(name, verb, batch):
     model.compile(Adam(), SparseCategoricalCrossentropy(from_logits=logits), [partners])
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     if verb == "fit":
-        epochs = max(2, -(-shards.WORTH_FORKING // (work * len(x))))
+        epochs = max(2, -(-WORTH_FORKING // (work * len(x))))
         model.fit(x, y, batch_size=batch, epochs=epochs, verbose=0)
     else:
         model.predict(x, batch_size=batch)
@@ -189,9 +190,11 @@ def test_an_image_by_hand():
     """What one image adds is what the arrays of its way through the steps add up to."""
     model = Sequential([Input((4,)), Dense(3), Dense(2)])
     x, y1, y2 = 4 * 4, 3 * 4, 2 * 4
-    image = np.zeros((1, 4), np.float32)
-    assert of_an_image(model.steps, image, training=True) == x + y1 + y2 + y2 + y1  # dy2, dy1
-    assert of_an_image(model.steps, image, training=False) == x + y1 + y2
+    image, kernels = np.zeros((1, 4), np.float32), model.stack[0].kernels
+    assert (
+        of_an_image(model.steps, kernels, image, training=True) == x + y1 + y2 + y2 + y1
+    )  # dy2, dy1
+    assert of_an_image(model.steps, kernels, image, training=False) == x + y1 + y2
 
     model = Sequential(
         [
@@ -200,9 +203,11 @@ def test_an_image_by_hand():
         ]
     )
     x, y1, winners, y2 = 4 * 4, 2 * 2 * 2 * 4, 2 * 2 * 2, 3 * 4
-    image = np.zeros((1, 4, 4, 1), np.uint8)
-    assert of_an_image(model.steps, image, training=True) == x + y1 + winners + y2 + y2 + y1
-    assert of_an_image(model.steps, image, training=False) == y1 + y2
+    image, kernels = np.zeros((1, 4, 4, 1), np.uint8), model.stack[0].kernels
+    assert (
+        of_an_image(model.steps, kernels, image, training=True) == x + y1 + winners + y2 + y2 + y1
+    )
+    assert of_an_image(model.steps, kernels, image, training=False) == y1 + y2
 
 
 def test_weights_gradients_and_slots_are_counted():

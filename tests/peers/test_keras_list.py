@@ -5,8 +5,7 @@ import inspect
 import pytest
 
 import minicnn
-from minicnn._keras.absent import ABSENT
-from minicnn._keras.signatures import SIGNATURES, signatures
+from minicnn._keras.public_names import ABSENT, SIGNATURES, signatures
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 

@@ -37,7 +37,7 @@ from minicnn import (
     SpatialDropout2D,
     load_model,
 )
-from minicnn.layers.base import walk
+from minicnn.layers.building import walk
 from minicnn.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,

@@ -1,16 +1,9 @@
 """The same kernels with NumPy and its BLAS, as fast as they go."""
 
+from minicnn.kernels.base import Fusion, KernelSet
 from minicnn.kernels.vectorized.by_channel import depthwise, depthwise_backward
-from minicnn.kernels.vectorized.convolution import (
-    PLAIN,
-    Scale,
-    Tail,
-    Trace,
-    convolve,
-    convolve_backward,
-)
+from minicnn.kernels.vectorized.convolution import convolve, convolve_backward
 from minicnn.kernels.vectorized.kinds import conv2d, conv2d_backward, conv2d_transpose
-from minicnn.kernels.vectorized.memory import Room
 from minicnn.kernels.vectorized.pooling import (
     avg_pool,
     avg_pool_backward,
@@ -18,24 +11,22 @@ from minicnn.kernels.vectorized.pooling import (
     max_pool_backward,
 )
 from minicnn.kernels.vectorized.sums import channel_sums, image_sums
+from minicnn.kernels.vectorized.work import work_of
+from minicnn.kernels.vectorized.workspace import Buffers
 
-__all__ = [
-    "PLAIN",
-    "Room",
-    "Scale",
-    "Tail",
-    "Trace",
-    "avg_pool",
-    "avg_pool_backward",
-    "channel_sums",
-    "conv2d",
-    "conv2d_backward",
-    "conv2d_transpose",
-    "convolve",
-    "convolve_backward",
-    "depthwise",
-    "depthwise_backward",
-    "image_sums",
-    "max_pool",
-    "max_pool_backward",
-]
+VECTORIZED = KernelSet(
+    conv2d=conv2d,
+    conv2d_backward=conv2d_backward,
+    conv2d_transpose=conv2d_transpose,
+    depthwise=depthwise,
+    depthwise_backward=depthwise_backward,
+    max_pool=max_pool,
+    max_pool_backward=max_pool_backward,
+    avg_pool=avg_pool,
+    avg_pool_backward=avg_pool_backward,
+    channel_sums=channel_sums,
+    image_sums=image_sums,
+    fusion=Fusion(convolve, convolve_backward),
+    workspace=Buffers,
+    work_of=work_of,
+)

@@ -25,7 +25,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minicnn._core.shapes import FEW, Array, DType, Pads, Pair
 from minicnn._parallel.threads import shards
-from minicnn.kernels.vectorized import memory
+from minicnn.kernels.vectorized import workspace
 from minicnn.kernels.vectorized.strips import BLOCK_BYTES, runs
 from minicnn.kernels.vectorized.sums import pixel_sums
 
@@ -59,7 +59,7 @@ def depthwise(
     kernel = kernel.astype(np.result_type(x, kernel), copy=False)
     axes = _ahead(x, kernel, strides, pads, dilation)
     ow = axes[1].out
-    y = memory.empty((len(x), axes[0].out, ow, kernel[0, 0].size), kernel.dtype)
+    y = workspace.empty((len(x), axes[0].out, ow, kernel[0, 0].size), kernel.dtype)
     taps = _along_rows(kernel, ow)
     biases = None if bias is None else np.tile(bias.astype(y.dtype, copy=False), ow)
 
@@ -88,7 +88,7 @@ def depthwise_backward(
     wide = kernel.astype(np.result_type(dy, x, kernel), copy=False)
     axes = _ahead(x, kernel, strides, pads, dilation)
     back = list(product(*map(_back, axes, x.shape[1:3])))
-    dx = memory.empty(x.shape, wide.dtype) if need_dx else None
+    dx = workspace.empty(x.shape, wide.dtype) if need_dx else None
 
     def work(first: int, last: int) -> tuple[Array, Array]:
         sums = np.zeros((kh, kw, axes[1].out * c * times))

@@ -7,6 +7,7 @@ time just before it is multiplied.
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn._parallel.threads import shards
-from minicnn.kernels.vectorized import memory, pooling
+from minicnn.kernels.base import PLAIN, Scale, Tail
+from minicnn.kernels.vectorized import pooling, workspace
 from minicnn.kernels.vectorized.strips import (
     BLOCK_BYTES,
     Cut,
@@ -45,26 +47,6 @@ SUMS_BYTES = 8_000_000
 """How large the shards' gradients of a kernel may be together, if there are more than two."""
 
 
-class Tail(NamedTuple):
-    """What follows a convolution in the same pass: ReLU, and pooling of windows side by side."""
-
-    relu: bool = False
-    pool: str = ""
-    """"max", "avg" or ""."""
-    size: Pair = (1, 1)
-    """The pooling window, which moves by its own size; pixels that fill no window are dropped."""
-
-
-PLAIN = Tail()
-
-
-class Scale(NamedTuple):
-    """What is done to the pixels on their way into the convolution: x * scale + offset."""
-
-    scale: float
-    offset: float
-
-
 class Trace(NamedTuple):
     """What the backward pass needs of the forward pass, besides x."""
 
@@ -90,21 +72,11 @@ def convolve(
     cut = cut_for(place, kernel.itemsize)
     wide, width = band(kernel, cut, strides[1]), cut.strips * cut.strip
     pixels = pixels_of(x, scale)
-    y = memory.empty((len(x), oh // ph, ow // pw, c_out), kernel.dtype)
+    y = workspace.empty((len(x), oh // ph, ow // pw, c_out), kernel.dtype)
     kept = _kept(tail, y, (len(x), oh, ow, c_out)) if training else None
     # max(z + b) = max(z) + b and relu(max(z)) = max(relu(z)), to the bit: both come last, on less.
     early = tail.pool != "max"
-    # Whole rows of biases, and of zeros: with a single number np.maximum does not use SIMD.
-    row = (width if early else ow // pw) * c_out
-    zeros = np.zeros(row, kernel.dtype)
-    biases = None if bias is None else (zeros.reshape(-1, c_out) + bias).reshape(row)
-
-    def finish(z: Array) -> None:
-        rows = z.reshape(-1, row)
-        if biases is not None:
-            np.add(rows, biases, out=rows)
-        if tail.relu:
-            np.maximum(rows, zeros, out=rows)
+    finish = _finish(bias, tail.relu, width if early else ow // pw, (c_out, kernel.dtype))
 
     def work(first: int, last: int) -> None:
         whole = width == ow and not tail.pool
@@ -139,15 +111,35 @@ def convolve(
     return y, Trace(y, kept)
 
 
+def _finish(
+    bias: Array | None, relu: bool, width: int, filters: tuple[int, DType]
+) -> Callable[[Array], None]:
+    """Adds the bias and takes the ReLU, in place, of images so wide."""
+    c_out, dtype = filters
+    row = width * c_out
+    # Whole rows of biases, and of zeros: with a single number np.maximum does not use SIMD.
+    zeros = np.zeros(row, dtype)
+    biases = None if bias is None else (zeros.reshape(-1, c_out) + bias).reshape(row)
+
+    def finish(z: Array) -> None:
+        rows = z.reshape(-1, row)
+        if biases is not None:
+            np.add(rows, biases, out=rows)
+        if relu:
+            np.maximum(rows, zeros, out=rows)
+
+    return finish
+
+
 def _scratch(cut: Cut, n: int, shape: Shape, dtype: DType) -> Array:
     return np.empty((min(cut.group, n), *shape), dtype)
 
 
 def _kept(tail: Tail, y: Array, z_shape: Shape) -> Array | None:
     if tail.pool == "max":
-        return memory.empty(y.shape, pooling.index_type(tail.size))
+        return workspace.empty(y.shape, pooling.index_type(tail.size))
     if tail.pool and tail.relu:
-        return memory.empty(z_shape, np.dtype(bool))
+        return workspace.empty(z_shape, np.dtype(bool))
     return None
 
 
@@ -175,7 +167,7 @@ def convolve_backward(
     """
     place = geometry(x.shape[1:], kernel.shape, strides, pads)
     load, pixels = _gradient(dy, trace, tail), pixels_of(x, scale)
-    dx = memory.empty(x.shape, kernel.dtype) if need_dx else None
+    dx = workspace.empty(x.shape, kernel.dtype) if need_dx else None
     way, cost = way_back(place, need_dx)
     if way == "both" and (scale is not None or x.dtype != kernel.dtype):
         way = "gather"

@@ -19,7 +19,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Pads, Pair, Shape
 from minicnn._parallel.threads import shards
-from minicnn.kernels.vectorized import memory
+from minicnn.kernels.vectorized import workspace
 from minicnn.kernels.vectorized.by_channel import depthwise, depthwise_backward
 from minicnn.kernels.vectorized.convolution import (
     Trace,
@@ -155,7 +155,7 @@ def conv2d_transpose(
     way = min(ways, key=lambda way: ways[way])
     if way == "gather":
         return convolve(x, turned(kernel), bias, PLAIN, place.transposed().pads)[0]
-    y = memory.empty(shape, kernel.dtype)
+    y = workspace.empty(shape, kernel.dtype)
     row = None if bias is None else np.tile(bias, shape[2])
     load = pixels_of(x, None)
 
@@ -219,7 +219,7 @@ def _sizes(image: Shape, kernel: Shape, pads: Pads, dilation: Pair) -> tuple[Pai
 def _phases(image: Array, before: Pair, small: Pair, dilation: Pair) -> Array:
     """The phases of images, one after another, each of size ``small`` with zeros around it."""
     shape = (len(image), *dilation, *small, image.shape[3])
-    phases = memory.empty(shape, image.dtype)
+    phases = workspace.empty(shape, image.dtype)
     phases[...] = 0
     for pixels, phase in _pairs(image, phases, before, dilation):
         phase[...] = pixels
@@ -228,7 +228,7 @@ def _phases(image: Array, before: Pair, small: Pair, dilation: Pair) -> Array:
 
 def _joined(phases: Array, shape: Shape, before: Pair, dilation: Pair) -> Array:
     """Images of that shape from their phases."""
-    image = memory.empty(shape, phases.dtype)
+    image = workspace.empty(shape, phases.dtype)
     apart = phases.reshape(len(image), *dilation, *phases.shape[1:])
     for pixels, phase in _pairs(image, apart, before, dilation):
         pixels[...] = phase
@@ -255,4 +255,4 @@ def _side_by_side(parts: Sequence[Array]) -> Array:
     """The channels of images, group after group."""
     first = parts[0]
     shape = (*first.shape[:3], sum(part.shape[3] for part in parts))
-    return np.concatenate(parts, axis=3, out=memory.empty(shape, first.dtype))
+    return np.concatenate(parts, axis=3, out=workspace.empty(shape, first.dtype))

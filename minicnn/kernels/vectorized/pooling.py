@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape, sum_dtype
 from minicnn._parallel.threads import shards
-from minicnn.kernels.vectorized import memory
+from minicnn.kernels.vectorized import workspace
 from minicnn.kernels.vectorized.strips import BLOCK_BYTES
 
 NONE = ((0, 0), (0, 0))
@@ -212,7 +212,7 @@ def _by_images(
     x: Array, shape: Shape, work: Callable[[slice, Array], None], dtype: DType | None = None
 ) -> Array:
     """An array of that shape, filled by ``work(images, part)`` a few images at a time."""
-    result = memory.empty(shape, x.dtype if dtype is None else dtype)
+    result = workspace.empty(shape, x.dtype if dtype is None else dtype)
     per_image = max(x.nbytes, result.nbytes) // max(len(x), 1)
     step = max(1, BLOCK_BYTES // max(2 * per_image, 1))
 

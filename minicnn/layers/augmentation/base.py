@@ -35,6 +35,7 @@ class RandomImages(Layer):
     axes = ("H", "W", "C")
     random = True
     reads_bytes = True
+    additive = True
 
     def __init__(self, seed: int | None, name: str | None) -> None:
         super().__init__(name)

@@ -7,7 +7,7 @@ before did.
 
 Smaller arrays, which come and go within a step, are left to the allocator. That of Linux (glibc)
 gives freed memory back to the system when the array was larger than a threshold, 128 KiB at
-first, and raises the threshold to the largest such array it has seen freed. A ``Room`` therefore
+first, and raises the threshold to the largest such array it has seen freed. ``Buffers`` therefore
 takes and frees one of just under 32 MiB, the highest threshold, without touching it.
 """
 
@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 
 from minicnn._core.shapes import Array, DType, Shape
+from minicnn.kernels.base import Workspace
 
 LARGEST_KEPT = 31 << 20
 """Bytes; an array of that size, freed, makes glibc keep the memory of all smaller ones."""
@@ -26,16 +27,12 @@ LARGEST_KEPT = 31 << 20
 _current = threading.local()
 
 
-class Room:
-    """The memory of a run: the arrays that its steps take, one after another.
-
-    ``with room:`` opens it to ``empty``, in this thread; ``begin`` starts a step, which may write
-    over what the step before was given.
-    """
+class Buffers(Workspace):
+    """The arrays that the steps of a run take with ``empty``, one after another."""
 
     def __init__(self) -> None:
         np.empty(LARGEST_KEPT, np.uint8)
-        self.buffers: list[Array] = []
+        self.arrays: list[Array] = []
         self.used = 0
 
     def begin(self) -> Self:
@@ -45,8 +42,8 @@ class Room:
 
     def __enter__(self) -> Self:
         """Open it."""
-        self.before = getattr(_current, "room", None)
-        _current.room = self
+        self.before = getattr(_current, "buffers", None)
+        _current.buffers = self
         return self
 
     def __exit__(
@@ -56,22 +53,22 @@ class Room:
         trace: TracebackType | None,
     ) -> None:
         """Close it: what was taken stays as it is until the next step."""
-        _current.room = self.before
+        _current.buffers = self.before
 
     def empty(self, shape: Shape, dtype: DType) -> Array:
         """The next array of the step, its content arbitrary."""
         size = math.prod(shape) * dtype.itemsize
-        if self.used == len(self.buffers):
-            self.buffers.append(np.empty(size, np.uint8))
-        elif self.buffers[self.used].nbytes < size:
-            self.buffers[self.used] = np.empty(size, np.uint8)
-        buffer = self.buffers[self.used]
+        if self.used == len(self.arrays):
+            self.arrays.append(np.empty(size, np.uint8))
+        elif self.arrays[self.used].nbytes < size:
+            self.arrays[self.used] = np.empty(size, np.uint8)
+        buffer = self.arrays[self.used]
         self.used += 1
         array: Array = buffer[:size].view(dtype).reshape(shape)
         return array
 
 
 def empty(shape: Shape, dtype: DType) -> Array:
-    """``np.empty``; where a ``Room`` is open, in memory that is used again."""
-    room: Room | None = getattr(_current, "room", None)
-    return np.empty(shape, dtype) if room is None else room.empty(shape, np.dtype(dtype))
+    """``np.empty``; where ``Buffers`` are open, in memory that is used again."""
+    buffers: Buffers | None = getattr(_current, "buffers", None)
+    return np.empty(shape, dtype) if buffers is None else buffers.empty(shape, np.dtype(dtype))

@@ -1,0 +1,275 @@
+"""What a kernel set is: a few functions, and what it is capable of besides.
+
+Arrays are (n, h, w, c), kernels (kh, kw, c_in, c_out), sizes and strides (height, width) pairs,
+pads ((top, bottom), (left, right)). Results have the dtype of their inputs; inputs are never
+written to.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+from minicnn._core.shapes import Array, Pads, Pair, Shape
+from minicnn.errors import ConfigError
+
+
+class Convolve(Protocol):  # noqa: D101
+    def __call__(  # noqa: D102
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        strides: Pair,
+        pads: Pads,
+        dilation: Pair = (1, 1),
+        groups: int = 1,
+    ) -> Array: ...
+
+
+class ConvolveBackward(Protocol):  # noqa: D101
+    def __call__(  # noqa: D102
+        self,
+        dy: Array,
+        x: Array,
+        kernel: Array,
+        strides: Pair,
+        pads: Pads,
+        need_dx: bool = True,
+        dilation: Pair = (1, 1),
+        groups: int = 1,
+    ) -> tuple[Array | None, Array, Array]: ...
+
+
+class ConvolveTransposed(Protocol):  # noqa: D101
+    def __call__(  # noqa: D102
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        out: Pair,
+        strides: Pair,
+        pads: Pads,
+        dilation: Pair = (1, 1),
+    ) -> Array: ...
+
+
+class Depthwise(Protocol):  # noqa: D101
+    def __call__(  # noqa: D102
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        strides: Pair,
+        pads: Pads,
+        dilation: Pair = (1, 1),
+    ) -> Array: ...
+
+
+class DepthwiseBackward(Protocol):  # noqa: D101
+    def __call__(  # noqa: D102
+        self,
+        dy: Array,
+        x: Array,
+        kernel: Array,
+        strides: Pair,
+        pads: Pads,
+        need_dx: bool = True,
+        dilation: Pair = (1, 1),
+    ) -> tuple[Array | None, Array, Array]: ...
+
+
+Pool = Callable[[Array, Pair, Pair, Pads], Array]
+MaxPoolBackward = Callable[[Array, Array, Array, Pair, Pair, Pads], Array]
+AvgPoolBackward = Callable[[Array, Shape, Pair, Pair, Pads], Array]
+Sums = Callable[[Array], Array]
+
+
+class Tail(NamedTuple):
+    """What follows a convolution in the same pass: ReLU, and pooling of windows side by side."""
+
+    relu: bool = False
+    pool: str = ""
+    """"max", "avg" or ""."""
+    size: Pair = (1, 1)
+    """The pooling window, which moves by its own size; pixels that fill no window are dropped."""
+
+
+PLAIN = Tail()
+
+
+class Scale(NamedTuple):
+    """What is done to the pixels on their way into the convolution: x * scale + offset."""
+
+    scale: float
+    offset: float
+
+
+class FusedConvolve(Protocol):  # noqa: D101
+    def __call__(  # noqa: D102
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        strides: Pair,
+        pads: Pads,
+        tail: Tail = PLAIN,
+        scale: Scale | None = None,
+        training: bool = False,
+    ) -> tuple[Array, Any]: ...
+
+
+class FusedConvolveBackward(Protocol):  # noqa: D101
+    def __call__(  # noqa: D102
+        self,
+        dy: Array,
+        x: Array,
+        trace: Any,
+        kernel: Array,
+        strides: Pair,
+        pads: Pads,
+        tail: Tail = PLAIN,
+        scale: Scale | None = None,
+        need_dx: bool = True,
+    ) -> tuple[Array | None, Array, Array]: ...
+
+
+class Fusion(NamedTuple):
+    """A convolution in one pass with what stands before and after it."""
+
+    convolve: FusedConvolve
+    """(y, trace): x scaled, convolved and sent through the tail, and what ``backward`` needs of
+    that; outside training only y counts. x may hold bytes."""
+    convolve_backward: FusedConvolveBackward
+    """(dx, dkernel, dbias); dx is None when it is not needed."""
+
+
+class Workspace:
+    """The memory of a run, which its steps use again and again; this one keeps nothing.
+
+    ``with workspace:`` opens it to the kernels, in this thread; ``begin`` starts a step, which may
+    write over what the step before was given.
+
+    >>> with Workspace().begin() as workspace:
+    ...     len(workspace.arrays)
+    0
+    """
+
+    arrays: Sequence[Array] = ()
+    """What it holds."""
+
+    def begin(self) -> Self:
+        """Start a step."""
+        return self
+
+    def __enter__(self) -> Self:
+        """Open it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it: what was taken stays as it is until the next step."""
+
+
+class Convolution(NamedTuple):
+    """A convolution of which a kernel set is asked how much memory it takes."""
+
+    image: Shape
+    """(h, w, c_in) of what goes in."""
+    kernel: Shape
+    strides: Pair
+    pads: Pads
+    itemsize: int
+    pooled: bool
+    """Whether it is pooled in the same pass."""
+
+
+class Work(NamedTuple):
+    """Bytes that are taken for a moment, besides inputs and outputs."""
+
+    arrays: int
+    """What the threads compute in."""
+    sums: int
+    """Gradients of the kernel before they are added up."""
+
+
+WorkOf = Callable[[Convolution, int, int], Work]
+"""(convolution, images, threads) -> what it takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelSet:
+    """The functions that layers compute with, and the capabilities that others may ask for.
+
+    ``conv2d`` correlates every window of x with every filter, and adds the bias. The pixels of a
+    window are ``dilation`` apart; strides are 1 where that is not. With ``groups``, channels and
+    filters are cut into so many runs, each filter sees the channels of its run, and the kernel is
+    (kh, kw, c_in / groups, c_out). x must be finite: a NaN or infinity may reach neighbouring
+    outputs as well. ``conv2d_backward`` gives (dx, dkernel, dbias); dx is None when it is not
+    needed. ``conv2d_transpose`` is the dx of the convolution that makes images like x of images of
+    size ``out``, plus the bias: the kernel is that convolution's, its c_in are channels of what
+    comes out, its c_out x's.
+
+    ``depthwise`` correlates each channel of x with filters for it alone, and adds the bias. The
+    kernel is (kh, kw, c, times); channel c * times + m comes of channel c, filter m.
+    ``depthwise_backward`` is as ``conv2d_backward``.
+
+    ``max_pool`` is the maximum of every window; pads count as minus infinity, NaN propagates.
+    ``max_pool_backward`` (of dy, x, y, ...) sends all of dy to the first maximum of its window in
+    row-major order. ``avg_pool`` is the mean over the real pixels of every window; pads do not
+    count. ``avg_pool_backward`` (of dy and x's shape) gives each of them an equal part of dy.
+
+    ``channel_sums`` is the sum over all axes but the last, right to the last digits of x's dtype;
+    ``image_sums``, (N, C), over the pixels of each image.
+
+    Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours;
+    ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
+    for a moment, which else counts as none; with ``threaded`` each function uses all cores by
+    itself, and no batch is cut into shards for that.
+
+    A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
+
+    >>> from dataclasses import replace
+    >>> from minicnn.kernels import KERNELS
+    >>> calls = []
+    >>> def counted(*args, **options):
+    ...     calls.append(args[0].shape)
+    ...     return KERNELS["reference"].conv2d(*args, **options)
+    >>> KERNELS["counted"] = replace(KERNELS["reference"], conv2d=counted)
+    >>> model = Sequential([Input((4, 4, 1)), Conv2D(2, 3)], seed=0, kernels="counted")
+    >>> model.predict(np.zeros((5, 4, 4, 1))).shape, calls
+    ((5, 2, 2, 2), [(5, 4, 4, 1)])
+    >>> del KERNELS["counted"]
+
+    Raises ``ConfigError`` for a function that is none.
+    """
+
+    conv2d: Convolve
+    conv2d_backward: ConvolveBackward
+    conv2d_transpose: ConvolveTransposed
+    depthwise: Depthwise
+    depthwise_backward: DepthwiseBackward
+    max_pool: Pool
+    max_pool_backward: MaxPoolBackward
+    avg_pool: Pool
+    avg_pool_backward: AvgPoolBackward
+    channel_sums: Sums
+    image_sums: Sums
+
+    fusion: Fusion | None = None
+    workspace: Callable[[], Workspace] = Workspace
+    work_of: WorkOf | None = None
+    threaded: bool = False
+
+    def __post_init__(self) -> None:
+        """See the class."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.default is MISSING and not callable(value):
+                raise ConfigError(
+                    f"KernelSet: expected {field.name} to be a function, got {value!r}."
+                )

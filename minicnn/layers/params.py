@@ -1,0 +1,226 @@
+"""What a layer has: its name, the arrays that it learns, and how they begin.
+
+``add_param`` declares an array in one line: where it begins and what holds it small are looked up
+by its name among the layer's arguments.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minicnn import initializers, regularizers
+from minicnn._core.arguments import boolean, check_array, check_name
+from minicnn._core.config import Configurable
+from minicnn._core.shapes import Array, DType, Shape
+from minicnn.errors import ConfigError, DataError, ShapeError
+from minicnn.initializers import Initializer
+from minicnn.regularizers import Regularizer
+
+
+class Parametrized(Configurable):
+    """The parent of ``Layer``: a name, and arrays that training changes or keeps count in."""
+
+    NOT_BUILT: ClassVar[str] = (
+        "{who}: expected a built layer, got one that is not. Put it in a model that starts with "
+        "Input(shape), or call build(input_shape, rng, dtype)."
+    )
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+        self.trainable = True
+        self.params: dict[str, Array] = {}
+        self.state: dict[str, Array] = {}
+        self.input_shape: Shape | None = None
+        self.dtype: DType = np.dtype("float32")
+        self._prefixes: dict[str, str] = {}
+
+    # Its name ------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """What it is called in its model and in files; None until it is in a model."""
+        return self._name
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        who = type(self).__name__
+        if value is not None:
+            check_name(who, value)
+        self._name = value
+        self._who = f"{who} {value!r}" if value else who
+
+    @property
+    def who(self) -> str:
+        """The layer as errors name it: class and name."""
+        return self._who
+
+    # How its arrays are made ---------------------------------------------------------
+
+    def keep(self, arguments: Mapping[str, Any]) -> None:
+        """Store the arguments called ``<name>_initializer`` and ``<name>_regularizer``.
+
+        A constructor with many of them hands over all that it was given, ``keep(locals())``. Raises
+        ``ConfigError`` for one that is no initializer or regularizer.
+        """
+        for argument, value in arguments.items():
+            if argument.endswith("_initializer"):
+                initializers.get(self.who, argument, value)
+                setattr(self, argument, value)
+            elif argument.endswith("_regularizer"):
+                if value is not None:
+                    regularizers.get(self.who, argument, value)
+                setattr(self, argument, value)
+
+    def add_param(
+        self,
+        name: str,
+        shape: Shape,
+        rng: np.random.Generator,
+        initializer: str | Initializer | None = None,
+        prefix: str | None = None,
+    ) -> None:
+        """Declare and make one of ``params``, of the layer's dtype; for use in ``build``.
+
+        It begins as the layer's argument ``<name>_initializer`` says, unless an initializer is
+        given, and is held small by ``<name>_regularizer``, if the layer has that. Arguments with
+        another name than the array's begin with ``prefix``. Raises ``ConfigError`` if nothing
+        says how the array begins.
+        """
+        self._prefixes[name] = prefix or name
+        self.params[name] = self._begun(prefix or name, shape, rng, initializer)
+
+    def add_state(
+        self,
+        name: str,
+        shape: Shape,
+        rng: np.random.Generator,
+        initializer: str | Initializer = "zeros",
+    ) -> None:
+        """Declare and make one of ``state``, which is not learned; for use in ``build``."""
+        self.state[name] = self._begun(name, shape, rng, initializer)
+
+    def _begun(
+        self,
+        prefix: str,
+        shape: Shape,
+        rng: np.random.Generator,
+        initializer: str | Initializer | None,
+    ) -> Array:
+        argument = f"{prefix}_initializer"
+        start = getattr(self, argument, None) if initializer is None else initializer
+        if start is None:
+            raise ConfigError(
+                f"{self.who}: expected to be told how {prefix!r} begins, got no initializer. "
+                f"Keep one as self.{argument}, or give it to add_param."
+            )
+        return initializers.get(self.who, argument, start)(shape, rng, self.dtype)
+
+    def regularizers(self) -> dict[str, Regularizer]:
+        """What each of ``params`` is held small by: the arguments called ``<name>_regularizer``."""
+        found = {}
+        for name in self.params:
+            argument = f"{self._prefixes.get(name, name)}_regularizer"
+            value = getattr(self, argument, None)
+            if value is not None:
+                found[name] = regularizers.get(self.who, argument, value)
+        return found
+
+    # What it has ---------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        """Whether ``build`` has been called."""
+        return self.input_shape is not None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        boolean(self.who, "trainable", value)
+        self._trainable = value
+
+    def learned(self) -> dict[str, Array]:
+        """Those of ``params`` that training changes: all, or none if it is not trainable."""
+        return self.params if self.trainable else {}
+
+    def arrays(self) -> dict[str, Array]:
+        """All arrays that a model file keeps: ``params``, then ``state``."""
+        return self.params | self.state
+
+    @property
+    def weights(self) -> list[Array]:
+        """The arrays themselves, in the order of ``arrays``."""
+        return list(self.arrays().values())
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all arrays, the learned ones first, as in Keras.
+
+        >>> Sequential([Input((4,)), Dense(3)]).layers[0].get_weights()[1].tolist()
+        [0.0, 0.0, 0.0]
+        """
+        return [array.copy() for array in self.weights]
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Put arrays in the place of those that ``get_weights`` gives.
+
+        Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
+        """
+        self.require_built()
+        put_weights(self.who, [self], weights)
+
+    def count_params(self) -> int:
+        """How many numbers its arrays hold."""
+        self.require_built()
+        return sum(array.size for array in self.weights)
+
+    def param(self, name: str) -> Array:
+        """One of ``params``; raises ``ConfigError`` if the layer was never built."""
+        if name not in self.params:
+            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+        return self.params[name]
+
+    def require_built(self) -> None:
+        """Raise ``ConfigError`` unless ``build`` has been called."""
+        if not self.built:
+            raise ConfigError(self.NOT_BUILT.format(who=self.who))
+
+    def unbuild(self) -> None:
+        """Forget the arrays, as after a build that failed half-way."""
+        self.input_shape, self.params, self.state = None, {}, {}
+
+    def instead_of_setting(self, name: str) -> str:
+        """For arrays, the method that sets them."""
+        return " Use set_weights." if name == "weights" else ""
+
+
+def put_weights(who: str, layers: Sequence[Parametrized], weights: Sequence[Array]) -> None:
+    """Put arrays in the place of those of the layers, which are built, in their order.
+
+    Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
+    """
+    targets = [
+        (f"{layer.name}.{name}", array)
+        for layer in layers
+        for name, array in layer.arrays().items()
+    ]
+    try:
+        for value in weights:
+            check_array(who, value)
+        values = [np.asarray(value, layers[0].dtype) for value in weights]
+    except DataError:
+        raise
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{who}: expected a list of arrays of numbers, as get_weights gives."
+        ) from None
+    if len(values) != len(targets):
+        raise ShapeError(f"{who}: expected {len(targets)} arrays, got {len(values)}.")
+    for (name, array), value in zip(targets, values, strict=True):
+        if value.shape != array.shape:
+            raise ShapeError(f"{who}: expected shape {array.shape} for {name}, got {value.shape}.")
+    for (_, array), value in zip(targets, values, strict=True):
+        array[...] = value
