@@ -38,15 +38,8 @@ from minicnn import (
     load_model,
 )
 from minicnn.layers.building import walk
-from minicnn.losses import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
 from minicnn.optimizers.schedules import CosineDecay
-from minicnn.regularizers import L1, L1L2, L2
-from minicnn.testing.cases import LAYERS
+from minicnn.testing.cases import LAYERS, REGULARIZERS
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 rng = np.random.default_rng(0)
@@ -193,9 +186,6 @@ def test_noise_in_keras(layer, keras):
     np.testing.assert_array_equal(layer.forward(x)[0], np.asarray(theirs(x, training=False)))
 
 
-REGULARIZERS = [L1(), L1(0.3), L2(), L2(0.3), L1L2(), L1L2(0.2, 0.1)]
-
-
 @pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)
 def test_regularizer_in_keras(regularizer, keras):
     """Each penalty is Keras' within 1e-5, its gradient within 1e-4."""
@@ -301,30 +291,6 @@ def test_files_go_both_ways(keras, tmp_path):
     expected = theirs.predict(X.astype("f4"), verbose=0)
     np.testing.assert_allclose(again.predict(X), expected, rtol=1e-5, atol=1e-6)
     assert again.optimizer.iterations == 4
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [
-        MeanSquaredError(),
-        BinaryCrossentropy(label_smoothing=0.1),
-        BinaryCrossentropy(from_logits=True),
-        CategoricalCrossentropy(label_smoothing=0.2),
-        CategoricalCrossentropy(from_logits=True),
-        SparseCategoricalCrossentropy(),
-        SparseCategoricalCrossentropy(from_logits=True),
-    ],
-    ids=repr,
-)
-def test_losses_in_keras(loss, keras):
-    """Each loss gives Keras' number within 1e-6."""
-    z = rng.standard_normal((7, 4))
-    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    labels = rng.integers(0, 4, 7)
-    y = labels if isinstance(loss, SparseCategoricalCrossentropy) else np.eye(4)[labels]
-    prediction = z if getattr(loss, "from_logits", False) else p
-    theirs = getattr(keras.losses, type(loss).__name__)(**loss.get_config(), dtype="float64")
-    assert loss(y, prediction) == pytest.approx(float(theirs(y, prediction)), rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,4 @@
-"""The cases that every test takes its objects from: one table for each family of classes.
-
-A class that is exported has at least one line here, and with that line it is put through the
-contract checks, both sets of kernels, model files, ONNX and the comparison with Keras.
-"""
+"""The layers that tests try, and the shapes of their inputs."""
 
 import copy
 from dataclasses import dataclass
