@@ -106,6 +106,9 @@ SIGNATURES = {
         F1Score(average=None, threshold=None, name='f1_score')
         MeanSquaredError(name='mean_squared_error')
         MeanAbsoluteError(name='mean_absolute_error')
+        BinaryCrossentropy(name='binary_crossentropy', from_logits=False, label_smoothing=0.0)
+        CategoricalCrossentropy(name='categorical_crossentropy', from_logits=False, label_smoothing=0.0)
+        SparseCategoricalCrossentropy(name='sparse_categorical_crossentropy', from_logits=False, ignore_class=None)
     """,
     "callbacks": """
         EarlyStopping(monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, restore_best_weights=False, start_from_epoch=0)
