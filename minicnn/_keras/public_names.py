@@ -232,7 +232,7 @@ layers: GroupNormalization RMSNormalization UnitNormalization SpectralNormalizat
 layers: AlphaDropout GaussianDropout
   -> use Dropout or GaussianNoise
 layers: PReLU
-  -> use LeakyReLU; examples/custom_layer.py writes a PReLU
+  -> use LeakyReLU, or write it: examples/custom_layer.py
 layers: Identity
   -> use Activation('linear')
 layers: Lambda
@@ -365,10 +365,10 @@ def asked(module: str) -> Callable[[str], NoReturn]:
     It raises ``ConfigError`` for a name that Keras has, as an ``AttributeError`` would be made an
     ``ImportError`` without the words; for any other name ``AttributeError``.
 
-    >>> asked("layers")("PReLU")
+    >>> asked("layers")("LSTM")
     Traceback (most recent call last):
-    minicnn.errors.ConfigError: minicnn.layers has no PReLU, which Keras has: use LeakyReLU; \
-examples/custom_layer.py writes a PReLU.
+    minicnn.errors.ConfigError: minicnn.layers has no LSTM, which Keras has: minicnn is for \
+images and has no layers for sequences or text.
     """
 
     def __getattr__(name: str) -> NoReturn:  # noqa: N807
