@@ -180,7 +180,7 @@ class LeakyReLU(Layer):
     """
 
     additive = True
-    onnx_operator = OnnxOperator("LeakyRelu", {"alpha": "negative_slope"})
+    onnx_operator = OnnxOperator("LeakyRelu", {"alpha": ("negative_slope", 0.01)})
 
     def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
         super().__init__(name)
@@ -209,7 +209,7 @@ class ELU(Layer):
     """
 
     additive = True
-    onnx_operator = OnnxOperator("Elu", {"alpha": "alpha"})
+    onnx_operator = OnnxOperator("Elu", {"alpha": ("alpha", 1.0)})
 
     def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)
