@@ -31,6 +31,7 @@ SIGNATURES = {
         ELU(alpha=1.0)
         ReLU(max_value=None, negative_slope=0.0, threshold=0.0)
         LeakyReLU(negative_slope=0.3)
+        PReLU(alpha_initializer='Zeros', alpha_regularizer=None, shared_axes=None)
         Dropout(rate, noise_shape=None, seed=None)
         SpatialDropout2D(rate, seed=None)
         GaussianNoise(stddev, seed=None)
@@ -231,8 +232,6 @@ layers: GroupNormalization RMSNormalization UnitNormalization SpectralNormalizat
   -> use BatchNorm, LayerNorm or Rescaling
 layers: AlphaDropout GaussianDropout
   -> use Dropout or GaussianNoise
-layers: PReLU
-  -> use LeakyReLU, or write it: examples/custom_layer.py
 layers: Identity
   -> use Activation('linear')
 layers: Lambda
