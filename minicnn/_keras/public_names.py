@@ -89,6 +89,7 @@ SIGNATURES = {
         MeanSquaredError()
         MeanAbsoluteError()
         Huber(delta=1.0)
+        LogCosh()
         CategoricalHinge()
         Hinge()
         SquaredHinge()
@@ -269,12 +270,12 @@ Sequential: export
 Sequential: metrics_names loss_weights compiled_metrics
   -> use evaluate with return_dict=True
 losses: binary_crossentropy binary_focal_crossentropy categorical_crossentropy
-  categorical_focal_crossentropy categorical_hinge huber mean_absolute_error mean_squared_error
+  categorical_focal_crossentropy categorical_hinge huber log_cosh mean_absolute_error mean_squared_error
   sparse_categorical_crossentropy squared_hinge
   -> give compile the string of that name, or the class
-losses: CTC CategoricalGeneralizedCrossEntropy Circle CosineSimilarity Dice KLDivergence LogCosh
+losses: CTC CategoricalGeneralizedCrossEntropy Circle CosineSimilarity Dice KLDivergence
   MeanAbsolutePercentageError MeanSquaredLogarithmicError Poisson Tversky
-  categorical_generalized_cross_entropy circle cosine_similarity ctc dice kl_divergence log_cosh
+  categorical_generalized_cross_entropy circle cosine_similarity ctc dice kl_divergence
   mean_absolute_percentage_error mean_squared_logarithmic_error poisson tversky deserialize
   serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope
