@@ -13,7 +13,7 @@ changes which pixel wins a pool.
 import copy
 import json
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -23,20 +23,27 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn._core.traits import keeps
-from minicnn.errors import MiniCNNError, ShapeError, shown
 from minicnn.kernels import KERNELS
 from minicnn.layers import Layer
 from minicnn.layers.base import Grads
 from minicnn.layers.building import walk
+from minicnn.testing.comparing import (
+    CheckError,
+    checked_pair,
+    identical,
+    in_training,
+    require,
+    require_close,
+    require_like,
+    require_like_params,
+    require_near,
+    require_shape_error,
+)
 
 __all__ = ["CHECKS", "CheckError", "LayerCase", "check_layer", "numeric_gradient"]
 
 STEP = 1e-5
 """How far a number is moved each way for a central difference; its error is about STEP ** 2."""
-
-
-class CheckError(MiniCNNError, AssertionError):
-    """A layer broke a promise of the contract."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +87,13 @@ class LayerCase:
     def forward(self, layer: Layer, x: Array, training: bool) -> tuple[Array, Any]:
         """The layer's forward pass, with the same random numbers each time."""
         made = layer.forward(x, training=training, rng=np.random.default_rng(self.seed))
-        return _pair(layer, "forward should return (y, cache)", made)
+        return checked_pair(layer, "forward should return (y, cache)", made)
 
     def both(self, layer: Layer, x: Array, training: bool = True) -> tuple[Array, Array, Grads]:
         """(y, dx, grads) for x and the gradient that belongs to it."""
         y, cache = self.forward(layer, x, training)
         made = layer.backward(self.dy(y), cache)
-        dx, grads = _pair(layer, "backward should return (dx, grads)", made)
+        dx, grads = checked_pair(layer, "backward should return (dx, grads)", made)
         return y, dx, grads
 
 
@@ -112,9 +119,9 @@ def check_output_shape(case: LayerCase) -> None:
     predicted = (case.batch, *layer.output_shape(case.input_shape))
     for training in (False, True):
         y, dx, grads = case.both(layer, x, training)
-        _require(layer, y.shape == predicted, f"predicted output {predicted}, got {y.shape}")
-        _like(layer, "dx", dx, x)
-        _like_params(layer, "grads", grads)
+        require(layer, y.shape == predicted, f"predicted output {predicted}, got {y.shape}")
+        require_like(layer, "dx", dx, x)
+        require_like_params(layer, "grads", grads)
 
 
 def check_dtypes(case: LayerCase) -> None:
@@ -124,7 +131,7 @@ def check_dtypes(case: LayerCase) -> None:
         for training in (False, True):
             y, dx, grads = case.both(layer, x, training)
             for name, array in {"y": y, "dx": dx, **grads, **layer.arrays()}.items():
-                _require(layer, array.dtype == dtype, f"{name} is {array.dtype}, not {dtype}")
+                require(layer, array.dtype == dtype, f"{name} is {array.dtype}, not {dtype}")
 
 
 def check_inputs(case: LayerCase) -> None:
@@ -142,11 +149,11 @@ def check_inputs(case: LayerCase) -> None:
         dy = np.repeat(case.dy(y2), 2, axis=0)[::2]
         dy_before = dy.copy()
         dx2, grads2 = layer.backward(dy, cache)
-        _close(layer, "on a non-contiguous input", (y2, dx2, grads2), (y, dx, grads))
-        _require(layer, np.array_equal(given, before), "forward or backward wrote to x")
-        _require(layer, np.array_equal(dy, dy_before), "backward wrote to dy")
-        _require(layer, _same(cache, kept), "backward wrote to the cache")
-        _require(layer, _same(layer.arrays(), arrays), "forward or backward wrote to the layer")
+        require_close(layer, "on a non-contiguous input", (y2, dx2, grads2), (y, dx, grads))
+        require(layer, np.array_equal(given, before), "forward or backward wrote to x")
+        require(layer, np.array_equal(dy, dy_before), "backward wrote to dy")
+        require(layer, identical(cache, kept), "backward wrote to the cache")
+        require(layer, identical(layer.arrays(), arrays), "forward or backward wrote to the layer")
 
 
 def check_dx(case: LayerCase) -> None:
@@ -159,7 +166,9 @@ def check_dx(case: LayerCase) -> None:
         def total(value: Array, dy: Array = dy, training: bool = training) -> float:
             return float(np.sum(case.forward(layer, value, training)[0] * dy))
 
-        _near(layer, f"dx{_when(training)}", dx, numeric_gradient(total, x), case.batch)
+        require_near(
+            layer, f"dx{in_training(training)}", dx, numeric_gradient(total, x), case.batch
+        )
 
 
 def check_param_gradients(case: LayerCase) -> None:
@@ -177,8 +186,8 @@ def check_param_gradients(case: LayerCase) -> None:
                 changed.params = layer.params | {name: value}
                 return float(np.sum(case.forward(changed, x, training)[0] * dy))
 
-            what = f"the gradient of {name}{_when(training)}"
-            _near(layer, what, grads[name], numeric_gradient(total, param), case.batch)
+            what = f"the gradient of {name}{in_training(training)}"
+            require_near(layer, what, grads[name], numeric_gradient(total, param), case.batch)
 
 
 def check_gradient_keys(case: LayerCase) -> None:
@@ -186,13 +195,13 @@ def check_gradient_keys(case: LayerCase) -> None:
     layer, x = case.built("float32"), case.x("float32")
     y, cache = case.forward(layer, x, training=True)
     dy = case.dy(y)
-    _like_params(layer, "grads", layer.backward(dy, cache)[1])
-    _like_params(layer, "param_grads", layer.param_grads(dy, cache))
+    require_like_params(layer, "grads", layer.backward(dy, cache)[1])
+    require_like_params(layer, "param_grads", layer.param_grads(dy, cache))
     layer, x = case.built("float64"), case.x("float64")
     y, cache = case.forward(layer, x, training=True)
     dy = case.dy(y)
     grads = layer.backward(dy, cache)[1]
-    _close(layer, "in param_grads", (y, y, layer.param_grads(dy, cache)), (y, y, grads))
+    require_close(layer, "in param_grads", (y, y, layer.param_grads(dy, cache)), (y, y, grads))
 
 
 def check_backward_twice(case: LayerCase) -> None:
@@ -201,7 +210,7 @@ def check_backward_twice(case: LayerCase) -> None:
     y, cache = case.forward(layer, x, training=True)
     first = layer.backward(case.dy(y), cache)
     second = layer.backward(case.dy(y), cache)
-    _require(layer, _same(first, second), "backward gave something else the second time")
+    require(layer, identical(first, second), "backward gave something else the second time")
 
 
 def check_interleaved(case: LayerCase) -> None:
@@ -212,11 +221,11 @@ def check_interleaved(case: LayerCase) -> None:
     caches = [case.forward(layer, x, training=True)[1] for x in batches]
     for (y, dx, grads), cache in reversed(list(zip(alone, caches, strict=True))):
         dx2, grads2 = layer.backward(case.dy(y), cache)
-        _close(layer, "interleaved with others", (y, dx2, grads2), (y, dx, grads))
+        require_close(layer, "interleaved with others", (y, dx2, grads2), (y, dx, grads))
     with ThreadPoolExecutor(len(batches)) as pool:
         together = list(pool.map(lambda x: case.both(layer, x), batches * 4))
     for got, wanted in zip(together, alone * 4, strict=True):
-        _close(layer, "in a thread beside others", got, wanted)
+        require_close(layer, "in a thread beside others", got, wanted)
 
 
 def check_shards(case: LayerCase) -> None:
@@ -234,7 +243,7 @@ def check_shards(case: LayerCase) -> None:
             rng, untouched = (np.random.default_rng(case.seed) for _ in range(2))
             layer.forward(x, training=True, rng=rng)
             same = rng.bit_generator.state == untouched.bit_generator.state
-            _require(layer, draws or same, "draws from rng in training, and is not random = True")
+            require(layer, draws or same, "draws from rng in training, and is not random = True")
             if draws:
                 continue
         y, cache = case.forward(layer, x, training)
@@ -248,7 +257,7 @@ def check_shards(case: LayerCase) -> None:
         summed = {name: grads1[name] + grads2[name] for name in grads1}
         joined = np.concatenate([y1, y2]), np.concatenate([dx1, dx2]), summed
         promised = ", which additive = True promises to be the same" * training
-        _close(layer, f"as the sum of two shards{promised}", joined, (y, dx, grads))
+        require_close(layer, f"as the sum of two shards{promised}", joined, (y, dx, grads))
 
 
 def check_state(case: LayerCase) -> None:
@@ -263,11 +272,11 @@ def check_state(case: LayerCase) -> None:
     layer.backward(case.dy(y), cache)
     found = {name: (array.shape, array.dtype) for name, array in layer.next_state(cache).items()}
     wanted = {name: (array.shape, array.dtype) for name, array in layer.state.items()}
-    _require(layer, found == wanted, f"next_state should be {wanted}, got {found}")
-    same = vars(layer).keys() == attributes.keys() and _same(vars(layer), kept)
-    _require(layer, same, "forward, backward or next_state wrote to the layer")
+    require(layer, found == wanted, f"next_state should be {wanted}, got {found}")
+    same = vars(layer).keys() == attributes.keys() and identical(vars(layer), kept)
+    require(layer, same, "forward, backward or next_state wrote to the layer")
     after = np.random.get_state()  # noqa: NPY002
-    _require(layer, _same(before, after), "the layer drew from NumPy's global generator")
+    require(layer, identical(before, after), "the layer drew from NumPy's global generator")
 
 
 def check_kernels(case: LayerCase) -> None:
@@ -278,7 +287,7 @@ def check_kernels(case: LayerCase) -> None:
         for kernels in KERNELS:
             other = copy.copy(layer)
             other.kernel_set = kernels
-            _close(layer, f"with {kernels} kernels", case.both(other, x, training), wanted)
+            require_close(layer, f"with {kernels} kernels", case.both(other, x, training), wanted)
 
 
 def check_round_trips(case: LayerCase) -> None:
@@ -287,13 +296,13 @@ def check_round_trips(case: LayerCase) -> None:
     wanted = case.both(layer, x)
     config = json.loads(json.dumps(layer.get_config()))
     again = type(layer).from_config(config)
-    _require(layer, repr(again) == repr(layer), f"{layer!r} came back from its config as {again!r}")
+    require(layer, repr(again) == repr(layer), f"{layer!r} came back from its config as {again!r}")
     same = json.loads(json.dumps(again.get_config()))
-    _require(layer, same == config, f"the config {config} came back as {same}")
+    require(layer, same == config, f"the config {config} came back as {same}")
     again.build(case.input_shape, np.random.default_rng(0), "float64")
     again.params, again.state = layer.params, layer.state
-    _close(layer, "made from its config", case.both(again, x), wanted)
-    _close(layer, "unpickled", case.both(pickle.loads(pickle.dumps(layer)), x), wanted)
+    require_close(layer, "made from its config", case.both(again, x), wanted)
+    require_close(layer, "unpickled", case.both(pickle.loads(pickle.dumps(layer)), x), wanted)
 
 
 def check_shape_errors(case: LayerCase) -> None:
@@ -310,8 +319,8 @@ def check_shape_errors(case: LayerCase) -> None:
             wrong.append(tuple(longer))
     for shape in wrong:
         x = np.zeros((case.batch, *shape))
-        _raises_shape_error(layer, partial(layer.forward, x), x.shape)
-        _raises_shape_error(layer, partial(layer.output_shape, shape), shape)
+        require_shape_error(layer, partial(layer.forward, x), x.shape)
+        require_shape_error(layer, partial(layer.output_shape, shape), shape)
 
 
 def _reported(check: Callable[[LayerCase], None]) -> Callable[[LayerCase], None]:
@@ -360,121 +369,6 @@ def numeric_gradient(function: Callable[[Array], float], x: Array) -> Array:
     return gradient
 
 
-def _require(layer: Layer, fulfilled: bool, complaint: str) -> None:
-    if not fulfilled:
-        raise CheckError(f"{layer.who}: {complaint}.")
-
-
-def _pair(layer: Layer, should: str, made: Any) -> tuple[Array, Any]:
-    pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], np.ndarray)
-    _require(layer, pair, f"{should}, the first an array, got {shown(made)}")
-    return made[0], made[1]
-
-
-def _like(layer: Layer, what: str, got: Array, wanted: Array) -> None:
-    turned = " (it is transposed)" if got.shape == wanted.shape[::-1] else ""
-    should = f"{what} should have shape {wanted.shape}, got {got.shape}{turned}"
-    _require(layer, got.shape == wanted.shape, should)
-    _require(layer, got.dtype == wanted.dtype, f"{what} is {got.dtype}, not {wanted.dtype}")
-
-
-def _like_params(layer: Layer, what: str, grads: Grads) -> None:
-    keys, wanted = sorted(grads), sorted(layer.params)
-    _require(layer, keys == wanted, f"{what} should have the keys {wanted}, got {keys}")
-    for name, param in layer.params.items():
-        _like(layer, f"{name} in {what}", grads[name], param)
-
-
-def _when(training: bool) -> str:
-    return " (training=True)" if training else ""
-
-
-def _near(layer: Layer, what: str, got: Array, wanted: Array, batch: int) -> None:
-    """Compare with central differences; say where it is wrong most, and what would explain it."""
-    off = np.abs(got - wanted) - 1e-5 * np.abs(wanted)
-    off = np.where(np.isfinite(off), off, np.inf)
-    if not off.size or off.max() < 1e-7:
-        return
-    place = tuple(map(int, np.unravel_index(off.argmax(), off.shape)))
-    raise CheckError(
-        f"{layer.who}: {what} is off the central differences in {np.count_nonzero(off >= 1e-7)} of "
-        f"{off.size} numbers, most at {list(place)}: expected {wanted[place]:.6g}, got "
-        f"{got[place]:.6g}.{_explained(got, wanted, batch)}"
-    )
-
-
-def _explained(got: Array, wanted: Array, batch: int) -> str:
-    """What a gradient is instead of the right one, if that is something simple."""
-
-    def alike(a: Array, b: Array) -> bool:
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-6)
-
-    if not got.any():
-        return " All of it is 0."
-    factor = float(np.vdot(wanted, got) / max(float(np.vdot(wanted, wanted)), 1e-300))
-    if alike(got, factor * wanted) and factor:
-        known = {-1.0: "-1 (its sign)", 2.0: "2", 0.5: "1/2"}
-        known |= {float(batch): f"{batch} (the batch)", 1 / batch: f"1/{batch} (of the batch)"}
-        near = min(known, key=lambda value: abs(value - factor))
-        times = known[near] if abs(near - factor) < 1e-4 else f"{factor:.4g}"
-        return f" All of it is {times} times what it should be."
-    if got.ndim > 1 and alike(np.swapaxes(got, -1, -2), wanted):
-        return " It is transposed in its last two axes."
-    if got.ndim > 1 and alike(got[::-1, ::-1], wanted):
-        return " It is turned over in its first two axes."
-    return ""
-
-
-def _close(
-    layer: Layer,
-    when: str,
-    got: tuple[Array, Array, Grads],
-    wanted: tuple[Array, Array, Grads],
-) -> None:
-    pairs = [("y", got[0], wanted[0]), ("dx", got[1], wanted[1])]
-    pairs += [(f"the gradient of {name}", got[2][name], wanted[2][name]) for name in wanted[2]]
-    for name, a, b in pairs:
-        _require(
-            layer, a.shape == b.shape, f"{name} differs {when}: shape {a.shape}, not {b.shape}"
-        )
-        if not np.allclose(a, b, rtol=1e-9, atol=1e-11):
-            place = np.unravel_index(np.nan_to_num(np.abs(a - b), nan=np.inf).argmax(), a.shape)
-            raise CheckError(
-                f"{layer.who}: {name} differs {when}, most at {[int(i) for i in place]}: "
-                f"{a[place]:.6g}, not {b[place]:.6g}."
-            )
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two caches, or anything made of arrays, are equal to the bit."""
-    if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, Sequence) and not isinstance(a, str):
-        return len(a) == len(b) and all(map(_same, a, b))
-    if hasattr(a, "__dict__"):
-        return _same(vars(a), vars(b))
-    return bool(a == b)
-
-
 def _read_only(array: Array) -> Array:
     array.flags.writeable = False
     return array
-
-
-def _raises_shape_error(layer: Layer, call: Callable[[], Any], shape: Shape) -> None:
-    try:
-        call()
-    except ShapeError as error:
-        text = str(error)
-        got = ", ".join(map(str, shape))
-        for part in (layer.who, "expected", got):
-            _require(layer, part in text, f"the error for {shape} should say {part!r}: {text}")
-    except Exception as error:
-        raise CheckError(
-            f"{layer.who}: input of shape {shape} should raise ShapeError, "
-            f"got {type(error).__name__}: {error}"
-        ) from error
-    else:
-        raise CheckError(f"{layer.who}: input of shape {shape} should raise ShapeError.")

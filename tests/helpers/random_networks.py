@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 import minicnn
+from minicnn._core.config import Configurable
 from minicnn._core.shapes import Shape
+from minicnn._core.signatures import arguments_of
 from minicnn.errors import MiniCNNError
+from minicnn.testing import cases
 
 COUNT = 30
 
@@ -121,6 +124,7 @@ class Dealer:
     def arguments(self, who: str, options: dict[str, Sequence[Any]]) -> dict[str, Any]:
         """One option for each argument; ``...`` stands for leaving it at its default."""
         dealt = {name: self(f"{who}.{name}", values) for name, values in options.items()}
+        dealt |= dealt.pop("case", {})
         return {name: value for name, value in dealt.items() if value is not ...}
 
 
@@ -316,6 +320,53 @@ METRICS: dict[str, list[Any]] = {
     "numbers": ["mse", some("metrics", "MeanAbsoluteError"), some("metrics", "MeanSquaredError")],
     "signs": ["mae"],
 }
+
+
+def part(made: Configurable) -> Part:
+    """What makes an object like this one, with all of its arguments."""
+    cls = type(made)
+    name = getattr(cls, "keras_name", "") or cls.__name__
+    given = {key: made.argument(key) for key in arguments_of(cls) if key != "name"}
+    arguments = {k: part(v) if isinstance(v, Configurable) else v for k, v in given.items()}
+    return Part(made.keras_module.removeprefix("keras."), name, arguments)
+
+
+def others(objects: Iterable[Configurable], known: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Classes that have no line above, with the arguments of their cases."""
+    found: dict[str, dict[str, Any]] = {}
+    for made in map(part, objects):
+        if made.name not in known:
+            found.setdefault(made.name, {"case": []})["case"].append(made.arguments)
+    return found
+
+
+def complete() -> None:
+    """Put what has no line above, but a case, into the tables."""
+    made = [case.make() for case in cases.LAYERS if not case.not_in_keras]
+    known = {*OF_IMAGES, *NOISE, *AUGMENTATION, *BRIDGES, *OF_ROWS, "InputLayer", "Residual"}
+    NOISE.update(others([one for one in made if one.random], known))
+    OF_IMAGES.update(others([one for one in made if not one.random], known))
+    for name, options in others(cases.OPTIMIZERS, OPTIMIZERS).items():
+        own = [{k: v for k, v in case.items() if k not in COMMON} for case in options["case"]]
+        OPTIMIZERS[name] = {"case": own}
+    for loss, y_true, y_pred in cases.LOSSES:
+        (name, options), kind = others([loss], ()).popitem(), LABELS.get(id(y_true))
+        if kind and y_pred is cases.others.LOGITS and name not in LOSSES:
+            LOSSES[name] = (kind, "linear", options)
+    drawn = {one.name for one in (*KERNELS, *FLAT) if isinstance(one, Part)}
+    KERNELS.extend(one for one in map(part, cases.INITIALIZERS) if one.name not in drawn)
+    drawn = {one.name for one in PENALTIES if isinstance(one, Part)}
+    PENALTIES.extend(one for one in map(part, cases.REGULARIZERS) if one.name not in drawn)
+
+
+COMMON = ("learning_rate", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
+LABELS = {
+    id(cases.others.CLASSES): "classes",
+    id(cases.others.ONE_HOT): "one-hot",
+    id(cases.others.BITS): "binary",
+    id(cases.others.NUMBERS): "numbers",
+}
+complete()
 
 
 class Drawing:

@@ -48,7 +48,9 @@ from minicnn import (
 )
 from minicnn._core.shapes import windows
 from minicnn.activations import ACTIVATIONS
+from minicnn.errors import ShapeError
 from minicnn.layers import LAYERS
+from minicnn.testing.cases import LAYERS as CASES
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
@@ -160,13 +162,28 @@ def block(rng, shape):
     return Residual([Conv2D(c, 3, padding="same"), inside, number_by_number(rng)])
 
 
-def drawn(rng):
+def from_cases(cls, shape):
+    """The first layer of that class in the table of cases that makes images of such images."""
+    for layer in (case.make() for case in CASES):
+        try:
+            if type(layer) is cls and len(layer.output_shape(shape)) == 3:
+                return [layer]
+        except ShapeError:
+            pass
+    return []
+
+
+def drawn(rng, seed):
     """A network of about ten layers for small images, with arrays that are all different."""
     model = Sequential([Input((*rng.integers(5, 12, 2), int(rng.integers(1, 5))))], seed=0)
     for _ in range(rng.integers(4, 9)):
         if min(model.output_shape[:2]) < 2 or np.prod(model.output_shape) > 5000:
             break
         model.add(on_images(rng, model.output_shape))
+    classes = [cls for name, cls in sorted(LAYERS.items()) if name != "InputLayer"]
+    for i in (2 * seed, 2 * seed + 1):  # thirty seeds go through all of them
+        for layer in from_cases(classes[i % len(classes)], model.output_shape):
+            model.add(layer)
     end = rng.integers(4)
     if end < 2:
         model.add([GlobalAvgPool, GlobalMaxPool][rng.integers(2)](keepdims=bool(end)))
@@ -185,7 +202,7 @@ def random_network(seed):
     """The first of several whose output depends on what goes in, and has no huge number in it."""
     rng = np.random.default_rng(seed)
     while True:
-        model = drawn(rng)
+        model = drawn(rng, seed)
         y = model.predict(rng.standard_normal((3, *model.input_shape)).astype("f4"))
         if y.std(axis=0).mean() > 0.02 * y.std() > 1e-3 and np.abs(y).max() < 100:
             return model
