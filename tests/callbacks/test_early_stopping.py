@@ -122,7 +122,7 @@ def test_which_way_is_better_is_asked_of_the_metric():
             assert stop.larger_is_better is wanted
 
 
-def test_a_figure_that_never_comes_is_an_error():
+def test_a_metric_that_never_comes_is_an_error():
     """A typo, and before the first step a validation that there is not, are said."""
     for callback in (
         EarlyStopping(),
@@ -130,22 +130,22 @@ def test_a_figure_that_never_comes_is_an_error():
         ModelCheckpoint("a.keras", save_best_only=True),
     ):
         model = network()
-        message = r"expected the figure 'val_loss'.* Give fit validation_data"
+        message = r"expected the metric 'val_loss'.* Give fit validation_data"
         with pytest.raises(ConfigError, match=message):
             fit(model, callback)
         assert model.optimizer.iterations == 0
     with pytest.raises(ConfigError, match=r"got loss, accuracy\. Did you mean 'accuracy'"):
         fit(network(), EarlyStopping("acuracy", mode="max"))
-    with pytest.raises(ConfigError, match="the figure 'val_acuracy'"):
+    with pytest.raises(ConfigError, match="the metric 'val_acuracy'"):
         fit(network(), EarlyStopping("val_acuracy", mode="max"), validation_data=(X, Y))
 
 
-def test_several_figures_cannot_be_followed():
+def test_a_metric_of_several_numbers_cannot_be_followed():
     """A metric that gives one for each class is refused by name, with what to do."""
     model, one_hot = network(), np.eye(2)[Y]
     loss = minicnn.losses.CategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss, [minicnn.metrics.F1Score(name="f1")])
-    with pytest.raises(ConfigError, match=r"'f1' as one figure, got 2 .* average='macro'"):
+    with pytest.raises(ConfigError, match=r"'f1' as one number, got 2 .* average='macro'"):
         model.fit(X, one_hot, verbose=0, callbacks=EarlyStopping("f1"))
 
 
