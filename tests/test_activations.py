@@ -122,7 +122,7 @@ def test_other_functions_are_refused_in_one_line():
     def cube(x):
         return x**3
 
-    message = "Conv2D: expected activation .* got the function 'cube'. A function of your own goes"
+    message = "Conv2D: expected activation .* got the function 'cube'. A custom function goes"
     with pytest.raises(ConfigError, match=message):
         Conv2D(2, 2, activation=cube)
     with pytest.raises(ConfigError, match="Did you mean 'softplus'"):

@@ -90,7 +90,7 @@ MISTAKES = {
     "no such file": (["none.keras", "m.h5"], "none.keras: cannot be read: no such file"),
     "another kind": (["m.onnx", "m.h5"], "m.onnx: "),
     "weights without a model": (["m.weights.h5", "a.keras"], "the layers to these weights"),
-    "a model without weights": (["m.keras", "a.h5", "--model", "m.keras"], "layers of its own"),
+    "a model without weights": (["m.keras", "a.h5", "--model", "m.keras"], "already has layers"),
     "a file that is there": (["m.keras", "m.weights.h5"], "expected a new file, got one"),
     "a layout of none": (["m.keras", "a.h5", "--layout", "NCHW"], "beside an .onnx file alone"),
     "no folder": (["m.keras", "nowhere/a.h5"], "nowhere/a.h5: cannot be written: no such file"),

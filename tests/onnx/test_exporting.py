@@ -233,7 +233,7 @@ def test_own_layer_is_refused_by_name(tmp_path):
     """A class that minicnn has not, or one derived from its own, is named in one line."""
     for own in (Doubled(2, 1, name="mine"), type("Own", (Layer,), {})(name="mine")):
         model = Sequential([Input((4, 4, 2)), Residual([own], name="block")])
-        with pytest.raises(ConfigError, match=r"got (Doubled|Own) 'mine', which is your own"):
+        with pytest.raises(ConfigError, match=r"got (Doubled|Own) 'mine', which is custom"):
             export_onnx(model, tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 

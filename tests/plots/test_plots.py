@@ -171,7 +171,7 @@ def test_mistakes_are_explained(tmp_path):
     for wrong in (None, 3, "loss", [None], np.ones(3), {"a": CURVES, "b": 3}):
         with pytest.raises(ConfigError, match=r"expected what fit returns.* got (?!.*\n)"):
             plot_history(wrong)
-    with pytest.raises(ConfigError, match="a list with a figure an epoch for 'loss', got float"):
+    with pytest.raises(ConfigError, match="a list with a number an epoch for 'loss', got float"):
         plot_history({"loss": 0.5})
     with pytest.raises(ConfigError, match="expected what find_learning_rate returns, got dict"):
         plot_learning_rates(CURVES)
