@@ -22,7 +22,7 @@ class PReLUCache(NamedTuple):
 class PReLU(Layer):
     """y = x above 0 and slope * x below it, with a slope that is learned for each channel."""
 
-    additive = True  # a batch is the sum of its shards: several processes may share it
+    additive = True  # a batch is the sum of its shards: several processes may compute it
 
     def __init__(self, initial_slope=0.25):
         super().__init__()

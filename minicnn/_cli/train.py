@@ -157,7 +157,7 @@ def train(options: argparse.Namespace) -> int:
     files = ", ".join(sorted(path.name for path in folder.iterdir()))
     say(f"Written to {folder} after {time.perf_counter() - started:.0f} s: {files}")
     if not complete:
-        say(f"To go on: minicnn train --resume {shlex.quote(str(folder))}")
+        say(f"To resume: minicnn train --resume {shlex.quote(str(folder))}")
     return history.exit_status
 
 

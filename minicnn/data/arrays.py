@@ -194,9 +194,7 @@ def images_and_labels(who: str, x: Any, y: Any) -> tuple[Array, Array]:
     if isinstance(x, Dataset):
         if y is not None:
             other = " Give the other one as validation_data=." if isinstance(y, Dataset) else ""
-            raise DataError(
-                f"{who}: expected no y beside a dataset, which has its own labels.{other}"
-            )
+            raise DataError(f"{who}: expected no y beside a dataset, which has labels.{other}")
         x, y = x.x, x.y
     elif y is None:
         raise DataError(f"{who}: expected a dataset, or x and y; {_no_labels(who, x)}")

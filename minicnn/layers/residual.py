@@ -80,7 +80,7 @@ class Residual(Layer):
     # The arrays of the layers, as this layer's ------------------------------------------------
 
     def __copy__(self) -> Self:
-        """A copy with its own layers, which share their arrays with the original's."""
+        """A copy whose layers are copies, with the same arrays."""
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
         vars(twin)["layers"] = [copy.copy(layer) for layer in self.layers]

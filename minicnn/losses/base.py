@@ -22,7 +22,7 @@ class Loss(Configurable):
     """A number that says how wrong predictions are, and its gradient.
 
     With predictions of shape (N, ..., outputs) there is one loss L for each place along
-    all axes but the last. What is minimised is
+    all axes but the last. The loss is
 
         sum of sample_weight * L / the number of losses,
 

@@ -211,7 +211,7 @@ def _out_of_range(y: Array, classes: int) -> str:
 
 
 def log_probabilities(y_pred: Array, from_logits: bool) -> Array:
-    """log p along the last axis: of a softmax, or of what is first divided by its sum."""
+    """log p along the last axis: of a softmax, or of numbers divided by their sum."""
     if from_logits:
         shifted = y_pred - y_pred.max(axis=-1, keepdims=True)
         return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

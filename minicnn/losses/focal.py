@@ -25,7 +25,7 @@ from minicnn.losses.crossentropy import (
 class BinaryFocalCrossentropy(BinaryCrossentropy):
     """w q^gamma times the binary cross-entropy, averaged over all numbers.
 
-    q = y (1 - p) + (1 - y) p is the probability given to what is wrong; w = 1, or with
+    q = y (1 - p) + (1 - y) p is the probability of the wrong answer; w = 1, or with
     ``apply_class_balancing`` w = y alpha + (1 - y)(1 - alpha). p, ``from_logits`` and
     ``label_smoothing`` are those of ``BinaryCrossentropy``, which this is for gamma = 0.
 

@@ -65,7 +65,7 @@ class Metric(Configurable):
 
 
 def predictions(metric: Metric, y_pred: Any) -> Array:
-    """``y_pred`` as an array; raises ``DataError`` for what is masked or complex."""
+    """``y_pred`` as an array; raises ``DataError`` if it is masked or complex."""
     check_array(type(metric).__name__, y_pred)
     return np.asarray(y_pred)
 

@@ -14,7 +14,7 @@ from minicnn.onnx.values import Value
 BATCH = int(np.iinfo(np.int64).min)
 """The placeholder for the batch size in a constant that was computed from a shape."""
 
-SHARED = "Here each layer has its own copy of an array; share fewer."
+SHARED = "Here each layer has a copy of an array; share fewer."
 
 
 @dataclass

@@ -20,7 +20,7 @@ class Schedule(Configurable):
     """A learning rate that is a function of the step, counted from 0 over all epochs.
 
     A custom schedule defines ``__call__``. It can be saved if it stores the constructor's
-    arguments under their own names, or defines ``get_config``.
+    arguments as attributes of the same names, or defines ``get_config``.
 
     >>> class Halving(LearningRateSchedule):
     ...     def __call__(self, step):

@@ -295,7 +295,7 @@ def test_a_stopped_run_goes_on(sign, status, name, home, monkeypatch, capsys):
         assert main([*command, "--out", "my run"]) == status
     out = capsys.readouterr().out
     assert f"Stopped by {name}" in out
-    assert out.splitlines()[-1] == "To go on: minicnn train --resume 'my run'"
+    assert out.splitlines()[-1] == "To resume: minicnn train --resume 'my run'"
     assert json.loads((home / "my run/settings.json").read_text())["epochs_done"] == 1
     assert main(["train", "--resume", "my run"]) == 0
     alone, resumed = home / "runs/few-1", home / "my run"
