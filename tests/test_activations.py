@@ -117,7 +117,7 @@ def test_functions_stand_for_their_names(make):
 
 
 def test_other_functions_are_refused_in_one_line():
-    """A function of the user's own is refused by its name, with what to do instead."""
+    """A custom function is refused by its name, with what to do instead."""
 
     def cube(x):
         return x**3

@@ -1,4 +1,4 @@
-"""EarlyStopping: its rule with hand-made figures, and the best weights."""
+"""EarlyStopping: its rule with hand-made metrics, and the best weights."""
 
 import os
 import signal
@@ -41,8 +41,8 @@ def test_early_stopping_waits(values, options, epochs):
     assert epochs_run(values, EarlyStopping(**options)) == epochs
 
 
-def test_early_stopping_forgets_an_earlier_training():
-    """The same object serves twice, and the second training begins anew."""
+def test_early_stopping_forgets_an_earlier_run():
+    """The same object serves twice, and starts fresh in the second run."""
     stop = EarlyStopping(patience=1)
     assert [epochs_run(values, stop) for values in ([1, 2, 3], [9, 8, 8, 8])] == [2, 3]
 
@@ -101,7 +101,7 @@ def test_the_best_weights_come_back_however_it_ends(ending, capsys):
 
 
 def test_which_way_is_better_is_asked_of_the_metric():
-    """A metric's own name may be anything; where its class tells nothing, a mode is wanted."""
+    """A metric's name may be anything; where its class tells nothing, a mode is required."""
 
     class Odd(Metric):
         def reset_state(self): ...
@@ -123,7 +123,7 @@ def test_which_way_is_better_is_asked_of_the_metric():
 
 
 def test_a_metric_that_never_comes_is_an_error():
-    """A typo, and before the first step a validation that there is not, are said."""
+    """A typo is an error, and before the first step so is a missing validation."""
     for callback in (
         EarlyStopping(),
         ReduceLROnPlateau(),
@@ -159,7 +159,7 @@ def test_limits_are_numbers(value):
 
 
 def test_epochs_without_validation_are_not_counted(tmp_path):
-    """With validation_freq=2 what follows a val_ figure looks at every second epoch alone."""
+    """With validation_freq=2 a callback that follows a val_ metric sees every second epoch only."""
     stop = EarlyStopping(patience=1, min_delta=99)
     plateau = ReduceLROnPlateau(patience=1, min_delta=99)
     keep = ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=True)

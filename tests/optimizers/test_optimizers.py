@@ -215,7 +215,7 @@ def test_learning_rate_can_be_set():
 
 @pytest.mark.parametrize(("cls", "arguments"), RULES, ids=IDS)
 def test_state_round_trip(cls, arguments):
-    """An optimizer that takes over another's state goes on with the same numbers."""
+    """An optimizer with another's state continues with the same numbers."""
     first, second, rng = cls(**arguments), cls(**arguments), np.random.default_rng(0)
     params = {"a": rng.standard_normal(3), "b": rng.standard_normal((2, 2))}
     for _ in range(2):
@@ -367,8 +367,8 @@ def test_large_parameters_are_updated_in_pieces_to_the_same_bits():
         np.testing.assert_array_equal(whole["w"][i::4], parts[f"w{i}"])
 
 
-def test_an_optimizer_of_one_s_own_sees_whole_parameters():
-    """A class that replaces ``update`` gets each parameter whole, whatever it derives from."""
+def test_a_custom_optimizer_sees_whole_parameters():
+    """A class that overrides ``update`` gets each parameter whole, whatever its parent."""
 
     class Normed(SGD):
         def update(self, param, grad, slots):
@@ -379,7 +379,7 @@ def test_an_optimizer_of_one_s_own_sees_whole_parameters():
     assert np.linalg.norm(params["w"]) == pytest.approx(1)
 
 
-def test_an_optimizer_of_one_s_own_is_clipped_and_decays():
+def test_a_custom_optimizer_is_clipped_and_decays():
     """Clipping and decay come with the base class, to an optimizer that has only ``update``."""
 
     class Plain(base.Optimizer):

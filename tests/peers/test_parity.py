@@ -102,7 +102,7 @@ def test_layer_in_keras(layer, shape, keras, tmp_path):
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     model = model_of(layer, shape)
     model.save(tmp_path / "m.keras")
-    theirs = keras.models.load_model(tmp_path / "m.keras")
+    peer = keras.models.load_model(tmp_path / "m.keras")
     x = rng.standard_normal((6, *shape)).astype(np.float32)
     for training in (False, True):
         y, caches = model.forward(x, training=training)
@@ -110,15 +110,15 @@ def test_layer_in_keras(layer, shape, keras, tmp_path):
         dx, grads = model.backward(dy, caches)
         inputs = tf.Variable(x)
         with tf.GradientTape() as tape:
-            expected = theirs(inputs, training=training)
+            expected = peer(inputs, training=training)
         np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
-        leaves = [inputs, *(v.value for v in theirs.trainable_variables)]
+        leaves = [inputs, *(v.value for v in peer.trainable_variables)]
         wanted = tape.gradient(expected, leaves, tf.constant(dy))
-        for ours, other in zip([dx, *grads.values()], wanted, strict=True):
-            np.testing.assert_allclose(ours, other, rtol=1e-4, atol=1e-4)
+        for native, other in zip([dx, *grads.values()], wanted, strict=True):
+            np.testing.assert_allclose(native, other, rtol=1e-4, atol=1e-4)
     model.update_state(caches)
-    for ours, other in zip(model.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, other, rtol=1e-5, atol=1e-6)
+    for native, other in zip(model.get_weights(), peer.get_weights(), strict=True):
+        np.testing.assert_allclose(native, other, rtol=1e-5, atol=1e-6)
 
 
 def channels_first(function):
@@ -162,8 +162,8 @@ def test_layer_in_torch(layer, shape, function, torch):
     expected = function(torch, *leaves)
     expected.backward(torch.tensor(dy))
     np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-9, atol=1e-12)
-    for ours, leaf in zip([dx, *grads.values()], leaves, strict=True):
-        np.testing.assert_allclose(ours, leaf.grad.numpy(), rtol=1e-9, atol=1e-12)
+    for native, leaf in zip([dx, *grads.values()], leaves, strict=True):
+        np.testing.assert_allclose(native, leaf.grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
 NOISE = [
@@ -177,10 +177,10 @@ NOISE = [
 @pytest.mark.parametrize("layer", NOISE, ids=repr)
 def test_noise_in_keras(layer, keras):
     """Mean, deviation and quantiles of 100,000 numbers are Keras', and what is drawn in common."""
-    theirs = getattr(keras.layers, type(layer).__name__)(**layer.get_config())
+    peer = getattr(keras.layers, type(layer).__name__)(**layer.get_config())
     x = np.full((500, 5, 4, 10), 2.0, np.float32)
     y, cache = layer.forward(x, training=True, rng=np.random.default_rng(0))
-    expected = np.asarray(theirs(x, training=True))
+    expected = np.asarray(peer(x, training=True))
     alike = [
         [np.unique(np.ptp(z, axis=axis)).size for axis in ((1, 2), 1, 2, 3)] for z in (y, expected)
     ]
@@ -197,7 +197,7 @@ def test_noise_in_keras(layer, keras):
     if isinstance(layer, GaussianNoise):
         at = np.linspace(0.05, 0.95, 10)
         np.testing.assert_allclose(np.quantile(y, at), np.quantile(expected, at), atol=10 * sigma)
-    np.testing.assert_array_equal(layer.forward(x)[0], np.asarray(theirs(x, training=False)))
+    np.testing.assert_array_equal(layer.forward(x)[0], np.asarray(peer(x, training=False)))
 
 
 REGULARIZERS = [L1(), L1(0.3), L2(), L2(0.3), L1L2(), L1L2(0.2, 0.1)]
@@ -207,11 +207,11 @@ REGULARIZERS = [L1(), L1(0.3), L2(), L2(0.3), L1L2(), L1L2(0.2, 0.1)]
 def test_regularizer_in_keras(regularizer, keras):
     """Each penalty is Keras' within 1e-5, its gradient within 1e-4."""
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    theirs = getattr(keras.regularizers, type(regularizer).__name__)(**regularizer.get_config())
+    peer = getattr(keras.regularizers, type(regularizer).__name__)(**regularizer.get_config())
     x = rng.standard_normal((3, 4, 5)).astype(np.float32)
     weights = tf.Variable(x)
     with tf.GradientTape() as tape:
-        penalty = theirs(weights)
+        penalty = peer(weights)
     gradient = tape.gradient(penalty, weights, unconnected_gradients="zero")
     assert regularizer(x) == pytest.approx(float(penalty), rel=1e-5)
     np.testing.assert_allclose(regularizer.gradient(x), gradient, rtol=1e-4, atol=1e-6)
@@ -279,33 +279,33 @@ def test_fifty_steps_in_keras(optimizer, keras, tmp_path):
     model = small_network()
     model.compile(optimizer(), "sparse_categorical_crossentropy", ["accuracy"])
     model.save(tmp_path / "m.keras")
-    theirs = keras.models.load_model(tmp_path / "m.keras")
+    peer = keras.models.load_model(tmp_path / "m.keras")
     options = {"batch_size": 13, "epochs": 10, "shuffle": False, "verbose": 0}
-    ours = model.fit(X, Y, validation_data=(X, Y), **options).history
-    other = theirs.fit(X.astype("f4"), Y, validation_data=(X.astype("f4"), Y), **options).history
-    assert set(ours) == set(other)
-    for name in ours:
-        np.testing.assert_allclose(ours[name], other[name], rtol=1e-3, atol=1e-3)
-    for a, b in zip(model.get_weights(), theirs.get_weights(), strict=True):
+    native = model.fit(X, Y, validation_data=(X, Y), **options).history
+    other = peer.fit(X.astype("f4"), Y, validation_data=(X.astype("f4"), Y), **options).history
+    assert set(native) == set(other)
+    for name in native:
+        np.testing.assert_allclose(native[name], other[name], rtol=1e-3, atol=1e-3)
+    for a, b in zip(model.get_weights(), peer.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
 def test_files_go_both_ways(keras, tmp_path):
-    """What Keras saved after training on our file is read here, equal to the bit."""
+    """A file that Keras saved after training on minicnn's is read here, equal to the bit."""
     model = small_network()
     model.compile(Adam(1e-3), "sparse_categorical_crossentropy", ["accuracy"])
     model.fit(X, Y, verbose=0)
-    model.save(tmp_path / "ours.keras")
-    theirs = keras.models.load_model(tmp_path / "ours.keras")
-    for a, b in zip(model.get_weights(), theirs.get_weights(), strict=True):
+    model.save(tmp_path / "native.keras")
+    peer = keras.models.load_model(tmp_path / "native.keras")
+    for a, b in zip(model.get_weights(), peer.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert int(theirs.optimizer.iterations) == 2
-    theirs.fit(X.astype("f4"), Y, verbose=0)
-    theirs.save(tmp_path / "theirs.keras")
-    again = load_model(tmp_path / "theirs.keras")
-    for a, b in zip(again.get_weights(), theirs.get_weights(), strict=True):
+    assert int(peer.optimizer.iterations) == 2
+    peer.fit(X.astype("f4"), Y, verbose=0)
+    peer.save(tmp_path / "peer.keras")
+    again = load_model(tmp_path / "peer.keras")
+    for a, b in zip(again.get_weights(), peer.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    expected = theirs.predict(X.astype("f4"), verbose=0)
+    expected = peer.predict(X.astype("f4"), verbose=0)
     np.testing.assert_allclose(again.predict(X), expected, rtol=1e-5, atol=1e-6)
     assert again.optimizer.iterations == 4
 
@@ -330,8 +330,8 @@ def test_losses_in_keras(loss, keras):
     labels = rng.integers(0, 4, 7)
     y = labels if isinstance(loss, SparseCategoricalCrossentropy) else np.eye(4)[labels]
     prediction = z if getattr(loss, "from_logits", False) else p
-    theirs = getattr(keras.losses, type(loss).__name__)(**loss.get_config(), dtype="float64")
-    assert loss(y, prediction) == pytest.approx(float(theirs(y, prediction)), rel=1e-6)
+    peer = getattr(keras.losses, type(loss).__name__)(**loss.get_config(), dtype="float64")
+    assert loss(y, prediction) == pytest.approx(float(peer(y, prediction)), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -349,13 +349,13 @@ def test_convolution_in_torch(stride, pad, kernel, torch):
     tw = torch.tensor(layer.params["kernel"].transpose(3, 2, 0, 1), requires_grad=True)
     ty = torch.nn.functional.conv2d(tx, tw, stride=stride, padding=pad)
     ty.backward(torch.tensor(dy.transpose(0, 3, 1, 2)))
-    for ours, theirs in (
+    for native, peer in (
         (y, ty.detach().numpy().transpose(0, 2, 3, 1)),
         (dx, tx.grad.numpy().transpose(0, 2, 3, 1)),
         (grads["kernel"], tw.grad.numpy().transpose(2, 3, 1, 0)),
         (grads["bias"], dy.sum(axis=(0, 1, 2))),
     ):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(native, peer, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize(

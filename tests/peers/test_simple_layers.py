@@ -58,7 +58,7 @@ def test_activation_in_keras(name, tf):
     """Each activation gives Keras' outputs within 1e-5 and gradients within 1e-4."""
     import keras
 
-    theirs = keras.activations.get(name)
+    peer = keras.activations.get(name)
     x = np.concatenate([CORNERS, rng.standard_normal(92).astype("f4") * 4]).reshape(10, 10)
     if name == "exponential":
         x = np.clip(x, -20, 5)
@@ -67,7 +67,7 @@ def test_activation_in_keras(name, tf):
     dy = rng.standard_normal(x.shape).astype("f4")
     y, kept = ACTIVATIONS[name].activate(x)
     dx = ACTIVATIONS[name].gradient(dy, kept)
-    expected, expected_dx = gradient_in_keras(tf, theirs, x, dy)
+    expected, expected_dx = gradient_in_keras(tf, peer, x, dy)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(dx, expected_dx, rtol=1e-4, atol=1e-4)
 
@@ -112,32 +112,32 @@ def test_layer_in_keras(layer, shape, tf, tmp_path):
 
     model = Sequential([Input(shape), type(layer).from_config(layer.get_config())], seed=0)
     model.set_weights([a + rng.uniform(0.1, 0.5, a.shape) for a in model.get_weights()])
-    model.save(tmp_path / "ours.keras")
-    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    model.save(tmp_path / "native.keras")
+    peer = keras.models.load_model(tmp_path / "native.keras")
     x = rng.standard_normal((6, *shape)).astype("f4")
     y, caches = model.forward(x, training=True)
     dy = rng.standard_normal(y.shape).astype("f4")
     dx, grads = model.backward(dy, caches)
-    variables = theirs.trainable_variables
+    variables = peer.trainable_variables
     inputs = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        expected = theirs(inputs, training=True)
+        expected = peer(inputs, training=True)
         total = tf.reduce_sum(expected * dy)
     found = tape.gradient(total, [inputs, *(v.value for v in variables)])
     np.testing.assert_allclose(y, expected.numpy(), rtol=1e-5, atol=1e-5)
-    for ours, other in zip([dx, *grads.values()], found, strict=True):
-        np.testing.assert_allclose(ours, other.numpy(), rtol=1e-4, atol=1e-4)
-    theirs.save(tmp_path / "theirs.keras")
-    np.testing.assert_array_equal(load_model(tmp_path / "theirs.keras").predict(x), y)
+    for native, other in zip([dx, *grads.values()], found, strict=True):
+        np.testing.assert_allclose(native, other.numpy(), rtol=1e-4, atol=1e-4)
+    peer.save(tmp_path / "peer.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "peer.keras").predict(x), y)
 
 
-def compare_with_torch(torch, ours, theirs, x, rtol=1e-9):
-    """Our (y, dx) of x and PyTorch's, dx within rtol."""
-    y, back = ours(x)
+def compare_with_torch(torch, native, peer, x, rtol=1e-9):
+    """minicnn's (y, dx) of x and PyTorch's, dx within rtol."""
+    y, back = native(x)
     dy = rng.standard_normal(y.shape)
     tx = torch.tensor(x, requires_grad=True)
-    ty = theirs(tx)
+    ty = peer(tx)
     ty.backward(torch.tensor(dy))
     np.testing.assert_allclose(y, ty.detach().numpy(), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(back(dy), tx.grad.numpy(), rtol=rtol, atol=1e-9)
@@ -169,7 +169,7 @@ IN_TORCH = {
 def test_activation_in_torch(name, torch):
     """Each activation that PyTorch has agrees with it in double precision, forward and back."""
 
-    def ours(x):
+    def native(x):
         y, kept = ACTIVATIONS[name].activate(x)
         return y, lambda dy: ACTIVATIONS[name].gradient(dy, kept)
 
@@ -178,29 +178,29 @@ def test_activation_in_torch(name, torch):
     if name == "exponential":
         x = x.clip(-100, 100)
     home = torch.nn.functional if hasattr(torch.nn.functional, IN_TORCH[name]) else torch
-    theirs = getattr(home, IN_TORCH[name])
+    peer = getattr(home, IN_TORCH[name])
     # Above its threshold PyTorch's softplus is x.
     options = {"softplus": {"threshold": 100}, "leaky_relu": {"negative_slope": 0.2}}.get(name, {})
-    rtol = 1e-7 if name == "hard_sigmoid" else 1e-9  # PyTorch's 1 / 6 is a float32 going back
-    compare_with_torch(torch, ours, lambda t: theirs(t, **options), x, rtol)
+    rtol = 1e-7 if name == "hard_sigmoid" else 1e-9  # PyTorch's 1 / 6 is a float32 backward
+    compare_with_torch(torch, native, lambda t: peer(t, **options), x, rtol)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_softmaxes_in_torch(name, torch):
     """Softmax and its logarithm agree with PyTorch's in double precision, forward and back."""
 
-    def ours(x):
+    def native(x):
         y, kept = ACTIVATIONS[name].activate(x)
         return y, lambda dy: ACTIVATIONS[name].gradient(dy, kept)
 
-    theirs = getattr(torch.nn.functional, name)
+    peer = getattr(torch.nn.functional, name)
     x = rng.standard_normal((20, 5)) * 30
-    compare_with_torch(torch, ours, lambda t: theirs(t, dim=-1), x)
+    compare_with_torch(torch, native, lambda t: peer(t, dim=-1), x)
 
 
-def images(theirs):
+def images(peer):
     """A function of PyTorch's on images with the channels last."""
-    return lambda t: theirs(t.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return lambda t: peer(t.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 LAYERS_IN_TORCH = [
@@ -222,12 +222,12 @@ LAYERS_IN_TORCH = [
 def test_layer_in_torch(layer, function, torch):
     """Each layer that PyTorch has as a function agrees with it in double precision."""
 
-    def ours(x):
+    def native(x):
         y, cache = layer.forward(x)
         return y, lambda dy: layer.backward(dy, cache)[0]
 
     x = rng.standard_normal((2, 4, 5, 3))
-    compare_with_torch(torch, ours, function(torch.nn.functional), x)
+    compare_with_torch(torch, native, function(torch.nn.functional), x)
 
 
 @pytest.mark.parametrize(
@@ -251,12 +251,12 @@ def test_layer_norm_in_torch(layer, shape, torch):
     ty = torch.nn.functional.layer_norm(leaves[0], shape, *leaves[1:], eps=1e-5)
     ty.backward(torch.tensor(dy))
     np.testing.assert_allclose(y, ty.detach().numpy(), rtol=1e-9, atol=1e-9)
-    for ours, leaf in zip([dx, *grads.values()], leaves, strict=True):
-        np.testing.assert_allclose(ours, leaf.grad.numpy(), rtol=1e-9, atol=1e-9)
+    for native, leaf in zip([dx, *grads.values()], leaves, strict=True):
+        np.testing.assert_allclose(native, leaf.grad.numpy(), rtol=1e-9, atol=1e-9)
 
 
 def test_ties_of_global_max_pooling_elsewhere(tf, torch):
-    """With equal maxima PyTorch's first takes the gradient, as here; TensorFlow shares it out."""
+    """With equal maxima PyTorch's first takes the gradient, as here; TensorFlow divides it."""
     x = np.array([[[[1.0], [7.0]], [[7.0], [7.0]]]])
     layer = GlobalMaxPool(keepdims=True)
     y, cache = layer.forward(x)
