@@ -8,7 +8,7 @@
             print(epoch, logs["loss"], self.model.optimizer.learning_rate)
 
 ``self.model`` is the model and ``self.params`` has "epochs" and "steps"; deriving from ``Callback``
-is possible and not needed. ``self.model.stop_training = True`` ends the training after the batch at
+is possible and not needed. ``self.model.stop_training = True`` ends the run after the batch at
 hand. In-place changes to the weights, images, labels and sample weights count from the next batch
 on; changes to the arguments of a layer or the loss, to ``trainable`` and to the arrays of frozen
 layers from the next epoch on.
