@@ -66,13 +66,13 @@ def winners_alone():
 
 def shared_columns():
     """one set of columns for both gradients"""
-    chosen = convolution.way_back
+    chosen = convolution.backward_method
 
-    def way_back(place, need_dx):
+    def backward_method(place, need_dx):
         way, cost = chosen(place, need_dx)
         return "gather" if way == "both" else way, cost
 
-    convolution.way_back = way_back
+    convolution.backward_method = backward_method
 
 
 WITHOUT = {

@@ -103,7 +103,7 @@ def figure_text(value: Any, digits: int = 4) -> str:
 def html_table(rows: Sequence[Sequence[Any]], below: str = "") -> str:
     """A notebook's table: the first row is the header; names are texts, whatever is in them.
 
-    It has no colours of its own, so that it can be read on light and on dark pages.
+    It sets no colours, so that it can be read on light and on dark pages.
 
     >>> "<td>&lt;b&gt;</td>" in html_table([["layer", "name"], [1, "<b>"]])
     True

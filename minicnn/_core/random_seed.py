@@ -1,4 +1,4 @@
-"""Where the generators of models without a seed of their own come from."""
+"""Where the generators of models without a seed come from."""
 
 import random
 
@@ -30,7 +30,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def generator(seed: int | None) -> np.random.Generator:
-    """A model's generator: from its own seed, from ``set_random_seed``, or from anywhere.
+    """A model's generator: from its seed, from ``set_random_seed``, or from anywhere.
 
     >>> int(generator(3).integers(100)) == int(generator(3).integers(100))
     True

@@ -26,12 +26,12 @@ def arguments_of(cls: type) -> Mapping[str, inspect.Parameter]:
     for parent in cls.__mro__:
         if "__init__" not in vars(parent) or parent is object:
             continue
-        own = list(inspect.signature(vars(parent)["__init__"]).parameters.values())[1:]
-        named = [p for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        arguments = list(inspect.signature(vars(parent)["__init__"]).parameters.values())[1:]
+        named = [p for p in arguments if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         if found:
             named = [p.replace(kind=p.KEYWORD_ONLY) for p in named if p.name not in found]
         found |= {p.name: p for p in named}
-        if not any(p.kind is p.VAR_KEYWORD for p in own):
+        if not any(p.kind is p.VAR_KEYWORD for p in arguments):
             break
     return found
 

@@ -14,12 +14,12 @@ FREE = 64 << 20
 """Bytes that any file may lead to."""
 
 EXPANSION = 25
-"""How many more for each byte of its own. Photographs are compressed to a half, drawings to a
+"""How many more for each byte of the file. Photographs are compressed to a half, drawings to a
 tenth; what is compressed further should be stored as it is."""
 
 SMALL = 7 << 20
 EXPANSION_BEYOND = 100
-"""How many more for each byte of its own beyond the first ones. With up to ``SMALL`` bytes a file
+"""How many more for each byte of the file beyond the first ones. With up to ``SMALL`` bytes a file
 leads to no more than 239 MiB; one that is larger may be drawings on plain white."""
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files from strangers: opened in a process of their own, looked at, and only then read.
+"""HDF5 files from strangers: opened in a process apart, looked at, and only then read.
 
 An HDF5 file can name other files of this machine as the place of its data, hold links that lead
 out of it, claim a shape of terabytes in two kilobytes, or be damaged so that the HDF5 library

@@ -1,7 +1,7 @@
 """The process that opens HDF5 files from strangers; ``reader_process`` starts it and asks it.
 
 The HDF5 library trusts a file's bytes: damaged ones can make it run without end, take all memory
-or crash. So it runs here, in a process of its own that may not do much: it has the time and the
+or crash. So it runs here, in a process apart that may not do much: it has the time and the
 memory that a sound file needs for what is asked of it, and, once the file is open, no other file.
 When it dies of that, a new process reads the next file.
 
@@ -41,7 +41,7 @@ other programs, costs none."""
 PART_BYTES = 128
 """The least that an object, an attribute or a chunk takes in a file. No more of them earn time."""
 
-ROOM = 192 << 20
+ALLOWED = 192 << 20
 """Bytes of memory that any file may take, besides four times its size and what is read at once."""
 
 IDLE_SECONDS = 60
@@ -62,7 +62,7 @@ CHUNKS = 4096
 """How many strings, bytes and chunks are read at once, where the dataset allows it."""
 
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
-"""The filters that come with h5py, by their numbers in HDF5; others run code of their own."""
+"""The filters that come with h5py, by their numbers in HDF5; others run custom code."""
 
 TRUNCATED = re.compile(r"truncated file.*stored_eof = (\d+)")
 OPEN_ELSEWHERE = "already open for"
@@ -159,7 +159,7 @@ def _warm_up() -> None:
     with h5py.File(BytesIO(), "w") as file:
         file["a"] = ["text"]
         file.attrs["b"] = ["text"]
-        _contents(file, {"room": PIECE, "most": PIECE, "attributes": True}, Limits())
+        _contents(file, {"space": PIECE, "most": PIECE, "attributes": True}, Limits())
         file["a"].asstr()[()]
 
 
@@ -168,7 +168,7 @@ class Limits:
 
     def __init__(self) -> None:
         self.until = 0.0
-        """The processor time at which a file has had its share; 0 before the first file."""
+        """The processor time at which a file has had its part; 0 before the first file."""
         self.parts = 0
         """How many objects, attributes and chunks may still earn time."""
         self.size = 0
@@ -179,7 +179,7 @@ class Limits:
             self.files = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def of_file(self, size: int) -> None:
-        """Begin anew with time, memory and files, for a file of that size."""
+        """Allow time, memory and files for a file of that size."""
         self.until = time.process_time() + CPU_SECONDS
         self.parts = size // PART_BYTES
         self.size = size
@@ -191,16 +191,16 @@ class Limits:
                     used = int(statm.read().split()[0]) * resource.getpagesize()
             except OSError:  # /proc is not there
                 used = 1 << 30
-            self.memory = used + ROOM + 4 * size
+            self.memory = used + ALLOWED + 4 * size
         self.allow(0)
         self.begin()
 
-    def allow(self, room: int) -> None:
+    def allow(self, space: int) -> None:
         """Allow so many more bytes of memory than to open the file; raises ``MemoryError``."""
         if sys.platform == "linux":
-            wanted, (_, hard) = self.memory + room, resource.getrlimit(resource.RLIMIT_AS)
+            wanted, (_, hard) = self.memory + space, resource.getrlimit(resource.RLIMIT_AS)
             if hard != resource.RLIM_INFINITY and hard < wanted:
-                if room:
+                if space:
                     raise MemoryError
                 wanted = hard
             resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
@@ -318,7 +318,7 @@ def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, A
                 found.datasets[full] = _unread(damaged=True)
                 continue
             if isinstance(thing, h5py.h5d.DatasetID):
-                found.datasets[full] = _described(thing, request["room"])
+                found.datasets[full] = _described(thing, request["space"])
             elif isinstance(thing, h5py.h5g.GroupID):
                 address = h5py.h5o.get_info(thing).addr
                 if address not in met:
@@ -333,8 +333,8 @@ def _unread(**why: Any) -> dict[str, Any]:
     return {"shape": [], "dtype": "", **why}
 
 
-def _described(dataset: Any, room: int) -> dict[str, Any]:
-    """What is said of a dataset, which is the HDF5 library's: h5py's own cost more time."""
+def _described(dataset: Any, space: int) -> dict[str, Any]:
+    """What is said of a dataset, which is the HDF5 library's: h5py's objects cost more time."""
     try:
         try:
             dtype = dataset.dtype
@@ -343,7 +343,7 @@ def _described(dataset: Any, room: int) -> dict[str, Any]:
         return {
             "shape": list(dataset.shape or ()),
             "dtype": dtype.str,
-            "refused": _why_not(dataset, dtype.itemsize, room),
+            "refused": _why_not(dataset, dtype.itemsize, space),
             "stored": dataset.get_storage_size(),
             "matlab": h5py.h5a.exists(dataset, b"MATLAB_class"),
         }
@@ -351,7 +351,7 @@ def _described(dataset: Any, room: int) -> dict[str, Any]:
         return _unread(damaged=True)
 
 
-def _why_not(dataset: Any, itemsize: int, room: int) -> str:
+def _why_not(dataset: Any, itemsize: int, space: int) -> str:
     """Why the dataset will not be read, whatever is asked for; empty if it may be."""
     properties = dataset.get_create_plist()
     layout = properties.get_layout()
@@ -374,7 +374,7 @@ def _why_not(dataset: Any, itemsize: int, room: int) -> str:
             )
         met.append(number)
     chunk: int = math.prod(properties.get_chunk()) * itemsize
-    return f"has chunks of {chunk:,} bytes, too many for a file of its size" * (chunk > room)
+    return f"has chunks of {chunk:,} bytes, too many for a file of its size" * (chunk > space)
 
 
 def _plain(value: Any) -> Any:

@@ -51,7 +51,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def held_by_others(path: Path) -> bool:
-    """Whether somebody has locked a file for writing, as the HDF5 library does while it is open.
+    """Whether a program has locked a file for writing, as the HDF5 library does while it is open.
 
     False where that cannot be told.
     """
@@ -75,7 +75,7 @@ def held_by_others(path: Path) -> bool:
 
 
 def _leave() -> None:
-    """In a partner process, which may outlive this one: leave the folders alone."""
+    """In a worker process, which may outlive this one: leave the folders alone."""
     while _held:
         os.close(_held.pop())
 

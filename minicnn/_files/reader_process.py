@@ -50,7 +50,7 @@ def reader_of(
 
     Raises the budget's error with one line if it cannot be opened.
     """
-    request |= {"room": budget.left, "most": budget.left // DESCRIBED}
+    request |= {"space": budget.left, "most": budget.left // DESCRIBED}
     who, error = budget.who, budget.error
     reader = _idle_reader(budget)
     try:
@@ -98,7 +98,7 @@ def _idle_reader(budget: Budget) -> "Reader":
 
 
 def _new_reader(budget: Budget) -> "Reader":
-    if getattr(sys, "frozen", False):  # sys.executable is the program, which would begin anew
+    if getattr(sys, "frozen", False):  # sys.executable is the program, which would start again
         what = f"{budget.who}: a frozen program cannot start the Python that reads HDF5 files."
         raise _passing(budget, what)
     try:
@@ -307,5 +307,5 @@ def _passing(budget: Budget, what: str) -> MiniCNNError:
 
 
 def sentence(who: str, what: str) -> str:
-    """``who`` with what is said of it: a sentence without its subject, or one beginning anew."""
+    """``who`` with what is said of it: a sentence without its subject, or a new sentence."""
     return f"{who}{':' * what.startswith(('expected', 'claims'))} {what}."

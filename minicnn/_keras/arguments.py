@@ -53,14 +53,14 @@ RENAMED = {
     "alpha": "negative_slope",
     **dict.fromkeys(("validation", "validation_set", "val"), "validation_data"),
 }
-"""Arguments that Keras has renamed since the scripts of old, and names that come to mind."""
+"""Arguments that Keras has renamed since old scripts, and names that come to mind."""
 
 IN_FILES = {"dtype", "moving_mean_initializer", "moving_variance_initializer", "trainable"}
 """Arguments in saved configs that are read elsewhere, or whose arrays the file holds."""
 
 
 TELLING = {"bias"}
-"""Arguments of releases of old that change the meaning when they are False."""
+"""Arguments of old releases that change the meaning when they are False."""
 
 
 def inert(key: str, value: Any) -> bool:

@@ -74,4 +74,4 @@ def _of_the_output(value: Any) -> Any:
 
 
 THRESHOLDS_LIMIT = 100_000
-"""How many thresholds all metrics of a file may count at: each run has its own counts."""
+"""How many thresholds all metrics of a file may count at: each run has counts."""

@@ -44,7 +44,7 @@ REGISTERED_AS_CUSTOM = {
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lion", "Nadam",
     "RMSprop", "SGD",
 }  # fmt: skip
-"""Optimizers of tf.keras 2.11, which registered its own as "Custom>Adam"."""
+"""Optimizers of tf.keras 2.11, which registered its classes as "Custom>Adam"."""
 
 
 def described(
@@ -76,7 +76,7 @@ def name_of_old(description: Mapping[str, Any]) -> str:
 def is_custom(description: Mapping[str, Any]) -> bool:
     """Whether a description is of a custom class, whatever that is called.
 
-    Keras 3 writes no module of such a class, or another one than its own; in .h5, where no modules
+    Keras 3 writes no module of such a class, or one that is not its; in .h5, where no modules
     are, the package that it was registered in stands before its name: "package>Class".
 
     >>> is_custom({"class_name": "Custom>Dense", "config": {}}), is_custom({"class_name": "Dense"})

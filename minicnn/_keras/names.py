@@ -3,7 +3,7 @@
 import re
 
 FUNCTIONAL = ("Functional", "Model")
-"""What Keras calls a functional model; "Model" in files of old."""
+"""What Keras calls a functional model; "Model" in files of old releases."""
 
 MODELS = ("Sequential", *FUNCTIONAL)
 

@@ -1,7 +1,7 @@
 """Keras' public names: those that are here too, and those that are not, with the nearest thing.
 
 Keras' signatures of names that are here are what ``docs/keras_list.py`` compares with those of the
-classes and functions, and ``tests/peers`` with Keras' own. The modules that carry Keras' names ask
+classes and functions, and ``tests/peers`` with those of Keras itself. The modules that carry Keras' names ask
 for a missing name here, so that ``from minicnn.layers import LSTM`` says in one line what to use
 instead. A name that is added moves from the second table to the first.
 """
@@ -182,7 +182,7 @@ _TABLE = """\
   -> use Sequential, with Residual for skip connections
 -: Variable InputSpec ops backend random device name_scope tree StatelessScope SymbolicScope
   RematScope remat export legacy wrappers visualization
-  -> minicnn has no tensors or graphs of its own: use NumPy
+  -> minicnn has no tensors or graphs: use NumPy
 -: Loss
   -> use minicnn.losses.Loss
 -: Metric
@@ -332,7 +332,7 @@ utils: normalize
 utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
   enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
   legacy standardize_dtype
-  -> minicnn has no tensors or graphs of its own: use NumPy
+  -> minicnn has no tensors or graphs: use NumPy
 applications: ResNet50 ResNet50V2 ResNet101 ResNet101V2 ResNet152 ResNet152V2 resnet
   resnet_v2
   -> use resnet20 or resnet50, which start from random weights

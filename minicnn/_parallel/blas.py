@@ -66,10 +66,10 @@ def advice() -> str | None:
     better = better_coretype()
     if better is None:
         return None
-    if own := os.environ.get(CORETYPE):
+    if chosen := os.environ.get(CORETYPE):
         return (
-            f"{CORETYPE}={own} keeps OpenBLAS from this processor's AVX-512, with which products "
-            f"are up to twice as fast. Unset it, or set it to {better}."
+            f"{CORETYPE}={chosen} keeps OpenBLAS from this processor's AVX-512, with which "
+            f"products are up to twice as fast. Unset it, or set it to {better}."
         )
     return (
         f"OpenBLAS chose its {_blas()['architecture']} kernels and leaves out this processor's "
@@ -118,8 +118,8 @@ def report() -> Iterator[tuple[str, str]]:
     kind = blas.get("internal_api", "unknown")
     yield "BLAS", " ".join([NAMES.get(kind, kind), blas.get("version") or ""]).strip()
     yield "kernels", blas.get("architecture") or "unknown"
-    if own := os.environ.get(CORETYPE):
-        yield CORETYPE, own
+    if chosen := os.environ.get(CORETYPE):
+        yield CORETYPE, chosen
     threads, source = chosen_threads()
     yield "threads", f"{threads}, {source}"
     n = _fair_size()

@@ -134,7 +134,7 @@ class ForkedProcess:
             os.close(self.pipes.pop())
         while self.pids:
             with suppress(OSError):
-                # Only of a child that nobody has waited for is the number surely its own.
+                # Only of a child that nobody has waited for is the number surely that child's.
                 if not os.waitpid(self.pids[-1], os.WNOHANG)[0]:
                     os.kill(self.pids[-1], signal.SIGKILL)
                     os.waitpid(self.pids[-1], 0)
@@ -174,7 +174,7 @@ def may_fork() -> bool:
     """Whether this process can be forked without harm.
 
     A lock that another thread holds at that moment stays locked in the child forever. So there
-    must be no threads but those known to be at rest: BLAS', our own, and that of tqdm. Nor may
+    must be no threads but those known to be at rest: BLAS', minicnn's, and that of tqdm. Nor may
     the program see to the end of its children itself, as it would then see to ours. Where no thread
     can be started no process can be either, and to try would cost OpenBLAS its threads.
     """

@@ -227,7 +227,7 @@ def shards_of(n: int, cost: float, most: int = MOST_SHARDS) -> int:
     """
     count = 1
     while 2 * count <= most and cost >= (WORTH_SHARDS if count == 1 else count * SHARD):
-        count *= 2  # so that two, four or eight threads have equal shares
+        count *= 2  # so that two, four or eight threads have equal parts
     return max(1, min(count, n))
 
 

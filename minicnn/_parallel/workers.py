@@ -217,7 +217,7 @@ def filled(shape: Shape, dtype: DType, parts: int, fill: Fill, work: int) -> Arr
     finally:
         for worker, _, _ in workers:
             worker.end()
-    return y.copy() if workers else y  # processes that are forked later have their own, too
+    return y.copy() if workers else y  # processes that are forked later copy theirs, too
 
 
 def _shared(shape: Shape, dtype: DType) -> Array:

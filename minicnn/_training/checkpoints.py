@@ -1,14 +1,14 @@
-"""Checkpoints: all that a training needs to go on, to the bit, from where it was ended.
+"""Checkpoints: all that a run needs to be resumed to the bit.
 
 ``Sequential.fit(checkpoint=folder)`` keeps two files in the folder: ``checkpoint.h5`` and, in case
 that one gets damaged, the one before it. Each holds a tree (``minicnn._files.checkpoint``):
 
-    about       the model's layers and how it was compiled, the training's settings, what the data
-                are: a training that goes on must be of the same
-    given       what may be another, as it was when the training began: then the one here holds
+    about       the model's layers and how it was compiled, the run's settings, what the data
+                are: a resumed run must have the same
+    given       what the script may change: a resumed run takes what stands here
     machine     versions, BLAS and threads: with others the bits may differ
     epoch, step how many epochs are done, and how many batches of the next one
-    stopped     whether a callback has ended the training
+    stopped     whether a callback has ended the run
     generator   the state of the model's generator
     stream      how many batches of the present pass over the images were taken, and the state of
                 the generator from which its order came
@@ -45,7 +45,7 @@ NEWEST, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
 EVERY = 30.0
 """Seconds after which a checkpoint is written in mid-epoch."""
 
-SHARE = 0.05
+FRACTION = 0.05
 """How much of the time may go into checkpoints, but for those at the end and after a signal."""
 
 
@@ -54,10 +54,10 @@ Often = Literal["epoch"] | int | None
 
 
 class Checkpoints:
-    """The checkpoints of one training: when they are written, and which one is good.
+    """The checkpoints of one run: when they are written, and which one is good.
 
-    ``about`` says what must be the same for a training to go on, ``given`` what the script gave of
-    that which is taken from the checkpoint instead.
+    ``about`` says what must be the same for a run to be resumed, ``given`` what
+    the script gave of the arguments that a resumed run takes from the checkpoint.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Checkpoints:
         """Whether it is time for one after so many epochs, and batches of those in the next."""
         if self.often is None:
             since = time.monotonic() - self.last
-            return since >= max(self.cost / SHARE, EVERY if step else 0)
+            return since >= max(self.cost / FRACTION, EVERY if step else 0)
         return not step if self.often == "epoch" else (epoch * steps + step) % self.often == 0
 
     def write(self, state: Callable[[], Tree]) -> None:
@@ -173,8 +173,8 @@ class Checkpoints:
         raise ModelFileError(f"{' '.join(errors)} Take another folder, or delete what is damaged.")
 
     def _tell(self, tree: Tree, kept: Mapping[str, Any]) -> None:
-        """Warn of what is other than it was, where the training goes on all the same."""
-        # What a callback has set, or the training before in this program, is no news.
+        """Warn of differences that do not keep the run from being resumed."""
+        # What a callback has set, or an earlier run in this program, is no news.
         holds = {what: value for what, value, _ in differences(kept, self.given)}
         ignored = [
             f"{what} was {then} and is now {now}; going on with {holds[what]}"

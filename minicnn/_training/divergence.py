@@ -34,7 +34,7 @@ def divergence(layers: Sequence[Layer], x: Array, loss: float) -> DivergenceErro
     )
 
 
-def check_finite(model: Model, figures: Logs) -> None:
+def check_finite(model: Model, logs: Logs) -> None:
     """Raise ``DivergenceError`` if the last steps of an epoch broke the weights."""
     for layer in model.stack:
         for name, array in layer.arrays().items():
@@ -43,6 +43,6 @@ def check_finite(model: Model, figures: Logs) -> None:
                     f"{layer.who}: {name} is no longer finite after an epoch. {SMALLER}"
                 )
     for name in ("loss", "val_loss"):
-        value = figures.get(name, 0.0)
+        value = logs.get(name, 0.0)
         if not np.isfinite(value):
             raise DivergenceError(f"Sequential: {name} became {value}. {SMALLER}")

@@ -1,4 +1,4 @@
-"""What makes a training what it is, so that another can be told from it."""
+"""The fingerprint of a run: what a resumed run must have in common with it."""
 
 import json
 import platform
@@ -22,7 +22,7 @@ from minicnn.layers.registry import described
 def described_run(
     model: Model, data: Data, validation: Data | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What must be the same for a training to go on, as JSON has it.
+    """What must be the same for a run to be resumed, as JSON has it.
 
     A learning rate may be another: a number comes from the checkpoint, a schedule from the script.
     Which layers are trainable comes from the checkpoint too.
@@ -47,7 +47,7 @@ def described_run(
 
 
 def given(model: Model) -> dict[str, Any]:
-    """What a model was given of what a training that goes on takes from the checkpoint instead."""
+    """Arguments that a resumed run takes from the checkpoint."""
     assert model.optimizer is not None
     rate = None if model.optimizer.schedule else float(model.optimizer.learning_rate)
     return {"learning_rate": rate, "trainable": [layer.trainable for layer in walk(model.stack)]}
@@ -83,7 +83,7 @@ def _checksum(array: Array) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What the bits depend on, besides the training."""
+    """What the bits depend on, besides the run."""
     blas = [
         [pool["internal_api"], pool.get("version"), pool.get("architecture")]
         for pool in threads.controller().info()
@@ -120,7 +120,7 @@ def differences(then: Any, now: Any, what: str = "") -> Iterator[tuple[str, str,
 
 
 def other_run(then: Any, now: Any) -> Iterator[tuple[str, str, str]]:
-    """The differences for which a training is another.
+    """The differences that make it another run.
 
     A model without a seed takes the one it had, and a callback may come or go.
     """

@@ -38,7 +38,7 @@ class RunningMetrics:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, for the next epoch."""
+        """Forget all batches, for the next epoch."""
         for metric in self.metrics:
             metric.reset_state()
         self.total = 0.0

@@ -8,7 +8,7 @@ import numpy as np
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn.callbacks.history import History
 from minicnn.layers import Layer
-from minicnn.layers.chain import Step
+from minicnn.layers.chain import Node
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
@@ -18,7 +18,7 @@ class Model(Protocol):
     """A model that is built and, where it is trained or evaluated, compiled."""
 
     @property
-    def steps(self) -> Sequence[Step]: ...
+    def nodes(self) -> Sequence[Node]: ...
     @property
     def params(self) -> dict[str, Array]: ...
     @property

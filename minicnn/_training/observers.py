@@ -44,7 +44,7 @@ class Recorder(Observer):
 
 
 class Workers(Observer):
-    """Starts what computes the batches; if a callback may change a layer, anew for each epoch."""
+    """Starts what computes the batches; for each epoch again if a callback may change a layer."""
 
     def epoch_begin(self, run: Run) -> None:
         changing = run.callbacks.foreign
@@ -64,7 +64,7 @@ class Workers(Observer):
 def _as_it_is(model: Model) -> Model:
     """The model with the arguments that its layers and its loss have now, for the next epoch.
 
-    What is learned it shares; what is frozen it has for itself, as each worker has.
+    Learned arrays are shared; frozen arrays are copies, as in each worker.
     """
     twin = copy.copy(model)
     twin.stack = [copy.copy(layer) for layer in model.stack]

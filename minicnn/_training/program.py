@@ -28,45 +28,45 @@ from minicnn.errors import ConfigError, DataError
 from minicnn.kernels import KERNELS
 from minicnn.layers import Layer, chain
 from minicnn.layers.building import walk
-from minicnn.layers.chain import Step
+from minicnn.layers.chain import Node
 from minicnn.losses import Loss
 from minicnn.regularizers import Regularizer
 
 
 class Inference:
-    """The fused steps of a model, which must be built, and memory that is used again."""
+    """The fused nodes of a model, which must be built, and memory that is used again."""
 
     def __init__(self, model: Model) -> None:
-        self.steps = model.steps
+        self.nodes = model.nodes
         self.dtype = model.dtype
         self.output_shape = model.output_shape
         self.multiply_adds = sum(x.multiply_adds(x.input_shape or ()) for x in model.stack)
         """Those of one image in the forward pass."""
-        self.reads_bytes = keeps(self.steps[0], "reads_bytes")
+        self.reads_bytes = keeps(self.nodes[0], "reads_bytes")
         self.workspace = KERNELS[model.kernels].workspace()
 
     def outputs(self, x: Array) -> Array:
-        """What the steps make of a batch; the next call may write over it."""
+        """What the nodes make of a batch; the next call may write over it."""
         with self.workspace.begin():
-            return chain.infer(self.steps, self._read(x))
+            return chain.infer(self.nodes, self._read(x))
 
     def _read(self, x: Array) -> Array:
-        """A batch in the model's dtype, unless the first step reads what is in a file."""
+        """A batch in the model's dtype, unless the first node reads what is in a file."""
         return x if self.reads_bytes else x.astype(self.dtype, copy=False)
 
 
 class Program(Inference):
-    """The steps with the loss, which is taken together with the last activation.
+    """The nodes with the loss, which is taken together with the last activation.
 
     Raises ``ConfigError`` unless the model is compiled, with a loss that fits its activation.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        self.whole = self.steps
-        """The steps with the last activation."""
-        self.activation = self.steps[-1].split_activation()[1]
-        self.steps, self.loss, self._activate = objective(self.whole, compiled_loss(model))
+        self.all_nodes = self.nodes
+        """The nodes with the last activation."""
+        self.activation = self.nodes[-1].split_activation()[1]
+        self.nodes, self.loss, self._activate = objective(self.all_nodes, compiled_loss(model))
         self.layers = model.stack
         self.optimizer = model.optimizer
         self.params = model.params
@@ -96,12 +96,12 @@ class Program(Inference):
     def gradients(self, part: Arrays, fraction: float, rng: np.random.Generator) -> Result:
         """Forward and backward pass of that part, and fraction, of a batch.
 
-        There are no gradients if the loss is not a number. The workspace is open to the steps
+        There are no gradients if the loss is not a number. The workspace is open to the nodes
         alone: a custom loss may keep what it computes.
         """
         data = Data._make(part)
         with self.workspace.begin():
-            z, caches = chain.forward(self.steps, self._read(data.x), True, rng)
+            z, caches = chain.forward(self.nodes, self._read(data.x), True, rng)
         loss = self._mean_loss(data, z) * fraction
         weights = () if data.weights is None else (data.weights,)
         dz = self.loss.gradient(data.y, z, *weights)
@@ -110,9 +110,9 @@ class Program(Inference):
         grads = {}
         if np.isfinite(loss):
             with self.workspace:
-                grads = chain.backward(self.steps, dz, caches, need_dx=False)[1]
+                grads = chain.backward(self.nodes, dz, caches, need_dx=False)[1]
             if fraction == 1:
-                chain.apply_state(self.steps, caches)
+                chain.apply_state(self.nodes, caches)
         return Result(loss, self._predictions(z), grads)
 
     def penalty(self) -> float:
@@ -131,7 +131,7 @@ class Program(Inference):
     ) -> Workers:
         """What computes the gradients of batches, of so many images in all."""
         batch_size = min(batch_size, len(data.x))
-        cut = may_be_cut(self.layers, (*self.steps, self.loss))
+        cut = may_be_cut(self.layers, (*self.nodes, self.loss))
         count = shards_of(batch_size, self.multiply_adds) if cut else 1
         random = any(layer.random for layer in walk(self.layers))
         shards = Shards(self.gradients, data, batch_size, count, random, rng)
@@ -168,22 +168,22 @@ def penalties(layers: Sequence[Layer]) -> list[Penalty]:
 
 
 def objective(
-    steps: Sequence[Step], loss: Loss
-) -> tuple[Sequence[Step], Loss, Callable[[Array], Array] | None]:
-    """(steps without a last softmax or sigmoid, the loss of what they give, that activation).
+    nodes: Sequence[Node], loss: Loss
+) -> tuple[Sequence[Node], Loss, Callable[[Array], Array] | None]:
+    """(nodes without a last softmax or sigmoid, the loss of what they give, that activation).
 
     Together the two cannot overflow, and their gradient is (p - y) / N. Raises
     ``ConfigError`` when the loss expects logits and the model ends in an activation.
     """
-    trunk, name = steps[-1].split_activation()
+    trunk, name = nodes[-1].split_activation()
     if name in ("softmax", "sigmoid") and getattr(loss, "from_logits", False):
         raise ConfigError(
             f"{type(loss).__name__}: expected logits, as from_logits=True says, got the output "
             f"of a {name}. Drop from_logits, or the last activation."
         )
     if name is None or name != loss.activation:
-        return list(steps), loss, None
-    rest = [*steps[:-1], trunk] if trunk else list(steps[:-1])
+        return list(nodes), loss, None
+    rest = [*nodes[:-1], trunk] if trunk else list(nodes[:-1])
     return rest, loss.on_logits(), ACTIVATIONS[name].forward
 
 
@@ -201,7 +201,7 @@ def compiled_loss(model: Model) -> Loss:
     return model.loss
 
 
-def may_be_cut(layers: Sequence[Layer], parts: Sequence[Step | Loss]) -> bool:
+def may_be_cut(layers: Sequence[Layer], parts: Sequence[Node | Loss]) -> bool:
     """Whether the gradient of a batch is the sum of those of its shards: all promise it.
 
     Kernels that use all cores by themselves are given whole batches.

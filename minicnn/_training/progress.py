@@ -14,7 +14,7 @@ from minicnn._core.console import Logs, figure_text, padded, width_of
 from minicnn.errors import ConfigError
 
 Show = Callable[[Logs, int], None]
-"""(figures so far, batches done since the last call)."""
+"""(logs so far, batches done since the last call)."""
 
 OFTEN = 0.1
 """Seconds from one picture of a bar to the next."""
@@ -23,11 +23,11 @@ COLUMNS = 80
 """The width of a notebook's bar, and of a terminal that does not tell."""
 
 LONGEST, SHORTEST = 30, 5
-"""Columns within a bar; when there is room for fewer, it is left out."""
+"""Columns within a bar; when there is space for fewer, it is left out."""
 
 
 def check_verbose(verbose: str | int) -> None:
-    """Raise ``ConfigError`` unless figures can be shown in that way."""
+    """Raise ``ConfigError`` unless logs can be shown in that way."""
     if not isinstance(verbose, str | int | np.generic) or verbose not in ("auto", 0, 1, 2):
         raise ConfigError(f"expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
 
@@ -51,18 +51,18 @@ class Progress:
 
     @contextmanager
     def watch(self, title: str, steps: int, done: int = 0) -> Iterator[Show]:
-        """Within, show the figures of so many batches, of which some may be done already."""
+        """Within, show the logs of so many batches, of which some may be done already."""
         meter = _Meter(title, steps, done)
         with self._bar(meter) as draw:
 
-            def show(figures: Logs, count: int) -> None:
-                meter.update(figures, count)
+            def show(logs: Logs, count: int) -> None:
+                meter.update(logs, count)
                 draw()
 
             yield show
             meter.over = True
             draw()
-        if self.lines and meter.figures:
+        if self.lines and meter.logs:
             console.say(meter.sentence())
 
     def _bar(self, meter: "_Meter") -> Any:
@@ -82,7 +82,7 @@ class Progress:
             if not meter.over and time.monotonic() - drawn < OFTEN:
                 return
             drawn = time.monotonic()
-            what = {"text/plain": meter.line(COLUMNS, figures=not meter.over)}
+            what = {"text/plain": meter.line(COLUMNS, logs=not meter.over)}
             if self.handle is None:
                 self.handle = display(what, raw=True, display_id=True)
             else:
@@ -151,37 +151,37 @@ def _block(stream: Any) -> str:
 
 
 class _Meter:
-    """How far an epoch is, how long it took, and its figures, as a line."""
+    """How far an epoch is, how long it took, and its logs, as a line."""
 
     def __init__(self, title: str, steps: int, done: int) -> None:
         self.title, self.steps = title, steps
         self.n = self.begun = done
         self.started = self.stepped = time.monotonic()
-        self.figures: Logs = {}
+        self.logs: Logs = {}
         self.over = False
 
-    def update(self, figures: Logs, count: int) -> None:
-        """Take in the figures so far, and so many batches."""
-        self.figures = figures
+    def update(self, logs: Logs, count: int) -> None:
+        """Take in the logs so far, and so many batches."""
+        self.logs = logs
         self.n += count
         if count:
             self.stepped = time.monotonic()
 
     def sentence(self) -> str:
-        """All figures, and the time: what a file of the output gets."""
-        parts = [f"{name} {figure_text(value)}" for name, value in self.figures.items()]
+        """All logs, and the time: what a file of the output gets."""
+        parts = [f"{name} {figure_text(value)}" for name, value in self.logs.items()]
         if self.n < self.steps:
             parts.append(self._count())
         parts += [_duration(time.monotonic() - self.started), self._pace()]
         return f"{self.title}: {', '.join(filter(None, parts))}"
 
-    def line(self, width: int, block: str = "\u2588", figures: bool = True) -> str:
+    def line(self, width: int, block: str = "\u2588", logs: bool = True) -> str:
         """What fits into so many columns: names are whole, and "..." stands for what is missing.
 
-        The time and how far it is come first, then as many figures as can be; the bar has what is
+        The time and how far it is come first, then as many logs as can be; the bar has what is
         left. Logs are shortened before any is left out.
         """
-        wanted = self.figures if figures else {}
+        wanted = self.logs if logs else {}
         times = self._times()
         for head, digits in [(t, d) for t in times for d in (4, 3)]:
             text = _joined(self.title, *head, *_named(wanted, digits))
@@ -192,7 +192,7 @@ class _Meter:
         chosen = _chosen(wanted, digits, width - width_of(_joined(self.title, *head)))
         spare = min(width - width_of(_joined(self.title, *head, *chosen)) - 3, LONGEST)
         bar = ""
-        if spare >= SHORTEST and not (self.over and figures):
+        if spare >= SHORTEST and not (self.over and logs):
             bar = f"|{block * (spare * self.n // max(self.steps, 1)):{spare}}|"
         return _joined(self.title, bar, *head, *chosen)[: max(width, 0)]
 
@@ -231,28 +231,28 @@ def _joined(*parts: str) -> str:
     return " ".join(filter(None, parts))
 
 
-def _chosen(figures: Logs, digits: int, room: int) -> list[str]:
-    """Those figures that fit, in their order: first the losses, then metric by metric.
+def _chosen(logs: Logs, digits: int, space: int) -> list[str]:
+    """Those logs that fit, in their order: first the losses, then metric by metric.
 
     >>> _chosen({"loss": 0.5, "accuracy": 0.5, "auc": 0.5, "val_loss": 0.25}, 3, 32)
     ['loss 0.500', 'val_loss 0.250', '...']
     """
-    texts = dict(zip(figures, _named(figures, digits), strict=True))
-    if sum(width_of(text) + 1 for text in texts.values()) <= room:
+    texts = dict(zip(logs, _named(logs, digits), strict=True))
+    if sum(width_of(text) + 1 for text in texts.values()) <= space:
         return list(texts.values())
-    names = list(dict.fromkeys(name.removeprefix("val_") for name in figures))
-    by_weight = sorted(figures, key=lambda name: names.index(name.removeprefix("val_")))
-    kept, room = set(), room - len(" ...")
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in logs))
+    by_weight = sorted(logs, key=lambda name: names.index(name.removeprefix("val_")))
+    kept, space = set(), space - len(" ...")
     for name in by_weight:
-        room -= width_of(texts[name]) + 1
-        if room < 0:
+        space -= width_of(texts[name]) + 1
+        if space < 0:
             break
         kept.add(name)
     return [*(text for name, text in texts.items() if name in kept), "..."]
 
 
-def _named(figures: Logs, digits: int) -> Sequence[str]:
-    return [f"{name} {figure_text(value, digits)}" for name, value in figures.items()]
+def _named(logs: Logs, digits: int) -> Sequence[str]:
+    return [f"{name} {figure_text(value, digits)}" for name, value in logs.items()]
 
 
 def _duration(seconds: float) -> str:

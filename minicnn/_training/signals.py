@@ -11,7 +11,7 @@ STOPPED = 128
 
 
 class Stop:
-    """Which signal has asked a training to end, if any: it is true then."""
+    """The signal that has asked a run to end; false without one."""
 
     NAMES: ClassVar = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
@@ -44,7 +44,7 @@ def signals_set_a_flag(sigterm: bool) -> Iterator[Stop]:
     """Within, the first Ctrl-C is only noted, or the first SIGTERM; a second one leaves at once.
 
     An update is then never cut in half. Outside the main thread, or where the
-    program has a handler of its own, nothing changes.
+    program has a custom handler, nothing changes.
     """
     stop, before = Stop(), {}
     if threading.current_thread() is threading.main_thread():

@@ -2,7 +2,7 @@
 
 With a large dilation or stride most of a padded image is met by no window, and what counts is
 only what the windows see. So it is laid side by side, (kh, kw) pixels for each window and zeros
-for those beyond the image, and windows of that size then move by their own size. In one
+for those beyond the image, and windows of that size then move by as much as their size. In one
 dimension, of three pixels with two of padding on each side, dilation 4 and a kernel of two:
 
     0 0 p q r 0 0   is seen as   (0 r) (0 0) (p 0)   by its three windows.

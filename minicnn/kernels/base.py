@@ -92,7 +92,7 @@ class Tail(NamedTuple):
     pool: str = ""
     """"max", "avg" or ""."""
     size: Pair = (1, 1)
-    """The pooling window, which moves by its own size; pixels that fill no window are dropped."""
+    """The pooling window and its strides; pixels that fill no window are dropped."""
 
 
 PLAIN = Tail()

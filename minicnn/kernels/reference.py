@@ -1,8 +1,8 @@
 """Convolution and pooling in plain loops, written to be read.
 
 The first half holds the functions of the deep-learning course's notebook
-"Convolutional Neural Networks: Step by Step", under their own names, with
-their own signatures and shapes, so that you can lay yours beside them. Three
+"Convolutional Neural Networks: Step by Step", under their names there, with
+their signatures and shapes, so that you can lay yours beside them. Three
 things are mended: ``conv_backward`` with ``pad=0``, kernels and windows that
 are not square (``f``, ``stride`` and ``pad`` may be pairs), and sizes that
 cannot work, which raise ``ShapeError``.
@@ -367,13 +367,13 @@ def avg_pool(x: Array, size: Pair, strides: Pair, pads: Pads) -> Array:
 
 
 def avg_pool_backward(dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads: Pads) -> Array:
-    """Hand every real pixel of a window an equal share of dy."""
+    """Hand every real pixel of a window an equal part of dy."""
     real = _padded(np.ones(x_shape), pads, 0.0)
     dx = np.zeros(real.shape)
     for i, h, w, c in np.ndindex(dy.shape):
         window = _window(h, w, size, strides)
-        share = dy[i, h, w, c] / np.sum(real[i, *window, c])
-        dx[i, *window, c] += share * real[i, *window, c]
+        part = dy[i, h, w, c] / np.sum(real[i, *window, c])
+        dx[i, *window, c] += part * real[i, *window, c]
     return _inner(dx, pads, x_shape[1:3]).astype(dy.dtype)
 
 
@@ -390,7 +390,7 @@ def image_sums(x: Array) -> Array:
     return np.stack([channel_sums(image) for image in x]) if len(x) else x[:, 0, 0]
 
 
-# What both halves share ----------------------------------------------------------------
+# For both halves -----------------------------------------------------------------------
 
 
 def _groups(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:

@@ -10,7 +10,7 @@ from minicnn.errors import ConfigError
 from minicnn.layers.base import Grads
 
 
-class Step(Protocol):
+class Node(Protocol):
     """The interface of a layer, or of several that are computed together."""
 
     @property
@@ -30,11 +30,11 @@ class Step(Protocol):
     def backward(self, dy: Array, cache: Any) -> tuple[Array, Grads]: ...  # noqa: D102
     def param_grads(self, dy: Array, cache: Any) -> Grads: ...  # noqa: D102
     def next_state(self, cache: Any) -> dict[str, Array]: ...  # noqa: D102
-    def split_activation(self) -> "tuple[Step | None, str | None]": ...  # noqa: D102
+    def split_activation(self) -> "tuple[Node | None, str | None]": ...  # noqa: D102
 
 
 def forward(
-    layers: Sequence[Step], x: Array, training: bool, rng: np.random.Generator | None
+    layers: Sequence[Node], x: Array, training: bool, rng: np.random.Generator | None
 ) -> tuple[Array, list[Any]]:
     """(y, caches): the output of the last layer, and the cache of each."""
     caches = []
@@ -44,7 +44,7 @@ def forward(
     return x, caches
 
 
-def infer(layers: Sequence[Step], x: Array) -> Array:
+def infer(layers: Sequence[Node], x: Array) -> Array:
     """The output of the last layer outside training; no cache is kept."""
     for layer in layers:
         x = layer.forward(x)[0]
@@ -52,7 +52,7 @@ def infer(layers: Sequence[Step], x: Array) -> Array:
 
 
 def backward(
-    layers: Sequence[Step],
+    layers: Sequence[Node],
     dy: Array,
     caches: Sequence[Any],
     need_dx: bool = True,
@@ -83,7 +83,7 @@ def backward(
     return dy, grads
 
 
-def apply_state(layers: Sequence[Step], caches: Sequence[Any]) -> None:
+def apply_state(layers: Sequence[Node], caches: Sequence[Any]) -> None:
     """Update moving statistics with the batch that made ``caches``."""
     for layer, cache in zip(layers, caches, strict=True):
         if layer.state:

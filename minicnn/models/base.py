@@ -16,7 +16,7 @@ from minicnn.errors import ConfigError, shown
 from minicnn.kernels import DEFAULT, KERNELS, check_kernels
 from minicnn.layers import Input, Layer, chain
 from minicnn.layers.building import build_layer, check_names, check_new, name_layer, walk
-from minicnn.layers.chain import Step
+from minicnn.layers.chain import Node
 from minicnn.layers.params import put_weights
 from minicnn.models import fusing, summary
 
@@ -166,7 +166,7 @@ class BaseModel(Guarded):
             put(layer)
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def nodes(self) -> Sequence[Node]:
         """What ``fit`` and ``predict`` run: the layers, with those fused that can be."""
         self._require_built()
         return fusing.fused(self.stack) if self.fuse else self.stack
@@ -225,7 +225,7 @@ class BaseModel(Guarded):
         self._require_built()
         return sum(layer.count_params() for layer in self.stack)
 
-    # A loop of one's own -------------------------------------------------------------
+    # A custom loop -------------------------------------------------------------
 
     def __call__(self, x: Any, training: bool = False) -> Array:
         """The output for one batch; ``forward`` gives the caches as well."""
@@ -258,7 +258,7 @@ class BaseModel(Guarded):
         return chain.backward(self.stack, np.asarray(dy, self.dtype), caches)
 
     def update_state(self, caches: Sequence[Any]) -> None:
-        """Let the moving statistics of BatchNorm follow the batch of a training forward."""
+        """Let the moving statistics of BatchNorm follow the batch of a forward pass in training."""
         chain.apply_state(self.stack, caches)
 
     def _batch(self, x: Any) -> Array:

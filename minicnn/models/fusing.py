@@ -2,7 +2,7 @@
 
 ``fused`` looks at a list of layers, once before a run, and puts one ``FusedConv`` where a
 convolution, the ReLU after it and the pooling after that stand in a row. The layers stay as they
-are and keep their arrays; the step only goes through the image once instead of three times, if
+are and keep their arrays; the node only goes through the image once instead of three times, if
 the model's kernels are capable of that (``KernelSet.fusion``). At the head of a model it also
 takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
 """
@@ -17,7 +17,7 @@ from minicnn._core.traits import computes_as, keeps
 from minicnn.kernels import PLAIN, Fusion, Scale, Tail
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads, Layer
-from minicnn.layers.chain import Step
+from minicnn.layers.chain import Node
 from minicnn.layers.conv import Conv2D
 from minicnn.layers.core import Input, Rescaling
 from minicnn.layers.pooling import AvgPool, MaxPool
@@ -31,7 +31,7 @@ class FusedConvCache(NamedTuple):
 
 
 class FusedConv:
-    """Rescaling, convolution, ReLU and pooling in one step; the arrays are the convolution's."""
+    """Rescaling, convolution, ReLU and pooling in one node; the arrays are the convolution's."""
 
     state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     additive = True
@@ -104,33 +104,33 @@ class FusedConv:
         """There is none."""
         return self.state
 
-    def split_activation(self) -> tuple[Step | None, str | None]:
-        """The step itself: its activation is no loss's."""
+    def split_activation(self) -> tuple[Node | None, str | None]:
+        """The node itself: its activation is no loss's."""
         return self, None
 
 
-def fused(layers: Sequence[Layer]) -> list[Step]:
-    """The steps that compute what the layers do, one after another.
+def fused(layers: Sequence[Layer]) -> list[Node]:
+    """The nodes that compute what the layers do, one after another.
 
     A layer whose class derives from a library's is fused like that one, as long as it has the
     passes of that class.
     """
-    steps, i, scale = _head(layers)
+    nodes, i, scale = _head(layers)
     while i < len(layers):
         layer = layers[i]
         i += 1
         if not _can_be_fused(layer):
-            steps.append(layer)
+            nodes.append(layer)
             continue
         assert layer.kernels.fusion is not None
         tail, taken = _tail(layer, layers[i : i + 2])
-        steps.append(FusedConv(layer.kernels.fusion, layer, tail, scale))
+        nodes.append(FusedConv(layer.kernels.fusion, layer, tail, scale))
         i, scale = i + taken, None
-    return steps
+    return nodes
 
 
-def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
-    """The first steps, how many layers they are, and the scale of a convolution right after them.
+def _head(layers: Sequence[Layer]) -> tuple[list[Node], int, Scale | None]:
+    """The first nodes, how many layers they are, and the scale of a convolution right after them.
 
     As long as layers read bytes they come before the Input, which makes numbers of bytes; a
     convolution that is fused does that itself.
@@ -140,7 +140,7 @@ def _head(layers: Sequence[Layer]) -> tuple[list[Step], int, Scale | None]:
     first = 1
     while first < len(layers) and keeps(layers[first], "reads_bytes"):
         first += 1
-    bytes_read: list[Step] = list(layers[1:first])
+    bytes_read: list[Node] = list(layers[1:first])
     after: Sequence[Layer | None] = [*layers[first : first + 2], None, None]
     if _can_be_fused(after[0]):
         return bytes_read, first, None

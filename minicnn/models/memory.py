@@ -6,14 +6,14 @@
 *Weights* are all arrays of the layers; *gradients* are as large as those that are learned, and so
 is each *slot* of the optimizer, of which Adam has two.
 
-An *image* adds what one image of zeros shows on its way through the model's steps:
+An *image* adds what one image of zeros shows on its way through the model's nodes:
 
-* all that the steps take from the workspace (``kernels/base.py``), forward and backward,
+* all that the nodes take from the workspace (``kernels/base.py``), forward and backward,
   which is kept for the next step: outputs of convolutions and poolings, the gradients that come
   out of them, and which pixel won each pooling window;
-* other arrays, at the moment when they are most: the batch, and a step's input and output; in
+* other arrays, at the moment when they are most: the batch, and a node's input and output; in
   training also the caches so far, and in the backward pass all caches and the gradients that go
-  into a step and come out of it; with an activation inside the step, two more of its output.
+  into a node and come out of it; with an activation inside the node, two more of its output.
 
 *Work* is what the threads use and give back: what the kernels say of the largest convolution
 (``KernelSet.work_of``), and what was measured of BLAS, the allocator and Python.
@@ -43,7 +43,7 @@ from minicnn.errors import ConfigError
 from minicnn.kernels import Convolution, KernelSet, Work, WorkOf
 from minicnn.layers import Conv2D, Layer
 from minicnn.layers.building import walk
-from minicnn.layers.chain import Step
+from minicnn.layers.chain import Node
 from minicnn.models.fusing import FusedConv
 from minicnn.optimizers import Optimizer
 
@@ -54,7 +54,7 @@ LOOSELY = 16
 """A training step takes less memory than so many times the outputs of all its layers."""
 
 AT_LEAST = 1_500_000
-"""Bytes that the first run of the smallest model takes: threads, Python's own objects. Measured,
+"""Bytes that the first run of the smallest model takes: threads, Python's objects. Measured,
 as is the next, on Linux with NumPy 2.4 and OpenBLAS 0.3.31."""
 
 A_THREAD = 1_000_000
@@ -62,7 +62,7 @@ A_THREAD = 1_000_000
 
 
 A_WORKER = 3_000_000
-"""Bytes of Python's own objects that a forked process makes its own by counting references."""
+"""Bytes of Python's objects that a forked process copies by counting references."""
 
 
 WITHIN = {"gelu": 7, "silu": 3, "swish": 3, "mish": 3}
@@ -78,9 +78,9 @@ class MemoryUse(NamedTuple):
 
 
 def memory_use(
-    layers: Sequence[Layer], steps: Sequence[Step], optimizer: Optimizer, batch_size: int
+    layers: Sequence[Layer], nodes: Sequence[Node], optimizer: Optimizer, batch_size: int
 ) -> MemoryUse:
-    """What a model of ``layers``, which are built, takes to run ``steps`` on such batches.
+    """What a model of ``layers``, which are built, takes to run ``nodes`` on such batches.
 
     Measured on Linux it is true within 25%, or 8 MB where that is more. What another layer makes
     for a moment within itself is not seen, nor what evaluation between the epochs adds; images
@@ -90,29 +90,29 @@ def memory_use(
     """
     weights = sum(array.nbytes for layer in layers for array in layer.arrays().values())
     learned = sum(a.nbytes for layer in layers for a in layer.learned().values())
-    first, shape, kernels = steps[0], layers[0].input_shape, layers[0].kernels
+    first, shape, kernels = nodes[0], layers[0].input_shape, layers[0].kernels
     assert shape is not None
     scaled = not isinstance(first, FusedConv) or first.scale is not None
     from_bytes = scaled and keeps(first, "reads_bytes")
     image = np.zeros((1, *shape), np.uint8 if from_bytes else layers[0].dtype)
     parts = [
-        part for step in steps for part in (walk([step]) if isinstance(step, Layer) else [step])
+        part for node in nodes for part in (walk([node]) if isinstance(node, Layer) else [node])
     ]
     convs = [conv for part in parts if (conv := _conv(part))]
     work = sum(layer.multiply_adds(shape_) for layer in layers if (shape_ := layer.input_shape))
-    shards = shards_of(batch_size, work) if may_be_cut(layers, steps) else 1
+    shards = shards_of(batch_size, work) if may_be_cut(layers, nodes) else 1
     shard, workers = -(-batch_size // shards), threads.get_threads() if shards == 1 else 1
     processes = threads.get_threads()
     return MemoryUse(
         weights
         + learned * (1 + len(optimizer.slot_names))
-        + batch_size * of_an_image(steps, kernels, image, training=True)
+        + batch_size * of_an_image(nodes, kernels, image, training=True)
         + AT_LEAST
         + shards * sum(_work(convs, shard, workers))
         + (learned if shards > 1 else 0)
         + (shards - 1) * (3 * learned + A_WORKER),
         weights
-        + processes * (batch_size * of_an_image(steps, kernels, image, training=False))
+        + processes * (batch_size * of_an_image(nodes, kernels, image, training=False))
         + AT_LEAST
         + processes * _work(convs, batch_size, 1).arrays
         + (processes - 1) * A_WORKER,
@@ -120,7 +120,7 @@ def memory_use(
 
 
 def check_memory(
-    who: str, layers: Sequence[Layer], steps: Sequence[Step], optimizer: Optimizer, batch_size: int
+    who: str, layers: Sequence[Layer], nodes: Sequence[Node], optimizer: Optimizer, batch_size: int
 ) -> None:
     """Raise ``ConfigError`` for batches that take far more memory than this machine has.
 
@@ -130,7 +130,7 @@ def check_memory(
     held = batch_size * outputs * layers[0].dtype.itemsize
     if held < SMALL or held * LOOSELY < (memory := installed_memory()):
         return  # to look closely takes seconds
-    takes = memory_use(layers, steps, optimizer, batch_size).training
+    takes = memory_use(layers, nodes, optimizer, batch_size).training
     if 0 < 1.25 * memory < takes:
         fits = 2 ** int(log2(max(batch_size * memory / takes / 2, 1)))
         raise ConfigError(
@@ -151,19 +151,19 @@ def installed_memory() -> int:
     return max(found, 0)
 
 
-def of_an_image(steps: Sequence[Step], kernels: KernelSet, image: Array, training: bool) -> int:
+def of_an_image(nodes: Sequence[Node], kernels: KernelSet, image: Array, training: bool) -> int:
     """Bytes that a batch of one image takes."""
     workspace, rng, most = kernels.workspace(), np.random.default_rng(0), 0
-    not_ours = [array for step in steps for array in step.params.values()]
-    if not training and keeps(steps[0], "reads_bytes"):
+    not_ours = [array for node in nodes for array in node.params.values()]
+    if not training and keeps(nodes[0], "reads_bytes"):
         not_ours.append(image)  # a batch is then a view of the data
 
-    def weigh(step: Step, y: Array, *held: Any) -> None:
+    def weigh(node: Node, y: Array, *held: Any) -> None:
         nonlocal most
         elsewhere = {id(array) for array in (*not_ours, *workspace.arrays)}
         owners = {id(array): array.nbytes for array in _owners((image, y, held))}
         now = sum(size for key, size in owners.items() if key not in elsewhere)
-        name = step.split_activation()[1]
+        name = node.split_activation()[1]
         if name not in (None, "linear"):
             now += WITHIN.get(name or "", 2) * y.nbytes
         most = max(most, now)
@@ -171,20 +171,20 @@ def of_an_image(steps: Sequence[Step], kernels: KernelSet, image: Array, trainin
     caches: list[Any] = []
     with workspace.begin(), np.errstate(all="ignore"):
         x = image
-        for step in steps:
-            y, cache = step.forward(x, training=training, rng=rng)
+        for node in nodes:
+            y, cache = node.forward(x, training=training, rng=rng)
             if training:
                 caches.append(cache)
-            weigh(step, y, x, caches)
+            weigh(node, y, x, caches)
             x = y
-        learning = [i for i, step in enumerate(steps) if step.learned()]
+        learning = [i for i, node in enumerate(nodes) if node.learned()]
         if training and learning:
             dy = np.ones_like(x)
-            for step, cache in zip(
-                steps[: learning[0] : -1], caches[: learning[0] : -1], strict=True
+            for node, cache in zip(
+                nodes[: learning[0] : -1], caches[: learning[0] : -1], strict=True
             ):
-                dx, _ = step.backward(dy, cache)
-                weigh(step, dy, dx, x, caches)
+                dx, _ = node.backward(dy, cache)
+                weigh(node, dy, dx, x, caches)
                 dy = dx
     return most + sum(array.nbytes for array in workspace.arrays)
 
@@ -202,9 +202,9 @@ def _owners(held: Any) -> Iterator[Array]:
         yield from _owners(list(vars(held).values()))
 
 
-def _conv(step: Step) -> tuple[WorkOf, Convolution] | None:
-    """A convolution among the steps, and what its kernels say of their memory."""
-    conv = step.conv if isinstance(step, FusedConv) else step
+def _conv(node: Node) -> tuple[WorkOf, Convolution] | None:
+    """A convolution among the nodes, and what its kernels say of their memory."""
+    conv = node.conv if isinstance(node, FusedConv) else node
     if not isinstance(conv, Conv2D) or conv.kernels.work_of is None:
         return None
     assert conv.input_shape is not None
@@ -212,7 +212,7 @@ def _conv(step: Step) -> tuple[WorkOf, Convolution] | None:
     # Groups go one after another; the phases of a dilated convolution are smaller than its images.
     kh, kw, channels, filters = conv.params["kernel"].shape
     image, kernel = (*conv.input_shape[:2], channels), (kh, kw, channels, filters // conv.groups)
-    pooled = isinstance(step, FusedConv) and bool(step.tail.pool)
+    pooled = isinstance(node, FusedConv) and bool(node.tail.pool)
     return conv.kernels.work_of, Convolution(
         image, kernel, strides, pads, conv.dtype.itemsize, pooled
     )

@@ -105,7 +105,7 @@ class Sequential(BaseModel):
         """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names.
 
         A metric is copied for each run and each evaluation: an object that was given stays as it
-        is, and its figures come in what ``fit`` and ``evaluate`` return and in callbacks' logs.
+        is, and its values come in what ``fit`` and ``evaluate`` return and in callbacks' logs.
         Raises ``ConfigError`` for an optimizer that trains another model: what it remembers
         is of that one's parameters.
         """
@@ -182,7 +182,7 @@ class Sequential(BaseModel):
         program = Program(self)
         if self.optimizer is not None:
             at_once = min(options.batch_size, len(data.x))
-            check_memory("fit", self.stack, program.whole, self.optimizer, at_once)
+            check_memory("fit", self.stack, program.all_nodes, self.optimizer, at_once)
         names = given.class_names if isinstance(given, Dataset) else ()
         self.class_names = tuple(names) or self.class_names
         return loop.fit(self, program, data, validation, options)
@@ -227,7 +227,7 @@ class Sequential(BaseModel):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Sequential":
-        """A new model from what ``get_config`` returned, with weights of its own."""
+        """A new model from what ``get_config`` returned, with new weights."""
         config = with_layers(config)
         return cls(config["layers"], name=config["name"], dtype=config["dtype"])
 
@@ -235,7 +235,7 @@ class Sequential(BaseModel):
     def save(self, filepath: str | os.PathLike[str]) -> None:
         """Write layers, weights, optimizer and generator, whole or not at all.
 
-        The file is Keras' own: ``.keras``, or the legacy ``.h5`` if ``filepath`` ends so. With
+        The file is one of Keras': ``.keras``, or the legacy ``.h5`` if ``filepath`` ends so. With
         Residual it is a functional model there.
         """
         self._require_built()
@@ -272,6 +272,6 @@ class Sequential(BaseModel):
         if batch_size is not None:
             check_batch_size(batch_size)
             optimizer = self.optimizer or optimizers.Adam()
-            use = memory_use(self.stack, self.steps, optimizer, int(batch_size))
+            use = memory_use(self.stack, self.nodes, optimizer, int(batch_size))
             lines.append(memory_line(use, batch_size, optimizer))
         say(*"\n".join(lines).split("\n"))

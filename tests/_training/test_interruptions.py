@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         sync(descriptor)
 
-    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    monkeypatch.setattr(checkpoints, "FRACTION", float("inf"))
     monkeypatch.setattr(checkpoint, "_content", noted)
     monkeypatch.setattr(os, "fsync", full)
     alone = fit(network(), None, 3)

@@ -186,7 +186,7 @@ def arm(sign, place, number, often):
     That is a training batch, a batch of the validation, or some part of a save. ``often`` "batch"
     has a checkpoint after each batch, "epoch" after each epoch.
     """
-    checkpoints.SHARE = float("inf")
+    checkpoints.FRACTION = float("inf")
     checkpoints.EVERY = 0.0 if often == "batch" else float("inf")
     calls = itertools.count(1)
 

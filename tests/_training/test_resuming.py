@@ -64,7 +64,7 @@ def test_another_machine_is_told(tmp_path, monkeypatch):
 @pytest.mark.parametrize("damage", [b"", b"nothing", None, 0.5, 0.9])
 def test_the_previous_one_takes_over(damage, tmp_path, monkeypatch):
     """A newest one that is damaged is left aside with a warning, and never becomes the previous."""
-    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    monkeypatch.setattr(checkpoints, "FRACTION", float("inf"))
     fit(network(Dropout(0.3)), tmp_path, 3)
     newest = tmp_path / "checkpoint.h5"
     whole = newest.read_bytes()
@@ -96,7 +96,7 @@ def test_the_previous_one_takes_over(damage, tmp_path, monkeypatch):
 def test_a_broken_model_is_never_written(tmp_path, monkeypatch):
     """When weights are no longer finite, the checkpoint stays that of before."""
     monkeypatch.setattr(checkpoints, "EVERY", 0.0)
-    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    monkeypatch.setattr(checkpoints, "FRACTION", float("inf"))
     model = network()
 
     def break_it(batch, logs):

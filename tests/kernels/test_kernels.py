@@ -74,12 +74,12 @@ def cuts(draw):
 @contextmanager
 def cut_like_that(block_bytes, strip, way, threads):
     """Within, work is cut in that way, whatever the rules would choose; None leaves it to them."""
-    chosen_strip, chosen_way = strips.strip_for, convolution.way_back
+    chosen_strip, chosen_way = strips.strip_for, convolution.backward_method
 
     def strip_for(kernel, stride, ow, *cost):
         return min(strip or chosen_strip(kernel, stride, ow, *cost), ow)
 
-    def way_back(place, need_dx):
+    def backward_method(place, need_dx):
         kh, kw = place.kernel[:2]
         possible = place.strides == (1, 1) and all(
             max(pads) < k for pads, k in zip(place.pads, (kh, kw), strict=True)
@@ -87,8 +87,8 @@ def cut_like_that(block_bytes, strip, way, threads):
         chosen, cost = chosen_way(place, need_dx)
         return way if way and need_dx and (possible or way == "scatter") else chosen, cost
 
-    def ways_to_dx(place):
-        chosen = strips.ways_to_dx(place)
+    def methods_for_dx(place):
+        chosen = strips.methods_for_dx(place)
         return {way: chosen[way]} if way in chosen else chosen
 
     set_threads(threads)
@@ -100,8 +100,8 @@ def cut_like_that(block_bytes, strip, way, threads):
         mock.patch.object(pooling, "BLOCK_BYTES", block_bytes),
         mock.patch.object(by_channel, "BLOCK_BYTES", block_bytes),
         mock.patch.object(strips, "strip_for", strip_for),
-        mock.patch.object(convolution, "way_back", way_back),
-        mock.patch.object(kinds, "ways_to_dx", ways_to_dx),
+        mock.patch.object(convolution, "backward_method", backward_method),
+        mock.patch.object(kinds, "methods_for_dx", methods_for_dx),
         mock.patch.object(threads_module, "WORTH_SHARDS", 0),
     ):
         yield

@@ -39,7 +39,7 @@ def steps(*layers, **options):
         (step.tail.relu, step.tail.pool, step.scale is not None)
         if isinstance(step, FusedConv)
         else type(step).__name__
-        for step in Sequential([*layers], seed=0, **options).steps
+        for step in Sequential([*layers], seed=0, **options).nodes
     ]
 
 
@@ -185,4 +185,4 @@ def test_a_layer_of_one_s_own_behind_bytes_gets_numbers():
 def test_an_unbuilt_model_says_so():
     """Before the model knows its input there is nothing to plan."""
     with pytest.raises(ConfigError, match="expected the shape of one input"):
-        _ = Sequential([Conv2D(3, 2), MaxPool(2)]).steps
+        _ = Sequential([Conv2D(3, 2), MaxPool(2)]).nodes

@@ -1,4 +1,4 @@
-"""Keras' own files of models, written and read without Keras.
+"""Keras' files of models, written and read without Keras.
 
     .keras               a zip of three members:
       metadata.json        {"keras_version", "date_saved"}, and in "minicnn" what Keras has not

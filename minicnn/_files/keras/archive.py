@@ -62,7 +62,7 @@ def _write(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def is_legacy_name(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is one of Keras' files of old, ``.h5`` or ``.hdf5``."""
+    """Whether a path is one of Keras' legacy files, ``.h5`` or ``.hdf5``."""
     return str(path).endswith((".h5", ".hdf5"))
 
 

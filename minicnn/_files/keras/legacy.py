@@ -1,4 +1,4 @@
-"""Keras' file of old, ``.h5``: all of a model in one HDF5 file.
+"""Keras' legacy file, ``.h5``: all of a model in one HDF5 file.
 
     attributes model_config, training_config      JSON, as config.json has it
     attributes keras_version, backend
@@ -91,7 +91,7 @@ def _put_names(group: Any, attribute: str, names: Sequence[str]) -> None:
 
 
 def _without_module(value: Any) -> Any:
-    """What is described of a class, in the form of old."""
+    """The description of a class in the legacy form."""
     if isinstance(value, list):
         return [_without_module(part) for part in value]
     if isinstance(value, dict) and "class_name" in value:
@@ -103,7 +103,7 @@ def _without_module(value: Any) -> Any:
 
 
 def is_legacy(file: File) -> bool:
-    """Whether an HDF5 file is one of old, with a description of the layers or without."""
+    """Whether an HDF5 file is a legacy one, with a description of the layers or without."""
     return "model_weights" in file.groups or any("layer_names" in key for key in file.groups[""])
 
 
@@ -138,7 +138,7 @@ def read_arrays(
     shapes: Sequence[Sequence[Shape]],
     optimizer_shapes: Callable[[], Sequence[Shape] | None],
 ) -> None:
-    """As ``weights.read_arrays``, from a file of old; layers are matched in their order."""
+    """As ``weights.read_arrays``, from a legacy file; layers are matched in their order."""
     root = "model_weights/" if "model_weights" in file.groups else ""
     about = file.groups[""] | file.groups[root.rstrip("/")]
     refuse_keras_1(who, about.get("keras_version"))

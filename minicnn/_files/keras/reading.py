@@ -184,7 +184,7 @@ def _name(layer: Mapping[str, Any]) -> str:
 
 
 def _full_name(layer: Mapping[str, Any]) -> str:
-    """A layer's name; of a Sequential within a model of old it may be empty."""
+    """A layer's name; of a Sequential within a model of an old release it may be empty."""
     config = layer["config"]
     return str(layer.get("name") or ("" if isinstance(config, list) else config["name"]))
 

@@ -60,7 +60,7 @@ class SavedModel:
     optimizer: list[Array] = field(default_factory=list)
     class_names: list[str] = field(default_factory=list)
     generator: Any = None
-    """The state of the model's generator, as NumPy gives it; None in Keras' own files."""
+    """The state of the model's generator, as NumPy gives it; None in files of Keras'."""
     order: list[SavedLayer] = field(default_factory=list)
     """The layers that have arrays, as Keras counts them."""
     version: Any = None
@@ -69,7 +69,7 @@ class SavedModel:
     """What the file that it comes from may still lead to."""
 
     def read(self, file: File, name: str, shape: Shape) -> Array:
-        """A layer's array from the model's file, which it will have in its own precision."""
+        """A layer's array from the model's file, which it will have in its precision."""
         array, dtype = file.read(name, shape), np.dtype(self.dtype)
         if self.budget is not None and array.dtype != dtype:
             self.budget.take(f"dataset {name!r}", array.size * dtype.itemsize)

@@ -43,7 +43,7 @@ def read_state(
     arrays = []
     for name, shape in zip(names, shapes, strict=True):
         arrays.append(file.read(name, shape))
-        if budget is not None:  # the optimizer makes its own of them
+        if budget is not None:  # the optimizer copies them
             budget.take(f"dataset {name!r}", max(4, arrays[-1].itemsize) * arrays[-1].size)
     return arrays
 

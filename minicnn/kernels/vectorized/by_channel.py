@@ -1,6 +1,6 @@
-"""Depthwise convolution: every channel has filters of its own.
+"""Depthwise convolution: every channel has filters for it alone.
 
-There is no matrix product in it: each number of an image meets only the few of its own channel's
+There is no matrix product in it: each number of an image meets only the few of its channel's
 filters. What counts is to go through memory in long runs. A row of an image is one run of
 w * c numbers, in which a window's next pixel lies c numbers on; with the filters repeated along a
 row as well,
@@ -8,7 +8,7 @@ row as well,
     y[n, h, :] = sum over i, j of x[n, h + i, j * c :][: w * c] * kernel[i, j] repeated w times,
 
 which ``einsum`` adds up in one pass, while rows and sum stay in the first level of the cache. With
-strides, the pixels that a row of windows meets at j are first copied to a run of their own.
+strides, the pixels that a row of windows meets at j are first copied to a run apart.
 
 Backward, dkernel is the same sum with dy in the place of the kernel, and dx is a depthwise
 convolution itself, of dy with the kernel turned around. With a stride of s it is s of them along
@@ -104,11 +104,11 @@ def depthwise_backward(
             turned = _along_rows(wide[down, across][::-1, ::-1], broad.out)
             for images, windows in _windows(dy, (tall, broad), 1, wide.dtype, first, last):
                 part = dx[images, rows, columns]
-                share = np.einsum("nhijr,ijr->nhr", windows, turned)
+                found = np.einsum("nhijr,ijr->nhr", windows, turned)
                 if times == 1:
-                    part[...] = share.reshape(part.shape)
+                    part[...] = found.reshape(part.shape)
                 else:
-                    share.reshape(*part.shape, times).sum(axis=-1, out=part)
+                    found.reshape(*part.shape, times).sum(axis=-1, out=part)
         return sums, biases
 
     cost = kh * kw * A_TERM * dy.size * (2 if need_dx else 1)

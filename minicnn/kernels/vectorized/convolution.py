@@ -29,12 +29,12 @@ from minicnn.kernels.vectorized.strips import (
     frame,
     geometry,
     in_strips,
+    methods_for_dx,
     product_cost,
     runs,
     scatter_cost,
     strip_cost,
     strip_for,
-    ways_to_dx,
 )
 from minicnn.kernels.vectorized.sums import Sum, pixel_sums
 
@@ -162,26 +162,26 @@ def convolve_backward(
         dx      = columns of dz @ the kernel turned around, with stride 1.
 
     When the columns of dz are there, dkernel may come from them as well, turned around:
-    columns.T @ x. The other way to dx, and the one for other strides, is to add dz @ kernel.T
-    back to where each window was. ``way_back`` chooses by cost.
+    columns.T @ x. The other method to dx, and the one for other strides, is to add dz @ kernel.T
+    back to where each window was. ``backward_method`` chooses by cost.
     """
     place = geometry(x.shape[1:], kernel.shape, strides, pads)
     load, pixels = _gradient(dy, trace, tail), pixels_of(x, scale)
     dx = workspace.empty(x.shape, kernel.dtype) if need_dx else None
-    way, cost = way_back(place, need_dx)
-    if way == "both" and (scale is not None or x.dtype != kernel.dtype):
-        way = "gather"
-    sparse = way == "alone" and tail.pool == "max" and math.prod(tail.size) >= SPARSE
+    method, cost = backward_method(place, need_dx)
+    if method == "both" and (scale is not None or x.dtype != kernel.dtype):
+        method = "gather"
+    sparse = method == "alone" and tail.pool == "max" and math.prod(tail.size) >= SPARSE
 
     def work(first: int, last: int) -> tuple[Array, Array]:
         if sparse:
             return _from_winners(dy, pixels, trace, kernel, place, tail, first, last)
-        if dx is not None and way == "scatter":
+        if dx is not None and method == "scatter":
             scatter(load, dx, kernel, place, first, last)
         elif dx is not None:
-            shared = x if way == "both" else None
+            shared = x if method == "both" else None
             sums = _from_columns_of_dz(load, dx, kernel, place, shared, first, last)
-            if way == "both":
+            if method == "both":
                 return sums
         return _from_columns_of_x(load, pixels, kernel, place, first, last)
 
@@ -200,27 +200,27 @@ def most_sums(kernel_bytes: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def way_back(place: Geometry, need_dx: bool) -> tuple[str, float]:
-    """The cheapest way to dx and dkernel, and about how many nanoseconds it takes an image.
+def backward_method(place: Geometry, need_dx: bool) -> tuple[str, float]:
+    """The cheapest method to dx and dkernel, and about how many nanoseconds it takes an image.
 
     "both" makes the columns of dz and takes both from them; "gather" makes those of dz for
     dx and those of x for dkernel; "scatter" makes only those of x, and so does "alone",
     which leaves out dx.
     """
     (kh, _, c_in, c_out), (oh, ow), stride = place.kernel, place.out, place.strides[1]
-    own = oh * strip_cost(place.kernel, stride, ow, strip_for(place.kernel, stride, ow))
-    own += oh * ow * c_out
+    alone = oh * strip_cost(place.kernel, stride, ow, strip_for(place.kernel, stride, ow))
+    alone += oh * ow * c_out
     if not need_dx:
-        return "alone", own
-    ways = ways_to_dx(place)
-    costs = {way: cost + own for way, cost in ways.items()}
-    if "gather" in ways:
+        return "alone", alone
+    methods = methods_for_dx(place)
+    costs = {method: cost + alone for method, cost in methods.items()}
+    if "gather" in methods:
         back = place.transposed()
         cut = cut_for(back, 4)
         product = product_cost(kh * cut.reach * c_out, cut.strip * c_in)
-        costs["both"] = ways["gather"] + back.out[0] * cut.strips * product + oh * ow * c_out
-    way = min(costs, key=lambda way: costs[way])
-    return way, costs[way]
+        costs["both"] = methods["gather"] + back.out[0] * cut.strips * product + oh * ow * c_out
+    method = min(costs, key=lambda method: costs[method])
+    return method, costs[method]
 
 
 def pixels_of(x: Array, scale: Scale | None) -> Load:
@@ -238,7 +238,7 @@ def pixels_of(x: Array, scale: Scale | None) -> Load:
 
 
 def _gradient(dy: Array, trace: Trace, tail: Tail) -> Load:
-    """Loads the gradient of the convolution's own output, back through pool and ReLU."""
+    """Loads the gradient of the convolution's output, back through pool and ReLU."""
     y, kept = trace
 
     def load(images: slice, out: Array) -> None:
@@ -326,10 +326,10 @@ def scatter(load: Load, dx: Array, kernel: Array, place: Geometry, first: int, l
         for images in runs(0, m, cut.images):
             for rows in runs(0, place.out[0], cut.rows):
                 target = windows[images, rows]
-                share = (in_strips(dz[images, rows], cut) @ back).reshape(target.shape)
+                part = (in_strips(dz[images, rows], cut) @ back).reshape(target.shape)
                 for i in range(kh):
                     for phase in range(phases):
-                        target[:, :, phase::phases, i] += share[:, :, phase::phases, i]
+                        target[:, :, phase::phases, i] += part[:, :, phase::phases, i]
         dx[group] = inner[:m]
 
 

@@ -6,11 +6,11 @@ convolution. In one dimension, with d = 2,
 
     (p q r s t u)   becomes   (p r t) and (q s u).
 
-*In groups*: one convolution after another, each of its own channels. Where these are few, some
+*In groups*: one convolution after another, each with its channels. Where these are few, some
 groups are computed in one, with a kernel that is 0 where a channel is not of the filter's group.
 
-*Transposed*: the way back of another convolution, dy to dx. With stride 1 it is itself a
-convolution, of the kernel turned around; otherwise each pixel adds its share to a window.
+*Transposed*: the backward pass of another convolution, dy to dx. With stride 1 it is itself a
+convolution, of the kernel turned around; otherwise each pixel adds its part to a window.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from minicnn.kernels.vectorized.convolution import (
     scatter,
     turned,
 )
-from minicnn.kernels.vectorized.strips import geometry, ways_to_dx
+from minicnn.kernels.vectorized.strips import geometry, methods_for_dx
 
 PLAIN = (1, 1)
 NONE = ((0, 0), (0, 0))
@@ -151,7 +151,7 @@ def conv2d_transpose(
         y = conv2d_transpose(xs, kernel, bias, small, PLAIN, NONE)
         return _joined(y, shape, _before(pads), dilation)
     place = geometry(shape[1:], kernel.shape, strides, pads)
-    ways = ways_to_dx(place)
+    ways = methods_for_dx(place)
     way = min(ways, key=lambda way: ways[way])
     if way == "gather":
         return convolve(x, turned(kernel), bias, PLAIN, place.transposed().pads)[0]

@@ -1,7 +1,7 @@
 """Pooling: the windows of a few images at a time, rows first, then columns.
 
 The maximum over a window is the maximum of its rows, which lie in long runs of memory,
-and then of what is left of its columns. Windows side by side (that move by their own size and
+and then of what is left of its columns. Windows side by side (whose strides are their size and
 need no padding) are views of an image's axes cut in two; ``max_of`` and ``spread_to_winners`` are
 for those. Any others are met one pixel of the window at a time (``shifted``).
 """
@@ -90,9 +90,9 @@ def avg_pool_backward(dy: Array, x_shape: Shape, size: Pair, strides: Pair, pads
             return
         shape = (len(dx), top + h + bottom, left + w + right, c)
         dpadded = np.zeros(shape, _wide(dtype, size, strides))
-        share = dy[images] / count
+        part = dy[images] / count
         for target in shifted(dpadded, size, strides, dy.shape[1:3]):
-            target += share
+            target += part
         dx[...] = _inner(dpadded, pads, x_shape)
 
     return _by_images(dy, x_shape, spread, dtype)
@@ -151,14 +151,14 @@ def spread_to_winners(dy: Array, index: Array, size: Pair, dz: Array) -> None:
 
 
 def spread_mean(dy: Array, size: Pair, dz: Array, mask: Array | None = None) -> None:
-    """Fill dz with an equal share of dy for each pixel of a window, but 0 where mask is False."""
+    """Fill dz with an equal part of dy for each pixel of a window, but 0 where mask is False."""
     ph, pw = size
-    share = np.repeat(dy / (ph * pw), pw, axis=2)
-    for i, row in enumerate(_rows(dz, ph, share.shape)):
+    part = np.repeat(dy / (ph * pw), pw, axis=2)
+    for i, row in enumerate(_rows(dz, ph, part.shape)):
         if mask is None:
-            row[...] = share
+            row[...] = part
         else:
-            np.multiply(share, mask[:, i::ph, : row.shape[2]][:, : row.shape[1]], out=row)
+            np.multiply(part, mask[:, i::ph, : row.shape[2]][:, : row.shape[1]], out=row)
 
 
 def _rows(dz: Array, ph: int, shape: Shape) -> Iterator[Array]:
@@ -267,7 +267,7 @@ def _combined(combine: Callable[..., Array], views: list[Array]) -> Array:
 
 
 def _wide(dtype: DType, size: Pair, strides: Pair) -> DType:
-    """The precision in which the shares of all windows that meet at a pixel are added up."""
+    """The precision in which the parts of all windows that meet at a pixel are added up."""
     return sum_dtype(dtype, -(-size[0] // strides[0]) * -(-size[1] // strides[1]))
 
 

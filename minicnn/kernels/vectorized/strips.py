@@ -117,7 +117,7 @@ def product_cost(depth: int, width: int) -> float:
 
     Measured with OpenBLAS 0.3.31 on one core with AVX-512: its kernels take 16 columns at a time,
     and what is left over costs as much as the powers of two it is made of. The products of a
-    block with up to 6 columns are small enough for a way of their own.
+    block with up to 6 columns are small enough for another method.
     """
     if width <= 6:
         return depth * width / 55
@@ -137,7 +137,7 @@ def strip_cost(kernel: Shape, stride: int, ow: int, strip: int) -> float:
 
 
 def scatter_cost(kernel: Shape, stride: int, ow: int, strip: int) -> float:
-    """The same for the way back: a product with the band transposed, and its rows added up."""
+    """The same for the backward pass: a product with the band transposed, and its rows added up."""
     kh, kw, c_in, c_out = kernel
     run = ((strip - 1) * stride + kw) * c_in
     product = product_cost(strip * c_out, kh * run)
@@ -171,7 +171,7 @@ def cut_for(place: Geometry, itemsize: int, cost: Cost = strip_cost) -> Cut:
 
 
 @lru_cache(maxsize=1024)
-def ways_to_dx(place: Geometry) -> dict[str, float]:
+def methods_for_dx(place: Geometry) -> dict[str, float]:
     """The ways to dx alone, and about how many nanoseconds each takes an image."""
     (kh, kw), (oh, ow), stride = place.kernel[:2], place.out, place.strides[1]
     strip = strip_for(place.kernel, stride, ow, scatter_cost)

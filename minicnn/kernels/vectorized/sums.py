@@ -17,7 +17,7 @@ WIDE = 128
 
 
 class Sum:
-    """Arrays added up: a few in their own precision, and the sums of these in double.
+    """Arrays added up: a few in their precision, and the sums of these in double.
 
     >>> total = Sum((2,), np.dtype("float32"))
     >>> for _ in range(1000):

@@ -4,7 +4,7 @@ import math
 
 from minicnn._parallel.threads import shards_of
 from minicnn.kernels.base import Convolution, Work
-from minicnn.kernels.vectorized.convolution import most_sums, way_back
+from minicnn.kernels.vectorized.convolution import backward_method, most_sums
 from minicnn.kernels.vectorized.strips import cut_for, geometry
 
 
@@ -17,12 +17,12 @@ def work_of(conv: Convolution, n: int, threads: int) -> Work:
     place = geometry(conv.image, conv.kernel, conv.strides, conv.pads)
     (h, w, c_in), (kh, _, _, c_out), (oh, ow) = place.image, place.kernel, place.out
     cut = cut_for(place, conv.itemsize)
-    count = shards_of(n, n * way_back(place, need_dx=False)[1])
+    count = shards_of(n, n * backward_method(place, need_dx=False)[1])
     images = -(-n // count)
     padded = (h + sum(place.pads[0])) * (w + sum(place.pads[1])) * c_in
     group = min(cut.group, images) * (padded + (2 if conv.pooled else 1) * oh * ow * c_out)
     columns = min(cut.images, images) * cut.rows * cut.strips * kh * cut.reach * c_in
     arrays = min(threads, count) * (group + columns) * conv.itemsize
     size = math.prod(conv.kernel) * conv.itemsize
-    sums = shards_of(n, n * way_back(place, need_dx=True)[1], most_sums(size))
+    sums = shards_of(n, n * backward_method(place, need_dx=True)[1], most_sums(size))
     return Work(arrays, size * sums)
