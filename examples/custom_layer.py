@@ -23,7 +23,7 @@ class SwishCache(NamedTuple):
 class LearnedSwish(Layer):
     """y = x * sigmoid(sharpness * x), with a sharpness that is learned for each channel."""
 
-    additive = True  # a batch is the sum of its shards: several processes may share it
+    additive = True  # a batch is the sum of its shards: several processes may compute it
 
     def __init__(self, sharpness_initializer="ones"):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A training loop of your own, from the same pieces that ``fit`` is made of.
+"""A custom training loop, from the same parts that ``fit`` uses.
 
 python examples/custom_loop.py
 """

@@ -2,7 +2,7 @@
 
     python examples/train_cats.py --data datasets
 
-So few pictures are soon learned by heart: in training each is mirrored, or not, at random.
+A network soon memorizes so few pictures: in training each is mirrored, or not, at random.
 """
 
 import argparse

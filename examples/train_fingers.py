@@ -1,4 +1,4 @@
-"""Count the fingers of drawn hands: a whole training script, with data that make themselves.
+"""Count the fingers of drawn hands: a whole training script, with data drawn from a seed.
 
 python examples/train_fingers.py
 """

@@ -1,4 +1,4 @@
-"""What helps a training along: a good first rate, callbacks, one of them your own, and a report.
+"""Training tools: a good first rate, callbacks, one of them custom, and a report.
 
 python examples/training_tools.py
 """
@@ -14,7 +14,7 @@ from minicnn.metrics import classification_report
 
 
 class Gap:
-    """Tell how much better the network knows what it learned on than what it never saw."""
+    """Print how much better the network is on its training data than on the validation data."""
 
     def on_epoch_end(self, epoch, logs):
         gap = logs["accuracy"] - logs["val_accuracy"]

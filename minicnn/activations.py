@@ -48,7 +48,7 @@ __all__ = [
 __getattr__ = asked("activations")
 
 NameOrFunction: TypeAlias = str | Callable[[Array], Array]
-"""What an argument ``activation`` may be: "relu", or the function ``relu`` itself."""
+"""An argument ``activation``: "relu", or the function ``relu`` itself."""
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """With these, ``selu`` keeps mean 0 and variance 1 as they are (Klambauer et al., 2017)."""
@@ -279,7 +279,7 @@ def _normal_cdf(x: Array) -> Array:
 
 
 def erf(x: Array) -> Array:
-    """2 / sqrt(pi) * the integral of exp(-t * t) from 0 to x, right to the last digit but one.
+    """2 / sqrt(pi) * the integral of exp(-t * t) from 0 to x, exact to the last digit but one.
 
     Below 1, x * T(x * x) / U(x * x); above, 1 - exp(-x * x) * P(x) / Q(x); from 6 on it
     is 1 in double precision. The polynomials are those of S. L. Moshier's Cephes library
@@ -319,7 +319,7 @@ ERF_Q = (
 
 
 def _polynomial(x: Array, coefficients: Sequence[float]) -> Array:
-    """The polynomial in x, its highest power first; NumPy's own would go over to float64."""
+    """The polynomial in x, its highest power first; NumPy's would return float64."""
     y = np.full_like(x, coefficients[0])
     for coefficient in coefficients[1:]:
         y *= x
@@ -340,7 +340,7 @@ class Function(NamedTuple):
     """Whether the derivative is written in x, because y does not tell it."""
 
     def activate(self, x: Array) -> tuple[Array, Array]:
-        """(y, what ``gradient`` will want)."""
+        """(y, the argument of ``gradient``)."""
         y = self.forward(x)
         return y, (x if self.of_input else y)
 
@@ -385,7 +385,7 @@ def name_of(who: str, activation: NameOrFunction | None) -> str | None:
     got, remedy = shown(activation), did_you_mean(activation, ACTIVATIONS)
     if callable(activation):
         got = f"the function {getattr(activation, '__name__', got)!r}"
-        remedy = " A function of your own goes into a layer of your own."
+        remedy = " A custom function goes into a custom layer."
     raise ConfigError(
         f"{who}: expected activation to be one of {', '.join(ACTIVATIONS)}, a function of "
         f"minicnn.activations or None, got {got}.{remedy}"

@@ -2,7 +2,7 @@
 
 Each is a function of the images' shape (H, W, C), the number of classes and a seed, and returns a
 Sequential that takes images in 0..255 and ends in a softmax. All start from random weights.
-``augment`` is for layers that change images in training, of which each model needs its own; they
+``augment`` is for layers that change images in training (new ones for each model); they
 come before the ``Rescaling`` and are saved with the model:
 
 >>> moved = small((64, 64, 3), 6, seed=0, augment=[RandomTranslation(0.06, 0.06)])
@@ -64,7 +64,7 @@ P = ParamSpec("P")
 
 
 def _network(make: Callable[P, Sequential]) -> Callable[P, Sequential]:
-    """A network that refuses, in its own name, arguments of which none can be made."""
+    """A network that checks its arguments and names itself in errors."""
     signature, who = inspect.signature(make), make.__name__
 
     @wraps(make)
@@ -263,7 +263,7 @@ MOMENTUM = 0.9
 
 
 def _normed(filters: int, kernel_size: int, strides: int = 1, padding: str = "same") -> list[Layer]:
-    # BatchNorm has a shift of its own, so the convolution needs no bias.
+    # BatchNorm has a shift, so the convolution needs no bias.
     conv = Conv2D(
         filters,
         kernel_size,

@@ -1,4 +1,4 @@
-"""The errors minicnn raises: who, what was expected, what came, what to do.
+"""The errors minicnn raises: who, expected, got, remedy.
 
 Every mistake of a user's is one of these, with a message of one line. The
 command line prints that line and exits with status 2.
@@ -15,16 +15,16 @@ SHOWN = 60
 
 
 class MiniCNNError(Exception):
-    """The parent of every error that minicnn raises on purpose.
+    """The base class of every error that minicnn raises on purpose.
 
-    Its message is one line of printable characters, whatever names a file has brought into it.
+    Its message is one line of printable characters, whatever names a file has put into it.
 
     >>> print(MiniCNNError("expected a name, got " + chr(10) + chr(27)))
     expected a name, got \\n\\x1b
     """
 
     passing = False
-    """Whether the machine was to blame, so that what failed may succeed the next time."""
+    """Whether the machine was the cause, so that a second attempt may succeed."""
 
     def __init__(self, message: str = "") -> None:
         message = printable(message)
@@ -42,7 +42,7 @@ class ConfigError(MiniCNNError, ValueError):
 
 
 class NameUnknownError(ConfigError, AttributeError):
-    """An attribute that nobody reads was to be set, or one that cannot be."""
+    """An attribute that nobody reads, or that cannot be set, was set."""
 
 
 class DataError(MiniCNNError, ValueError):
@@ -58,7 +58,7 @@ class DivergenceError(MiniCNNError, ArithmeticError):
 
 
 def shown(value: Any) -> str:
-    """What came, for a message: a short repr, or of an array its dtype and shape.
+    """A value for a message: a short repr, or of an array its dtype and shape.
 
     >>> shown("smae"), shown((np.zeros((9, 2)), [1])), shown(Exception)
     ("'smae'", '(array float64 (9, 2), [1])', 'the class Exception')
@@ -82,7 +82,7 @@ def shown(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with what would move a terminal's cursor, or cannot be written, spelled out.
+    """``text`` with characters that move a terminal's cursor, or cannot be written, spelled out.
 
     >>> print(printable("red" + chr(27) + "[31m"))
     red\\x1b[31m

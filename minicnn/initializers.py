@@ -1,8 +1,8 @@
 """How the numbers of a layer start, under Keras' names and with its distributions.
 
-An initializer is called with a shape, the model's generator and a dtype. One with a
-``seed`` leaves that generator alone and draws from its own, the same numbers at every
-call. The fans that most of them look at are, for a kernel (kh, kw, c_in, c_out),
+An initializer is called with a shape, the model's generator and a dtype. One with a ``seed`` leaves
+that generator alone and draws the same numbers at every call. The fans that most of them look at
+are, for a kernel (kh, kw, c_in, c_out),
 
     fan_in = kh * kw * c_in,  fan_out = kh * kw * c_out.
 
@@ -35,10 +35,10 @@ _left_unset = ContextVar("_left_unset", default=False)
 
 @contextmanager
 def left_unset() -> Iterator[None]:
-    """Within it initializers draw nothing, and their arrays take no memory and cannot be written.
+    """A context in which initializers draw nothing; their arrays take no memory and are read-only.
 
-    A layer that is built so knows its shapes; a file's arrays, when they have proved to be of
-    these shapes, take their place.
+    A layer that is built so knows its shapes; a file's arrays replace them once their shapes are
+    checked.
 
     >>> with left_unset():
     ...     Ones()((1_000_000, 1_000_000), np.random.default_rng(0)).shape
@@ -57,7 +57,7 @@ class Initializer(Configurable):
     keras_module = "keras.initializers"
 
     seed: int | None = None
-    """Of those that draw: what their own generator starts from, or None for the model's."""
+    """The seed of an initializer that draws, or None for the model's generator."""
 
     def __call__(
         self, shape: Shape, rng: np.random.Generator, dtype: DType | type | str = "float32"

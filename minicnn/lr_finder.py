@@ -1,4 +1,4 @@
-"""Which learning rate suits: try them all on a few batches, from far too small to far too large."""
+"""Find a learning rate: try all on a few batches, from far too small to far too large."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from minicnn.optimizers import Optimizer
 __all__ = ["RateSweep", "find_learning_rate"]
 
 MEMORY = 0.9
-"""How much of the running mean of the loss is kept from one batch to the next."""
+"""The fraction of the running mean of the loss that is kept from one batch to the next."""
 
 HOPELESS = 4.0
-"""At so many times the lowest loss the sweep ends."""
+"""The sweep ends at this many times the lowest loss."""
 
 
 class RateSweep(NamedTuple):
@@ -31,7 +31,7 @@ class RateSweep(NamedTuple):
     """Two thirds of the way along the longest fall of the loss, in steps or in loss."""
 
     def __repr__(self) -> str:
-        """The rate to take, and what was tried."""
+        """The suggested rate, and the range that was tried."""
         rates, losses = self.rates, self.losses
         return (
             f"RateSweep(suggestion={self.suggestion:.2g}, {len(rates)} rates from {rates[0]:.2g} "
@@ -40,7 +40,7 @@ class RateSweep(NamedTuple):
 
 
 class _Sweep(Callback):
-    """The next of the rates for each step."""
+    """Set the next rate before each step."""
 
     ends_on_nan = True
     foreign = False
@@ -61,7 +61,7 @@ class _Sweep(Callback):
             self.model.stop_training = True
 
     def result(self) -> RateSweep:
-        """What was tried, and the rate two thirds of the way along the longest fall."""
+        """The sweep so far, and the rate two thirds of the way along the longest fall."""
         losses = np.array(self.losses)
         fall = _longest_fall(self.losses)
         fallen = (losses[fall[0]] - losses[fall]) / (losses[fall[0]] - losses[fall[-1]] or 1)
@@ -79,17 +79,16 @@ def find_learning_rate(
     highest: float = 1.0,
     steps: int = 100,
 ) -> RateSweep:
-    """Train for ``steps`` batches while the rate climbs, and put everything back.
+    """Train for ``steps`` batches while the rate climbs, and restore everything.
 
         rate of step i = lowest * (highest / lowest) ^ (i / (steps - 1))
 
     The rate to take is two thirds of the way along the longest row of ever smaller smoothed losses,
-    between which others may lie, as in fastai's "valley": a slope alone may be that of the noise.
-    It is two thirds of the steps or of the loss, whichever comes first: the running mean of a loss
-    that has come to nothing falls at any rate, however large.
-    ``minicnn.plots.plot_learning_rates`` shows the curve. The model, which must be compiled, is
-    afterwards as it was: weights, optimizer, generator; then Ctrl-C raises ``KeyboardInterrupt``,
-    as it does anywhere else. Smith (2017), section 3.3.
+    between which others may lie, as in fastai's "valley": a slope alone may be noise. It is two
+    thirds of the steps or of the loss, whichever comes first: the running mean of a loss near 0
+    falls at any rate, however large. ``minicnn.plots.plot_learning_rates`` shows the curve. The
+    model, which must be compiled, is afterwards as it was: weights, optimizer, generator; then
+    Ctrl-C raises ``KeyboardInterrupt``, as it does anywhere else. Smith (2017), section 3.3.
 
     >>> model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
     >>> model.compile("adam", "sparse_categorical_crossentropy")

@@ -1,4 +1,4 @@
-"""Regularizers: what a layer's numbers cost, added to the loss.
+"""Regularizers: penalties on a layer's parameters, added to the loss.
 
 A layer takes them as ``kernel_regularizer=L2(1e-4)`` or by name ("l2"). The penalty counts in
 the loss that training and evaluation report, as in Keras, and its gradient is added to the

@@ -1,4 +1,4 @@
-"""Small things, where Keras has them."""
+"""Small functions, where Keras has them."""
 
 from typing import Any
 

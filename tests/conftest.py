@@ -1,4 +1,4 @@
-"""What all tests need."""
+"""Common to all tests."""
 
 import signal
 

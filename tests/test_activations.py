@@ -117,12 +117,12 @@ def test_functions_stand_for_their_names(make):
 
 
 def test_other_functions_are_refused_in_one_line():
-    """A function of the user's own is refused by its name, with what to do instead."""
+    """A custom function is refused by its name, with what to do instead."""
 
     def cube(x):
         return x**3
 
-    message = "Conv2D: expected activation .* got the function 'cube'. A function of your own goes"
+    message = "Conv2D: expected activation .* got the function 'cube'. A custom function goes"
     with pytest.raises(ConfigError, match=message):
         Conv2D(2, 2, activation=cube)
     with pytest.raises(ConfigError, match="Did you mean 'softplus'"):

@@ -86,14 +86,14 @@ def test_missing_files_are_explained(script, tmp_path):
 
 
 def test_custom_layer(tmp_path):
-    """The layer of one's own passes the checks and trains."""
+    """The custom layer passes the checks and trains."""
     result = run("custom_layer.py", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "LearnedSwish passes every check" in result.stdout
 
 
 def test_custom_loop(tmp_path):
-    """The loop of one's own brings the loss down."""
+    """The custom loop brings the loss down."""
     result = run("custom_loop.py", "--images", 96, "--epochs", 3, folder=tmp_path)
     assert result.returncode == 0, result.stderr
     losses = [float(line.split()[3].rstrip(",")) for line in result.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""The house: imports run one way, importing is cheap, and the documentation runs."""
+"""The package: imports run one way, importing is cheap, and the documentation runs."""
 
 import ast
 import doctest
@@ -17,7 +17,7 @@ import minicnn
 PACKAGE = Path(minicnn.__file__).parent
 CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="minicnn."))
-FLOORS = [
+LEVELS = [
     ["errors"],
     ["_keras"],
     ["_core"],
@@ -29,7 +29,7 @@ FLOORS = [
     ["applications", "lr_finder", "onnx", "plots", "saving", "testing", "utils"],
     ["_cli", "__init__", "__main__"],
 ]
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications callbacks data errors initializers kernels layers losses lr_finder
     metrics models onnx optimizers plots regularizers saving testing utils __init__ __main__
@@ -54,8 +54,8 @@ def imported(path):
         yield from (name for name in names if name.partition(".")[0] == "minicnn")
 
 
-def room_of(module):
-    """What lies directly in the package: its floor is the module's."""
+def part_of(module):
+    """The name directly in the package that has the module; its level is the module's."""
     return [*module.split("."), "__init__"][1]
 
 
@@ -73,28 +73,28 @@ def circles(arrows):
 
 
 def test_imports_run_one_way():
-    """No file imports from a higher floor, and neither files nor rooms import in a circle."""
-    files, rooms = {}, {}
+    """No file imports from a higher level, and neither files nor packages import in a circle."""
+    files, parts = {}, {}
     for module, path in FILES.items():
         for other in imported(path):
-            here, there = room_of(module), room_of(other)
-            assert FLOOR[there] <= FLOOR[here], f"{module} imports {other}, which is above it"
+            here, there = part_of(module), part_of(other)
+            assert LEVEL[there] <= LEVEL[here], f"{module} imports {other}, which is above it"
             files.setdefault(module, set()).add(other)
             if here != there:
-                rooms.setdefault(here, set()).add(there)
+                parts.setdefault(here, set()).add(there)
     assert not circles(files)
-    assert not circles(rooms)
+    assert not circles(parts)
     assert len(files) > 100, "the imports were read"
 
 
 def test_every_name_in_the_package_is_public_or_of_the_engine():
-    """A new module must be given its place in the house; what is not public has an underscore."""
+    """A new module must be given its level; a name that is not public has an underscore."""
     found = {
         path.stem
         for path in PACKAGE.iterdir()
         if path in FILES.values() or (path / "__init__.py").exists()
     }
-    assert found == set(FLOOR)
+    assert found == set(LEVEL)
     assert {name for name in found if not re.match("_[a-z]", name)} == set(PUBLIC.split())
 
 
@@ -125,7 +125,7 @@ def test_public_names_have_examples():
 
 def test_keras_names_are_aliases():
     """Keras' names stand for the same classes."""
-    for ours, theirs in (
+    for name, aliases in (
         ("MaxPool", ("MaxPooling2D", "MaxPool2D")),
         ("AvgPool", ("AveragePooling2D", "AvgPool2D")),
         ("GlobalAvgPool", ("GlobalAveragePooling2D", "GlobalAvgPool2D")),
@@ -135,6 +135,6 @@ def test_keras_names_are_aliases():
         ("Conv2D", ("Convolution2D",)),
         ("Input", ("InputLayer",)),
     ):
-        for name in theirs:
-            assert getattr(minicnn, name) is getattr(minicnn, ours)
-            assert getattr(minicnn.layers, name) is getattr(minicnn, ours)
+        for alias in aliases:
+            assert getattr(minicnn, alias) is getattr(minicnn, name)
+            assert getattr(minicnn.layers, alias) is getattr(minicnn, name)

@@ -28,7 +28,7 @@ def test_it_finds_the_rates_at_which_a_quadratic_can_be_learned():
     noisy = Y + 0.1 * RNG.standard_normal(Y.shape)
     found = find_learning_rate(model, X, noisy, batch_size=200, lowest=1e-4, highest=100, steps=120)
     assert limit / 300 < found.suggestion < limit
-    assert found.rates[-1] > limit  # the sweep went on until the loss grew, and ended there
+    assert found.rates[-1] > limit  # the sweep continued until the loss grew, and ended there
     assert len(found.rates) < 120
     np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], 1e6 ** (1 / 119))
 
@@ -36,8 +36,8 @@ def test_it_finds_the_rates_at_which_a_quadratic_can_be_learned():
 @pytest.mark.parametrize("features", [1, 2, 5])
 @pytest.mark.parametrize("seed", range(5))
 def test_rounding_does_not_decide_on_the_rate(seed, features):
-    """On data that a linear model fits exactly the loss comes to nothing, and from then on its
-    running mean falls at any rate; what is suggested still converges, whatever the rounding."""
+    """On data that a linear model fits exactly the loss reaches 0, and from then on its
+    running mean falls at any rate; the suggestion still converges, whatever the rounding."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((200, features)).astype(np.float32)
     y = x @ rng.standard_normal((features, 1)).astype(np.float32)
@@ -102,7 +102,7 @@ def test_it_leaves_the_model_as_it_was(rate):
 
 
 def test_ctrl_c_is_not_swallowed(monkeypatch):
-    """It is raised again when all is put back."""
+    """It is raised again when all is restored."""
     model = Sequential([Input((5,)), Dense(1)], seed=0)
     model.compile(SGD(0.5), "mse")
     weights, step = model.get_weights(), lr_finder._Sweep.on_epoch_end

@@ -1,6 +1,5 @@
-"""What a notebook shows: a bar that stays in its place, pictures where they are drawn, tables.
-
-IPython is not needed: what it would be asked to show is noted in its stead.
+"""Output in a notebook: a bar that stays in its place, pictures where they are drawn, tables.
+IPython is not needed: a stand-in records its output.
 """
 
 import base64
@@ -130,7 +129,7 @@ def test_a_model_in_a_line():
 
 
 def test_a_history_in_a_line():
-    """How many epochs there were, and the figures of the last; many are cut off visibly."""
+    """The number of epochs, and the logs of the last; many are cut off visibly."""
     history = History()
     assert repr(history) == "History(no epochs)"
     for loss in (0.5, 0.25):
@@ -152,17 +151,17 @@ def test_a_sweep_and_a_data_set_in_a_line():
     assert len(repr(Dataset(np.zeros((500, 8, 8, 3)), np.zeros(500, int)))) < 80
 
 
-def test_callbacks_and_own_classes_in_a_line():
+def test_callbacks_and_custom_classes_in_a_line():
     """Arguments that are not at their defaults are shown; one that a class forgets is "..."."""
     assert repr(EarlyStopping("loss", patience=2)) == "EarlyStopping(monitor='loss', patience=2)"
     assert repr(TimeBudget("5min")) == "TimeBudget(300)"
     assert repr(BackupAndRestore("b")).startswith("BackupAndRestore(backup_dir=")
 
-    class Own(Callback):
+    class Custom(Callback):
         def __init__(self, weights):
             self.weights = weights
 
-    assert len(repr(Own(np.zeros(10_000)))) < 80
+    assert len(repr(Custom(np.zeros(10_000)))) < 80
 
     class Forgets(Layer):
         def __init__(self, units, name=None):

@@ -1,4 +1,4 @@
-"""What is said: the bar, its place, and output that is missing, broken or knows little."""
+"""Output: the bar, its place, and streams that are missing, broken or limited."""
 
 import ast
 import errno
@@ -23,7 +23,7 @@ from minicnn._training.progress import _Meter
 
 PACKAGE = Path(minicnn.__file__).parent
 X, Y = np.random.default_rng(0).random((40, 4)), np.arange(40) % 2
-FIGURES = {"loss": 0.41234, "accuracy": 0.91234, "val_loss": 0.51234, "val_accuracy": 0.81234}
+LOGS = {"loss": 0.41234, "accuracy": 0.91234, "val_loss": 0.51234, "val_accuracy": 0.81234}
 
 
 def compiled():
@@ -32,9 +32,9 @@ def compiled():
     return model
 
 
-def meter(figures, n=17, steps=17, over=True, title="epoch 100/100"):
+def meter(logs, n=17, steps=17, over=True, title="epoch 100/100"):
     made = _Meter(title, steps, 0)
-    made.update(figures, n)
+    made.update(logs, n)
     made.stepped, made.over = made.started + n * 0.045, over
     return made
 
@@ -44,18 +44,18 @@ def meter(figures, n=17, steps=17, over=True, title="epoch 100/100"):
 
 def test_what_counts_fits_into_80_columns():
     """At the end of an epoch loss and accuracy, of training and validation, are all there."""
-    assert meter(FIGURES, title="epoch 20/20").line(79) == (
+    assert meter(LOGS, title="epoch 20/20").line(79) == (
         "epoch 20/20 0s loss 0.4123 accuracy 0.9123 val_loss 0.5123 val_accuracy 0.8123"
     )
-    assert meter(FIGURES, title="epoch 1000/1000").line(79) == (
+    assert meter(LOGS, title="epoch 1000/1000").line(79) == (
         "epoch 1000/1000 0s loss 0.412 accuracy 0.912 val_loss 0.512 val_accuracy 0.812"
     )
 
 
 def test_while_it_runs_there_are_pace_and_time_left():
-    """A bar, the batches, the time of one, the time that is left, and the figures so far."""
-    figures = {"loss": 0.41234, "accuracy": 0.91234}
-    line = meter(figures, n=10, steps=100, over=False, title="epoch 1/20").line(79)
+    """A bar, the batches, the time of one, the time that is left, and the metrics so far."""
+    logs = {"loss": 0.41234, "accuracy": 0.91234}
+    line = meter(logs, n=10, steps=100, over=False, title="epoch 1/20").line(79)
     assert re.fullmatch(
         r"epoch 1/20 \|█+ +\| 10/100 45ms/step 4s left loss 0.4123 accuracy 0.9123", line
     )
@@ -78,8 +78,8 @@ def test_names_are_whole_and_what_is_missing_shows(width, over):
         assert "loss 0.500" in line
 
 
-def test_losses_come_before_other_figures():
-    """What is left out first is what the last metric says, not the whole validation."""
+def test_losses_come_before_other_metrics():
+    """The last metric is left out first, not the whole validation."""
     many = dict.fromkeys(("loss", "accuracy", "auc", "recall", "precision"), 0.5)
     line = meter(many | {f"val_{name}": 0.5 for name in many}, title="epoch 20/20").line(79)
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
@@ -87,7 +87,7 @@ def test_losses_come_before_other_figures():
     assert "val_auc" not in line
 
 
-def test_time_goes_on_where_a_checkpoint_was():
+def test_time_continues_from_a_checkpoint():
     """In a resumed epoch the pace is that of the batches since, and the count that of all."""
     made = _Meter("epoch 2/3", 100, 90)
     made.update({"loss": 1.0}, 5)
@@ -156,7 +156,7 @@ def test_no_carriage_return_in_a_file(tmp_path):
 
 
 def test_predict_and_evaluate_outside_a_terminal(capsys):
-    """Asked for a bar where there can be none, evaluate says its figures and predict nothing."""
+    """Asked for a bar where there can be none, evaluate prints its metrics and predict nothing."""
     model = compiled()
     model.evaluate(X, Y, verbose=1)
     assert re.fullmatch(r"evaluate: loss \S+, accuracy \S+, .*\n", capsys.readouterr().out)
@@ -195,7 +195,7 @@ def streams():
 
 @pytest.mark.parametrize("stream", list(streams()), ids=repr)
 @pytest.mark.parametrize("verbose", [1, 2])
-def test_training_goes_on_without_output(stream, verbose, monkeypatch, tmp_path):
+def test_training_continues_without_output(stream, verbose, monkeypatch, tmp_path):
     """Without standard output and error, or with ones that fail, all is done as it is with them."""
     from minicnn.callbacks import EarlyStopping, LearningRateScheduler, ModelCheckpoint
 
@@ -344,7 +344,7 @@ def test_quiet(home, tmp_path, monkeypatch, capfd):
 
 
 def test_a_picture_that_cannot_be_drawn_is_left_out(home, tmp_path, monkeypatch, capsys):
-    """Whatever drawing meets, the run keeps model and history; one line says what is missing."""
+    """If drawing fails, the run keeps model and history; one line says what is missing."""
     monkeypatch.chdir(home)
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)

@@ -1,4 +1,4 @@
-"""What the commands say of a model: which classes it sees, and how often it is right."""
+"""Results of the commands: the classes that a model sees, and how often it is right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ FAINT = 4.0
 
 @dataclass
 class Score:
-    """How good a model is on some images."""
+    """The evaluation of a model on some images."""
 
     loss: float
     right: int
     total: int
 
-    def line(self, what: str) -> str:
+    def line(self, label: str) -> str:
         """The fraction that is right, its 95% interval and the loss."""
         low, high = wilson_interval(self.right, self.total)
         return (
-            f"{what} {self.right / self.total:.3f} ({self.right} of {self.total}; "
+            f"{label} {self.right / self.total:.3f} ({self.right} of {self.total}; "
             f"95% interval {low:.3f} to {high:.3f}), loss {self.loss:.4f}"
         )
 

@@ -54,9 +54,9 @@ def convert(
     """Write the model in ``source`` as a file of the kind that the ending of ``target`` names.
 
     Weights alone, ``.weights.h5``, are read into the layers of the file ``model``. ``layout`` is
-    that of an ONNX file's input. A file that is there is replaced only with ``force``.
-    Raises ``ConfigError`` for that, for other endings and for arguments that say nothing here,
-    before anything is read.
+    that of an ONNX file's input. A file that is there is replaced only with ``force``. Raises
+    ``ConfigError`` for that, for other endings and for arguments without a meaning here, before
+    anything is read.
     """
     source, target = (path_of("convert", "each file", path) for path in (source, target))
     model = None if model is None else path_of("convert", "model", model)
@@ -67,7 +67,7 @@ def convert(
             "--model FILE."
         )
     if kinds[source] != ".weights.h5" and model is not None:
-        raise ConfigError(f"{source}: has layers of its own. Leave --model {model} out.")
+        raise ConfigError(f"{source}: already has layers. Leave --model {model} out.")
     if target.exists() and not force:
         raise ConfigError(
             f"{target}: expected a new file, got one that is there. Take another name, or replace "
@@ -90,7 +90,7 @@ def convert(
 
 
 def read_model(path: Path) -> Sequential:
-    """The model in a file, whatever its kind."""
+    """The model in a file of any kind."""
     return import_onnx(path) if _ending(path) == ".onnx" else load_model(path)
 
 

@@ -14,15 +14,15 @@ def add(commands: Commands) -> None:
         "doctor",
         help="show which BLAS NumPy uses, and how fast it is",
         description="Show the versions, the processor, the BLAS that scripts get here and how "
-        "fast it is, and what would make it faster.",
+        "fast it is, and how to make it faster.",
     )
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the versions, the BLAS, its speed and what would make it faster."""
+    """Print the versions, the BLAS, its speed and how to make it faster."""
     say(f"{'minicnn':<18}{minicnn.__version__}")
-    for what, value in blas.report():
-        say(f"{what:<18}{value}")
+    for label, value in blas.report():
+        say(f"{label:<18}{value}")
     say(blas.verdict())
     return 0

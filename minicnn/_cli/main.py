@@ -23,10 +23,10 @@ COMPUTING = ("train", "evaluate", "predict")
 def command() -> int:
     """The process ``minicnn``: starts again with faster BLAS kernels if it must, then ``main``.
 
-    OpenBLAS has chosen when NumPy is imported. A choice of the user's stands.
+    OpenBLAS has chosen when NumPy is imported. The user's choice stands.
     """
     with contextlib.suppress(OSError):
-        # What is closed, as after 2>&-, would else be the number of the next file that is opened.
+        # A closed stream, as after 2>&-, would lend its number to the next file that is opened.
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             pass
         os.close(descriptor)
@@ -73,7 +73,7 @@ def _warn(message: Warning | str, *where: Any) -> None:
 
 
 def _not_printed(error: OSError) -> int:
-    """The work is done, but not all that was said has been heard."""
+    """The work is done, but not all output could be written."""
     with contextlib.suppress(OSError, ValueError):  # Python tries once more at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):

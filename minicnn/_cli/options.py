@@ -1,4 +1,4 @@
-"""What the commands' arguments have in common."""
+"""Common parts of the commands' arguments."""
 
 import argparse
 from typing import Any, NoReturn, TypeAlias
@@ -24,10 +24,10 @@ class Parser(argparse.ArgumentParser):
 def add_keys(command: argparse.ArgumentParser, *options: str) -> None:
     """Add options that name datasets in an HDF5 file: ``--x-key`` and ``--y-key``."""
     for option in options:
-        what = "images" if option == "--x-key" else "labels"
+        content = "images" if option == "--x-key" else "labels"
         default = f"*_set_{option[2]}"
         command.add_argument(
-            option, metavar="NAME", help=f"the HDF5 dataset with the {what}; default: {default}"
+            option, metavar="NAME", help=f"the HDF5 dataset with the {content}; default: {default}"
         )
 
 

@@ -1,4 +1,4 @@
-"""``minicnn predict``: what a saved model sees on pictures."""
+"""``minicnn predict``: the classes that a saved model sees on pictures."""
 
 import argparse
 from pathlib import Path
@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a line for each picture: its name, the class, the probability."""
     model = load(options.model)
-    # All files are read before the first line is printed: a mistake costs no half answer.
+    # All files are read before the first line is printed: after a mistake nothing is printed.
     names: list[str] = []
     pictures: list[Array] = []
     for path in options.images:

@@ -2,10 +2,10 @@
 
 model.keras   history.csv   curves.png    written at the end, also after Ctrl-C and SIGTERM
 settings.json                             the options, written at the beginning
-checkpoint.h5 (and the one before it)     what ``minicnn train --resume RUN`` goes on from
+checkpoint.h5 (and the one before it)     where ``minicnn train --resume RUN`` continues
 
-Ctrl-C and SIGTERM end the training after the batch at hand. One that comes later, while the results
-are written, ends the command at once; ``--resume`` then writes them anew.
+Ctrl-C and SIGTERM end the run after the batch at hand. A later one, while the results are written,
+ends the command at once; ``--resume`` then writes them again.
 """
 
 import argparse
@@ -47,7 +47,7 @@ OPTIONS = (
     *("train", "test", "x_key", "y_key"),
     *("model", "epochs", "batch_size", "learning_rate", "seed"),
 )
-"""What makes a run what it is."""
+"""The settings that define a run."""
 
 SETTINGS = "settings.json"
 
@@ -84,7 +84,7 @@ def add(commands: Commands) -> None:
         "--resume",
         type=Path,
         metavar="RUN",
-        help="go on with the run in that folder from its last checkpoint; with --epochs to another "
+        help="resume the run in that folder from its last checkpoint; with --epochs to another "
         "end, towards which the learning rate falls from then on",
     )
     command.add_argument("--quiet", action="store_true", help="say nothing but the result")
@@ -92,7 +92,7 @@ def add(commands: Commands) -> None:
 
 
 def run(command: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Begin a run, or take the options of the one that goes on from its settings."""
+    """Begin a run, or resume one with the options in its settings."""
     folder = options.resume
     if folder is not None:
         given = [name for name in (*OPTIONS, "out") if getattr(options, name) is not None]
@@ -114,7 +114,7 @@ def run(command: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Begin a run, or go on with one in the folder ``options.resume``; returns the exit status."""
+    """Begin a run, or resume that in the folder ``options.resume``; returns the exit status."""
     started = time.perf_counter()
     for name, value in DEFAULTS.items():
         if getattr(options, name) is None:
@@ -126,7 +126,7 @@ def train(options: argparse.Namespace) -> int:
     test = load_hdf5(options.test, options.x_key, options.y_key)
     classes = _check_pair(options.train, train, options.test, test)
     model = _network(options, options.train, train.x.shape[1:], classes)
-    # The rate falls to 0: with steps of full size to the end, the last epoch would be a lottery.
+    # The rate falls to 0: with full steps to the end, the last epoch's result would be random.
     steps = options.epochs * -(-len(train) // options.batch_size)
     options.learning_rate = options.learning_rate or RATES.get(options.model, 1e-3)
     rate = CosineDecay(options.learning_rate, steps)
@@ -157,14 +157,14 @@ def train(options: argparse.Namespace) -> int:
     files = ", ".join(sorted(path.name for path in folder.iterdir()))
     say(f"Written to {folder} after {time.perf_counter() - started:.0f} s: {files}")
     if not complete:
-        say(f"To go on: minicnn train --resume {shlex.quote(str(folder))}")
+        say(f"To resume: minicnn train --resume {shlex.quote(str(folder))}")
     return history.exit_status
 
 
 def arguments_of(run: Path) -> list[str]:
     """The options of the run in that folder, as they are given to the command.
 
-    Raises ``ConfigError`` for a folder that has no run to go on with.
+    Raises ``ConfigError`` for a folder that has no run to resume.
     """
     path = run / SETTINGS
     if run.is_dir() and not path.exists():
@@ -227,7 +227,7 @@ def _network(
 
 
 def _check_pair(train_file: Path, train: Dataset, test_file: Path, test: Dataset) -> int:
-    """How many classes two files have; raises ``DataError`` if they do not go together."""
+    """The number of classes of two files; raises ``DataError`` if they do not go together."""
     if train.x.shape[1:] != test.x.shape[1:]:
         raise DataError(
             f"{test_file}: expected images of shape {train.x.shape[1:]}, as in {train_file}, "
@@ -265,13 +265,13 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _write_results(folder: Path, model: Sequential, history: History) -> None:
-    clear(folder, "model", "history", "curves", "settings")  # a kill left what it was writing
+    clear(folder, "model", "history", "curves", "settings")  # left half written by a kill
     model.save(folder / "model.keras")
     history.to_csv(folder / "history.csv")
     if history.epoch:
         try:
             plot_history(history, folder / "curves.png")
-        except Exception as error:  # whatever Matplotlib meets, the run is done
+        except Exception as error:  # the run is done, even if Matplotlib fails
             why = " ".join(f"{type(error).__name__}: {error}".split())
             say(f"minicnn: warning: curves.png is left out: {why}", error=True)
 
@@ -293,7 +293,7 @@ def _data_files(options: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def _check_folder(wanted: Path | None) -> None:
-    """Find out before the training, not after it, that the run has nowhere to go."""
+    """Raise ``ConfigError`` before the run, not after it, if its folder cannot be used."""
     folder = Path("runs") if wanted is None else wanted
     if wanted is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: expected a new or empty folder for --out, got one in use.")

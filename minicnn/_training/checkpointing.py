@@ -82,8 +82,8 @@ class Checkpointing(Observer):
                 run.metrics.set_state(tree["running"])
             run.stream.set_state(tree["stream"])
             run.history.set_state(tree["history"])
-            run.callbacks.set_state(tree["callbacks"], ours=True)
-        run.callbacks.set_state(tree["callbacks"], ours=False)
+            run.callbacks.set_state(tree["callbacks"], custom=False)
+        run.callbacks.set_state(tree["callbacks"], custom=True)
         with damage(self.checkpoints.path):
             put_back(run.model, tree)
 

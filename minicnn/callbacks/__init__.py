@@ -1,22 +1,22 @@
-"""Callbacks: what happens beside a training, under Keras' names and with its meaning.
+"""Callbacks: code that runs at fixed moments of a run, with Keras' names and meaning.
 
 ``fit(callbacks=[...])`` calls them in the order of the list, at the moments that
-``minicnn.callbacks.callback_list`` lists. One of your own is any class with the methods it wants:
+``minicnn.callbacks.callback_list`` lists. A custom one is any class with the methods it needs:
 
     class Announce:
         def on_epoch_end(self, epoch, logs):
             print(epoch, logs["loss"], self.model.optimizer.learning_rate)
 
 ``self.model`` is the model and ``self.params`` has "epochs" and "steps"; deriving from ``Callback``
-is possible and not needed. ``self.model.stop_training = True`` ends the training after the batch at
-hand. What a callback changes in place of the weights, the images, labels and sample weights counts
-from the next batch on; of the arguments of a layer or the loss, of ``trainable`` and of the arrays
-of frozen layers from the next epoch on.
+is possible and not needed. ``self.model.stop_training = True`` ends the run after the batch at
+hand. In-place changes to the weights, images, labels and sample weights count from the next batch
+on; changes to the arguments of a layer or the loss, to ``trainable`` and to the arrays of frozen
+layers from the next epoch on.
 
-A checkpoint (``fit(checkpoint=...)``) keeps what the callbacks here remember, and of one of your
-own what its ``get_state()`` returns: a dictionary of numbers, texts, lists and arrays, which
-``set_state(state)`` takes over when the training goes on. Weights, ``trainable`` and the learning
-rate are kept with the model; other arguments of layers that a callback changes it must set again.
+A checkpoint (``fit(checkpoint=...)``) keeps the state of the callbacks here, and what
+``get_state()`` of a custom one returns: a dictionary of numbers, texts, lists and arrays, which a
+resumed run passes to ``set_state(state)``. Weights, ``trainable`` and the learning rate are kept
+with the model; a callback that changes other arguments of layers must set them again.
 """
 
 from minicnn._core.config import exported

@@ -1,4 +1,4 @@
-"""What a callback is, and the two that need nothing else."""
+"""The base class of callbacks, and the two that need nothing else."""
 
 import inspect
 import reprlib
@@ -17,20 +17,20 @@ Logs = dict[str, Any]
 
 
 class Callback(Guarded):
-    """The parent that a callback may have: it knows the model and how it is trained.
+    """A base class for callbacks, which a callback need not have: it knows the model and the run.
 
-    It has every method, and each of a moment does nothing. The callbacks here, not one of your own,
-    raise ``ConfigError`` for arguments that they do not take.
+    It has every method; those called at a moment do nothing. The callbacks here, but not custom
+    ones, raise ``ConfigError`` for arguments that they do not take.
     """
 
     model: Any = None
     params: Mapping[str, Any] = {}
 
     kept: ClassVar[tuple[str, ...]] = ()
-    """The attributes that a checkpoint of the training keeps: numbers, texts, lists, arrays."""
+    """The attributes that a checkpoint keeps: numbers, texts, lists, arrays."""
 
     def __repr__(self) -> str:
-        """The call that makes it, as far as it keeps its arguments, without those at defaults."""
+        """The call that makes it, with those of its stored arguments that are not defaults."""
         shown = []
         for name, argument in inspect.signature(type(self)).parameters.items():
             value = vars(self).get(name, argument.default)
@@ -39,15 +39,15 @@ class Callback(Guarded):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def set_model(self, model: Any) -> None:
-        """``fit`` says which model it trains."""
+        """Called by ``fit`` with the model that it trains."""
         self.model = model
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """``fit`` says how."""
+        """Called by ``fit`` with the parameters of the run."""
         self.params = params
 
     def get_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it."""
+        """Its state, for a checkpoint."""
         return {name: getattr(self, name) for name in self.kept}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -61,7 +61,7 @@ class Callback(Guarded):
 
 
 def check_calls(cls: type[Callback]) -> None:
-    """From now on the constructor of a class checks its arguments, in the name of the class."""
+    """Make the constructor of a class check its arguments and name the class in errors."""
     if "__init__" not in vars(cls):
         return
     begin = checked(cls.__init__)
@@ -77,10 +77,10 @@ def check_calls(cls: type[Callback]) -> None:
 
 
 class TerminateOnNaN(Callback):
-    """End the training quietly when the loss, or a weight, is no longer a number.
+    """End the run quietly when the loss, or a weight, is no longer a number.
 
-    Without it ``fit`` raises ``DivergenceError``, which names the layer where it began. Either way
-    the step that led there is not taken, where it is the loss that shows it.
+    Without it ``fit`` raises ``DivergenceError``, which names the layer where it began. Either way,
+    if the loss shows it, the step is not taken.
 
     >>> TerminateOnNaN.ends_on_nan
     True
@@ -93,7 +93,7 @@ class TerminateOnNaN(Callback):
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions: ``LambdaCallback(on_epoch_end=lambda epoch, logs: ...)``.
+    """A callback from functions: ``LambdaCallback(on_epoch_end=lambda epoch, logs: ...)``.
 
     Its arguments are the methods of a callback. Raises ``ConfigError`` for any other.
 

@@ -1,4 +1,4 @@
-"""The moments of a training at which callbacks are called, and the calling.
+"""The moments of a run at which callbacks are called, and the calling.
 
     on_train_begin(logs)
         on_epoch_begin(epoch, logs)
@@ -12,16 +12,16 @@
     on_train_end(logs)
 
 At each of them all callbacks are called in the order of the list. Epochs and batches count from 0.
-``logs`` are the figures so far; what a callback puts into those of ``on_epoch_end`` the next ones
-see, and the history keeps. ``on_train_end`` comes however the training ends.
+``logs`` are the loss and metrics so far; what a callback adds to those of ``on_epoch_end`` is seen
+by the next callbacks and kept in the history. ``on_train_end`` comes however the run ends.
 
-A training that goes on from a checkpoint (``fit(checkpoint=..., resume=True)``) begins with
-``on_train_begin`` as well, and with ``on_epoch_begin`` if it goes on in mid-epoch; ``params`` has
-"resumed". Then the model is put back, and each callback is given what it remembered, if it has
-both methods (when that fails, the training has not begun, and ``on_train_end`` does not come):
+A resumed run (``fit(checkpoint=..., resume=True)``) begins with ``on_train_begin`` as well, and
+with ``on_epoch_begin`` if it resumes in mid-epoch; ``params`` has "resumed". Then the model is
+restored, and the state of each callback that has both methods (if that fails, the run has not
+begun, and ``on_train_end`` does not come):
 
     get_state() -> dict          numbers, texts, lists, dictionaries, arrays of numbers
-    set_state(state)             takes over such a dictionary
+    set_state(state)             restores from such a dictionary
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,11 +53,11 @@ UNUSED = {f"on_predict_{when}": None for when in ("begin", "end", "batch_begin",
 
 
 def nothing(*arguments: Any, **named: Any) -> None:
-    """What a callback does at a moment for which it has no method."""
+    """The method for a moment that a callback ignores."""
 
 
 class CallbackList:
-    """The callbacks of a training. A callback is an object with the methods it wants.
+    """The callbacks of a run. A callback is an object with the methods it needs.
 
     Raises ``ConfigError`` for something that is no callback.
     """
@@ -80,48 +80,48 @@ class CallbackList:
             method(*arguments)
 
     def get_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of those that have ``get_state``, by their classes' names."""
-        return {name: one.get_state() for name, one in with_state(self.callbacks).items()}
+        """The states of the callbacks that have ``get_state``, by the names of their classes."""
+        return {name: callback.get_state() for name, callback in with_state(self.callbacks).items()}
 
-    def set_state(self, states: Mapping[str, Any], ours: bool) -> None:
-        """Give back to each what its ``get_state`` gave. One that was not there begins anew.
+    def set_state(self, states: Mapping[str, Any], custom: bool) -> None:
+        """Restore the states of the custom callbacks, or of all others.
 
-        To those of minicnn, or to all others, for whose mistakes the checkpoint is not to blame.
-        Raises ``TypeError`` for states that are no dictionaries, and where one of minicnn's has an
-        array in the place of a number.
+        A callback without a state starts fresh. These are two calls because a mistake in a custom
+        callback does not mean that the checkpoint is damaged. Raises ``TypeError`` for states that
+        are no dictionaries, and where one of minicnn's has an array in the place of a number.
         """
         if not isinstance(states, Mapping):
             raise TypeError
         for name, callback in with_state(self.callbacks).items():
-            if name in states and ours != is_custom(type(callback)):
-                if ours and _arrays_for_numbers(callback.get_state(), states[name]):
+            if name in states and custom == is_custom(type(callback)):
+                if not custom and _arrays_for_numbers(callback.get_state(), states[name]):
                     raise TypeError
                 callback.set_state(states[name])
 
     @property
     def foreign(self) -> bool:
-        """Whether any of them may do what nobody here knows, such as change a layer."""
+        """Whether any of them may do anything, such as change a layer."""
         return any(map(_is_foreign, self.callbacks))
 
     @property
     def history(self) -> History:
-        """The one among them, or a new one."""
+        """The history among the callbacks, or a new one."""
         given = (callback for callback in self.callbacks if isinstance(callback, History))
         return next(given, History())
 
     @property
     def time_is_up(self) -> bool:
-        """Whether one of them says that there is no time for a validation."""
+        """Whether a callback says that there is no time for a validation."""
         return any(getattr(callback, "time_is_up", False) for callback in self.callbacks)
 
     @property
     def end_on_nan(self) -> bool:
-        """Whether one of them says that a loss that is no number ends the training quietly."""
+        """Whether a callback says that a loss that is no number ends the run quietly."""
         return any(getattr(callback, "ends_on_nan", False) for callback in self.callbacks)
 
 
 def _method(callback: Any, *names: str) -> Any:
-    """The first of those methods that does something."""
+    """The first of these methods that the callback defines."""
     methods = (getattr(callback, name, nothing) for name in names)
     return next((m for m in methods if getattr(m, "__func__", m) is not nothing), None)
 
@@ -137,7 +137,7 @@ def _arrays_for_numbers(now: Mapping[str, Any], state: Mapping[str, Any]) -> boo
 
 
 def with_state(callbacks: Any) -> dict[str, Any]:
-    """Those with both methods; the second of a class is called EarlyStopping_1, and so on."""
+    """Callbacks with a state, by class name; a second of the class is EarlyStopping_1 etc."""
     found: dict[str, Any] = {}
     for callback in flat(callbacks):
         both = hasattr(callback, "get_state") and hasattr(callback, "set_state")
@@ -150,19 +150,19 @@ def with_state(callbacks: Any) -> dict[str, Any]:
 
 
 def watched(callbacks: Any) -> dict[str, dict[str, Any]]:
-    """What those with a state follow: a state is of use only to one that follows the same."""
+    """The metric that each callback with a state follows: its state is of no use for another."""
     return {
-        name: {key: getattr(one, key) for key in ("monitor", "mode") if hasattr(one, key)}
-        for name, one in with_state(callbacks).items()
+        name: {key: getattr(callback, key) for key in ("monitor", "mode") if hasattr(callback, key)}
+        for name, callback in with_state(callbacks).items()
     }
 
 
 def flat(callbacks: Any) -> list[Any]:
-    """Callbacks that were given alone, in a list or in lists of lists."""
+    """The callbacks in one list, given alone, in a list or in nested lists."""
     if callbacks is None:
         return []
     if isinstance(callbacks, Sequence) and not isinstance(callbacks, str):
-        return [one for part in callbacks for one in flat(part)]
+        return [callback for part in callbacks for callback in flat(part)]
     return [callbacks]
 
 
@@ -174,14 +174,14 @@ def _check(callback: Any) -> None:
         )
     known = EVENTS | dict.fromkeys(EVENTS.values()) | UNUSED
     names = [name for name in dir(callback) if name.startswith("on_")]
-    own = [name for name in names if callable(getattr(callback, name))]
-    for name in own:
+    methods = [name for name in names if callable(getattr(callback, name))]
+    for name in methods:
         if name not in known:
             raise ConfigError(
                 f"fit: {type(callback).__name__} has a method {name!r}, which is never called."
                 + did_you_mean(name, known)
             )
-    if not own:
+    if not methods:
         raise ConfigError(
             f"fit: expected callbacks with methods such as on_epoch_end, got {callback!r}."
         )

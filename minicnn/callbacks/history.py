@@ -1,4 +1,4 @@
-"""What a training brought, epoch by epoch."""
+"""The logs of a run, epoch by epoch."""
 
 import csv
 import os
@@ -18,9 +18,9 @@ SHOWN = 8
 
 @dataclass
 class History:
-    """What each epoch brought: ``history`` maps "loss", "val_loss", ... to a list of figures.
+    """The logs of each epoch: ``history`` maps "loss", "val_loss", ... to a list of values.
 
-    One that is given to ``fit`` among the callbacks is the one that it fills and returns.
+    ``fit`` fills and returns the one among its callbacks, if there is one.
 
     >>> history = History()
     >>> history.append({"loss": 0.5, "accuracy": 0.9})
@@ -33,17 +33,17 @@ class History:
     history: dict[str, list[float]] = field(default_factory=dict)
     epoch: list[int] = field(default_factory=list)
     interrupted: bool = False
-    """Whether Ctrl-C (or SIGTERM, with a checkpoint) ended the training.
+    """Whether Ctrl-C (or SIGTERM, with a checkpoint) ended the run.
 
     An epoch cut short, or its validation, is not in it.
     """
     epochs_of: dict[str, list[int]] = field(default_factory=dict)
-    """The epochs that brought each figure, where these are not all: with ``validation_freq``."""
+    """The epochs that have each value, where these are not all: with ``validation_freq``."""
     exit_status: int = 0
-    """What a script may end with, by ``sys.exit``: 0, 130 after Ctrl-C, 143 after SIGTERM."""
+    """A status for ``sys.exit``: 0, 130 after Ctrl-C, 143 after SIGTERM."""
 
     def __repr__(self) -> str:
-        """How many epochs, and what the last of them brought."""
+        """The number of epochs, and the logs of the last."""
         if not self.history:
             return "History(no epochs)"
         parts = [
@@ -56,57 +56,57 @@ class History:
     def _repr_html_(self) -> str:
         """A row an epoch, for a notebook: the first ones and the last ones where there are many."""
         rows = [["epoch", *self.history]]
-        for epoch, *figures in self._rows():
+        for epoch, *values in self._rows():
             rows.append(
-                [epoch, *(value if value == "" else figure_text(value) for value in figures)]
+                [epoch, *(value if value == "" else figure_text(value) for value in values)]
             )
         if len(rows) > 2 * SHOWN + 1:
             rows[SHOWN + 1 : -SHOWN] = [["..."] * len(rows[0])]
         return html_table(rows)
 
     def _rows(self) -> Iterator[list[Any]]:
-        """For each epoch its number, from 1, and its figures, "" for one that it did not bring."""
+        """For each epoch its number, from 1, and its values, "" for one that it lacks."""
         columns = [
-            dict(zip(self.epochs(name), figures, strict=True))
-            for name, figures in self.history.items()
+            dict(zip(self.epochs(name), values, strict=True))
+            for name, values in self.history.items()
         ]
         for epoch in self.epoch:
             yield [epoch + 1, *(column.get(epoch, "") for column in columns)]
 
     def on_train_begin(self, logs: dict[str, Any]) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier run."""
         self.history, self.epoch, self.epochs_of = {}, [], {}
         self.interrupted, self.exit_status = False, 0
 
-    def append(self, figures: Logs, epoch: int | None = None) -> None:
+    def append(self, logs: Logs, epoch: int | None = None) -> None:
         """Add one epoch, numbered from 0: the next, or the one given."""
         self.epoch.append(len(self.epoch) if epoch is None else epoch)
-        for name, value in figures.items():
+        for name, value in logs.items():
             self.history.setdefault(name, []).append(_plain(value))
             self.epochs_of.setdefault(name, []).append(self.epoch[-1])
 
     def epochs(self, name: str) -> list[int]:
-        """The epochs, numbered from 0, of the figures called ``name``."""
+        """The epochs, numbered from 0, of the values called ``name``."""
         return self.epochs_of.get(name) or list(range(len(self.history[name])))
 
     def get_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: the epochs, and each figure with those that brought it."""
+        """The state for a checkpoint: the epochs, and the values of each name with their epochs."""
         return {
             "epoch": np.array(self.epoch, np.int64),
             "figures": [
-                [name, np.array(self.epochs(name), np.int64), _together(figures)]
-                for name, figures in self.history.items()
+                [name, np.array(self.epochs(name), np.int64), _together(values)]
+                for name, values in self.history.items()
             ],
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take over what ``get_state`` gave; raises ``ValueError`` if it does not go together."""
         history, epochs_of = {}, {}
-        for name, epochs, figures in state["figures"]:
-            if np.shape(epochs) != (len(figures),) or epochs.dtype.kind not in "iu":
+        for name, epochs, values in state["figures"]:
+            if np.shape(epochs) != (len(values),) or epochs.dtype.kind not in "iu":
                 raise ValueError
-            numbers = isinstance(figures, np.ndarray) and figures.ndim == 1
-            history[str(name)] = figures.tolist() if numbers else list(figures)
+            numbers = isinstance(values, np.ndarray) and values.ndim == 1
+            history[str(name)] = values.tolist() if numbers else list(values)
             epochs_of[str(name)] = epochs.tolist()
         epoch = state["epoch"]
         if epoch.ndim != 1 or epoch.dtype.kind not in "iu":
@@ -115,9 +115,9 @@ class History:
         self.history, self.epochs_of = history, epochs_of
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a table with a row an epoch: its number from 1, then the figures it brought.
+        """Write a table with a row an epoch: its number from 1, then its logs.
 
-        A figure of several numbers, one for each class, is their list, in one cell.
+        A value of several numbers, one for each class, is their list, in one cell.
         """
         with (
             replacing(path_of("to_csv", "path", path)) as unfinished,
@@ -129,24 +129,24 @@ class History:
 
 
 def _plain(value: Any) -> Any:
-    """A figure as a checkpoint gives it back: numbers are Python's, but for those of an array."""
+    """A value as a checkpoint restores it: numbers are Python's, but for those of an array."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
         return value.item()
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _together(figures: list[Any]) -> Any:
+def _together(values: list[Any]) -> Any:
     """One array of numbers, or of arrays of one shape and dtype; a list of anything else."""
-    if all(isinstance(value, float) for value in figures):
-        return np.array(figures, np.float64)
+    if all(isinstance(value, float) for value in values):
+        return np.array(values, np.float64)
     kinds = {
-        (value.shape, value.dtype) if isinstance(value, np.ndarray) else None for value in figures
+        (value.shape, value.dtype) if isinstance(value, np.ndarray) else None for value in values
     }
-    return np.stack(figures) if len(kinds) == 1 and kinds != {None} else figures
+    return np.stack(values) if len(kinds) == 1 and kinds != {None} else values
 
 
 def cell(value: Any) -> Any:
-    """A figure as a table holds it: as it is, or the list of the numbers of several.
+    """A value as a table holds it: as it is, or a list where it is several numbers.
 
     >>> cell(0.5), cell(np.array([0.1, 0.25]))
     (0.5, '[0.1, 0.25]')

@@ -1,4 +1,4 @@
-"""Callbacks that write files: the model, its figures, and what a training needs to go on."""
+"""Callbacks that write files: the model, the logs, and checkpoints."""
 
 import csv
 import os
@@ -19,13 +19,13 @@ from minicnn.errors import ConfigError
 
 
 class ModelCheckpoint(Watching):
-    """Save the model after each epoch, or only when a figure is the best so far.
+    """Save the model after each epoch, or only when a metric is the best so far.
 
-    ``filepath`` may hold the epoch, counted from 1, and the epoch's figures:
+    ``filepath`` may hold the epoch, counted from 1, and the epoch's logs:
     "m-{epoch:02d}-{val_loss:.2f}.keras". With ``save_weights_only`` it must end in .weights.h5,
     else in .keras. With a whole number as ``save_freq`` the model is saved after so many batches.
-    An epoch without validation, where its figures are asked for, is not saved. Where a file can be
-    saved no more, as on a full drive, the run goes on with a warning.
+    An epoch without validation is not saved if its metrics are asked for. If a file cannot be
+    saved, as on a full drive, the run continues with a warning.
 
     >>> checkpoint = ModelCheckpoint("best.keras", monitor="val_accuracy", save_best_only=True)
     >>> checkpoint.larger_is_better
@@ -70,31 +70,31 @@ class ModelCheckpoint(Watching):
         self._has_saved = False
 
     def on_train_begin(self, logs: Logs) -> None:
-        """The best so far is that of an earlier training, too."""
+        """The best value so far may be that of an earlier run."""
         if self.save_best_only:
             super().on_train_begin(logs)
             self.best = self.worst if self.best is None else self.best
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        """Note the epoch, for the name of a file written in it."""
+        """Remember the epoch, for the names of files."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        """Save, if it is after batches that is asked for."""
+        """Save, if ``save_freq`` counts batches."""
         self.batches += 1
         if self.save_freq != "epoch" and self.batches % int(self.save_freq) == 0:
             self._save_if_wanted(self.epoch, logs, batch)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Save, if it is after epochs that is asked for."""
+        """Save, if ``save_freq`` is "epoch"."""
         if self.save_freq == "epoch":
             self._save_if_wanted(epoch, logs)
 
     def _save_if_wanted(self, epoch: int, logs: Logs, batch: int | None = None) -> None:
-        if batch is None and "{val_" in self.filepath and self.not_judged(logs):
+        if batch is None and "{val_" in self.filepath and self.not_evaluated(logs):
             return
         if self.save_best_only:
-            value = self.figure(logs)
+            value = self.monitored(logs)
             assert self.best is not None
             if value is None or not self.better(value, self.best):
                 return
@@ -122,14 +122,14 @@ class ModelCheckpoint(Watching):
 
 
 class CSVLogger(Callback):
-    """Write each epoch's figures to a file, a row an epoch, as the training goes on.
+    """Write each epoch's logs to a file, a row an epoch, during the run.
 
-    The columns are the figures of the first epoch, and of a validation, in the order of the
-    alphabet; one that comes later gets a column behind them. A figure that an epoch does not bring
-    is NA, and one of several numbers is their list, in one cell. The file is closed between epochs,
-    and its folder made if it is missing. ``append=True`` goes on after the rows that are there,
-    each number under its own heading; raises ``ConfigError`` for a file that is no such table. A
-    training that goes on from a checkpoint goes on after the rows that were there then.
+    The columns are the logs of the first epoch, and of a validation, in alphabetical order; one
+    that comes later gets a column behind them. A value that an epoch lacks is NA, and one of
+    several numbers is their list, in one cell. The file is closed between epochs, and its folder
+    made if it is missing. ``append=True`` adds to the rows that are there, each number under its
+    heading; raises ``ConfigError`` for a file that is no such table. A resumed run adds to the rows
+    that were there at the checkpoint.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +154,7 @@ class CSVLogger(Callback):
         """Whether the file begins with the heading of ``columns``, and all rows are under it."""
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Begin the file, or leave what is there."""
+        """Begin the file, or keep its rows."""
         make_folder(self.filename.parent)
         resumed = self.params.get("resumed", False)
         with self._opened("a" if self.append or resumed else "w"):
@@ -168,12 +168,12 @@ class CSVLogger(Callback):
             )
 
     def get_state(self) -> Logs:
-        """Its columns, and what the file holds: its length, and the CRC32 of that."""
+        """The columns, and the length and CRC32 of the file."""
         rows = self.filename.read_bytes() if self.filename.is_file() else b""
         return {"columns": self.columns, "size": len(rows), "checksum": zlib.crc32(rows)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take back the rows that are going to come again; warn if the file is not the one."""
+        """Remove the rows written after the checkpoint; warn if the file is another."""
         check_state("CSVLogger", self.get_state(), state)
         size, rows = max(int(state["size"]), 0), self.filename.read_bytes()
         if len(rows) >= size and zlib.crc32(rows[:size]) == state["checksum"]:
@@ -187,7 +187,7 @@ class CSVLogger(Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Write a row; warn if that cannot be done any more, as when a drive is full."""
+        """Write a row; warn if that fails, as on a full drive."""
         try:
             self._write(epoch, logs)
         except (ConfigError, OSError) as error:
@@ -204,7 +204,7 @@ class CSVLogger(Callback):
         self._add([epoch, *(cell(logs.get(name, "NA")) for name in self.columns)])
 
     def _look(self) -> None:
-        """Find out the columns of the file."""
+        """Read the columns of the file."""
         rows, self.columns, self.is_table = self._rows(), [], True
         if rows is None or (rows and not _is_table(rows)):
             self.is_table = False
@@ -239,7 +239,7 @@ class CSVLogger(Callback):
                 writer.writerow(row and row + ["NA"] * (len(heading) - len(row)))
 
     def _add(self, row: Sequence[Any]) -> None:
-        """Write a row at the end of the file, in a line of its own."""
+        """Write a row at the end of the file, on a new line."""
         whole = not self.filename.is_file() or self.filename.read_bytes()[-1:] in (b"", b"\n")
         with self._opened("a") as file:
             file.write("" if whole else "\n")
@@ -251,7 +251,7 @@ class CSVLogger(Callback):
     @contextmanager
     def _opened(self, mode: str) -> Iterator[TextIO]:
         """The file; raises ``ConfigError`` if it cannot be read or written."""
-        # A program of tables may have put a mark of the encoding before the heading.
+        # A spreadsheet program may have put a byte order mark before the heading.
         encoding = "utf-8-sig" if mode == "r" else "utf-8"
         try:
             with self.filename.open(mode, newline="", encoding=encoding) as file:
@@ -273,13 +273,13 @@ def _is_table(rows: Sequence[Sequence[str]]) -> bool:
 
 
 class BackupAndRestore(Callback):
-    """Keep checkpoints of the training, and go on from them when the same script is run again.
+    """Keep checkpoints of the run, and resume from them when the same script is run again.
 
-    What ``fit(checkpoint=backup_dir, resume=True)`` does, under Keras' name: the training ends in
-    the bits of one left alone. A checkpoint is written after each epoch, or after so many batches
-    with ``save_freq``; they are deleted at the end, unless ``delete_checkpoint`` is False. Raises
-    ``ModelFileError`` or ``ConfigError``, and changes nothing, when they are damaged, or of
-    another model or training.
+    What ``fit(checkpoint=backup_dir, resume=True)`` does, under Keras' name: a resumed run ends
+    with the same bits as one that was not interrupted. A checkpoint is written after each epoch, or
+    after so many batches with ``save_freq``; they are deleted at the end, unless
+    ``delete_checkpoint`` is False. Raises ``ModelFileError`` or ``ConfigError``, and changes
+    nothing, when they are damaged, or of another model or run.
 
     >>> BackupAndRestore("backup").backup_dir
     PosixPath('backup')

@@ -19,7 +19,7 @@ class LearningRateScheduler(Callback):
     >>> halving = LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
     """
 
-    foreign = True  # what the function does nobody here knows
+    foreign = True  # the function may do anything
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
@@ -48,11 +48,11 @@ class LearningRateScheduler(Callback):
 
 
 class ReduceLROnPlateau(Watching):
-    """Lower the learning rate when a figure has not improved for ``patience`` epochs.
+    """Lower the learning rate when a metric has not improved for ``patience`` epochs.
 
         rate = max(rate * factor, min_lr)
 
-    After that nothing is counted for ``cooldown`` epochs.
+    The next ``cooldown`` epochs do not count.
 
     >>> ReduceLROnPlateau(factor=0.2, patience=5).factor
     0.2
@@ -84,7 +84,7 @@ class ReduceLROnPlateau(Watching):
         self.wait = self.cooling = 0
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Forget an earlier training; there must be a rate that can be set."""
+        """Forget an earlier run; raise ``ConfigError`` where the rate cannot be set."""
         super().on_train_begin(logs)
         learning_rate(self)
         self.best = self.worst
@@ -92,10 +92,10 @@ class ReduceLROnPlateau(Watching):
         self.cooling = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Compare, wait, and lower the rate, which is added to the logs as it was."""
+        """Compare, wait, and lower the rate; the logs get the rate of the epoch."""
         rate = learning_rate(self)
         logs["learning_rate"] = rate
-        value = self.figure(logs)
+        value = self.monitored(logs)
         if value is None:
             return
         if self.cooling > 0:

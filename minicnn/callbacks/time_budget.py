@@ -1,4 +1,4 @@
-"""An end in time."""
+"""A limit on the time of a run."""
 
 import re
 import time
@@ -14,11 +14,11 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(h|min|m|sec|s)\s*")
 
 
 class TimeBudget(Callback):
-    """End the training in time: what ``fit(time_budget=...)`` does.
+    """End the run in time: what ``fit(time_budget=...)`` does.
 
-    No epoch is begun that, being as long as the longest so far, would not end in time; the first
-    one ends early when time is up, and so does a validation: the epoch is then recorded without
-    its figures. ``budget`` is in seconds, or text such as "90s", "5min" or "1h30min".
+    No epoch begins that would end too late if it took as long as the longest so far; the first
+    epoch ends early when time is up, and so does a validation: the epoch is then recorded without
+    its metrics. ``budget`` is in seconds, or text such as "90s", "5min" or "1h30min".
 
     >>> TimeBudget("1h30min").seconds
     5400.0
@@ -38,12 +38,12 @@ class TimeBudget(Callback):
         self.longest = 0.0
 
     def get_state(self) -> Logs:
-        """The seconds used up, by the training and by its epoch, and the longest epoch."""
+        """The seconds used by the run and by its epoch, and the longest epoch."""
         now = time.monotonic()
         return {"used": now - self.started, "epoch": now - self.begun, "longest": self.longest}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Let the clock go on from there; the time since does not count."""
+        """Continue the clock from there; the time since does not count."""
         check_state("TimeBudget", self.get_state(), state)
         now = time.monotonic()
         self.started, self.begun = now - float(state["used"]), now - float(state["epoch"])
@@ -55,7 +55,7 @@ class TimeBudget(Callback):
         return time.monotonic() - self.started > self.seconds
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        """Start that of the epoch."""
+        """Start the clock of the epoch."""
         self.begun = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:

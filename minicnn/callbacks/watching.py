@@ -1,4 +1,4 @@
-"""Callbacks that follow a figure from epoch to epoch."""
+"""Callbacks that follow a metric from epoch to epoch."""
 
 import math
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from minicnn.errors import ConfigError
 
 LARGER_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1", "f1_score", "f1score")
 SMALLER_IS_BETTER = ("loss", "error", "crossentropy", "ce", "mse", "mae", "learning_rate")
-"""Endings of the names of figures, in small letters, that should grow or fall."""
+"""Endings of the names of metrics, in small letters, that should grow or fall."""
 
 
 class Watching(Callback):
-    """A callback that follows one figure and knows which way is better.
+    """A callback that follows one metric and knows which way is better.
 
-    With ``mode="auto"`` the figure's name tells, or else the class of the model's metric of that
-    name. Raises ``ConfigError`` before the first step where neither does, and for a figure of a
-    validation that there is not.
+    With ``mode="auto"`` the metric's name tells, or else the class of the model's metric of that
+    name. Raises ``ConfigError`` before the first step where neither does, and for a metric of a
+    validation that does not take place.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
@@ -31,18 +31,18 @@ class Watching(Callback):
         if mode not in ("auto", "min", "max"):
             raise ConfigError(f"{who}: expected mode 'auto', 'min' or 'max', got {mode!r}.")
         if not isinstance(monitor, str):
-            raise ConfigError(f"{who}: expected monitor as the name of a figure, got {monitor!r}.")
+            raise ConfigError(f"{who}: expected monitor as the name of a metric, got {monitor!r}.")
         number(who, "min_delta", min_delta, least=0)
         self.monitor = monitor
         self.mode = mode
         self.min_delta = min_delta
 
     def on_train_begin(self, logs: Logs) -> None:
-        """There must be a validation, if it is one's figure that is followed."""
+        """Raise ``ConfigError`` for a metric of a validation where there is none."""
         if self.monitor.startswith("val_") and not self.params.get("validation"):
             raise ConfigError(
-                f"{type(self).__name__}: expected the figure {self.monitor!r} at the end of an "
-                "epoch, got a training without validation. Give fit validation_data."
+                f"{type(self).__name__}: expected the metric {self.monitor!r} at the end of an "
+                "epoch, got a run without validation. Give fit validation_data."
             )
 
     @property
@@ -65,48 +65,48 @@ class Watching(Callback):
 
     @property
     def worst(self) -> float:
-        """The figure that any other beats."""
+        """The value that any other beats."""
         return -math.inf if self.larger_is_better else math.inf
 
     def better(self, value: float, than: float) -> bool:
-        """Whether a figure beats another by more than ``min_delta``."""
+        """Whether a value beats another by more than ``min_delta``."""
         if self.larger_is_better:
             return value - self.min_delta > than
         return value + self.min_delta < than
 
-    def figure(self, logs: Logs) -> float | None:
-        """The figure watched; None after an epoch that ``validation_freq`` leaves out.
+    def monitored(self, logs: Logs) -> float | None:
+        """The value of the metric; None after an epoch that ``validation_freq`` leaves out.
 
-        Raises ``ConfigError`` where it should have come.
+        Raises ``ConfigError`` where it is missing otherwise.
         """
         who = type(self).__name__
         if self.monitor in logs:
             value = logs[self.monitor]
             if np.ndim(value):
                 raise ConfigError(
-                    f"{who}: expected {self.monitor!r} as one figure, got {np.size(value)} of "
-                    "them. Give the metric average='macro', or watch another figure."
+                    f"{who}: expected {self.monitor!r} as one number, got {np.size(value)} of "
+                    "them. Give the metric average='macro', or watch another metric."
                 )
             return float(value)
-        if self.monitor.startswith("val_") and self.not_judged(logs):
+        if self.monitor.startswith("val_") and self.not_evaluated(logs):
             return None
         raise ConfigError(
-            f"{who}: expected the figure {self.monitor!r} at the end of an epoch, got "
+            f"{who}: expected the metric {self.monitor!r} at the end of an epoch, got "
             f"{', '.join(logs)}.{did_you_mean(self.monitor, logs)}"
         )
 
-    def not_judged(self, logs: Logs) -> bool:
-        """Whether there is a validation, but none of this epoch."""
-        judged = any(name.startswith("val_") for name in logs)
-        return bool(self.params.get("validation")) and not judged
+    def not_evaluated(self, logs: Logs) -> bool:
+        """Whether the run has validations, but this epoch has none."""
+        evaluated = any(name.startswith("val_") for name in logs)
+        return bool(self.params.get("validation")) and not evaluated
 
 
 class EarlyStopping(Watching):
-    """End the training when a figure has not improved for ``patience`` epochs.
+    """End the run when a metric has not improved for ``patience`` epochs.
 
     An improvement must beat the best so far by more than ``min_delta`` (and ``baseline``, if there
     is one); the first ``start_from_epoch`` epochs do not count. ``restore_best_weights`` puts the
-    best epoch's weights back at the end, however the training ends.
+    best epoch's weights back at the end, however the run ends.
 
     >>> stop = EarlyStopping(patience=2, restore_best_weights=True)
     >>> stop.better(0.5, than=0.6)
@@ -140,7 +140,7 @@ class EarlyStopping(Watching):
         self._forget()
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier run."""
         super().on_train_begin(logs)
         self._forget()
         self.best = self.worst
@@ -153,7 +153,7 @@ class EarlyStopping(Watching):
         self.best_weights: list[Array] | None = None
 
     def get_state(self) -> dict[str, Any]:
-        """What it counts, and the best weights."""
+        """Its counters, and the best weights."""
         return super().get_state() | {"best_weights": self.best_weights}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -171,7 +171,7 @@ class EarlyStopping(Watching):
         """Compare, wait, and stop."""
         if epoch < self.start_from_epoch:
             return
-        value = self.figure(logs)
+        value = self.monitored(logs)
         if value is None:
             return
         if self.restore_best_weights and self.best_weights is None:

@@ -15,7 +15,7 @@ from minicnn.errors import ConfigError, DataError, shown
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images, their labels and what the labels mean.
+    """Images, their labels and the names of the classes.
 
     ``x`` is (m, H, W, C), uint8 as in a file or floating point; ``y`` is (m,) class
     numbers; ``class_names`` has the name of each class. Raises ``DataError`` when x
@@ -57,9 +57,9 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """How many classes there are: as many as names, or up to the largest label.
+        """The number of classes: the number of names, or the largest label + 1.
 
-        Raises ``DataError`` for labels that are no whole numbers, of which there are none.
+        Raises ``DataError`` for labels that are no whole numbers.
         """
         if self.class_names:
             return len(self.class_names)
@@ -73,7 +73,7 @@ class Dataset:
     def __getitem__(self, samples: slice | Array | Sequence[int]) -> "Dataset":
         """Some of the images with their labels: a slice, their numbers, or a choice of booleans.
 
-        Raises ``DataError`` for what picks none.
+        Raises ``DataError`` for anything else, or if no image is left.
         """
         if not isinstance(samples, slice):
             samples = np.asarray(samples)
@@ -111,7 +111,7 @@ def check_batch_size(batch_size: int) -> None:
 def batches(
     n: int, batch_size: int, rng: np.random.Generator | None = None
 ) -> Iterator[Array | slice]:
-    """What picks each batch out of n images: slices in order, or shuffled numbers with ``rng``.
+    """The index of each batch of n images: slices in order, or shuffled numbers with ``rng``.
 
     The last batch may be smaller; none is left out.
 
@@ -164,11 +164,11 @@ class Stream:
         self._rest = batches(self.n, self.batch_size, rng)
 
     def get_state(self) -> dict[str, Any]:
-        """Where the present pass is, and what gives its order again."""
+        """The position in the present pass, and the generator's state before it was shuffled."""
         return {"taken": self.taken, "generator": self.before}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from there, without drawing from the generator.
+        """Continue from there, without drawing from the generator.
 
         Raises ``ValueError``, ``TypeError`` or ``KeyError`` if there is no such place.
         """
@@ -189,15 +189,12 @@ class Stream:
 def images_and_labels(who: str, x: Any, y: Any) -> tuple[Array, Array]:
     """The images and labels that ``fit`` was given, as a dataset or as two arrays.
 
-    Raises ``DataError`` unless they are numbers, finite, as many of one as of the
-    other, and not none.
+    Raises ``DataError`` unless they are finite numbers, as many images as labels, and at least one.
     """
     if isinstance(x, Dataset):
         if y is not None:
             other = " Give the other one as validation_data=." if isinstance(y, Dataset) else ""
-            raise DataError(
-                f"{who}: expected no y beside a dataset, which has its own labels.{other}"
-            )
+            raise DataError(f"{who}: expected no y beside a dataset, which has labels.{other}")
         x, y = x.x, x.y
     elif y is None:
         raise DataError(f"{who}: expected a dataset, or x and y; {_no_labels(who, x)}")
@@ -232,7 +229,7 @@ def labels(who: str, given: Any) -> Array:
 
 
 def check_finite(who: str, what: str, values: Array) -> None:
-    """Raise ``DataError``, which says where, unless all the numbers are finite."""
+    """Raise ``DataError``, with the first place, unless all numbers are finite."""
     if values.dtype.kind != "f" or np.isfinite(values).all():
         return
     broken = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -244,7 +241,7 @@ def check_finite(who: str, what: str, values: Array) -> None:
 
 
 def numbers(who: str, what: str, value: Any) -> Array:
-    """``value`` as an array of numbers with a first axis; ``DataError`` says what else came."""
+    """``value`` as an array of numbers with a first axis; ``DataError`` for anything else."""
     array = as_array(who, value, what)
     if array.dtype.kind in "biuf" and array.ndim:
         return array
@@ -255,7 +252,7 @@ def numbers(who: str, what: str, value: Any) -> Array:
 
 
 def as_array(who: str, value: Any, what: str = "an array") -> Array:
-    """``value`` as an array; raises ``DataError`` for what cannot be one without loss."""
+    """``value`` as an array; raises ``DataError`` where something would be lost."""
     if isinstance(value, list | tuple) and any(isinstance(v, np.ma.MaskedArray) for v in value):
         value = np.ma.array(value)
     if isinstance(value, np.ma.MaskedArray):
@@ -283,7 +280,7 @@ def as_array(who: str, value: Any, what: str = "an array") -> Array:
 
 
 def _gives_batches(value: Any) -> bool:
-    """Whether it must be asked for its contents piece by piece: a generator, a loader."""
+    """Whether it gives its contents piece by piece, as a generator or a loader does."""
     if isinstance(value, Collection | np.ndarray | Dataset):
         return False
     asked = any(hasattr(type(value), name) for name in ("__iter__", "__getitem__"))
@@ -305,7 +302,7 @@ def _kind(value: Any) -> str:
 
 
 def _came(value: Any, array: Array) -> str:
-    """What is no array of numbers, in a few words."""
+    """A value that is no array of numbers, in a few words."""
     if value is None:
         return "None"
     if isinstance(value, str | os.PathLike):
@@ -322,7 +319,7 @@ def _came(value: Any, array: Array) -> str:
 
 
 def _remedy(what: str, value: Any, array: Array) -> str:
-    """What to do about an array of something else than numbers."""
+    """The remedy for an array of something else than numbers."""
     if isinstance(value, str | os.PathLike):
         return " Read the file first: load_hdf5(path)."
     if _has_entries(value):
@@ -353,7 +350,7 @@ def _remedy(what: str, value: Any, array: Array) -> str:
 
 
 def _no_labels(who: str, x: Any) -> str:
-    """Why there may be no y, for the end of a line."""
+    """The likely reason why there is no y, for the end of a line."""
     if isinstance(x, tuple | list) and len(x) == 2:
         return f"got {_kind(x)} of two and no y. Give them one by one: {who}(x, y)."
     if isinstance(x, str | os.PathLike):
@@ -370,7 +367,7 @@ def _no_labels(who: str, x: Any) -> str:
 
 
 def _ragged(rows: Sequence[Any]) -> str:
-    """Rows that make no array, with the first two shapes that differ."""
+    """Rows that make no array, in a few words, with the first two shapes that differ."""
     try:
         shapes = [np.shape(row) for row in rows]
     except ValueError:

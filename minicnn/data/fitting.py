@@ -1,4 +1,4 @@
-"""What ``fit`` and ``evaluate`` are given, as arrays that go together."""
+"""The data given to ``fit`` and ``evaluate``, as arrays that go together."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from minicnn.errors import ConfigError, DataError, ShapeError, shown
 
 
 class Data(NamedTuple):
-    """Images, labels and what each sample counts in the loss (None: all alike)."""
+    """Images, labels and the weight of each sample in the loss (None: all alike)."""
 
     x: Array
     y: Array
@@ -76,7 +76,7 @@ def validation_of(who: str, given: Any) -> Data:
 
 
 def check_validation(who: str, x: Array, validation: Array) -> None:
-    """Raise ``ShapeError`` unless the images to be judged on have the shape of those learned."""
+    """Raise ``ShapeError`` unless images to evaluate have the shape of those to train on."""
     if validation.shape[1:] == x.shape[1:]:
         return
     what_to_do = remedy(x.shape[1:], validation.shape)
@@ -89,7 +89,7 @@ def check_validation(who: str, x: Array, validation: Array) -> None:
 
 
 def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -> Data:
-    """The data with the weight of each sample's class; a class that is not named counts 1."""
+    """The data with the weight of each sample's class, which is 1 for a class that is not named."""
     if not isinstance(class_weight, Mapping):
         raise ConfigError(
             f"{who}: expected class_weight as a dictionary from class numbers to weights, "
@@ -117,7 +117,7 @@ def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -
 def split_tail(who: str, data: Data, fraction: float) -> tuple[Data, Data]:
     """(the rest, the last ``fraction`` of the samples), as Keras cuts: before any shuffling.
 
-    Warns when the tail has classes that the rest lacks: then the data lie sorted by class.
+    Warns when the tail has classes that the rest lacks: then the data are sorted by class.
 
     >>> train, held_out = split_tail("fit", Data(np.zeros((10, 2)), np.arange(10) % 2), 0.25)
     >>> len(train.x), len(held_out.x)

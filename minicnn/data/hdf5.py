@@ -29,10 +29,10 @@ KINDS = {
         "Pictures are read with minicnn.data.images.load_image",
     ),
 }
-"""What reads the files whose names end so."""
+"""The remedy for files that something else reads, by the ending of their names."""
 
 LARGEST_LABEL = 2**53
-"""Up to here each whole number is one in double precision."""
+"""The largest whole number below which double precision holds all."""
 
 
 def load_hdf5(
@@ -40,12 +40,11 @@ def load_hdf5(
 ) -> Dataset:
     """Read the images and labels of an HDF5 file.
 
-    Images are the dataset ``x_key``, or the one whose name ends in ``_set_x``: (m, H,
-    W, C) or (m, H, W), uint8 or floating point, and stay what they are. Labels are
-    ``y_key``, or ``*_set_y``: class numbers (m,), (1, m) or (m, 1), or one-hot (m,
-    classes). ``list_classes``, if it is there, holds the names as bytes or numbers.
-    What MATLAB wrote (-v7.3) is put in order, with a warning. Raises ``DataError`` with one line
-    that says what is wrong with the file.
+    Images are the dataset ``x_key``, or the one whose name ends in ``_set_x``: (m, H, W, C) or (m,
+    H, W), uint8 or floating point, and keep their dtype. Labels are ``y_key``, or ``*_set_y``:
+    class numbers (m,), (1, m) or (m, 1), or one-hot (m, classes). ``list_classes``, if it is there,
+    holds the names as bytes or numbers. Arrays that MATLAB wrote (-v7.3) are put in order, with a
+    warning. Raises ``DataError`` with one line that says what is wrong with the file.
 
     >>> train = load_hdf5("datasets/train_signs.h5")  # doctest: +SKIP
     >>> train.x.shape, train.class_names  # doctest: +SKIP
@@ -95,7 +94,7 @@ def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array
 
 
 def _take_memory(file: hdf5.File, x_key: str, x: Array, turned: bool) -> None:
-    """Take from the file's budget what becomes of the images: a mask, and a copy in order."""
+    """Take the memory for a mask and an ordered copy of the images from the file's budget."""
     file.budget.take(f"dataset {x_key!r}", x.size * (x.dtype.kind == "f") + x.nbytes * turned)
 
 
@@ -132,13 +131,13 @@ def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument:
 
 
 def _listed(names: list[str]) -> str:
-    """Names for an error, which may come from a stranger: some of them, and of each a part."""
+    """Names for an error, which may come from a stranger: a few of them, each cut short."""
     shown = [f"{name:.40}" if name.isprintable() else ascii(name)[:40] for name in names[:8]]
     return ", ".join(shown) + f" and {len(names) - 8} more" * (len(names) > 8)
 
 
 def _count(y: Array, images: int) -> int | None:
-    """How many labels there are, unless they may be one-hot."""
+    """The number of labels, or None if they may be one-hot."""
     plain = y.ndim == 1 or (y.ndim == 2 and 1 in y.shape and images not in y.shape)
     return int(y.size) if plain else None
 
@@ -146,8 +145,7 @@ def _count(y: Array, images: int) -> int | None:
 def _in_order(who: str, x: Array, m: int | None, turned: bool) -> Array:
     """Images as (m, H, W, C); raises ``DataError`` for those in another order.
 
-    Of those that MATLAB wrote (``turned``) it is known what they were: the axes of HDF5 are its own
-    the other way round.
+    For images that MATLAB wrote (``turned``) the order is known: HDF5 has its axes reversed.
     """
     if not turned:
         _check_order(who, x.shape, m)
@@ -228,7 +226,7 @@ def _labels(who: str, y: Array, images: int) -> Array:
 
 
 def _check_range(who: str, y: Array, classes: int) -> None:
-    # Without names the largest label tells how many classes there are: let it not be a slip.
+    # Without names the largest label gives the number of classes, so it must not be a slip.
     limit = classes or max(1000, len(y))
     wrong = (y < 0) | (y >= limit)
     if wrong.any():

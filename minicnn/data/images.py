@@ -17,12 +17,12 @@ from minicnn._files.paths import path_of
 from minicnn.errors import DataError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""The kinds of pictures that are read; others that Pillow knows run programs of their own."""
+"""The kinds of pictures that are read; some others that Pillow knows start other programs."""
 
 FREE = 120 << 20
 A_BYTE = 150
-"""Bytes of memory that any file may take, and how many more for each of its own: a few thousand
-bytes can claim gigabytes, but photographs never hold more than ten or fifteen pixels in one."""
+"""Bytes of memory that any file may take, and how many more for each byte of the file: a few
+thousand bytes can claim gigabytes, but photographs hold at most ten or fifteen pixels in one."""
 
 A_PIXEL = 8
 A_PIXEL_OF = {"WEBP": 20}
@@ -50,7 +50,7 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
         )
     size = regular_file_size(path, DataError)
     try:
-        # What Pillow remarks on damaged EXIF data and the like is of no use here.
+        # Pillow's warnings of damaged EXIF data and the like are of no use here.
         with (
             warnings.catch_warnings(action="ignore"),
             _silence(),
@@ -61,7 +61,7 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
             if bytes_ > FREE + A_BYTE * size or max(picture.size) > LONGEST_SIDE:
                 raise DataError(
                     f"{path}: claims {picture.width:,} x {picture.height:,} pixels in {size:,} "
-                    "bytes. Store it anew, or smaller."
+                    "bytes. Save it again, or smaller."
                 )
             if picture.mode in ("I", "F"):
                 raise DataError(f"{path}: expected 8 or 16 bits a channel, got {picture.mode}.")
@@ -88,10 +88,10 @@ _one_by_one = threading.Lock()
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Within it neither Pillow nor its libtiff prints anything of its own on standard error.
+    """A context in which neither Pillow nor its libtiff prints anything on standard error.
 
-    They are asked to in the ways that they have for it, libtiff by its own function where that is
-    found beside Pillow's: what others, and other threads, print meanwhile is left alone.
+    Both are told so by the functions that they have for it, libtiff where it is found beside
+    Pillow: the output of anything else, and of other threads, is left alone.
     """
     from PIL import _imaging
 

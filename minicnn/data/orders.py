@@ -1,4 +1,4 @@
-"""Batches in another shape than was expected: what a shape tells, and what puts it right."""
+"""Batches of an unexpected shape: what the shape tells, and the remedy."""
 
 import math
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ COLOURS = (1, 3, 4)
 """Channels of pictures: grey, colours, colours with transparency."""
 
 ORDERS = ((0, 2, 3, 1), (3, 0, 1, 2), (2, 0, 1, 3), (3, 1, 2, 0), (1, 2, 3, 0))
-"""What turns (m, C, H, W), (H, W, C, m), (H, W, m, C), (C, H, W, m), (C, m, H, W) into ours."""
+"""To (m, H, W, C) from (m, C, H, W), (H, W, C, m), (H, W, m, C), (C, H, W, m), (C, m, H, W)."""
 
 
 def order_of(shape: Shape, m: int | None = None) -> tuple[int, ...] | None:
     """The transposition that makes (m, H, W, C) of pictures in another order.
 
-    ``m`` is their number, if it is known. None when they are in order, or when nobody can tell:
-    pictures are thought to have 1, 3 or 4 channels, and a height and width of 5 or more that are
-    not far apart, so that features such as (m, 3, 3, 512) are none.
+    ``m`` is their number, if it is known. None when they are in order, or when it is unclear:
+    pictures must have 1, 3 or 4 channels, and a height and width of 5 or more that are not far
+    apart, which leaves out features such as (m, 3, 3, 512).
 
     >>> order_of((100, 3, 64, 64)), order_of((32, 32, 3, 500)), order_of((100, 64, 64, 3))
     ((0, 2, 3, 1), (3, 0, 1, 2), None)
@@ -50,7 +50,7 @@ def check_order(who: str, shape: Shape) -> None:
 
 
 def reshaped(features: int) -> str:
-    """The call that makes square pictures of rows of that many numbers, if there are any.
+    """The call that makes square pictures of rows of that many numbers, or "".
 
     >>> reshaped(12288), reshaped(784), reshaped(12)
     ('x.reshape(-1, 64, 64, 3)', 'x.reshape(-1, 28, 28, 1)', '')
@@ -63,12 +63,12 @@ def reshaped(features: int) -> str:
 
 
 def transposition(order: Sequence[int]) -> str:
-    """The call of NumPy's, as a remedy."""
+    """NumPy's call, as a remedy."""
     return f"x.transpose({', '.join(map(str, order))})"
 
 
 def remedy(expected: tuple[int | str, ...], shape: tuple[int | None, ...]) -> str:
-    """What to do about a batch of ``shape`` where (N, *expected) was, or "" if nobody can tell.
+    """The remedy for a batch of ``shape`` where (N, *expected) was expected, or "".
 
     A sentence with a space before it. Names among ``expected`` are axes of any size; the batch
     axis of ``shape`` is None between the layers of a model.

@@ -26,7 +26,7 @@ CLASSES = 6
 TRAIN_IMAGES = 1080
 TEST_IMAGES = 120
 
-# The hand's own coordinates: half the palm's width is 1, y points to the fingertips, and the
+# The hand's coordinates: half the palm's width is 1, y points to the fingertips, and the
 # thumb is on the left.  Rows: index, middle, ring, little finger.
 KNUCKLES = np.array([[-0.70, 0.78], [-0.24, 0.92], [0.24, 0.86], [0.68, 0.66]])
 LENGTHS = np.array([1.62, 1.82, 1.66, 1.30])
@@ -109,8 +109,8 @@ def _folded_thumb(thickness: float, skin: Floats, nail: Floats, reach: float) ->
 
 
 def _pose(fingers: Sequence[bool], skin: Floats, rng: np.random.Generator) -> list[Stroke]:
-    """List the strokes of a hand from back to front, in the hand's own coordinates."""
-    thumb, *others = fingers
+    """List the strokes of a hand from back to front, in the hand's coordinates."""
+    thumb, *long_fingers = fingers
     crease, nail = skin * 0.55, np.clip(skin * 0.85 + 0.18, 0, 1)
     stretch, thickness = rng.uniform(0.95, 1.07), rng.uniform(0.95, 1.07)
     angles = FAN * rng.uniform(1.3, 1.6) + rng.normal(0, 1.2, 4)
@@ -118,14 +118,14 @@ def _pose(fingers: Sequence[bool], skin: Floats, rng: np.random.Generator) -> li
     widths = WIDTHS * thickness
 
     strokes = []
-    for i in np.flatnonzero(others):
+    for i in np.flatnonzero(long_fingers):
         finger = _finger(KNUCKLES[i], angles[i], lengths[i], widths[i], rng.normal(0, 2.5))
         strokes += [Stroke(finger, skin), *_creases(finger, crease)]
     if thumb:
         angle, base = rng.uniform(-62, -52), np.array([-0.78, -0.2])
         strokes.append(Stroke(_finger(base, angle, 1.75 * stretch, 0.31 * thickness, 18), skin))
     strokes += _palm(skin, crease, rng)
-    for i in np.flatnonzero(np.logical_not(others)):
+    for i in np.flatnonzero(np.logical_not(long_fingers)):
         strokes += _folded(KNUCKLES[i], widths[i], skin, nail, drop=rng.normal(0.78, 0.05))
     if not thumb:
         strokes += _folded_thumb(thickness, skin, nail, reach=rng.uniform(0.05, 0.4))
@@ -242,9 +242,9 @@ def _background(skin: Floats, rng: np.random.Generator) -> Floats:
 
 
 def draw_hand(fingers: Sequence[bool], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Draw one picture of a hand, (64, 64, 3) uint8; all but its raised fingers is left to chance.
+    """Draw one picture of a hand, (64, 64, 3) uint8; all but its raised fingers are random.
 
-    ``fingers`` tells for each, thumb to little finger, whether it is raised. Raises
+    ``fingers`` says for each, thumb to little finger, whether it is raised. Raises
     ``ConfigError`` unless there are five.
 
     >>> draw_hand([False, True, True, False, False], np.random.default_rng(0)).shape
@@ -316,7 +316,7 @@ def write_fingers(
         paths, ("train", "test"), (TRAIN_IMAGES, TEST_IMAGES), streams, strict=True
     ):
         x, y = _draw(n, np.random.default_rng(stream))
-        # Not every drive has locks, and nobody else knows of this file.
+        # Not every drive has locks, and no other process uses this file.
         with replacing(path) as unfinished, h5py.File(unfinished, "w", locking=False) as file:
             file[f"{part}_set_x"] = x
             file[f"{part}_set_y"] = y

@@ -15,17 +15,17 @@ from minicnn.regularizers import Regularizer
 
 
 class ActivationCache(NamedTuple):
-    """What the backward pass of an activation needs."""
+    """The array for the backward pass of an activation."""
 
     kept: Array
-    """Its output, or its input where the derivative is written in that."""
+    """Its output, or its input where the derivative needs that."""
 
 
 class Activation(Layer):
     """y = f(x) for the function of that name, such as "relu", "gelu" or "softmax".
 
-    All names are in ``minicnn.activations.ACTIVATIONS``; the functions of that module
-    serve as well.
+    All names are in ``minicnn.activations.ACTIVATIONS``; the functions of that module can be given
+    as well.
 
     >>> Activation("relu").forward(np.array([[-1.0, 2.0]]))[0].tolist()
     [[0.0, 2.0]]

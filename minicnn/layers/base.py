@@ -3,20 +3,19 @@
     y, cache = layer.forward(x, training=False, rng=None)
     dx, grads = layer.backward(dy, cache)
 
-``forward`` and ``backward`` write neither to the layer nor to what they are
-given, so one layer can serve two threads, a batch can be cut into shards, and a
-cache can be printed and looked at. To write a custom layer:
+``forward`` and ``backward`` write neither to the layer nor to their arguments, so one layer can
+serve two threads, a batch can be cut into shards, and a cache can be printed and looked at. To
+write a custom layer:
 
-* the constructor, if there are arguments, stores them under their own names, and calls
+* the constructor, if there are arguments, stores them as attributes of the same names, and calls
   ``super().__init__()``; every layer can be given a ``name``, whether it takes one or not;
 * ``output_shape(input_shape)`` says what comes out, without the batch axis;
 * ``build(input_shape, rng, dtype)`` calls ``super().build`` and declares the arrays: those that
   are learned with ``self.add_param("kernel", shape, rng)``, others with ``self.add_state``;
-* ``forward`` and ``backward`` do the work; the cache is a NamedTuple of what
-  ``backward`` will want;
+* ``forward`` and ``backward`` do the work; the cache is a NamedTuple of what ``backward`` needs;
 * ``axes`` names the input's axes, if the layer cares how many there are;
-* ``additive = True`` promises that a batch is the sum of its shards, so that several processes
-  may share it.
+* ``additive = True`` promises that a batch is the sum of its shards, so that several processes may
+  compute it.
 
 ``minicnn.testing.check_layer`` then tells whether it keeps its promises.
 """
@@ -43,7 +42,7 @@ ExpectedShape = tuple[int | str, ...]
 
 
 class NoCache(NamedTuple):
-    """The cache of a layer whose backward pass needs to remember nothing."""
+    """The cache of a layer whose backward pass needs nothing."""
 
 
 class OnnxOperator(NamedTuple):
@@ -59,11 +58,10 @@ class OnnxOperator(NamedTuple):
 
 
 class Layer(Parametrized):
-    """A step of a network: what it computes, and how gradients come back through it.
+    """A step of a network: its forward and backward pass.
 
-    What a class promises (``additive``, ``reads_bytes``, ``ends_in_activation``) it promises of
-    the passes that it has: a class derived from it that defines one of ``passes`` anew promises
-    nothing that it does not declare itself.
+    The traits ``additive``, ``reads_bytes`` and ``ends_in_activation`` describe a class's passes: a
+    subclass that overrides one of ``passes`` does not inherit them and must declare them again.
     """
 
     keras_module = "keras.layers"
@@ -77,29 +75,29 @@ class Layer(Parametrized):
     """The input's axes after the batch axis, such as ("H", "W", "C"); "..." is any number."""
 
     keras_name: ClassVar[str] = ""
-    """The class's name in Keras and in model files, where it is not its own."""
+    """The class's name in Keras and in model files, where that is another."""
 
     passes: ClassVar[frozenset[str]] = frozenset(
         ("forward", "backward", "param_grads", "next_state", "check_input", "kernels")
     )
-    """What its promises are about: the passes, and what they call."""
+    """The methods that the traits describe: the passes, and the methods that they call."""
 
     additive: ClassVar[bool] = False
     """Whether a batch is the sum of its shards in training: outputs and dx lie side by side, and
     gradients add up."""
 
     random: ClassVar[bool] = False
-    """Whether it draws from ``rng`` in training, where each shard of a batch has its own. No
-    promise: what derives from it draws as well, unless it says that it does not."""
+    """Whether it draws from ``rng`` in training, where each shard of a batch has another.
+    Subclasses inherit it unless they declare otherwise."""
 
     reads_bytes: ClassVar[bool] = False
-    """Whether it takes images as a file holds them, whole numbers, and hands them on as such."""
+    """Whether it takes images as whole numbers, as in a file, and returns whole numbers."""
 
     onnx_operator: ClassVar[OnnxOperator | None] = None
     """ONNX' operator that does the same number by number, if there is one."""
 
     ends_in_activation: ClassVar[bool] = False
-    """Whether the last thing that it does is to apply the function that ``activation`` names."""
+    """Whether its last step is to apply the function that ``activation`` names."""
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
@@ -145,25 +143,25 @@ class Layer(Parametrized):
         raise TypeError(f"{self.who} defines no backward(dy, cache).")
 
     def param_grads(self, dy: Array, cache: Any) -> Grads:
-        """The gradients alone, for a first layer, whose dx nobody wants."""
+        """The gradients alone, for a first layer, whose dx is not needed."""
         return self.backward(dy, cache)[1]
 
     def split_activation(self) -> tuple["Layer | None", str | None]:
         """The layer without its last activation (None if nothing is left), and that one's name.
 
-        What is left shares this layer's arrays.
+        The layer returned shares this one's arrays.
         """
         return self, None
 
     def next_state(self, cache: Any) -> dict[str, Array]:
-        """What ``state`` becomes after the forward pass that made ``cache``."""
+        """The ``state`` after the forward pass that made ``cache``."""
         return self.state
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """How many multiplications with an addition one image costs, going forward."""
+        """The number of multiply-adds of the forward pass of one image."""
         return 0
 
-    # What all layers share -----------------------------------------------------------
+    # Common to all layers ------------------------------------------------------------
 
     @property
     def sublayers(self) -> "Sequence[Layer]":
@@ -176,14 +174,14 @@ class Layer(Parametrized):
         return KERNELS[self.kernel_set]
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Say what to do instead of calling a layer, as Keras' functional models do."""
+        """Raise ``ConfigError``: Keras' functional models call layers, minicnn does not."""
         raise ConfigError(
             f"{self.who}: a layer is not called. Put it into Sequential([...]), with Residual for "
             "skip connections; forward(x) gives its output and its cache."
         )
 
     def changed(self, argument: str, value: Any) -> dict[str, Any]:
-        """See ``Guarded``; raises ``ConfigError`` for what a built layer cannot be any more."""
+        """See ``Guarded``; raises ``ConfigError`` for a change that comes too late."""
         new = None if self.sublayers else super().changed(argument, value)
         if new is None or (self.built and not self._fits(argument, new)):
             raise ConfigError(
@@ -195,20 +193,20 @@ class Layer(Parametrized):
     def _fits(self, argument: str, new: Mapping[str, Any]) -> bool:
         """Whether a layer with such attributes makes outputs and has arrays of the same shapes."""
         assert self.input_shape is not None
-        other = copy.copy(self)
-        vars(other).update(new)
-        other.params, other.state = {}, {}
+        changed = copy.copy(self)
+        vars(changed).update(new)
+        changed.params, changed.state = {}, {}
         with left_unset():
-            other.build(self.input_shape, np.random.default_rng(0), self.dtype)
-        (ours, y), (theirs, other_y) = (
+            changed.build(self.input_shape, np.random.default_rng(0), self.dtype)
+        before, after = (
             ({name: array.shape for name, array in each.arrays().items()}, each.output_shape(shape))
-            for each, shape in ((self, self.input_shape), (other, self.input_shape))
+            for each, shape in ((self, self.input_shape), (changed, self.input_shape))
         )
-        return ours == theirs and y == other_y and not argument.endswith("_initializer")
+        return before == after and not argument.endswith("_initializer")
 
     @classmethod
     def accepted_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """What the class takes of Keras' arguments; refuses those that would be missed."""
+        """Keras' arguments as the class takes them; ``ConfigError`` for those that it lacks."""
         name = {"name": config["name"]} if "name" in config else {}
         others = {key: value for key, value in config.items() if key != "name"}
         return accepted(cls, others) | name

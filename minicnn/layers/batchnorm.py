@@ -12,7 +12,7 @@ from minicnn.regularizers import Regularizer
 
 
 class BatchNormCache(NamedTuple):
-    """What ``BatchNorm.backward`` needs; ``mean`` and ``variance`` are None outside training."""
+    """For ``BatchNorm.backward``; ``mean`` and ``variance`` are None outside training."""
 
     x_hat: Array
     """The normalized input, with the channels last."""

@@ -12,9 +12,9 @@ from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Layer
 
 LARGEST_OUTPUT = 1 << 28
-"""Numbers that a layer may make of one input: a gigabyte in single precision."""
+"""The most numbers in the output for one input: a gigabyte in single precision."""
 MOST_AXES = 30
-"""Axes of what a layer may make; NumPy has its limit there, or not far above."""
+"""The most axes of an output; NumPy has its limit there, or not far above."""
 
 
 def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
@@ -28,7 +28,7 @@ def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
 
 
 def check_names(who: str, layers: Sequence[Layer]) -> None:
-    """Raise ``ConfigError`` if two layers have one name, which may be set at any time."""
+    """Raise ``ConfigError`` if two layers have the same name; names may be set at any time."""
     taken: set[str | None] = set()
     for layer in layers:
         if layer.name in taken:
@@ -46,10 +46,10 @@ def _same_name(who: str, layer: Layer) -> ConfigError:
 def build_layer(
     who: str, layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType, kernel_set: str
 ) -> None:
-    """Build a layer for inputs of that shape, or see that it was built for just such.
+    """Build a layer for inputs of that shape, or check that it was built for them.
 
     A build that fails leaves nothing behind. Raises ``ConfigError`` for a layer built otherwise,
-    ``ShapeError`` for one whose output no memory would hold.
+    ``ShapeError`` for an output that is too large.
     """
     out = layer.output_shape(shape)
     if len(out) > MOST_AXES:

@@ -11,7 +11,7 @@ from minicnn.layers.base import Grads
 
 
 class Node(Protocol):
-    """What the chain knows of a layer, or of several that are computed together."""
+    """The interface of a layer, or of several that are computed together."""
 
     @property
     def who(self) -> str: ...  # noqa: D102
@@ -60,8 +60,8 @@ def backward(
 ) -> tuple[Array, Grads]:
     """(dx, grads): the gradients of the loss, those of parameters as ``<layer>.<param>``.
 
-    Arrays that are not trained give none, unless ``frozen``. Without ``need_dx`` the backward
-    pass ends at the first layer that learns, and what is returned as dx means nothing.
+    Arrays that are not trained give none, unless ``frozen``. Without ``need_dx`` the backward pass
+    ends at the first layer that learns, and the dx that is returned means nothing.
     """
     if len(caches) != len(layers):
         raise ConfigError(
@@ -73,16 +73,18 @@ def backward(
     for i in reversed(range(last, len(layers))):
         layer = layers[i]
         if i == last and not need_dx:
-            own = layer.param_grads(dy, caches[i])
+            layer_grads = layer.param_grads(dy, caches[i])
         else:
-            dy, own = layer.backward(dy, caches[i])
+            dy, layer_grads = layer.backward(dy, caches[i])
         left_out = set() if frozen else layer.params.keys() - layer.learned().keys()
-        grads.update({f"{layer.name}.{key}": own[key] for key in own if key not in left_out})
+        for key in layer_grads:
+            if key not in left_out:
+                grads[f"{layer.name}.{key}"] = layer_grads[key]
     return dy, grads
 
 
 def apply_state(layers: Sequence[Node], caches: Sequence[Any]) -> None:
-    """Let moving statistics follow the batch that made ``caches``."""
+    """Update moving statistics with the batch that made ``caches``."""
     for layer, cache in zip(layers, caches, strict=True):
         if layer.state:
             # In place: copies of the layer share its arrays.

@@ -28,7 +28,7 @@ from minicnn.regularizers import Regularizer
 
 
 class Sliding(Weighted, Windowed):
-    """A layer that slides a kernel over an image: where it goes, and its backward pass."""
+    """The base class of convolutions: the positions of the kernel, and the backward pass."""
 
     passes = Weighted.passes | {"_backward", "seen", "unseen"}
 
@@ -79,14 +79,14 @@ class Sliding(Weighted, Windowed):
         return Place(image, found, dilation, apart.far(image, found, dilation))
 
     def seen(self, x: Array) -> tuple[Array, Windows, Pair]:
-        """x, where the kernel goes on it, and its dilation; or what it sees of x, side by side."""
+        """x with the kernel's positions and dilation, or the pixels that it sees, side by side."""
         _, found, dilation, far = self.place(x.shape[1:])
         if not far:
             return x, found, dilation
         return apart.gathered(x, found, dilation), apart.side_by_side(found), (1, 1)
 
     def unseen(self, dx: Array | None, x: Array) -> Array | None:
-        """The gradient of x from that of what ``seen`` gave for it."""
+        """The gradient of x from that of the result of ``seen``."""
         _, found, dilation, far = self.place(x.shape[1:])
         if dx is None or not far:
             return dx
@@ -99,7 +99,7 @@ class Sliding(Weighted, Windowed):
         return dx, grads
 
     def param_grads(self, dy: Array, cache: Any) -> Grads:
-        """The gradients of kernel and bias; dx, half of the work, is not asked of a first layer."""
+        """The gradients of kernel and bias; a first layer need not compute dx, half of the work."""
         return self._backward(dy, cache, need_dx=False)[1]
 
     def _backward(self, dy: Array, cache: Any, need_dx: bool) -> tuple[Array | None, Grads]:
@@ -107,11 +107,11 @@ class Sliding(Weighted, Windowed):
 
 
 class Conv2DCache(NamedTuple):
-    """What ``Conv2D.backward`` needs."""
+    """The arrays for ``Conv2D.backward``."""
 
     x: Array
     y: Array | None
-    """What the backward pass of the activation needs, if there is one: its output or input."""
+    """The output or input of the activation, as its backward pass needs it, if there is one."""
 
 
 class Conv2D(Sliding):
@@ -126,14 +126,14 @@ class Conv2D(Sliding):
         dkernel[i, j, c, f] = sum over n, h, w of dz[n, h, w, f] * the pixel that met it
         dbias[f] = sum over n, h, w of dz[n, h, w, f];   dx = the sum of dz * kernel, likewise
 
-    ``padding`` is "valid" (none), "same" (H' = ceil(H / stride), the odd pixel at
-    the bottom and right, as in Keras), or a number of pixels of zeros, a pair of
-    them or ((top, bottom), (left, right)), which Keras does not have. With ``dilation_rate`` d
-    the pixels of a window are d apart (h + i * d). ``groups`` cuts channels and filters into so
-    many runs; a filter sees the channels of its own, and the kernel is (kh, kw, C / groups,
-    filters). Raises ``ShapeError`` for inputs that are not such images, that the kernel does not
-    fit or that do not fall into groups, ``ConfigError`` for arguments that make no sense, as
-    strides and dilation_rate both above 1, which Keras does not take either.
+    ``padding`` is "valid" (none), "same" (H' = ceil(H / stride), the odd pixel at the bottom and
+    right, as in Keras), or a number of pixels of zeros, a pair of them or ((top, bottom), (left,
+    right)), which Keras does not have. With ``dilation_rate`` d the pixels of a window are d apart
+    (h + i * d). ``groups`` cuts channels and filters into so many groups; a filter sees the
+    channels of its group, and the kernel is (kh, kw, C / groups, filters). Raises ``ShapeError``
+    for inputs that are not such images, that the kernel does not fit or that do not fall into
+    groups, ``ConfigError`` for arguments that make no sense, as strides and dilation_rate both
+    above 1, which Keras does not take either.
 
     >>> Conv2D(8, 4, padding="same").output_shape((64, 64, 3))
     (64, 64, 8)

@@ -101,7 +101,7 @@ class Rescaling(Layer):
 
 
 class ShapeCache(NamedTuple):
-    """What ``Flatten``, ``Reshape`` and ``Permute`` need to go back: the shape of x."""
+    """The shape of x, for the backward pass of ``Flatten``, ``Reshape`` and ``Permute``."""
 
     shape: Shape
 
@@ -135,8 +135,8 @@ class Flatten(Layer):
 class Reshape(Layer):
     """Give the numbers of each image another shape, in the same row-major order.
 
-    ``target_shape`` leaves out the batch axis; one of its sizes may be -1, whatever is
-    left over. Raises ``ShapeError`` when the numbers do not fill the shape.
+    ``target_shape`` leaves out the batch axis; one of its sizes may be -1, which stands for the
+    rest. Raises ``ShapeError`` when the numbers do not fill the shape.
 
     >>> Reshape((-1, 2)).output_shape((4, 4))
     (8, 2)

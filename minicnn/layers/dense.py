@@ -14,7 +14,7 @@ from minicnn.layers.weighted import Weighted
 from minicnn.regularizers import Regularizer
 
 LONG = 4096
-"""Rows whose products are added up in single precision by BLAS, which does so in blocks."""
+"""The rows whose products BLAS adds up in single precision, in blocks."""
 
 SHORT = 256
 SMALL_KERNEL = 4096
@@ -22,11 +22,11 @@ SMALL_KERNEL = 4096
 
 
 class DenseCache(NamedTuple):
-    """What ``Dense.backward`` needs."""
+    """The arrays for ``Dense.backward``."""
 
     x: Array
     y: Array | None
-    """What the backward pass of the activation needs, if there is one: its output or input."""
+    """The output or input of the activation, as its backward pass needs it, if there is one."""
 
 
 class Dense(Weighted):

@@ -99,13 +99,13 @@ class DepthwiseConv2D(Sliding):
 
 
 class SeparableConv2DCache(NamedTuple):
-    """What ``SeparableConv2D.backward`` needs."""
+    """The arrays for ``SeparableConv2D.backward``."""
 
     x: Array
     between: Array
-    """What the depthwise convolution made of x."""
+    """The output of the depthwise convolution."""
     y: Array | None
-    """What the backward pass of the activation needs, if there is one: its output or input."""
+    """The output or input of the activation, as its backward pass needs it, if there is one."""
 
 
 class SeparableConv2D(Sliding):

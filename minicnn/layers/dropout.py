@@ -12,7 +12,7 @@ from minicnn.layers.noise import check_seed, generator
 
 
 class DropoutCache(NamedTuple):
-    """What ``Dropout.backward`` needs."""
+    """The arrays for ``Dropout.backward``."""
 
     scale: Array | None
     """0 or 1 / (1 - rate), for each number or for several; None outside training."""
@@ -28,10 +28,10 @@ class Dropout(Layer):
     from the model's generator. Srivastava et al. (2014).
 
     ``noise_shape`` is the mask's shape, with the batch axis, as in Keras: along an axis with 1 all
-    numbers share their fate, and None stands for the size of x. (Each shard of a batch that is
-    computed by several processes has another mask.) ``seed`` is kept for Keras' sake and
-    changes nothing. Raises ``ConfigError`` for arguments that are none, ``ShapeError`` for a
-    ``noise_shape`` that does not fit x.
+    numbers are dropped together, and None stands for the size of x. (Each shard of a batch that
+    several processes compute has another mask.) ``seed`` is accepted as in Keras and changes
+    nothing. Raises ``ConfigError`` for wrong arguments, ``ShapeError`` for a ``noise_shape`` that
+    does not fit x.
 
     >>> y, _ = Dropout(0.5).forward(np.ones((1, 8)), training=True, rng=np.random.default_rng(0))
     >>> sorted(set(y[0].tolist()))
@@ -94,7 +94,7 @@ class Dropout(Layer):
 class SpatialDropout2D(Dropout):
     """Dropout of whole channels of images: all pixels of one are kept, or none.
 
-    Neighbouring pixels are alike, so that what is dropped of single ones can be guessed from those
+    Neighbouring pixels are alike, so that single ones that are dropped can be guessed from those
     that are kept. Tompson et al. (2015). ``rate`` and ``seed`` are as in ``Dropout``.
 
     >>> x = np.ones((1, 2, 2, 4))

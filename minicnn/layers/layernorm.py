@@ -14,7 +14,7 @@ from minicnn.regularizers import Regularizer
 
 
 class LayerNormCache(NamedTuple):
-    """What ``LayerNorm.backward`` needs."""
+    """The arrays for ``LayerNorm.backward``."""
 
     x_hat: Array
     """The normalized input, with the numbers that were normalized together in a row."""
@@ -98,7 +98,7 @@ class LayerNorm(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, LayerNormCache]:
-        """y, each image normalized by its own statistics."""
+        """y, each image normalized by its statistics."""
         self.require_built()
         x = self.check_input(x)
         rows = self._rows(x)
@@ -150,8 +150,8 @@ class LayerNorm(Layer):
     def _restored(self, rows: Array, shape: Shape) -> Array:
         """The array of this shape that ``_rows`` made the rows of."""
         axes = self._axes(shape[1:])
-        others = [n for axis, n in enumerate(shape) if axis not in axes]
-        together = rows.reshape(*others, *(shape[axis] for axis in axes))
+        rest = [n for axis, n in enumerate(shape) if axis not in axes]
+        together = rows.reshape(*rest, *(shape[axis] for axis in axes))
         return np.moveaxis(together, range(-len(axes), 0), axes)
 
     def multiply_adds(self, input_shape: Shape) -> int:

@@ -1,4 +1,4 @@
-"""Noise, and what all layers that draw in training ask for."""
+"""Noise, and the checks of all layers that draw in training."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ class GaussianNoise(Layer):
 
         y = x + stddev * noise, the noise of mean 0 and standard deviation 1
 
-    for ``stddev`` from 0 to 1, as in Keras; y = x outside training. ``seed`` is kept for Keras'
-    sake and changes nothing: the noise comes from the model's generator. Raises ``ConfigError``
+    for ``stddev`` from 0 to 1, as in Keras; y = x outside training. ``seed`` is accepted as in
+    Keras and changes nothing: the noise comes from the model's generator. Raises ``ConfigError``
     for another stddev.
 
     >>> x = np.zeros((1, 10000))
@@ -54,7 +54,7 @@ class GaussianNoise(Layer):
 
 
 def generator(who: str, rng: np.random.Generator | None) -> np.random.Generator:
-    """The generator that a layer is given; raises ``ConfigError`` if it is given none."""
+    """The generator, or a ``ConfigError`` if there is none."""
     if rng is None:
         raise ConfigError(
             f"{who}: expected a generator in training, got none. "

@@ -1,7 +1,7 @@
-"""What a layer has: its name, the arrays that it learns, and how they begin.
+"""A layer's name, its learned arrays, and their initial values.
 
-``add_param`` declares an array in one line: where it begins and what holds it small are looked up
-by its name among the layer's arguments.
+``add_param`` declares an array in one line: its initializer and regularizer are looked up by its
+name among the layer's arguments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from minicnn.regularizers import Regularizer
 
 
 class Parametrized(Configurable):
-    """The parent of ``Layer``: a name, and arrays that training changes or keeps count in."""
+    """The base class of ``Layer``: a name, and arrays of parameters and state."""
 
     NOT_BUILT: ClassVar[str] = (
         "{who}: expected a built layer, got one that is not. Put it in a model that starts with "
@@ -39,7 +39,7 @@ class Parametrized(Configurable):
 
     @property
     def name(self) -> str | None:
-        """What it is called in its model and in files; None until it is in a model."""
+        """The name in its model and in files; None until it is in a model."""
         return self._name
 
     @name.setter
@@ -60,7 +60,7 @@ class Parametrized(Configurable):
     def keep(self, arguments: Mapping[str, Any]) -> None:
         """Store the arguments called ``<name>_initializer`` and ``<name>_regularizer``.
 
-        A constructor with many of them hands over all that it was given, ``keep(locals())``. Raises
+        A constructor with many of them passes all of its arguments, ``keep(locals())``. Raises
         ``ConfigError`` for one that is no initializer or regularizer.
         """
         for argument, value in arguments.items():
@@ -82,10 +82,10 @@ class Parametrized(Configurable):
     ) -> None:
         """Declare and make one of ``params``, of the layer's dtype; for use in ``build``.
 
-        It begins as the layer's argument ``<name>_initializer`` says, unless an initializer is
-        given, and is held small by ``<name>_regularizer``, if the layer has that. Arguments with
-        another name than the array's begin with ``prefix``. Raises ``ConfigError`` if nothing
-        says how the array begins.
+        The layer's argument ``<name>_initializer`` makes it, unless an initializer is given, and
+        ``<name>_regularizer`` penalizes it, if the layer has that. Where the arguments do not begin
+        with the array's name, ``prefix`` says what they begin with. Raises ``ConfigError`` if there
+        is no initializer.
         """
         self._prefixes[name] = prefix or name
         self.params[name] = self._begun(prefix or name, shape, rng, initializer)
@@ -117,7 +117,7 @@ class Parametrized(Configurable):
         return initializers.get(self.who, argument, start)(shape, rng, self.dtype)
 
     def regularizers(self) -> dict[str, Regularizer]:
-        """What each of ``params`` is held small by: the arguments called ``<name>_regularizer``."""
+        """The regularizers of ``params``: the arguments called ``<name>_regularizer``."""
         found = {}
         for name in self.params:
             argument = f"{self._prefixes.get(name, name)}_regularizer"
@@ -165,7 +165,7 @@ class Parametrized(Configurable):
         return [array.copy() for array in self.weights]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
-        """Put arrays in the place of those that ``get_weights`` gives.
+        """Replace the arrays that ``get_weights`` returns.
 
         Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
         """
@@ -173,7 +173,7 @@ class Parametrized(Configurable):
         put_weights(self.who, [self], weights)
 
     def count_params(self) -> int:
-        """How many numbers its arrays hold."""
+        """The number of numbers in its arrays."""
         self.require_built()
         return sum(array.size for array in self.weights)
 
@@ -189,7 +189,7 @@ class Parametrized(Configurable):
             raise ConfigError(self.NOT_BUILT.format(who=self.who))
 
     def unbuild(self) -> None:
-        """Forget the arrays, as after a build that failed half-way."""
+        """Remove the arrays, as after a build that failed half-way."""
         self.input_shape, self.params, self.state = None, {}, {}
 
     def instead_of_setting(self, name: str) -> str:
@@ -198,7 +198,7 @@ class Parametrized(Configurable):
 
 
 def put_weights(who: str, layers: Sequence[Parametrized], weights: Sequence[Array]) -> None:
-    """Put arrays in the place of those of the layers, which are built, in their order.
+    """Replace the arrays of layers, which are built, in their order.
 
     Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
     """

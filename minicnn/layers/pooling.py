@@ -51,11 +51,11 @@ class _Pool(Windowed):
 
 
 MOST_MARGIN = 64
-"""How many pixels of padding there may be for each of the image, beyond the first million."""
+"""The pixels of padding allowed for each pixel of the image, beyond the first million."""
 
 
 def _without_margin(who: str, image: Pair, place: Windows) -> Windows:
-    """Windows larger than an image without what of them no pixel of it ever meets.
+    """Windows cut down, where they are larger than an image, to the part that meets its pixels.
 
     Raises ``ShapeError`` where far more pixels of padding are left than the image has.
     """
@@ -78,7 +78,7 @@ def _without_margin(who: str, image: Pair, place: Windows) -> Windows:
 
 
 class MaxPoolCache(NamedTuple):
-    """What ``MaxPool.backward`` needs: the gradient goes where x first equals y."""
+    """The arrays for ``MaxPool.backward``: the gradient goes where x first equals y."""
 
     x: Array
     y: Array
@@ -117,7 +117,7 @@ class MaxPool(_Pool):
 
 
 class AvgPoolCache(NamedTuple):
-    """What ``AvgPool.backward`` needs: the shape of the images."""
+    """The shape of the images, for ``AvgPool.backward``."""
 
     shape: Shape
 
@@ -190,7 +190,7 @@ class GlobalAvgPool(Layer):
 
 
 class GlobalMaxPoolCache(NamedTuple):
-    """What ``GlobalMaxPool.backward`` needs."""
+    """The arrays for ``GlobalMaxPool.backward``."""
 
     winner: Array
     """Which pixel of an image won, counted in row-major order: (N, 1, C)."""
@@ -202,7 +202,7 @@ class GlobalMaxPool(Layer):
     """y[n, c] = the maximum of x[n, :, :, c]; with ``keepdims``, y is (N, 1, 1, C).
 
     Of several equal maxima the first in row-major order takes the gradient, as in
-    ``MaxPool`` (Keras on TensorFlow shares it out among them); NaN propagates.
+    ``MaxPool`` (Keras on TensorFlow divides it among them); NaN propagates.
 
     >>> GlobalMaxPool().output_shape((8, 8, 64))
     (64,)

@@ -2,7 +2,7 @@
 
     {"class_name": "Dense", "config": {"units": 3, "name": "dense", ...}}
 
-This module knows no layer but their parent, so that layers which are made of others can import it.
+This module imports only their base class, so that layers made of other layers can import it.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ LAYERS: dict[str, type[Layer]] = {}
 """
 
 MOST_LAYERS = 1000
-"""How many layers an argument of a layer may describe."""
+"""The most layers that an argument of a layer may describe."""
 
 CustomObjects = Mapping[str, type[Configurable]]
-"""Classes of the user's by the names that descriptions have for them."""
+"""Custom classes by their names in descriptions."""
 
 
 def described(layer: Layer) -> dict[str, Any]:
@@ -95,10 +95,10 @@ def _describes_layers(value: Any) -> bool:
 
 
 def with_custom_objects(value: Any, custom_objects: CustomObjects, who: str = "") -> Any:
-    """A config in which what is described of a custom class is an object of that class.
+    """A config in which descriptions of custom classes are replaced by objects.
 
-    What is of minicnn, or a layer, stays a description, which every ``get`` takes.
-    Raises ``ConfigError`` for what is marked as ``custom`` and is not in ``custom_objects``.
+    Layers and objects of minicnn stay descriptions, which every ``get`` takes. Raises
+    ``ConfigError`` for a description marked as ``custom`` that is not in ``custom_objects``.
     """
     if isinstance(value, list):
         return [with_custom_objects(part, custom_objects, who) for part in value]

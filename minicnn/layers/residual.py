@@ -1,4 +1,4 @@
-"""Layers with a way around them."""
+"""Layers with a shortcut around them."""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,22 +17,22 @@ from minicnn.regularizers import Regularizer
 
 
 class ResidualCache(NamedTuple):
-    """What ``Residual.backward`` needs: the caches of its layers."""
+    """The caches of the layers, for ``Residual.backward``."""
 
     layers: list[Any]
     shortcut: list[Any]
 
 
 class Residual(Layer):
-    """Layers whose output is added to what went in, or to what a shortcut makes of it.
+    """Layers whose output is added to their input, or to the output of a shortcut.
 
         y = layers(x) + x        or        y = layers(x) + shortcut(x)
 
-    and backward dx = the sum of what comes back through both. With it ResNets and MobileNets are
+    and backward dx = the sum of the gradients through both. With it ResNets and MobileNets are
     written as a Sequential. Where the layers change the shape, the shortcut must do so too: a 1x1
     convolution with the same strides. Parameters are called ``<layer>.<param>``, as in
-    ``conv2d_1.kernel``. Raises ``ShapeError`` when the two ways end in different shapes. He et
-    al. (2016). Keras has no such layer, but ``Add`` in its functional models, and so have files.
+    ``conv2d_1.kernel``. Raises ``ShapeError`` when the two branches end in different shapes. He et
+    al. (2016). Keras has no such layer, but ``Add`` in its functional models, and files have that.
 
     >>> block = Residual([Conv2D(8, 3, padding="same"), ReLU(), Conv2D(8, 3, padding="same")])
     >>> block.output_shape((16, 16, 8))
@@ -77,10 +77,10 @@ class Residual(Layer):
         """The layers, then those of the shortcut."""
         return *self.layers, *(self.shortcut or ())
 
-    # What the layers have, this one has ------------------------------------------------
+    # The arrays of the layers, as this layer's ------------------------------------------------
 
     def __copy__(self) -> Self:
-        """A copy that shares arrays, but no layer: what is put into it stays in it."""
+        """A copy whose layers are copies, with the same arrays."""
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
         vars(twin)["layers"] = [copy.copy(layer) for layer in self.layers]
@@ -113,12 +113,12 @@ class Residual(Layer):
 
     def _put(self, attribute: str, values: Mapping[str, Array]) -> None:
         for layer in self.sublayers:
-            own = {name: values[f"{layer.name}.{name}"] for name in getattr(layer, attribute)}
-            setattr(layer, attribute, own)
+            arrays = {name: values[f"{layer.name}.{name}"] for name in getattr(layer, attribute)}
+            setattr(layer, attribute, arrays)
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes it; what is set is set for all of its layers, as in Keras."""
+        """Whether training changes it; setting it sets it for all of its layers, as in Keras."""
         return self._trainable
 
     @trainable.setter
@@ -163,10 +163,10 @@ class Residual(Layer):
             for name, regularizer in layer.regularizers().items()
         }
 
-    # What a layer does ------------------------------------------------------------------
+    # The passes ------------------------------------------------------------------------
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """That of both ways."""
+        """That of both branches."""
         self.check_shape((None, *input_shape))
         ends = [_ends(way, input_shape)[-1] for way in (self.layers, self.shortcut or ())]
         if ends[0] != ends[1]:
@@ -184,7 +184,7 @@ class Residual(Layer):
     def build(
         self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
     ) -> None:
-        """Build both ways."""
+        """Build both branches."""
         super().build(input_shape, rng, dtype)
         self.begun = [layer for layer in self.sublayers if not layer.built]
         for way in (self.layers, self.shortcut or ()):
@@ -192,7 +192,7 @@ class Residual(Layer):
                 build_layer(self.who, layer, shape, rng, self.dtype, self.kernel_set)
 
     def unbuild(self) -> None:
-        """Forget the arrays of the layers that were built with this one."""
+        """Remove the arrays of the layers that were built with this one."""
         self.input_shape = None
         for layer in self.begun:
             layer.unbuild()
@@ -200,25 +200,26 @@ class Residual(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ResidualCache]:
-        """The sum of both ways."""
+        """The sum of both branches."""
         self.require_built()
         x = self.check_input(x)
         y, caches = chain.forward(self.layers, x, training, rng)
-        around, others = chain.forward(self.shortcut or (), x, training, rng)
-        return y + around, ResidualCache(caches, others)
+        shortcut, shortcut_caches = chain.forward(self.shortcut or (), x, training, rng)
+        return y + shortcut, ResidualCache(caches, shortcut_caches)
 
     def backward(self, dy: Array, cache: ResidualCache) -> tuple[Array, Grads]:
-        """dx is the sum of both ways', and each layer's gradients are its own."""
+        """dx is the sum of both branches'; the gradients are those of each layer."""
         dx, grads = chain.backward(self.layers, dy, cache.layers, frozen=True)
-        around, others = chain.backward(self.shortcut or (), dy, cache.shortcut, frozen=True)
-        return dx + around, grads | others
+        around, added = chain.backward(self.shortcut or (), dy, cache.shortcut, frozen=True)
+        return dx + around, grads | added
 
     def next_state(self, cache: ResidualCache) -> dict[str, Array]:
         """The next state of each layer."""
+        caches = (*cache.layers, *cache.shortcut)
         return {
             f"{layer.name}.{name}": array
-            for layer, own in zip(self.sublayers, (*cache.layers, *cache.shortcut), strict=True)
-            for name, array in layer.next_state(own).items()
+            for layer, layer_cache in zip(self.sublayers, caches, strict=True)
+            for name, array in layer.next_state(layer_cache).items()
         }
 
     def multiply_adds(self, input_shape: Shape) -> int:
@@ -230,14 +231,14 @@ class Residual(Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The layers as a file describes them."""
+        """The layers as they are described in a file."""
         shortcut = None if self.shortcut is None else [described(x) for x in self.shortcut]
         layers = [described(layer) for layer in self.layers]
         return {"layers": layers, "shortcut": shortcut, "name": self.name}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make it from what ``get_config`` returned, or with layers already made of that."""
+        """Make it from the result of ``get_config``, or from layers already made from that."""
         return cls(**with_layers(config))
 
 

@@ -14,7 +14,7 @@ Sides = int | Sequence[int | Sequence[int]]
 
 
 class SpatialCache(NamedTuple):
-    """What the layers here need to go back: the shape of the images."""
+    """The shape of the images, for the backward pass of these layers."""
 
     shape: Shape
 
@@ -86,7 +86,7 @@ class Cropping2D(Layer):
         return sides if given == self.cropping else _four_sides(self.who, "cropping", self.cropping)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """The input's without what is cut off."""
+        """The input's without the part that is cut off."""
         self.check_shape((None, *input_shape))
         (top, bottom), (left, right) = self._sides()
         h, w, c = input_shape
@@ -115,11 +115,11 @@ class Cropping2D(Layer):
 class UpSampling2D(Layer):
     """Enlarge images by whole factors: (N, H, W, C) becomes (N, H * sh, W * sw, C).
 
-    ``size`` is (sh, sw), or one factor for both. With "nearest" each pixel is repeated;
-    with "bilinear" pixel i of the larger image lies at (i + 0.5) / s - 0.5 of the smaller
-    one, between two pixels that share it by their nearness; beyond the border the outermost
-    pixel goes on. That is PyTorch's ``align_corners=False``. Keras' other interpolations
-    raise ``ConfigError``.
+    ``size`` is (sh, sw), or one factor for both. With "nearest" each pixel is repeated; with
+    "bilinear" pixel i of the larger image lies at (i + 0.5) / s - 0.5 of the smaller one, between
+    two pixels that are weighted by their nearness; beyond the border the outermost pixel is
+    repeated. That is PyTorch's ``align_corners=False``. Keras' other interpolations raise
+    ``ConfigError``.
 
     >>> layer = UpSampling2D((1, 2), interpolation="bilinear")
     >>> layer.forward(np.array([[[[0.0], [4.0]]]]))[0].ravel().tolist()
@@ -205,7 +205,7 @@ def _inside(x: Array, sides: Pads) -> Array:
 
 
 def _between(factor: int, dtype: DType) -> Array:
-    """What the pixel before, the pixel itself and the one after have in the ``factor`` new ones.
+    """The weights of a pixel and of its two neighbours in the ``factor`` new ones.
 
     >>> _between(2, np.dtype("float64")).tolist()
     [[0.25, 0.0], [0.75, 0.75], [0.0, 0.25]]

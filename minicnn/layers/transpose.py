@@ -24,10 +24,10 @@ class Conv2DTranspose(Sliding):
             x[n, h, w, c] * kernel[i, j, f, c], for all n, h, w, i, j, c, f
         y = activation(bias + y_padded without its padding)
 
-    That is the dx of the convolution that makes an image of x's size of one of y's, with dy = x,
-    and its own dx is that convolution of dy. x is (N, H, W, C), the kernel (kh, kw, filters, C),
-    y (N, H', W', filters). With k = (kh - 1) * d_h + 1, the pixels that a kernel with
-    ``dilation_rate`` d reaches over, y's height (and width likewise) is Keras':
+    That is the dx, for dy = x, of the convolution from images of y's size to images of x's, and its
+    dx is that convolution of dy. x is (N, H, W, C), the kernel (kh, kw, filters, C), y (N, H', W',
+    filters). With k = (kh - 1) * d_h + 1, the pixels that a kernel with ``dilation_rate`` d reaches
+    over, y's height (and width likewise) is Keras':
 
         padding="valid":  H' = (H - 1) * stride + max(k, stride)
         padding="same":   H' = H * stride, with the padding that ``Conv2D`` has on such an image
@@ -75,7 +75,7 @@ class Conv2DTranspose(Sliding):
         return *super()._arguments(), self.output_padding
 
     def _placed(self, image: Shape) -> Place:
-        """Where the kernel goes on y when x is (H, W, ...): as in the convolution."""
+        """The positions of the kernel on y when x is (H, W, ...), as in the convolution."""
         return self._placed_on(self._out(image))
 
     def _out(self, image: Shape) -> tuple[int, int]:
@@ -88,8 +88,8 @@ class Conv2DTranspose(Sliding):
             more = [max(k, s) for k, s in zip(least, strides, strict=True)]
         else:
             added = pair(self.who, "output_padding", self.output_padding, least=0)
-            own = [k % 2 if self.padding == "same" else k for k in reach]
-            more = [k + p for k, p in zip(own, added, strict=True)]
+            least = tuple(k % 2 if self.padding == "same" else k for k in reach)
+            more = [k + p for k, p in zip(least, added, strict=True)]
             if any(p >= s for p, s in zip(added, strides, strict=True)) or min(more) < 1:
                 raise ConfigError(
                     f"{self.who}: expected output_padding below the strides {strides}"
@@ -132,7 +132,7 @@ class Conv2DTranspose(Sliding):
         return y, Conv2DCache(x, kept)
 
     def _far(self, x: Array, kernel: Array, bias: Array | None, place: Place) -> Array:
-        """What each pixel adds, side by side, and then each where it belongs."""
+        """The multiples of the kernel, side by side, then added up at their places."""
         out, found = (len(x), *place.image, int(self.filters)), place.windows
         wide = found.out[0] * found.size[0], found.out[1] * found.size[1]
         _, strides, pads, _ = apart.side_by_side(found)
@@ -141,7 +141,7 @@ class Conv2DTranspose(Sliding):
         return z if bias is None else z + bias
 
     def _backward(self, dy: Array, cache: Conv2DCache, need_dx: bool) -> tuple[Array | None, Grads]:
-        """The convolution of dz is dx; its own gradient is the kernel's, x taken for dy."""
+        """The convolution of dz is dx, and its kernel gradient, with dy = x, is dkernel."""
         x, y = cache
         image, place, dilation, far = self.place(x.shape[1:])
         self.check_dy(dy, (len(x), *image, int(self.filters)))

@@ -1,4 +1,4 @@
-"""What layers with a kernel have in common: the activation after it, and the bias."""
+"""The common base of layers with a kernel: the activation after it, and the bias."""
 
 import copy
 
@@ -21,13 +21,13 @@ class Weighted(Layer):
         self.use_bias = use_bias
 
     def activate(self, z: Array) -> tuple[Array, Array | None]:
-        """(y, what the cache keeps): y or z, as the activation's gradient wants, else None."""
+        """(y, the activation's part of the cache: y or z, as its gradient needs, or None)."""
         if self.activation is None:
             return z, None
         return activations.get(self.who, self.activation).activate(z)
 
     def back_through_activation(self, dy: Array, kept: Array | None) -> Array:
-        """The gradient with respect to z, from what ``activate`` kept."""
+        """The gradient with respect to z, from the part that ``activate`` returned."""
         if kept is None:
             return dy
         return activations.get(self.who, self.activation).gradient(dy, kept)

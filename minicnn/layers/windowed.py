@@ -1,4 +1,4 @@
-"""What convolutions and poolings have in common: a window that moves over images."""
+"""The common base of convolutions and poolings: a window that moves over images."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from minicnn.layers.base import Layer
 
 
 class Place(NamedTuple):
-    """Where a window goes on images of one size, with every number decided."""
+    """The positions of a window on images of one size, as numbers."""
 
     image: Pair
     """Height and width of the images."""
@@ -17,14 +17,14 @@ class Place(NamedTuple):
     dilation: Pair = (1, 1)
     """How far apart the pixels of a window are, down and across; 1 where there is but one."""
     far: bool = False
-    """Whether the windows see so little of an image that it is laid side by side."""
+    """Whether the windows see so little of an image that their pixels are copied side by side."""
 
 
 class Windowed(Layer):
     """A layer with a window that moves over images.
 
-    Where it goes is worked out from the arguments once, when the layer is built; in each pass
-    only where images have another size, or an argument is another by now.
+    Its positions are computed from the arguments once, when the layer is built, and again only for
+    images of another size, or after an argument has changed.
     """
 
     axes = ("H", "W", "C")
@@ -32,23 +32,23 @@ class Windowed(Layer):
     _place: tuple[Any, Place] | None = None
 
     def _arguments(self) -> tuple[Any, ...]:
-        """The arguments that decide on where the window goes."""
+        """The arguments that decide on the positions of the window."""
         raise TypeError(f"{self.who} defines no _arguments().")
 
     def _placed(self, image: Shape) -> Place:
-        """Where the window goes on an image (H, W, ...), worked out from the arguments."""
+        """The positions of the window on an image (H, W, ...), from the arguments."""
         raise TypeError(f"{self.who} defines no _placed(image).")
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
     ) -> None:
-        """Work out where the window goes."""
+        """Compute the positions of the window."""
         super().build(input_shape, rng, dtype)
         given = (*input_shape[:2], *self._arguments())
         self._place = given, self._placed(input_shape)
 
     def place(self, image: Shape) -> Place:
-        """Where the window goes on an image (H, W, ...)."""
+        """The positions of the window on an image (H, W, ...)."""
         if self._place is not None and self._place[0] == (*image[:2], *self._arguments()):
             return self._place[1]
         return self._placed(image)

@@ -3,10 +3,9 @@
 ``loss(y_true, y_pred)`` is the mean over the batch, ``loss.gradient(y_true,
 y_pred)`` its derivative with respect to y_pred.
 
-The cross-entropies take probabilities, or with ``from_logits=True`` what goes
-into the softmax or sigmoid. The latter cannot overflow, and its gradient is
-simply (p - y) / N. A model that ends in a softmax or sigmoid and is compiled with
-the cross-entropy that belongs to it is trained that way.
+The cross-entropies take probabilities, or with ``from_logits=True`` what goes into the softmax or
+sigmoid. The latter cannot overflow, and its gradient is (p - y) / N. A model that ends in a softmax
+or sigmoid and is compiled with the cross-entropy that belongs to it is trained that way.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every loss is: a mean over the batch, and its gradient."""
+"""The base class of losses: a mean over the batch, and its gradient."""
 
 import copy
 import math
@@ -22,7 +22,7 @@ class Loss(Configurable):
     """A number that says how wrong predictions are, and its gradient.
 
     With predictions of shape (N, ..., outputs) there is one loss L for each place along
-    all axes but the last. What is minimised is
+    all axes but the last. The loss is
 
         sum of sample_weight * L / the number of losses,
 
@@ -46,11 +46,11 @@ class Loss(Configurable):
     passes: ClassVar[frozenset[str]] = frozenset(
         ("__call__", "gradient", "targets", "per_sample", "slope", "count")
     )
-    """The methods that its promises are about; see ``additive``."""
+    """The methods that ``additive`` depends on."""
 
     additive: bool = False
-    """Whether the loss of a batch is the mean over its shards, weighted by their sizes. A class
-    derived from a loss that defines one of ``passes`` anew promises it only by saying so itself."""
+    """Whether the loss of a batch is the mean over its shards, weighted by their sizes. A subclass
+    that overrides one of ``passes`` must declare it again."""
 
     def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
         """The mean loss of a batch; ``sample_weight`` (N,) or one for each of the losses.
@@ -92,11 +92,11 @@ class Loss(Configurable):
         raise TypeError(f"{type(self).__name__} defines no per_sample(y_true, y_pred).")
 
     def slope(self, y_true: Array, y_pred: Array) -> Array:
-        """The derivative of each sample's own loss with respect to ``y_pred``."""
+        """The derivative of each sample's loss with respect to ``y_pred``."""
         raise TypeError(f"{type(self).__name__} defines no slope(y_true, y_pred).")
 
     def count(self, y_true: Array, y_pred: Array) -> int:
-        """How many losses the mean is over, at least 1."""
+        """The number of losses in the mean, at least 1."""
         return max(math.prod(y_pred.shape[:-1]), 1)
 
     def on_logits(self) -> Self:
@@ -142,7 +142,7 @@ class Loss(Configurable):
         return values
 
     def _remedy(self, y_true: Array, output_shape: Shape) -> str:
-        """What to do about labels of another shape than the predictions', or nothing."""
+        """The remedy for labels of another shape than the predictions', or ""."""
         got = y_true.shape[1:-1] if y_true.shape[-1:] == (1,) else y_true.shape[1:]
         outputs = output_shape[-1]
         if len(output_shape) > 1 and len(got) < len(output_shape) - 1:
@@ -156,7 +156,7 @@ class Loss(Configurable):
         return ""
 
     def _of_class_numbers(self, y_true: Array, outputs: int) -> str:
-        """What to do about one number for each sample beside several outputs."""
+        """The remedy for one number a sample beside several outputs."""
         if (y_true != np.floor(y_true)).any():
             return " One number for each sample takes one output: Dense(1)."
         return f" Labels that are class numbers go with {SPARSE}, or become np.eye({outputs})[y]."

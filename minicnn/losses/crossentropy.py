@@ -139,7 +139,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.from_logits = from_logits
         self.ignore_class = ignore_class
         if ignore_class is not None:
-            self.additive = False  # each shard would have a number of losses of its own
+            self.additive = False  # each shard would divide by another number of losses
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """Whole numbers of shape (N, *output_shape[:-1]), each below the number of classes."""
@@ -195,7 +195,7 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 def _out_of_range(y: Array, classes: int) -> str:
-    """What to do about labels that are no numbers of that many classes."""
+    """The remedy for labels that are no numbers of that many classes."""
     least, most = y.min(), y.max()
     if (y != np.floor(y)).any():
         return " For numbers that are no classes (regression) take 'mean_squared_error'."
@@ -211,7 +211,7 @@ def _out_of_range(y: Array, classes: int) -> str:
 
 
 def log_probabilities(y_pred: Array, from_logits: bool) -> Array:
-    """log p along the last axis: of a softmax, or of what is first divided by its sum."""
+    """log p along the last axis: of a softmax, or of numbers divided by their sum."""
     if from_logits:
         shifted = y_pred - y_pred.max(axis=-1, keepdims=True)
         return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
@@ -219,7 +219,7 @@ def log_probabilities(y_pred: Array, from_logits: bool) -> Array:
 
 
 def back_through_log(per_log_p: Array, y_pred: Array, from_logits: bool) -> Array:
-    """The derivative by ``y_pred`` of what has the derivative ``per_log_p`` by log p.
+    """The derivative by ``y_pred`` of a function whose derivative by log p is ``per_log_p``.
 
     For the softmax that is per_log_p - p (sum of per_log_p). For probabilities
 

@@ -1,4 +1,4 @@
-"""Cross-entropies that care less for what is already right: the focal losses.
+"""The focal losses: cross-entropies in which right predictions count less.
 
 Lin et al. (2017), "Focal Loss for Dense Object Detection", weigh the cross-entropy of a
 prediction by (1 - its probability of the truth)^gamma. Where Keras clips probabilities that
@@ -25,7 +25,7 @@ from minicnn.losses.crossentropy import (
 class BinaryFocalCrossentropy(BinaryCrossentropy):
     """w q^gamma times the binary cross-entropy, averaged over all numbers.
 
-    q = y (1 - p) + (1 - y) p is the probability given to what is wrong; w = 1, or with
+    q = y (1 - p) + (1 - y) p is the probability of the wrong answer; w = 1, or with
     ``apply_class_balancing`` w = y alpha + (1 - y)(1 - alpha). p, ``from_logits`` and
     ``label_smoothing`` are those of ``BinaryCrossentropy``, which this is for gamma = 0.
 
@@ -96,8 +96,8 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(from_logits, label_smoothing)
-        for one in alpha if isinstance(alpha, Sequence) else (alpha,):
-            number("CategoricalFocalCrossentropy", "alpha", one, least=0)
+        for weight in alpha if isinstance(alpha, Sequence) else (alpha,):
+            number("CategoricalFocalCrossentropy", "alpha", weight, least=0)
         number("CategoricalFocalCrossentropy", "gamma", gamma, least=0)
         self.alpha = alpha
         self.gamma = gamma

@@ -90,9 +90,9 @@ class CategoricalHinge(Loss):
     def slope(self, y_true: Array, y_pred: Array) -> Array:
         """Within the margin -y, and 1 - y at the (first) place of neg."""
         y_true = y_true.astype(y_pred.dtype)
-        others = (1 - y_true) * y_pred
+        wrong = (1 - y_true) * y_pred
         highest = np.zeros(y_pred.shape, bool)
-        np.put_along_axis(highest, others.argmax(axis=-1)[..., None], True, axis=-1)
+        np.put_along_axis(highest, wrong.argmax(axis=-1)[..., None], True, axis=-1)
         inside = self.per_sample(y_true, y_pred)[..., None] > 0
         return np.asarray(inside * ((1 - y_true) * highest - y_true))
 

@@ -1,8 +1,7 @@
-"""Metrics: what a user watches while a loss is being minimised.
+"""Metrics: numbers to watch while a loss is minimised.
 
-A metric runs along: ``update_state`` takes a batch, ``result`` gives the figure
-over all that came since ``reset_state``. ``classification_report`` judges a set of
-samples at once.
+``update_state`` adds a batch, ``result`` gives the value over all batches since ``reset_state``.
+``classification_report`` evaluates a set of samples at once.
 """
 
 import copy
@@ -53,7 +52,7 @@ _BY_SHAPE: dict[str, tuple[type[Metric], type[Metric], type[Metric]]] = {
 
 
 def get(who: str, value: Any) -> Metric | str:
-    """The metric that ``value`` is, names or describes; a name in ``_BY_SHAPE`` stays one.
+    """The metric that ``value`` is, names or describes; names in ``_BY_SHAPE`` stay names.
 
     A metric that was named bears that name, as in Keras. Raises ``ConfigError`` if it is
     none.
@@ -91,11 +90,11 @@ def for_shapes(who: str, metric: Metric | str, labels_rank: int, output_shape: S
 
 
 def named_apart(who: str, metrics: Sequence[Metric | str]) -> list[Metric | str]:
-    """The metrics, one whose name is taken with a number behind it, as Keras counts: auc, auc_1.
+    """The metrics, with a number behind a name that is taken, as Keras counts: auc, auc_1.
 
-    It is a copy that gets the number, as the object may serve another model too. Raises
-    ``ConfigError`` for a metric called "loss", or as figures of a validation and the like are, and
-    for a string that is there twice.
+    A copy gets the number, as the object may serve another model too. Raises ``ConfigError`` for a
+    metric called "loss", or like the logs of a validation or of callbacks, and for a string that is
+    there twice.
 
     >>> both = [Precision(class_id=0), Precision(class_id=1)]
     >>> [metric.name for metric in named_apart("Sequential", both)]
@@ -107,7 +106,7 @@ def named_apart(who: str, metrics: Sequence[Metric | str]) -> list[Metric | str]
         name = base = metric if isinstance(metric, str) else metric.name
         if name.startswith("val_") or name in ("epoch", "learning_rate"):
             raise ConfigError(
-                f"{who}: expected a metric of another name than {name!r}, which figures of a "
+                f"{who}: expected a metric of another name than {name!r}, which logs of a "
                 "validation or of callbacks have."
             )
         if name == "loss" or (name in taken and isinstance(metric, str)):

@@ -1,4 +1,4 @@
-"""Accuracies: shares of predictions that are right, or nearly."""
+"""Accuracies: fractions of predictions that are right, or nearly."""
 
 import math
 
@@ -29,7 +29,7 @@ class _Accuracy(Metric):
 
 
 class BinaryAccuracy(_Accuracy):
-    """The share of predictions on the right side of ``threshold`` (strictly above is 1).
+    """The fraction of predictions on the right side of ``threshold`` (strictly above is 1).
 
     >>> metric = BinaryAccuracy()
     >>> metric.update_state(np.array([1, 0, 1]), np.array([[0.9], [0.2], [0.5]]))
@@ -48,7 +48,7 @@ class BinaryAccuracy(_Accuracy):
 
 
 class CategoricalAccuracy(_Accuracy):
-    """The share of predictions whose largest number is where the one-hot label has its 1.
+    """The fraction of predictions whose largest number is where the one-hot label has its 1.
 
     >>> metric = CategoricalAccuracy()
     >>> metric.update_state(np.array([[1, 0], [0, 1]]), np.array([[0.8, 0.2], [0.6, 0.4]]))
@@ -66,7 +66,7 @@ class CategoricalAccuracy(_Accuracy):
 
 
 class SparseCategoricalAccuracy(_Accuracy):
-    """The share of predictions whose largest number stands at the label's index.
+    """The fraction of predictions whose largest number stands at the label's index.
 
     >>> metric = SparseCategoricalAccuracy()
     >>> metric.update_state(np.array([0, 1]), np.array([[0.8, 0.2], [0.6, 0.4]]))
@@ -83,7 +83,7 @@ class SparseCategoricalAccuracy(_Accuracy):
 
 
 class TopKCategoricalAccuracy(_Accuracy):
-    """The share of predictions where fewer than k numbers exceed that of the one-hot label.
+    """The fraction of predictions where fewer than k numbers exceed that of the one-hot label.
 
     >>> metric = TopKCategoricalAccuracy(k=2)
     >>> metric.update_state(np.eye(3)[[0, 1]], np.array([[0.3, 0.1, 0.6], [0.3, 0.1, 0.6]]))
@@ -101,7 +101,7 @@ class TopKCategoricalAccuracy(_Accuracy):
 
 
 class SparseTopKCategoricalAccuracy(_Accuracy):
-    """The share of predictions where fewer than k numbers exceed the one at the label's index.
+    """The fraction of predictions where fewer than k numbers exceed the one at the label's index.
 
     >>> metric = SparseTopKCategoricalAccuracy(k=2)
     >>> metric.update_state(np.array([0, 1]), np.array([[0.3, 0.1, 0.6], [0.3, 0.1, 0.6]]))
@@ -127,5 +127,5 @@ class SparseTopKCategoricalAccuracy(_Accuracy):
 
 def _in_top(labels: Array, y_pred: Array, k: int) -> Array:
     scores = np.take_along_axis(y_pred, labels[..., None], axis=-1)
-    # Turned round, so that a score that is no number is not among the largest.
+    # Negated, so that NaN is not among the largest.
     return np.asarray(np.count_nonzero(~(y_pred <= scores), axis=-1) < k)

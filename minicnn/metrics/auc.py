@@ -7,23 +7,23 @@ from minicnn._core.shapes import Array
 from minicnn.activations import sigmoid
 from minicnn.errors import ConfigError
 from minicnn.metrics.base import Metric, expect_bits, predictions
-from minicnn.metrics.positives import count_above, share
+from minicnn.metrics.positives import count_above, ratio
 
 CURVES = ("ROC", "PR")
 METHODS = ("interpolation", "minoring", "majoring")
 MOST_THRESHOLDS = 100_000
-"""Each takes memory, also in a model that was read from a file."""
+"""A limit, because each takes memory, also in a model that was read from a file."""
 
 BEYOND = 1e-7
-"""How far the first and last threshold lie outside 0 and 1, as in Keras."""
+"""The distance of the first and last threshold from 0 and 1, outside, as in Keras."""
 
 
 class AUC(Metric):
     """The area under the ROC or the precision-recall curve, drawn at ``num_thresholds`` points.
 
-    For labels of 0 and 1 in the shape of the predictions, each counted by itself, and
-    predictions from 0 to 1, or logits with ``from_logits``. ``curve`` "ROC" is the share of
-    positives found over that of negatives mistaken; "PR" is precision over recall.
+    For labels of 0 and 1 in the shape of the predictions, each counted by itself, and predictions
+    from 0 to 1, or logits with ``from_logits``. ``curve`` "ROC" is the true positive rate over the
+    false positive rate; "PR" is precision over recall.
 
     Between two thresholds ``summation_method`` "interpolation" takes the mean of the two
     heights for ROC, and lets the counts rather than their ratio run straight for PR (Davis
@@ -65,13 +65,13 @@ class AUC(Metric):
         super().__init__(name)
 
     def reset_state(self) -> None:
-        """Forget all batches."""
+        """Reset to no batches."""
         self.true_positives = np.zeros(self.num_thresholds)
         self.false_positives = np.zeros(self.num_thresholds)
         self.positives = self.negatives = 0
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
-        """Take in one batch."""
+        """Add one batch."""
         y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         scores = np.clip(sigmoid(y_pred) if self.from_logits else y_pred, 0, 1)
@@ -83,13 +83,13 @@ class AUC(Metric):
     def result(self) -> float:
         """The area, from 0 to 1."""
         tp, found = self.true_positives, self.true_positives + self.false_positives
-        recall = share(tp, self.positives)
+        recall = ratio(tp, self.positives)
         if self.curve.upper() == "ROC":
-            x, y = share(self.false_positives, self.negatives), recall
+            x, y = ratio(self.false_positives, self.negatives), recall
         elif self.summation_method == "interpolation":
-            return float(share(_interpolated(tp, found), self.positives))
+            return float(ratio(_interpolated(tp, found), self.positives))
         else:
-            x, y = recall, share(tp, found)
+            x, y = recall, ratio(tp, found)
         heights = {
             "interpolation": (y[:-1] + y[1:]) / 2,
             "minoring": np.minimum(y[:-1], y[1:]),
@@ -100,8 +100,8 @@ class AUC(Metric):
 
 def _interpolated(tp: Array, found: Array) -> Array:
     """The area under precision over TP, where both counts run straight between thresholds."""
-    slope = share(tp[:-1] - tp[1:], found[:-1] - found[1:])
+    slope = ratio(tp[:-1] - tp[1:], found[:-1] - found[1:])
     intercept = tp[1:] - slope * found[1:]
     # Where nothing is found at the higher threshold, precision stays what it is at the lower.
-    ratio = np.where(found[1:] > 0, share(found[:-1], found[1:]), 1)
-    return np.asarray(np.sum(slope * (tp[:-1] - tp[1:] + intercept * np.log(ratio))))
+    quotient = np.where(found[1:] > 0, ratio(found[:-1], found[1:]), 1)
+    return np.asarray(np.sum(slope * (tp[:-1] - tp[1:] + intercept * np.log(quotient))))

@@ -1,4 +1,4 @@
-"""What every metric is: a figure that runs along."""
+"""The base class of metrics: a value that is updated batch by batch."""
 
 import copy
 import inspect
@@ -15,7 +15,7 @@ from minicnn.errors import DataError
 
 
 class Metric(Configurable):
-    """A running figure over batches of labels and predictions."""
+    """A running value over batches of labels and predictions."""
 
     keras_module = "keras.metrics"
 
@@ -25,26 +25,26 @@ class Metric(Configurable):
         self.reset_state()
 
     def reset_state(self) -> None:
-        """Forget all batches."""
+        """Reset to no batches."""
         raise TypeError(f"{type(self).__name__} defines no reset_state().")
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
-        """Take in one batch."""
+        """Add one batch."""
         raise TypeError(f"{type(self).__name__} defines no update_state(y_true, y_pred).")
 
     def result(self) -> Any:
-        """The figure so far, a float, or an array where there are several.
+        """The value so far: a float, or an array of several numbers.
 
-        Before the first batch a mean is NaN, and a figure made of counts is 0, as in Keras.
+        Before the first batch a mean is NaN, and a ratio of counts is 0, as in Keras.
         """
         raise TypeError(f"{type(self).__name__} defines no result().")
 
     def get_state(self) -> dict[str, Any]:
-        """What it has counted, for a checkpoint in mid-epoch: numbers, texts, lists, arrays.
+        """Its counts, for a checkpoint in mid-epoch: numbers, texts, lists, arrays.
 
-        These are its attributes but for the constructor's arguments and for objects of the
-        library's own, such as losses; of metrics among them it is theirs. A metric that remembers
-        anything else defines this itself, and ``set_state``.
+        These are its attributes, without the constructor's arguments and the library's objects,
+        such as losses; a metric among them gives its own state. A metric that remembers anything
+        else overrides this and ``set_state``.
         """
         given = inspect.signature(type(self)).parameters
         return {
@@ -54,7 +54,7 @@ class Metric(Configurable):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``get_state`` gave."""
+        """Restore what ``get_state`` returned."""
         check_state(type(self).__name__, self.get_state(), state)
         for name, value in state.items():
             part = getattr(self, name)
@@ -65,7 +65,7 @@ class Metric(Configurable):
 
 
 def predictions(metric: Metric, y_pred: Any) -> Array:
-    """``y_pred`` as an array; raises ``DataError`` for what is masked or complex."""
+    """``y_pred`` as an array; raises ``DataError`` if it is masked or complex."""
     check_array(type(metric).__name__, y_pred)
     return np.asarray(y_pred)
 
@@ -86,7 +86,7 @@ def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Arr
 
 
 def _remedy(got: Shape, wanted: Shape) -> str:
-    """What to do about labels of another form, which mostly fit the metric of another name."""
+    """The remedy for labels of another form, which mostly suit another metric."""
     if len(wanted) == 1 < len(got) and got[0] == wanted[0]:
         return " For one-hot labels take 'categorical_accuracy', or just 'accuracy'."
     if len(got) == 1 < len(wanted) and got[0] == wanted[0]:

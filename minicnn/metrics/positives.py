@@ -1,4 +1,4 @@
-"""Precision, recall and F1: what is found, and how much of what is found is right."""
+"""Precision, recall and F1."""
 
 from collections.abc import Sequence
 
@@ -60,18 +60,17 @@ class _AtThresholds(Metric):
         self.false_positives += count_above(y_pred[~labels], self._cuts)
         self.positives += int(np.count_nonzero(labels))
 
-    def _shown(self, figures: Array) -> float | Array:
-        return float(figures[0]) if len(figures) == 1 else figures
+    def _shown(self, values: Array) -> float | Array:
+        return float(values[0]) if len(values) == 1 else values
 
 
 class Precision(_AtThresholds):
-    """The share of what is predicted as positive that is: TP / (TP + FP), 0 if nothing is.
+    """The fraction of predicted positives that are right: TP / (TP + FP), 0 if there are none.
 
-    For labels of 0 and 1 in the shape of the predictions, each counted by itself. Positive
-    is what lies strictly above ``thresholds``, which is a number from 0 to 1 (None: 0.5) or
-    several; then ``result()`` is an array. With ``top_k`` only the k largest predictions
-    of a row can be positive, and without thresholds all those are; with ``class_id`` only
-    that column counts.
+    For labels of 0 and 1 in the shape of the predictions, each counted by itself. Positive are
+    predictions strictly above ``thresholds``, a number from 0 to 1 (None: 0.5) or several; then
+    ``result()`` is an array. With ``top_k`` only the k largest predictions of a row can be
+    positive, and without thresholds all those are; with ``class_id`` only that column counts.
 
     >>> metric = Precision()
     >>> metric.update_state(np.array([0, 1, 1, 1]), np.array([[0.9], [0.2], [0.8], [0.7]]))
@@ -89,16 +88,15 @@ class Precision(_AtThresholds):
         super().__init__(thresholds, top_k, class_id, name)
 
     def result(self) -> float | Array:
-        """A share, or one for each threshold."""
-        return self._shown(share(self.true_positives, self.true_positives + self.false_positives))
+        """A number, or one for each threshold."""
+        return self._shown(ratio(self.true_positives, self.true_positives + self.false_positives))
 
 
 class Recall(_AtThresholds):
-    """The share of the positives that is found: TP / (TP + FN), 0 if there are none.
+    """The fraction of the positives that are found: TP / (TP + FN), 0 if there are none.
 
-    For labels of 0 and 1 in the shape of the predictions, each counted by itself. What is
-    predicted as positive is said by ``thresholds``, ``top_k`` and ``class_id`` as in
-    ``Precision``.
+    For labels of 0 and 1 in the shape of the predictions, each counted by itself. ``thresholds``,
+    ``top_k`` and ``class_id`` say what counts as positive, as in ``Precision``.
 
     >>> metric = Recall()
     >>> metric.update_state(np.array([0, 1, 1, 1]), np.array([[0.9], [0.2], [0.8], [0.4]]))
@@ -116,20 +114,19 @@ class Recall(_AtThresholds):
         super().__init__(thresholds, top_k, class_id, name)
 
     def result(self) -> float | Array:
-        """A share, or one for each threshold."""
-        return self._shown(share(self.true_positives, self.positives))
+        """A number, or one for each threshold."""
+        return self._shown(ratio(self.true_positives, self.positives))
 
 
 class F1Score(Metric):
     """The harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN), 0 for 0 / 0.
 
-    For labels of 0 and 1 in the shape of the predictions (N, ..., classes). Positive is
-    what lies strictly above ``threshold``; without one it is the largest of each row, or the
+    For labels of 0 and 1 in the shape of the predictions (N, ..., classes). Positive are
+    predictions strictly above ``threshold``; without one it is the largest of each row, or the
     largest ones where several are equal and not 0.
 
-    ``average``: None gives an array of one figure for each class, "macro" their mean,
-    "weighted" their mean weighted by how often each class is true, "micro" the figure of
-    all counts together.
+    ``average``: None gives an array of one number for each class, "macro" their mean, "weighted"
+    their mean weighted by how often each class is true, "micro" the F1 of all counts together.
 
     >>> metric = F1Score(threshold=0.5)
     >>> y = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0]])
@@ -156,11 +153,11 @@ class F1Score(Metric):
         self.threshold = threshold
 
     def reset_state(self) -> None:
-        """Forget all batches."""
+        """Reset to no batches."""
         self.true_positives = self.false_positives = self.false_negatives = np.zeros(())
 
     def update_state(self, y_true: Array, y_pred: Array) -> None:
-        """Take in one batch."""
+        """Add one batch."""
         y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         if self.threshold is not None:
@@ -178,20 +175,20 @@ class F1Score(Metric):
         self.false_negatives = self.false_negatives + np.sum(~found & labels, axis=batch)
 
     def result(self) -> float | Array:
-        """A figure, or without ``average`` one for each class."""
+        """A number, or without ``average`` one for each class."""
         tp, wrong = self.true_positives, self.false_positives + self.false_negatives
         if self.average == "micro":
-            return float(share(2 * tp.sum(), 2 * tp.sum() + wrong.sum()))
-        scores = share(2 * tp, 2 * tp + wrong)
+            return float(ratio(2 * tp.sum(), 2 * tp.sum() + wrong.sum()))
+        scores = ratio(2 * tp, 2 * tp + wrong)
         if self.average == "macro":
             return float(scores.mean())
         if self.average == "weighted":
             support = tp + self.false_negatives
-            return float(share(np.sum(scores * support), support.sum()))
+            return float(ratio(np.sum(scores * support), support.sum()))
         return scores
 
 
-def share(part: Array | float, whole: Array | float) -> Array:
+def ratio(part: Array | float, whole: Array | float) -> Array:
     """part / whole, and 0 where ``whole`` is."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     shape = np.broadcast_shapes(part.shape, whole.shape)

@@ -1,4 +1,4 @@
-"""How good a classifier is on a set of samples, class by class, and how sure that is."""
+"""The quality of a classifier on a set of samples, class by class, with intervals."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ from minicnn._core.console import html_table, legible, padded, width_of
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError
-from minicnn.metrics.positives import share
+from minicnn.metrics.positives import ratio
 
 
 class Means(NamedTuple):
-    """Logs averaged over the classes."""
+    """Metrics averaged over the classes."""
 
     precision: float
     recall: float
@@ -25,20 +25,20 @@ class Means(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ClassificationReport:
-    """What ``classification_report`` finds; printed, it is a table."""
+    """The result of ``classification_report``; printed, it is a table."""
 
     class_names: tuple[str, ...]
     confusion: Array
     """(classes, classes) counts: a row for each true class, a column for each predicted one."""
     precision: Array
-    """(classes,) shares TP / (TP + FP), 0 for a class that was never predicted."""
+    """(classes,) TP / (TP + FP), 0 for a class that was never predicted."""
     precision_interval: Array
     """(classes, 2) bounds, as all intervals here."""
     recall: Array
-    """(classes,) shares TP / (TP + FN), 0 for a class that never occurs."""
+    """(classes,) TP / (TP + FN), 0 for a class that never occurs."""
     recall_interval: Array
     f1: Array
-    """(classes,) figures 2 TP / (2 TP + FP + FN)."""
+    """(classes,) 2 TP / (2 TP + FP + FN)."""
     f1_interval: Array
     support: Array
     """(classes,) counts of how often each class is true."""
@@ -50,7 +50,7 @@ class ClassificationReport:
     """Means weighted by ``support``."""
 
     def __str__(self) -> str:
-        """A table with a line for each class, and the 95% interval after each figure."""
+        """A table with a line for each class, and the 95% interval after each number."""
         rows = [[legible(name).replace("\t", " "), *cells] for name, *cells in self._rows()]
         width = max(width_of(name) for name, *_ in rows)
         return "\n".join(
@@ -75,7 +75,7 @@ class ClassificationReport:
             (self.f1, self.f1_interval),
         )
         for i, name in enumerate(self.class_names):
-            cells = [_cell(figure[i], interval[i]) for figure, interval in columns]
+            cells = [_cell(scores[i], interval[i]) for scores, interval in columns]
             yield [name, *cells, str(self.support[i])]
         total = str(self.support.sum())
         for name, means in (("macro mean", self.macro), ("weighted mean", self.weighted)):
@@ -120,11 +120,11 @@ def classification_report(
 
         precision = TP / (TP + FP)     recall = TP / (TP + FN)     F1 = 2 TP / (2 TP + FP + FN)
 
-    Labels and predictions are those of ``confusion_matrix``. The intervals of shares are
-    Wilson's; F1 is 2 J / (1 + J) of the share J = TP / (TP + FP + FN), whose bounds are carried
-    through that. The means are those of scikit-learn.
+    Labels and predictions are those of ``confusion_matrix``. The intervals of fractions are
+    Wilson's; F1 is 2 J / (1 + J) of the fraction J = TP / (TP + FP + FN), and its bounds follow
+    from J's. The means are those of scikit-learn.
 
-    Raises ``DataError`` for labels or predictions that are none, or beyond the names.
+    Raises ``DataError`` for other labels or predictions, or where a name is missing.
 
     >>> y_true, y_pred = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
     >>> report = classification_report(y_true, y_pred, ["cat", "dog"])
@@ -142,10 +142,10 @@ def classification_report(
     right, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     either = support + predicted - right
     occurs, total = either > 0, int(support.sum())
-    precision, recall = share(right, predicted), share(right, support)
-    f1 = share(2 * right, support + predicted)
+    precision, recall = ratio(right, predicted), ratio(right, support)
+    f1 = ratio(2 * right, support + predicted)
     jaccard = _intervals(right, either)
-    figures = (precision, recall, f1)
+    scores = (precision, recall, f1)
     return ClassificationReport(
         class_names=tuple(class_names) or tuple(map(str, range(len(confusion)))),
         confusion=confusion,
@@ -158,13 +158,13 @@ def classification_report(
         support=support,
         accuracy=int(right.sum()) / total,
         accuracy_interval=wilson_interval(int(right.sum()), total),
-        macro=Means(*(float(figure[occurs].mean()) for figure in figures)),
-        weighted=Means(*(float(np.sum(figure * support) / total) for figure in figures)),
+        macro=Means(*(float(score[occurs].mean()) for score in scores)),
+        weighted=Means(*(float(np.sum(score * support) / total) for score in scores)),
     )
 
 
 def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """The 95% interval of a share of ``right`` out of ``total``.
+    """The 95% interval of a fraction of ``right`` out of ``total``.
 
         (p + z^2 / 2n  -+  z * sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
 
@@ -190,7 +190,7 @@ def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tup
 
 
 def _classes(given: Array, what: str) -> tuple[Array, int]:
-    """Class numbers, and how many classes there must be."""
+    """Class numbers, and the least number of classes."""
     who = "confusion_matrix"
     values = as_array(who, given, what)
     if values.ndim not in (1, 2) or values.dtype.kind not in "buif":
@@ -221,10 +221,10 @@ def _classes(given: Array, what: str) -> tuple[Array, int]:
 
 
 def _intervals(right: Array, total: Array) -> Array:
-    """Wilson's bounds of each share; from 0 to 1 where there was nothing to count."""
+    """Wilson's bounds of each fraction; from 0 to 1 where there was nothing to count."""
     pairs = zip(right.tolist(), total.tolist(), strict=True)
     return np.array([wilson_interval(k, n) if n else (0.0, 1.0) for k, n in pairs])
 
 
-def _cell(figure: float, interval: Sequence[float]) -> str:
-    return f"{figure:.3f} {interval[0]:.3f}-{interval[1]:.3f}"
+def _cell(score: float, interval: Sequence[float]) -> str:
+    return f"{score:.3f} {interval[0]:.3f}-{interval[1]:.3f}"

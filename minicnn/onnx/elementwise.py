@@ -39,7 +39,7 @@ from minicnn.onnx.values import (
 )
 
 NEAR = 64.0
-"""The largest bound of a Clip, but for 0, at which adding it to x loses nothing that counts."""
+"""The largest bound of a Clip that can be added to x without a loss of precision that matters."""
 
 
 class Erf(Layer):
@@ -117,7 +117,7 @@ def gelu(net: Net, node: Node) -> Value:
 
 
 def softmax(net: Net, node: Node) -> Value:
-    """Along one axis; before version 13 along all from there on, which is one if it is the last."""
+    """Along one axis; before version 13 along all axes from there on."""
     x = settled(net.value(node))
     rank = len(x.axes)
     axis = axis_within(integer(node, "axis", -1 if node.opset >= 13 else 1), rank)
@@ -126,8 +126,8 @@ def softmax(net: Net, node: Node) -> Value:
     if node.op == "Softmax":
         return after(x, Softmax(x.axes[axis] if x.axes[axis] != rank - 1 else -1))
     if x.axes[axis] != rank - 1:
-        others = iter(range(1, rank - 1))
-        x = ordered(x, (0, *(rank - 1 if i == axis else next(others) for i in range(1, rank))))
+        rest = iter(range(1, rank - 1))
+        x = ordered(x, (0, *(rank - 1 if i == axis else next(rest) for i in range(1, rank))))
     return after(x, Activation("log_softmax"))
 
 
@@ -171,7 +171,7 @@ def add(net: Net, node: Node) -> Value:
 
 
 def sub(net: Net, node: Node) -> Value:
-    """x - constant, constant - x, or a residual block with one way taken negative."""
+    """x - constant, constant - x, or a residual block with one branch negated."""
     if net.is_array(node, 0) or net.is_array(node, 1):
         x, c = _with_constant(net, node)
         if net.is_array(node, 0):
@@ -241,7 +241,7 @@ def _channels(x: Value, scale: Array | None, offset: Array | None) -> Value:
 
 
 def _product(a: Value, b: Value) -> Value:
-    """x * sigmoid(x) and its like."""
+    """x * sigmoid(x) and similar functions."""
     start, to_a, to_b = way_between(*alike(a, b))
     if len(to_a) > len(to_b):
         a, to_a, to_b = b, to_b, to_a
@@ -253,9 +253,9 @@ def _product(a: Value, b: Value) -> Value:
         # (factor * x + shift) * (outer + outer * erf(u / sqrt(2))), with u = inner * x + at
         factor, shift = _line(to_a[0]) if to_a else (1.0, 0.0)
         inner, at = (math.sqrt(2) * number for number in _line(to_b[0]))
-        outer, one = _line(to_b[2])
+        outer, offset = _line(to_b[2])
         times = factor / inner if inner else 0.0
-        if _near(outer, one) and times and abs(shift - times * at) <= 1e-6 * (1 + abs(shift)):
+        if _near(outer, offset) and times and abs(shift - times * at) <= 1e-6 * (1 + abs(shift)):
             x = replace(start, axes=a.axes, view=a.view)
             u = a if _near(times, 1) else scaled(x, 1.0 if _near(inner, 1) else inner, at)
             times = 1.0 if _near(times, 1) else times
@@ -268,7 +268,7 @@ PRODUCTS = {
     ("hard_sigmoid",): "hard_silu",
     ("softplus", "tanh"): "mish",
 }
-"""The activations that are x times what these make of x."""
+"""The activations that are x times one of these functions of x."""
 
 
 def _kind(step: Step) -> str:

@@ -1,6 +1,6 @@
 """Models into ONNX files.
 
-Each layer is written by one function here; ``export_onnx`` runs them in a row. Opset 17 and IR
+Each layer is written by one function; ``export_onnx`` runs them in a row. Opset 17 and IR
 version 8 are what runtimes from 2022 on read.
 """
 
@@ -32,16 +32,15 @@ LARGEST = (1 << 31) - (1 << 20)
 def export_onnx(model: Sequential, filepath: str | os.PathLike[str], layout: str = "NHWC") -> None:
     """Write a model to an ONNX file (opset 17, IR version 8), whole or not at all.
 
-    The graph's input is called ``input`` and its output ``output``; both are float32 (of a
-    float64 model too, as runtimes convolve in single precision), and any number of images goes
-    in at once. ``layout`` is that of images that go in and come out: "NHWC", as ``predict``
-    takes and gives them, or "NCHW", as most other ONNX files do. What acts in training only is
-    left out. Nodes and arrays are called like the layers and their parameters
-    (``conv2d_1.kernel``), and the names of the classes, if the model has them, are the JSON list
-    ``class_names`` in the file's metadata. ONNX' own checker has seen the file before it takes
-    its name. Needs the package onnx: pip install onnx. Raises ``ConfigError`` for a
-    layer of the user's own, whose meaning ONNX cannot know, and for a path that does not end
-    in .onnx.
+    The graph's input is called ``input`` and its output ``output``; both are float32 (of a float64
+    model too, as runtimes convolve in single precision), and any number of images goes in at once.
+    ``layout`` is the order of the axes of input and output images: "NHWC", as ``predict`` takes and
+    gives them, or "NCHW", as most other ONNX files do. Layers that act in training only are left
+    out. Nodes and arrays are named after the layers and their parameters (``conv2d_1.kernel``), and
+    the names of the classes, if the model has them, are the JSON list ``class_names`` in the file's
+    metadata. ONNX' checker sees the file before it gets its name. Needs the package onnx: pip
+    install onnx. Raises ``ConfigError`` for a custom layer, whose meaning ONNX cannot know, and for
+    a path that does not end in .onnx.
 
     >>> import tempfile
     >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
@@ -96,12 +95,12 @@ def _written(model: Sequential, layout: str, onnx: Any) -> Any:
 
 
 def _axes(shape: Shape, layout: str) -> Axes:
-    """The order of the axes of what goes in or comes out."""
+    """The order of the axes of an input or output."""
     return NCHW if layout == "NCHW" and len(shape) == 3 else tuple(range(len(shape) + 1))
 
 
 def _described(onnx: Any, name: str, shape: Shape, axes: Axes) -> Any:
-    """What a graph says of its input or output; of an image also which axis is which."""
+    """The description of a graph's input or output; of an image also the meaning of its axes."""
     sizes = ["N", *(shape[axis - 1] for axis in axes[1:])]
     info = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)
     if len(shape) == 3:
@@ -114,7 +113,7 @@ def _described(onnx: Any, name: str, shape: Shape, axes: Axes) -> Any:
 def _chain(graph: Graph, layers: Sequence[Layer], x: Flow, prefix: str = "") -> Flow:
     """Write the layers, one after another; x is what goes into the first."""
     for i, layer in enumerate(layers):
-        caring = next((other for other in layers[i:] if type(other) not in FREE), None)
+        caring = next((later for later in layers[i:] if type(later) not in FREE), None)
         if caring is not None and caring.axes == ("H", "W", "C"):
             x = graph.moved(x, NCHW)
         name = f"{prefix}{layer.name}"
@@ -132,17 +131,17 @@ def _chain(graph: Graph, layers: Sequence[Layer], x: Flow, prefix: str = "") -> 
 
 
 def _writer(layer: Layer) -> Callable[[Graph, Any, Flow], Flow]:
-    """A class derived from one of minicnn's may compute something else, and is not that one."""
+    """A subclass of a layer of minicnn's may compute something else, so it is a custom layer."""
     if type(layer) not in WRITERS:
         raise ConfigError(
-            f"export_onnx: expected layers that minicnn has, got {layer.who}, which is your own. "
-            "Put together what it does from minicnn's layers."
+            f"export_onnx: expected layers that minicnn has, got {layer.who}, which is custom. "
+            "Put it together from minicnn's layers."
         )
     return WRITERS[type(layer)]
 
 
 def _meets_dense(layers: Sequence[Layer]) -> bool:
-    """Whether a Dense takes what goes in, on which nothing before it depends in its order."""
+    """Whether the next layer that depends on the order of its input is a Dense."""
     caring = next((layer for layer in layers if type(layer) not in FREE), None)
     return type(caring) is Dense
 

@@ -1,4 +1,4 @@
-"""An ONNX graph in the making, and what flows through it.
+"""An ONNX graph while it is written, and the tensors that flow through it.
 
 minicnn's images are (N, H, W, C), ONNX's are (N, C, H, W). A ``Flow`` remembers which axis of
 the layer's array each axis of the tensor is, so that a tensor is transposed where a node needs
@@ -16,7 +16,7 @@ from minicnn.errors import ConfigError
 
 Axes = tuple[int, ...]
 NCHW: Axes = (0, 3, 1, 2)
-"""Which axes of an image (N, H, W, C) those of ONNX's are."""
+"""The axes of an image (N, H, W, C) in ONNX's order."""
 
 
 def package(who: str) -> Any:
@@ -31,7 +31,7 @@ def package(who: str) -> Any:
 
 
 def same_order(axes: Axes, shape: Shape) -> bool:
-    """Whether the numbers of an image lie alike with its axes in that order as in their own.
+    """Whether the numbers of an image have the same order in memory with its axes in that order.
 
     >>> same_order(NCHW, (8, 8, 3)), same_order(NCHW, (1, 1, 3))
     (False, True)
@@ -41,7 +41,7 @@ def same_order(axes: Axes, shape: Shape) -> bool:
 
 
 def row_order(axes: Axes, shape: Shape) -> Array:
-    """Which number of an image of that shape stands at each place when its axes are so ordered."""
+    """The index of the number at each place of an image whose axes are in that order."""
     places = np.arange(int(np.prod(shape))).reshape(shape)
     return places.transpose([axis - 1 for axis in axes[1:]]).ravel()
 
@@ -51,11 +51,11 @@ class Flow(NamedTuple):
 
     name: str
     shape: Shape
-    """That of the layer's output, without the batch axis."""
+    """The shape of the layer's output, without the batch axis."""
     axes: Axes
     """Which axis of the layer's output each axis of the tensor is; 0 is the batch."""
     order: Array | None = None
-    """Of a flat image whose numbers are in another order: which number stands at each place."""
+    """Of a flat image whose numbers are in another order: the index of the number at each place."""
 
 
 class Graph:
@@ -71,9 +71,9 @@ class Graph:
         self._transposed: dict[tuple[str, Axes], str] = {}
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node; the name of its output, which is the node's own.
+        """Add a node; returns the name of its output, which is also the node's.
 
-        The first node of a layer is called like the layer, others ``<layer>.<op>``.
+        The first node of a layer has the layer's name, others ``<layer>.<op>``.
         """
         name = self.layer if self.layer not in self._names else f"{self.layer}.{op.lower()}"
         name = self._free(name)
@@ -82,11 +82,11 @@ class Graph:
         return name
 
     def on(self, x: Flow, op: str, *inputs: str, **attributes: Any) -> Flow:
-        """What a node makes of a tensor whose shape it leaves as it is."""
+        """The output of a node that keeps the tensor's shape."""
         return x._replace(name=self.node(op, [x.name, *inputs], **attributes))
 
     def array(self, name: str, value: Any, dtype: str = "float32") -> str:
-        """Add an array called ``<layer>.<name>``; its name."""
+        """Add an array called ``<layer>.<name>``; returns its name."""
         name = self._free(f"{self.layer}.{name}")
         with np.errstate(over="ignore"):
             array = np.ascontiguousarray(np.asarray(value).astype(dtype))

@@ -27,13 +27,13 @@ def import_onnx(filepath: str | os.PathLike[str]) -> Sequential:
     The model takes and gives images with the channels last, (N, H, W, C), whatever the file's
     do: its kernels are transposed, and where images are flattened, the rows of the next product
     are put in order. Of the file's input height, width and channels must be known. Rows of
-    layers are read, with ways that part and are added again, which become ``Residual``: any of
+    layers are read, with branches that are added again, which become ``Residual``: any of
     the layers that minicnn has, pooling without ``ceil_mode``, activations, normalizations,
     additions of and multiplications with constants. The model is not compiled.
 
-    Nothing in the file is run and no other file is opened. Raises ``ModelFileError`` with one
-    line, which names the node, for what minicnn cannot compute just so, and for a file that is
-    damaged. Needs the package onnx: pip install onnx.
+    Nothing in the file is run and no other file is opened. Raises ``ModelFileError`` with one line,
+    which names the node, for anything that minicnn cannot compute exactly, and for a damaged file.
+    Needs the package onnx: pip install onnx.
 
     >>> import tempfile
     >>> model = Sequential([Input((8, 8, 3)), Conv2D(4, 3), Flatten(), Dense(2)], seed=0)
@@ -94,7 +94,7 @@ def _input(file: File) -> tuple[Shape, Axes]:
 
 
 def _channels_last(file: File, tensor: Tensor) -> bool:
-    """What the file says, or shows by transposing its input first of all."""
+    """The order that the file states, or shows by a transposition of its input."""
     if tensor.channels_last is not None:
         return tensor.channels_last
     takers = [node for node in file.nodes if tensor.name in node.inputs]
@@ -104,7 +104,7 @@ def _channels_last(file: File, tensor: Tensor) -> bool:
 
 
 def _fill(layer: Layer, arrays: Mapping[str, Array]) -> None:
-    """Put the file's arrays in the place of those that the layer was left without."""
+    """Give the layer, which was built without arrays, those of the file."""
     targets = layer.arrays()
     for name, target in targets.items():
         if target.shape != arrays[name].shape:

@@ -1,4 +1,4 @@
-"""What the nodes of a graph find: values, arrays, and their own attributes."""
+"""What the nodes of a graph read: values, arrays, and their attributes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,9 @@ from minicnn.onnx.reading import Node
 from minicnn.onnx.values import Value
 
 BATCH = int(np.iinfo(np.int64).min)
-"""What stands for the size of the batch in a constant that was computed from a shape."""
+"""The placeholder for the batch size in a constant that was computed from a shape."""
 
-SHARED = "Here each layer has arrays of its own; share fewer."
+SHARED = "Here each layer has a copy of an array; share fewer."
 
 
 @dataclass
@@ -26,17 +26,16 @@ class Net:
     batch: int | None
     """The size of the batch, where the file fixes it."""
     budget: Budget
-    """What the file may still lead to: each node that takes an array may make a copy of it,
-    besides the one that its layer has."""
+    """The memory left for the file: each node that takes an array may copy it, as may its layer."""
 
     def check_inputs(self, node: Node) -> None:
-        """Raise ``ModelFileError`` unless all that the node takes is there."""
+        """Raise ``ModelFileError`` unless all inputs of the node are there."""
         for name in node.inputs:
             if name and name not in self.values and name not in self.arrays:
                 raise ModelFileError(f"takes {name!r:.60}, which no node before it makes.")
 
     def put(self, node: Node, result: Value | Array) -> None:
-        """Keep what a node makes; raises ``ModelFileError`` if there is something of that name."""
+        """Keep the output of a node; raises ``ModelFileError`` if its name is taken."""
         more = [name for name in node.outputs[1:] if name]
         if not node.outputs or not node.outputs[0] or (more and node.op != "Dropout"):
             raise ModelFileError(f"expected one output, got {1 + len(more)}.")

@@ -1,7 +1,7 @@
-"""What each of ONNX' operators is in minicnn's layers: a closed table.
+"""ONNX' operators as minicnn's layers: a closed table.
 
 ``run`` goes through the nodes in their order. An operator that is not in the table, an attribute
-that is not listed with it, and a case that no layer computes just so are refused.
+that is not listed with it, and a case that no layer computes exactly are refused.
 """
 
 from collections.abc import Callable

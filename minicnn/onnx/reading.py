@@ -1,8 +1,8 @@
-"""ONNX files as plain objects, with nothing in them that was not looked at.
+"""ONNX files as plain objects, all of whose parts have been checked.
 
-The file may come from anyone. It is parsed by protobuf alone; no other file is opened, no array
-is made before its claimed shape agrees with its data, and the graph's order, names and numbers
-are checked here.
+The file may come from anyone. It is parsed by protobuf alone; no other file is opened, no array is
+made before its claimed shape agrees with its data, and the graph's order, names and numbers are
+checked.
 """
 
 import importlib
@@ -63,7 +63,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Tensor:
-    """What goes into the graph, or comes out."""
+    """An input or output of the graph."""
 
     name: str
     dtype: str
@@ -72,7 +72,7 @@ class Tensor:
     shape: Shape | None
     """The sizes without the batch; None where they are not all known."""
     channels_last: bool | None
-    """Whether the channels are said to be last; None where nothing is said."""
+    """Whether the file says that the channels are last; None if it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _node(node: Any, opset: int) -> Node:
     found = Node(_text(node.name), _text(node.op_type), inputs, outputs, {}, opset)
     if node.domain not in ("", "ai.onnx"):
         found.refuse(
-            f"expected one of ONNX' own operators, got the domain {_short(_text(node.domain))}."
+            f"expected one of ONNX' operators, got the domain {_short(_text(node.domain))}."
         )
     for attribute in node.attribute:
         name = _text(attribute.name)
@@ -214,7 +214,7 @@ def _array(tensor: Any, who: str) -> Array:
 
 
 def _tensor(info: Any) -> Tensor:
-    """What is said of an input or output; its sizes must be known but for the batch."""
+    """The description of an input or output; all sizes but the batch's must be known."""
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type") or kind.elem_type not in DTYPES:
         raise ModelFileError(f"expected {_short(_text(info.name))} as float32 or float64 numbers.")
@@ -233,7 +233,7 @@ def _tensor(info: Any) -> Tensor:
 
 
 def _class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """What ``export_onnx`` wrote of them, or nothing."""
+    """The class names that ``export_onnx`` wrote, or nothing."""
     try:
         names = json_value("class_names", metadata.get("class_names", "[]"), ModelFileError)
     except ModelFileError:

@@ -30,7 +30,7 @@ def constant(net: Net, node: Node) -> Array:
 
 
 def identity(net: Net, node: Node) -> Value | Array:
-    """What goes in."""
+    """The input, unchanged."""
     return net.array(node, 0) if net.is_array(node, 0) else net.value(node)
 
 
@@ -70,9 +70,9 @@ def transpose(net: Net, node: Node) -> Value | Array:
 
 
 def _viewed(x: Value, dims: Shape) -> Value:
-    """x as ONNX sees it in another shape."""
-    own = replace(x, view=None)
-    return own if own.dims == dims else replace(x, view=dims)
+    """x in another shape for ONNX."""
+    unviewed = replace(x, view=None)
+    return unviewed if unviewed.dims == dims else replace(x, view=dims)
 
 
 def flatten(net: Net, node: Node) -> Value:
@@ -137,7 +137,7 @@ def unsqueeze(net: Net, node: Node) -> Value | Array:
 
 
 def shape(net: Net, node: Node) -> Array:
-    """The sizes, the batch's as what stands for it."""
+    """The sizes, with the placeholder for the batch's."""
     sizes = [BATCH, *net.value(node).dims]
     end = integer(node, "end", len(sizes))
     return np.array(sizes[integer(node, "start", 0) : end], np.int64)
@@ -151,9 +151,9 @@ def gather(net: Net, node: Node) -> Array:
 
 
 def concat(net: Net, node: Node) -> Array:
-    """Sizes in a row; of ways through a network only sums are read, which Residual has."""
+    """Sizes in a row; branches of a network are read only where they are added, as in Residual."""
     if not all(net.is_array(node, i) for i in range(len(node.inputs))):
-        raise ModelFileError("expected ways that are added, got some put one beside the other.")
+        raise ModelFileError("expected branches that are added, got some that are concatenated.")
     parts = [_small(net.array(node, i)) for i in range(len(node.inputs))]
     if integer(node, "axis", 0) not in (0, -1) or any(part.ndim != 1 for part in parts):
         raise ModelFileError("expected the sizes of a shape in a row.")

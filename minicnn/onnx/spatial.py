@@ -65,7 +65,7 @@ def conv(net: Net, node: Node) -> Value:
 
 
 def conv_transpose(net: Net, node: Node) -> Value:
-    """A transposed convolution; what ``pads`` take away is cropped unless it is "same"."""
+    """A transposed convolution; pixels that ``pads`` remove are cropped unless it is "same"."""
     kernel, bias = _kernel(net, node)
     x = images(net.value(node))
     channels, filters, kh, kw = kernel.shape
@@ -120,7 +120,7 @@ def _check_bias(bias: Array | None, filters: int) -> None:
 
 
 def _pads(node: Node, x: Value, reach: Pair, strides: Pair) -> Pads:
-    """What is added on each side."""
+    """The pixels added on each side."""
     auto = text(node, "auto_pad", "NOTSET")
     if auto == "NOTSET":
         top, left, bottom, right = ints(node, "pads", [0] * 4, 4)

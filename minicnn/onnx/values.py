@@ -1,8 +1,8 @@
 """The values of an ONNX graph, as the layers that make them.
 
 A ``Value`` is an array of minicnn's, (N, H, W, C) if it is of images, and says how ONNX sees it:
-with its axes in another order, and perhaps in another shape. So that a Flatten between images and
-a Gemm costs nothing: the Gemm's rows are put in order.
+with its axes in another order, and perhaps in another shape. So a Flatten between images and a Gemm
+costs nothing: the Gemm's rows are reordered.
 """
 
 import math
@@ -35,19 +35,19 @@ DEEPEST = 16
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A layer with its arrays, or two ways whose ends are added."""
+    """A layer with its arrays, or two branches whose ends are added."""
 
     layer: Layer | None
     arrays: Mapping[str, Array]
     ways: "tuple[list[Step], list[Step]] | None" = None
     depth: int = 0
     layers: int = 1
-    """How many there are inside."""
+    """The number of steps inside."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """What comes out of a row of steps."""
+    """The output of a row of steps."""
 
     shape: Shape
     """Without the batch axis."""
@@ -86,7 +86,7 @@ def check_size(shape: Shape) -> None:
 def after(
     x: Value, layer: Layer, arrays: Mapping[str, Array] | None = None, axes: Axes | None = None
 ) -> Value:
-    """What a layer makes of x; raises what the layer raises for shapes that do not fit it."""
+    """The output of a layer for x; raises as the layer does for shapes that do not fit."""
     shape = layer.output_shape(x.shape)
     check_size(shape)
     axes = x.axes if axes is None else axes
@@ -94,7 +94,7 @@ def after(
 
 
 def instead(x: Value, layer: Layer, arrays: Mapping[str, Array] | None = None) -> Value:
-    """What the layer makes of what the last layer of x took, which leaves its shape as it is."""
+    """The output of a layer, which keeps the shape, in the place of the last layer of x."""
     assert x.parent is not None
     return replace(x, step=Step(layer, arrays or {}))
 
@@ -161,7 +161,7 @@ def dense(x: Value, kernel: Array, bias: Array | None = None) -> Value:
 
 
 def way_between(a: Value, b: Value) -> tuple[Value, list[Step], list[Step]]:
-    """Where the ways to a and b part, and the steps from there to each."""
+    """Where the branches to a and b part, and the steps from there to each."""
     to_a: list[Step] = []
     to_b: list[Step] = []
     while a.step is not b.step:
@@ -189,7 +189,7 @@ def alike(a: Value, b: Value) -> tuple[Value, Value]:
 
 
 def added(a: Value, b: Value) -> Value:
-    """a + b, as a residual block over the steps since their ways parted."""
+    """a + b, as a residual block over the steps since their branches parted."""
     a, b = alike(a, b)
     start, *ways = way_between(a, b)
     longer, shorter = sorted(ways, key=len, reverse=True)
@@ -213,8 +213,8 @@ Weights = dict[int, tuple[Layer, Mapping[str, Array]]]
 def made(x: Value, weights: Weights) -> list[Layer]:
     """The layers that make x; ``weights`` takes their arrays.
 
-    Raises ``ModelFileError`` where one would have to stand in two places: ways that part and
-    meet may do so one within another, but not across each other.
+    Raises ``ModelFileError`` where one would have to stand in two places: branches may be nested,
+    but must not cross.
     """
     steps: list[Step] = []
     while x.step is not None:
@@ -230,8 +230,8 @@ def _layers(steps: list[Step], weights: Weights) -> list[Layer]:
         if step.layer is not None:
             if id(step.layer) in weights:
                 raise ModelFileError(
-                    "expected ways that part and meet one within another, as in residual blocks, "
-                    "got some that cross."
+                    "expected branches that part and meet one within another, as in residual "
+                    "blocks, got some that cross."
                 )
             weights[id(step.layer)] = step.layer, step.arrays
             layers.append(step.layer)

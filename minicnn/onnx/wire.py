@@ -1,8 +1,8 @@
 """How much there is in an ONNX file, counted before it is parsed.
 
-Parsed, a message that takes two bytes in the file takes a hundred in memory. What makes a file
-large must therefore be the numbers of its arrays, or text; the rest, its structure, is limited.
-A protobuf message is a row of fields: a varint with number and kind, then the value.
+Parsed, a message that takes two bytes in the file takes a hundred in memory. Most of a large file
+must therefore be the numbers of its arrays, or text; the rest, its structure, is limited. A
+protobuf message is a row of fields: a varint with number and kind, then the value.
 """
 
 from minicnn.errors import ModelFileError
@@ -19,7 +19,7 @@ INSIDE: dict[str, dict[int, str]] = {
     "tensor": {4: BULK, 9: BULK, 10: BULK, 12: BULK},
     "entry": {1: BULK, 2: BULK},
 }
-"""Message -> number of a field -> what it is: a message, or bytes that stay as many in memory."""
+"""Message -> number of a field -> its kind: a message, or bytes, which stay as many in memory."""
 
 
 def check_structure(data: bytes) -> None:

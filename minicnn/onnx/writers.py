@@ -1,4 +1,4 @@
-"""How each layer is written in ONNX."""
+"""Writing each layer in ONNX."""
 
 import math
 from collections.abc import Callable
@@ -64,7 +64,7 @@ NODES: dict[str, tuple[str, dict[str, float]]] = {
 """The activations that ONNX has as one node."""
 
 PRODUCTS = {"silu": ("Sigmoid",), "swish": ("Sigmoid",), "mish": ("Softplus", "Tanh")}
-"""Those that are x times what the nodes make of x."""
+"""The activations that are x times the output of these nodes."""
 
 
 def activated(graph: Graph, name: str | None, x: Flow) -> Flow:
@@ -189,7 +189,7 @@ def _separable(graph: Graph, layer: SeparableConv2D, x: Flow) -> Flow:
 
 
 def _transpose(graph: Graph, layer: Conv2DTranspose, x: Flow) -> Flow:
-    """output_padding makes up for what the windows leave over at the bottom and right."""
+    """output_padding makes up for pixels that the windows leave over at the bottom and right."""
     size, strides, pads, _ = layer.windows(x.shape)
     out = layer.output_shape(x.shape)
     over = [
@@ -234,7 +234,7 @@ def _global_pool(graph: Graph, layer: GlobalAvgPool | GlobalMaxPool, x: Flow) ->
 
 
 def _sides(layer: Layer, value: Padding, x: Flow) -> Pads:
-    """What is added to, or cut off, each side, in whichever form it was given."""
+    """The pixels added to, or cut off, each side, whatever the form of the argument."""
     return windows(layer.who, (x.shape[0], x.shape[1]), (1, 1), (1, 1), value).pads
 
 
@@ -271,7 +271,7 @@ def _upsampling(graph: Graph, layer: UpSampling2D, x: Flow) -> Flow:
 
 
 def _nothing(graph: Graph, layer: Any, x: Flow) -> Flow:
-    """What a layer does that acts in training only."""
+    """For layers that act in training only."""
     return x
 
 
@@ -320,7 +320,7 @@ def _batch_norm(graph: Graph, layer: BatchNorm, x: Flow) -> Flow:
 
 
 def _layer_norm(graph: Graph, layer: LayerNorm, x: Flow) -> Flow:
-    """ONNX normalizes over the last axes; those of the layer's are brought there."""
+    """ONNX normalizes over the last axes; the layer's axes are moved there."""
     given = layer.axis if isinstance(layer.axis, tuple | list) else (layer.axis,)
     axes = sorted(axis_of(layer.who, axis, x.shape) for axis in given)
     first = len(x.axes) - len(axes)
@@ -338,7 +338,7 @@ def _reshape(graph: Graph, layer: Reshape, x: Flow) -> Flow:
 
 
 def _permute(graph: Graph, layer: Permute, x: Flow) -> Flow:
-    """No node: only the axes are called otherwise."""
+    """No node: only the names of the axes change."""
     dims = (0, *layer.dims)
     axes = tuple(dims.index(axis) for axis in x.axes)
     return x._replace(shape=layer.output_shape(x.shape), axes=axes)

@@ -8,7 +8,7 @@ from minicnn.optimizers.schedules import Schedule
 
 
 class Adagrad(Optimizer):
-    """Steps that shrink for a number the more gradient it has had.
+    """Steps that shrink for a number with the sum of its squared gradients.
 
         a += g^2;  w -= lr * g / sqrt(a + epsilon)
 

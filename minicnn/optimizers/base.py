@@ -1,4 +1,4 @@
-"""The optimizer: one rule that turns a gradient into a step, applied to every parameter."""
+"""The base class of optimizers: a rule that turns a gradient into a step, for every parameter."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ PIECE = 32_768
 """Numbers of a parameter that are updated together."""
 
 SQUARED = 1 << 16
-"""Numbers of which the norm is taken at once, in double precision."""
+"""How many numbers the norm takes at a time, in double precision."""
 
 
 class Optimizer(Configurable):
@@ -34,11 +34,11 @@ class Optimizer(Configurable):
         decay     w -= w * weight_decay * lr                            with weight_decay
         update    the rule of the class
 
-    where |g| is the root of the sum of squares, and ``grads`` itself is never changed. At
-    most one of the three clips may be given: ``ConfigError``. What an optimizer remembers of
-    a parameter, such as its momentum, lies in ``slots[name]`` and starts at ``slot_start``.
-    ``learning_rate`` may be a schedule; as an attribute it is the rate of the next step, and may be
-    set to another number or schedule at any time.
+    where |g| is the root of the sum of squares, and ``grads`` itself is never changed. At most one
+    of the three clips may be given: ``ConfigError``. The state of a parameter, such as its
+    momentum, is in ``slots[name]`` and starts at ``slot_start``. ``learning_rate`` may be a
+    schedule; as an attribute it is the rate of the next step, and may be set to another number or
+    schedule at any time.
 
     >>> params = {"w": np.array([3.0, 4.0])}
     >>> SGD(1.0, clipnorm=1.0).step(params, {"w": np.array([3.0, 4.0])})
@@ -49,7 +49,7 @@ class Optimizer(Configurable):
     keras_module = "keras.optimizers"
 
     slot_names: tuple[str, ...] = ()
-    """What this optimizer remembers of a parameter, in the order of Keras' files."""
+    """The arrays of state of a parameter, in the order of Keras' files."""
 
     separate_slots: tuple[str, ...] = ()
     """Those of ``slot_names`` that Keras' files hold each by itself, for all parameters, behind
@@ -60,7 +60,7 @@ class Optimizer(Configurable):
 
     elementwise: ClassVar[bool] = False
     """Whether ``update`` treats each number by itself: large parameters then come in pieces that
-    fit the cache, on all threads. It is not inherited by a class with an ``update`` of its own."""
+    fit the cache, on all threads. A subclass that overrides ``update`` does not inherit it."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Optimizer(Configurable):
         self.rate = 0.0
         """The learning rate of the step under way."""
         self.owner: object = None
-        """The model that this optimizer trains: what it remembers is of that one's parameters."""
+        """The model that this optimizer trains, to whose parameters its state belongs."""
         self.slots: dict[str, Slots] = {}
         self._undecayed: tuple[str, ...] = ()
 
@@ -103,7 +103,7 @@ class Optimizer(Configurable):
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         self.schedule: Schedule | None
-        """What decides on the rate, if it is not a number."""
+        """The schedule of the rate, if it is not a number."""
         if isinstance(value, Schedule | Mapping):
             self.schedule = schedules.get(type(self).__name__, value)
         else:
@@ -111,13 +111,13 @@ class Optimizer(Configurable):
             self.schedule = None
 
     def argument(self, name: str) -> Any:
-        """What was given for an argument: for the rate the schedule, if there is one."""
+        """The value given for an argument: for the rate the schedule, if there is one."""
         if name == "learning_rate":
             return self._constant_rate if self.schedule is None else self.schedule
         return super().argument(name)
 
     def changed(self, argument: str, value: Any) -> dict[str, Any]:
-        """See ``Guarded``; raises ``ConfigError`` for what would change what it remembers."""
+        """See ``Guarded``; raises ``ConfigError`` where the state would not fit any more."""
         new = super().changed(argument, value)
         if self.slots and "slot_names" in new:
             raise ConfigError(
@@ -181,7 +181,7 @@ class Optimizer(Configurable):
         threads.shards(len(pieces), work, cost)
 
     def begin_step(self) -> None:
-        """What is to be done once in a step, before its updates: nothing here."""
+        """Called once in a step, before its updates."""
 
     def _rate_of(self, step: int) -> float:
         """The learning rate of a step, which may be anything that a user's schedule gives."""
@@ -195,13 +195,13 @@ class Optimizer(Configurable):
         return self._number(what, value)
 
     def _decay(self, name: str) -> float:
-        """The share of a parameter that a step takes away."""
+        """The fraction of a parameter that a step takes away."""
         if self.weight_decay is None or any(part in name for part in self._undecayed):
             return 0.0
         return self.weight_decay * self.rate
 
     def _scales(self, grads: Mapping[str, Array]) -> dict[str, float]:
-        """What each gradient is multiplied by to clip its norm."""
+        """The factor of each gradient that clips its norm."""
         if self.clipnorm is not None:
             limit = self.clipnorm
             return {name: limit / max(_norm(grad), limit) for name, grad in grads.items()}
@@ -222,7 +222,7 @@ class Optimizer(Configurable):
         return bool(vars(owner).get("elementwise", False))
 
     def _pieces(self, param: Array, grad: Array, slots: Slots) -> list[tuple[Array, Array, Slots]]:
-        """A parameter with all that belongs to it, in pieces of ``PIECE`` if that may be."""
+        """A parameter with its gradient and slots, in pieces of ``PIECE`` where that is allowed."""
         flat = param.reshape(-1)
         if param.size <= PIECE or not self._by_pieces or not np.shares_memory(flat, param):
             return [(param, grad, slots)]
@@ -238,14 +238,14 @@ class Optimizer(Configurable):
         raise TypeError(f"{type(self).__name__} defines no update(param, grad, slots).")
 
     def get_state(self, params: Mapping[str, Array]) -> list[Array]:
-        """What Keras' files keep: iterations, rate if it is a number, each parameter's slots."""
+        """The state in Keras' files: iterations, rate if it is a number, each parameter's slots."""
         counters = [np.asarray(self.iterations, np.int64)]
         if self.schedule is None:
             counters.append(np.asarray(self.learning_rate, np.float32))
         return counters + self._slots_in_order(params)
 
     def set_state(self, params: Mapping[str, Array], state: Sequence[Array]) -> None:
-        """Take over what ``get_state`` gave, for parameters of the same shapes."""
+        """Restore what ``get_state`` returned, for parameters of the same shapes."""
         who = type(self).__name__
         iterations = whole_number(who, "iterations", np.asarray(state[0])[()], least=0)
         number(who, "iterations", iterations, most=np.iinfo(np.int64).max)
@@ -264,7 +264,7 @@ class Optimizer(Configurable):
         ]
 
     def slots_of(self, name: str, param: Array) -> Slots:
-        """What is remembered of a parameter, made at its first step."""
+        """The slots of a parameter, made at its first step."""
         if name not in self.slots:
             self.slots[name] = {
                 slot: np.full_like(param, self.slot_start) for slot in self.slot_names

@@ -1,4 +1,4 @@
-"""Lion, which goes by signs."""
+"""Lion, which steps by signs."""
 
 import numpy as np
 

@@ -74,10 +74,10 @@ class Nadam(Optimizer):
         param -= change
 
     def get_state(self, params: Mapping[str, Array]) -> list[Array]:
-        """As of any optimizer, and last the product of the momenta, where Keras has it."""
+        """The state of any optimizer, and last the product of the momenta, where Keras has it."""
         return [*super().get_state(params), np.asarray(self.u_product)]
 
     def set_state(self, params: Mapping[str, Array], state: Sequence[Array]) -> None:
-        """Take over what ``get_state`` gave."""
+        """Restore what ``get_state`` returned."""
         super().set_state(params, state[:-1])
         self.u_product = float(state[-1])

@@ -11,7 +11,7 @@ from minicnn._keras.public_names import asked
 from minicnn.errors import ConfigError
 
 PERIODS, MANY = 1000, 1e18
-"""The most periods of cosines that are gone through, and the most that are counted."""
+"""The most periods of cosines that are looped over, and the most that are counted."""
 
 __getattr__ = asked("optimizers.schedules")
 
@@ -19,8 +19,8 @@ __getattr__ = asked("optimizers.schedules")
 class Schedule(Configurable):
     """A learning rate that is a function of the step, counted from 0 over all epochs.
 
-    A schedule of one's own defines ``__call__``. It can be saved if it stores the constructor's
-    arguments under their own names, or defines ``get_config``.
+    A custom schedule defines ``__call__``. It can be saved if it stores the constructor's
+    arguments as attributes of the same names, or defines ``get_config``.
 
     >>> class Halving(LearningRateSchedule):
     ...     def __call__(self, step):
@@ -277,7 +277,7 @@ class CosineDecayRestarts(Schedule):
         else:
             period, left = 0.0, float(step)
             past = math.log1p(min(step / length, MANY) * (self.t_mul - 1)) / math.log(self.t_mul)
-            if past > PERIODS:  # not one by one, however short a file says they are
+            if past > PERIODS:  # skipped at once, however short a file says they are
                 period = float(math.floor(past))
                 length *= self.t_mul**period
                 left -= (length - self.first_decay_steps) / (self.t_mul - 1)

@@ -20,7 +20,7 @@ RUNS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccaa22", "#33aacc", "#7777
 """Tol's colours, which the colour-blind can tell apart, for several runs."""
 
 RATES = ("learning_rate", "lr")
-"""Logs that are neither of training nor of validation, and fall by powers of ten."""
+"""Logs that belong to neither training nor validation, and fall by powers of ten."""
 
 COLUMNS = 3
 """Panels beside each other."""
@@ -30,7 +30,7 @@ LONGEST_LINE = 26
 
 
 class _Curve(NamedTuple):
-    """A figure: the epochs, from 1, that brought it, and a column for each of its curves."""
+    """A metric: the epochs, from 1, that have it, and a column for each of its curves."""
 
     epochs: Sequence[int]
     values: Array
@@ -42,13 +42,13 @@ _Run = Mapping[str, _Curve]
 def plot_history(history: Any, path: str | os.PathLike[str] | None = None) -> "Figure":
     """Draw loss and metrics over the epochs, training beside validation.
 
-    One panel for each of "loss", "accuracy", ...; validation is told from training by
-    dashes and darkness, so that the picture can be read in grey. A metric with a figure
-    for each class has as many curves; a learning rate that falls far has a logarithmic axis.
-    ``history`` is what ``fit`` returns, or its dictionary, or several runs to compare, in a list or
-    in a dictionary by name. With ``path`` (.png, .pdf, .svg) the picture is written there, whole or
-    not at all. A notebook shows it where it is drawn. The figure is returned. Raises
-    ``ConfigError`` for a history without epochs, for anything else and for a path of another kind.
+    One panel for each of "loss", "accuracy", ...; validation is told from training by dashes and
+    darkness, so that the picture can be read in grey. A metric with a number for each class has as
+    many curves; a learning rate that falls far has a logarithmic axis. ``history`` is what ``fit``
+    returns, or its dictionary, or several runs to compare, in a list or in a dictionary by name.
+    With ``path`` (.png, .pdf, .svg) the picture is written there, whole or not at all. A notebook
+    shows it where it is drawn. The figure is returned. Raises ``ConfigError`` for a history without
+    epochs, for anything else and for a path of another kind.
 
     >>> figure = plot_history({"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})
     >>> [axes.get_ylabel() for axes in figure.axes]
@@ -75,11 +75,11 @@ def plot_history(history: Any, path: str | os.PathLike[str] | None = None) -> "F
 
 
 def _runs(history: Any) -> dict[str, _Run]:
-    """Each run by its name; one alone has none."""
+    """Each run by its name; a single run has none."""
     if isinstance(history, Mapping) and any(map(_is_run, history.values())):
-        return {str(name): _run(one) for name, one in history.items()}
+        return {str(name): _run(run) for name, run in history.items()}
     if isinstance(history, list | tuple):
-        return {f"run {i}": _run(one) for i, one in enumerate(history, 1)}
+        return {f"run {i}": _run(run) for i, run in enumerate(history, 1)}
     return {"": _run(history)}
 
 
@@ -88,7 +88,7 @@ def _is_run(value: Any) -> bool:
 
 
 def _run(history: Any) -> _Run:
-    """The curves of what ``fit`` returned, here or in Keras, of its dictionary or its model."""
+    """The curves of a history of ``fit``, here or in Keras, of its dictionary or its model."""
     found = getattr(history, "history", history)
     if isinstance(found, History):
         return _run(found)
@@ -98,15 +98,15 @@ def _run(history: Any) -> _Run:
             f"or several of them, got {type(history).__name__}. Pass the history that fit returned."
         )
     curves = {}
-    for name, figures in found.items():
-        if not isinstance(figures, list | tuple | np.ndarray):
+    for name, logs in found.items():
+        if not isinstance(logs, list | tuple | np.ndarray):
             raise ConfigError(
-                f"plot_history: expected a list with a figure an epoch for {name!r}, got "
-                f"{type(figures).__name__}."
+                f"plot_history: expected a list with a number an epoch for {name!r}, got "
+                f"{type(logs).__name__}."
             )
-        at = history.epochs(name) if isinstance(history, History) else range(len(figures))
+        at = history.epochs(name) if isinstance(history, History) else range(len(logs))
         try:
-            values = np.array(figures, float).reshape(len(figures), -1)
+            values = np.array(logs, float).reshape(len(logs), -1)
         except (TypeError, ValueError):  # a callback's notes
             continue
         if values.size:
@@ -115,20 +115,20 @@ def _run(history: Any) -> _Run:
 
 
 def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
-    """A panel: one figure of all runs."""
+    """A panel: one metric of all runs."""
     from matplotlib.ticker import MaxNLocator
 
     drawn = []
     for (label, run), colour in zip(runs.items(), RUNS * len(runs), strict=False):
         label = label if len(label) <= 30 else f"{label[:14]}...{label[-13:]}"
-        for key, what, style in ((name, "training", "-"), (f"val_{name}", "validation", "--")):
+        for key, part, style in ((name, "training", "-"), (f"val_{name}", "validation", "--")):
             if key not in run:
                 continue
             curve = run[key]
             if not label:
                 colour = LIGHT if key == name else DARK
             if name in RATES:
-                what = ""
+                part = ""
             first, *_ = axes.plot(
                 curve.epochs,
                 curve.values,
@@ -137,7 +137,7 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
                 linestyle=style,
                 color=colour,
             )
-            first.set_label(literal(", ".join(filter(None, (label, what)))))
+            first.set_label(literal(", ".join(filter(None, (label, part)))))
             drawn.append(curve)
     epochs = {epoch for curve in drawn for epoch in curve.epochs}
     if len(epochs) == 1:

@@ -1,4 +1,4 @@
-"""What all pictures share: Matplotlib without a display, files, notebooks, colours."""
+"""The common parts of all pictures: Matplotlib without a display, files, notebooks, colours."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ LIGHT, DARK = "#8aa4c8", "#7a1f1f"
 
 @contextmanager
 def matplotlib_ready() -> Iterator[None]:
-    """Within, Matplotlib can be used, whatever window it is told to open, and is quiet about it.
+    """A context in which Matplotlib can be used, whatever its backend, and is quiet.
 
     It is imported alone, without pyplot: no window, no global state, nothing to close. Raises
     ``ConfigError`` if it cannot be.
@@ -62,7 +62,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def finished(figure: "Figure", path: str | os.PathLike[str] | None) -> "Figure":
-    """Write it, if that is asked for, and show it, if there is a notebook."""
+    """Write it if there is a path, and show it if there is a notebook."""
     if path is not None:
         _save(figure, path)
     shell = console.notebook()
@@ -97,7 +97,7 @@ def _save(figure: "Figure", path: str | os.PathLike[str]) -> None:
 
 
 def _write(write: Callable[[], None]) -> None:
-    """Write a picture; of all characters that no font here has there is one warning."""
+    """Write a picture, with one warning for all characters that no font here has."""
     with matplotlib_ready(), warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", "Glyph .* missing from")
         write()
@@ -110,6 +110,6 @@ def _write(write: Callable[[], None]) -> None:
 
 
 def literal(text: str) -> str:
-    """A text as it is, where Matplotlib would read a formula or hide what begins with "_"."""
+    """A text as it is, where Matplotlib would read a formula or hide text that begins with "_"."""
     text = "\n".join(map(printable, text.split("\n"))).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = None) -> "Figure":
     """Draw the loss over the learning rates that ``find_learning_rate`` tried, and its suggestion.
 
-    ``path`` and what is returned are as in ``plot_history``. Raises ``ConfigError`` for anything
+    ``path`` and the result are as in ``plot_history``. Raises ``ConfigError`` for anything
     else than a sweep.
 
     >>> from minicnn.lr_finder import RateSweep

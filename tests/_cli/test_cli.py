@@ -68,8 +68,8 @@ def test_a_run(home, capsys):
         assert len(list(csv.DictReader(file))) == 2
 
     assert main(["evaluate", "runs/few-1/model.keras", "test_few.h5"]) == 0
-    judged = capsys.readouterr().out
-    assert judged.split("(")[0].split()[-1] == out.split("Test accuracy ")[1].split()[0]
+    evaluated = capsys.readouterr().out
+    assert evaluated.split("(")[0].split()[-1] == out.split("Test accuracy ")[1].split()[0]
     assert main(["summary", "runs/few-1/model.keras"]) == 0
     assert "max_pooling2d_1 (MaxPool)" in capsys.readouterr().out
 
@@ -83,8 +83,8 @@ def test_a_run(home, capsys):
     assert lines[0][1:] == lines[1][1:]
 
 
-def test_the_same_command_gives_the_same_bits_and_its_own_folder(home):
-    """A second run of one command goes into a folder of its own and gives the same figures."""
+def test_the_same_command_gives_the_same_bits_in_another_folder(home):
+    """A second run of one command gets a new folder and the same results."""
     for _ in range(2):
         assert main([*TRAIN, "--seed", "3"]) == 0
     first, second = (home / f"runs/few-{n}/history.csv" for n in (1, 2))
@@ -106,7 +106,7 @@ def test_every_network_can_be_trained(network, tmp_path, monkeypatch, capsys):
 
 
 def test_fingers_are_drawn_when_no_file_is_named(home, monkeypatch, capsys):
-    """Without files it draws its own, and learns from them."""
+    """Without files it draws pictures, and learns from them."""
     import minicnn.data.synthetic as synthetic
 
     def write_few(folder):
@@ -286,8 +286,8 @@ def strike(monkeypatch, sign, number):
 @pytest.mark.parametrize(
     ("sign", "status", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
 )
-def test_a_stopped_run_goes_on(sign, status, name, home, monkeypatch, capsys):
-    """It says how, and ends in the files of one left alone, bit by bit."""
+def test_a_stopped_run_is_resumed(sign, status, name, home, monkeypatch, capsys):
+    """It says how to resume, and ends with the files of an uninterrupted run, bit by bit."""
     command = [*TRAIN[:-1], "3", "--batch-size", "8", "--model", "course", "--seed", "4"]
     assert main(command) == 0
     with monkeypatch.context() as patched:
@@ -295,7 +295,7 @@ def test_a_stopped_run_goes_on(sign, status, name, home, monkeypatch, capsys):
         assert main([*command, "--out", "my run"]) == status
     out = capsys.readouterr().out
     assert f"Stopped by {name}" in out
-    assert out.splitlines()[-1] == "To go on: minicnn train --resume 'my run'"
+    assert out.splitlines()[-1] == "To resume: minicnn train --resume 'my run'"
     assert json.loads((home / "my run/settings.json").read_text())["epochs_done"] == 1
     assert main(["train", "--resume", "my run"]) == 0
     alone, resumed = home / "runs/few-1", home / "my run"
@@ -307,8 +307,8 @@ def test_a_stopped_run_goes_on(sign, status, name, home, monkeypatch, capsys):
     assert sorted(p.name for p in alone.iterdir()) == sorted(p.name for p in resumed.iterdir())
 
 
-def test_a_killed_run_goes_on_to_more_epochs(home, capsys):
-    """After SIGKILL there is a checkpoint to go on from; --epochs moves the end."""
+def test_a_killed_run_is_resumed_to_more_epochs(home, capsys):
+    """After SIGKILL there is a checkpoint to resume from; --epochs moves the end."""
     run = subprocess.Popen(
         [sys.executable, "-m", "minicnn", *TRAIN[:-1], "100000", "--model", "course"],
         stdout=subprocess.PIPE,
@@ -371,7 +371,9 @@ def a_run(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("arguments", "change", "message"), RUNS)
-def test_a_run_that_cannot_go_on(arguments, change, message, a_run, tmp_path, monkeypatch, capsys):
+def test_a_run_that_cannot_be_resumed(
+    arguments, change, message, a_run, tmp_path, monkeypatch, capsys
+):
     """One line says why, and the run stays as it is."""
     shutil.copytree(a_run, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

@@ -74,14 +74,14 @@ def test_every_kind_becomes_every_other(source, target, model, tmp_path, capsys)
 
 @pytest.mark.parametrize(("source", "target"), [("m.keras", "m.h5"), ("m.h5", "m.keras")])
 def test_the_optimizer_goes_along(source, target, model, tmp_path):
-    """From .keras to .h5 and back the optimizer's state goes along: training goes on the same."""
+    """The optimizer's state survives .keras to .h5 and back: training continues the same."""
     write(model, tmp_path / source)
     assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
     again = load_model(tmp_path / target)
     for one in (model, again):
         one.fit(X, np.eye(3)[[0, 1, 2, 0]], shuffle=False, verbose=0)
-    for mine, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for before, after in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 MISTAKES = {
@@ -90,7 +90,7 @@ MISTAKES = {
     "no such file": (["none.keras", "m.h5"], "none.keras: cannot be read: no such file"),
     "another kind": (["m.onnx", "m.h5"], "m.onnx: "),
     "weights without a model": (["m.weights.h5", "a.keras"], "the layers to these weights"),
-    "a model without weights": (["m.keras", "a.h5", "--model", "m.keras"], "layers of its own"),
+    "a model without weights": (["m.keras", "a.h5", "--model", "m.keras"], "already has layers"),
     "a file that is there": (["m.keras", "m.weights.h5"], "expected a new file, got one"),
     "a layout of none": (["m.keras", "a.h5", "--layout", "NCHW"], "beside an .onnx file alone"),
     "no folder": (["m.keras", "nowhere/a.h5"], "nowhere/a.h5: cannot be written: no such file"),
@@ -103,7 +103,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_gets_one_line(mistake, model, tmp_path, monkeypatch, capsys):
-    """What cannot be is said in one line, with status 2, and nothing is written."""
+    """A mistake is one line, with status 2, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     model.save("m.keras")
     model.save_weights("m.weights.h5")

@@ -275,7 +275,7 @@ def test_data_that_do_not_fit():
         ((X.astype(str), Y), DataError, "expected images as an array of numbers"),
         ((np.full(X.shape, np.nan), Y), DataError, "NaN or infinity"),
         ((X,), DataError, "got no y"),
-        ((Dataset(X, Y), Y), DataError, "which has its own labels"),
+        ((Dataset(X, Y), Y), DataError, "which has labels"),
     ]
     for arguments, error, message in cases:
         with pytest.raises(error, match=message):

@@ -1,4 +1,4 @@
-"""The moments of a training, who is called in them, and with what."""
+"""The moments of a run, which callbacks are called then, and with what."""
 
 import os
 
@@ -93,7 +93,7 @@ def test_the_order_of_all_moments():
 
 
 def test_callbacks_are_called_in_the_order_of_the_list():
-    """Nested lists and None too; a figure put into the logs is seen by the next and kept."""
+    """Nested lists and None too; a value put into the logs is seen by the next and kept."""
     calls, seen = [], []
     first, second = Recorder(calls, "a"), Recorder(calls, "b")
     put = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(f=7))
@@ -105,7 +105,7 @@ def test_callbacks_are_called_in_the_order_of_the_list():
 
 
 def test_what_a_callback_knows():
-    """The model, and how it is trained; methods that set them are called, and logs have figures."""
+    """The model and the run's parameters; setters are called, and logs have metrics."""
 
     class Old:
         def set_model(self, model):
@@ -130,7 +130,7 @@ def test_what_a_callback_knows():
 
 
 def test_the_last_logs_are_those_of_the_last_epoch():
-    """What an earlier epoch's validation brought is not in those of on_train_end, as in Keras."""
+    """An earlier epoch's validation is not in the logs of on_train_end, as in Keras."""
     seen = []
     end = LambdaCallback(on_train_end=seen.append)
     fit(network(), end, validation_data=(X, Y), validation_freq=2)
@@ -211,12 +211,12 @@ def test_arguments_that_a_callback_does_not_take(wrong, message):
     assert BackupAndRestore("a", double_checkpoint=False).save_freq == "epoch"
 
 
-def test_a_callback_of_ones_own_takes_what_it_wants():
-    """A class derived from one here hands on what it wants, with setters that call super()."""
+def test_a_custom_callback_takes_any_arguments():
+    """A class derived from one here passes on what it needs, with setters that call super()."""
 
     class Mine(EarlyStopping):
-        def __init__(self, *figures, **options):
-            super().__init__(figures[0], **options)
+        def __init__(self, *values, **options):
+            super().__init__(values[0], **options)
             self.seen = []
 
         def set_model(self, model):
@@ -234,7 +234,7 @@ def test_a_callback_of_ones_own_takes_what_it_wants():
 
 
 def test_a_history_given_is_the_one_returned():
-    """It has what any other would, and begins anew in a second training."""
+    """It has what any other would, and starts fresh in a second run."""
     given_one, model = minicnn.callbacks.History(), network()
     for epochs in (3, 2):
         history = fit(model, [given_one, LearningRateScheduler(lambda epoch: 0.1)], epochs)
@@ -252,7 +252,7 @@ def test_functions_that_are_none():
 
 
 def test_what_is_foreign():
-    """Callbacks of the library's own change no layer, unless they were given a function."""
+    """The library's callbacks change no layer, unless they were given a function."""
 
     class Mine(EarlyStopping): ...
 
@@ -260,13 +260,19 @@ def test_what_is_foreign():
     patched.on_epoch_end = print
     foreign = [Mine(), patched, LambdaCallback(on_epoch_end=print), LearningRateScheduler(float)]
     foreign.append(Recorder([]))
-    own = [EarlyStopping(), CSVLogger("a"), TimeBudget(1), TerminateOnNaN(), BackupAndRestore("a")]
+    library = [
+        EarlyStopping(),
+        CSVLogger("a"),
+        TimeBudget(1),
+        TerminateOnNaN(),
+        BackupAndRestore("a"),
+    ]
     callbacks = minicnn.callbacks.callback_list.CallbackList
     assert all(callbacks(callback, None, {}).foreign for callback in foreign)
-    assert not callbacks(own, None, {}).foreign
+    assert not callbacks(library, None, {}).foreign
 
 
-# Callbacks and partners ------------------------------------------------------------------
+# Callbacks and workers -------------------------------------------------------------------
 
 
 def set_weights(model, epoch, batch):
@@ -292,9 +298,8 @@ def set_what_is_frozen(model, epoch, batch):
 
 @pytest.mark.parametrize("change", [set_weights, set_an_argument, freeze, set_what_is_frozen])
 @pytest.mark.parametrize("event", ["on_train_batch_end", "on_train_batch_begin", "on_epoch_end"])
-def test_what_a_callback_changes_counts_with_partners_too(change, event, monkeypatch):
-    """Weights from the next batch, arguments from the next epoch: the bits are those of no
-    partners."""
+def test_what_a_callback_changes_counts_with_workers_too(change, event, monkeypatch):
+    """Weights from the next batch, arguments from the next epoch: the same bits as without."""
     monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
     monkeypatch.setattr(workers, "WORTH_FORKING", 0)
     monkeypatch.setattr(shards, "SMALLEST", 2)
@@ -307,8 +312,8 @@ def test_what_a_callback_changes_counts_with_partners_too(change, event, monkeyp
     monkeypatch.setattr(os, "fork", watched)
     x = rng.normal(size=(24, 6, 6, 2)).astype(np.float32)
     y = rng.integers(0, 3, 24)
-    for partners in (True, False, None):
-        monkeypatch.setattr(workers, "may_fork", lambda partners=partners: partners)
+    for forking in (True, False, None):
+        monkeypatch.setattr(workers, "may_fork", lambda forking=forking: forking)
         layers = [minicnn.Input((6, 6, 2)), minicnn.Rescaling(2)]
         layers += [minicnn.Conv2D(4, 3, activation="relu", kernel_regularizer="l2")]
         layers += [minicnn.Flatten(), Dropout(0.1), Dense(3, activation="softmax")]
@@ -327,7 +332,7 @@ def test_what_a_callback_changes_counts_with_partners_too(change, event, monkeyp
             at[0] = epoch
 
         callback = LambdaCallback(**{"on_epoch_begin": note, event: act})
-        callbacks = callback if partners is not None else None
+        callbacks = callback if forking is not None else None
         minicnn.set_threads(2)
         try:
             model.fit(x, y, batch_size=8, epochs=4, verbose=0, callbacks=callbacks)

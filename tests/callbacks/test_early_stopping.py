@@ -1,4 +1,4 @@
-"""EarlyStopping: its rule with hand-made figures, and the best weights."""
+"""EarlyStopping: its rule with hand-made metrics, and the best weights."""
 
 import os
 import signal
@@ -41,8 +41,8 @@ def test_early_stopping_waits(values, options, epochs):
     assert epochs_run(values, EarlyStopping(**options)) == epochs
 
 
-def test_early_stopping_forgets_an_earlier_training():
-    """The same object serves twice, and the second training begins anew."""
+def test_early_stopping_forgets_an_earlier_run():
+    """The same object serves twice, and starts fresh in the second run."""
     stop = EarlyStopping(patience=1)
     assert [epochs_run(values, stop) for values in ([1, 2, 3], [9, 8, 8, 8])] == [2, 3]
 
@@ -101,7 +101,7 @@ def test_the_best_weights_come_back_however_it_ends(ending, capsys):
 
 
 def test_which_way_is_better_is_asked_of_the_metric():
-    """A metric's own name may be anything; where its class tells nothing, a mode is wanted."""
+    """A metric's name may be anything; where its class tells nothing, a mode is required."""
 
     class Odd(Metric):
         def reset_state(self): ...
@@ -122,30 +122,30 @@ def test_which_way_is_better_is_asked_of_the_metric():
             assert stop.larger_is_better is wanted
 
 
-def test_a_figure_that_never_comes_is_an_error():
-    """A typo, and before the first step a validation that there is not, are said."""
+def test_a_metric_that_never_comes_is_an_error():
+    """A typo is an error, and before the first step so is a missing validation."""
     for callback in (
         EarlyStopping(),
         ReduceLROnPlateau(),
         ModelCheckpoint("a.keras", save_best_only=True),
     ):
         model = network()
-        message = r"expected the figure 'val_loss'.* Give fit validation_data"
+        message = r"expected the metric 'val_loss'.* Give fit validation_data"
         with pytest.raises(ConfigError, match=message):
             fit(model, callback)
         assert model.optimizer.iterations == 0
     with pytest.raises(ConfigError, match=r"got loss, accuracy\. Did you mean 'accuracy'"):
         fit(network(), EarlyStopping("acuracy", mode="max"))
-    with pytest.raises(ConfigError, match="the figure 'val_acuracy'"):
+    with pytest.raises(ConfigError, match="the metric 'val_acuracy'"):
         fit(network(), EarlyStopping("val_acuracy", mode="max"), validation_data=(X, Y))
 
 
-def test_several_figures_cannot_be_followed():
+def test_a_metric_of_several_numbers_cannot_be_followed():
     """A metric that gives one for each class is refused by name, with what to do."""
     model, one_hot = network(), np.eye(2)[Y]
     loss = minicnn.losses.CategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss, [minicnn.metrics.F1Score(name="f1")])
-    with pytest.raises(ConfigError, match=r"'f1' as one figure, got 2 .* average='macro'"):
+    with pytest.raises(ConfigError, match=r"'f1' as one number, got 2 .* average='macro'"):
         model.fit(X, one_hot, verbose=0, callbacks=EarlyStopping("f1"))
 
 
@@ -159,7 +159,7 @@ def test_limits_are_numbers(value):
 
 
 def test_epochs_without_validation_are_not_counted(tmp_path):
-    """With validation_freq=2 what follows a val_ figure looks at every second epoch alone."""
+    """With validation_freq=2 a callback that follows a val_ metric sees every second epoch only."""
     stop = EarlyStopping(patience=1, min_delta=99)
     plateau = ReduceLROnPlateau(patience=1, min_delta=99)
     keep = ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=True)

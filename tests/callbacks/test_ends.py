@@ -1,4 +1,4 @@
-"""What ends a training: TerminateOnNaN and TimeBudget."""
+"""Callbacks that end a run: TerminateOnNaN and TimeBudget."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from minicnn.errors import ConfigError, DivergenceError
 
 
 def test_terminate_on_nan(capsys):
-    """What is an error without it ends the training quietly, with the epochs before recorded."""
+    """A loss that is an error without it ends the run quietly, with the epochs before recorded."""
     for callbacks in ([], [TerminateOnNaN()]):
         model = network()
 
@@ -65,11 +65,11 @@ def test_time_budget(budget, batches, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("budget", "batches", "judged"),
+    ("budget", "batches", "evaluated"),
     [(2.5, 3, 0), (4.5, 3, 2), (9, 3, 3)],
 )
-def test_time_budget_holds_for_validation(budget, batches, judged, monkeypatch):
-    """A validation is left out, or cut, when time is up; its figures are then not recorded."""
+def test_time_budget_holds_for_validation(budget, batches, evaluated, monkeypatch):
+    """A validation is left out, or cut, when time is up; its metrics are then not recorded."""
     now, done = 0.0, {"train": 0, "test": 0}
 
     def tick(kind):
@@ -84,6 +84,6 @@ def test_time_budget_holds_for_validation(budget, batches, judged, monkeypatch):
     ticking = LambdaCallback(on_train_batch_end=tick("train"), on_test_batch_end=tick("test"))
     options = {"validation_data": (X, Y), "validation_batch_size": 8, "time_budget": budget}
     history = fit(network(), [ticking, EarlyStopping()], **options)
-    assert done == {"train": batches, "test": judged}
+    assert done == {"train": batches, "test": evaluated}
     assert history.epoch == [0]
-    assert ("val_loss" in history.history) == (judged == 3)
+    assert ("val_loss" in history.history) == (evaluated == 3)

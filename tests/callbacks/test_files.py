@@ -1,4 +1,4 @@
-"""What callbacks write: models, logs and backups."""
+"""Files that callbacks write: models, logs and backups."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from minicnn.errors import ConfigError, ModelFileError
 
 
 def test_checkpoints_are_named(tmp_path):
-    """Names count epochs from 1 and hold figures; what is saved is the model of that epoch."""
+    """Names count epochs from 1 and hold logs; the file has the model of that epoch."""
     model, weights = network(), []
     keep = LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(model.get_weights()))
     path = tmp_path / "new" / "m-{epoch:02d}-{f:.1f}.keras"
@@ -27,8 +27,8 @@ def test_checkpoints_are_named(tmp_path):
 
 
 def test_only_the_best_is_kept(tmp_path):
-    """save_best_only writes when the figure beats the best, and the threshold, and on a second fit
-    goes on from there."""
+    """save_best_only writes when the metric beats the best, and the threshold, and continues from
+    there in a second fit."""
     for threshold, wanted in ((None, [1, 2, 4]), (2, [4])):
         folder = tmp_path / str(threshold)
         keep = ModelCheckpoint(
@@ -55,7 +55,7 @@ def test_checkpoints_after_batches(tmp_path):
 
 
 @pytest.mark.parametrize("best", [False, True])
-def test_epochs_without_the_figures_of_their_name_are_not_saved(best, tmp_path):
+def test_epochs_without_the_metrics_of_their_name_are_not_saved(best, tmp_path):
     """With validation_freq=2 the epochs without val_loss are left out, not an error."""
     path = tmp_path / "{epoch}-{val_loss:.2f}.keras"
     keep = ModelCheckpoint(path, "loss", save_best_only=best)
@@ -65,7 +65,7 @@ def test_epochs_without_the_figures_of_their_name_are_not_saved(best, tmp_path):
 
 
 def test_checkpoints_that_cannot_be(tmp_path):
-    """Wrong endings are refused at once, and a name that is no figure when it is wanted."""
+    """Wrong endings are refused at once, and a name that is no metric when it is needed."""
     for path, options in (("a.h5", {}), ("a.keras", {"save_weights_only": True})):
         with pytest.raises(ConfigError, match="expected a filepath that ends in"):
             ModelCheckpoint(path, **options)
@@ -82,7 +82,7 @@ def rows(path, separator=","):
 
 
 def test_csv_logger(tmp_path):
-    """A row an epoch, readable while the training goes on; append goes on without a header."""
+    """A row an epoch, readable during the run; append adds rows without a header."""
     path, seen = tmp_path / "log.csv", []
     look = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(len(rows(path, ";"))))
     history = fit(network(), [CSVLogger(path, ";"), look], validation_data=(X, Y))
@@ -111,12 +111,12 @@ def test_csv_logger_makes_its_folder(tmp_path):
             fit(network(), CSVLogger(path), 1)
 
 
-def test_csv_logger_writes_several_figures_as_a_list(tmp_path):
+def test_csv_logger_writes_several_numbers_as_a_list(tmp_path):
     """The numbers of each class are in one cell, to the last digit."""
-    figures = np.array([1 / 3, 2 / 3, 0.25])
-    fit(network(), [given("f", [figures]), CSVLogger(tmp_path / "log.csv")], 1)
+    values = np.array([1 / 3, 2 / 3, 0.25])
+    fit(network(), [given("f", [values]), CSVLogger(tmp_path / "log.csv")], 1)
     head, row = rows(tmp_path / "log.csv")
-    assert json.loads(row[head.index("f")]) == figures.tolist()
+    assert json.loads(row[head.index("f")]) == values.tolist()
 
 
 def test_csv_logger_with_validation_now_and_then(tmp_path):
@@ -137,8 +137,8 @@ LOGS = [
 
 @pytest.mark.parametrize("cut", range(len(LOGS) + 1))
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_each_number_is_under_its_own_heading(tmp_path, cut, separator):
-    """Whatever comes in whichever epoch, and wherever another logger goes on with the file."""
+def test_each_number_is_under_its_heading(tmp_path, cut, separator):
+    """In whichever epoch it comes, and wherever another logger continues the file."""
     path = tmp_path / "log.csv"
     for first, last, append in ((0, cut, False), (cut, len(LOGS), True)):
         log = CSVLogger(path, separator, append=append)
@@ -199,8 +199,8 @@ def test_a_log_that_was_edited_is_appended_to(tmp_path, text):
 
 @pytest.mark.parametrize("optimizer", [lambda: SGD(0.1, momentum=0.9), Adam])
 @pytest.mark.parametrize("killed_in", [(1, 2), (2, 0), (4, 1), (4, "end")])
-def test_a_killed_training_goes_on(optimizer, killed_in, tmp_path):
-    """Run again in a new model it ends in the bits of the run left alone, and cleans up."""
+def test_a_killed_run_is_resumed(optimizer, killed_in, tmp_path):
+    """Run again in a new model it ends with the bits of an uninterrupted run, and cleans up."""
 
     def made(seed):
         return network(seed, optimizer(), Dropout(0.3))
@@ -269,7 +269,7 @@ def test_a_backup_that_does_not_fit_changes_nothing(tmp_path):
 
 
 def test_a_drive_that_fills_costs_no_run(tmp_path, monkeypatch):
-    """What cannot be written any more is a warning; what cannot be written at all is an error."""
+    """A file that fails later is a warning; one that cannot be written at all is an error."""
     monkeypatch.chdir(tmp_path)
 
     def block(epoch, logs):

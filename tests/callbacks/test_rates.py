@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau and LearningRateScheduler with hand-made figures."""
+"""ReduceLROnPlateau and LearningRateScheduler with hand-made metrics."""
 
 import pytest
 

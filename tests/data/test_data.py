@@ -164,7 +164,7 @@ def test_what_is_wrong_is_said_in_one_line(what, write):
 
 @pytest.mark.parametrize("path", [5, None, b"train.h5", 1.5, ["train.h5"]])
 def test_what_names_no_file(path):
-    """Whatever is no path gets one line, as an error of minicnn's."""
+    """Anything that is no path gets one line, as an error of minicnn's."""
     for load in (load_hdf5, load_images):
         with pytest.raises(DataError, match=f"{load.__name__}: expected path as a path, got "):
             load(path)
@@ -295,7 +295,7 @@ def test_pictures_are_read_in_the_model_s_shape(tmp_path):
 
 
 def test_a_damaged_picture_prints_nothing(tmp_path, capfd):
-    """Neither libtiff nor Pillow's own log says anything beside our one line; others still can."""
+    """Neither libtiff nor Pillow's log prints anything beside the one line; others still can."""
     from PIL import Image
 
     pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)

@@ -23,7 +23,7 @@ def fit(model, x=X, y=Y, **options):
 
 
 def told(call):
-    """All that is said when something is done: the error's line, or the warnings', in order."""
+    """The output of an action: the error's line, or the warnings', in order."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
@@ -110,7 +110,7 @@ DATA = {
 
 @pytest.mark.parametrize("name", DATA)
 def test_what_is_no_data_is_one_line(name):
-    """What is not arrays of numbers, or not in order, is refused with what to do."""
+    """Anything that is not arrays of numbers, or not in order, is refused with a remedy."""
     x, y, message = DATA[name]
     with pytest.raises(MiniCNNError, match=f"^fit: .*{message}") as error:
         images_and_labels("fit", x, y)
@@ -215,7 +215,7 @@ IMAGES = {
 
 @pytest.mark.parametrize("shape", IMAGES)
 def test_images_of_another_shape_are_put_right_by_the_call_that_is_named(shape):
-    """predict says what came and the very call, which gives what the model takes."""
+    """predict says what came and the call that gives the model its shape."""
     x, model = np.zeros(shape, np.float32), network()
     (line,) = told(lambda: model.predict(x))
     assert line.endswith(IMAGES[shape])
@@ -225,7 +225,7 @@ def test_images_of_another_shape_are_put_right_by_the_call_that_is_named(shape):
 
 
 def test_grey_images_and_rows_for_other_models():
-    """A missing channel, colour where grey is meant, and rows of features get their own remedy."""
+    """A missing channel, colour where grey is meant, and rows of features each get a remedy."""
     grey = network(shape=(12, 12, 1))
     assert told(lambda: grey.predict(X[..., 0]))[0].endswith("add the axis: x[..., None].")
     assert "x.mean(axis=-1, keepdims=True)" in told(lambda: grey.predict(X))[0]
@@ -270,7 +270,7 @@ def matlab(path, x, y, marked=True):
 @pytest.mark.parametrize("labels", [Y[:, None], Y[None], np.eye(6)[Y]], ids=["m1", "1m", "hot"])
 @pytest.mark.parametrize("order", ["HWCm", "mHWC", "HWm", "mHW", "HWC"])
 def test_what_matlab_wrote_is_put_in_order_and_said(order, labels, tmp_path):
-    """Whatever was first in MATLAB, images come as (m, H, W, C), once it is known, with a word."""
+    """Whichever axis was first in MATLAB, images come as (m, H, W, C), with a warning."""
     x = rng.integers(0, 256, (N, 10, 12, 3)).astype(float)
     inside = {
         "HWCm": x.transpose(1, 2, 3, 0), "mHWC": x, "HWm": x[..., 0].transpose(1, 2, 0),
@@ -315,7 +315,7 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_with_images_in_another_form_is_refused(name, tmp_path):
-    """Nothing is trained on in another order in silence; the line has the call that mends it."""
+    """Nothing is trained on in another order in silence; the line has the call that corrects it."""
     x, y, remedy = FILES[name]
     path = matlab(tmp_path / "a.h5", x.T, y, marked=False)
     with pytest.raises(MiniCNNError) as error:

@@ -1,4 +1,4 @@
-"""Layers that change images at random: what comes of small images, of bytes, and in a model."""
+"""Layers that change images at random: small images, bytes, and in a model."""
 
 from pathlib import Path
 
@@ -101,7 +101,7 @@ def test_resampling_is_its_formula(fill_mode, interpolation):
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
 @pytest.mark.parametrize("fill_mode", ["reflect", "wrap", "constant", "nearest"])
 def test_translation_is_an_affine_map(fill_mode, interpolation):
-    """The quick way of RandomTranslation gives what the map gives, to any side."""
+    """The fast path of RandomTranslation gives the same as the map, in any direction."""
     layer = RandomTranslation(1, 1, fill_mode, interpolation, fill_value=40)
     drawn = np.concatenate([layer.draw(5, rng), [[0, 0]]])
     expected = each(X, layer.maps(drawn, 9, 7), layer._how())
@@ -160,7 +160,7 @@ def test_interpolation_by_hand():
 
 
 def test_translation_goes_down_and_right():
-    """Positive numbers move the picture down and to the right, each by its own side's length."""
+    """Positive numbers move the picture down and to the right, in units of its height and width."""
     x = np.arange(12.0).reshape(1, 3, 4, 1)
     y = RandomTranslation(1, 1, "constant").change(x, np.array([[1 / 3, 0.5]]))
     assert y[0, ..., 0].tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 4, 5]]
@@ -176,7 +176,7 @@ def test_rotation_by_hand():
 
 
 def test_zoom_by_hand():
-    """Twice as far out shows the mirrored surroundings; each axis has its own factor."""
+    """Twice as far out shows the mirrored surroundings; each axis has a factor."""
     assert row(RandomZoom(1), (1.0, 2.0), [0, 4, 8, 12]) == [2, 2, 10, 10]
     x = np.arange(9.0).reshape(1, 3, 3, 1)
     y = RandomZoom(1).change(x, np.array([[1.0, 0.5]]))
@@ -209,7 +209,7 @@ def test_brightness_by_hand():
 
 
 def test_contrast_by_hand():
-    """Numbers move from the mean of their own channel in their own image, and are clipped."""
+    """Numbers move from the mean of their channel in their image, and are clipped."""
     layer = RandomContrast(1)
     assert row(layer, 0.5, [0, 100, 200]) == [50, 100, 150]
     assert row(layer, 2.0, [0, 100, 200]) == [0, 100, 255]
@@ -376,8 +376,8 @@ def test_layers_come_back_from_a_file(tmp_path):
     assert histories[0] == histories[1]
 
 
-def test_shares_differ(monkeypatch):
-    """A batch in two shares draws for each image by itself, and the same again from a seed."""
+def test_shards_differ(monkeypatch):
+    """A batch in two shards draws for each image by itself, and the same again from a seed."""
     monkeypatch.setattr(minicnn._parallel.shards, "WORTH_CUTTING", 1)
     monkeypatch.setattr(minicnn._parallel.threads, "get_threads", lambda: 2)
     drawn = []
@@ -421,7 +421,7 @@ def test_any_block_gives_the_same(monkeypatch):
             np.testing.assert_allclose(layer.change(x, drawn), y, atol=1e-9)
 
 
-def test_dropout_shares_a_fate():
+def test_dropout_along_an_axis():
     """Along an axis of 1 in ``noise_shape`` all numbers are dropped, or none; elsewhere not so."""
     x = np.ones((50, 4, 5, 8))
     for layer, axes in (
@@ -442,7 +442,7 @@ def test_dropout_shares_a_fate():
 
 @pytest.mark.parametrize("rate", [0.001, 0.3, 0.5, 0.9])
 def test_dropout_rate(rate):
-    """The share of numbers that are dropped is the rate, within four standard deviations."""
+    """The fraction of numbers dropped is the rate, within four standard deviations."""
     x = np.ones((100, 999), np.float32)
     y, _ = Dropout(rate).forward(x, training=True, rng=np.random.default_rng(3))
     assert abs((y == 0).mean() - rate) < 4 * np.sqrt(rate * (1 - rate) / x.size)

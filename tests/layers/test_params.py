@@ -36,7 +36,7 @@ class Cache(NamedTuple):
 
 
 class Gain(Layer):
-    """y = gain * x, with all that can be said of the gain."""
+    """y = gain * x, with all options for the gain."""
 
     additive = True
 
@@ -111,7 +111,7 @@ def test_arrays_are_drawn_in_the_order_of_their_declaration():
     assert list(layer.params) == ["depthwise_kernel", "pointwise_kernel", "bias"]
 
 
-def test_building_again_begins_anew():
+def test_building_again_makes_new_arrays():
     """The arrays are others, those of a copy are not touched, and none is left of before."""
     first = Conv2D(2, 2)
     built(first, (4, 4, 1))
@@ -126,7 +126,7 @@ def test_building_again_begins_anew():
 
 
 def test_state_is_declared_likewise():
-    """It begins with zeros, is no parameter, and its own argument is not looked for."""
+    """It begins with zeros, is no parameter, and needs no argument."""
 
     class Counts(Layer):
         def build(self, input_shape, rng, dtype):
@@ -223,7 +223,7 @@ def test_a_layer_that_was_never_built_for_such_images_takes_them(make, shape):
 
 
 def test_an_argument_that_is_set_counts():
-    """What is worked out from it follows, in layers that are built and in classes derived."""
+    """Everything computed from it follows, in layers that are built and in subclasses."""
     x = np.random.default_rng(1).standard_normal((2, 5, 5, 1))
     conv = built(Conv2D(2, 3, padding="same", kernel_initializer="ones"), (5, 5, 1))
     y = conv.forward(x)[0]

@@ -1,4 +1,4 @@
-"""Residual: layers within a layer, and what is done to them."""
+"""Residual: layers within a layer."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ X = np.random.default_rng(0).standard_normal((12, 4)).astype(np.float32)
 Y = np.arange(12) % 3
 
 
-def test_two_ways_that_end_apart_say_so():
+def test_two_branches_that_end_apart_say_so():
     """The message has both shapes, and what to add."""
     with pytest.raises(ShapeError, match=r"\(6, 6, 3\).*got \(4, 4, 8\).*Give it a shortcut"):
         Residual([Conv2D(8, 3)]).output_shape((6, 6, 3))

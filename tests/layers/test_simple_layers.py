@@ -143,8 +143,8 @@ def test_bilinear_upsampling_by_loops():
         expected = np.zeros((2, 2))
         for h in range(-1, 4):
             for w in range(-1, 5):
-                share = max(0, 1 - abs(u - h)) * max(0, 1 - abs(v - w))
-                expected += share * x[:, min(max(h, 0), 2), min(max(w, 0), 3)]
+                weight = max(0, 1 - abs(u - h)) * max(0, 1 - abs(v - w))
+                expected += weight * x[:, min(max(h, 0), 2), min(max(w, 0), 3)]
         np.testing.assert_allclose(y[:, i, j], expected)
 
 

@@ -1,4 +1,4 @@
-"""What a class promises holds for its passes, wherever the class comes from."""
+"""The traits of a class hold for its passes, wherever the class comes from."""
 
 import numpy as np
 import pytest
@@ -50,13 +50,13 @@ class Noisy(ReLU):
 
 
 class Promised(Noisy):
-    """It says so itself, for the passes that it has from Noisy."""
+    """It declares the trait, for the passes that it has from Noisy."""
 
     additive = True
 
 
 class Mixin:
-    """A pass that comes from beside."""
+    """A pass from a mixin."""
 
     def backward(self, dy, cache):
         return super().backward(dy, cache)
@@ -69,14 +69,14 @@ class Mixed(Mixin, ReLU):
 @pytest.mark.parametrize(
     ("layer", "kept"), [(ReLU, 1), (Named, 1), (Noisy, 0), (Promised, 1), (Mixed, 0), (Layer, 0)]
 )
-def test_a_promise_is_of_the_passes_of_the_class(layer, kept):
-    """A constructor or a repr changes nothing; a pass that is defined anew must be promised."""
+def test_a_trait_belongs_to_the_passes_of_the_class(layer, kept):
+    """A constructor or a repr changes nothing; an overridden pass must be declared."""
     assert keeps(layer(), "additive") == bool(kept)
 
 
 @pytest.mark.parametrize("method", sorted(Dense.passes))
 def test_each_pass_counts(method):
-    """Whichever of them a class defines, the promises of its parent are no longer its own."""
+    """Whichever of them a class overrides, it no longer inherits its parent's traits."""
     changed = type("Changed", (Dense,), {method: lambda self, *arguments, **options: None})
     assert not keeps(changed(2), "additive")
     assert not keeps(changed(2), "ends_in_activation")

@@ -41,8 +41,8 @@ def test_gradient_is_that_of_the_loss(loss, y_true, y_pred):
     of_losses = np.linspace(0, 2, y_pred[..., 0].size).reshape(y_pred.shape[:-1])
     for weight in (None, one_each, of_losses):
         numeric = numeric_gradient(lambda p, w=weight: loss(y_true, p, w), y_pred)
-        ours = loss.gradient(y_true, y_pred, weight)
-        np.testing.assert_allclose(ours, numeric, rtol=1e-6, atol=1e-9)
+        found = loss.gradient(y_true, y_pred, weight)
+        np.testing.assert_allclose(found, numeric, rtol=1e-6, atol=1e-9)
     assert loss.gradient(y_true, y_pred.astype(np.float32)).dtype == np.float32
 
 
@@ -235,7 +235,7 @@ def test_weights_that_do_not_fit_are_explained():
             MeanSquaredError().gradient(y, p, weight)
 
 
-def test_a_loss_of_ones_own_says_what_it_lacks():
+def test_a_custom_loss_says_what_it_lacks():
     """A loss without per_sample or slope is told so by name."""
 
     class Lacking(Loss):
@@ -253,7 +253,7 @@ def test_a_forgotten_flatten_is_named():
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint64", "int8", "bool"])
 def test_labels_of_any_dtype_give_the_same_gradient(dtype):
-    """One-hot labels in small unsigned numbers do not wrap around on the way back."""
+    """One-hot labels in small unsigned numbers do not wrap around in the gradient."""
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(3), 4)
     labels = np.eye(3)[[0, 2, 1, 1]]

@@ -29,7 +29,7 @@ SCORES = rng.random((40, 3)).round(2)
 BITS = rng.integers(0, 2, (40, 3))
 
 
-def figure(metric, y_true, y_pred, batches=3):
+def result_of(metric, y_true, y_pred, batches=3):
     """The result over some batches, which stays the same after a reset."""
     for _ in range(2):
         metric.reset_state()
@@ -39,7 +39,7 @@ def figure(metric, y_true, y_pred, batches=3):
 
 
 def test_running_over_batches():
-    """The figure is over all batches since the last reset."""
+    """The value is over all batches since the last reset."""
     metric = SparseCategoricalAccuracy()
     assert math.isnan(metric.result())
     metric.update_state(np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]]))
@@ -88,8 +88,8 @@ def test_crossentropy_means_what_the_shapes_say():
 
 
 def test_names():
-    """A metric goes by Keras' names; named, it bears that name, and made, its own."""
-    for name, own in (
+    """A metric goes by Keras' names; by name it bears that name, as an object its default."""
+    for name, default in (
         ("mse", "mean_squared_error"),
         ("precision", "precision"),
         ("auc", "auc"),
@@ -98,7 +98,7 @@ def test_names():
     ):
         metric = get("test", name)
         assert metric.name == name
-        assert type(metric)().name == own
+        assert type(metric)().name == default
         assert repr(type(metric).from_config(metric.get_config())) == repr(metric)
 
 
@@ -111,7 +111,7 @@ def test_top_k_counts_the_larger_ones():
             (SparseTopKCategoricalAccuracy(k), labels),
             (TopKCategoricalAccuracy(k), np.eye(4)[labels]),
         ):
-            assert figure(metric, y, p) == pytest.approx(np.mean(right))
+            assert result_of(metric, y, p) == pytest.approx(np.mean(right))
 
 
 @pytest.mark.parametrize("threshold", [None, 0.3, (0.2, 0.5, 0.9)])
@@ -129,8 +129,8 @@ def test_precision_and_recall_are_counts(threshold, class_id):
                 fn += not found and bits[c]
         precisions.append(tp / (tp + fp))
         recalls.append(tp / (tp + fn))
-    precision = figure(Precision(threshold, class_id=class_id), BITS, SCORES)
-    recall = figure(Recall(threshold, class_id=class_id), BITS, SCORES)
+    precision = result_of(Precision(threshold, class_id=class_id), BITS, SCORES)
+    recall = result_of(Recall(threshold, class_id=class_id), BITS, SCORES)
     assert np.atleast_1d(precision) == pytest.approx(precisions)
     assert np.atleast_1d(recall) == pytest.approx(recalls)
     assert isinstance(precision, np.ndarray) == isinstance(threshold, tuple)
@@ -139,42 +139,42 @@ def test_precision_and_recall_are_counts(threshold, class_id):
 def test_precision_among_the_top_k():
     """With top_k all of a row's k largest are positive, and with a threshold those above it."""
     y, p = np.array([[0, 1, 1]]), np.array([[0.4, 0.3, 0.1]])
-    assert figure(Precision(top_k=2), y, p, 1) == 0.5
-    assert figure(Recall(top_k=2), y, p, 1) == 0.5
-    assert figure(Precision(0.35, top_k=2), y, p, 1) == 0
-    assert figure(Recall(top_k=2, class_id=2), y, p, 1) == 0
+    assert result_of(Precision(top_k=2), y, p, 1) == 0.5
+    assert result_of(Recall(top_k=2), y, p, 1) == 0.5
+    assert result_of(Precision(0.35, top_k=2), y, p, 1) == 0
+    assert result_of(Recall(top_k=2, class_id=2), y, p, 1) == 0
 
 
 def test_nothing_found_is_zero():
-    """Where there is nothing to divide by, the figures are 0, as in Keras."""
+    """Where there is nothing to divide by, the values are 0, as in Keras."""
     y, p = np.zeros((2, 2)), np.zeros((2, 2))
     for metric in (Precision(), Recall(), AUC(), AUC(curve="PR"), F1Score("weighted")):
         assert metric.result() == 0
-        assert figure(metric, y, p, 1) == 0
+        assert result_of(metric, y, p, 1) == 0
     # The largest of a row of zeros is not found, though it is the largest.
-    assert figure(F1Score("micro"), np.eye(2), p, 1) == 0
+    assert result_of(F1Score("micro"), np.eye(2), p, 1) == 0
 
 
-def test_auc_is_the_share_of_pairs_in_order():
-    """ROC's area is the share of (positive, negative) pairs in order, ties counting half."""
+def test_auc_is_the_fraction_of_pairs_in_order():
+    """ROC's area is the fraction of (positive, negative) pairs in order, ties counting half."""
     scores, bits = np.arange(101)[rng.integers(0, 101, 200)] / 100, rng.integers(0, 2, 200)
     pairs = scores[bits == 1][:, None] - scores[bits == 0]
     expected = np.mean((pairs > 0) + (pairs == 0) / 2)
     # Thresholds between any two scores: the curve is drawn without loss.
-    assert figure(AUC(num_thresholds=2001), bits, scores) == pytest.approx(expected, abs=1e-12)
+    assert result_of(AUC(num_thresholds=2001), bits, scores) == pytest.approx(expected, abs=1e-12)
     logits = np.log((scores + 1e-9) / (1 - scores + 1e-9))
-    ours = figure(AUC(num_thresholds=2002, from_logits=True), bits, logits)
-    assert ours == pytest.approx(expected, abs=1e-3)
+    found = result_of(AUC(num_thresholds=2002, from_logits=True), bits, logits)
+    assert found == pytest.approx(expected, abs=1e-3)
 
 
 def test_area_under_precision_and_recall():
     """The area is that of hand-worked steps, bounded by the lower and the higher ones."""
     y, p = np.array([0, 0, 1, 1]), np.array([0.0, 0.5, 0.3, 0.9])
     # TP = 2, 1, 0 and FP = 2, 0, 0 at the thresholds 0, 0.5 and 1; recall 1, 0.5, 0.
-    assert figure(AUC(3, "PR", "minoring"), y, p, 2) == pytest.approx(0.5 * 0.5 + 0.5 * 0)
-    assert figure(AUC(3, "PR", "majoring"), y, p, 2) == pytest.approx(0.5 * 1 + 0.5 * 1)
+    assert result_of(AUC(3, "PR", "minoring"), y, p, 2) == pytest.approx(0.5 * 0.5 + 0.5 * 0)
+    assert result_of(AUC(3, "PR", "majoring"), y, p, 2) == pytest.approx(0.5 * 1 + 0.5 * 1)
     first = (1 / 3) * (1 + (1 - 1 / 3) * math.log(4 / 1)) / 2
-    assert figure(AUC(3, "PR"), y, p, 2) == pytest.approx(first + 0.5)
+    assert result_of(AUC(3, "PR"), y, p, 2) == pytest.approx(first + 0.5)
 
 
 @pytest.mark.parametrize("threshold", [None, 0.6])
@@ -193,7 +193,7 @@ def test_f1_is_the_harmonic_mean(threshold):
         ("weighted", np.average(each, weights=bits.sum(axis=0))),
         ("micro", 2 * p * r / (p + r)),
     ):
-        assert figure(F1Score(average, threshold), bits, SCORES) == pytest.approx(expected)
+        assert result_of(F1Score(average, threshold), bits, SCORES) == pytest.approx(expected)
 
 
 def test_losses_as_metrics():
@@ -210,10 +210,10 @@ def test_losses_as_metrics():
         metric = getattr(metrics, name)()
         assert math.isnan(metric.result())
         q = np.minimum(p, 1)
-        assert figure(metric, y, q) == pytest.approx(getattr(losses, name)()(y, q))
+        assert result_of(metric, y, q) == pytest.approx(getattr(losses, name)()(y, q))
     metric = metrics.SparseCategoricalCrossentropy(ignore_class=-1)
     rows = np.full((2, 2), 0.5)
-    assert figure(metric, np.array([-1, 0]), rows) == pytest.approx(math.log(2) / 2)
+    assert result_of(metric, np.array([-1, 0]), rows) == pytest.approx(math.log(2) / 2)
 
 
 def test_every_metric_may_be_tried_with_zeros():
@@ -267,7 +267,7 @@ def test_arguments_that_make_no_sense():
 
 
 def test_confusion_matrix():
-    """Rows are true and columns predicted, whatever form the predictions come in."""
+    """Rows are true and columns predicted, in any form of the predictions."""
     y = np.array([0, 2, 2, 1])
     expected = [[1, 0, 0], [0, 0, 1], [1, 0, 1]]
     guesses = np.array([0, 0, 2, 2])
@@ -296,7 +296,7 @@ def test_confusion_matrix():
 
 
 def test_classification_report():
-    """The report's figures are those worked out by hand, with intervals around them."""
+    """The report's numbers are those worked out by hand, with intervals around them."""
     y = np.repeat([0, 1, 2], [6, 3, 1])
     guesses = np.array([0, 0, 0, 0, 1, 2, 1, 1, 0, 1])
     report = classification_report(y, guesses, ["a", "bc", "d", "never"])
@@ -321,7 +321,7 @@ def test_classification_report():
 
 
 def test_wilson_interval():
-    """The interval solves |p - p0| = z sqrt(p0 (1 - p0) / n), Wilson's own equation."""
+    """The interval solves |p - p0| = z sqrt(p0 (1 - p0) / n), Wilson's equation."""
     z = 1.959963984540054
     for right, total in ((0, 10), (10, 10), (114, 120), (33, 50)):
         low, high = wilson_interval(right, total)

@@ -77,7 +77,7 @@ def test_the_graph_is_clean(tmp_path):
 
 
 def test_a_block_transposes_once(tmp_path):
-    """Both ways of a first residual block share one transposition."""
+    """Both branches of a first residual block use one transposition."""
     block = Residual([Conv2D(3, 3, padding="same"), ReLU(), Conv2D(3, 1)])
     export_onnx(Sequential([Input((4, 4, 3)), block]), tmp_path / "a.onnx")
     assert ops(tmp_path / "a.onnx") == ["Transpose", "Conv", "Relu", "Conv", "Add", "Transpose"]
@@ -133,14 +133,14 @@ def test_double_precision_is_written_as_single(tmp_path):
 
 
 class Doubled(Conv2D):
-    """A layer of the user's own, though it looks like one of minicnn's."""
+    """A custom layer that looks like one of minicnn's."""
 
 
-def test_own_layer_is_refused_by_name(tmp_path):
-    """A class that minicnn has not, or one derived from its own, is named in one line."""
-    for own in (Doubled(2, 1, name="mine"), type("Own", (Layer,), {})(name="mine")):
-        model = Sequential([Input((4, 4, 2)), Residual([own], name="block")])
-        with pytest.raises(ConfigError, match=r"got (Doubled|Own) 'mine', which is your own"):
+def test_a_custom_layer_is_refused_by_name(tmp_path):
+    """A class that minicnn lacks, or one derived from its classes, is named in one line."""
+    for layer in (Doubled(2, 1, name="mine"), type("New", (Layer,), {})(name="mine")):
+        model = Sequential([Input((4, 4, 2)), Residual([layer], name="block")])
+        with pytest.raises(ConfigError, match=r"got (Doubled|New) 'mine', which is custom"):
             export_onnx(model, tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -92,7 +92,7 @@ def test_mutants(tmp_path):
 @pytest.mark.slow
 def test_ten_thousand_mutants(tmp_path):
     """Of 10,000 damaged files each is a model or one line, in 5 seconds and 256 MiB."""
-    resource = pytest.importorskip("resource", reason="no figures of memory on this system")
+    resource = pytest.importorskip("resource", reason="no measure of memory on this system")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     check_mutants(tmp_path, 10_000)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 << 10

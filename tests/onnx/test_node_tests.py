@@ -44,7 +44,7 @@ OUTSIDE = {
     "test_flatten_negative_axis2": BATCH,
     "test_flatten_negative_axis4": BATCH,
     "test_gemm_all_attributes": BATCH,
-    "test_gemm_default_matrix_bias": "a bias of its own for each image",
+    "test_gemm_default_matrix_bias": "another bias for each image",
     "test_gemm_transposeA": BATCH,
     "test_maxpool_1d_default": NOT_IMAGES,
     "test_maxpool_2d_ceil": CEIL,
@@ -89,7 +89,7 @@ def with_arrays(model, inputs):
 
 
 def test_node_tests(node_tests, tmp_path):
-    """Each node test passes at its own tolerances, but for those listed, which are refused."""
+    """Each node test passes within its tolerances, but for those listed, which are refused."""
     refused, wrong = set(), []
     for case in node_tests:
         for inputs, (expected, *_) in case.data_sets:

@@ -86,7 +86,7 @@ REFUSED = {
     "no output": (graph([node("Relu", "x", "z")]), "an output 'y' that is computed"),
     "constant output": (graph([node("Relu", "x", "z")], [array("y", 1)]), "an output 'y'"),
     "made twice": (graph([node("Relu", "x", "y"), node("Tanh", "x", "y")]), "is made already"),
-    "made anew": (graph([node("Relu", "x", "x")]), "is made already"),
+    "made again": (graph([node("Relu", "x", "x")]), "is made already"),
     "two arrays": (convolved([KERNEL, KERNEL]), "expected one array 'w', got two"),
     "subgraph": (with_subgraph(), "is not a number, numbers, text or an array"),
     "bias of each image": (
@@ -190,7 +190,7 @@ REFUSED = {
     ),
     "nested too deep": (many_blocks(200), "nested at most 16"),
     "fibonacci": (fibonacci(60), "nested at most 16"),
-    "ways that cross": (
+    "branches that cross": (
         graph(
             [
                 node("Sigmoid", "x", "a"),
@@ -231,7 +231,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_file_is_refused(name, tmp_path):
-    """What cannot be computed just so, or is a trap, is refused at once and in one line."""
+    """A graph that cannot be computed exactly, or is a trap, is refused at once and in one line."""
     file, message = REFUSED[name]
     begun = time.monotonic()
     with pytest.raises(ModelFileError) as caught:

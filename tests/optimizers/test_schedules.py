@@ -105,7 +105,7 @@ def test_config_round_trip(schedule):
 
 
 class Remembering(LearningRateSchedule):
-    """A schedule that stores none of its arguments, and whatever it likes."""
+    """A schedule that stores other attributes than its arguments."""
 
     def __init__(self, start):
         self.values, self.asked = [start, start / 2], []
@@ -115,7 +115,7 @@ class Remembering(LearningRateSchedule):
         return np.float64(self.values[step % 2])
 
 
-def test_a_schedule_of_one_s_own_trains():
+def test_a_custom_schedule_trains():
     """A user's schedule is asked once for each step, and the parameters keep their dtype."""
     schedule = Remembering(0.5)
     model = Sequential([Input((3,)), Dense(2)], seed=0)

@@ -1,4 +1,4 @@
-"""What all comparisons need."""
+"""Common to all comparisons."""
 
 import pytest
 

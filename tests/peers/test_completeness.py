@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 NOTHING_TO_COMPARE = ["LearningRateSchedule"]  # the parent of the schedules
 NOT_IN_TORCH = {
     "layers": "Dropout SpatialDropout2D GaussianNoise RandomFlip RandomRotation RandomTranslation "
-    "RandomZoom RandomContrast RandomBrightness",  # which draw numbers of their own
+    "RandomZoom RandomContrast RandomBrightness",  # which draw numbers
     "optimizers": "Lion",
     "losses": "CategoricalHinge Hinge SquaredHinge BinaryFocalCrossentropy "
     "CategoricalFocalCrossentropy",
@@ -69,7 +69,7 @@ def compared():
 
 
 def listed_as(thing):
-    """The module and the names, ours and Keras', of what a table holds."""
+    """The module, minicnn's name and Keras' name of an entry of a table."""
     module = thing.keras_module.removeprefix("keras.")
     return {(module, type(thing).__name__), (module, getattr(thing, "keras_name", ""))}
 

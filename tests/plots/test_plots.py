@@ -23,7 +23,7 @@ CURVES = {
 
 
 def test_curves_and_labels():
-    """Each panel has training and validation, with the figures given and labelled axes."""
+    """Each panel has training and validation, with the numbers given and labelled axes."""
     figure = plot_history(History(CURVES, [0, 1, 2]))
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]
     for axes in figure.axes:
@@ -47,21 +47,21 @@ def test_legible_in_grey():
 
 
 def test_one_epoch_without_validation_is_a_dot():
-    """A single figure is drawn as a point that can be seen."""
+    """A single number is drawn as a point that can be seen."""
     (line,) = plot_history({"loss": [0.5]}).axes[0].get_lines()
     assert line.get_marker() == "o"
 
 
 def test_a_curve_for_each_class():
     """Twelve classes are twelve curves a series, with one name in the legend for all of them."""
-    figures = list(np.random.default_rng(0).uniform(size=(4, 12)))
-    figure = plot_history({"loss": [1.0] * 4, "f1": figures, "val_f1": figures})
+    values = list(np.random.default_rng(0).uniform(size=(4, 12)))
+    figure = plot_history({"loss": [1.0] * 4, "f1": values, "val_f1": values})
     axes = figure.axes[1]
     assert len(axes.get_lines()) == 24
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts == ["training", "validation"]
     np.testing.assert_array_equal(
-        [line.get_ydata() for line in axes.get_lines()[:12]], np.transpose(figures)
+        [line.get_ydata() for line in axes.get_lines()[:12]], np.transpose(values)
     )
     figure.canvas.draw()
 
@@ -105,7 +105,7 @@ def test_a_learning_rate_is_neither_training_nor_validation():
     ["sparse_top_k_categorical_accuracy", "x" * 90, "a_$b$_{", "$\\frac{", "_hidden", "a b\n"],
 )
 def test_names_stay_within_their_axes(name):
-    """A name of any length is beside its own axis, and one that looks like a formula is none."""
+    """A name of any length is beside its axis, and one that looks like a formula is none."""
     figure = plot_history({"loss": [1.0, 0.5], name: [1.0, 0.5]})
     figure.canvas.draw()
     label, axes = figure.axes[1].yaxis.label, figure.axes[1]
@@ -151,7 +151,7 @@ def test_written_to_a_file(ending, tmp_path):
     "env", [{}, {"MPLBACKEND": "qtagg"}, {"MPLBACKEND": "nonsense", "MPLCONFIGDIR": "/dev/null/no"}]
 )
 def test_without_a_display(env, tmp_path):
-    """It works where there is no screen, whatever window is asked for, and does not load pyplot."""
+    """It works without a screen, with any backend, and does not load pyplot."""
     code = (
         "import os, sys; from minicnn.plots import plot_history;"
         f"plot_history({{'loss': [1.0, 0.5]}}, {str(tmp_path / 'a.png')!r});"
@@ -171,7 +171,7 @@ def test_mistakes_are_explained(tmp_path):
     for wrong in (None, 3, "loss", [None], np.ones(3), {"a": CURVES, "b": 3}):
         with pytest.raises(ConfigError, match=r"expected what fit returns.* got (?!.*\n)"):
             plot_history(wrong)
-    with pytest.raises(ConfigError, match="a list with a figure an epoch for 'loss', got float"):
+    with pytest.raises(ConfigError, match="a list with a number an epoch for 'loss', got float"):
         plot_history({"loss": 0.5})
     with pytest.raises(ConfigError, match="expected what find_learning_rate returns, got dict"):
         plot_learning_rates(CURVES)
@@ -184,7 +184,7 @@ def test_mistakes_are_explained(tmp_path):
 
 
 def test_history_as_csv(tmp_path):
-    """The table has a row an epoch, and its figures are the history's to the last bit."""
+    """The table has a row an epoch, and its numbers are the history's to the last bit."""
     history = History()
     for i in range(3):
         history.append({name: values[i] / 3 for name, values in CURVES.items()})
@@ -196,12 +196,12 @@ def test_history_as_csv(tmp_path):
         assert [float(row[name]) for row in rows] == values
 
 
-def test_several_figures_in_a_cell(tmp_path):
+def test_several_numbers_in_a_cell(tmp_path):
     """The numbers of each class are a list in one cell, to the last digit."""
-    history, figures = History(), np.random.default_rng(0).uniform(size=(2, 12))
-    for row in figures:
+    history, values = History(), np.random.default_rng(0).uniform(size=(2, 12))
+    for row in values:
         history.append({"f1": row})
     history.to_csv(tmp_path / "h.csv")
     with open(tmp_path / "h.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [json.loads(row["f1"]) for row in rows] == figures.tolist()
+    assert [json.loads(row["f1"]) for row in rows] == values.tolist()

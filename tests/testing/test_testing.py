@@ -253,7 +253,7 @@ def _moved(dx, place):
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_wrong_gradient_is_told_where_and_by_how_much(slip):
-    """The place, what was expected there, and the one thing that explains all: nothing longer."""
+    """The place, the expected number, and the one explanation: nothing longer."""
     change, message = SLIPS[slip]
 
     class Slipped(Dense):
@@ -275,6 +275,6 @@ def test_numeric_gradient_of_a_cubic():
     np.testing.assert_allclose(numeric_gradient(lambda v: np.sum(v**3), x), 3 * x**2, rtol=1e-8)
 
 
-def test_a_layer_without_cache_can_say_so():
+def test_a_layer_without_cache():
     """The empty cache prints as what it is."""
     assert repr(NoCache()) == "NoCache()"

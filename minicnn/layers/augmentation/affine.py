@@ -26,7 +26,7 @@ class RandomFlip(RandomImages):
 
     ``mode`` "horizontal" exchanges left and right, "vertical" top and bottom, and
     "horizontal_and_vertical" both at once: as in Keras, one coin decides on both. Takes and gives
-    uint8, or floating-point numbers. ``seed`` is kept for Keras' sake and changes nothing: all
+    uint8, or floating-point numbers. ``seed`` is accepted as in Keras and changes nothing: all
     numbers come from the model's generator. Raises ``ConfigError`` for another mode.
 
     >>> x = np.array([[1, 2], [3, 4]], np.uint8).reshape(1, 2, 2, 1)
@@ -67,7 +67,7 @@ class RandomFlip(RandomImages):
 
 
 class RandomAffine(RandomImages):
-    """What the layers share that move the pixels of an image by an affine map.
+    """The common base of layers that move the pixels of an image by an affine map.
 
     ``resampling`` says how.
     """
@@ -97,7 +97,7 @@ class RandomAffine(RandomImages):
         return resample(x, self.maps(drawn, *x.shape[1:3]), self._how())
 
     def change_back(self, dy: Array, x: Array, drawn: Array) -> Array:
-        """dx: each pixel of dy goes back to those that made it."""
+        """dx: each pixel of dy is added to those that made it."""
         return resample_back(dy, self.maps(drawn, *x.shape[1:3]), self._how())
 
     def _how(self) -> Sampling:
@@ -117,7 +117,7 @@ class RandomTranslation(RandomAffine):
         wrap      a b c d | a b c d | a b c d        nearest   a a a a | a b c d | d d d d
 
     with k = ``fill_value``, among bytes the nearest of 0..255. Takes and gives uint8, or
-    floating-point numbers. ``seed`` is kept for Keras' sake and changes nothing: all numbers come
+    floating-point numbers. ``seed`` is accepted as in Keras and changes nothing: all numbers come
     from the model's generator. Raises ``ConfigError`` for an argument out of bounds.
 
     Keras' backends differ in "wrap" between the last pixel and the first: as with JAX, there is

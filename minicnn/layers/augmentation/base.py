@@ -1,4 +1,4 @@
-"""What layers share that change images at random: when they draw, and what they hand on."""
+"""The common base of layers that change images at random in training."""
 
 from typing import Any, NamedTuple
 
@@ -15,21 +15,21 @@ Range = tuple[float, float]
 
 
 class RandomImagesCache(NamedTuple):
-    """What ``RandomImages.backward`` needs."""
+    """The arrays for ``RandomImages.backward``."""
 
     x: Array
     drawn: Array | None
-    """What was drawn for each image; None outside training."""
+    """The random numbers of each image; None outside training."""
 
 
 class RandomImages(Layer):
-    """Changes each image of a batch in its own way in training; y = x outside it.
+    """Changes each image of a batch at random in training; y = x outside it.
 
-    Bytes (uint8) stay bytes, rounded and within 0..255, so that a model can hand them from the
-    file to its ``Rescaling``; other numbers keep their dtype.
+    Bytes (uint8) stay bytes, rounded and within 0..255, so that a model can pass them from the file
+    to its ``Rescaling``; other numbers keep their dtype.
 
-    A layer of this kind defines ``draw``, the numbers that decide what happens to each image;
-    ``change``, which does it; and ``change_back``, the gradient.
+    A subclass defines ``draw``, the random numbers of each image; ``change``, the forward pass; and
+    ``change_back``, the gradient.
     """
 
     axes = ("H", "W", "C")
@@ -43,7 +43,7 @@ class RandomImages(Layer):
         self.seed = seed
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
-        """What decides how n images are changed, an entry each."""
+        """The random numbers for n images, an entry each."""
         raise TypeError(f"{self.who} defines no draw(n, rng).")
 
     def change(self, x: Array, drawn: Array) -> Array:
@@ -64,7 +64,7 @@ class RandomImages(Layer):
         else:
             x = self.check_input(x)
             if self.built:
-                # Where this layer stands first, no one before it has seen to the model's dtype.
+                # A first layer converts to the model's dtype, as none before it has.
                 x = x.astype(self.dtype, copy=False)
         if not training:
             return x, RandomImagesCache(x, None)

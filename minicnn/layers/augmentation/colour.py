@@ -11,9 +11,9 @@ from minicnn.layers.augmentation.base import RandomImages, Range, limits
 
 
 class RandomColour(RandomImages):
-    """What the layers share that change the numbers of an image and not their places.
+    """The common base of layers that change the numbers of an image and not their places.
 
-    What they give is clipped to ``value_range``, as in Keras.
+    The output is clipped to ``value_range``, as in Keras.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class RandomColour(RandomImages):
         self.value_range = value_range
 
     def unclipped(self, x: Array, drawn: Array) -> Array:
-        """What comes of images of floating-point numbers, in a new array."""
+        """The changed images of floating-point numbers, in a new array."""
         raise TypeError(f"{self.who} defines no unclipped(x, drawn).")
 
     def change(self, x: Array, drawn: Array) -> Array:
@@ -58,11 +58,10 @@ class RandomBrightness(RandomColour):
 
         y = clip(x + d * (high - low), low, high), d from -factor to factor
 
-    for ``value_range`` (low, high), the whole range of the images' numbers: with images from 0
-    to 1 it must be (0, 1). ``factor`` is a number f for (-f, f) or a pair, within -1 and 1.
-    Takes and gives uint8, or floating-point numbers. ``seed`` is kept for Keras' sake and changes
-    nothing: all numbers come from the model's generator. Raises ``ConfigError`` for a factor out
-    of bounds.
+    for ``value_range`` (low, high), the whole range of the images' numbers: with images from 0 to 1
+    it must be (0, 1). ``factor`` is a number f for (-f, f) or a pair, within -1 and 1. Takes and
+    gives uint8, or floating-point numbers. ``seed`` is accepted as in Keras and changes nothing:
+    all numbers come from the model's generator. Raises ``ConfigError`` for a factor out of bounds.
 
     >>> x = np.full((1, 1, 2, 1), 100, np.uint8)
     >>> layer = RandomBrightness((0.2, 0.2))
@@ -81,7 +80,7 @@ class RandomBrightness(RandomColour):
         self._limits = limits(self.who, "factor", factor, least=-1, most=1)
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
-        """What is added to each image, (n,)."""
+        """The number added to each image, (n,)."""
         low, high = sorted(self.value_range)
         return rng.uniform(*self._limits, n) * (high - low)
 
@@ -101,10 +100,10 @@ class RandomContrast(RandomColour):
 
     with the mean m of each channel of each image and ``value_range`` (low, high). ``factor`` is a
     number or a pair (lower, upper), within 0 and 1, for f from 1 - lower to 1 + upper. Takes and
-    gives uint8, or floating-point numbers. ``seed`` is kept for Keras' sake and changes nothing:
+    gives uint8, or floating-point numbers. ``seed`` is accepted as in Keras and changes nothing:
     all numbers come from the model's generator. Raises ``ConfigError`` for a factor out of bounds.
 
-    This is what Keras' documentation says; but of a single number Keras 3.15 makes (0, factor). A
+    This is what Keras' documentation says, but Keras 3.15 turns a single number into (0, factor). A
     saved model holds the pair, which it reads as meant.
 
     >>> x = np.array([100.0, 200.0]).reshape(1, 1, 2, 1)

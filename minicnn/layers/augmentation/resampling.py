@@ -20,7 +20,7 @@ import numpy as np
 from minicnn._core.shapes import Array, DType, Pads, Pair
 
 PAD_MODES = {"reflect": "symmetric", "wrap": "wrap", "constant": "constant", "nearest": "edge"}
-"""Keras' fill modes, and what NumPy calls the same way of continuing an image."""
+"""Keras' fill modes, and NumPy's names for them."""
 
 INTERPOLATIONS = ("bilinear", "nearest")
 
@@ -31,11 +31,11 @@ LANES = 1 | 1 << LANE | 1 << 2 * LANE
 """A 1 for each of three channels."""
 
 BLOCK_PIXELS = 1 << 16
-"""How many pixels are computed at a time: what is needed for them stays in the cache."""
+"""The number of pixels computed at a time, so that their data stay in the cache."""
 
 
 class Sampling(NamedTuple):
-    """How images are continued, and read between pixels."""
+    """The values of images beyond their edges and between pixels."""
 
     fill_mode: str
     interpolation: str
@@ -127,7 +127,7 @@ def _unpack(plane: Array, weighted: bool, y: Array, channels: Array) -> None:
 
 
 def resample_back(dy: Array, maps: Array, how: Sampling) -> Array:
-    """dx: what each pixel of dy says goes, with the weights, to the pixels that made it."""
+    """dx: each pixel of dy is added, with the weights, to the pixels that made it."""
     dx = np.empty_like(dy)
     for images in _blocks(dy):
         dx[images] = _resample_back(dy[images], maps[images], how)
@@ -152,10 +152,10 @@ def _resample_back(dy: Array, maps: Array, how: Sampling) -> Array:
 
 
 def move(x: Array, v: Array, u: Array, how: Sampling) -> Array:
-    """y[row, column] = x[row + v, column + u]: ``resample`` where images are moved and no more.
+    """y[row, column] = x[row + v, column + u]: ``resample`` for images that are only moved.
 
-    v and u, (n,), are in pixels. As the weights are the same all over an image, they need not be
-    laid out: this takes half the time.
+    v and u, (n,), are in pixels. The weights are the same all over an image and need no arrays,
+    which takes half the time.
     """
     y = np.empty_like(x, order="C")
     for images in _blocks(x):
@@ -201,15 +201,15 @@ def places_of(maps: Array, h: int, w: int, how: Sampling, dtype: DType) -> Place
         # In single precision, and 32 bits, as that is twice as fast.
         at = _at((maps * ONE).astype(np.float32), grid.astype(np.float32)).astype(np.int32)
         whole, (u, v) = at >> BITS, at & (ONE - 1)
-        both, one = (u * v) >> BITS, ONE
+        both, unit = (u * v) >> BITS, ONE
     else:
         at = _at(maps, grid)
         whole = np.floor(at).astype(np.int64)
         u, v = (at - whole).astype(dtype)
-        both, one = u * v, 1
+        both, unit = u * v, 1
     first = (whole[1] * width + whole[0]).astype(np.int64)
     right, below = u - both, v - both
-    parts = [(0, one - right - v), (1, right), (width, below), (width + 1, both)]
+    parts = [(0, unit - right - v), (1, right), (width, below), (width + 1, both)]
     return Places(pads, first, [(offset, part.astype(dtype)) for offset, part in parts])
 
 
@@ -223,7 +223,7 @@ def _pads(maps: Array, h: int, w: int) -> Pads:
     """How far the images must be continued for all places; a corner is the farthest of all."""
     corners = np.array([[0, w - 1, 0, w - 1], [0, 0, h - 1, h - 1], [1, 1, 1, 1]])
     at = maps @ corners
-    slack = 0.01  # for the rounding of what is computed in single precision
+    slack = 0.01  # for rounding in single precision
     low = np.maximum(np.ceil(slack - at.min(axis=(0, 2))), 0)
     high = np.maximum(np.floor(at.max(axis=(0, 2)) + slack) + 2 - (w, h), 0)
     (left, top), (right, bottom) = low.astype(int).tolist(), high.astype(int).tolist()

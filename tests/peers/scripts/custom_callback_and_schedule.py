@@ -1,4 +1,4 @@
-"""Callbacks of one's own, and a learning rate that warms up and falls."""
+"""Custom callbacks, and a learning rate that warms up and falls."""
 
 import keras
 import numpy as np
