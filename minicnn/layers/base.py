@@ -53,7 +53,7 @@ class OnnxOperator(NamedTuple):
 
 
 class Layer(Parametrized):
-    """A step of a network: its forward and backward pass.
+    """A node of a network: its forward and backward pass.
 
     The traits ``additive``, ``reads_bytes`` and ``ends_in_activation`` describe a class's passes: a
     subclass that overrides one of ``passes`` does not inherit them and must declare them again.
