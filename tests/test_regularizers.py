@@ -7,6 +7,7 @@ from minicnn import Dense, regularizers
 from minicnn.errors import ConfigError
 from minicnn.regularizers import L1, L1L2, L2, Regularizer
 from minicnn.testing import numeric_gradient
+from minicnn.testing.cases import REGULARIZERS
 
 rng = np.random.default_rng(0)
 
@@ -19,7 +20,7 @@ def test_penalties_by_hand(penalty, wanted):
     assert penalty(np.array([[1.0, -2.0], [0.0, 3.0]])) == wanted
 
 
-@pytest.mark.parametrize("penalty", [L1(), L2(), L1L2(0.3, 0.2), L1L2(l2=2)])
+@pytest.mark.parametrize("penalty", REGULARIZERS, ids=repr)
 def test_slopes_are_central_differences(penalty):
     """The gradient is what differences of the penalty give."""
     x = rng.normal(size=(3, 2, 2))
@@ -27,7 +28,9 @@ def test_slopes_are_central_differences(penalty):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("penalty", [L1(0.1), L2(0.1), L1L2(np.float64(0.1), np.float64(0.1))])
+@pytest.mark.parametrize(
+    "penalty", [*REGULARIZERS, L1L2(np.float64(0.1), np.float64(0.1))], ids=repr
+)
 def test_slopes_keep_shape_and_dtype(penalty, dtype):
     """A gradient can be added to that of a parameter of any kind; at 0 it is 0."""
     x = np.zeros((2, 3), dtype)

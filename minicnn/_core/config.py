@@ -237,11 +237,6 @@ def is_custom(cls: type) -> bool:
     return cls not in _LIBRARY
 
 
-def users_own(cls: type) -> bool:
-    """Whether a class is not minicnn's."""
-    return not cls.__module__.startswith("minicnn.")
-
-
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 

@@ -21,7 +21,7 @@ write a custom layer:
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -46,10 +46,15 @@ class NoCache(NamedTuple):
 
 
 class OnnxOperator(NamedTuple):
-    """An operator's name, and its attributes with the layer's arguments for them."""
+    """An operator that a layer is written as, and read from."""
 
     name: str
-    attributes: Mapping[str, str] = MappingProxyType({})
+    attributes: Mapping[str, tuple[str, float]] = MappingProxyType({})
+    """ONNX' attributes: the layer's argument for each, and ONNX' default."""
+    params: tuple[str, ...] = ()
+    """The parameters that are its further inputs, in order; they broadcast."""
+    arguments: Callable[..., dict[str, Any]] = dict
+    """(the parameters' shapes by name) -> what else the layer is made with."""
 
 
 class Layer(Parametrized):
@@ -89,7 +94,7 @@ class Layer(Parametrized):
     """Whether it takes images as whole numbers, as in a file, and returns whole numbers."""
 
     onnx_operator: ClassVar[OnnxOperator | None] = None
-    """The elementwise ONNX operator that does the same, with ``params`` as further inputs."""
+    """The elementwise ONNX operator that does the same, if there is one."""
 
     ends_in_activation: ClassVar[bool] = False
     """Whether its last step is to apply the function that ``activation`` names."""

@@ -108,9 +108,9 @@ def _operator(graph: Graph, layer: Layer, x: Flow) -> Flow:
     declared = layer.onnx_operator
     assert declared is not None
     places = tuple(axis - 1 for axis in x.axes[1:])  # parameters have no batch axis
-    params = [graph.array(name, a.transpose(places)) for name, a in layer.params.items()]
+    params = [graph.array(n, layer.params[n].transpose(places)) for n in declared.params]
     attributes = {
-        name: float(getattr(layer, argument)) for name, argument in declared.attributes.items()
+        n: float(getattr(layer, argument)) for n, (argument, _) in declared.attributes.items()
     }
     return graph.on(x, declared.name, *params, **attributes)
 

@@ -25,6 +25,7 @@ from minicnn.losses import (
     get,
 )
 from minicnn.testing import numeric_gradient
+from minicnn.testing.cases import LOSSES
 
 rng = np.random.default_rng(0)
 LOGITS = rng.standard_normal((5, 4))
@@ -32,55 +33,10 @@ LABELS = rng.integers(0, 4, 5)
 ONE_HOT = np.eye(4)[LABELS]
 BITS = rng.integers(0, 2, (5, 4))
 
-CASES = {
-    "mse": (MeanSquaredError(), ONE_HOT, LOGITS),
-    "sparse": (SparseCategoricalCrossentropy(), LABELS, softmax(LOGITS) * 1.3),
-    "sparse logits": (SparseCategoricalCrossentropy(from_logits=True), LABELS, LOGITS),
-    "categorical": (CategoricalCrossentropy(), ONE_HOT, softmax(LOGITS) * 0.7),
-    "categorical logits": (CategoricalCrossentropy(from_logits=True), ONE_HOT, LOGITS),
-    "categorical smoothed": (
-        CategoricalCrossentropy(from_logits=True, label_smoothing=0.2),
-        ONE_HOT,
-        LOGITS,
-    ),
-    "binary": (BinaryCrossentropy(), BITS, sigmoid(LOGITS)),
-    "binary logits": (BinaryCrossentropy(from_logits=True), BITS, LOGITS),
-    "binary smoothed": (BinaryCrossentropy(label_smoothing=0.1), BITS, sigmoid(LOGITS)),
-    "binary flat labels": (BinaryCrossentropy(), BITS[:, 0], sigmoid(LOGITS[:, :1])),
-    "sparse per pixel": (
-        SparseCategoricalCrossentropy(from_logits=True),
-        rng.integers(0, 3, (2, 2, 2)),
-        rng.standard_normal((2, 2, 2, 3)),
-    ),
-    "sparse per pixel, some ignored": (
-        SparseCategoricalCrossentropy(ignore_class=255),
-        np.array([[[0, 255], [1, 2]], [[255, 255], [2, 0]]]),
-        softmax(rng.standard_normal((2, 2, 2, 3))),
-    ),
-    "mae": (MeanAbsoluteError(), ONE_HOT, LOGITS),
-    "huber": (Huber(0.7), ONE_HOT, 2 * LOGITS),
-    "hinge": (Hinge(), BITS, LOGITS),
-    "squared hinge": (SquaredHinge(), BITS, LOGITS),
-    "categorical hinge": (CategoricalHinge(), ONE_HOT, LOGITS),
-    "binary focal": (BinaryFocalCrossentropy(), BITS, sigmoid(LOGITS)),
-    "binary focal logits": (
-        BinaryFocalCrossentropy(True, 0.3, 0.5, from_logits=True, label_smoothing=0.1),
-        BITS,
-        LOGITS,
-    ),
-    "categorical focal": (CategoricalFocalCrossentropy(), ONE_HOT, softmax(LOGITS) * 1.2),
-    "categorical focal logits": (
-        CategoricalFocalCrossentropy((0.1, 0.2, 0.3, 0.4), 1.5, True, label_smoothing=0.1),
-        ONE_HOT,
-        LOGITS,
-    ),
-}
 
-
-@pytest.mark.parametrize("name", CASES)
-def test_gradient_is_that_of_the_loss(name):
+@pytest.mark.parametrize(("loss", "y_true", "y_pred"), LOSSES, ids=[repr(c.loss) for c in LOSSES])
+def test_gradient_is_that_of_the_loss(loss, y_true, y_pred):
     """The gradient is what central differences of the loss give, and keeps the dtype."""
-    loss, y_true, y_pred = CASES[name]
     one_each = np.linspace(0, 2, len(y_pred))
     of_losses = np.linspace(0, 2, y_pred[..., 0].size).reshape(y_pred.shape[:-1])
     for weight in (None, one_each, of_losses):
@@ -157,7 +113,7 @@ def test_ignored_labels_are_outside_the_mean():
 
 def test_only_a_plain_mean_may_be_cut():
     """Every loss that promises it, and no other, is the mean over the parts of a batch."""
-    for loss, y_true, y_pred in CASES.values():
+    for loss, y_true, y_pred in LOSSES:
         n = len(y_pred)
         parts = [(y_true[:1], y_pred[:1]), (y_true[1:], y_pred[1:])]
         total = sum(loss(y, p) * len(p) / n for y, p in parts)

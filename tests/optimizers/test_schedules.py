@@ -17,6 +17,7 @@ from minicnn.optimizers.schedules import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
+from minicnn.testing.cases import SCHEDULES
 
 
 def test_cosine_decay():
@@ -90,18 +91,10 @@ def test_a_schedule_starts_at_step_zero():
     assert params["w"][0] == pytest.approx(-1.5)
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        CosineDecay(0.1, 10, warmup_target=0.2, warmup_steps=3),
-        CosineDecayRestarts(0.1, 10, m_mul=0.9),
-        ExponentialDecay(0.1, 10, 0.5, staircase=True),
-        InverseTimeDecay(0.1, 10, 0.5),
-        PiecewiseConstantDecay(np.array([3, 6]), [0.3, 0.2, np.float32(0.5)]),
-        PolynomialDecay(0.1, 10, cycle=True),
-    ],
-    ids=lambda schedule: type(schedule).__name__,
-)
+ARRAYS = PiecewiseConstantDecay(np.array([3, 6]), [0.3, 0.2, np.float32(0.5)])
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES, ARRAYS], ids=repr)
 def test_config_round_trip(schedule):
     """An optimizer's config describes its schedule, and makes one of the same values."""
     config = SGD(schedule, momentum=0.9).get_config()

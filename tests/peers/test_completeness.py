@@ -9,6 +9,7 @@ import pytest
 
 from minicnn._core.config import Configurable
 from minicnn._keras.public_names import signatures
+from minicnn.testing import LayerCase
 
 pytestmark = pytest.mark.peers
 
@@ -39,6 +40,8 @@ def flat(value):
     """All that is in a table: rows, their parts, and what functions without arguments make."""
     if isinstance(value, str | Configurable):
         yield value
+    elif isinstance(value, LayerCase):
+        yield value.make()
     elif inspect.isfunction(value) and not inspect.signature(value).parameters:
         yield from flat(value())
     elif isinstance(value, Iterable) and not hasattr(value, "dtype"):

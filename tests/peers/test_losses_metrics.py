@@ -5,7 +5,8 @@ import pytest
 
 from minicnn import losses, metrics
 from minicnn._keras.names import snake_case
-from minicnn.activations import sigmoid, softmax
+from minicnn.activations import sigmoid
+from minicnn.testing.cases import LOSSES, METRICS
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 rng = np.random.default_rng(0)
@@ -15,35 +16,6 @@ LABELS = rng.integers(0, 4, 9)
 ONE_HOT = np.eye(4)[LABELS]
 BITS = rng.integers(0, 2, (9, 4)).astype(float)
 NUMBERS = rng.standard_normal((9, 4))
-PIXELS = rng.integers(-1, 3, (2, 3, 3))
-PIXEL_LOGITS = rng.standard_normal((2, 3, 3, 3))
-
-LOSSES = [
-    (losses.MeanSquaredError(), NUMBERS, LOGITS),
-    (losses.MeanAbsoluteError(), NUMBERS, LOGITS),
-    (losses.Huber(), NUMBERS, LOGITS),
-    (losses.Huber(2.5), NUMBERS, LOGITS),
-    (losses.Hinge(), BITS, LOGITS),
-    (losses.Hinge(), 2 * BITS - 1, LOGITS),
-    (losses.SquaredHinge(), BITS, LOGITS),
-    (losses.CategoricalHinge(), ONE_HOT, LOGITS),
-    (losses.BinaryCrossentropy(), BITS, sigmoid(LOGITS)),
-    (losses.BinaryCrossentropy(label_smoothing=0.2), BITS, sigmoid(LOGITS)),
-    (losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.2), BITS, LOGITS),
-    (losses.BinaryFocalCrossentropy(), BITS, sigmoid(LOGITS)),
-    (losses.BinaryFocalCrossentropy(True, 0.4, 1.5, label_smoothing=0.1), BITS, sigmoid(LOGITS)),
-    (losses.BinaryFocalCrossentropy(from_logits=True), BITS, LOGITS),
-    (losses.CategoricalCrossentropy(), ONE_HOT, softmax(LOGITS)),
-    (losses.CategoricalCrossentropy(label_smoothing=0.2), ONE_HOT, 1.7 * softmax(LOGITS)),
-    (losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2), ONE_HOT, LOGITS),
-    (losses.CategoricalFocalCrossentropy(), ONE_HOT, softmax(LOGITS)),
-    (losses.CategoricalFocalCrossentropy([0.1, 0.2, 0.3, 0.4], 1.5), ONE_HOT, softmax(LOGITS)),
-    (losses.CategoricalFocalCrossentropy(0.5, 1.0, True, 0.1), ONE_HOT, LOGITS),
-    (losses.SparseCategoricalCrossentropy(), LABELS, softmax(LOGITS)),
-    (losses.SparseCategoricalCrossentropy(from_logits=True), LABELS, LOGITS),
-    (losses.SparseCategoricalCrossentropy(ignore_class=2), LABELS, softmax(LOGITS)),
-    (losses.SparseCategoricalCrossentropy(True, ignore_class=-1), PIXELS, PIXEL_LOGITS),
-]
 
 
 @pytest.fixture(scope="module")
@@ -121,52 +93,6 @@ def test_loss_in_torch(loss, y_true, y_pred, name, options, torch):
     value.backward()
     assert loss(y_true, y_pred) == pytest.approx(value.item(), rel=1e-9)
     np.testing.assert_allclose(loss.gradient(y_true, y_pred), x.grad, rtol=1e-9, atol=1e-12)
-
-
-SCORES = rng.random((30, 6))
-ROWS = softmax(2 * rng.standard_normal((30, 6)))
-CLASSES = rng.integers(0, 6, 30)
-MANY_BITS = rng.integers(0, 2, (30, 6))
-
-METRICS = [
-    (metrics.BinaryAccuracy(threshold=0.3), MANY_BITS, SCORES),
-    (metrics.CategoricalAccuracy(), np.eye(6)[CLASSES], ROWS),
-    (metrics.SparseCategoricalAccuracy(), CLASSES, ROWS),
-    (metrics.TopKCategoricalAccuracy(), np.eye(6)[CLASSES], ROWS),
-    (metrics.TopKCategoricalAccuracy(2), np.eye(6)[CLASSES], ROWS.round(1)),
-    (metrics.SparseTopKCategoricalAccuracy(3), CLASSES, ROWS.round(1)),
-    (metrics.Precision(), MANY_BITS, SCORES),
-    (metrics.Precision([0.1, 0.5, 0.8]), MANY_BITS, SCORES.round(1)),
-    (metrics.Precision([0.25, 0.5, 0.75]), MANY_BITS, SCORES),
-    (metrics.Precision(top_k=2), np.eye(6)[CLASSES], ROWS.round(1)),
-    (metrics.Precision(0.4, top_k=2, class_id=3), np.eye(6)[CLASSES], ROWS),
-    (metrics.Recall(), MANY_BITS, SCORES),
-    (metrics.Recall([0.9, 0.2]), MANY_BITS, SCORES),
-    (metrics.Recall(top_k=3), np.eye(6)[CLASSES], ROWS),
-    (metrics.Recall(class_id=1), MANY_BITS, SCORES),
-    (metrics.AUC(), MANY_BITS, SCORES),
-    (metrics.AUC(), MANY_BITS[:, 0], SCORES[:, :1]),
-    (metrics.AUC(from_logits=True), MANY_BITS, 5 * (SCORES - 0.5)),
-    (metrics.AUC(37, "ROC", "minoring"), MANY_BITS, SCORES),
-    (metrics.AUC(37, "ROC", "majoring"), MANY_BITS, SCORES),
-    (metrics.AUC(37, "PR"), MANY_BITS, SCORES),
-    (metrics.AUC(37, "PR", "minoring"), MANY_BITS, SCORES),
-    (metrics.AUC(37, "PR", "majoring"), MANY_BITS, SCORES),
-    (metrics.AUC(5, "PR"), MANY_BITS, np.minimum(1, SCORES * 1.5)),
-    *(
-        (metrics.F1Score(average, threshold), MANY_BITS, SCORES)
-        for average in (None, "micro", "macro", "weighted")
-        for threshold in (None, 0.7)
-    ),
-    (metrics.MeanSquaredError(), SCORES[::-1], SCORES),
-    (metrics.MeanAbsoluteError(), SCORES[::-1], SCORES),
-    (metrics.BinaryCrossentropy(label_smoothing=0.1), MANY_BITS, SCORES),
-    (metrics.BinaryCrossentropy(from_logits=True), MANY_BITS, SCORES),
-    (metrics.CategoricalCrossentropy(label_smoothing=0.1), np.eye(6)[CLASSES], ROWS),
-    (metrics.CategoricalCrossentropy(from_logits=True), np.eye(6)[CLASSES], ROWS),
-    (metrics.SparseCategoricalCrossentropy(), CLASSES, ROWS),
-    (metrics.SparseCategoricalCrossentropy(ignore_class=2), CLASSES, ROWS),
-]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from minicnn import (
     AdamW,
     Dense,
     Input,
-    Lion,
     Nadam,
     RMSprop,
     Sequential,
@@ -24,10 +23,10 @@ from minicnn.optimizers.schedules import (
     CosineDecay,
     CosineDecayRestarts,
     ExponentialDecay,
-    InverseTimeDecay,
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
+from minicnn.testing.cases import INITIALIZERS, OPTIMIZERS, SCHEDULES
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
@@ -67,31 +66,11 @@ def moved(optimizer, dtype):
     return params
 
 
-PLAIN = [
-    SGD(),
-    SGD(0.05, momentum=0.9),
-    SGD(0.05, momentum=0.9, nesterov=True),
-    Adam(),
-    Adam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-3),
-    Adam(0.01, beta_2=0.9, amsgrad=True),
-    AdamW(0.01),
-    AdamW(0.01, weight_decay=0.2, amsgrad=True),
-    RMSprop(),
-    RMSprop(0.01, rho=0.8, momentum=0.9),
-    RMSprop(0.01, centered=True),
-    RMSprop(0.01, rho=0.8, momentum=0.9, epsilon=1e-3, centered=True),
-    Nadam(),
-    Nadam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-3),
-    Lion(),
-    Lion(0.01, beta_1=0.8, beta_2=0.9),
-    Adagrad(),
-    Adagrad(0.1, initial_accumulator_value=0.5, epsilon=1e-3),
-]
 ALL = [
-    *PLAIN,
+    *OPTIMIZERS,
     *(
         cls(learning_rate=rate, weight_decay=decay, **clip)
-        for cls in (SGD, Adam, AdamW, RMSprop, Nadam, Lion, Adagrad)
+        for cls in dict.fromkeys(map(type, OPTIMIZERS))
         for rate, decay, clip in (
             (0.01, 0.3, {"clipnorm": 1.5}),
             (CosineDecay(0.1, 40), 0.1, {"clipvalue": 0.3}),
@@ -151,7 +130,7 @@ def test_excluded_from_decay_in_keras(keras):
     assert_same_walk(moved(native, np.float32), variables)
 
 
-@pytest.mark.parametrize("optimizer", PLAIN, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 def test_keras_trains_on_where_our_file_ends(optimizer, keras, tmp_path):
     """A saved model is trained on by Keras, and read back from Keras, with the same numbers."""
     rng = np.random.default_rng(0)
@@ -170,23 +149,6 @@ def test_keras_trains_on_where_our_file_ends(optimizer, keras, tmp_path):
         model.fit(x, y, epochs=3, shuffle=False, verbose=0)
     for one, other in zip(native.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
-SCHEDULES = [
-    CosineDecay(0.3, 70, alpha=0.1),
-    CosineDecay(0.01, 70, alpha=0.1, warmup_target=0.3, warmup_steps=20),
-    CosineDecayRestarts(0.3, 16),
-    CosineDecayRestarts(0.3, 16, t_mul=1.0, m_mul=0.8, alpha=0.1),
-    CosineDecayRestarts(0.3, 16, t_mul=1.5, m_mul=0.5),
-    ExponentialDecay(0.3, 30, 0.5),
-    ExponentialDecay(0.3, 30, 0.5, staircase=True),
-    InverseTimeDecay(0.3, 30, 0.5),
-    InverseTimeDecay(0.3, 30, 0.5, staircase=True),
-    PiecewiseConstantDecay([10, 70, 71], [0.3, 0.2, 0.1, 0.01]),
-    PolynomialDecay(0.3, 70),
-    PolynomialDecay(0.3, 70, end_learning_rate=0.01, power=2.0),
-    PolynomialDecay(0.3, 70, end_learning_rate=0.01, power=0.5, cycle=True),
-]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
@@ -257,24 +219,16 @@ def test_schedules_in_torch(schedule, name, arguments, torch):
         scheduler.step()
 
 
-INITIALIZERS = [
-    initializers.RandomNormal(seed=1),
-    initializers.RandomNormal(1.0, 2.0, seed=1),
-    initializers.TruncatedNormal(0.5, 2.0, seed=1),
-    initializers.RandomUniform(-1.0, 3.0, seed=1),
-    initializers.VarianceScaling(seed=1),
-    initializers.VarianceScaling(3.0, "fan_out", "untruncated_normal", seed=1),
-    initializers.VarianceScaling(0.5, "fan_avg", "uniform", seed=1),
-    initializers.GlorotUniform(seed=1),
-    initializers.GlorotNormal(seed=1),
-    initializers.HeUniform(seed=1),
-    initializers.HeNormal(seed=1),
-    initializers.LecunUniform(seed=1),
-    initializers.LecunNormal(seed=1),
-]
+DRAWING = [one for one in INITIALIZERS if "seed" in one.get_config()]
+ALONE = [one for one in DRAWING if not isinstance(one, initializers.Orthogonal)]
+"""Those whose numbers are drawn each by itself."""
 
 
-@pytest.mark.parametrize("initializer", INITIALIZERS, ids=repr)
+@pytest.mark.parametrize(
+    "initializer",
+    [one for one in DRAWING if not isinstance(one, initializers.Orthogonal)],
+    ids=repr,
+)
 def test_initializers_draw_from_keras_distributions(initializer, keras):
     """200,000 draws of both have one mean, deviation, limits and distribution (Kolmogorov)."""
     shape = (2, 5, 100, 200)
@@ -292,9 +246,7 @@ def test_initializers_draw_from_keras_distributions(initializer, keras):
 
 
 @pytest.mark.parametrize(
-    "initializer",
-    [initializers.Zeros(), initializers.Ones(), initializers.Constant(), initializers.Constant(3)],
-    ids=repr,
+    "initializer", [one for one in INITIALIZERS if one not in DRAWING], ids=repr
 )
 def test_constants_in_keras(initializer, keras):
     """Initializers that draw nothing give Keras' arrays."""

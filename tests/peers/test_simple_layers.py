@@ -5,22 +5,11 @@ import pytest
 
 from minicnn import (
     ELU,
-    GELU,
-    Cropping2D,
-    Dense,
     GlobalMaxPool,
-    Input,
     LayerNorm,
     LeakyReLU,
-    Permute,
-    Reshape,
-    Sequential,
-    SiLU,
-    Softplus,
     UpSampling2D,
     ZeroPadding2D,
-    activations,
-    load_model,
 )
 from minicnn.activations import ACTIVATIONS
 
@@ -70,66 +59,6 @@ def test_activation_in_keras(name, tf):
     expected, expected_dx = gradient_in_keras(tf, peer, x, dy)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(dx, expected_dx, rtol=1e-4, atol=1e-4)
-
-
-LAYERS = [
-    (LeakyReLU(), (6,)),
-    (LeakyReLU(negative_slope=0.1), (3, 4)),
-    (ELU(), (6,)),
-    (ELU(alpha=0.4), (6,)),
-    (GELU(), (6,)),
-    (SiLU(), (6,)),
-    (Softplus(), (6,)),
-    (Dense(4, activation=activations.gelu), (6,)),
-    (LayerNorm(), (4, 5, 3)),
-    (LayerNorm(axis=2, epsilon=1e-5), (4, 5, 3)),
-    (LayerNorm(axis=(3, 1)), (4, 5, 3)),
-    (LayerNorm(axis=(-3, -2, -1), scale=False), (4, 5, 3)),
-    (Reshape((3, -1, 2)), (4, 6)),
-    (Permute((3, 1, 2)), (4, 5, 3)),
-    (ZeroPadding2D(), (4, 5, 3)),
-    (ZeroPadding2D(2), (4, 5, 3)),
-    (ZeroPadding2D((0, 2)), (4, 5, 3)),
-    (ZeroPadding2D(((1, 0), (2, 3))), (4, 5, 3)),
-    (Cropping2D(), (4, 5, 3)),
-    (Cropping2D(1), (4, 5, 3)),
-    (Cropping2D((1, 2)), (4, 5, 3)),
-    (Cropping2D(((1, 0), (2, 1))), (4, 5, 3)),
-    (UpSampling2D(), (4, 5, 3)),
-    (UpSampling2D((3, 1)), (4, 5, 3)),
-    (UpSampling2D(interpolation="bilinear"), (4, 5, 3)),
-    (UpSampling2D((3, 4), interpolation="bilinear"), (4, 5, 3)),
-    (UpSampling2D(3, interpolation="bilinear"), (1, 2, 3)),
-    (GlobalMaxPool(), (4, 5, 3)),
-    (GlobalMaxPool(keepdims=True), (4, 5, 3)),
-]
-
-
-@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=repr)
-def test_layer_in_keras(layer, shape, tf, tmp_path):
-    """A saved layer gives Keras' outputs within 1e-5 and gradients within 1e-4, and comes back."""
-    import keras
-
-    model = Sequential([Input(shape), type(layer).from_config(layer.get_config())], seed=0)
-    model.set_weights([a + rng.uniform(0.1, 0.5, a.shape) for a in model.get_weights()])
-    model.save(tmp_path / "native.keras")
-    peer = keras.models.load_model(tmp_path / "native.keras")
-    x = rng.standard_normal((6, *shape)).astype("f4")
-    y, caches = model.forward(x, training=True)
-    dy = rng.standard_normal(y.shape).astype("f4")
-    dx, grads = model.backward(dy, caches)
-    variables = peer.trainable_variables
-    inputs = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        expected = peer(inputs, training=True)
-        total = tf.reduce_sum(expected * dy)
-    found = tape.gradient(total, [inputs, *(v.value for v in variables)])
-    np.testing.assert_allclose(y, expected.numpy(), rtol=1e-5, atol=1e-5)
-    for native, other in zip([dx, *grads.values()], found, strict=True):
-        np.testing.assert_allclose(native, other.numpy(), rtol=1e-4, atol=1e-4)
-    peer.save(tmp_path / "peer.keras")
-    np.testing.assert_array_equal(load_model(tmp_path / "peer.keras").predict(x), y)
 
 
 def compare_with_torch(torch, native, peer, x, rtol=1e-9):
