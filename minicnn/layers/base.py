@@ -58,7 +58,7 @@ class OnnxOperator(NamedTuple):
 
 
 class Layer(Parametrized):
-    """A step of a network: its forward and backward pass.
+    """A node of a network: its forward and backward pass.
 
     The traits ``additive``, ``reads_bytes`` and ``ends_in_activation`` describe a class's passes: a
     subclass that overrides one of ``passes`` does not inherit them and must declare them again.
@@ -94,7 +94,7 @@ class Layer(Parametrized):
     """Whether it takes images as whole numbers, as in a file, and returns whole numbers."""
 
     onnx_operator: ClassVar[OnnxOperator | None] = None
-    """ONNX' operator that does the same number by number, if there is one."""
+    """The elementwise ONNX operator that does the same, if there is one."""
 
     ends_in_activation: ClassVar[bool] = False
     """Whether its last step is to apply the function that ``activation`` names."""

@@ -311,11 +311,11 @@ HOSTILE = {
     "a member of another version": (field_of_zip(6, b"\xff\xff"), "expected a .keras file"),
     "one kernel in 500 convolutions": (
         onnx_file("Conv", np.ones((256, 256, 2, 2), "f4"), auto_pad="SAME_UPPER"),
-        "array 'k' claims .* Here each layer has arrays of its own",
+        "array 'k' claims .* Here each layer has a copy of an array",
     ),
     "one matrix in 500 products": (
         onnx_file("Gemm", np.ones((512, 512), "f4"), alpha=2.0),
-        "array 'k' claims .* Here each layer has arrays of its own",
+        "array 'k' claims .* Here each layer has a copy of an array",
     ),
     "layers that are no list": (model_file(put("config", "layers", value={"a": 1})), "layers"),
     "a generator of another kind": (

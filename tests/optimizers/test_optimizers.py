@@ -204,7 +204,7 @@ def test_learning_rate_can_be_set():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 def test_state_round_trip(optimizer):
-    """An optimizer that takes over another's state goes on with the same numbers."""
+    """An optimizer with another's state continues with the same numbers."""
     first, second, rng = made(optimizer), made(optimizer), np.random.default_rng(0)
     params = {"a": rng.standard_normal(3), "b": rng.standard_normal((2, 2))}
     for _ in range(2):

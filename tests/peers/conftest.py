@@ -1,4 +1,4 @@
-"""Common to all comparisons."""
+"""What all comparisons need."""
 
 import pytest
 

@@ -53,17 +53,17 @@ def keras():
 
 def in_keras(keras, layer):
     """Keras' layer. In "wrap", its backends differ between the last pixel and the first: of two
-    ways to continue an image, JAX's interpolates across the edge, and so does minicnn."""
-    peer = getattr(keras.layers, type(layer).__name__).from_config(layer.keras_config())
+    ways to continue an image, JAX's goes on interpolating, and so do we."""
+    theirs = getattr(keras.layers, type(layer).__name__).from_config(layer.keras_config())
     if getattr(layer, "fill_mode", None) == "wrap":
         pytest.importorskip("jax", reason="JAX is not installed")
-        peer.backend.set_backend("jax")
-    return peer
+        theirs.backend.set_backend("jax")
+    return theirs
 
 
-def draw(peer, n):
-    """The draws of Keras' layer for n images, and the same as minicnn names them."""
-    found = peer.get_random_transformation(np.zeros((n, *X.shape[1:]), np.float32))
+def draw(theirs, n):
+    """What Keras' layer draws for n images, and the same as ours calls it."""
+    found = theirs.get_random_transformation(np.zeros((n, *X.shape[1:]), np.float32))
     sizes = ("input_shape", "image_height", "image_width", "batch_size")
     values = {
         key: np.asarray(value, np.float64).reshape(n, -1)
@@ -99,11 +99,11 @@ def near_a_tie(layer, drawn):
 
 @pytest.mark.parametrize("layer", [*AFFINE, *OTHERS], ids=repr)
 def test_images_in_keras(layer, keras):
-    """From Keras' draws come Keras' images, in float32, and in bytes rounded to the next level."""
-    peer = in_keras(keras, layer)
-    found, drawn = draw(peer, len(X))
-    images = peer.backend.convert_to_tensor(X.astype(np.float32))
-    expected = np.asarray(peer.transform_images(images, found, training=True))
+    """From Keras' own draws come its images, in float32, and in bytes rounded to the next level."""
+    theirs = in_keras(keras, layer)
+    found, drawn = draw(theirs, len(X))
+    images = theirs.backend.convert_to_tensor(X.astype(np.float32))
+    expected = np.asarray(theirs.transform_images(images, found, training=True))
     sure = ~near_a_tie(layer, drawn)
     assert sure.mean() > 0.9
     # Keras' places are in single precision, off by 1e-6 or so where a pixel may be 255 above.
@@ -130,17 +130,17 @@ def test_images_in_keras(layer, keras):
 )
 def test_draws_in_keras(layer, keras):
     """Both draw alike: the means, deviations and extremes of thousands of draws agree."""
-    native = layer.draw(4000, rng).astype(float)
-    peer = draw(in_keras(keras, layer), 4000)[1].astype(float)
-    assert native.shape == peer.shape
-    spread = peer.max(axis=0) - peer.min(axis=0)
+    ours = layer.draw(4000, rng).astype(float)
+    theirs = draw(in_keras(keras, layer), 4000)[1].astype(float)
+    assert ours.shape == theirs.shape
+    spread = theirs.max(axis=0) - theirs.min(axis=0)
     for figure, tolerance in ((np.mean, 0.04), (np.std, 0.04), (np.min, 0.01), (np.max, 0.01)):
-        difference = np.abs(figure(native, axis=0) - figure(peer, axis=0))
+        difference = np.abs(figure(ours, axis=0) - figure(theirs, axis=0))
         assert (difference <= tolerance * spread).all(), figure
 
 
 def test_files_go_both_ways(keras, tmp_path):
-    """Keras loads a model with these layers, and minicnn what Keras saves, each as it was."""
+    """Keras loads a model with these layers, and we load what it saves, each as it was."""
     layers = [
         RandomFlip("horizontal", seed=3),
         RandomTranslation(0.1, (0.1, 0.2), "wrap", "nearest", 4, 5.0),
@@ -155,11 +155,11 @@ def test_files_go_both_ways(keras, tmp_path):
         Flatten(),
     ]
     model = Sequential([Input(X.shape[1:]), *layers], seed=0)
-    model.save(tmp_path / "native.keras")
-    peer = keras.models.load_model(tmp_path / "native.keras")
-    np.testing.assert_allclose(peer.predict(X.astype("f4"), verbose=0), model.predict(X))
-    peer.save(tmp_path / "peer.keras")
-    again = load_model(tmp_path / "peer.keras")
+    model.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    np.testing.assert_allclose(theirs.predict(X.astype("f4"), verbose=0), model.predict(X))
+    theirs.save(tmp_path / "theirs.keras")
+    again = load_model(tmp_path / "theirs.keras")
     for layer, other in zip(model.stack, again.stack, strict=True):
         # In Keras' files a factor is a pair, and a range of values a list in order.
         vague = ("factor", "height_factor", "width_factor", "value_range")

@@ -18,9 +18,9 @@ FOLDER = Path(__file__).parent
 NOTHING_TO_COMPARE = ["LearningRateSchedule"]  # the parent of the schedules
 NOT_IN_TORCH = {
     "layers": "Dropout SpatialDropout2D GaussianNoise RandomFlip RandomRotation RandomTranslation "
-    "RandomZoom RandomContrast RandomBrightness",  # which draw numbers
+    "RandomZoom RandomContrast RandomBrightness",  # which draw numbers of their own
     "optimizers": "Lion",
-    "losses": "CategoricalHinge Hinge SquaredHinge BinaryFocalCrossentropy "
+    "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
     "CategoricalFocalCrossentropy",
     "optimizers.schedules": "InverseTimeDecay",
 }
@@ -69,7 +69,7 @@ def compared():
 
 
 def listed_as(thing):
-    """The module, minicnn's name and Keras' name of an entry of a table."""
+    """The module and the names, ours and Keras', of what a table holds."""
     module = thing.keras_module.removeprefix("keras.")
     return {(module, type(thing).__name__), (module, getattr(thing, "keras_name", ""))}
 

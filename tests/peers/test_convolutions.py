@@ -63,7 +63,7 @@ LAYERS = [
 ]
 
 
-def minicnn_pass(layer, shape, dtype):
+def our_pass(layer, shape, dtype):
     """(layer, x, y, dy, dx, grads) of a new layer with numbers in all of its arrays."""
     layer = type(layer).from_config(layer.get_config())
     rng = np.random.default_rng(0)
@@ -83,17 +83,17 @@ def test_convolution_in_keras(layer, shape, keras):
         pytest.skip("gradients are taken with TensorFlow")
     import tensorflow as tf
 
-    native, x, y, dy, dx, grads = minicnn_pass(layer, shape, "float32")
-    peer = getattr(keras.layers, type(layer).__name__)(**layer.get_config())
-    peer.build((None, *shape))
-    assert [w.name for w in peer.weights] == list(native.params)
-    peer.set_weights(list(native.params.values()))
+    ours, x, y, dy, dx, grads = our_pass(layer, shape, "float32")
+    theirs = getattr(keras.layers, type(layer).__name__)(**layer.get_config())
+    theirs.build((None, *shape))
+    assert [w.name for w in theirs.weights] == list(ours.params)
+    theirs.set_weights(list(ours.params.values()))
     with tf.GradientTape() as tape:
         tx = tf.Variable(x)
-        ty = peer(tx)
-    assert tuple(ty.shape) == tuple(peer.compute_output_shape(x.shape)) == y.shape
+        ty = theirs(tx)
+    assert tuple(ty.shape) == tuple(theirs.compute_output_shape(x.shape)) == y.shape
     np.testing.assert_allclose(y, ty, rtol=1e-5, atol=1e-5)
-    wanted = tape.gradient(ty, [tx, *(w.value for w in peer.weights)], dy)
+    wanted = tape.gradient(ty, [tx, *(w.value for w in theirs.weights)], dy)
     for a, b in zip([dx, *grads.values()], wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
@@ -106,7 +106,7 @@ OWN_PADDING = [
 
 
 def in_torch(layer, shape, x, arrays, torch):
-    """PyTorch's output for x, channels last, with arrays in minicnn's layout."""
+    """What PyTorch makes of x, channels last, with arrays laid out as ours."""
     F = torch.nn.functional
     place, dilation = layer.windows(shape), layer.dilation
     (top, bottom), (left, right) = place.pads
@@ -134,10 +134,10 @@ def in_torch(layer, shape, x, arrays, torch):
 @pytest.mark.parametrize(("layer", "shape"), LAYERS + OWN_PADDING, ids=lambda value: repr(value))
 def test_convolution_in_torch(layer, shape, torch):
     """In double precision outputs and all gradients agree with PyTorch's within 1e-9."""
-    native, x, y, dy, dx, grads = minicnn_pass(layer, shape, "float64")
+    ours, x, y, dy, dx, grads = our_pass(layer, shape, "float64")
     tx = torch.tensor(x, requires_grad=True)
-    arrays = {name: torch.tensor(a, requires_grad=True) for name, a in native.params.items()}
-    ty = in_torch(native, shape, tx, arrays, torch)
+    arrays = {name: torch.tensor(a, requires_grad=True) for name, a in ours.params.items()}
+    ty = in_torch(ours, shape, tx, arrays, torch)
     ty.backward(torch.tensor(dy))
     np.testing.assert_allclose(y, ty.detach().numpy(), rtol=1e-9, atol=1e-9)
     for a, b in zip([dx, *grads.values()], [tx, *arrays.values()], strict=True):
@@ -157,12 +157,12 @@ def test_files_go_both_ways(keras, tmp_path):
         seed=0,
     )
     x = np.random.default_rng(0).standard_normal((3, 8, 9, 4)).astype(np.float32)
-    model.save(tmp_path / "native.keras")
-    peer = keras.models.load_model(tmp_path / "native.keras")
-    expected = np.asarray(peer(x))
+    model.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    expected = np.asarray(theirs(x))
     np.testing.assert_allclose(model.predict(x), expected, rtol=1e-4, atol=1e-5)
-    peer.save(tmp_path / "peer.keras")
-    again = load_model(tmp_path / "peer.keras")
+    theirs.save(tmp_path / "theirs.keras")
+    again = load_model(tmp_path / "theirs.keras")
     np.testing.assert_allclose(again.predict(x), expected, rtol=1e-4, atol=1e-5)
     held = [type(r).__name__ for layer in again.layers for r in layer.regularizers().values()]
     assert held == ["L2", "L1", "L2"]

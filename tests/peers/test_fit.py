@@ -46,25 +46,25 @@ def network(optimizer=None, **options):
 
 
 def both(keras, folder, make_callbacks=lambda module: [], model=None, **options):
-    """(minicnn's model and history, Keras' model and history) after the same training."""
+    """(our model, our history, Keras' model, its history) after the same training."""
     model = model or network()
     model.save(folder / "m.keras")
-    peer = keras.models.load_model(folder / "m.keras")
+    theirs = keras.models.load_model(folder / "m.keras")
     options = {"batch_size": 12, "epochs": 10, "shuffle": False, "verbose": 0} | options
-    native = model.fit(X, Y, callbacks=make_callbacks(callbacks), **options)
+    ours = model.fit(X, Y, callbacks=make_callbacks(callbacks), **options)
     if "validation_data" in options:
         x, *rest = options["validation_data"]
         options["validation_data"] = (x.astype("f4"), *rest)
-    other = peer.fit(X.astype("f4"), Y, callbacks=make_callbacks(keras.callbacks), **options)
-    return model, native, peer, other
+    other = theirs.fit(X.astype("f4"), Y, callbacks=make_callbacks(keras.callbacks), **options)
+    return model, ours, theirs, other
 
 
-def check_equal(model, native, peer, other):
-    assert native.epoch == other.epoch
-    assert set(native.history) == set(other.history)
-    for name, values in native.history.items():
-        np.testing.assert_allclose(values, other.history[name], rtol=1e-3, err_msg=name)
-    for a, b in zip(model.get_weights(), peer.get_weights(), strict=True):
+def check_equal(model, ours, theirs, other):
+    assert ours.epoch == other.epoch
+    assert set(ours.history) == set(other.history)
+    for name, figures in ours.history.items():
+        np.testing.assert_allclose(figures, other.history[name], rtol=1e-3, err_msg=name)
+    for a, b in zip(model.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
@@ -195,20 +195,20 @@ def test_csv_logger(options, keras, tmp_path):
     """Both write the same columns and rows, twice to one file too."""
 
     def make(module):
-        name = tmp_path / ("native.csv" if module is callbacks else "peer.csv")
+        name = tmp_path / ("ours.csv" if module is callbacks else "theirs.csv")
         rates = module.LearningRateScheduler(lambda epoch: 0.05)
         return [rates, module.CSVLogger(os.fspath(name), separator=";", append=True)]
 
     for _ in range(2):
         both(keras, tmp_path, make, **options)
     tables = []
-    for name in ("native.csv", "peer.csv"):
+    for name in ("ours.csv", "theirs.csv"):
         with open(tmp_path / name, newline="") as file:
             tables.append(list(csv.reader(file, delimiter=";")))
     assert tables[0][0] == tables[1][0]
     assert [row[0] for row in tables[0]] == [row[0] for row in tables[1]]
-    for native, peer in zip(tables[0][1:], tables[1][1:], strict=True):
-        for a, b in zip(native, peer, strict=True):
+    for ours, theirs in zip(tables[0][1:], tables[1][1:], strict=True):
+        for a, b in zip(ours, theirs, strict=True):
             assert a == b or float(a) == pytest.approx(float(b), rel=1e-4, abs=1e-4)
 
 
@@ -239,14 +239,14 @@ def do_nothing(recorder, event, *number): ...
 )
 def test_the_calls_of_a_callback(act, options, keras, tmp_path):
     """An object of one class, derived from Keras', is called with the same events, numbers and
-    logs in both; the order of two of them is that of the list."""
+    figures in both; the order of two of them is that of the list."""
     calls = []
 
     def note(self, event, logs, *numbers):
         if event == "on_epoch_begin":
             self.epoch = numbers[0]
-        names = sorted(logs) if event.endswith("end") else []
-        calls.append((self.number, event, *numbers, *names))
+        figures = sorted(logs) if event.endswith("end") else []
+        calls.append((self.number, event, *numbers, *figures))
         act(self, event, *numbers)
 
     def method(event):
@@ -270,24 +270,24 @@ def test_the_calls_of_a_callback(act, options, keras, tmp_path):
 
 
 def test_weights_files_go_both_ways(keras, tmp_path):
-    """Weights and the optimizer's state go to Keras and back, equal to the bit, and both train
+    """Weights and the optimizer's memory go to Keras and back, equal to the bit, and both train
     on alike."""
-    model, _, peer, _ = both(keras, tmp_path, model=network(Adam(0.002)), epochs=2)
+    model, _, theirs, _ = both(keras, tmp_path, model=network(Adam(0.002)), epochs=2)
     model.optimizer.learning_rate = 0.0005
-    model.save_weights(tmp_path / "native.weights.h5")
-    peer.load_weights(tmp_path / "native.weights.h5")
-    for a, b in zip(model.get_weights(), peer.get_weights(), strict=True):
+    model.save_weights(tmp_path / "ours.weights.h5")
+    theirs.load_weights(tmp_path / "ours.weights.h5")
+    for a, b in zip(model.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     options = {"batch_size": 12, "epochs": 2, "shuffle": False, "verbose": 0}
-    native, other = model.fit(X, Y, **options), peer.fit(X.astype("f4"), Y, **options)
-    check_equal(model, native, peer, other)
-    peer.optimizer.learning_rate = 0.004
-    peer.save_weights(tmp_path / "peer.weights.h5")
+    ours, other = model.fit(X, Y, **options), theirs.fit(X.astype("f4"), Y, **options)
+    check_equal(model, ours, theirs, other)
+    theirs.optimizer.learning_rate = 0.004
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
     again = network(Adam(0.1))
-    again.load_weights(tmp_path / "peer.weights.h5")
-    for a, b in zip(again.get_weights(), peer.get_weights(), strict=True):
+    again.load_weights(tmp_path / "theirs.weights.h5")
+    for a, b in zip(again.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    state = [np.asarray(v) for v in peer.optimizer.variables]
+    state = [np.asarray(v) for v in theirs.optimizer.variables]
     for a, b in zip(again.optimizer.get_state(again.params), state, strict=True):
         np.testing.assert_array_equal(a, b)
-    check_equal(again, again.fit(X, Y, **options), peer, peer.fit(X.astype("f4"), Y, **options))
+    check_equal(again, again.fit(X, Y, **options), theirs, theirs.fit(X.astype("f4"), Y, **options))

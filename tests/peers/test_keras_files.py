@@ -1,4 +1,4 @@
-"""Files that Keras opens and trains on, and Keras' files here."""
+"""Files that Keras opens and goes on with, and Keras' own files here."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def keras():
 
 
 def blocks():
-    """Blocks within blocks; in one the shortcut is longer, so that Keras counts it first."""
+    """Blocks within blocks; in one the way around is longer, so that Keras counts it first."""
     inner = Residual([Dense(4, use_bias=False), BatchNorm(), ReLU(), Dense(4)], name="inner")
     layers = [
         Input((4,)),
@@ -60,9 +60,9 @@ def step(model, x):
     model.fit(x, Y, batch_size=4, epochs=1, verbose=0, shuffle=False)
 
 
-def same(native, peer, x, tolerance=1e-5):
+def same(ours, theirs, x, tolerance=1e-5):
     np.testing.assert_allclose(
-        native.predict(x), peer.predict(x, verbose=0), atol=tolerance, rtol=tolerance
+        ours.predict(x), theirs.predict(x, verbose=0), atol=tolerance, rtol=tolerance
     )
 
 
@@ -89,12 +89,12 @@ def same_bits(one, other):
 def test_residual_networks_in_keras_and_back(name, ending, keras, tmp_path):
     """Weights equal to the bit, outputs within 1e-5, and the same model when it comes back."""
     model, x = trained(name)
-    native, back = tmp_path / f"native.{ending}", tmp_path / f"back.{ending}"
-    model.save(native)
-    peer = keras.models.load_model(native)
-    same(model, peer, x)
-    same_bits(model, peer)
-    peer.save(back)
+    ours, back = tmp_path / f"ours.{ending}", tmp_path / f"back.{ending}"
+    model.save(ours)
+    theirs = keras.models.load_model(ours)
+    same(model, theirs, x)
+    same_bits(model, theirs)
+    theirs.save(back)
     again = load_model(back)
     for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -107,15 +107,15 @@ def test_weights_go_both_ways(name, keras, tmp_path):
     """load_weights of either takes what save_weights of the other wrote, optimizer and all."""
     model, x = trained(name)
     model.save(tmp_path / "m.keras")
-    peer = keras.models.load_model(tmp_path / "m.keras")
+    theirs = keras.models.load_model(tmp_path / "m.keras")
     step(model, x)
-    model.save_weights(tmp_path / "native.weights.h5")
-    peer.load_weights(tmp_path / "native.weights.h5")
-    same(model, peer, x)
-    step(peer, x)
-    peer.save_weights(tmp_path / "peer.weights.h5")
-    model.load_weights(tmp_path / "peer.weights.h5")
-    same(model, peer, x)
+    model.save_weights(tmp_path / "ours.weights.h5")
+    theirs.load_weights(tmp_path / "ours.weights.h5")
+    same(model, theirs, x)
+    step(theirs, x)
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    model.load_weights(tmp_path / "theirs.weights.h5")
+    same(model, theirs, x)
     assert model.optimizer.iterations == 9
 
 
@@ -134,7 +134,7 @@ OPTIMIZERS = [
 
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_training_continues_in_both(optimizer, frozen, keras, tmp_path):
+def test_training_goes_on_in_both(optimizer, frozen, keras, tmp_path):
     """Three more steps from the state in the file give the same numbers, there and here."""
     model = blocks()
     if frozen:
@@ -143,35 +143,35 @@ def test_training_continues_in_both(optimizer, frozen, keras, tmp_path):
     fresh = type(optimizer).from_config(optimizer.get_config())
     model.compile(fresh, "sparse_categorical_crossentropy")
     step(model, NUMBERS)
-    model.save(tmp_path / "native.keras")
-    peer = keras.models.load_model(tmp_path / "native.keras")
+    model.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
     step(model, NUMBERS)
-    step(peer, NUMBERS)
-    same(model, peer, NUMBERS)
-    peer.save(tmp_path / "peer.keras")
-    again = load_model(tmp_path / "peer.keras")
+    step(theirs, NUMBERS)
+    same(model, theirs, NUMBERS)
+    theirs.save(tmp_path / "theirs.keras")
+    again = load_model(tmp_path / "theirs.keras")
     step(again, NUMBERS)
-    step(peer, NUMBERS)
-    same(again, peer, NUMBERS)
+    step(theirs, NUMBERS)
+    same(again, theirs, NUMBERS)
 
 
 def test_optimizer_of_a_legacy_file(keras, tmp_path):
     """Here the state comes back from .h5; Keras restores of it the count of steps and the rate."""
     model, x = trained("blocks", Adam(0.01))
     model.save(tmp_path / "m.h5")
-    peer = keras.models.load_model(tmp_path / "m.h5")
-    assert int(peer.optimizer.iterations) == 3
+    theirs = keras.models.load_model(tmp_path / "m.h5")
+    assert int(theirs.optimizer.iterations) == 3
     again = load_model(tmp_path / "m.h5")
     model.save(tmp_path / "m.keras")
-    peer = keras.models.load_model(tmp_path / "m.keras")
+    theirs = keras.models.load_model(tmp_path / "m.keras")
     step(again, x)
-    step(peer, x)
-    same(again, peer, x)
-    peer.save(tmp_path / "peer.h5")
-    again = load_model(tmp_path / "peer.h5")
+    step(theirs, x)
+    same(again, theirs, x)
+    theirs.save(tmp_path / "theirs.h5")
+    again = load_model(tmp_path / "theirs.h5")
     step(again, x)
-    step(peer, x)
-    same(again, peer, x)
+    step(theirs, x)
+    same(again, theirs, x)
 
 
 # Models that Keras made ------------------------------------------------------------------
@@ -214,26 +214,26 @@ def shortcut_first(k):
 @pytest.mark.parametrize("make", [laid_flat, in_a_row, shortcut_first])
 def test_models_of_keras(make, ending, keras, tmp_path):
     """Models that are a row of layers with sums come from Keras, and go back there."""
-    peer = make(keras)
-    peer.compile("adam", "mse")
-    peer.save(tmp_path / f"peer.{ending}")
-    model = load_model(tmp_path / f"peer.{ending}")
-    same(model, peer, IMAGES / 255)
+    theirs = make(keras)
+    theirs.compile("adam", "mse")
+    theirs.save(tmp_path / f"theirs.{ending}")
+    model = load_model(tmp_path / f"theirs.{ending}")
+    same(model, theirs, IMAGES / 255)
     assert repr(model.loss) == "MeanSquaredError()"
-    model.save(tmp_path / f"native.{ending}")
-    same(model, keras.models.load_model(tmp_path / f"native.{ending}"), IMAGES / 255)
+    model.save(tmp_path / f"ours.{ending}")
+    same(model, keras.models.load_model(tmp_path / f"ours.{ending}"), IMAGES / 255)
 
 
 def test_a_graph_of_keras_trains_on(keras, tmp_path):
     """What the optimizer remembers goes to the right arrays where Keras' order is another."""
-    peer = shortcut_first(keras)
-    peer.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
-    step(peer, IMAGES / 255)
-    peer.save(tmp_path / "peer.keras")
-    model = load_model(tmp_path / "peer.keras")
+    theirs = shortcut_first(keras)
+    theirs.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
+    step(theirs, IMAGES / 255)
+    theirs.save(tmp_path / "theirs.keras")
+    model = load_model(tmp_path / "theirs.keras")
     step(model, IMAGES / 255)
-    step(peer, IMAGES / 255)
-    same(model, peer, IMAGES / 255)
+    step(theirs, IMAGES / 255)
+    same(model, theirs, IMAGES / 255)
 
 
 @pytest.mark.parametrize("policy", ["bfloat16", "mixed_float16", "int8"])
@@ -243,27 +243,27 @@ def test_other_precisions(policy, keras, tmp_path):
     try:
         keras.config.set_dtype_policy("float32" if policy == "int8" else policy)
         layers = [type(layer)(layer.units) for layer in layers]
-        peer = keras.Sequential([keras.Input((4,)), *layers])
+        theirs = keras.Sequential([keras.Input((4,)), *layers])
     finally:
         keras.config.set_dtype_policy("float32")
     if policy == "int8":
-        peer.quantize("int8")
-    peer.save(tmp_path / "m.keras")
+        theirs.quantize("int8")
+    theirs.save(tmp_path / "m.keras")
     with pytest.raises(ModelFileError, match="all compute in float32, or all in float64"):
         load_model(tmp_path / "m.keras")
-    peer.save_weights(tmp_path / "m.weights.h5")
+    theirs.save_weights(tmp_path / "m.weights.h5")
     model = Sequential([Input((4,)), Dense(5), Dense(3)])
     if policy == "int8":
         with pytest.raises(ModelFileError, match="expected 2 arrays"):
             model.load_weights(tmp_path / "m.weights.h5")
         return
     model.load_weights(tmp_path / "m.weights.h5")
-    for native, other in zip(model.get_weights(), peer.get_weights(), strict=True):
-        np.testing.assert_array_equal(native, np.asarray(other, np.float32))
+    for ours, other in zip(model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, np.asarray(other, np.float32))
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
-def test_a_custom_class_with_a_name_of_keras(ending, keras, tmp_path):
+def test_a_class_of_somebodys_own_called_as_one_of_keras(ending, keras, tmp_path):
     """A layer registered under a package is refused, and never computed as Keras' of that name."""
 
     @keras.saving.register_keras_serializable("mine")
@@ -271,14 +271,14 @@ def test_a_custom_class_with_a_name_of_keras(ending, keras, tmp_path):
         def call(self, x):
             return 2 * super().call(x)
 
-    peer = keras.Sequential([keras.Input((4,)), Dense(3)])
-    peer.save(tmp_path / f"m.{ending}")
+    theirs = keras.Sequential([keras.Input((4,)), Dense(3)])
+    theirs.save(tmp_path / f"m.{ending}")
     with pytest.raises(ModelFileError, match="got 'Dense', a custom class"):
         load_model(tmp_path / f"m.{ending}")
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
-def test_a_custom_class_goes_to_keras(ending, keras, tmp_path):
+def test_a_class_of_ones_own_goes_to_keras(ending, keras, tmp_path):
     """Keras asks for it as well, and makes it of a class registered there under the name."""
 
     class Doubled(Dense):
@@ -302,9 +302,9 @@ def test_a_custom_class_goes_to_keras(ending, keras, tmp_path):
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_a_model_that_was_compiled_and_not_trained(ending, keras, tmp_path, recwarn):
     """Its optimizer remembers nothing yet, and nobody is warned of a loss."""
-    peer = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    peer.compile(keras.optimizers.Adam(0.01), "mse")
-    peer.save(tmp_path / f"m.{ending}")
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    theirs.compile(keras.optimizers.Adam(0.01), "mse")
+    theirs.save(tmp_path / f"m.{ending}")
     recwarn.clear()
     assert load_model(tmp_path / f"m.{ending}").optimizer.iterations == 0
     assert not recwarn.list
@@ -312,17 +312,17 @@ def test_a_model_that_was_compiled_and_not_trained(ending, keras, tmp_path, recw
 
 def test_weights_of_a_model_with_models_in_it(keras, tmp_path):
     """What is loaded whole takes the weights that Keras saved of the same model, and its Adam."""
-    peer = in_a_row(keras)
-    peer.compile("adam", "sparse_categorical_crossentropy")
-    step(peer, IMAGES / 255)
-    peer.save(tmp_path / "m.keras")
+    theirs = in_a_row(keras)
+    theirs.compile("adam", "sparse_categorical_crossentropy")
+    step(theirs, IMAGES / 255)
+    theirs.save(tmp_path / "m.keras")
     model = load_model(tmp_path / "m.keras")
-    step(peer, IMAGES / 255)
-    peer.save_weights(tmp_path / "m.weights.h5")
+    step(theirs, IMAGES / 255)
+    theirs.save_weights(tmp_path / "m.weights.h5")
     model.load_weights(tmp_path / "m.weights.h5")
-    same(model, peer, IMAGES / 255)
-    peer.save(tmp_path / "m.keras")
+    same(model, theirs, IMAGES / 255)
+    theirs.save(tmp_path / "m.keras")
     whole = load_model(tmp_path / "m.keras")
-    native, expected = (m.optimizer.get_state(m.params) for m in (model, whole))
-    for a, b in zip(native, expected, strict=True):
+    ours, expected = (m.optimizer.get_state(m.params) for m in (model, whole))
+    for a, b in zip(ours, expected, strict=True):
         np.testing.assert_array_equal(a, b)

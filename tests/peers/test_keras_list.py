@@ -28,12 +28,12 @@ def room(keras, module):
 
 
 @pytest.mark.parametrize(("module", "name", "arguments"), NAMES, ids=lambda v: str(v)[:40])
-def test_signatures_on_the_list_are_keras(module, name, arguments, keras):
+def test_signatures_on_the_list_are_keras_own(module, name, arguments, keras):
     """Each name is in that module of Keras', with these arguments in this order and defaults."""
-    peer = getattr(room(keras, module), name)
+    theirs = getattr(room(keras, module), name)
     if arguments is None:
         return
-    parameters = inspect.signature(peer).parameters
+    parameters = inspect.signature(theirs).parameters
     known = [key for key in parameters if key in arguments]
     # What hides behind **kwargs is Keras' as well: History's and schedules' have none.
     assert known == list(arguments) or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -49,8 +49,8 @@ def test_signatures_on_the_list_are_keras(module, name, arguments, keras):
 @pytest.mark.parametrize("module", ["", *(m for m in SIGNATURES if m != "Sequential")])
 def test_every_public_name_of_keras_is_here_or_answered(module, keras):
     """What a script may import from a module is in minicnn's, or the error says what to use."""
-    native = room(minicnn, module)
+    ours = room(minicnn, module)
     public = [n for n in dir(room(keras, module)) if not n.startswith("_")]
     public = [name for name in public if name not in ("src", "version")]
-    unanswered = [n for n in public if n not in vars(native) and n not in ABSENT.get(module, {})]
+    unanswered = [n for n in public if n not in vars(ours) and n not in ABSENT.get(module, {})]
     assert not unanswered

@@ -90,29 +90,29 @@ def numbers(keras, variable):
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-def same_bits(native, peer):
+def same_bits(ours, theirs):
     """Whether both are the same arrays, in any order: that has to be right for equal outputs."""
     sides = [
         sorted((a.shape, np.float32(a).tobytes()) for a in map(np.asarray, arrays))
-        for arrays in (native, peer)
+        for arrays in (ours, theirs)
     ]
     return sides[0] == sides[1]
 
 
-def check_same(keras, native, peer, x):
+def check_same(keras, ours, theirs, x):
     """Weights and the optimizer's memory are equal to the bit, outputs within 1e-5."""
-    check_same_weights(native, peer, x)
-    state = [numbers(keras, variable) for variable in peer.optimizer.variables]
-    assert same_bits(native.optimizer.get_state(native.params), state)
+    check_same_weights(ours, theirs, x)
+    state = [numbers(keras, variable) for variable in theirs.optimizer.variables]
+    assert same_bits(ours.optimizer.get_state(ours.params), state)
 
 
-def check_same_weights(native, peer, x):
-    assert same_bits(native.get_weights(), peer.get_weights())
-    expected = np.asarray(peer.predict(x, verbose=0))
-    np.testing.assert_allclose(native.predict(x), expected, rtol=1e-5, atol=1e-5)
+def check_same_weights(ours, theirs, x):
+    assert same_bits(ours.get_weights(), theirs.get_weights())
+    expected = np.asarray(theirs.predict(x, verbose=0))
+    np.testing.assert_allclose(ours.predict(x), expected, rtol=1e-5, atol=1e-5)
 
 
-def check_trained_alike(native, others, losses):
+def check_trained_alike(ours, others, losses):
     """Weights and losses after two steps more, as near as single precision has them.
 
     Beside 1e-5 of the largest number of an array, an optimizer that divides by the root of what
@@ -120,7 +120,7 @@ def check_trained_alike(native, others, losses):
     """
     for other, other_losses in zip(others, losses[1:], strict=True):
         np.testing.assert_allclose(other_losses, losses[0], rtol=1e-5, atol=1e-6)
-        for a, b in zip(native.get_weights(), other.get_weights(), strict=True):
+        for a, b in zip(ours.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * max(np.abs(b).max(), 1.0))
 
 
@@ -129,16 +129,16 @@ def test_from_here_to_keras_and_back(number, keras, networks, through_file):
     """minicnn -> file -> Keras -> file -> minicnn: equal to the bit, and all three train alike."""
     network = networks[number]
     x, y = network.data(number)
-    native = network.in_minicnn(number)
-    train(keras, network, native, x, y)
-    peer = through_file(native, keras)
-    check_same(keras, native, peer, x)
-    again = through_file(peer, minicnn)
-    check_same(keras, again, peer, x)
-    for a, b in zip(native.get_weights(), again.get_weights(), strict=True):
+    ours = network.in_minicnn(number)
+    train(keras, network, ours, x, y)
+    theirs = through_file(ours, keras)
+    check_same(keras, ours, theirs, x)
+    again = through_file(theirs, minicnn)
+    check_same(keras, again, theirs, x)
+    for a, b in zip(ours.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    losses = [train(keras, network, model, x, y) for model in (native, peer, again)]
-    check_trained_alike(native, [through_file(peer, minicnn), again], losses)
+    losses = [train(keras, network, model, x, y) for model in (ours, theirs, again)]
+    check_trained_alike(ours, [through_file(theirs, minicnn), again], losses)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -146,16 +146,16 @@ def test_from_keras_to_here_and_back(number, keras, networks, through_file):
     """Keras -> file -> minicnn -> file -> Keras: equal to the bit, and the last two train alike."""
     network = networks[number]
     x, y = network.data(number)
-    peer = network.in_keras(keras)
-    train(keras, network, peer, x, y)
-    native = through_file(peer, minicnn)
-    check_same(keras, native, peer, x)
-    again = through_file(native, keras)
-    check_same(keras, native, again, x)
-    for a, b in zip(peer.get_weights(), again.get_weights(), strict=True):
+    theirs = network.in_keras(keras)
+    train(keras, network, theirs, x, y)
+    ours = through_file(theirs, minicnn)
+    check_same(keras, ours, theirs, x)
+    again = through_file(ours, keras)
+    check_same(keras, ours, again, x)
+    for a, b in zip(theirs.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    losses = [train(keras, network, model, x, y) for model in (native, again)]
-    check_trained_alike(native, [through_file(again, minicnn)], losses)
+    losses = [train(keras, network, model, x, y) for model in (ours, again)]
+    check_trained_alike(ours, [through_file(again, minicnn)], losses)
 
 
 @pytest.mark.parametrize("number", NUMBERS[::2])
@@ -163,15 +163,15 @@ def test_weights_alone(number, keras, networks, tmp_path):
     """Weights and the optimizer's memory go through .weights.h5 to Keras' model and back."""
     network = networks[number]
     x, y = network.data(number)
-    native, peer, again = network.in_minicnn(1), network.in_keras(keras), network.in_minicnn(2)
-    train(keras, network, native, x, y)
-    native.save_weights(tmp_path / "native.weights.h5")
-    peer.optimizer.build(peer.trainable_variables)
-    peer.load_weights(tmp_path / "native.weights.h5")
-    check_same(keras, native, peer, x)
-    peer.save_weights(tmp_path / "peer.weights.h5")
-    again.load_weights(tmp_path / "peer.weights.h5")
-    check_same(keras, again, peer, x)
+    ours, theirs, again = network.in_minicnn(1), network.in_keras(keras), network.in_minicnn(2)
+    train(keras, network, ours, x, y)
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    theirs.optimizer.build(theirs.trainable_variables)
+    theirs.load_weights(tmp_path / "ours.weights.h5")
+    check_same(keras, ours, theirs, x)
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    again.load_weights(tmp_path / "theirs.weights.h5")
+    check_same(keras, again, theirs, x)
 
 
 @pytest.mark.parametrize("number", NUMBERS[::2])
@@ -179,21 +179,21 @@ def test_legacy_files(number, keras, networks, tmp_path):
     """Keras' .h5 is read, the optimizer's memory included, and Keras reads its like, to the bit."""
     network = networks[number]
     x, y = network.data(number)
-    peer = network.in_keras(keras)
-    train(keras, network, peer, x, y)
+    theirs = network.in_keras(keras)
+    train(keras, network, theirs, x, y)
     try:
-        peer.save(tmp_path / "peer.h5")
-        keras.models.load_model(tmp_path / "peer.h5", compile=False)
+        theirs.save(tmp_path / "theirs.h5")
+        keras.models.load_model(tmp_path / "theirs.h5", compile=False)
     except (KeyError, TypeError, ValueError) as error:
         pytest.skip(f"Keras cannot save this one, or read what it saved: {error}")
-    native = minicnn.models.load_model(tmp_path / "peer.h5")
-    check_same(keras, native, peer, x)
-    native.save(tmp_path / "native.h5")
-    if keras.__version__.startswith("3.0."):  # which loses an axis in Keras' files, too
+    ours = minicnn.models.load_model(tmp_path / "theirs.h5")
+    check_same(keras, ours, theirs, x)
+    ours.save(tmp_path / "ours.h5")
+    if keras.__version__.startswith("3.0."):  # which loses an axis in its own files, too
         return
     # Keras itself does not find its way back to all that is compiled, nor to the memory.
-    again = keras.models.load_model(tmp_path / "native.h5", compile=False)
-    check_same_weights(native, again, x)
+    again = keras.models.load_model(tmp_path / "ours.h5", compile=False)
+    check_same_weights(ours, again, x)
 
 
 @pytest.fixture
@@ -239,8 +239,8 @@ def test_every_other_class_is_in_a_network(keras, networks, used):
 
 def test_nadam_of_the_first_release(keras, through_file):
     """Keras 3.0 keeps Nadam's product of momenta in another place: it is read, to the bit."""
-    peer = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    peer.compile(keras.optimizers.Nadam(0.01), "mse")
-    peer.fit(np.ones((4, 4)), np.ones((4, 3)), epochs=3, verbose=0)
-    native = through_file(peer, minicnn)
-    check_same(keras, native, peer, np.ones((4, 4)))
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    theirs.compile(keras.optimizers.Nadam(0.01), "mse")
+    theirs.fit(np.ones((4, 4)), np.ones((4, 3)), epochs=3, verbose=0)
+    ours = through_file(theirs, minicnn)
+    check_same(keras, ours, theirs, np.ones((4, 4)))

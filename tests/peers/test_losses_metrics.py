@@ -31,10 +31,10 @@ def torch():
 @pytest.mark.parametrize(("loss", "y_true", "y_pred"), LOSSES, ids=[repr(c[0]) for c in LOSSES])
 def test_loss_in_keras(loss, y_true, y_pred, keras):
     """Each loss gives Keras' number within 1e-6, with weights of the samples and without."""
-    peer = getattr(keras.losses, type(loss).__name__)(**loss.get_config(), dtype="float64")
+    theirs = getattr(keras.losses, type(loss).__name__)(**loss.get_config(), dtype="float64")
     shape = y_pred.shape[:-1]
     for weight in (None, rng.uniform(0, 3, shape)):
-        expected = float(peer(y_true, y_pred, sample_weight=weight))
+        expected = float(theirs(y_true, y_pred, sample_weight=weight))
         assert loss(y_true, y_pred, weight) == pytest.approx(expected, rel=1e-6)
 
 
@@ -42,15 +42,15 @@ def test_loss_in_keras(loss, y_true, y_pred, keras):
 def test_gradient_in_keras(loss, y_true, y_pred, keras):
     """Each gradient is TensorFlow's of Keras' loss within 1e-4, in float32."""
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    peer = getattr(keras.losses, type(loss).__name__)(**loss.get_config())
+    theirs = getattr(keras.losses, type(loss).__name__)(**loss.get_config())
     y_pred = y_pred.astype(np.float32)
     for weight in (None, rng.uniform(0, 3, y_pred.shape[:-1]).astype(np.float32)):
         x = tf.Variable(y_pred)
         with tf.GradientTape() as tape:
-            value = peer(y_true, x, sample_weight=weight)
+            value = theirs(y_true, x, sample_weight=weight)
         expected = tape.gradient(value, x).numpy()
-        native = loss.gradient(y_true, y_pred, weight)
-        np.testing.assert_allclose(native, expected, rtol=1e-4, atol=1e-6)
+        ours = loss.gradient(y_true, y_pred, weight)
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -99,25 +99,25 @@ def test_loss_in_torch(loss, y_true, y_pred, name, options, torch):
     ("metric", "y_true", "y_pred"), METRICS, ids=lambda value: repr(value)[:60]
 )
 def test_metric_in_keras(metric, y_true, y_pred, keras):
-    """Each metric gives Keras' number within 1e-6 after each of three batches."""
-    peer = getattr(keras.metrics, type(metric).__name__)(**metric.get_config())
+    """Each metric gives Keras' figure within 1e-6 after each of three batches."""
+    theirs = getattr(keras.metrics, type(metric).__name__)(**metric.get_config())
     metric.reset_state()
     for batch in np.array_split(np.arange(30), 3):
         metric.update_state(y_true[batch], y_pred[batch].astype(np.float32))
-        peer.update_state(y_true[batch], y_pred[batch].astype(np.float32))
-        expected = np.asarray(peer.result())
+        theirs.update_state(y_true[batch], y_pred[batch].astype(np.float32))
+        expected = np.asarray(theirs.result())
         np.testing.assert_allclose(metric.result(), expected, rtol=1e-6, atol=1e-6)
     assert np.shape(metric.result()) == expected.shape
-    assert metric.name == peer.name
+    assert metric.name == theirs.name
 
 
 @pytest.mark.parametrize("name", [name for name in losses.__all__ if name[0].isupper()])
 def test_loss_config_of_keras(name, keras):
-    """minicnn reads the losses that Keras saves, and their names in lower case are the same."""
+    """What Keras saves of a loss makes ours, and its names in lower case are the same."""
     if name == "Loss":
         return
-    peer = getattr(keras.losses, name)()
-    saved = {"class_name": name, "config": peer.get_config()}
+    theirs = getattr(keras.losses, name)()
+    saved = {"class_name": name, "config": theirs.get_config()}
     assert repr(losses.get("test", saved)) == f"{name}()"
     assert callable(keras.losses.get(snake_case(name)))
     assert type(losses.get("test", snake_case(name))).__name__ == name
@@ -125,7 +125,7 @@ def test_loss_config_of_keras(name, keras):
 
 @pytest.mark.parametrize("metric", [case[0] for case in METRICS], ids=repr)
 def test_metric_config_of_keras(metric, keras):
-    """minicnn reads the metrics that Keras saves."""
-    peer = getattr(keras.metrics, type(metric).__name__)(**metric.get_config())
-    saved = {"class_name": type(metric).__name__, "config": peer.get_config()}
+    """What Keras saves of a metric makes ours."""
+    theirs = getattr(keras.metrics, type(metric).__name__)(**metric.get_config())
+    saved = {"class_name": type(metric).__name__, "config": theirs.get_config()}
     assert metrics.get("test", saved).get_config() == metric.get_config()

@@ -80,7 +80,7 @@ def turned(x):
 
 
 def number_by_number(rng):
-    """A layer that keeps any shape."""
+    """A layer that leaves the shape as it is, whatever that is."""
     slope, most = (round(float(rng.uniform(0.1, 2)), 2) for _ in range(2))
     layers = [
         lambda: Activation(str(rng.choice(list(ACTIVATIONS)))),

@@ -81,7 +81,7 @@ ALL = [
 
 
 def in_keras(keras, optimizer):
-    """Keras' optimizer from the config that minicnn's files would hold, and variables to move."""
+    """Keras' optimizer from the config that our files would hold, and variables to move."""
     start, _ = problem(np.float32)
     variables = [keras.Variable(value, name=name) for name, value in start.items()]
     return keras.optimizers.get(save_config(optimizer)), variables
@@ -98,36 +98,36 @@ def assert_same_walk(params, variables):
 @pytest.mark.parametrize("optimizer", ALL, ids=repr)
 def test_fifty_steps_in_keras(optimizer, keras):
     """After 50 steps the variables are Keras', within 2e-5 of the way they went."""
-    peer, variables = in_keras(keras, optimizer)
+    theirs, variables = in_keras(keras, optimizer)
     for grads in problem(np.float32)[1]:
-        peer.apply(list(grads.values()), variables)
-    native = type(optimizer).from_config(optimizer.get_config())
-    assert_same_walk(moved(native, np.float32), variables)
+        theirs.apply(list(grads.values()), variables)
+    ours = type(optimizer).from_config(optimizer.get_config())
+    assert_same_walk(moved(ours, np.float32), variables)
 
 
 @pytest.mark.parametrize("optimizer", ALL, ids=repr)
 def test_state_in_keras(optimizer, keras):
     """``get_state`` has the arrays of Keras' ``variables``, in that order and of those values."""
-    peer, variables = in_keras(keras, optimizer)
+    theirs, variables = in_keras(keras, optimizer)
     params, gradients = problem(np.float32)
-    native = type(optimizer).from_config(optimizer.get_config())
+    ours = type(optimizer).from_config(optimizer.get_config())
     for grads in gradients[:5]:
-        peer.apply(list(grads.values()), variables)
-        native.step(params, grads)
-    for value, variable in zip(native.get_state(params), peer.variables, strict=True):
+        theirs.apply(list(grads.values()), variables)
+        ours.step(params, grads)
+    for value, variable in zip(ours.get_state(params), theirs.variables, strict=True):
         assert value.shape == tuple(variable.shape)
         np.testing.assert_allclose(value, np.asarray(variable), rtol=3e-5, atol=1e-6)
 
 
 def test_excluded_from_decay_in_keras(keras):
     """A bias that is excluded by name stays out of the decay in both."""
-    native = AdamW(0.01, weight_decay=0.5)
-    peer, variables = in_keras(keras, native)
-    for optimizer in (native, peer):
+    ours = AdamW(0.01, weight_decay=0.5)
+    theirs, variables = in_keras(keras, ours)
+    for optimizer in (ours, theirs):
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     for grads in problem(np.float32)[1]:
-        peer.apply(list(grads.values()), variables)
-    assert_same_walk(moved(native, np.float32), variables)
+        theirs.apply(list(grads.values()), variables)
+    assert_same_walk(moved(ours, np.float32), variables)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
@@ -135,29 +135,29 @@ def test_keras_trains_on_where_our_file_ends(optimizer, keras, tmp_path):
     """A saved model is trained on by Keras, and read back from Keras, with the same numbers."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, 16, 3)).astype(np.float32)
-    native = Sequential([Input((3,)), Dense(3)], seed=0)
-    native.compile(type(optimizer).from_config(optimizer.get_config()), "mse")
-    native.fit(x, y, epochs=3, shuffle=False, verbose=0)
-    native.save(tmp_path / "native.keras")
-    peer = keras.models.load_model(tmp_path / "native.keras")
-    for model in (native, peer):
+    ours = Sequential([Input((3,)), Dense(3)], seed=0)
+    ours.compile(type(optimizer).from_config(optimizer.get_config()), "mse")
+    ours.fit(x, y, epochs=3, shuffle=False, verbose=0)
+    ours.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    for model in (ours, theirs):
         model.fit(x, y, epochs=3, shuffle=False, verbose=0)
-    peer.save(tmp_path / "peer.keras")
-    again = load_model(tmp_path / "peer.keras")
+    theirs.save(tmp_path / "theirs.keras")
+    again = load_model(tmp_path / "theirs.keras")
     assert type(again.optimizer) is type(optimizer)
-    for model in (native, again):
+    for model in (ours, again):
         model.fit(x, y, epochs=3, shuffle=False, verbose=0)
-    for one, other in zip(native.get_weights(), again.get_weights(), strict=True):
+    for one, other in zip(ours.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 def test_schedules_in_keras(schedule, keras):
     """At 300 steps the rate is Keras', within 1e-6."""
-    peer = keras.optimizers.schedules.deserialize(save_config(schedule))
+    theirs = keras.optimizers.schedules.deserialize(save_config(schedule))
     steps = range(300)
     np.testing.assert_allclose(
-        [schedule(step) for step in steps], [float(peer(step)) for step in steps], atol=1e-6
+        [schedule(step) for step in steps], [float(theirs(step)) for step in steps], atol=1e-6
     )
 
 
@@ -183,11 +183,11 @@ def test_fifty_steps_in_torch(optimizer, name, arguments, torch):
     """In double precision 50 steps are PyTorch's, within 1e-9."""
     params, gradients = problem(np.float64)
     tensors = [torch.nn.Parameter(torch.tensor(value)) for value in params.values()]
-    peer = getattr(torch.optim, name)(tensors, lr=optimizer.learning_rate, **arguments)
+    theirs = getattr(torch.optim, name)(tensors, lr=optimizer.learning_rate, **arguments)
     for grads in gradients:
         for tensor, grad in zip(tensors, grads.values(), strict=True):
             tensor.grad = torch.tensor(grad)
-        peer.step()
+        theirs.step()
     for value, tensor in zip(moved(optimizer, np.float64).values(), tensors, strict=True):
         np.testing.assert_allclose(value, tensor.detach().numpy(), rtol=1e-9, atol=1e-12)
 
@@ -232,9 +232,9 @@ ALONE = [one for one in DRAWING if not isinstance(one, initializers.Orthogonal)]
 def test_initializers_draw_from_keras_distributions(initializer, keras):
     """200,000 draws of both have one mean, deviation, limits and distribution (Kolmogorov)."""
     shape = (2, 5, 100, 200)
-    peer = keras.initializers.get(save_config(initializer))
+    theirs = keras.initializers.get(save_config(initializer))
     a = np.sort(initializer(shape, np.random.default_rng(), "float64").ravel())
-    b = np.sort(np.asarray(peer(shape)).astype(np.float64).ravel())
+    b = np.sort(np.asarray(theirs(shape)).astype(np.float64).ravel())
     n, deviation = a.size, b.std()
     assert abs(a.mean() - b.mean()) < 4 * deviation * math.sqrt(2 / n)
     assert a.std() == pytest.approx(deviation, rel=4 * math.sqrt(1.5 / n))
@@ -250,9 +250,9 @@ def test_initializers_draw_from_keras_distributions(initializer, keras):
 )
 def test_constants_in_keras(initializer, keras):
     """Initializers that draw nothing give Keras' arrays."""
-    peer = keras.initializers.get(save_config(initializer))
-    native = initializer((2, 3), np.random.default_rng(0), "float32")
-    np.testing.assert_array_equal(native, np.asarray(peer((2, 3))))
+    theirs = keras.initializers.get(save_config(initializer))
+    ours = initializer((2, 3), np.random.default_rng(0), "float32")
+    np.testing.assert_array_equal(ours, np.asarray(theirs((2, 3))))
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (2, 3, 4), (2, 9)])
@@ -261,8 +261,8 @@ def test_orthogonal_draws_from_keras_distribution(initializer, shape, keras):
     """Of 600 orthogonal draws every number has Keras' mean and deviation, and so have traces."""
     generator = np.random.default_rng(0)
     a = np.array([initializer(shape, generator, "float64") for _ in range(600)])
-    peer = keras.initializers.Orthogonal
-    b = np.array([np.asarray(peer(1.5, seed=i)(shape)) for i in range(600)])
+    theirs = keras.initializers.Orthogonal
+    b = np.array([np.asarray(theirs(1.5, seed=i)(shape)) for i in range(600)])
     np.testing.assert_allclose(a.mean(0), b.mean(0), atol=5 * 1.5 / math.sqrt(600))
     np.testing.assert_allclose((a**2).mean(0), (b**2).mean(0), atol=5 * 1.5**2 / math.sqrt(600))
     traces = [m.reshape(600, -1, shape[-1]).trace(axis1=1, axis2=2) for m in (a, b)]

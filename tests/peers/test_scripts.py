@@ -104,8 +104,8 @@ def translated(source):
 def test_only_imports_differ(script):
     """Every line but the imports is the same in both, and nothing imported here is of Keras."""
     source = (FOLDER / f"{script}.py").read_text(encoding="utf-8").split("\n")
-    native = translated("\n".join(source)).split("\n")
-    changed = [a for a, b in zip(source, native, strict=True) if a != b]
+    ours = translated("\n".join(source)).split("\n")
+    changed = [a for a, b in zip(source, ours, strict=True) if a != b]
     assert changed
     assert set(changed) < set(IMPORTS)
     assert not any("keras" in line.split(" as ")[0] for line in IMPORTS.values())
@@ -121,10 +121,10 @@ def test_script_runs_under_both(script, run, capsys):
         lines = capsys.readouterr().out.split("\n")
         printed[library] = [line.split(":")[0] for line in lines if ":" in line]
         files[library] = {p.name for p in Path().iterdir() if "best_" not in p.name}
-    native, peer = results["minicnn"], results["keras"]
-    assert native.keys() == peer.keys()
-    for name, values in native.items():
-        assert len(values) == len(peer[name])
+    ours, theirs = results["minicnn"], results["keras"]
+    assert ours.keys() == theirs.keys()
+    for name, values in ours.items():
+        assert len(values) == len(theirs[name])
         assert all(isinstance(value, float | int) for value in values), name
     assert files["minicnn"] == files["keras"]
     said = {line for line in printed["keras"] if line.startswith(("Test", "Weights", "Steps"))}

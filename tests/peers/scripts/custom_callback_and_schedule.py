@@ -1,4 +1,4 @@
-"""Custom callbacks, and a learning rate that warms up and falls."""
+"""Callbacks of one's own, and a learning rate that warms up and falls."""
 
 import keras
 import numpy as np
