@@ -9,54 +9,55 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn import Adam, Dense, Flatten, Input, Layer, Rescaling, Sequential
+from minicnn.activations import sigmoid
 from minicnn.data.synthetic import fingers
-from minicnn.initializers import Constant
 from minicnn.losses import SparseCategoricalCrossentropy
 from minicnn.testing import check_layer
 
 
-class PReLUCache(NamedTuple):
+class SwishCache(NamedTuple):
     x: np.ndarray
+    gate: np.ndarray
 
 
-class PReLU(Layer):
-    """y = x above 0 and slope * x below it, with a slope that is learned for each channel."""
+class LearnedSwish(Layer):
+    """y = x * sigmoid(sharpness * x), with a sharpness that is learned for each channel."""
 
     additive = True  # a batch is the sum of its shards: several processes may share it
 
-    def __init__(self, initial_slope=0.25):
+    def __init__(self, sharpness_initializer="ones"):
         super().__init__()
-        self.initial_slope = initial_slope
+        self.sharpness_initializer = sharpness_initializer
 
     def build(self, input_shape, rng, dtype):
         super().build(input_shape, rng, dtype)
-        self.add_param("slope", input_shape[-1:], rng, Constant(self.initial_slope))
+        self.add_param("sharpness", input_shape[-1:], rng)
 
     def forward(self, x, *, training=False, rng=None):
-        slope = self.param("slope")
         x = self.check_input(x)
-        return np.where(x > 0, x, slope * x), PReLUCache(x)
+        gate = sigmoid(self.param("sharpness") * x)
+        return x * gate, SwishCache(x, gate)
 
     def backward(self, dy, cache):
-        x = cache.x
-        below = dy * (x <= 0)
-        dx = dy * (x > 0) + below * self.params["slope"]
-        return dx, {"slope": (below * x).sum(axis=tuple(range(x.ndim - 1)))}
+        x, gate = cache
+        slope = dy * x * gate * (1 - gate)  # with respect to sharpness * x
+        sharpness = (slope * x).sum(axis=tuple(range(x.ndim - 1)))
+        return dy * gate + slope * self.params["sharpness"], {"sharpness": sharpness}
 
 
 def main():
     argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS).parse_args()
-    check_layer(lambda: PReLU(0.1), input_shape=(4, 3, 2))
-    print("PReLU passes every check.")
+    check_layer(LearnedSwish, input_shape=(4, 3, 2))
+    print("LearnedSwish passes every check.")
 
     x, y = fingers(240, seed=0)
-    prelu = PReLU()
+    swish = LearnedSwish()
     model = Sequential(
-        [Input((64, 64, 3)), Rescaling(1 / 255), Flatten(), Dense(32), prelu, Dense(6)], seed=0
+        [Input((64, 64, 3)), Rescaling(1 / 255), Flatten(), Dense(32), swish, Dense(6)], seed=0
     )
     model.compile(Adam(1e-3), SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
     model.fit(x, y, epochs=3)
-    print("The first slopes:", prelu.params["slope"][:4].round(3))
+    print("How sharp the first are:", swish.params["sharpness"][:4].round(3))
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_custom_layer(tmp_path):
     """The layer of one's own passes the checks and trains."""
     result = run("custom_layer.py", folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "PReLU passes every check" in result.stdout
+    assert "LearnedSwish passes every check" in result.stdout
 
 
 def test_custom_loop(tmp_path):

@@ -5,18 +5,19 @@ from typing import Any
 import numpy as np
 
 _OFF = """
-    activity_regularizer auto_scale_loss batch_shape batch_size beta_constraint bias_constraint
-    callbacks data_bounds data_format depthwise_constraint double_checkpoint
-    expand_nested export_path from_sorted_ids gamma_constraint
-    gradient_accumulation_steps input_axes input_dtype jit_compile kernel_constraint
-    label_weights layer_range line_length lora_alpha lora_rank loss_scale_factor loss_weights
-    max_shard_size multi_label num_labels optional options output_axes pointwise_constraint
-    positions print_fn quantization_config ragged raise_error renorm renorm_clipping rms_scaling
-    run_eagerly show_trainable skip_mismatch sparse steps synchronized tensor thresholds use_ema
-    weighted_metrics weights zipped
+    activity_regularizer auto_scale_loss batch_shape batch_size callbacks data_bounds
+    data_format double_checkpoint expand_nested export_path from_sorted_ids
+    gradient_accumulation_steps input_axes input_dtype jit_compile label_weights layer_range
+    line_length lora_alpha lora_rank loss_scale_factor loss_weights max_shard_size multi_label
+    num_labels optional options output_axes positions print_fn quantization_config ragged
+    raise_error renorm renorm_clipping rms_scaling run_eagerly show_trainable skip_mismatch
+    sparse steps synchronized tensor thresholds use_ema weighted_metrics weights zipped
 """
 OFF = frozenset(_OFF.split())
-"""Arguments of Keras' that minicnn has not, and that say nothing when they are None or False."""
+"""Arguments of Keras' that minicnn has not, and that say nothing when they are None or False.
+
+So are all whose name ends in ``_constraint``.
+"""
 
 INERT: dict[str, tuple[Any, ...]] = {
     "auto_scale_loss": (True,),
@@ -65,6 +66,6 @@ TELLING = {"bias"}
 
 def inert(key: str, value: Any) -> bool:
     """Whether an argument of Keras' changes nothing at that value."""
-    off = (value is None or value is False) and key in OFF
+    off = (value is None or value is False) and (key in OFF or key.endswith("_constraint"))
     same = not isinstance(value, np.ndarray) and any(value == x for x in INERT.get(key, ()))
     return off or same or key in IGNORED

@@ -31,6 +31,7 @@ SIGNATURES = {
         ELU(alpha=1.0)
         ReLU(max_value=None, negative_slope=0.0, threshold=0.0)
         LeakyReLU(negative_slope=0.3)
+        PReLU(alpha_initializer='Zeros', alpha_regularizer=None, shared_axes=None)
         Dropout(rate, noise_shape=None, seed=None)
         SpatialDropout2D(rate, seed=None)
         GaussianNoise(stddev, seed=None)
@@ -88,6 +89,7 @@ SIGNATURES = {
         MeanSquaredError()
         MeanAbsoluteError()
         Huber(delta=1.0)
+        LogCosh()
         CategoricalHinge()
         Hinge()
         SquaredHinge()
@@ -233,8 +235,6 @@ layers: GroupNormalization RMSNormalization UnitNormalization SpectralNormalizat
   -> use BatchNorm, LayerNorm or Rescaling
 layers: AlphaDropout GaussianDropout
   -> use Dropout or GaussianNoise
-layers: PReLU
-  -> use LeakyReLU; examples/custom_layer.py writes a PReLU
 layers: Identity
   -> use Activation('linear')
 layers: Lambda
@@ -272,12 +272,12 @@ Sequential: export
 Sequential: metrics_names loss_weights compiled_metrics
   -> use evaluate with return_dict=True
 losses: binary_crossentropy binary_focal_crossentropy categorical_crossentropy
-  categorical_focal_crossentropy categorical_hinge huber mean_absolute_error mean_squared_error
+  categorical_focal_crossentropy categorical_hinge huber log_cosh mean_absolute_error mean_squared_error
   sparse_categorical_crossentropy squared_hinge
   -> give compile the string of that name, or the class
-losses: CTC CategoricalGeneralizedCrossEntropy Circle CosineSimilarity Dice KLDivergence LogCosh
+losses: CTC CategoricalGeneralizedCrossEntropy Circle CosineSimilarity Dice KLDivergence
   MeanAbsolutePercentageError MeanSquaredLogarithmicError Poisson Tversky
-  categorical_generalized_cross_entropy circle cosine_similarity ctc dice kl_divergence log_cosh
+  categorical_generalized_cross_entropy circle cosine_similarity ctc dice kl_divergence
   mean_absolute_percentage_error mean_squared_logarithmic_error poisson tversky deserialize
   serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope
@@ -367,10 +367,10 @@ def asked(module: str) -> Callable[[str], NoReturn]:
     It raises ``ConfigError`` for a name that Keras has, as an ``AttributeError`` would be made an
     ``ImportError`` without the words; for any other name ``AttributeError``.
 
-    >>> asked("layers")("PReLU")
+    >>> asked("layers")("LSTM")
     Traceback (most recent call last):
-    minicnn.errors.ConfigError: minicnn.layers has no PReLU, which Keras has: use LeakyReLU; \
-examples/custom_layer.py writes a PReLU.
+    minicnn.errors.ConfigError: minicnn.layers has no LSTM, which Keras has: minicnn is for \
+images and has no layers for sequences or text.
     """
 
     def __getattr__(name: str) -> NoReturn:  # noqa: N807

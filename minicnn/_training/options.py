@@ -58,8 +58,8 @@ class FitOptions:
     resume: bool
     """Go on from the checkpoint in that folder, if there is one, to the bits of a run that never
     stopped. Only ``epochs`` may be raised; another seed, setting, model or data is refused by
-    name. A learning rate that is a number, and which layers are trainable, come from the checkpoint.
-    Without ``resume`` a folder that has one is refused, and so is one in use."""
+    name. A learning rate that is a number, and which layers are trainable, come from the
+    checkpoint. Without ``resume`` a folder that has one is refused, and so is one in use."""
     checkpoint_freq: Literal["epoch"] | int | None = None
     """None: as often as costs little; "epoch": after each; a number: after so many batches."""
 

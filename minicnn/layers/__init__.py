@@ -10,6 +10,7 @@ from minicnn.layers.activation import ELU as ELU
 from minicnn.layers.activation import GELU as GELU
 from minicnn.layers.activation import Activation as Activation
 from minicnn.layers.activation import LeakyReLU as LeakyReLU
+from minicnn.layers.activation import PReLU as PReLU
 from minicnn.layers.activation import ReLU as ReLU
 from minicnn.layers.activation import Sigmoid as Sigmoid
 from minicnn.layers.activation import SiLU as SiLU

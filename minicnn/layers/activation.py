@@ -1,14 +1,17 @@
 """Activation functions as layers."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn import activations
 from minicnn._core.arguments import number
-from minicnn._core.shapes import Array, Shape, axis_of, check_axis
+from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn._core.traits import computes_as, keeps
-from minicnn.layers.base import Grads, Layer, OnnxOperator
+from minicnn.initializers import Initializer
+from minicnn.layers.base import ExpectedShape, Grads, Layer, OnnxOperator
+from minicnn.regularizers import Regularizer
 
 
 class ActivationCache(NamedTuple):
@@ -180,7 +183,7 @@ class LeakyReLU(Layer):
     """
 
     additive = True
-    onnx_operator = OnnxOperator("LeakyRelu", {"alpha": "negative_slope"})
+    onnx_operator = OnnxOperator("LeakyRelu", {"alpha": ("negative_slope", 0.01)})
 
     def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
         super().__init__(name)
@@ -201,6 +204,97 @@ class LeakyReLU(Layer):
         return activations.leaky_relu_gradient(dy, y, float(self.negative_slope)), {}
 
 
+class PReLUCache(NamedTuple):
+    """What ``PReLU.backward`` needs."""
+
+    x: Array
+
+
+def _shared_along(alpha: Shape) -> dict[str, Any]:
+    return {"shared_axes": [axis for axis, n in enumerate(alpha, 1) if n == 1] or None}
+
+
+class PReLU(Layer):
+    """y = x above 0, else alpha * x, with an alpha that is learned for each place of an image.
+
+    Along ``shared_axes``, counted from 1 as there is the batch before them, one alpha serves all
+    places: ``shared_axes=[1, 2]`` learns one for each channel. Raises ``ConfigError`` for axes that
+    make no sense, ``ShapeError`` for inputs without them. He et al. (2015); numbers as in Keras.
+
+    >>> layer = PReLU(initializers.Constant(0.5), shared_axes=[1])
+    >>> layer.build((2, 3), np.random.default_rng(0), "float64")
+    >>> layer.params["alpha"].shape
+    (1, 3)
+    >>> layer.forward(np.array([[[-4.0, 0.0, 2.0]] * 2]))[0][0, 0].tolist()
+    [-2.0, 0.0, 2.0]
+    """
+
+    additive = True
+    onnx_operator = OnnxOperator("PRelu", params=("alpha",), arguments=_shared_along)
+
+    def __init__(
+        self,
+        alpha_initializer: str | Initializer = "Zeros",
+        alpha_regularizer: str | Regularizer | None = None,
+        shared_axes: int | Sequence[int] | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.keep(locals())
+        axes: Any = () if shared_axes is None else shared_axes
+        self._axes = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
+        for axis in self._axes:
+            check_axis(self.who, axis)
+        self.shared_axes = shared_axes
+
+    def expected_shape(self) -> ExpectedShape:
+        """Any number of axes before it is built; then as many, the same but along shared ones."""
+        if self.input_shape is None:
+            return ("...",)
+        shared = self._shared(self.input_shape)
+        return tuple(f"axis {i}" if i in shared else n for i, n in enumerate(self.input_shape, 1))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The input's; raises ``ShapeError`` if it has no such axes."""
+        self.check_shape((None, *input_shape))
+        self._shared(input_shape)
+        return input_shape
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+    ) -> None:
+        """Make alpha, in the input's shape with 1 along the shared axes."""
+        super().build(input_shape, rng, dtype)
+        shared = self._shared(input_shape)
+        shape = tuple(1 if i in shared else n for i, n in enumerate(input_shape, 1))
+        self.add_param("alpha", shape, rng)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, PReLUCache]:
+        """y, two lines that meet at 0."""
+        alpha = self.param("alpha")
+        x = self.check_input(x)
+        return np.where(x > 0, x, alpha * x), PReLUCache(x)
+
+    def backward(self, dy: Array, cache: PReLUCache) -> tuple[Array, Grads]:
+        """dx = dy where x > 0, else dy * alpha; dalpha = the sum of dy * x where x < 0."""
+        x, alpha = cache.x, self.param("alpha")
+        self.check_dy(dy, x.shape)
+        each = dy * np.minimum(x, 0)
+        axes = (0, *(i for i, n in enumerate(alpha.shape, 1) if n == 1))
+        dalpha = each.sum(axis=axes, dtype=np.float64).reshape(alpha.shape)
+        return np.where(x > 0, dy, dy * alpha), {"alpha": dalpha.astype(alpha.dtype)}
+
+    def _shared(self, input_shape: Shape) -> set[int]:
+        if self.shared_axes is None:
+            return set()
+        axes = (
+            self.shared_axes if isinstance(self.shared_axes, tuple | list) else (self.shared_axes,)
+        )
+        return {axis_of(self.who, axis, input_shape) for axis in axes}
+
+
 class ELU(Layer):
     """y = x above 0, else alpha * (exp(x) - 1); ``alpha`` is 0 or more. Clevert et al. (2016).
 
@@ -209,7 +303,7 @@ class ELU(Layer):
     """
 
     additive = True
-    onnx_operator = OnnxOperator("Elu", {"alpha": "alpha"})
+    onnx_operator = OnnxOperator("Elu", {"alpha": ("alpha", 1.0)})
 
     def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)

@@ -22,7 +22,7 @@ cache can be printed and looked at. To write a custom layer:
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -47,10 +47,15 @@ class NoCache(NamedTuple):
 
 
 class OnnxOperator(NamedTuple):
-    """An operator's name, and its attributes with the layer's arguments for them."""
+    """An operator that a layer is written as, and read from."""
 
     name: str
-    attributes: Mapping[str, str] = MappingProxyType({})
+    attributes: Mapping[str, tuple[str, float]] = MappingProxyType({})
+    """ONNX' attributes: the layer's argument for each, and ONNX' default."""
+    params: tuple[str, ...] = ()
+    """The parameters that are its further inputs, in order; they broadcast."""
+    arguments: Callable[..., dict[str, Any]] = dict
+    """(the parameters' shapes by name) -> what else the layer is made with."""
 
 
 class Layer(Parametrized):
@@ -91,7 +96,7 @@ class Layer(Parametrized):
     """Whether it takes images as a file holds them, whole numbers, and hands them on as such."""
 
     onnx_operator: ClassVar[OnnxOperator | None] = None
-    """ONNX' operator that does the same number by number, with ``params`` as further inputs."""
+    """ONNX' operator that does the same number by number, if there is one."""
 
     ends_in_activation: ClassVar[bool] = False
     """Whether the last thing that it does is to apply the function that ``activation`` names."""

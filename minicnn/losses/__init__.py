@@ -26,6 +26,7 @@ from minicnn.losses.hinge import CategoricalHinge as CategoricalHinge
 from minicnn.losses.hinge import Hinge as Hinge
 from minicnn.losses.hinge import SquaredHinge as SquaredHinge
 from minicnn.losses.regression import Huber as Huber
+from minicnn.losses.regression import LogCosh as LogCosh
 from minicnn.losses.regression import MeanAbsoluteError as MeanAbsoluteError
 from minicnn.losses.regression import MeanSquaredError as MeanSquaredError
 

@@ -1,4 +1,4 @@
-"""Losses between numbers: squared, absolute, and Huber's between the two."""
+"""Losses between numbers: squared, absolute, and two between these."""
 
 import numpy as np
 
@@ -75,3 +75,28 @@ class Huber(Loss):
         """y_pred - y_true, held within -delta and delta, over the length of the last axis."""
         d = float(self.delta)
         return np.asarray(np.clip(y_pred - y_true, -d, d) / y_pred.shape[-1])
+
+
+class LogCosh(Loss):
+    """The mean of log(cosh(y_pred - y_true)): half the square of a small error, |e| of a large one.
+
+    With e = y_pred - y_true a number's loss is |e| + log(1 + exp(-2 |e|)) - log(2), which cannot
+    overflow, or log(1 + 2 sinh(e / 2)^2), which loses no digits of a small e.
+
+    >>> LogCosh()(np.array([[0.0], [0.0]]), np.array([[1e-6], [1000.0]])) > 499.65
+    True
+    """
+
+    aliases = ("logcosh",)
+    additive = True
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean along the last axis."""
+        error = np.abs(y_pred - y_true)
+        large = error + np.log1p(np.exp(-2 * error)) - np.log(2).astype(error.dtype)
+        small = np.log1p(2 * np.square(np.sinh(np.minimum(error, 1) / 2)))
+        return np.asarray(np.where(error < 1, small, large).mean(axis=-1))
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """tanh(y_pred - y_true) over the length of the last axis."""
+        return np.asarray(np.tanh(y_pred - y_true) / y_pred.shape[-1])

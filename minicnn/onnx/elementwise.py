@@ -61,19 +61,37 @@ def relu(net: Net, node: Node) -> Value:
     return after(net.value(node), ReLU())
 
 
-def leaky_relu(net: Net, node: Node) -> Value:
-    """With a slope of 0.01 unless told."""
-    return after(net.value(node), LeakyReLU(number(node, "alpha", 0.01)))
-
-
 def thresholded_relu(net: Net, node: Node) -> Value:
     """x above ``alpha``, else 0."""
     return after(net.value(node), ReLU(threshold=number(node, "alpha", 1.0)))
 
 
-def elu(net: Net, node: Node) -> Value:
-    """alpha * (exp(x) - 1) below 0."""
-    return after(net.value(node), ELU(number(node, "alpha", 1.0)))
+def declared(cls: type[Layer]) -> Callable[[Net, Node], Value]:
+    """The operator that a layer declares."""
+    operator = cls.onnx_operator
+    assert operator is not None
+
+    def read(net: Net, node: Node) -> Value:
+        x = settled(net.value(node)) if operator.params else net.value(node)
+        params = {name: _beside(x, net.array(node, i)) for i, name in enumerate(operator.params, 1)}
+        arguments = operator.arguments(**{name: array.shape for name, array in params.items()})
+        for name, (argument, default) in operator.attributes.items():
+            arguments[argument] = number(node, name, default)
+        return after(x, cls(**arguments), params)
+
+    return read
+
+
+def _beside(x: Value, array: Array) -> Array:
+    """An array that broadcasts to x, without the batch and with the axes of minicnn's array."""
+    rank = len(x.dims)
+    if array.ndim == rank + 1 and len(array) == 1:
+        array = array[0]
+    sizes = (1,) * (rank - array.ndim) + array.shape
+    if len(sizes) != rank or any(n not in (1, m) for n, m in zip(sizes, x.dims, strict=True)):
+        raise ModelFileError(f"expected an array that fits {x.dims}, got {array.shape}.")
+    places = [x.axes.index(axis) - 1 for axis in range(1, rank + 1)]
+    return array.reshape(sizes).transpose(places)
 
 
 def selu(net: Net, node: Node) -> Value:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from minicnn._core.shapes import Array
 from minicnn.errors import MiniCNNError, ModelFileError
+from minicnn.layers import LAYERS
 from minicnn.onnx import elementwise, shaping, spatial
 from minicnn.onnx.net import Net
 from minicnn.onnx.reading import File, Node
@@ -42,7 +43,6 @@ OPERATORS = {
     "ConvTranspose": Operator(spatial.conv_transpose, f"{_WINDOW} group output_padding", inputs=3),
     "Div": Operator(elementwise.div, inputs=2),
     "Dropout": Operator(shaping.dropout, "ratio seed", inputs=3),
-    "Elu": Operator(elementwise.elu, "alpha"),
     "Erf": Operator(elementwise.erf),
     "Exp": Operator(elementwise.activation("exponential")),
     "Flatten": Operator(shaping.flatten, "axis"),
@@ -55,7 +55,6 @@ OPERATORS = {
     "HardSwish": Operator(elementwise.activation("hard_silu")),
     "Identity": Operator(shaping.identity),
     "LayerNormalization": Operator(spatial.layer_norm, "axis epsilon stash_type", inputs=3),
-    "LeakyRelu": Operator(elementwise.leaky_relu, "alpha"),
     "LogSoftmax": Operator(elementwise.softmax, "axis"),
     "MatMul": Operator(shaping.matmul, inputs=2),
     "MaxPool": Operator(spatial.pool, f"{_WINDOW} ceil_mode storage_order"),
@@ -86,6 +85,13 @@ OPERATORS = {
     "ThresholdedRelu": Operator(elementwise.thresholded_relu, "alpha"),
     "Transpose": Operator(shaping.transpose, "perm"),
     "Unsqueeze": Operator(shaping.unsqueeze, "axes", inputs=2),
+    **{
+        declared.name: Operator(
+            elementwise.declared(cls), " ".join(declared.attributes), 1 + len(declared.params)
+        )
+        for cls in LAYERS.values()
+        if (declared := cls.onnx_operator)
+    },
 }
 
 

@@ -108,8 +108,10 @@ def _operator(graph: Graph, layer: Layer, x: Flow) -> Flow:
     declared = layer.onnx_operator
     assert declared is not None
     places = tuple(axis - 1 for axis in x.axes[1:])  # parameters have no batch axis
-    params = [graph.array(name, a.transpose(places)) for name, a in layer.params.items()]
-    attributes = {name: float(getattr(layer, own)) for name, own in declared.attributes.items()}
+    params = [graph.array(n, layer.params[n].transpose(places)) for n in declared.params]
+    attributes = {
+        n: float(getattr(layer, argument)) for n, (argument, _) in declared.attributes.items()
+    }
     return graph.on(x, declared.name, *params, **attributes)
 
 

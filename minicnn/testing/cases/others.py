@@ -42,6 +42,7 @@ LOSSES = [
     LossCase(losses.Huber(), NUMBERS, LOGITS),
     LossCase(losses.Huber(2.5), NUMBERS, LOGITS),
     LossCase(losses.Huber(0.7), ONE_HOT, LOGITS),
+    LossCase(losses.LogCosh(), NUMBERS, LOGITS),
     LossCase(losses.Hinge(), BITS, LOGITS),
     LossCase(losses.Hinge(), 2 * BITS - 1, LOGITS),
     LossCase(losses.SquaredHinge(), BITS, LOGITS),
