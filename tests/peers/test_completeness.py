@@ -20,7 +20,7 @@ NOT_IN_TORCH = {
     "layers": "Dropout SpatialDropout2D GaussianNoise RandomFlip RandomRotation RandomTranslation "
     "RandomZoom RandomContrast RandomBrightness",  # which draw numbers of their own
     "optimizers": "Lion",
-    "losses": "CategoricalHinge Hinge SquaredHinge BinaryFocalCrossentropy "
+    "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
     "CategoricalFocalCrossentropy",
     "optimizers.schedules": "InverseTimeDecay",
 }

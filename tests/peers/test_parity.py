@@ -26,6 +26,7 @@ from minicnn import (
     MaxPool,
     Nadam,
     Permute,
+    PReLU,
     ReLU,
     Rescaling,
     Reshape,
@@ -124,6 +125,11 @@ LAYERS_IN_TORCH = [
     (Permute((3, 1, 2)), (4, 5, 3), lambda t, x: x.permute(0, 3, 1, 2)),
     (Reshape((3, -1)), (4, 5, 3), lambda t, x: x.reshape(len(x), 3, -1)),
     (Cropping2D(((1, 0), (2, 1))), (4, 5, 3), lambda t, x: x[:, 1:, 2:-1]),
+    (
+        PReLU(shared_axes=(1, 2)),
+        (4, 5, 3),
+        lambda t, x, a: channels_first(lambda x: t.nn.functional.prelu(x, a.reshape(-1)))(x),
+    ),
     (
         BatchNorm(epsilon=1e-5),
         (4, 5, 3),
