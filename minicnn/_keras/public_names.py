@@ -188,6 +188,8 @@ _TABLE = """\
 -: Variable InputSpec ops backend random device name_scope tree StatelessScope SymbolicScope
   RematScope remat export legacy wrappers visualization
   -> minicnn has no tensors or graphs: use NumPy
+-: config
+  -> use Sequential(dtype=...), minicnn.set_threads and utils.set_random_seed
 -: Loss
   -> use minicnn.losses.Loss
 -: Metric
