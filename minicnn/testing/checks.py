@@ -159,6 +159,7 @@ def check_inputs(case: LayerCase) -> None:
 def check_dx(case: LayerCase) -> None:
     """dx is what central differences give."""
     layer, x = case.built(), case.x()
+    alone = all(keeps(part, "additive") and not part.random for part in walk([layer]))
     for training in (False, True):
         y, dx, _ = case.both(layer, x, training)
         dy = case.dy(y)
@@ -166,9 +167,25 @@ def check_dx(case: LayerCase) -> None:
         def total(value: Array, dy: Array = dy, training: bool = training) -> float:
             return float(np.sum(case.forward(layer, value, training)[0] * dy))
 
-        require_near(
-            layer, f"dx{in_training(training)}", dx, numeric_gradient(total, x), case.batch
-        )
+        if alone:
+            wanted = _gradient_by_images(case, layer, x, dy, training)
+        else:
+            wanted = numeric_gradient(total, x)
+        require_near(layer, f"dx{in_training(training)}", dx, wanted, case.batch)
+
+
+def _gradient_by_images(
+    case: LayerCase, layer: Layer, x: Array, dy: Array, training: bool
+) -> Array:
+    """As ``numeric_gradient``, all numbers of an image at once, where none depends on another."""
+    gradient = np.empty(x.shape)
+    for i, image in enumerate(x.astype(np.float64)):
+        moves = STEP * np.eye(image.size).reshape(-1, *image.shape)
+        moved = np.concatenate([image + moves, image - moves])
+        y = case.forward(layer, moved, training)[0]
+        above, below = (y * dy[i]).reshape(2, image.size, -1).sum(axis=-1)
+        gradient[i] = ((above - below) / (2 * STEP)).reshape(image.shape)
+    return gradient
 
 
 def check_param_gradients(case: LayerCase) -> None:
