@@ -14,7 +14,13 @@ from minicnn._training.checkpointing import Checkpointing
 from minicnn._training.checkpoints import reserved
 from minicnn._training.mistakes import advise
 from minicnn._training.model import Model
-from minicnn._training.observers import Callbacks, FiniteNumbers, ProgressBar, Recorder, Workers
+from minicnn._training.observers import (
+    Callbacks,
+    FiniteNumbers,
+    ProgressBar,
+    Recorder,
+    StartWorkers,
+)
 from minicnn._training.options import FitOptions, backed_up
 from minicnn._training.program import Program, at_work
 from minicnn._training.run import Run
@@ -77,7 +83,7 @@ def fit(
             checkpointing = Checkpointing(model, prepared[0], held_out_data, options)
         resumed = checkpointing is not None and checkpointing.found is not None
         run = Run(model, program, prepared, held_out, options, stop, resumed)
-        run.observers = [FiniteNumbers(), ProgressBar(options.verbose), Workers(), Callbacks()]
+        run.observers = [FiniteNumbers(), ProgressBar(options.verbose), StartWorkers(), Callbacks()]
         run.observers += [Recorder(), *([checkpointing] if checkpointing else [])]
         with run:
             _train_all(run, checkpointing)

@@ -43,7 +43,7 @@ class Recorder(Observer):
         run.epoch, run.step = run.epoch + 1, 0
 
 
-class Workers(Observer):
+class StartWorkers(Observer):
     """Starts what computes the batches; for each epoch again if a callback may change a layer."""
 
     def epoch_begin(self, run: Run) -> None:
