@@ -21,7 +21,7 @@ from minicnn._core.signatures import (
 from minicnn._core.suggestions import did_you_mean
 from minicnn._keras.arguments import RENAMED
 from minicnn._keras.descriptions import described
-from minicnn._keras.names import snake_case
+from minicnn._keras.spelling import snake_case
 from minicnn.errors import ConfigError, NameUnknownError, shown
 
 

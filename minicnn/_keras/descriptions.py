@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from minicnn._keras.names import snake_case
+from minicnn._keras.spelling import snake_case
 
 Table = dict[str, dict[str, tuple[Any, ...]]]
 

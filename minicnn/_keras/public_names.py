@@ -227,6 +227,8 @@ layers: Conv1D Conv3D Convolution1D Convolution3D Conv1DTranspose Conv3DTranspos
 layers: Add add Subtract subtract Multiply multiply Average average Maximum maximum Minimum
   minimum Concatenate concatenate Dot dot
   -> use Residual([...], shortcut=[...]), which adds; there are no other branches
+layers: ThresholdedReLU
+  -> use ReLU(threshold=theta)
 layers: AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
   AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
   -> use AvgPool or MaxPool with a pool_size, or GlobalAvgPool and GlobalMaxPool

@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 
 from minicnn._core.shapes import DType, Shape
-from minicnn._keras.names import snake_case
+from minicnn._keras.spelling import snake_case
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Layer
 

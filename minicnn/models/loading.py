@@ -1,4 +1,4 @@
-"""Models from files; ``Sequential.save`` writes them."""
+"""``load_model`` makes models from files, which ``saving`` writes; ``saved`` is for both."""
 
 import os
 from collections.abc import Mapping

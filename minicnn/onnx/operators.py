@@ -26,7 +26,7 @@ class Operator(NamedTuple):
 
 _WINDOW = "auto_pad dilations kernel_shape pads strides"
 
-OPERATORS = {
+READ_BY_HAND = {
     "Add": Operator(elementwise.add, inputs=2),
     "AveragePool": Operator(spatial.pool, f"{_WINDOW} ceil_mode count_include_pad"),
     "BatchNormalization": Operator(
@@ -85,14 +85,18 @@ OPERATORS = {
     "ThresholdedRelu": Operator(elementwise.thresholded_relu, "alpha"),
     "Transpose": Operator(shaping.transpose, "perm"),
     "Unsqueeze": Operator(shaping.unsqueeze, "axes", inputs=2),
-    **{
-        declared.name: Operator(
-            elementwise.declared(cls), " ".join(declared.attributes), 1 + len(declared.params)
-        )
-        for cls in LAYERS.values()
-        if (declared := cls.onnx_operator)
-    },
 }
+"""How operators are read that no layer declares."""
+
+DECLARED = {
+    declared.name: Operator(
+        elementwise.declared(cls), " ".join(declared.attributes), 1 + len(declared.params)
+    )
+    for cls in LAYERS.values()
+    if (declared := cls.onnx_operator)
+}
+
+OPERATORS = READ_BY_HAND | DECLARED
 
 
 def run(file: File, start: Value) -> Value:

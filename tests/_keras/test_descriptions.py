@@ -5,7 +5,7 @@ import pytest
 from minicnn import losses, optimizers
 from minicnn._core.config import save_config
 from minicnn._keras.descriptions import described, for_all, is_custom, modern, name_of_old
-from minicnn._keras.names import snake_case
+from minicnn._keras.spelling import snake_case
 
 
 def classes(module, parent):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicnn import losses, metrics
-from minicnn._keras.names import snake_case
+from minicnn._keras.spelling import snake_case
 from minicnn.activations import sigmoid
 from minicnn.testing.cases import LOSSES, METRICS
 

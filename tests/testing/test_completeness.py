@@ -15,6 +15,7 @@ from minicnn._keras.public_names import signatures
 from minicnn.callbacks.callback_list import CallbackList
 from minicnn.errors import NameUnknownError
 from minicnn.layers import LAYERS
+from minicnn.onnx.operators import DECLARED, READ_BY_HAND
 from minicnn.onnx.writers import WRITERS
 from minicnn.testing import cases
 
@@ -22,7 +23,7 @@ NOT_IN_ONNX: dict[str, str] = {}
 """Layers that ONNX cannot express, and why."""
 
 OURS = {"Residual", "GELU", "SiLU", "Sigmoid", "Softplus", "Tanh", "TimeBudget"}
-"""Classes that Keras does not have, or has as functions only."""
+"""Classes that Keras 3 does not have, or has as functions only."""
 
 
 class Family(NamedTuple):
@@ -95,6 +96,21 @@ def test_every_layer_can_be_named_in_a_file():
         assert name in LAYERS, f"Add {name} = {cls.__name__} to minicnn/layers/__init__.py."
 
 
+def test_keras_knows_what_a_file_names():
+    """A layer that Keras 3 does not have is written as one that it has, and is tried as such."""
+    # An Input is an InputLayer in files; a Residual is written as its layers and a sum.
+    listed = {*signatures()["layers"], "InputLayer", "Residual"}
+    for cls in exported("layers"):
+        name = cls.keras_name or cls.__name__
+        assert name in listed, f"Give {cls.__name__} the keras_name of a layer that Keras 3 has."
+
+
+def test_a_declared_operator_of_onnx_is_read_in_one_way():
+    """What a layer declares with onnx_operator stands in no other line of the table."""
+    twice = READ_BY_HAND.keys() & DECLARED.keys()
+    assert not twice, f"Take {sorted(twice)} out of READ_BY_HAND in minicnn/onnx/operators.py."
+
+
 def test_every_layer_has_a_writer_of_onnx():
     """Or is listed above, with the reason."""
     written = {*WRITERS, Flatten, Residual}  # these two by what surrounds them
@@ -111,8 +127,8 @@ def test_every_class_is_on_the_list_of_keras_names(family):
     for cls in exported(family):
         called = {cls.__name__, *(name for name, c in LAYERS.items() if c is cls)}
         assert called.isdisjoint(listed) == (cls.__name__ in OURS), (
-            f"Add {cls.__name__}'s signature in Keras to SIGNATURES in _keras/public_names.py, "
-            "and run docs/keras_list.py --write; or to OURS here, if Keras does not have it."
+            f"Add {cls.__name__}'s signature in Keras 3 to SIGNATURES in _keras/public_names.py, "
+            "and run docs/keras_list.py --write; or to OURS here, if Keras 3 does not have it."
         )
 
 

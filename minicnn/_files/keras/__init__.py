@@ -12,13 +12,13 @@ first and its arrays are read afterwards, so that what the description makes of 
 compared with the file before anything is allocated.
 """
 
-from minicnn._files.keras.archive import (
+from minicnn._files.keras.config import placed
+from minicnn._files.keras.model_file import (
     is_legacy_name,
     read_model,
     save,
     save_weights,
 )
-from minicnn._files.keras.config import placed
 from minicnn._files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
 from minicnn._files.keras.weights import Source, read_arrays
 

@@ -8,7 +8,7 @@ from minicnn._core.shapes import Shape
 from minicnn._files.keras.graph import Node, unfolded
 from minicnn._files.keras.saved import SavedModel
 from minicnn._keras.descriptions import described, for_all, name_of_old
-from minicnn._keras.names import snake_case
+from minicnn._keras.spelling import snake_case
 
 
 def is_functional(model: SavedModel) -> bool:

@@ -21,7 +21,7 @@ from minicnn._files.archive import json_object
 from minicnn._files.budget import Budget
 from minicnn._files.hdf5 import File, opened, regular_file_size
 from minicnn._files.keras.config import model_config, placed
-from minicnn._files.keras.reading import read_config
+from minicnn._files.keras.parsing import read_config
 from minicnn._files.keras.saved import (
     OtherOptimizerError,
     SavedLayer,

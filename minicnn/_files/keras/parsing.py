@@ -9,8 +9,8 @@ from minicnn._files.keras.config import counted
 from minicnn._files.keras.graph import NESTING, Node, folded
 from minicnn._files.keras.saved import SavedLayer, SavedModel
 from minicnn._keras.descriptions import is_custom, modern
-from minicnn._keras.names import FUNCTIONAL, MODELS
 from minicnn._keras.releases import refuse_changed_layer, refuse_keras_1
+from minicnn._keras.spelling import FUNCTIONAL, MODELS
 from minicnn.errors import ModelFileError
 
 LAYERS_LIMIT = 1000

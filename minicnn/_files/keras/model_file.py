@@ -1,4 +1,7 @@
-"""The files themselves: written beside their place, read back, and put there."""
+"""One file of a model: ``read_model`` opens it, ``save`` and ``save_weights`` write it.
+
+It is written beside its place, read back, and put there.
+"""
 
 import errno
 import json
@@ -11,7 +14,7 @@ from minicnn._files.archive import opened
 from minicnn._files.atomic import replacing
 from minicnn._files.keras.config import model_config
 from minicnn._files.keras.legacy import legacy_file, read_legacy
-from minicnn._files.keras.reading import read_config
+from minicnn._files.keras.parsing import read_config
 from minicnn._files.keras.saved import SavedModel
 from minicnn._files.keras.weights import Source, weights_file
 from minicnn._keras.releases import WRITTEN
