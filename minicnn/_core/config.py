@@ -1,7 +1,7 @@
 """Objects that are nothing but their constructor's arguments, and finding them by name.
 
 Layers, initializers, losses, metrics and optimizers store their arguments as
-given, under the arguments' own names. Their repr, their config (what a model
+given, under the arguments' names. Their repr, their config (what a model
 file holds) and their copies are read off the constructor's signature.
 """
 

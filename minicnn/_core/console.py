@@ -17,7 +17,7 @@ _unheard: OSError | None = None
 
 
 def say(*lines: str, error: bool = False) -> None:
-    """Print lines on standard output, or on standard error; whatever becomes of it, go on.
+    """Print lines on standard output, or on standard error; and go on if that fails.
 
     What is said is never worth a run: without a stream nothing is said, and of standard output
     that cannot be written to the first error is kept for ``unheard``. Each line stays one, as

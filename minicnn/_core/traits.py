@@ -1,7 +1,7 @@
 """What a class promises of its passes, and who keeps the promise.
 
 A promise that is declared on a class, such as ``additive = True``, holds for the passes that this
-class has. A class derived from it that defines one of them anew, and does not declare the promise
+class has. A class derived from it that redefines one of them, and does not declare the promise
 itself, has it no longer. The names of the passes are in the class's ``passes``.
 """
 

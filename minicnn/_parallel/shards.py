@@ -1,8 +1,8 @@
-"""A batch in shards, and how what comes of them is added up.
+"""A batch in shards, and how their losses and gradients are added up.
 
-The gradient of a batch is the sum of those of its shards, so each shard can be computed by somebody
-else: see ``minicnn._parallel.workers``. Where a batch is cut depends on its size and on the number
-of threads, and its shards are added up in order: the results are the same, whoever computes them.
+The gradient of a batch is the sum of those of its shards, so each shard can be computed elsewhere:
+see ``minicnn._parallel.workers``. Where a batch is cut depends on its size and on the number of
+threads, and its shards are added up in order: the results are the same wherever they come from.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The layers, and Keras' names for them.
 
 A layer is exported by one line here, and by another under each further name that Keras has for it.
-Tables and ``minicnn``'s own names are read off these.
+Tables and the names of ``minicnn`` itself are read off these.
 """
 
 from minicnn._core.config import exported

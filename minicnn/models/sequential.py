@@ -265,7 +265,7 @@ class Sequential(BaseModel):
         With ``batch_size`` a line more says how much memory training and predicting on such
         batches take at most, in all processes and besides the data and Python with minicnn
         imported: within 25%, or 8 MB where that is more. The optimizer counts; before ``compile``
-        it is thought to be Adam.
+        Adam is assumed.
         """
         self._require_built()
         lines = [f"Model {self.name!r}", table(self.stack)]

@@ -95,7 +95,7 @@ def private(process="self"):
     return status("VmHWM", process) - 1024 * sum(map(int, shared))
 
 
-class Partners(Metric):
+class Workers(Metric):
     """Watches how much the processes that were forked have had for themselves."""
 
     most = 0
@@ -108,13 +108,13 @@ class Partners(Metric):
 
     def update_state(self, y_true, y_pred):
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-        Partners.most = max(self.most, sum(private(child) for child in children.split()))
+        Workers.most = max(self.most, sum(private(child) for child in children.split()))
 
 
 def run(name, verb, batch):
     """(figure, measured): the peak while ``fit`` or ``predict`` runs, above that before the model
     was made, without the data; what it took to draw the first weights does not count. With it
-    what the partners of this process have for themselves: the rest they share with it."""
+    what the workers of this process have for themselves: the rest they share with it."""
     set_threads(2)
     start = ForkedProcess.start
     told = tempfile.NamedTemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - until the end
@@ -137,8 +137,8 @@ def run(name, verb, batch):
         x = rng.random((n, *model.input_shape), dtype=np.float32)
     y = rng.integers(0, 6, n)
     logits = getattr(model.stack[-1], "activation", None) is None
-    partners = Partners("partners")
-    model.compile(Adam(), SparseCategoricalCrossentropy(from_logits=logits), [partners])
+    workers = Workers("workers")
+    model.compile(Adam(), SparseCategoricalCrossentropy(from_logits=logits), [workers])
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     if verb == "fit":
         epochs = max(2, -(-WORTH_FORKING // (work * len(x))))
@@ -146,8 +146,8 @@ def run(name, verb, batch):
     else:
         model.predict(x, batch_size=batch)
         told.seek(0)
-        Partners.most = int(told.read())
-    measured = status("VmHWM") - before - x.nbytes - y.nbytes + Partners.most
+        Workers.most = int(told.read())
+    measured = status("VmHWM") - before - x.nbytes - y.nbytes + Workers.most
     use = memory_use(model.stack, model.nodes, model.optimizer, batch)
     return use.training if verb == "fit" else use.predicting, measured
 

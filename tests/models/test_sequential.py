@@ -385,8 +385,8 @@ def test_metrics_have_names_of_their_own():
     model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
     both = [Precision(class_id=0), Precision(class_id=1)]
     model.compile("adam", "categorical_crossentropy", both)
-    figures = model.evaluate(np.eye(4), np.eye(2)[[0, 1, 0, 1]], return_dict=True)
-    assert list(figures) == ["loss", "precision", "precision_1"]
+    logs = model.evaluate(np.eye(4), np.eye(2)[[0, 1, 0, 1]], return_dict=True)
+    assert list(logs) == ["loss", "precision", "precision_1"]
     for metrics in ([Precision(name="loss")], ["accuracy", "accuracy"]):
         with pytest.raises(ConfigError, match="metrics of different names"):
             model.compile("adam", "categorical_crossentropy", metrics)
