@@ -132,7 +132,7 @@ def read(path: Path) -> Tree:
 
 
 def _tree(file: hdf5.File) -> Tree:
-    """The tree in a file; raises ``ModelFileError`` if it is damaged."""
+    """The tree in a file; raises ``ValueError`` or the like if it is damaged."""
     (length,) = file.datasets["tree"].shape
     if length > JSON_LIMIT:
         raise ValueError
