@@ -8,76 +8,10 @@ written to.
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from minicnn._core.shapes import Array, Pads, Pair, Shape
 from minicnn.errors import ConfigError
-
-
-class Convolve(Protocol):  # noqa: D101
-    def __call__(  # noqa: D102
-        self,
-        x: Array,
-        kernel: Array,
-        bias: Array | None,
-        strides: Pair,
-        pads: Pads,
-        dilation: Pair = (1, 1),
-        groups: int = 1,
-    ) -> Array: ...
-
-
-class ConvolveBackward(Protocol):  # noqa: D101
-    def __call__(  # noqa: D102
-        self,
-        dy: Array,
-        x: Array,
-        kernel: Array,
-        strides: Pair,
-        pads: Pads,
-        need_dx: bool = True,
-        dilation: Pair = (1, 1),
-        groups: int = 1,
-    ) -> tuple[Array | None, Array, Array]: ...
-
-
-class ConvolveTransposed(Protocol):  # noqa: D101
-    def __call__(  # noqa: D102
-        self,
-        x: Array,
-        kernel: Array,
-        bias: Array | None,
-        out: Pair,
-        strides: Pair,
-        pads: Pads,
-        dilation: Pair = (1, 1),
-    ) -> Array: ...
-
-
-class Depthwise(Protocol):  # noqa: D101
-    def __call__(  # noqa: D102
-        self,
-        x: Array,
-        kernel: Array,
-        bias: Array | None,
-        strides: Pair,
-        pads: Pads,
-        dilation: Pair = (1, 1),
-    ) -> Array: ...
-
-
-class DepthwiseBackward(Protocol):  # noqa: D101
-    def __call__(  # noqa: D102
-        self,
-        dy: Array,
-        x: Array,
-        kernel: Array,
-        strides: Pair,
-        pads: Pads,
-        need_dx: bool = True,
-        dilation: Pair = (1, 1),
-    ) -> tuple[Array | None, Array, Array]: ...
-
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
 MaxPoolBackward = Callable[[Array, Array, Array, Pair, Pair, Pads], Array]
@@ -105,42 +39,103 @@ class Scale(NamedTuple):
     offset: float
 
 
-class FusedConvolve(Protocol):  # noqa: D101
-    def __call__(  # noqa: D102
-        self,
-        x: Array,
-        kernel: Array,
-        bias: Array | None,
-        strides: Pair,
-        pads: Pads,
-        tail: Tail = PLAIN,
-        scale: Scale | None = None,
-        training: bool = False,
-    ) -> tuple[Array, Any]: ...
+if TYPE_CHECKING:  # the signatures of a kernel set's functions
 
+    class Convolve(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            x: Array,
+            kernel: Array,
+            bias: Array | None,
+            strides: Pair,
+            pads: Pads,
+            dilation: Pair = (1, 1),
+            groups: int = 1,
+        ) -> Array: ...
 
-class FusedConvolveBackward(Protocol):  # noqa: D101
-    def __call__(  # noqa: D102
-        self,
-        dy: Array,
-        x: Array,
-        trace: Any,
-        kernel: Array,
-        strides: Pair,
-        pads: Pads,
-        tail: Tail = PLAIN,
-        scale: Scale | None = None,
-        need_dx: bool = True,
-    ) -> tuple[Array | None, Array, Array]: ...
+    class ConvolveBackward(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            dy: Array,
+            x: Array,
+            kernel: Array,
+            strides: Pair,
+            pads: Pads,
+            need_dx: bool = True,
+            dilation: Pair = (1, 1),
+            groups: int = 1,
+        ) -> tuple[Array | None, Array, Array]: ...
+
+    class ConvolveTransposed(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            x: Array,
+            kernel: Array,
+            bias: Array | None,
+            out: Pair,
+            strides: Pair,
+            pads: Pads,
+            dilation: Pair = (1, 1),
+        ) -> Array: ...
+
+    class Depthwise(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            x: Array,
+            kernel: Array,
+            bias: Array | None,
+            strides: Pair,
+            pads: Pads,
+            dilation: Pair = (1, 1),
+        ) -> Array: ...
+
+    class DepthwiseBackward(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            dy: Array,
+            x: Array,
+            kernel: Array,
+            strides: Pair,
+            pads: Pads,
+            need_dx: bool = True,
+            dilation: Pair = (1, 1),
+        ) -> tuple[Array | None, Array, Array]: ...
+
+    class FusedConvolve(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            x: Array,
+            kernel: Array,
+            bias: Array | None,
+            strides: Pair,
+            pads: Pads,
+            tail: Tail = PLAIN,
+            scale: Scale | None = None,
+            training: bool = False,
+        ) -> tuple[Array, Any]: ...
+
+    class FusedConvolveBackward(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            dy: Array,
+            x: Array,
+            trace: Any,
+            kernel: Array,
+            strides: Pair,
+            pads: Pads,
+            tail: Tail = PLAIN,
+            scale: Scale | None = None,
+            need_dx: bool = True,
+        ) -> tuple[Array | None, Array, Array]: ...
 
 
 class Fusion(NamedTuple):
     """A convolution in one pass with what stands before and after it."""
 
-    convolve: FusedConvolve
+    convolve: "FusedConvolve"
     """(y, trace): x scaled, convolved and sent through the tail, and what ``backward`` needs of
     that; outside training only y counts. x may hold bytes."""
-    convolve_backward: FusedConvolveBackward
+    convolve_backward: "FusedConvolveBackward"
     """(dx, dkernel, dbias); dx is None when it is not needed."""
 
 
@@ -248,11 +243,11 @@ class KernelSet:
     Raises ``ConfigError`` for a function that is none.
     """
 
-    conv2d: Convolve
-    conv2d_backward: ConvolveBackward
-    conv2d_transpose: ConvolveTransposed
-    depthwise: Depthwise
-    depthwise_backward: DepthwiseBackward
+    conv2d: "Convolve"
+    conv2d_backward: "ConvolveBackward"
+    conv2d_transpose: "ConvolveTransposed"
+    depthwise: "Depthwise"
+    depthwise_backward: "DepthwiseBackward"
     max_pool: Pool
     max_pool_backward: MaxPoolBackward
     avg_pool: Pool

@@ -1,6 +1,6 @@
 """Models into ONNX files.
 
-Each layer is written by one function; ``export_onnx`` runs them in a row. Opset 17 and IR
+Each layer is written by one function; ``export`` runs them in a row. Opset 17 and IR
 version 8 are what runtimes from 2022 on read.
 """
 
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.shapes import Shape
-from minicnn._core.signatures import checked
 from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError
@@ -28,28 +27,8 @@ LARGEST = (1 << 31) - (1 << 20)
 """How many bytes of arrays fit into a file, which protobuf limits to 2 GiB."""
 
 
-@checked
-def export_onnx(model: Sequential, filepath: str | os.PathLike[str], layout: str = "NHWC") -> None:
-    """Write a model to an ONNX file (opset 17, IR version 8), whole or not at all.
-
-    The graph's input is called ``input`` and its output ``output``; both are float32 (of a float64
-    model too, as runtimes convolve in single precision), and any number of images goes in at once.
-    ``layout`` is the order of the axes of input and output images: "NHWC", as ``predict`` takes and
-    gives them, or "NCHW", as most other ONNX files do. Layers that act in training only are left
-    out. Nodes and arrays are named after the layers and their parameters (``conv2d_1.kernel``), and
-    the names of the classes, if the model has them, are the JSON list ``class_names`` in the file's
-    metadata. ONNX' checker sees the file before it gets its name. Needs the package onnx: pip
-    install onnx. Raises ``ConfigError`` for a custom layer, whose meaning ONNX cannot know, and for
-    a path that does not end in .onnx.
-
-    >>> import tempfile
-    >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     export_onnx(model, f"{folder}/model.onnx")
-    ...     again = import_onnx(f"{folder}/model.onnx")
-    >>> np.array_equal(model.predict(np.eye(4)), again.predict(np.eye(4)))
-    True
-    """
+def export(model: Sequential, filepath: str | os.PathLike[str], layout: str) -> None:
+    """See ``export_onnx``."""
     if not isinstance(model, Sequential):
         raise ConfigError(f"export_onnx: expected a Sequential model, got {model!r}.")
     if layout not in ("NHWC", "NCHW"):

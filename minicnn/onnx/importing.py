@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from minicnn._core.shapes import Array, Shape
-from minicnn._core.signatures import checked
 from minicnn._files.paths import path_of
 from minicnn.errors import MiniCNNError, ModelFileError
 from minicnn.initializers import left_unset
@@ -20,30 +19,8 @@ from minicnn.onnx.reading import File, Tensor, read
 from minicnn.onnx.values import Value, Weights
 
 
-@checked
-def import_onnx(filepath: str | os.PathLike[str]) -> Sequential:
-    """Read a model from an ONNX file, as PyTorch's exporters and ``export_onnx`` write them.
-
-    The model takes and gives images with the channels last, (N, H, W, C), whatever the file's
-    do: its kernels are transposed, and where images are flattened, the rows of the next product
-    are put in order. Of the file's input height, width and channels must be known. Rows of
-    layers are read, with branches that are added again, which become ``Residual``: any of
-    the layers that minicnn has, pooling without ``ceil_mode``, activations, normalizations,
-    additions of and multiplications with constants. The model is not compiled.
-
-    Nothing in the file is run and no other file is opened. Raises ``ModelFileError`` with one line,
-    which names the node, for anything that minicnn cannot compute exactly, and for a damaged file.
-    Needs the package onnx: pip install onnx.
-
-    >>> import tempfile
-    >>> model = Sequential([Input((8, 8, 3)), Conv2D(4, 3), Flatten(), Dense(2)], seed=0)
-    >>> x = np.ones((1, 8, 8, 3))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     export_onnx(model, f"{folder}/model.onnx", layout="NCHW")
-    ...     again = import_onnx(f"{folder}/model.onnx")
-    >>> np.allclose(model.predict(x), again.predict(x), atol=1e-5)
-    True
-    """
+def read_model(filepath: str | os.PathLike[str]) -> Sequential:
+    """See ``import_onnx``."""
     filepath = path_of("import_onnx", "filepath", filepath)
     onnx = package("import_onnx")
     try:
