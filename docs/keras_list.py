@@ -41,6 +41,7 @@ DIFFERENCES = {
     "layers.ELU": "`alpha` must not be negative, as the gradient is found from the output",
     "layers.Dropout": SEED,
     "layers.SpatialDropout2D": SEED,
+    "layers.AlphaDropout": SEED,
     "layers.GaussianNoise": SEED,
     "layers.UpSampling2D": "`interpolation` is nearest or bilinear",
     "layers.RandomFlip": BYTES,

@@ -80,7 +80,7 @@ def scales_bytes(layers: Sequence[Layer]) -> bool:
     """Whether a model takes images from 0 to 255: it scales them before its first weights."""
     for layer in layers:
         if isinstance(layer, Rescaling):
-            return FAINT * abs(layer.scale) < 0.1
+            return bool(FAINT * np.max(np.abs(layer.scale)) < 0.1)
         if layer.params:
             break
     return False

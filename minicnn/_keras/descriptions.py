@@ -114,6 +114,8 @@ def modern(value: Any, family: str = "") -> Any:
     name, config = str(value["class_name"]), value.get("config")
     if name in ("__tuple__", "TensorShape"):
         return modern(value["items"])
+    if name == "__numpy__" and isinstance(config, Mapping):
+        return config.get("value")
     if name == "function":
         return config
     if not isinstance(config, Mapping | None):

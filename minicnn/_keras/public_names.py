@@ -34,9 +34,12 @@ SIGNATURES = {
         PReLU(alpha_initializer='Zeros', alpha_regularizer=None, shared_axes=None)
         Dropout(rate, noise_shape=None, seed=None)
         SpatialDropout2D(rate, seed=None)
+        AlphaDropout(rate, noise_shape=None, seed=None)
         GaussianNoise(stddev, seed=None)
         BatchNormalization(axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None)
         LayerNormalization(axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None)
+        GroupNormalization(groups=32, axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None)
+        UnitNormalization(axis=-1)
         Reshape(target_shape)
         Permute(dims)
         ZeroPadding2D(padding=(1, 1))
@@ -232,10 +235,9 @@ layers: ThresholdedReLU
 layers: AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
   AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
   -> use AvgPool or MaxPool with a pool_size, or GlobalAvgPool and GlobalMaxPool
-layers: GroupNormalization RMSNormalization UnitNormalization SpectralNormalization
-  Normalization
+layers: RMSNormalization SpectralNormalization Normalization
   -> use BatchNorm, LayerNorm or Rescaling
-layers: AlphaDropout GaussianDropout
+layers: GaussianDropout
   -> use Dropout or GaussianNoise
 layers: Identity
   -> use Activation('linear')

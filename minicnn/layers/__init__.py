@@ -34,8 +34,11 @@ from minicnn.layers.core import Reshape as Reshape
 from minicnn.layers.dense import Dense as Dense
 from minicnn.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
 from minicnn.layers.depthwise import SeparableConv2D as SeparableConv2D
+from minicnn.layers.dropout import AlphaDropout as AlphaDropout
 from minicnn.layers.dropout import Dropout as Dropout
 from minicnn.layers.dropout import SpatialDropout2D as SpatialDropout2D
+from minicnn.layers.groupnorm import GroupNormalization as GroupNormalization
+from minicnn.layers.groupnorm import UnitNormalization as UnitNormalization
 from minicnn.layers.layernorm import LayerNorm as LayerNorm
 from minicnn.layers.noise import GaussianNoise as GaussianNoise
 from minicnn.layers.pooling import AvgPool as AvgPool

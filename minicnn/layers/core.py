@@ -8,7 +8,7 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, Shape
-from minicnn.errors import ConfigError, ShapeError
+from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
 
 
@@ -70,34 +70,57 @@ class Rescaling(Layer):
     """y = scale * x + offset, in training and in inference.
 
     ``Rescaling(1 / 255)`` brings the bytes of an image into 0..1 inside the
-    model, so that a saved model takes images as they are in a file.
+    model, so that a saved model takes images as they are in a file. Each of the two is a number, or
+    a list with a number for each channel. Raises ``ConfigError`` for anything else.
 
     >>> layer = Rescaling(1 / 255)
     >>> layer.forward(np.array([[0.0, 255.0]]))[0].tolist()
     [[0.0, 1.0]]
+    >>> Rescaling([1, 10], offset=[0, -1]).forward(np.array([[3.0, 3.0]]))[0].tolist()
+    [[3.0, 29.0]]
     """
 
     additive = True
 
-    def __init__(self, scale: float, offset: float = 0.0, name: str | None = None) -> None:
+    def __init__(
+        self,
+        scale: float | Sequence[float],
+        offset: float | Sequence[float] = 0.0,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name)
-        number(self.who, "scale", scale)
-        number(self.who, "offset", offset)
-        self.scale = scale
-        self.offset = offset
+        for argument, value in (("scale", scale), ("offset", offset)):
+            for each in value if isinstance(value, tuple | list) and value else (value,):
+                number(self.who, argument, each)
+        self.scale: Any = scale
+        self.offset: Any = offset
+        if len(self._channels()) > 1:
+            raise ConfigError(
+                f"{self.who}: expected scale and offset for as many channels, got "
+                f"{shown(scale)} and {shown(offset)}."
+            )
+
+    def _channels(self) -> set[int]:
+        """The lengths of the lists."""
+        return {len(v) for v in (self.scale, self.offset) if isinstance(v, Sequence)}
+
+    def expected_shape(self) -> ExpectedShape:
+        """Any; of lists, as many channels as they have numbers."""
+        return ("...", *self._channels())
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, NoCache]:
         """y = scale * x + offset."""
-        y = self.check_input(x) * float(self.scale)
-        if self.offset:
-            y += float(self.offset)
+        x = self.check_input(x)
+        y = x * np.asarray(self.scale, x.dtype)
+        if np.any(self.offset):
+            y += np.asarray(self.offset, x.dtype)
         return y, NoCache()
 
     def backward(self, dy: Array, cache: NoCache) -> tuple[Array, Grads]:
         """dx = scale * dy."""
-        return dy * float(self.scale), {}
+        return dy * np.asarray(self.scale, dy.dtype), {}
 
 
 class ShapeCache(NamedTuple):

@@ -1,4 +1,4 @@
-"""Dropout, of single numbers and of whole channels."""
+"""Dropout, of single numbers, of whole channels, and for "selu"."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, Shape
+from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.noise import check_seed, generator
@@ -107,6 +108,39 @@ class SpatialDropout2D(Dropout):
 
     def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
         super().__init__(rate, (None, 1, 1, None), seed, name)
+
+
+class AlphaDropout(Dropout):
+    """Dropout that keeps mean 0 and variance 1, for networks of "selu" activations.
+
+        y = a * (x * mask + (1 - mask) * low) + b,   mask 0 with probability rate, else 1
+
+    with low = -1.7581, the least that selu gives, a = 1 / sqrt((1 - rate) * (1 + rate * low**2))
+    and b = -a * rate * low; outside training y = x. ``rate``, ``noise_shape`` and ``seed`` are as
+    in ``Dropout``. Klambauer et al. (2017).
+
+    >>> x = np.random.default_rng(0).standard_normal((1, 100000))
+    >>> y, _ = AlphaDropout(0.3).forward(x, training=True, rng=np.random.default_rng(1))
+    >>> round(float(abs(y.mean())), 1), round(float(y.std()), 1)
+    (0.0, 1.0)
+    """
+
+    additive = True
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, DropoutCache]:
+        """y, with some of its numbers at the least that selu gives in training."""
+        x = self.check_input(x)
+        if not training or not self.rate:
+            return x, DropoutCache(None, x.shape)
+        low = -SELU_ALPHA * SELU_SCALE
+        a = ((1 - self.rate) * (1 + self.rate * low**2)) ** -0.5
+        kept = _kept(generator(self.who, rng), self.rate, self.mask_shape(x.shape))
+        kept = kept.astype(x.dtype)
+        y = x * (a * kept)
+        y += a * low * (1 - kept - self.rate)
+        return y, DropoutCache(a * kept, x.shape)
 
 
 def _kept(rng: np.random.Generator, rate: float, shape: Shape) -> Array:

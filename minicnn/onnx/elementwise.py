@@ -1,7 +1,7 @@
 """ONNX' operators that work number by number: activations, and arithmetic with constants."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -229,15 +229,7 @@ def _channels(x: Value, scale: Array | None, offset: Array | None) -> Value:
         if not last.get_config()["use_bias"]:
             layer = type(last).from_config(last.get_config() | {"use_bias": True, "name": None})
             return instead(x, layer, {**step.arrays, "bias": offset})
-    if len(x.shape) != 3:
-        raise ModelFileError("expected one number, or one for each channel of images.")
-    given = scale if scale is not None else offset
-    assert given is not None
-    kernel = np.ones_like(given) if scale is None else scale
-    arrays = {"kernel": kernel.reshape(1, 1, -1, 1)}
-    layer = DepthwiseConv2D(1, use_bias=offset is not None)
-    layer.trainable = False
-    return after(x, layer, arrays if offset is None else arrays | {"bias": offset})
+    return scaled(x, 1.0 if scale is None else scale, 0.0 if offset is None else offset)
 
 
 def _product(a: Value, b: Value) -> Value:
@@ -277,8 +269,11 @@ def _kind(step: Step) -> str:
 
 
 def _line(step: Step) -> tuple[float, float]:
-    assert isinstance(step.layer, Rescaling)
-    return step.layer.scale, step.layer.offset
+    layer = step.layer
+    assert isinstance(layer, Rescaling)
+    if isinstance(layer.scale, Sequence) or isinstance(layer.offset, Sequence):
+        raise ModelFileError("expected one number for all channels, got one for each.")
+    return layer.scale, layer.offset
 
 
 def _near(a: float, b: float) -> bool:

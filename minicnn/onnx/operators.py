@@ -10,7 +10,7 @@ from typing import NamedTuple
 from minicnn._core.shapes import Array
 from minicnn.errors import MiniCNNError, ModelFileError
 from minicnn.layers import LAYERS
-from minicnn.onnx import elementwise, shaping, spatial
+from minicnn.onnx import elementwise, normalizing, shaping, spatial
 from minicnn.onnx.net import Net
 from minicnn.onnx.reading import File, Node
 from minicnn.onnx.values import Value
@@ -54,8 +54,10 @@ READ_BY_HAND = {
     "HardSigmoid": Operator(elementwise.hard_sigmoid, "alpha beta"),
     "HardSwish": Operator(elementwise.activation("hard_silu")),
     "Identity": Operator(shaping.identity),
+    "InstanceNormalization": Operator(normalizing.instance_norm, "epsilon", inputs=3),
     "LayerNormalization": Operator(spatial.layer_norm, "axis epsilon stash_type", inputs=3),
     "LogSoftmax": Operator(elementwise.softmax, "axis"),
+    "LpNormalization": Operator(normalizing.lp_norm, "axis p"),
     "MatMul": Operator(shaping.matmul, inputs=2),
     "MaxPool": Operator(spatial.pool, f"{_WINDOW} ceil_mode storage_order"),
     "Mish": Operator(elementwise.activation("mish")),

@@ -131,17 +131,16 @@ def images(x: Value) -> Value:
     return ordered(x, NCHW)
 
 
-def scaled(x: Value, scale: float, offset: float) -> Value:
-    """x * scale + offset, as one layer with a Rescaling before it."""
+def scaled(x: Value, scale: float | Array, offset: float | Array) -> Value:
+    """x * scale + offset, as one layer with a Rescaling before it; arrays are of channels."""
     last = x.last
     if type(last) is Rescaling and x.parent is not None:
-        scale, offset = last.scale * scale, last.offset * scale + offset
-        if (scale, offset) == (1, 0):
-            return replace(x.parent, axes=x.axes, view=x.view)
-        return instead(x, Rescaling(scale, offset))
-    if (scale, offset) == (1, 0):
+        offset = np.multiply(last.offset, scale) + offset
+        scale = np.multiply(last.scale, scale)
+        x = replace(x.parent, axes=x.axes, view=x.view)
+    if np.all(np.equal(scale, 1)) and not np.any(offset):
         return x
-    return after(x, Rescaling(scale, offset))
+    return after(x, Rescaling(scale, offset))  # type: ignore[arg-type]
 
 
 def dense(x: Value, kernel: Array, bias: Array | None = None) -> Value:

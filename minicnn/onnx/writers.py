@@ -12,6 +12,7 @@ from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.layers import (
     GELU,
     Activation,
+    AlphaDropout,
     AvgPool,
     BatchNorm,
     Conv2D,
@@ -23,6 +24,7 @@ from minicnn.layers import (
     GaussianNoise,
     GlobalAvgPool,
     GlobalMaxPool,
+    GroupNormalization,
     Input,
     Layer,
     LayerNorm,
@@ -38,11 +40,13 @@ from minicnn.layers import (
     Softplus,
     SpatialDropout2D,
     Tanh,
+    UnitNormalization,
     UpSampling2D,
     ZeroPadding2D,
 )
 from minicnn.layers.conv import Sliding
 from minicnn.layers.registry import LAYERS
+from minicnn.onnx import normalizing
 from minicnn.onnx.graph import NCHW, Flow, Graph
 
 # Activations ---------------------------------------------------------------------------
@@ -276,11 +280,16 @@ def _nothing(graph: Graph, layer: Any, x: Flow) -> Flow:
 
 
 def _rescaling(graph: Graph, layer: Rescaling, x: Flow) -> Flow:
-    if layer.scale != 1:
-        x = graph.on(x, "Mul", graph.array("scale", float(layer.scale)))
-    if layer.offset:
-        x = graph.on(x, "Add", graph.array("offset", float(layer.offset)))
+    for op, name, value in (("Mul", "scale", layer.scale), ("Add", "offset", layer.offset)):
+        if np.any(np.not_equal(value, op == "Mul")):
+            x = graph.on(x, op, graph.array(name, _by_channels(value, x)))
     return x
+
+
+def _by_channels(value: Any, x: Flow) -> Array:
+    """A number, or numbers for the channels as they broadcast over the tensor."""
+    array = np.asarray(value)
+    return array.reshape([-1 if axis == len(x.shape) else 1 for axis in x.axes[1:]] * array.ndim)
 
 
 def _dense(graph: Graph, layer: Dense, x: Flow) -> Flow:
@@ -345,6 +354,7 @@ def _permute(graph: Graph, layer: Permute, x: Flow) -> Flow:
 
 
 _IDLE = [
+    AlphaDropout,
     Dropout,
     GaussianNoise,
     Input,
@@ -379,11 +389,13 @@ WRITERS: dict[type, Callable[[Graph, Any, Flow], Flow]] = {
     DepthwiseConv2D: _depthwise,
     GlobalAvgPool: _global_pool,
     GlobalMaxPool: _global_pool,
+    GroupNormalization: normalizing.group_norm,
     LayerNorm: _layer_norm,
     MaxPool: _pool,
     Permute: _permute,
     Reshape: _reshape,
     SeparableConv2D: _separable,
+    UnitNormalization: normalizing.unit_norm,
     UpSampling2D: _upsampling,
     ZeroPadding2D: _zero_padding,
 }

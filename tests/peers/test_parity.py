@@ -9,6 +9,7 @@ from minicnn import (
     Adagrad,
     Adam,
     AdamW,
+    AlphaDropout,
     AvgPool,
     BatchNorm,
     Conv2D,
@@ -19,6 +20,7 @@ from minicnn import (
     Flatten,
     GaussianNoise,
     GlobalAvgPool,
+    GroupNormalization,
     Input,
     LayerNorm,
     LeakyReLU,
@@ -36,6 +38,7 @@ from minicnn import (
     Sigmoid,
     Softmax,
     SpatialDropout2D,
+    UnitNormalization,
     load_model,
 )
 from minicnn.layers.building import walk
@@ -125,6 +128,19 @@ LAYERS_IN_TORCH = [
     (Permute((3, 1, 2)), (4, 5, 3), lambda t, x: x.permute(0, 3, 1, 2)),
     (Reshape((3, -1)), (4, 5, 3), lambda t, x: x.reshape(len(x), 3, -1)),
     (Cropping2D(((1, 0), (2, 1))), (4, 5, 3), lambda t, x: x[:, 1:, 2:-1]),
+    (Rescaling((0.5, 2.0, 1.0)), (4, 5, 3), lambda t, x: x * t.tensor([0.5, 2.0, 1.0])),
+    (UnitNormalization(), (4, 5, 3), lambda t, x: t.nn.functional.normalize(x, dim=-1)),
+    (UnitNormalization((1, 2)), (4, 5, 3), lambda t, x: t.nn.functional.normalize(x, dim=(1, 2))),
+    *(
+        (
+            GroupNormalization(groups, epsilon=1e-5),
+            (4, 5, 6),
+            lambda t, x, gamma, beta, groups=groups: channels_first(
+                lambda x: t.nn.functional.group_norm(x, groups, gamma, beta)
+            )(x),
+        )
+        for groups in (1, 3, 6)
+    ),
     (
         PReLU(shared_axes=(1, 2)),
         (4, 5, 3),
@@ -163,6 +179,7 @@ NOISE = [
     Dropout(0.6, noise_shape=(None, 1, 4, None)),
     SpatialDropout2D(0.25),
     GaussianNoise(0.7),
+    AlphaDropout(0.3),
 ]
 
 
@@ -180,7 +197,8 @@ def test_noise_in_keras(layer, keras):
         assert alike[0] == alike[1]
         np.testing.assert_allclose(np.unique(y), np.unique(expected), rtol=1e-6)
         dx = layer.backward(x, cache)[0]
-        np.testing.assert_array_equal(dx, y)  # as x and dy are the same
+        at_zero, _ = layer.forward(0 * x, training=True, rng=np.random.default_rng(0))
+        np.testing.assert_allclose(dx, y - at_zero, rtol=1e-6, atol=1e-6)  # as x and dy are one
     spread = expected.std()
     draws = x.size // (20 if isinstance(layer, SpatialDropout2D) else 5 if cache else 1)
     sigma = spread * np.sqrt(2 / draws)
