@@ -44,6 +44,8 @@ DIFFERENCES = {
     "layers.AlphaDropout": SEED,
     "layers.GaussianNoise": SEED,
     "layers.UpSampling2D": "`interpolation` is nearest or bilinear",
+    "layers.Resizing": "bytes become numbers that are not rounded; `interpolation='area'` is not there",
+    "layers.RandomCrop": f"outside training images are resized, as Keras' documentation has it; its code (3.15) leaves them as they are; {SEED}",
     "layers.RandomFlip": BYTES,
     "layers.RandomRotation": f"{BYTES}; {SEAM}",
     "layers.RandomTranslation": f"{BYTES}; {SEAM}",

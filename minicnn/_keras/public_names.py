@@ -46,6 +46,9 @@ SIGNATURES = {
         Cropping2D(cropping=((0, 0), (0, 0)))
         UpSampling2D(size=(2, 2), interpolation='nearest')
         Rescaling(scale, offset=0.0)
+        Resizing(height, width, interpolation='bilinear', crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, fill_mode='constant', fill_value=0.0, antialias=False)
+        CenterCrop(height, width)
+        RandomCrop(height, width, seed=None)
         RandomFlip(mode='horizontal_and_vertical', seed=None)
         RandomRotation(factor, fill_mode='reflect', interpolation='bilinear', seed=None, fill_value=0.0)
         RandomTranslation(height_factor, width_factor, fill_mode='reflect', interpolation='bilinear', seed=None, fill_value=0.0)
@@ -245,15 +248,13 @@ layers: Lambda
   -> write the function as a layer: examples/custom_layer.py
 layers: ActivityRegularization
   -> use kernel_regularizer and bias_regularizer
-layers: AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix
+layers: AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix
   Equalization MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomColorDegeneration
-  RandomColorJitter RandomCrop RandomElasticTransform RandomErasing RandomGaussianBlur
+  RandomColorJitter RandomElasticTransform RandomErasing RandomGaussianBlur
   RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomSaturation
   RandomSharpness RandomShear Solarization
   -> use RandomFlip, RandomTranslation, RandomRotation, RandomZoom, RandomContrast, or
      RandomBrightness
-layers: Resizing
-  -> resize the images before they are stored
 layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deserialize serialize
   -> write it with the layers there are; a custom layer is in examples/custom_layer.py
 models: Model

@@ -47,6 +47,9 @@ from minicnn.layers.pooling import GlobalMaxPool as GlobalMaxPool
 from minicnn.layers.pooling import MaxPool as MaxPool
 from minicnn.layers.registry import LAYERS as LAYERS
 from minicnn.layers.residual import Residual as Residual
+from minicnn.layers.resizing import CenterCrop as CenterCrop
+from minicnn.layers.resizing import RandomCrop as RandomCrop
+from minicnn.layers.resizing import Resizing as Resizing
 from minicnn.layers.spatial import Cropping2D as Cropping2D
 from minicnn.layers.spatial import UpSampling2D as UpSampling2D
 from minicnn.layers.spatial import ZeroPadding2D as ZeroPadding2D

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from minicnn._core.shapes import Array
 from minicnn.errors import MiniCNNError, ModelFileError
 from minicnn.layers import LAYERS
-from minicnn.onnx import elementwise, normalizing, shaping, spatial
+from minicnn.onnx import elementwise, normalizing, resizing, shaping, spatial
 from minicnn.onnx.net import Net
 from minicnn.onnx.reading import File, Node
 from minicnn.onnx.values import Value
@@ -69,7 +69,7 @@ READ_BY_HAND = {
     "Relu": Operator(elementwise.relu),
     "Reshape": Operator(shaping.reshape, "allowzero shape", inputs=2),
     "Resize": Operator(
-        spatial.resize,
+        resizing.resize,
         "antialias coordinate_transformation_mode cubic_coeff_a exclude_outside "
         "extrapolation_value keep_aspect_ratio_policy mode nearest_mode",
         inputs=4,

@@ -18,13 +18,12 @@ from minicnn.layers import (
     GlobalMaxPool,
     LayerNorm,
     MaxPool,
-    UpSampling2D,
     ZeroPadding2D,
 )
 from minicnn.onnx.graph import NCHW
-from minicnn.onnx.net import BATCH, Net, axis_within, integer, ints, number, only, text, two
+from minicnn.onnx.net import Net, axis_within, integer, ints, number, only, text, two
 from minicnn.onnx.reading import Node
-from minicnn.onnx.values import Value, after, check_size, images, settled
+from minicnn.onnx.values import Value, after, check_size, images, scaled, settled
 
 NONE: Pads = ((0, 0), (0, 0))
 
@@ -201,16 +200,18 @@ def _by_side(x: Value, pairs: dict[int, Pair]) -> Pads:
 
 
 def pad(net: Net, node: Node) -> Value:
-    """Zeros around images."""
+    """Zeros, or another number, around images."""
     x = settled(net.value(node))
     rank = len(x.axes)
     only(node, mode="constant")
     given = net.optional(node, 2)
-    zero = number(node, "value", 0.0) == 0 if given is None else not given.any()
+    value = number(node, "value", 0.0) if given is None else float(given.ravel()[:1].sum())
     pads = net.numbers(node, 1, "pads") or []
     axes = net.numbers(node, 3) if len(node.inputs) > 3 and node.inputs[3] else list(range(rank))
-    if axes is None or len(pads) != 2 * len(axes) or min(pads, default=0) < 0 or not zero:
-        raise ModelFileError("expected zeros around images: numbers of 0 or more for each side.")
+    if axes is None or len(pads) != 2 * len(axes) or min(pads, default=0) < 0:
+        raise ModelFileError("expected pixels around images: numbers of 0 or more for each side.")
+    if not math.isfinite(value) or (given is not None and given.size != 1):
+        raise ModelFileError("expected one finite number around images.")
     sides = zip(pads[: len(axes)], pads[len(axes) :], strict=True)
     padded = [(axis, side) for axis, side in zip(axes, sides, strict=True) if side != (0, 0)]
     pairs = {axis_within(axis, rank): side for axis, side in padded}
@@ -219,7 +220,8 @@ def pad(net: Net, node: Node) -> Value:
     if not pairs:
         return x
     x = _sides(x, set(pairs))
-    return after(x, ZeroPadding2D(_by_side(x, pairs)))
+    x = after(scaled(x, 1.0, -value), ZeroPadding2D(_by_side(x, pairs)))
+    return scaled(x, 1.0, value)
 
 
 def cut(net: Net, node: Node) -> Value:
@@ -241,44 +243,6 @@ def cut(net: Net, node: Node) -> Value:
         pairs[axis] = first, x.dims[axis - 1] - last
     x = _sides(x, set(pairs))
     return after(x, Cropping2D(_by_side(x, pairs)))
-
-
-def resize(net: Net, node: Node) -> Value:
-    """Images made larger by whole factors."""
-    x = images(net.value(node))
-    only(node, antialias=0, exclude_outside=0, keep_aspect_ratio_policy="stretch")
-    if node.opset < 11:
-        raise ModelFileError("expected version 11 of ONNX' operators or a later one.")
-    h, w, c = x.shape
-    scales, sizes = net.optional(node, 2), net.numbers(node, 3)
-    if sizes is not None and len(sizes) == 4:
-        if sizes[0] not in (BATCH, net.batch) or sizes[1] != c:
-            raise ModelFileError("expected the batch and the channels to stay as they are.")
-        factors = [1.0, 1.0, sizes[2] / h, sizes[3] / w]
-    else:
-        factors = [] if scales is None else [float(scale) for scale in scales.ravel()[:5]]
-    if (
-        len(factors) != 4
-        or factors[:2] != [1, 1]
-        or not all(math.isfinite(f) and f >= 1 and f == int(f) for f in factors)
-    ):
-        raise ModelFileError("expected whole factors of 1 or more for height and width.")
-    mode = text(node, "mode", "nearest")
-    at = text(node, "coordinate_transformation_mode", "half_pixel")
-    rounding = text(node, "nearest_mode", "round_prefer_floor")
-    halves = at == "half_pixel" or (at == "pytorch_half_pixel" and min(h, w) > 1)
-    if mode == "linear" and halves:
-        interpolation = "bilinear"
-    elif mode == "nearest" and (
-        (at, rounding) == ("asymmetric", "floor") or (halves and rounding.startswith("round_"))
-    ):
-        interpolation = "nearest"
-    else:
-        raise ModelFileError(
-            f"expected pixels repeated or mixed as UpSampling2D does, got {mode!r:.20} {at!r:.40} "
-            f"{rounding!r:.20}."
-        )
-    return after(x, UpSampling2D((int(factors[2]), int(factors[3])), interpolation))
 
 
 def batch_norm(net: Net, node: Node) -> Value:

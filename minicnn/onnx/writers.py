@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import layers as minicnn_layers
 from minicnn._core.shapes import Array, Padding, Pads, axis_of, windows
 from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.layers import (
@@ -44,9 +43,11 @@ from minicnn.layers import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from minicnn.layers.augmentation import RandomImages
 from minicnn.layers.conv import Sliding
 from minicnn.layers.registry import LAYERS
-from minicnn.onnx import normalizing
+from minicnn.layers.resizing import ToSize
+from minicnn.onnx import normalizing, resizing
 from minicnn.onnx.graph import NCHW, Flow, Graph
 
 # Activations ---------------------------------------------------------------------------
@@ -353,17 +354,13 @@ def _permute(graph: Graph, layer: Permute, x: Flow) -> Flow:
     return x._replace(shape=layer.output_shape(x.shape), axes=axes)
 
 
-_IDLE = [
+_IDLE: list[type] = [
     AlphaDropout,
     Dropout,
     GaussianNoise,
     Input,
     SpatialDropout2D,
-    *(
-        getattr(minicnn_layers, name)
-        for name in minicnn_layers.__all__
-        if name.startswith("Random")
-    ),
+    *(cls for cls in LAYERS.values() if issubclass(cls, RandomImages)),
 ]
 
 _NUMBER_BY_NUMBER: dict[type, Callable[[Graph, Any, Flow], Flow]] = {
@@ -380,6 +377,7 @@ FREE = frozenset(_NUMBER_BY_NUMBER)
 
 WRITERS: dict[type, Callable[[Graph, Any, Flow], Flow]] = {
     **_NUMBER_BY_NUMBER,
+    **{cls: resizing.to_size for cls in LAYERS.values() if issubclass(cls, ToSize)},
     AvgPool: _pool,
     BatchNorm: _batch_norm,
     Conv2D: _conv2d,

@@ -16,6 +16,7 @@ from minicnn import (
     ReLU,
     Reshape,
     Residual,
+    Resizing,
     Sequential,
     Tanh,
     export_onnx,
@@ -143,6 +144,31 @@ def test_a_custom_layer_is_refused_by_name(tmp_path):
         with pytest.raises(ConfigError, match=r"got (Doubled|New) 'mine', which is custom"):
             export_onnx(model, tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("layer", "what"),
+    [
+        (Resizing(3, 3, "bicubic"), "'bicubic'"),
+        (Resizing(3, 3, antialias=True), "'bilinear', antialias"),
+        (Resizing(5, 5, "nearest"), "'nearest' between two pixels"),
+    ],
+    ids=repr,
+)
+def test_resizing_that_runtimes_do_otherwise_is_refused(layer, what, tmp_path):
+    """Interpolations that ONNX lacks, or whose ties depend on rounding, are named in one line."""
+    model = Sequential([Input((6, 6, 2)), layer])
+    with pytest.raises(ConfigError, match=rf"compute alike, got Resizing 'resizing' with {what}\."):
+        export_onnx(model, tmp_path / "a.onnx")
+
+
+def test_nearest_of_half_the_size(tmp_path):
+    """Where the scale is exact, runtimes take the second of two pixels, as Keras does."""
+    model = Sequential([Input((6, 8, 2)), Resizing(3, 2, "nearest")])
+    x = some((6, 8, 2))
+    export_onnx(model, tmp_path / "a.onnx")
+    np.testing.assert_array_equal(evaluated(tmp_path / "a.onnx", x), x[:, 1::2, 2::4])
+    np.testing.assert_array_equal(import_onnx(tmp_path / "a.onnx").predict(x), x[:, 1::2, 2::4])
 
 
 def test_arguments_that_make_no_sense(tmp_path):

@@ -98,6 +98,26 @@ READ = {
     "log softmax": graph([node("LogSoftmax", "x", "y", axis=2)]),
     "double": graph([node("Relu", "x", "y")], kind=D),
     "padded": graph([node("Pad", "x pads", "y")], [array("pads", [0, 0, 1, 2, 0, 0, 0, 3], "i8")]),
+    "padded with ones": graph(
+        [node("Pad", "x pads one", "y")],
+        [array("pads", [0, 0, 1, 2, 0, 0, 0, 3], "i8"), array("one", 1)],
+    ),
+    "instance norm": graph(
+        [node("InstanceNormalization", "x c d", "y", epsilon=0.1)],
+        [array("c", [0.5, 1, 2]), array("d", [0, 1, -1])],
+    ),
+    "length 1": graph([node("LpNormalization", "x", "y", axis=1)]),
+    "a constant for each channel": graph(
+        [node("Mul", "x c", "m"), node("Add", "m d", "a"), node("Mul", "a c", "y")],
+        [
+            array("c", np.reshape([0.5, 1, 2], (3, 1, 1))),
+            array("d", np.reshape([0, 1, -1], (3, 1, 1))),
+        ],
+    ),
+    "smaller": graph(
+        [helper.make_node("Resize", ["x", "", "s"], ["y"], mode="linear")],
+        [array("s", [1, 1, 5 / 8, 3 / 8])],
+    ),
     "computed pads": graph(
         [
             node("ConstantOfShape", "four", "none", value=sizes("", 0)),

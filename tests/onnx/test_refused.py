@@ -167,8 +167,26 @@ REFUSED = {
     ),
     "fractional upsampling": (
         graph([helper.make_node("Resize", ["x", "", "s"], ["y"])], [array("s", [1, 1, 1.5, 2])]),
-        "whole factors",
+        "repeated or mixed as Resizing does",
     ),
+    "half a pixel": (
+        graph([helper.make_node("Resize", ["x", "", "s"], ["y"])], [array("s", [1, 1, 1.3, 2])]),
+        "factors that make whole pixels",
+    ),
+    "infinity around": (
+        graph(
+            [node("Pad", "x p v", "y")], [sizes("p", 0, 0, 1, 1, 0, 0, 1, 1), array("v", np.inf)]
+        ),
+        "one finite number",
+    ),
+    "instance norm of rows": (
+        graph(
+            [node("Flatten", "x", "f"), node("InstanceNormalization", "f w w", "y")],
+            [array("w", np.ones(192))],
+        ),
+        "channels of several numbers",
+    ),
+    "length by sums": (graph([node("LpNormalization", "x", "y", p=1)]), "expected p = 2"),
     "huge upsampling": (
         graph(
             [helper.make_node("Resize", ["x", "", "s"], ["y"], mode="linear")],

@@ -18,8 +18,8 @@ FOLDER = Path(__file__).parent
 NOTHING_TO_COMPARE = ["LearningRateSchedule"]  # the parent of the schedules
 # The layers draw numbers of their own.
 NOT_IN_TORCH = {
-    "layers": "Dropout SpatialDropout2D AlphaDropout GaussianNoise RandomFlip RandomRotation "
-    "RandomTranslation RandomZoom RandomContrast RandomBrightness",
+    "layers": "Dropout SpatialDropout2D AlphaDropout GaussianNoise RandomCrop RandomFlip "
+    "RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness",
     "optimizers": "Lion",
     "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
     "CategoricalFocalCrossentropy",

@@ -14,6 +14,7 @@ from minicnn.layers import (
     AlphaDropout,
     AvgPool,
     BatchNorm,
+    CenterCrop,
     Conv2D,
     Conv2DTranspose,
     Cropping2D,
@@ -34,6 +35,7 @@ from minicnn.layers import (
     PReLU,
     RandomBrightness,
     RandomContrast,
+    RandomCrop,
     RandomFlip,
     RandomRotation,
     RandomTranslation,
@@ -42,6 +44,7 @@ from minicnn.layers import (
     Rescaling,
     Reshape,
     Residual,
+    Resizing,
     SeparableConv2D,
     Sigmoid,
     SiLU,
@@ -73,6 +76,7 @@ def case(layer: Layer, input_shape: Shape, batch: int = 3, not_in_keras: str = "
 
 
 PIXELS = "Keras reads no padding in pixels"
+WHOLE = "Keras 3.15 leaves images as they are outside training"
 
 LAYERS = [
     case(Input((3, 4, 2)), (3, 4, 2)),
@@ -264,6 +268,18 @@ LAYERS = [
     case(GaussianNoise(0.3, seed=3), (3, 4)),
     case(GaussianNoise(0), (3, 4)),
     case(GaussianNoise(0.5), (3, 4, 2)),
+    case(Resizing(5, 3), (3, 4, 2)),
+    case(Resizing(2, 7, "nearest"), (3, 5, 2)),
+    case(Resizing(3, 5), (3, 4, 2)),
+    case(Resizing(5, 5, crop_to_aspect_ratio=True), (3, 6, 2)),
+    case(Resizing(8, 8, "nearest", pad_to_aspect_ratio=True), (6, 3, 2)),
+    case(Resizing(4, 4, pad_to_aspect_ratio=True, fill_value=0.5), (3, 6, 2)),
+    case(CenterCrop(2, 2), (5, 4, 2)),
+    case(CenterCrop(3, 4), (3, 4, 2)),
+    case(CenterCrop(5, 2), (3, 4, 2)),
+    case(RandomCrop(2, 3), (4, 4, 2), not_in_keras=WHOLE),
+    case(RandomCrop(3, 2, seed=5), (3, 4, 2), not_in_keras=WHOLE),
+    case(RandomCrop(5, 2), (3, 4, 2), not_in_keras=WHOLE),
     *(
         case(RandomFlip(mode), (3, 4, 2))
         for mode in ("horizontal", "vertical", "horizontal_and_vertical")
