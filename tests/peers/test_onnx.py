@@ -222,7 +222,7 @@ def test_random_networks_have_every_layer():
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("seed", range(30))
 def test_random_network_in_onnxruntime(seed, layout, run, tmp_path):
-    """A random network gives the same in onnxruntime, and read back, within 1e-5."""
+    """A random network gives the same in onnxruntime, and read back, to 1e-5 of what is largest."""
     model = random_network(seed)
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((3, *model.input_shape)).astype("f4")
@@ -231,9 +231,10 @@ def test_random_network_in_onnxruntime(seed, layout, run, tmp_path):
     export_onnx(model, tmp_path / "a.onnx", layout=layout)
     found = run(tmp_path / "a.onnx", turned(x) if layout == "NCHW" else x)
     expected = turned(y) if layout == "NCHW" else y
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    atol = 1e-5 * max(1, np.abs(y).max())
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=atol)
     again = import_onnx(tmp_path / "a.onnx")
-    np.testing.assert_allclose(again.predict(x), y, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(again.predict(x), y, rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "vgg", "resnet20", "mobilenet"])
