@@ -56,7 +56,7 @@ def strips_of_outputs():
 
 def fused_passes():
     """ReLU and pooling in the same pass"""
-    fusing.fused = list
+    fusing.fused = lambda graph: graph
 
 
 def winners_alone():

@@ -26,7 +26,7 @@ BITS = "labels must be 0 or 1, where Keras takes what is not 0 for 1"
 PIXELS = "`padding` may also be a number of pixels, which Keras cannot read back"
 UNCLIPPED = "on logits nothing is clipped, so a sure wrong answer keeps its gradient"
 SIGNS = "labels are all of -1 and 1, or all of 0 and 1"
-FILES = "reads `.keras` and `.h5` files; a functional model must be layers in a row with sums of two ways"
+FILES = "reads `.keras` and `.h5` files; all that minicnn has, in any network"
 ONE = "`name` is there from the start, not given later"
 
 DIFFERENCES = {
@@ -57,7 +57,7 @@ DIFFERENCES = {
     "Sequential.evaluate": "takes a data set; silent unless told",
     "Sequential.predict": "silent unless told",
     "Sequential.summary": "prints multiply-adds and memory as well",
-    "Sequential.save": "`.keras` and `.h5` files; with Residual a functional model",
+    "Sequential.save": "`.keras` and `.h5` files; a Residual is its layers and an `Add` there",
     "Sequential.get_config": "the layers' classes and arguments, without Keras' bookkeeping",
     "optimizers.SGD": "`nesterov=True` without momentum is an error, as it would do nothing",
     "optimizers.schedules.CosineDecayRestarts": "restarts where the formula does; Keras, in single precision, misses some restarts",
@@ -75,7 +75,7 @@ DIFFERENCES = {
     "callbacks.Callback": "any class with the methods it wants will do; there are no `on_predict` ones",
     "activations.gelu": "the exact one, without `approximate`",
     "activations.relu": "without further arguments; they are ReLU's",
-    "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis; a Sequential inside another becomes its layers",
+    "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis",
     "models.load_model": FILES,
     "saving.load_model": FILES,
 }

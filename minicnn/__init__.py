@@ -19,6 +19,7 @@ from minicnn._parallel.threads import get_threads as get_threads
 from minicnn._parallel.threads import set_threads as set_threads
 from minicnn.callbacks.history import History as History
 from minicnn.layers import *
+from minicnn.models.model import Model as Model
 from minicnn.models.sequential import Sequential as Sequential
 from minicnn.onnx import export_onnx as export_onnx
 from minicnn.onnx import import_onnx as import_onnx
@@ -31,7 +32,7 @@ __getattr__ = _asked("")
 
 del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
 _exported(
-    _Guarded, globals(), "History", "activations", "applications", "callbacks", "export_onnx",
-    "get_threads", "import_onnx", "initializers", "layers", "load_model", "losses", "metrics",
-    "models", "optimizers", "regularizers", "saving", "set_threads", "utils",
+    _Guarded, globals(), "History", "Input", "activations", "applications", "callbacks",
+    "export_onnx", "get_threads", "import_onnx", "initializers", "layers", "load_model",
+    "losses", "metrics", "models", "optimizers", "regularizers", "saving", "set_threads", "utils",
 )  # fmt: skip

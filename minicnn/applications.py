@@ -18,7 +18,7 @@ The networks by name:
 import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -282,7 +282,7 @@ def _classifier(
     seed: int | None,
     augment: Sequence[Layer],
 ) -> Sequential:
-    head = [Input(input_shape), *augment, Rescaling(1 / 255)]
+    head: list[Any] = [Input(input_shape), *augment, Rescaling(1 / 255)]
     return Sequential([*head, *layers, Dense(classes, activation="softmax")], seed=seed)
 
 

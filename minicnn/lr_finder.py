@@ -10,7 +10,7 @@ from minicnn._core.arguments import number, whole_number
 from minicnn._core.shapes import Array
 from minicnn.callbacks import Callback
 from minicnn.errors import ConfigError
-from minicnn.models.sequential import Sequential
+from minicnn.models.model import Model
 from minicnn.optimizers import Optimizer
 
 __all__ = ["RateSweep", "find_learning_rate"]
@@ -71,7 +71,7 @@ class _Sweep(Callback):
 
 
 def find_learning_rate(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any = None,
     batch_size: int = 32,
@@ -127,7 +127,7 @@ def find_learning_rate(
 
 
 @contextmanager
-def _put_back(model: Sequential, optimizer: Optimizer) -> Iterator[None]:
+def _put_back(model: Model, optimizer: Optimizer) -> Iterator[None]:
     """Afterwards weights, optimizer, generator and history are as they were before."""
     weights, history = model.get_weights(), model.history
     rate, state = optimizer.argument("learning_rate"), optimizer.get_state(model.params)

@@ -133,7 +133,6 @@ def test_keras_names_are_aliases():
         ("BatchNorm", ("BatchNormalization",)),
         ("LayerNorm", ("LayerNormalization",)),
         ("Conv2D", ("Convolution2D",)),
-        ("Input", ("InputLayer",)),
     ):
         for alias in aliases:
             assert getattr(minicnn, alias) is getattr(minicnn, name)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from minicnn.data import Dataset
 from minicnn.errors import ConfigError, DataError
 from minicnn.layers import Layer, Rescaling
 from minicnn.metrics import wilson_interval
-from minicnn.models.sequential import Sequential
+from minicnn.models.model import Model
 
 FAINT = 4.0
 """Images from 0 to 255 are brighter than this somewhere; scaled ones are not."""
@@ -37,7 +38,7 @@ class Score:
         )
 
 
-def scored(model: Sequential, data: Dataset) -> Score:
+def scored(model: Model, data: Dataset) -> Score:
     """Evaluate a model on images with labels."""
     logs = model.evaluate(data, return_dict=True)
     assert isinstance(logs, dict)
@@ -45,11 +46,17 @@ def scored(model: Sequential, data: Dataset) -> Score:
     return Score(logs["loss"], int(np.sum(guesses == data.y)), len(data))
 
 
-def classes(model: Sequential, x: Array) -> tuple[Array, Array]:
+def classes(model: Model, x: Array) -> tuple[Array, Array]:
     """(class, its probability) for each image; a single output is the probability of class 1."""
+    loss: Any = model.loss
+    if len(model.outputs) > 1 or len(model.inputs) > 1:
+        raise ConfigError(
+            f"{model.name}: expected a model of one input and one output, that names classes, got "
+            f"{len(model.inputs)} and {len(model.outputs)}."
+        )
     outputs = model.predict(x)
-    if model.loss is not None and getattr(model.loss, "from_logits", False):
-        outputs = ACTIVATIONS[model.loss.activation].forward(outputs)
+    if getattr(loss, "from_logits", False):
+        outputs = ACTIVATIONS[loss.activation].forward(outputs)
     if outputs.shape[-1] == 1:
         outputs = np.concatenate([1 - outputs, outputs], axis=-1)
     return outputs.argmax(axis=-1), outputs.max(axis=-1)
@@ -95,7 +102,7 @@ def check_names(known_by: Path, known: tuple[str, ...], path: Path, names: tuple
         )
 
 
-def load(path: Path) -> Sequential:
+def load(path: Path) -> Model:
     """A saved model that classifies images."""
     model = read_model(path)
     if len(model.input_shape) != 3 or len(model.output_shape) != 1:
@@ -106,7 +113,7 @@ def load(path: Path) -> Sequential:
     return model
 
 
-def check_images(model: Sequential, path: Path, x: Array) -> None:
+def check_images(model: Model, path: Path, x: Array) -> None:
     """Raise ``DataError`` unless images can be those that the model was trained on."""
     if x.shape[1:] != model.input_shape:
         raise DataError(

@@ -9,7 +9,7 @@ from minicnn._core.console import say
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError
 from minicnn.models.loading import load_model
-from minicnn.models.sequential import Sequential
+from minicnn.models.model import Model
 from minicnn.onnx import export_onnx, import_onnx
 
 ENDINGS = (".keras", ".weights.h5", ".h5", ".hdf5", ".onnx")
@@ -50,7 +50,7 @@ def convert(
     model: str | os.PathLike[str] | None = None,
     layout: str | None = None,
     force: bool = False,
-) -> Sequential:
+) -> Model:
     """Write the model in ``source`` as a file of the kind that the ending of ``target`` names.
 
     Weights alone, ``.weights.h5``, are read into the layers of the file ``model``. ``layout`` is
@@ -89,7 +89,7 @@ def convert(
     return read
 
 
-def read_model(path: Path) -> Sequential:
+def read_model(path: Path) -> Model:
     """The model in a file of any kind."""
     return import_onnx(path) if _ending(path) == ".onnx" else load_model(path)
 

@@ -36,7 +36,7 @@ from minicnn.applications import NETWORKS, RATES
 from minicnn.callbacks.history import History
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
-from minicnn.models.sequential import Sequential
+from minicnn.models.model import Model
 from minicnn.optimizers import Adam
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.plots import plot_history
@@ -187,7 +187,7 @@ def arguments_of(run: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _folder(options: argparse.Namespace, model: Sequential) -> Iterator[Path]:
+def _folder(options: argparse.Namespace, model: Model) -> Iterator[Path]:
     """The folder of the run; a new one is gone again if the run fails in its first epoch."""
     if options.resume is not None:
         before = (options.resume / SETTINGS).read_bytes()
@@ -216,7 +216,7 @@ def _folder(options: argparse.Namespace, model: Sequential) -> Iterator[Path]:
 
 def _network(
     options: argparse.Namespace, train_file: Path, input_shape: Shape, classes: int
-) -> Sequential:
+) -> Model:
     try:
         return NETWORKS[options.model](input_shape, classes, options.seed)
     except ShapeError:
@@ -264,7 +264,7 @@ def _write(path: Path, content: bytes) -> None:
         unfinished.write_bytes(content)
 
 
-def _write_results(folder: Path, model: Sequential, history: History) -> None:
+def _write_results(folder: Path, model: Model, history: History) -> None:
     clear(folder, "model", "history", "curves", "settings")  # left half written by a kill
     model.save(folder / "model.keras")
     history.to_csv(folder / "history.csv")

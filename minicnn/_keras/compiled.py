@@ -1,44 +1,47 @@
 """How a model was compiled, as files of Keras and tf.keras say it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from minicnn._keras.descriptions import modern
 from minicnn._keras.releases import changed_optimizer
 from minicnn.errors import ConfigError
 
-LEFT_OUT = ("loss_weights", "sample_weight_mode", "weighted_metrics")
+LEFT_OUT = ("sample_weight_mode", "weighted_metrics")
 """Arguments of ``compile`` that minicnn has not, and that change what is trained."""
 
 METRICS_LIMIT = 100
 """How many metrics are read: each takes time and memory, and a name of a few bytes makes one."""
 
 
-def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str, Any]:
+def compile_arguments(
+    saved: Mapping[str, Any], version: Any = None, outputs: int = 1
+) -> dict[str, Any]:
     """What ``compile`` takes of a compile_config, or of a legacy file's training_config.
 
     Raises ``ConfigError`` for what it does not take and what would change the meaning, in the
     release of Keras that wrote it.
     """
-    for key in LEFT_OUT:
+    for key in LEFT_OUT if outputs > 1 else (*LEFT_OUT, "loss_weights"):
         if not _says_nothing(saved.get(key)):
             raise ConfigError(f"compile: argument {key!r} = {saved[key]!r} is not supported.")
-    loss, metrics = _of_the_output(saved.get("loss")), _of_the_output(saved.get("metrics"))
-    if isinstance(loss, list) and len(loss) == 1:
-        loss = loss[0]
-    if isinstance(metrics, list) and len(metrics) == 1:
-        metrics = metrics[0]
-    metrics = metrics if isinstance(metrics, list) else [metrics]
-    thresholds = [_thresholds(metric) for metric in metrics]
-    if sum(thresholds) > THRESHOLDS_LIMIT:
+    loss, metrics = saved.get("loss"), saved.get("metrics")
+    if outputs == 1:
+        loss, metrics = _of_the_output(loss), _of_the_output(metrics)
+        loss = loss[0] if isinstance(loss, list) and len(loss) == 1 else loss
+        if isinstance(metrics, list) and len(metrics) == 1:
+            metrics = metrics[0]
+        metrics = metrics if isinstance(metrics, list) else [metrics]
+        metrics = [metric for metric in metrics if metric is not None]
+    flat = list(_objects(metrics))
+    thresholds = sum(map(_thresholds, flat))
+    if thresholds > THRESHOLDS_LIMIT:
         raise ConfigError(
             f"compile: expected metrics of at most {THRESHOLDS_LIMIT:,} thresholds in all, got "
-            f"{sum(thresholds):,}."
+            f"{thresholds:,}."
         )
-    if len(metrics) > METRICS_LIMIT:
-        raise ConfigError(
-            f"compile: expected at most {METRICS_LIMIT} metrics, got {len(metrics):,}."
-        )
+    if len(flat) > METRICS_LIMIT:
+        raise ConfigError(f"compile: expected at most {METRICS_LIMIT} metrics, got {len(flat):,}.")
     optimizer = modern(saved.get("optimizer_config", saved.get("optimizer")), "optimizers")
     config = optimizer.get("config") if isinstance(optimizer, Mapping) else None
     if isinstance(config, Mapping):
@@ -48,9 +51,21 @@ def compile_arguments(saved: Mapping[str, Any], version: Any = None) -> dict[str
     return {
         "optimizer": optimizer,
         "loss": modern(loss, "losses"),
+        "loss_weights": saved.get("loss_weights") if outputs > 1 else None,
         # A loss may be given as a metric.
-        "metrics": [modern(metric, "losses") for metric in metrics if metric is not None],
+        "metrics": modern(metrics, "losses"),
     }
+
+
+def _objects(value: Any) -> Iterator[Any]:
+    """The metrics in lists, and in dictionaries by output."""
+    if isinstance(value, Mapping) and "class_name" not in value:
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _objects(part)
+    elif value is not None:
+        yield value
 
 
 def _thresholds(metric: Any) -> int:

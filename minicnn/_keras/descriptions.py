@@ -33,6 +33,12 @@ YOUNG: Table = {
 }
 """Arguments that Keras 3.0 does not take, at their defaults: left out in writing."""
 
+MODULES = {
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+    "LayerScale": "keras.src.applications.convnext",
+}
+"""Where Keras has layers that are not in keras.layers."""
+
 FORMER = {
     "OrthogonalInitializer": "Orthogonal",
     "BatchNormalizationV1": "BatchNormalization",
@@ -55,11 +61,12 @@ def described(
     >>> described("keras.layers", "Flatten", {}, custom=False)["module"]
     'keras.layers'
     """
+    elsewhere = None if custom else MODULES.get(class_name)
     return {
-        "module": None if custom else module,
+        "module": None if custom else elsewhere or module,
         "class_name": class_name,
         "config": config,
-        "registered_name": class_name if custom else None,
+        "registered_name": class_name if custom or elsewhere else None,
     }
 
 
@@ -69,7 +76,7 @@ def name_of_old(description: Mapping[str, Any]) -> str:
     >>> name_of_old(described("", "Mine", {}, custom=True))
     'Custom>Mine'
     """
-    package = "Custom>" if description["registered_name"] else ""
+    package = "Custom>" if description["registered_name"] and not description["module"] else ""
     return f"{package}{description['class_name']}"
 
 

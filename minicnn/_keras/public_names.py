@@ -56,9 +56,28 @@ SIGNATURES = {
         RandomContrast(factor, value_range=(0, 255), seed=None)
         RandomBrightness(factor, value_range=(0, 255), seed=None)
         Input(shape)
+        InputLayer()
+        Add()
+        Subtract()
+        Multiply()
+        Average()
+        Maximum()
+        Minimum()
+        Concatenate(axis=-1)
+        Dot(axes, normalize=False)
+        add(inputs)
+        subtract(inputs)
+        multiply(inputs)
+        average(inputs)
+        maximum(inputs)
+        minimum(inputs)
+        concatenate(inputs, axis=-1)
+        dot(inputs, axes=-1)
+        Normalization(axis=-1, mean=None, variance=None, invert=False)
+        Identity()
     """,
     "Sequential": """
-        compile(optimizer='rmsprop', loss=None, metrics=None)
+        compile(optimizer='rmsprop', loss=None, loss_weights=None, metrics=None)
         fit(x=None, y=None, batch_size=None, epochs=1, verbose='auto', callbacks=None, validation_split=0.0, validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1)
         evaluate(x=None, y=None, batch_size=None, verbose='auto', sample_weight=None, return_dict=False)
         predict(x, batch_size=None, verbose='auto')
@@ -69,6 +88,9 @@ SIGNATURES = {
         get_weights()
         set_weights(weights)
         get_config()
+        train_on_batch(x, y=None, sample_weight=None, class_weight=None, return_dict=False)
+        test_on_batch(x, y=None, sample_weight=None, return_dict=False)
+        predict_on_batch(x)
     """,
     "optimizers": """
         SGD(learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
@@ -154,7 +176,13 @@ SIGNATURES = {
     "activations": """
         elu exponential gelu hard_sigmoid hard_silu hard_swish leaky_relu linear log_softmax mish relu relu6 selu sigmoid silu softmax softplus softsign swish tanh
     """,
-    "models": "Sequential load_model save_model",
+    "models": """
+        Model(inputs, outputs)
+        Sequential
+        clone_model(model)
+        load_model
+        save_model
+    """,
     "saving": "load_model save_model",
     "utils": """
         set_random_seed(seed)
@@ -189,8 +217,8 @@ def signatures() -> dict[str, dict[str, dict[str, object] | None]]:
 
 
 _TABLE = """\
--: Model Function KerasTensor Operation
-  -> use Sequential, with Residual for skip connections
+-: Function KerasTensor Operation
+  -> use Model(inputs, outputs), with layers called on Input(shape)
 -: Variable InputSpec ops backend random device name_scope tree StatelessScope SymbolicScope
   RematScope remat export legacy wrappers visualization
   -> minicnn has no tensors or graphs: use NumPy
@@ -230,20 +258,15 @@ layers: Conv1D Conv3D Convolution1D Convolution3D Conv1DTranspose Conv3DTranspos
   ZeroPadding1D ZeroPadding3D Cropping1D Cropping3D UpSampling1D UpSampling3D SpatialDropout1D
   SpatialDropout3D
   -> use the layer of the same name with 2D in it, for images (N, H, W, C)
-layers: Add add Subtract subtract Multiply multiply Average average Maximum maximum Minimum
-  minimum Concatenate concatenate Dot dot
-  -> use Residual([...], shortcut=[...]), which adds; there are no other branches
 layers: ThresholdedReLU
   -> use ReLU(threshold=theta)
 layers: AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
   AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
   -> use AvgPool or MaxPool with a pool_size, or GlobalAvgPool and GlobalMaxPool
-layers: RMSNormalization SpectralNormalization Normalization
+layers: RMSNormalization SpectralNormalization
   -> use BatchNorm, LayerNorm or Rescaling
 layers: GaussianDropout
   -> use Dropout or GaussianNoise
-layers: Identity
-  -> use Activation('linear')
 layers: Lambda
   -> write the function as a layer: examples/custom_layer.py
 layers: ActivityRegularization
@@ -257,24 +280,20 @@ layers: AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix
      RandomBrightness
 layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deserialize serialize
   -> write it with the layers there are; a custom layer is in examples/custom_layer.py
-models: Model
-  -> use Sequential, with Residual for skip connections
-models: clone_model model_from_json
+models: model_from_json
   -> use the function that built the model once more
-Sequential: train_on_batch test_on_batch predict_on_batch
-  -> use fit, evaluate and predict, or forward, backward and optimizer.step: examples/custom_loop.py
-Sequential: weights trainable_weights non_trainable_weights variables trainable_variables
+Sequential: variables trainable_variables
   non_trainable_variables
   -> use get_weights, or params, which training changes in place
 Sequential: predict_classes predict_proba fit_generator evaluate_generator predict_generator
   -> use fit, evaluate and predict with arrays; classes are predict(x).argmax(axis=1)
-Sequential: pop inputs outputs input output losses
+Sequential: pop losses
   -> use layers, and a new Sequential of those that are wanted
 Sequential: to_json quantize
   -> use save, or get_config
 Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
-Sequential: metrics_names loss_weights compiled_metrics
+Sequential: metrics_names compiled_metrics
   -> use evaluate with return_dict=True
 losses: binary_crossentropy binary_focal_crossentropy categorical_crossentropy
   categorical_focal_crossentropy categorical_hinge huber log_cosh mean_absolute_error mean_squared_error

@@ -31,8 +31,11 @@ class Result(NamedTuple):
     """
 
     loss: float
-    predictions: Array
+    predictions: tuple[Array, ...]
+    """One for each output of the model."""
     grads: dict[str, Array]
+    losses: tuple[float, ...] = ()
+    """Those of the outputs, where there are several."""
 
 
 class Batch(NamedTuple):
@@ -111,8 +114,8 @@ def reduced(results: Sequence[Result]) -> Result:
 
     The sums are made in the gradients of the first shard.
 
-    >>> shard = lambda loss, g: Result(loss, np.zeros((1, 2)), {"bias": np.array([g])})
-    >>> loss, predictions, grads = reduced([shard(0.5, 1.0), shard(0.25, 2.0)])
+    >>> shard = lambda loss, g: Result(loss, (np.zeros((1, 2)),), {"bias": np.array([g])})
+    >>> loss, (predictions,), grads, _ = reduced([shard(0.5, 1.0), shard(0.25, 2.0)])
     >>> loss, predictions.shape, grads["bias"].tolist()
     (0.75, (2, 2), [3.0])
     """
@@ -123,4 +126,7 @@ def reduced(results: Sequence[Result]) -> Result:
         for other in others:
             for name, grad in other.grads.items():
                 grads[name] += grad
-    return Result(loss, np.concatenate([result.predictions for result in results]), grads)
+    outputs = zip(*(result.predictions for result in results), strict=True)
+    predictions = tuple(np.concatenate(parts) for parts in outputs)
+    losses = tuple(map(sum, zip(*(result.losses for result in results), strict=True)))
+    return Result(loss, predictions, grads, losses)

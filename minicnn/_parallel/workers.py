@@ -14,7 +14,7 @@ its run.
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from mmap import mmap
@@ -52,15 +52,20 @@ class Workers(Protocol):
 
 
 def workers_for(
-    shards: Shards, params: Mapping[str, Array], output_shape: Shape, dtype: DType, work: int
+    shards: Shards,
+    params: Mapping[str, Array],
+    output_shapes: Sequence[Shape],
+    dtype: DType,
+    work: int,
 ) -> Workers:
     """Forked workers where they are worth it and can be had, else this process alone.
 
     ``work`` is the multiply-adds of the whole run; ``params`` are read before each batch, and
-    predictions are of shape (samples, *output_shape).
+    the predictions of each output of
+    shape (samples, *output_shape).
     """
     if shards.count > 1 and work >= WORTH_FORKING and may_fork():
-        return Forked(shards, params, output_shape, dtype)
+        return Forked(shards, params, output_shapes, dtype)
     return InProcess(shards)
 
 
@@ -91,11 +96,15 @@ class Forked:
     """
 
     def __init__(
-        self, shards: Shards, params: Mapping[str, Array], output_shape: Shape, dtype: DType
+        self,
+        shards: Shards,
+        params: Mapping[str, Array],
+        output_shapes: Sequence[Shape],
+        dtype: DType,
     ) -> None:
         self.shards = shards
         self.params = params
-        self.outputs = output_shape, dtype
+        self.outputs = output_shapes, dtype
         self.owner = os.getpid()
         self.workers: list[_ShardWorker] = []
 
@@ -142,16 +151,16 @@ class _ShardWorker(ForkedProcess):
 
     def __init__(self, forked: Forked) -> None:
         super().__init__("train")
-        shards, (output_shape, dtype) = forked.shards, forked.outputs
+        shards, (output_shapes, dtype) = forked.shards, forked.outputs
         most = -(-shards.batch_size // shards.count)
         self.asked = _shared((3,), np.dtype(np.int64))
         """How many samples the shard has, how many the batch, and a seed."""
         self.data = tuple(
             None if a is None else _shared((most, *a.shape[1:]), a.dtype) for a in shards.data
         )
-        self.made = _shared((2,), np.dtype(np.float64))
-        """The loss, and whether there are gradients."""
-        self.predictions = _shared((most, *output_shape), dtype)
+        self.made = _shared((2 + len(output_shapes),), np.dtype(np.float64))
+        """The loss, whether there are gradients, and the losses of the outputs."""
+        self.predictions = tuple(_shared((most, *shape), dtype) for shape in output_shapes)
         self.grads = {name: _shared(a.shape, a.dtype) for name, a in forked.params.items()}
 
     def begin(self, shards: Shards, batch: Batch, number: int) -> None:
@@ -170,8 +179,10 @@ class _ShardWorker(ForkedProcess):
         n, batch, seed = map(int, self.asked)
         rng = forked.shards.generator(number, seed)
         result = forked.shards.compute(some_of(self.data, slice(n)), n / batch, rng)
-        self.made[:] = result.loss, bool(result.grads)
-        self.predictions[:n] = result.predictions
+        self.made[:2] = result.loss, bool(result.grads)
+        self.made[2 : 2 + len(result.losses)] = result.losses
+        for place, array in zip(self.predictions, result.predictions, strict=True):
+            place[:n] = array
         for name, grad in result.grads.items():
             self.grads[name][...] = grad
 
@@ -183,41 +194,47 @@ class _ShardWorker(ForkedProcess):
         if not self.answers(seconds):
             return None
         grads = self.grads if self.made[1] else {}
-        return Result(float(self.made[0]), self.predictions[: self.asked[0]], grads)
+        predictions = tuple(place[: self.asked[0]] for place in self.predictions)
+        losses = self.made[2:].tolist() if len(self.predictions) > 1 else ()
+        return Result(float(self.made[0]), predictions, grads, tuple(losses))
 
 
-Fill = Callable[[Array, int, int, bool], None]
-"""(y, first, last, whether in a worker): computes that run of the parts of y."""
+Fill = Callable[[tuple[Array, ...], int, int, bool], None]
+"""(ys, first, last, whether in a worker): computes that run of the parts of all ys."""
 
 
-def filled(shape: Shape, dtype: DType, parts: int, fill: Fill, work: int) -> Array:
-    """An array whose parts, so many, are filled by ``fill``, runs of them by forked workers.
+def filled(
+    shapes: Sequence[Shape], dtype: DType, parts: int, fill: Fill, work: int
+) -> tuple[Array, ...]:
+    """Arrays whose parts, so many, are filled by ``fill``, runs of them by forked workers.
 
     ``work`` is the multiply-adds of all. What a worker leaves undone is computed here.
     """
     count = min(threads.get_threads(), parts)
-    y, workers = np.empty(shape, dtype), list[tuple[ForkedProcess, int, int]]()
+    ys = tuple(np.empty(shape, dtype) for shape in shapes)
+    workers = list[tuple[ForkedProcess, int, int]]()
     try:
         if count > 1 and work >= WORTH_FORKING and may_fork():
             with suppress(OSError):  # no memory or no process left: fewer workers, or none
-                y = _shared(shape, dtype)
+                ys = tuple(_shared(shape, dtype) for shape in shapes)
                 for i in reversed(range(1, count)):
                     first, last = parts * i // count, parts * (i + 1) // count
                     worker = ForkedProcess("predict")
                     workers.append((worker, first, last))
-                    worker.start(partial(fill, y, first, last, True))
+                    worker.start(partial(fill, ys, first, last, True))
                     worker.ask()
         begun = time.perf_counter()
         with threads.alone(any(worker.pids for worker, _, _ in workers)):
-            fill(y, 0, min((first for _, first, _ in workers), default=parts), False)
+            fill(ys, 0, min((first for _, first, _ in workers), default=parts), False)
             took = time.perf_counter() - begun
             for worker, first, last in workers:
                 if not worker.answers(took):
-                    fill(y, first, last, False)
+                    fill(ys, first, last, False)
     finally:
         for worker, _, _ in workers:
             worker.end()
-    return y.copy() if workers else y  # processes that are forked later copy theirs, too
+    # Processes that are forked later copy theirs, too.
+    return tuple(y.copy() for y in ys) if workers else ys
 
 
 def _shared(shape: Shape, dtype: DType) -> Array:

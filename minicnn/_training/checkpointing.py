@@ -26,7 +26,7 @@ class Checkpointing(Observer):
         about = described_run(model, data, validation, settings)
         often = options.checkpoint_freq
         self.checkpoints = Checkpoints(options.checkpoint, about, given(model), often)
-        steps = options.steps(len(data.x))
+        steps = options.steps(data.samples)
         self.found = self.checkpoints.read(options.resume, options.epochs, steps)
         self.saved = False
         """Whether the last checkpoint that was to be written has been."""

@@ -1,6 +1,6 @@
 """``evaluate`` and ``predict``, and the validation within ``fit``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from minicnn._core.console import Logs
@@ -19,7 +19,7 @@ def evaluate(model: Model, data: Data, batch_size: int, verbose: str | int = 0) 
     check_batch_size(batch_size)
     program = Program(model)
     data, metrics = program.prepared(model, data)
-    steps = -(-len(data.x) // batch_size)
+    steps = -(-data.samples // batch_size)
     with Progress(verbose).watch("evaluate", steps) as show, at_work():
         return evaluated(program, data, metrics, batch_size, show=show)
 
@@ -40,11 +40,11 @@ def evaluated(
     """
     penalty = program.penalty()
     metrics.reset()
-    for step, batch in enumerate(islice(batches(len(data.x), batch_size), steps)):
+    for step, batch in enumerate(islice(batches(data.samples, batch_size), steps)):
         call("on_test_batch_begin", step, {})
         part = data.part(batch)
-        loss, predictions = program.evaluate(part)
-        metrics.update(loss + penalty, part.y, predictions)
+        loss, losses, predictions = program.evaluate(part)
+        metrics.update(loss + penalty, part.ys, predictions, losses)
         logs = metrics.logs()
         show(logs, 1)
         call("on_test_batch_end", step, logs)
@@ -53,22 +53,26 @@ def evaluated(
     return metrics.logs()
 
 
-def predict(model: Model, x: Array, batch_size: int, verbose: str | int = 0) -> Array:
-    """The model's output for every image of x, made a batch at a time."""
+def predict(
+    model: Model, xs: Sequence[Array], batch_size: int, verbose: str | int = 0
+) -> tuple[Array, ...]:
+    """The model's outputs for every image of the inputs, made a batch at a time."""
     check_batch_size(batch_size)
-    program, todo = Inference(model), list(batches(len(x), batch_size))
+    images = len(xs[0])
+    program, todo = Inference(model), list(batches(images, batch_size))
     seen = 0
     with Progress(verbose).watch("predict", len(todo)) as show, at_work():
 
-        def fill(y: Array, first: int, last: int, elsewhere: bool) -> None:
+        def fill(ys: Sequence[Array], first: int, last: int, elsewhere: bool) -> None:
             nonlocal seen
             for batch in todo[first:last]:
-                y[batch] = program.outputs(x[batch])
+                for y, made in zip(ys, program.outputs([x[batch] for x in xs]), strict=True):
+                    y[batch] = made
                 if not elsewhere:
                     seen += 1
                     show({}, 1)
 
-        shape, work = (len(x), *program.output_shape), program.multiply_adds * len(x)
-        y = filled(shape, program.dtype, len(todo), fill, work)
+        shapes = [(images, *shape) for shape in program.output_shapes]
+        ys = filled(shapes, program.dtype, len(todo), fill, program.multiply_adds * images)
         show({}, len(todo) - seen)
-    return y
+    return ys

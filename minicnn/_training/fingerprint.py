@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from minicnn._core.config import save_config
+from minicnn._core.config import Configurable, save_config
 from minicnn._core.shapes import Array
 from minicnn._files import checkpoint
 from minicnn._parallel import threads
 from minicnn._training.model import Model
 from minicnn.data.fitting import Data
 from minicnn.layers.building import walk
-from minicnn.layers.registry import described
 
 
 def described_run(
@@ -28,17 +27,16 @@ def described_run(
     Which layers are trainable comes from the checkpoint too.
     """
     assert model.optimizer is not None
-    assert model.loss is not None
     optimizer = save_config(model.optimizer)
     rate = "a number" if model.optimizer.schedule is None else "a schedule"
     optimizer["config"]["learning_rate"] = rate
     about = {
         "model": {"dtype": model.dtype.name, "kernels": model.kernels, "fuse": model.fuse},
         "seed": model.seed,
-        "layers": _without([described(layer) for layer in model.stack], "trainable"),
+        "layers": _without(model.get_config()["layers"], "trainable"),
         "optimizer": optimizer,
-        "loss": save_config(model.loss),
-        "metrics": [m if isinstance(m, str) else save_config(m) for m in model.metrics],
+        "loss": _saved(model.loss),
+        "metrics": _saved(model.metrics),
         "data": _described_data(data),
         "validation": None if validation is None else _described_data(validation),
     }
@@ -67,10 +65,23 @@ def _plain(value: Any) -> Any:
     return getattr(value, "__qualname__", type(value).__name__)
 
 
+def _saved(value: Any) -> Any:
+    """Losses and metrics as files have them."""
+    if isinstance(value, list | tuple):
+        return [_saved(part) for part in value]
+    return save_config(value) if isinstance(value, Configurable) else value
+
+
 def _described_data(data: Data) -> dict[str, Any]:
+    kinds = (("x", data.xs), ("y", data.ys), ("sample_weight", data.weights))
     return {
-        name: {"shape": array.shape, "dtype": array.dtype.name, "checksum": _checksum(array)}
-        for name, array in (("x", data.x), ("y", data.y), ("sample_weight", data.weights))
+        f"{name}{i + 1 if i else ''}": {
+            "shape": array.shape,
+            "dtype": array.dtype.name,
+            "checksum": _checksum(array),
+        }
+        for name, arrays in kinds
+        for i, array in enumerate(arrays)
         if array is not None
     }
 

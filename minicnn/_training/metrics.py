@@ -5,7 +5,7 @@ of the data, plus the penalties of the layers' regularizers.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,60 +14,106 @@ from minicnn import metrics as metric_table
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array, Shape
 from minicnn._training.model import Model
+from minicnn._training.objective import Goal
 from minicnn.errors import ConfigError
 from minicnn.layers.building import walk
 from minicnn.metrics import Metric
 
 
 class RunningMetrics:
-    """The loss, and copies of the model's metrics, for labels like ``y``.
+    """The loss, those of the outputs if several have one, and copies of the model's metrics.
 
-    No run disturbs another, nor the metric objects of the user. Raises ``DataError`` when a
-    metric cannot be taken of such labels.
+    The metrics are of labels like ``ys``. No run disturbs another, nor the metric objects of the
+    user. Raises ``DataError`` when a metric cannot be taken of such labels.
     """
 
-    def __init__(self, model: Model, y: Array, output_shape: Shape) -> None:
-        self.metrics = [
-            metric_table.for_shapes("Sequential", _fresh(metric, model), y.ndim, output_shape)
-            for metric in model.metrics
+    def __init__(
+        self,
+        model: Model,
+        goals: Sequence[Goal],
+        ys: Sequence[Array],
+        output_shapes: Sequence[Shape],
+    ) -> None:
+        with_loss = [i for i, goal in enumerate(goals) if goal.loss is not None]
+        self.of_outputs = with_loss if len(with_loss) > 1 else []
+        """The outputs whose losses are shown."""
+        self.goals = goals
+        self.by_output = [
+            [
+                metric_table.for_shapes(model.who, _fresh(metric, model), y.ndim, shape)
+                for metric in goal.metrics
+            ]
+            for goal, y, shape in zip(goals, ys, output_shapes, strict=True)
         ]
-        self._sample = y[:1], np.zeros((1, *output_shape), model.dtype)
-        for metric in self.metrics:
-            # A metric that does not fit these labels should say so before the first step.
-            metric.update_state(*self._sample)
+        self.metrics = [metric for metrics in self.by_output for metric in metrics]
+        self._sample = [
+            (y[:1], np.zeros((1, *shape), model.dtype))
+            for y, shape in zip(ys, output_shapes, strict=True)
+        ]
+        # A metric that does not fit these labels should say so before the first step.
+        self._try()
         self.reset()
+
+    def _try(self) -> None:
+        for metrics, sample in zip(self.by_output, self._sample, strict=True):
+            for metric in metrics:
+                metric.update_state(*sample)
 
     def reset(self) -> None:
         """Forget all batches, for the next epoch."""
         for metric in self.metrics:
             metric.reset_state()
         self.total = 0.0
+        self.totals = [0.0] * len(self.of_outputs)
         self.seen = 0
 
-    def update(self, loss: float, y_true: Array, y_pred: Array) -> None:
-        """Take in one batch."""
-        self.total += loss * len(y_true)
-        self.seen += len(y_true)
-        for metric in self.metrics:
-            metric.update_state(y_true, y_pred)
+    def update(
+        self,
+        loss: float,
+        ys_true: Sequence[Array],
+        ys_pred: Sequence[Array],
+        losses: Sequence[float] = (),
+    ) -> None:
+        """Take in one batch; ``losses`` are those of the outputs."""
+        n = len(ys_true[0])
+        self.total += loss * n
+        for i, output in enumerate(self.of_outputs):
+            self.totals[i] += losses[output] * n
+        self.seen += n
+        for metrics, y_true, y_pred in zip(self.by_output, ys_true, ys_pred, strict=True):
+            for metric in metrics:
+                metric.update_state(y_true, y_pred)
 
     def logs(self) -> Logs:
-        """All means so far, by name."""
-        loss = self.total / self.seen if self.seen else float("nan")
-        return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
+        """All means so far, by name: the output's name first, if there are several."""
+        seen = self.seen or float("nan")
+        found: Logs = {"loss": self.total / seen}
+        for total, output in zip(self.totals, self.of_outputs, strict=True):
+            found[f"{self.goals[output].name}_loss"] = total / seen
+        for goal, metrics in zip(self.goals, self.by_output, strict=True):
+            before = f"{goal.name}_" if goal.name else ""
+            found |= {f"{before}{metric.name}": metric.result() for metric in metrics}
+        return found
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint in mid-epoch keeps."""
         counted = [metric.get_state() for metric in self.metrics]
-        return {"total": self.total, "seen": self.seen, "metrics": counted}
+        state = {"total": self.total, "seen": self.seen, "metrics": counted}
+        return state | ({"totals": list(self.totals)} if self.totals else {})
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take over what ``get_state`` gave, for the same metrics."""
         self.total, self.seen = float(state["total"]), int(state["seen"])
+        if self.of_outputs:
+            totals = [float(total) for total in state["totals"]]
+            if len(totals) != len(self.of_outputs):
+                raise ValueError
+            self.totals = totals
         for metric, counted in zip(self.metrics, state["metrics"], strict=True):
-            # What does not fit these labels should say so before the next step, too.
             metric.set_state(copy.deepcopy(counted))
-            metric.update_state(*self._sample)
+        # What does not fit these labels should say so before the next step, too.
+        self._try()
+        for metric, counted in zip(self.metrics, state["metrics"], strict=True):
             metric.set_state(counted)
         self.logs()
 
@@ -85,7 +131,7 @@ def _fresh(metric: Metric | str, model: Model) -> Metric | str:
         copied = copy.deepcopy(metric, shared)
     except Exception as error:
         raise ConfigError(
-            f"Sequential: expected metrics of which each run gets a copy, got a "
+            f"{model.who}: expected metrics of which each run gets a copy, got a "
             f"{type(metric).__name__} that copy.deepcopy refuses ({error}). Define its "
             "__deepcopy__(memo)."
         ) from error

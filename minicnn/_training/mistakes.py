@@ -14,6 +14,7 @@ from minicnn._core.shapes import Array
 from minicnn._core.traits import computes_as
 from minicnn._training.divergence import LARGE
 from minicnn._training.model import Model
+from minicnn._training.objective import Goal
 from minicnn._training.program import Program
 from minicnn.data.fitting import Data
 from minicnn.data.orders import COLOURS, order_of, transposition
@@ -33,18 +34,19 @@ UNIT = ("sigmoid", "hard_sigmoid", "softmax")
 
 def advise(model: Model, program: Program, data: Data, batch_size: int) -> None:
     """Warn of what training on such data will not bring; ``model`` is built and compiled."""
-    assert model.loss is not None
-    for told in (
-        *_pixels(model, data.x),
-        *_output(program, model.loss, data.x),
-        *_hidden(model.stack),
-        *_accuracy(model, program, data.y),
-        *_steps(len(data.x), batch_size),
-    ):
-        warn(f"fit: {told}")
+    row = model.graph().row()
+    told = [*_pixels(row, data.x), *_steps(data.samples, batch_size)]
+    if len(row) == len(model.graph().nodes):
+        told += _hidden(row)
+    if len(program.goals) == 1:
+        (goal,) = program.goals
+        assert goal.loss is not None
+        told += [*_output(program, goal.loss, data), *_accuracy(model, program, goal, data.y)]
+    for text in told:
+        warn(f"fit: {text}")
 
 
-def _pixels(model: Model, x: Array) -> Iterator[str]:
+def _pixels(layers: Sequence[Layer], x: Array) -> Iterator[str]:
     """Channels that come first, and pixels that are not scaled or are scaled twice."""
     if x.ndim != 4 or len(x) < LOOKED_AT:
         return  # of a few images nobody can tell
@@ -54,7 +56,7 @@ def _pixels(model: Model, x: Array) -> Iterator[str]:
             f"Try {transposition(order)}, and Input of that shape."
         )
         return
-    way, some = _way_in(model.stack), x[:LOOKED_AT]
+    way, some = _way_in(layers), x[:LOOKED_AT]
     if way is None or x.shape[3] not in COLOURS:
         return
     low, high = float(some.min()), float(some.max())
@@ -92,6 +94,8 @@ def _way_in(layers: Sequence[Layer]) -> _WayIn | None:
         if not _known(layer) or isinstance(layer, Activation | BatchNorm | LayerNorm):
             return None
         if isinstance(layer, Rescaling):
+            if np.ndim(layer.scale) or np.ndim(layer.offset):
+                return None
             scale, offset = layer.scale * scale, layer.scale * offset + layer.offset
             scaled = True
         elif layer.params or layer.sublayers:
@@ -105,9 +109,9 @@ def _known(layer: Layer) -> bool:
     return any(computes_as(layer, cls) for cls in LAYERS.values())
 
 
-def _output(program: Program, loss: Loss, x: Array) -> Iterator[str]:
+def _output(program: Program, loss: Loss, data: Data) -> Iterator[str]:
     """A last activation that does not go with the loss."""
-    name, outputs = program.activation, program.output_shape[-1]
+    name, outputs = program.activation, program.output_shapes[0][-1]
     who, wanted = type(loss).__name__, loss.activation
     if outputs == 1 and (name == "softmax" or wanted == "softmax"):
         what = "a softmax over one output is always 1" if name == "softmax" else f"{who} of one"
@@ -119,7 +123,7 @@ def _output(program: Program, loss: Loss, x: Array) -> Iterator[str]:
     if not wanted or name == wanted or getattr(loss, "from_logits", False):
         return
     with np.errstate(all="ignore"):
-        y = program.infer(x[:LOOKED_AT])
+        (y,) = program.infer(data.part(slice(LOOKED_AT)).xs)
     outside = bool((y < -1e-3).any() or (y > 1 + 1e-3).any())
     sums = wanted == "sigmoid" or np.allclose(y.sum(axis=-1), 1, atol=1e-3)
     if name in (None, *UNIT) and not outside and sums:
@@ -145,12 +149,12 @@ def _hidden(layers: Sequence[Layer]) -> Iterator[str]:
             return
 
 
-def _accuracy(model: Model, program: Program, y: Array) -> Iterator[str]:
+def _accuracy(model: Model, program: Program, goal: Goal, y: Array) -> Iterator[str]:
     """An accuracy of labels that are no classes."""
-    numbers = isinstance(model.loss, MeanSquaredError | MeanAbsoluteError | Huber)
+    numbers = isinstance(goal.loss, MeanSquaredError | MeanAbsoluteError | Huber)
     numbers = numbers and program.activation != "softmax"
-    for wanted in model.metrics:
-        metric = metric_table.for_shapes("Sequential", wanted, y.ndim, program.output_shape)
+    for wanted in goal.metrics:
+        metric = metric_table.for_shapes(model.who, wanted, y.ndim, program.output_shapes[0])
         other: Array | None = None
         if isinstance(metric, BinaryAccuracy):
             other = y[~np.isin(y, (0, 1))]

@@ -1,16 +1,15 @@
 """What a run needs to know of a model, whatever its class."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn.callbacks.history import History
 from minicnn.layers import Layer
-from minicnn.layers.chain import Node
+from minicnn.layers.graph import Graph
 from minicnn.losses import Loss
-from minicnn.metrics import Metric
 from minicnn.optimizers import Optimizer
 
 
@@ -18,20 +17,30 @@ class Model(Protocol):
     """A model that is built and, where it is trained or evaluated, compiled."""
 
     @property
-    def nodes(self) -> Sequence[Node]: ...
+    def who(self) -> str: ...
     @property
     def params(self) -> dict[str, Array]: ...
     @property
-    def output_shape(self) -> Shape: ...
+    def output_shapes(self) -> list[Shape]: ...
+    @property
+    def output_names(self) -> list[str]: ...
 
-    stack: list[Layer]
+    def graph(self, input_shape: Any = None) -> Graph: ...
+    def fused(self) -> Graph: ...
+    def leaves(self) -> Iterator[tuple[str, Layer]]: ...
+    def twin(self) -> "Model": ...
+    def get_config(self) -> dict[str, Any]: ...
+
+    name: str
+    stack: list[Any]
     dtype: DType
     kernels: str
     fuse: bool
     seed: int | None
     rng: np.random.Generator
     optimizer: Optimizer | None
-    loss: Loss | None
-    metrics: Sequence[str | Metric]
+    loss: Loss | Sequence[Loss | None] | None
+    loss_weights: Sequence[float] | None
+    metrics: Sequence[Any]
     history: History | None
     stop_training: bool

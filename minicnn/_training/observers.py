@@ -6,10 +6,10 @@ from typing import Any
 
 from minicnn._training.divergence import check_finite
 from minicnn._training.model import Model
-from minicnn._training.program import Program, compiled_loss, may_be_cut
+from minicnn._training.objective import goals
+from minicnn._training.program import Program, may_be_cut
 from minicnn._training.progress import Progress, Show
 from minicnn._training.run import Observer, Run
-from minicnn.layers.building import walk
 
 
 class Callbacks(Observer):
@@ -62,20 +62,18 @@ class StartWorkers(Observer):
 
 
 def _as_it_is(model: Model) -> Model:
-    """The model with the arguments that its layers and its loss have now, for the next epoch.
+    """The model with the arguments that its layers and its losses have now, for the next epoch.
 
     Learned arrays are shared; frozen arrays are copies, as in each worker.
     """
-    twin = copy.copy(model)
-    twin.stack = [copy.copy(layer) for layer in model.stack]
-    for layer, copied in zip(walk(model.stack), walk(twin.stack), strict=True):
-        if copied is layer or copied.sublayers:
-            continue
+    twin = model.twin()
+    for _, copied in twin.leaves():
         copied.params = dict(copied.params)
         if not copied.trainable:
             copied.params = {name: array.copy() for name, array in copied.params.items()}
             copied.state = {name: array.copy() for name, array in copied.state.items()}
-    if may_be_cut((), (compiled_loss(model),)):
+    losses = [goal.loss for goal in goals(model) if goal.loss is not None]
+    if may_be_cut((), losses):
         twin.loss = copy.deepcopy(model.loss)
     return twin
 

@@ -4,14 +4,14 @@
     data, metrics = program.prepared(model, data)          labels as the loss wants them
     result = program.gradients(part, fraction, rng)        loss, predictions, gradients of a shard
     program.update(grads)                                  penalties' gradients, then the optimizer
-    y = program.infer(x)                                   the model's output
+    ys = program.infer(xs)                                 the model's outputs
 
 Nothing in it is the user's: metrics are copies, and the layers are only read.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,13 +22,13 @@ from minicnn._parallel.shards import Arrays, Result, Shards, shards_of
 from minicnn._parallel.workers import Workers, workers_for
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
-from minicnn.activations import ACTIVATIONS
+from minicnn._training.objective import goals, objective
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, DataError
 from minicnn.kernels import KERNELS
-from minicnn.layers import Layer, chain
+from minicnn.layers import Layer
 from minicnn.layers.building import walk
-from minicnn.layers.chain import Node
+from minicnn.layers.graph import Unit
 from minicnn.losses import Loss
 from minicnn.regularizers import Regularizer
 
@@ -37,83 +37,110 @@ class Inference:
     """The fused nodes of a model, which must be built, and memory that is used again."""
 
     def __init__(self, model: Model) -> None:
-        self.nodes = model.nodes
+        self.graph = model.fused()
         self.dtype = model.dtype
-        self.output_shape = model.output_shape
-        self.multiply_adds = sum(x.multiply_adds(x.input_shape or ()) for x in model.stack)
+        self.output_shapes = model.output_shapes
+        self.multiply_adds = sum(
+            node.layer.multiply_adds(node.shape) for node in model.graph().nodes
+        )
         """Those of one image in the forward pass."""
-        self.reads_bytes = keeps(self.nodes[0], "reads_bytes")
+        self.reads_bytes = self.graph.reads_bytes()
         self.workspace = KERNELS[model.kernels].workspace()
 
-    def outputs(self, x: Array) -> Array:
+    def outputs(self, xs: Sequence[Array]) -> tuple[Array, ...]:
         """What the nodes make of a batch; the next call may write over it."""
         with self.workspace.begin():
-            return chain.infer(self.nodes, self._read(x))
+            return self.graph.infer(self._read(xs))
 
-    def _read(self, x: Array) -> Array:
-        """A batch in the model's dtype, unless the first node reads what is in a file."""
-        return x if self.reads_bytes else x.astype(self.dtype, copy=False)
+    def _read(self, xs: Sequence[Array]) -> list[Array]:
+        """A batch in the model's dtype, but for what the first nodes read as it is in a file."""
+        return [
+            x if as_it_is else x.astype(self.dtype, copy=False)
+            for x, as_it_is in zip(xs, self.reads_bytes, strict=True)
+        ]
 
 
 class Program(Inference):
-    """The nodes with the loss, which is taken together with the last activation.
+    """The nodes with the losses, each of which is taken together with its last activation.
 
-    Raises ``ConfigError`` unless the model is compiled, with a loss that fits its activation.
+    Raises ``ConfigError`` unless the model is compiled, with losses that fit its activations.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        self.all_nodes = self.nodes
-        """The nodes with the last activation."""
-        self.activation = self.nodes[-1].split_activation()[1]
-        self.nodes, self.loss, self._activate = objective(self.all_nodes, compiled_loss(model))
+        self.whole = self.graph
+        """The graph with the last activations."""
+        self.goals = goals(model)
+        found = objective(self.whole, [goal.loss for goal in self.goals])
+        self.graph, self.losses, self._activations = found
         self.layers = model.stack
         self.optimizer = model.optimizer
         self.params = model.params
-        self.penalties = penalties(model.stack)
+        self.penalties = penalties(model)
+
+    @property
+    def activation(self) -> str | None:
+        """That of the first output."""
+        return self.whole.ends()[0].split_activation()[1]
 
     def prepared(self, model: Model, data: Data, where: str = "") -> tuple[Data, RunningMetrics]:
-        """The data with labels as the loss computes with them, and the model's metrics of them.
+        """The data with labels as the losses compute with them, and the model's metrics of them.
 
-        Raises ``DataError``, which says ``where`` the labels are from, when the loss or a metric
+        Raises ``DataError``, which says ``where`` the labels are from, when a loss or a metric
         cannot be taken of labels like these.
         """
         try:
-            data = data._replace(y=self.loss.targets(data.y, self.output_shape))
-            return data, RunningMetrics(model, data.y, self.output_shape)
+            ys = tuple(
+                y if loss is None else loss.targets(y, shape)
+                for y, loss, shape in zip(data.ys, self.losses, self.output_shapes, strict=True)
+            )
+            data = data._replace(ys=ys)
+            return data, RunningMetrics(model, self.goals, data.ys, self.output_shapes)
         except DataError as error:
             raise DataError(f"{where}{error}") from None
 
-    def infer(self, x: Array) -> Array:
-        """The model's output for a batch."""
-        return self._predictions(self.outputs(x))
+    def infer(self, xs: Sequence[Array]) -> tuple[Array, ...]:
+        """The model's outputs for a batch."""
+        return self._predictions(self.outputs(xs))
 
-    def evaluate(self, data: Data) -> tuple[float, Array]:
-        """(mean loss, predictions) of a batch, without penalties."""
-        z = self.outputs(data.x)
-        return self._mean_loss(data, z), self._predictions(z)
+    def evaluate(self, data: Data) -> tuple[float, tuple[float, ...], tuple[Array, ...]]:
+        """(mean loss, those of the outputs, predictions) of a batch, without penalties."""
+        zs = self.outputs(data.xs)
+        losses = self._mean_losses(data, zs)
+        return self._total(losses), losses, self._predictions(zs)
 
-    def gradients(self, part: Arrays, fraction: float, rng: np.random.Generator) -> Result:
+    def gradients(self, part: Data, fraction: float, rng: np.random.Generator) -> Result:
         """Forward and backward pass of that part, and fraction, of a batch.
 
         There are no gradients if the loss is not a number. The workspace is open to the nodes
         alone: a custom loss may keep what it computes.
         """
-        data = Data._make(part)
         with self.workspace.begin():
-            z, caches = chain.forward(self.nodes, self._read(data.x), True, rng)
-        loss = self._mean_loss(data, z) * fraction
-        weights = () if data.weights is None else (data.weights,)
-        dz = self.loss.gradient(data.y, z, *weights)
-        if fraction != 1:
-            dz *= fraction
+            zs, caches = self.graph.forward(self._read(part.xs), True, rng)
+        losses = tuple(loss * fraction for loss in self._mean_losses(part, zs))
+        loss = self._total(losses)
+        dzs = [self._gradient(part, i, z, fraction) for i, z in enumerate(zs)]
         grads = {}
         if np.isfinite(loss):
             with self.workspace:
-                grads = chain.backward(self.nodes, dz, caches, need_dx=False)[1]
+                grads = self.graph.backward(dzs, caches, need_dx=False)[1]
+            for name, param in self.params.items():
+                if name not in grads:  # no loss depends on it
+                    grads[name] = np.zeros_like(param)
             if fraction == 1:
-                chain.apply_state(self.nodes, caches)
-        return Result(loss, self._predictions(z), grads)
+                self.graph.apply_state(caches)
+        return Result(loss, self._predictions(zs), grads, losses if len(losses) > 1 else ())
+
+    def _gradient(self, part: Data, i: int, z: Array, fraction: float) -> Array | None:
+        """That of the sum of the losses with respect to an output; None if it has no loss."""
+        loss, weight = self.losses[i], self.goals[i].weight
+        if loss is None:
+            return None
+        weights = part.weights[i]
+        dz = loss.gradient(part.ys[i], z, *(() if weights is None else (weights,)))
+        if fraction * weight != 1:
+            dz *= fraction * weight
+        return dz
 
     def penalty(self) -> float:
         """What the regularizers add to the loss."""
@@ -130,22 +157,38 @@ class Program(Inference):
         self, data: Data, batch_size: int, images: int, rng: np.random.Generator
     ) -> Workers:
         """What computes the gradients of batches, of so many images in all."""
-        batch_size = min(batch_size, len(data.x))
-        cut = may_be_cut(self.layers, (*self.nodes, self.loss))
+        batch_size = min(batch_size, data.samples)
+        losses = [loss for loss in self.losses if loss is not None]
+        cut = may_be_cut(self.layers, (*(node.layer for node in self.graph.nodes), *losses))
         count = shards_of(batch_size, self.multiply_adds) if cut else 1
         random = any(layer.random for layer in walk(self.layers))
-        shards = Shards(self.gradients, data, batch_size, count, random, rng)
+
+        def compute(arrays: Arrays, fraction: float, rng: np.random.Generator) -> Result:
+            return self.gradients(data.like(arrays), fraction, rng)
+
+        shards = Shards(compute, data.arrays, batch_size, count, random, rng)
         work = self.multiply_adds * images
-        return workers_for(shards, self.params, self.output_shape, self.dtype, work)
+        return workers_for(shards, self.params, self.output_shapes, self.dtype, work)
 
-    def _mean_loss(self, data: Data, z: Array) -> float:
-        if data.weights is None:
-            return self.loss(data.y, z)
-        return self.loss(data.y, z, data.weights)
+    def _mean_losses(self, data: Data, zs: Sequence[Array]) -> tuple[float, ...]:
+        """That of each output; 0 if it has no loss."""
+        return tuple(
+            0.0 if loss is None else loss(y, z) if weights is None else loss(y, z, weights)
+            for loss, y, z, weights in zip(self.losses, data.ys, zs, data.weights, strict=True)
+        )
 
-    def _predictions(self, z: Array) -> Array:
+    def _total(self, losses: Sequence[float]) -> float:
+        return sum(
+            loss if goal.weight == 1 else loss * goal.weight
+            for loss, goal in zip(losses, self.goals, strict=True)
+        )
+
+    def _predictions(self, zs: Sequence[Array]) -> tuple[Array, ...]:
         """What may be kept: z lies in memory that the next batch writes over."""
-        return z.copy() if self._activate is None else self._activate(z)
+        return tuple(
+            z.copy() if activate is None else activate(z)
+            for z, activate in zip(zs, self._activations, strict=True)
+        )
 
 
 class Penalty(NamedTuple):
@@ -156,57 +199,23 @@ class Penalty(NamedTuple):
     regularizer: Regularizer
 
 
-def penalties(layers: Sequence[Layer]) -> list[Penalty]:
+def penalties(model: Model) -> list[Penalty]:
     """Those of the parameters that are trained, as in Keras."""
     return [
-        Penalty(f"{layer.name}.{name}", array, regularizer)
-        for layer in layers
+        Penalty(f"{full}.{name}", array, regularizer)
+        for full, layer in model.leaves()
         if (array_of := layer.learned())
         for name, regularizer in layer.regularizers().items()
         if (array := array_of.get(name)) is not None
     ]
 
 
-def objective(
-    nodes: Sequence[Node], loss: Loss
-) -> tuple[Sequence[Node], Loss, Callable[[Array], Array] | None]:
-    """(nodes without a last softmax or sigmoid, the loss of what they give, that activation).
-
-    Together the two cannot overflow, and their gradient is (p - y) / N. Raises
-    ``ConfigError`` when the loss expects logits and the model ends in an activation.
-    """
-    trunk, name = nodes[-1].split_activation()
-    if name in ("softmax", "sigmoid") and getattr(loss, "from_logits", False):
-        raise ConfigError(
-            f"{type(loss).__name__}: expected logits, as from_logits=True says, got the output "
-            f"of a {name}. Drop from_logits, or the last activation."
-        )
-    if name is None or name != loss.activation:
-        return list(nodes), loss, None
-    rest = [*nodes[:-1], trunk] if trunk else list(nodes[:-1])
-    return rest, loss.on_logits(), ACTIVATIONS[name].forward
-
-
-def compiled_loss(model: Model) -> Loss:
-    """The model's loss; raises ``ConfigError`` if it was never compiled."""
-    if model.loss is None and model.optimizer is not None:
-        raise ConfigError(
-            "Sequential: expected a model compiled with a loss, got none. Call compile(optimizer, "
-            "loss, metrics) with one, such as loss='sparse_categorical_crossentropy'."
-        )
-    if model.loss is None:
-        raise ConfigError(
-            "Sequential: expected a compiled model. Call compile(optimizer, loss, metrics) first."
-        )
-    return model.loss
-
-
-def may_be_cut(layers: Sequence[Layer], parts: Sequence[Node | Loss]) -> bool:
+def may_be_cut(layers: Sequence[Any], parts: Sequence[Unit | Loss]) -> bool:
     """Whether the gradient of a batch is the sum of those of its shards: all promise it.
 
     Kernels that use all cores by themselves are given whole batches.
     """
-    layers = list(walk(layers))
+    layers = [layer for layer in walk(layers) if isinstance(layer, Layer)]
     if any(layer.kernels.threaded for layer in layers):
         return False
     return all(keeps(part, "additive") for part in (*layers, *parts))
@@ -226,6 +235,6 @@ def at_work() -> Iterator[None]:
             yield
         except MemoryError as error:
             raise ConfigError(
-                f"Sequential: this does not fit in memory ({error or 'no more of it'}). Try a "
+                f"This does not fit in memory ({error or 'no more of it'}). Try a "
                 "smaller batch_size; model.summary(batch_size=32) says how much one takes."
             ) from None

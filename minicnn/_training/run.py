@@ -64,9 +64,9 @@ class Run:
         self.stop = stop
         """Whether a signal has asked the run to end."""
         self.resumed = resumed
-        self.steps = options.steps(len(self.data.x))
+        self.steps = options.steps(self.data.samples)
         rng = model.rng if options.shuffle else None
-        self.stream = Stream(len(self.data.x), options.batch_size, rng)
+        self.stream = Stream(self.data.samples, options.batch_size, rng)
         self.epoch = options.initial_epoch
         """How many epochs are done."""
         self.step = 0
@@ -115,15 +115,14 @@ class Run:
     def train(self, batch: Array | slice) -> None:
         """One step: forward and backward passes of the batch's shards, their sum, the update."""
         assert self.workers is not None
-        x, y = self.data.x, self.data.y
         numbers = np.arange(batch.start, batch.stop) if isinstance(batch, slice) else batch
-        loss, predictions, grads = self.workers.gradients(numbers)
+        loss, predictions, grads, losses = self.workers.gradients(numbers)
         loss += self.program.penalty()
         if not np.isfinite(loss):
-            images = x[numbers].astype(self.model.dtype, copy=False)
-            raise divergence(self.model.stack, images, loss)
+            xs = [x[numbers].astype(self.model.dtype, copy=False) for x in self.data.xs]
+            raise divergence(self.model, xs, loss)
         self.program.update(grads)
-        self.metrics.update(loss, y[batch], predictions)
+        self.metrics.update(loss, [y[batch] for y in self.data.ys], predictions, losses)
         self.step += 1
         self.logs = self.metrics.logs()
 

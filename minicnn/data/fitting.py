@@ -1,6 +1,6 @@
 """The data given to ``fit`` and ``evaluate``, as arrays that go together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,20 +14,55 @@ from minicnn.errors import ConfigError, DataError, ShapeError, shown
 
 
 class Data(NamedTuple):
-    """Images, labels and the weight of each sample in the loss (None: all alike)."""
+    """Images, labels and the weight of each sample in the loss, for each input and output."""
 
-    x: Array
-    y: Array
-    weights: Array | None = None
+    xs: tuple[Array, ...]
+    ys: tuple[Array, ...]
+    weights: tuple[Array | None, ...]
+    """One for each output; None: all samples alike."""
+
+    @classmethod
+    def of(cls, x: Array, y: Array, weights: Array | None = None) -> "Data":
+        """Those of a model of one input and one output."""
+        return cls((x,), (y,), (weights,))
+
+    @property
+    def x(self) -> Array:
+        """Those of the first input."""
+        return self.xs[0]
+
+    @property
+    def y(self) -> Array:
+        """Those of the first output."""
+        return self.ys[0]
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(self.xs[0])
+
+    @property
+    def arrays(self) -> tuple[Array | None, ...]:
+        """All arrays in a row; ``like`` puts such a row back."""
+        return *self.xs, *self.ys, *self.weights
+
+    def like(self, arrays: Sequence[Array | None]) -> "Data":
+        """Data of as many inputs and outputs, from all arrays in a row."""
+        i, o = len(self.xs), len(self.xs) + len(self.ys)
+        return Data(tuple(arrays[:i]), tuple(arrays[i:o]), tuple(arrays[o:]))  # type: ignore[arg-type]
 
     def part(self, samples: Array | slice) -> "Data":
         """Some of the samples."""
-        weights = None if self.weights is None else self.weights[samples]
-        return Data(self.x[samples], self.y[samples], weights)
+        return self.like([None if a is None else a[samples] for a in self.arrays])
+
+
+Take = Callable[..., Data]
+"""(who, x, y, sample_weight) -> the data, checked."""
 
 
 def training_data(
     who: str,
+    take: Take,
     x: Any,
     y: Any,
     sample_weight: Any,
@@ -38,9 +73,9 @@ def training_data(
     """(the data to learn from, the data to evaluate on, if any), from the arguments of ``fit``."""
     if validation_split is not None:
         number(who, "validation_split", validation_split, least=0, below=1)
-    data, validation = data_of(who, x, y, sample_weight), None
+    data, validation = take(who, x, y, sample_weight), None
     if validation_data is not None:
-        validation = validation_of(who, validation_data)
+        validation = validation_of(who, take, validation_data)
     elif validation_split:
         data, validation = split_tail(who, data, validation_split)
     if class_weight is not None:
@@ -51,20 +86,24 @@ def training_data(
 def data_of(who: str, x: Any, y: Any, sample_weight: Any = None) -> Data:
     """Arrays, or a dataset, checked; raises ``DataError`` unless they go together."""
     x, y = images_and_labels(who, x, y)
-    if sample_weight is None:
-        return Data(x, y)
-    weights = as_array(who, sample_weight)
-    if weights.dtype.kind not in "biuf" or weights.shape != (len(x),):
+    weights = None if sample_weight is None else weights_of(who, sample_weight, len(x))
+    return Data.of(x, y, weights)
+
+
+def weights_of(who: str, given: Any, samples: int) -> Array:
+    """``sample_weight``, checked: finite numbers, one for each sample."""
+    weights = as_array(who, given)
+    if weights.dtype.kind not in "biuf" or weights.shape != (samples,):
         raise DataError(
-            f"{who}: expected sample_weight as {len(x)} numbers, one for each image, "
+            f"{who}: expected sample_weight as {samples} numbers, one for each image, "
             f"got {weights.dtype} {weights.shape}."
         )
     if not np.isfinite(weights).all():
         raise DataError(f"{who}: expected finite numbers, got NaN or infinity in sample_weight.")
-    return Data(x, y, weights)
+    return weights
 
 
-def validation_of(who: str, given: Any) -> Data:
+def validation_of(who: str, take: Take, given: Any) -> Data:
     """``validation_data``: a dataset, (x, y) or (x, y, sample_weight)."""
     parts = (given, None) if isinstance(given, Dataset) else given
     if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
@@ -72,7 +111,25 @@ def validation_of(who: str, given: Any) -> Data:
             f"{who}: expected validation_data as a dataset, a pair (x, y) or three arrays "
             f"(x, y, sample_weight), got {shown(given)}."
         )
-    return data_of(f"{who}, validation_data", *parts)
+    return take(f"{who}, validation_data", *parts)
+
+
+def outputs_of(who: str, kind: str, given: Any, names: Sequence[str], samples: int) -> list[Any]:
+    """What was given for each output, ``kind`` being labels or sample_weight, in their order.
+
+    Raises ``DataError`` unless it is a list or a dictionary of as many.
+    """
+    if isinstance(given, Mapping) and set(given) == set(names):
+        return [given[name] for name in names]
+    if isinstance(given, list | tuple) and len(given) == len(names):
+        return list(given)
+    if len(names) == 1 and not isinstance(given, Mapping):
+        return [given]
+    got = ", ".join(map(str, given)) if isinstance(given, Mapping) else shown(given)
+    raise DataError(
+        f"{who}: expected {kind} for each of the outputs {', '.join(names)}, in a list or a "
+        f"dictionary by these names, got {got}."
+    )
 
 
 def check_validation(who: str, x: Array, validation: Array) -> None:
@@ -95,7 +152,12 @@ def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -
             f"{who}: expected class_weight as a dictionary from class numbers to weights, "
             f"such as {{0: 1.0, 1: 5.0}}, got {shown(class_weight)}."
         )
-    if data.weights is not None:
+    if len(data.ys) > 1:
+        raise ConfigError(
+            f"{who}: expected class_weight for a model of one output, got {len(data.ys)}. Give a "
+            "sample_weight for each."
+        )
+    if data.weights[0] is not None:
         raise ConfigError(f"{who}: expected class_weight or sample_weight, got both.")
     labels = classes_of(data.y)
     if labels is None:
@@ -111,7 +173,7 @@ def weighted_by_class(who: str, data: Data, class_weight: Mapping[int, float]) -
             raise ConfigError(f"{who}: expected class_weight for class numbers, got {name!r}.")
         number(who, f"class_weight[{name}]", weight, least=0)
         weights[labels == name] = weight
-    return data._replace(weights=weights)
+    return data._replace(weights=(weights,))
 
 
 def split_tail(who: str, data: Data, fraction: float) -> tuple[Data, Data]:
@@ -119,16 +181,16 @@ def split_tail(who: str, data: Data, fraction: float) -> tuple[Data, Data]:
 
     Warns when the tail has classes that the rest lacks: then the data are sorted by class.
 
-    >>> train, held_out = split_tail("fit", Data(np.zeros((10, 2)), np.arange(10) % 2), 0.25)
+    >>> train, held_out = split_tail("fit", Data.of(np.zeros((10, 2)), np.arange(10) % 2), 0.25)
     >>> len(train.x), len(held_out.x)
     (7, 3)
     """
     number(who, "validation_split", fraction, least=0, below=1)
-    cut = int(len(data.x) * (1 - fraction))
-    if not 0 < cut < len(data.x):
+    cut = int(data.samples * (1 - fraction))
+    if not 0 < cut < data.samples:
         raise ConfigError(
             f"{who}: expected a validation_split that leaves images on both sides, got {fraction} "
-            f"of {len(data.x)}."
+            f"of {data.samples}."
         )
     rest, tail = data.part(slice(cut)), data.part(slice(cut, None))
     known, held_out = classes_of(rest.y), classes_of(tail.y)
@@ -136,7 +198,7 @@ def split_tail(who: str, data: Data, fraction: float) -> tuple[Data, Data]:
         missing = sorted(set(held_out.tolist()) - set(known.tolist()))
         if missing:
             warn(
-                f"{who}: validation_split={fraction} takes the last {len(tail.x)} images, and "
+                f"{who}: validation_split={fraction} takes the last {tail.samples} images, and "
                 f"nothing before them is of class {', '.join(map(str, missing))}. "
                 "Shuffle images and labels first.",
                 UserWarning,

@@ -14,6 +14,7 @@ write a custom layer:
   are learned with ``self.add_param("kernel", shape, rng)``, others with ``self.add_state``;
 * ``forward`` and ``backward`` do the work; the cache is a NamedTuple of what ``backward`` needs;
 * ``axes`` names the input's axes, if the layer cares how many there are;
+* ``merges = True`` says that x is a tuple of inputs, and dx of their gradients, as in ``Merge``;
 * ``additive = True`` promises that a batch is the sum of its shards, so that several processes may
   compute it.
 
@@ -27,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from minicnn._core.arguments import check_array
+from minicnn._core.arguments import boolean, check_array
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._core.signatures import accepted
 from minicnn.data.orders import remedy
@@ -35,6 +36,7 @@ from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
 from minicnn.kernels import DEFAULT, KERNELS, KernelSet
 from minicnn.layers.params import Parametrized
+from minicnn.layers.symbolic import Call, SymbolicTensor, call_layer, ends
 
 Grads = dict[str, Array]
 
@@ -96,6 +98,12 @@ class Layer(Parametrized):
     onnx_operator: ClassVar[OnnxOperator | None] = None
     """The elementwise ONNX operator that does the same, if there is one."""
 
+    merges: ClassVar[bool] = False
+    """Whether it takes a tuple of inputs, and gives back a tuple of gradients."""
+
+    is_graph: ClassVar[bool] = False
+    """Whether it stands for several nodes of a network, which ``graph(input_shape)`` gives."""
+
     ends_in_activation: ClassVar[bool] = False
     """Whether its last step is to apply the function that ``activation`` names."""
 
@@ -104,6 +112,10 @@ class Layer(Parametrized):
         self.first_shape: Shape | None = None
         """The shape of a model's input, where that was given to its first layer."""
         self.kernel_set = DEFAULT
+        self.operation = False
+        """Whether it stands for arithmetic on tensors, which Keras does not count as a layer."""
+        self.calls: list[Call] = []
+        """Its uses in models."""
 
     # What a layer defines ------------------------------------------------------------
 
@@ -173,12 +185,34 @@ class Layer(Parametrized):
         """The kernels that this layer computes with."""
         return KERNELS[self.kernel_set]
 
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Raise ``ConfigError``: Keras' functional models call layers, minicnn does not."""
-        raise ConfigError(
-            f"{self.who}: a layer is not called. Put it into Sequential([...]), with Residual for "
-            "skip connections; forward(x) gives its output and its cache."
-        )
+    def __call__(self, inputs: Any, training: bool | None = None) -> SymbolicTensor:
+        """What the layer makes of a symbolic tensor, or of several: for ``Model(inputs, outputs)``.
+
+        With ``training=False`` it runs as outside training, always. Raises ``ShapeError`` for
+        shapes that it does not take, ``ConfigError`` for arrays, of which ``forward`` is.
+
+        >>> Dense(3)(Input((4,))).shape
+        (None, 3)
+        """
+        if training is not None:
+            boolean(self.who, "training", training)
+        return call_layer(self, inputs, training)
+
+    @property
+    def input(self) -> SymbolicTensor | list[SymbolicTensor]:
+        """What it is called on, in the model that it is in; several if it merges."""
+        found: SymbolicTensor | list[SymbolicTensor] = ends(self, "input")
+        return found
+
+    @property
+    def output(self) -> SymbolicTensor:
+        """What it gives in the model that it is in, as for ``Model(model.input, layer.output)``."""
+        found: SymbolicTensor = ends(self, "output")
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the calls: a copy of a layer is in no model."""
+        return vars(self) | {"calls": []}
 
     def changed(self, argument: str, value: Any) -> dict[str, Any]:
         """See ``Guarded``; raises ``ConfigError`` for a change that comes too late."""

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Collection, Iterator, Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 
 from minicnn._core.shapes import DType, Shape
+from minicnn._keras.operations import described
 from minicnn._keras.spelling import snake_case
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Layer
@@ -17,17 +19,22 @@ MOST_AXES = 30
 """The most axes of an output; NumPy has its limit there, or not far above."""
 
 
-def name_layer(who: str, layer: Layer, taken: Collection[str | None]) -> None:
+def name_layer(who: str, layer: Any, taken: Collection[str | None]) -> None:
     """Name a layer as Keras counts, unless it has a name; raises ``ConfigError`` if it is taken."""
     if layer.name is None:
         base = snake_case(layer.keras_name or type(layer).__name__)
+        if layer.operation:
+            base = described(type(layer).__name__, layer.get_config())[0].lower()
         names = (f"{base}_{i}" if i else base for i in count())
         layer.name = next(name for name in names if name not in taken)
     elif layer.name in taken:
-        raise _same_name(who, layer)
+        if getattr(layer, "name_is_given", True):
+            raise _same_name(who, layer)
+        # A model that nobody named, beside another.
+        layer.rename(next(n for i in count(1) if (n := f"{layer.name}_{i}") not in taken))
 
 
-def check_names(who: str, layers: Sequence[Layer]) -> None:
+def check_names(who: str, layers: Sequence[Any]) -> None:
     """Raise ``ConfigError`` if two layers have the same name; names may be set at any time."""
     taken: set[str | None] = set()
     for layer in layers:
@@ -84,7 +91,7 @@ def build_layer(
         )
 
 
-def check_new(who: str, layers: Sequence[Layer], known: set[int]) -> None:
+def check_new(who: str, layers: Sequence[Any], known: set[int]) -> None:
     """Raise ``ConfigError`` if a layer, or one that it is made of, is there twice.
 
     ``known`` are the identities of those that are there; the new ones join them.
@@ -97,7 +104,7 @@ def check_new(who: str, layers: Sequence[Layer], known: set[int]) -> None:
         known.add(id(layer))
 
 
-def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
+def walk(layers: Sequence[Any]) -> Iterator[Any]:
     """All layers, each before those that it is made of."""
     for layer in layers:
         yield layer

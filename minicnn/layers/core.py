@@ -6,22 +6,37 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.arguments import number
+from minicnn._core.arguments import check_array, number
 from minicnn._core.shapes import Array, Shape
+from minicnn._core.signatures import checked
 from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
+from minicnn.layers.symbolic import Call, SymbolicTensor
 
 
-class Input(Layer):
-    """The shape of one input, at the head of a model: y = x.
+@checked
+def Input(  # noqa: N802 - as in Keras
+    shape: Shape, name: str | None = None
+) -> SymbolicTensor:
+    """What a model begins with: a symbolic tensor of that shape.
 
-    ``shape`` leaves out the batch axis: (64, 64, 3) for colour images of 64x64.
+    ``shape`` leaves out the batch axis: (64, 64, 3) for colour images of 64x64. Layers are called
+    on it, or it stands first in ``Sequential``. Raises ``ConfigError`` for what is no shape.
 
-    >>> Input((64, 64, 3)).output_shape((64, 64, 3))
+    >>> x = Input((64, 64, 3))
+    >>> x.shape, Flatten()(x).shape
+    ((None, 64, 64, 3), (None, 12288))
+    """
+    return InputLayer(shape, name).tensor()
+
+
+class InputLayer(Layer):
+    """The layer at the head of a model, which ``Input(shape)`` makes: y = x, of that shape.
+
+    >>> InputLayer((64, 64, 3)).output_shape((64, 64, 3))
     (64, 64, 3)
     """
 
-    keras_name = "InputLayer"
     additive = True
 
     def __init__(self, shape: Shape, name: str | None = None) -> None:
@@ -34,6 +49,10 @@ class Input(Layer):
                 f"batch axis, such as (64, 64, 3), got {shape!r}."
             )
         self.shape = tuple(int(n) for n in shape)
+
+    def tensor(self) -> SymbolicTensor:
+        """What it gives in a model: it takes nothing."""
+        return self.calls[0].outputs[0] if self.calls else Call(self, (), [self.shape]).outputs[0]
 
     def expected_shape(self) -> ExpectedShape:
         """Exactly ``shape``."""
@@ -60,10 +79,31 @@ class Input(Layer):
         batch_shape = config.pop("batch_shape", None)
         if not isinstance(batch_shape, list) or None in batch_shape[1:]:
             raise ConfigError(
-                f"Input: expected a batch_shape with sizes, got {batch_shape!r}. In Keras make the "
-                "model with an Input of fixed sizes, take over the weights, and save it."
+                f"InputLayer: expected a batch_shape with sizes, got {batch_shape!r}. In Keras "
+                "make the model with an Input of fixed sizes, take over the weights, and save it."
             )
         return super().accepted_config(config) | {"shape": tuple(batch_shape[1:])}
+
+
+class Identity(Layer):
+    """y = x, for a place in a network that needs a layer.
+
+    >>> Identity().forward(np.array([[1.0, -1.0]]))[0].tolist()
+    [[1.0, -1.0]]
+    """
+
+    additive = True
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, NoCache]:
+        """y = x."""
+        return self.check_input(x), NoCache()
+
+    def backward(self, dy: Array, cache: NoCache) -> tuple[Array, Grads]:
+        """dx = dy."""
+        check_array(self.who, dy)
+        return dy, {}
 
 
 class Rescaling(Layer):

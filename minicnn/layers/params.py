@@ -156,6 +156,17 @@ class Parametrized(Configurable):
         """The arrays themselves, in the order of ``arrays``."""
         return list(self.arrays().values())
 
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """Those that training changes."""
+        return list(self.learned().values())
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The others."""
+        learned = {id(array) for array in self.trainable_weights}
+        return [array for array in self.weights if id(array) not in learned]
+
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, the learned ones first, as in Keras.
 

@@ -1,29 +1,34 @@
 """Layers with a shortcut around them."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from minicnn._core.arguments import boolean
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.layers import chain
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.building import build_layer, check_new, name_layer
+from minicnn.layers.composite import Composite
+from minicnn.layers.graph import Graph, Node, put
+from minicnn.layers.merging import Add
 from minicnn.layers.registry import described, with_layers
-from minicnn.regularizers import Regularizer
 
 
 class ResidualCache(NamedTuple):
-    """The caches of the layers, for ``Residual.backward``."""
+    """The nodes and their caches, for ``Residual.backward``."""
 
-    layers: list[Any]
-    shortcut: list[Any]
+    graph: Graph
+    caches: list[Any]
 
 
-class Residual(Layer):
+_ADD = Add()
+_NO_LAYER = "add"
+"""What the sum at the end of a Residual is called; it has no arrays."""
+
+
+class Residual(Composite, Layer):
     """Layers whose output is added to their input, or to the output of a shortcut.
 
         y = layers(x) + x        or        y = layers(x) + shortcut(x)
@@ -44,6 +49,7 @@ class Residual(Layer):
 
     keras_module = "minicnn.layers"
     additive = True
+    is_graph = True
     layers: Sequence[Layer] = ()
     shortcut: Sequence[Layer] | None = None
 
@@ -73,60 +79,18 @@ class Residual(Layer):
         self.shortcut = None if shortcut is None else list(shortcut)
 
     @property
-    def sublayers(self) -> Sequence[Layer]:
+    def sublayers(self) -> Sequence[Layer]:  # type: ignore[override]
         """The layers, then those of the shortcut."""
         return *self.layers, *(self.shortcut or ())
-
-    # The arrays of the layers, as this layer's ------------------------------------------------
 
     def __copy__(self) -> Self:
         """A copy whose layers are copies, with the same arrays."""
         twin = object.__new__(type(self))
-        vars(twin).update(vars(self))
+        vars(twin).update(self.__getstate__())
         vars(twin)["layers"] = [copy.copy(layer) for layer in self.layers]
         if self.shortcut is not None:
             vars(twin)["shortcut"] = [copy.copy(layer) for layer in self.shortcut]
         return twin
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """The arrays that can be learned, as ``<layer>.<param>``."""
-        return {key: layer.params[name] for key, layer, name in self._names("params")}
-
-    @params.setter
-    def params(self, values: Mapping[str, Array]) -> None:
-        self._put("params", values)
-
-    @property
-    def state(self) -> dict[str, Array]:
-        """The moving statistics, likewise."""
-        return {key: layer.state[name] for key, layer, name in self._names("state")}
-
-    @state.setter
-    def state(self, values: Mapping[str, Array]) -> None:
-        self._put("state", values)
-
-    def _names(self, attribute: str) -> Iterator[tuple[str, Layer, str]]:
-        for layer in self.sublayers:
-            for name in getattr(layer, attribute):
-                yield f"{layer.name}.{name}", layer, name
-
-    def _put(self, attribute: str, values: Mapping[str, Array]) -> None:
-        for layer in self.sublayers:
-            arrays = {name: values[f"{layer.name}.{name}"] for name in getattr(layer, attribute)}
-            setattr(layer, attribute, arrays)
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes it; setting it sets it for all of its layers, as in Keras."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        boolean(self.who, "trainable", value)
-        self._trainable = value
-        for layer in self.sublayers:
-            layer.trainable = value
 
     @property
     def kernel_set(self) -> str:
@@ -138,30 +102,6 @@ class Residual(Layer):
         self._kernel_set = value
         for layer in self.sublayers:
             layer.kernel_set = value
-
-    def learned(self) -> dict[str, Array]:
-        """Those of its layers that are trainable."""
-        return {
-            f"{layer.name}.{name}": array
-            for layer in self.sublayers
-            for name, array in layer.learned().items()
-        }
-
-    def arrays(self) -> dict[str, Array]:
-        """Those of its layers, one layer after the other, as Keras orders them."""
-        return {
-            f"{layer.name}.{name}": array
-            for layer in self.sublayers
-            for name, array in layer.arrays().items()
-        }
-
-    def regularizers(self) -> dict[str, Regularizer]:
-        """Those of its layers."""
-        return {
-            f"{layer.name}.{name}": regularizer
-            for layer in self.sublayers
-            for name, regularizer in layer.regularizers().items()
-        }
 
     # The passes ------------------------------------------------------------------------
 
@@ -197,29 +137,41 @@ class Residual(Layer):
         for layer in self.begun:
             layer.unbuild()
 
+    def graph(self, input_shape: Shape) -> Graph:
+        """The nodes that it stands for: those of both branches, and an Add at the end."""
+        nodes: list[Node] = []
+        ends = []
+        for way in (self.layers, self.shortcut or ()):
+            at = 0
+            for layer, shape in zip(way, _ends(way, input_shape), strict=False):
+                at = put(nodes, 1, layer, (at,), str(layer.name), shape)[0]
+            ends.append(at)
+        added = (self.output_shape(input_shape),) * 2
+        nodes.append(Node(_ADD, tuple(ends), _NO_LAYER, added))
+        return Graph(1, tuple(nodes), (len(nodes),))
+
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ResidualCache]:
         """The sum of both branches."""
         self.require_built()
         x = self.check_input(x)
-        y, caches = chain.forward(self.layers, x, training, rng)
-        shortcut, shortcut_caches = chain.forward(self.shortcut or (), x, training, rng)
-        return y + shortcut, ResidualCache(caches, shortcut_caches)
+        graph = self.graph(x.shape[1:])
+        (y,), caches = graph.forward((x,), training, rng)
+        return y, ResidualCache(graph, caches)
 
     def backward(self, dy: Array, cache: ResidualCache) -> tuple[Array, Grads]:
         """dx is the sum of both branches'; the gradients are those of each layer."""
-        dx, grads = chain.backward(self.layers, dy, cache.layers, frozen=True)
-        around, added = chain.backward(self.shortcut or (), dy, cache.shortcut, frozen=True)
-        return dx + around, grads | added
+        (dx,), grads = cache.graph.backward((dy,), cache.caches, frozen=True)
+        assert dx is not None
+        return dx, grads
 
     def next_state(self, cache: ResidualCache) -> dict[str, Array]:
         """The next state of each layer."""
-        caches = (*cache.layers, *cache.shortcut)
         return {
-            f"{layer.name}.{name}": array
-            for layer, layer_cache in zip(self.sublayers, caches, strict=True)
-            for name, array in layer.next_state(layer_cache).items()
+            f"{node.name}.{name}": array
+            for node, one in zip(cache.graph.nodes, cache.caches, strict=True)
+            for name, array in node.layer.next_state(one).items()
         }
 
     def multiply_adds(self, input_shape: Shape) -> int:

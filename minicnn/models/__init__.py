@@ -1,11 +1,15 @@
-"""Sequential and ``load_model``, where Keras has them."""
+"""Model, Sequential and ``load_model``, where Keras has them."""
 
 from minicnn._core.config import exported
 from minicnn._keras.public_names import asked
+from minicnn.models.configs import MODELS
+from minicnn.models.loading import clone_model as clone_model
 from minicnn.models.loading import load_model as load_model
 from minicnn.models.loading import save_model as save_model
+from minicnn.models.model import Model as Model
 from minicnn.models.sequential import Sequential as Sequential
 
 __getattr__ = asked("models")
 
-exported(Sequential, globals(), "load_model", "save_model")
+MODELS.update(Model=Model, Sequential=Sequential)
+exported(Model, globals(), "clone_model", "load_model", "save_model")

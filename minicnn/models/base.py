@@ -1,106 +1,137 @@
-"""Layers in a row: how they are put together, built and run; ``Sequential`` trains them."""
+"""Networks: how their layers are named, built and run; ``Model`` trains them."""
 
-from collections.abc import Sequence
-from typing import Any
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from minicnn._core import random_seed
 from minicnn._core.arguments import boolean, check_array, check_name, whole_number
-from minicnn._core.config import Guarded, close
+from minicnn._core.config import Guarded
 from minicnn._core.shapes import Array, Shape
-from minicnn.activations import ACTIVATIONS
+from minicnn._keras.spelling import snake_case
 from minicnn.data.arrays import images
 from minicnn.data.orders import check_order
-from minicnn.errors import ConfigError, shown
-from minicnn.kernels import DEFAULT, KERNELS, check_kernels
-from minicnn.layers import Input, Layer, chain
-from minicnn.layers.building import build_layer, check_names, check_new, name_layer, walk
-from minicnn.layers.chain import Node
+from minicnn.errors import ConfigError, DataError, ShapeError, shown
+from minicnn.kernels import KERNELS, check_kernels
+from minicnn.layers import InputLayer
+from minicnn.layers.building import check_names
+from minicnn.layers.composite import Composite
+from minicnn.layers.graph import Graph, Node, put
 from minicnn.layers.params import put_weights
+from minicnn.layers.symbolic import Call, SymbolicTensor, tensors_of
 from minicnn.models import fusing, summary
+from minicnn.models.packing import packed, unpacked
 
 
-class BaseModel(Guarded):
-    """Layers that run one after another, their arrays and their generator.
+class BaseModel(Composite, Guarded):
+    """Layers that take each other's outputs, their arrays and their generator.
 
-    The arguments are those of ``Sequential``, in whose name errors are raised.
-
-    >>> model = BaseModel([Input((4,)), Dense(3)], seed=0)
+    >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
     >>> y, caches = model.forward(np.ones((2, 4)))
     >>> dx, grads = model.backward(np.ones_like(y), caches)
     >>> dx.shape, list(grads)
     ((2, 4), ['dense.kernel', 'dense.bias'])
     """
 
+    is_graph = True
+    merges = False
+    additive = True
+    first_shape = None
+    random = False
+    operation = False
+    made_of = "inputs, outputs"
+    """What the constructor is given first."""
+
     def __init__(
-        self,
-        layers: "Sequence[Layer | BaseModel] | None" = None,
-        *,
-        seed: int | None = None,
-        name: str = "sequential",
-        dtype: str = "float32",
-        kernels: str = DEFAULT,
-        fuse: bool = True,
+        self, *, seed: int | None, name: str | None, dtype: str, kernels: str, fuse: bool
     ) -> None:
+        self.name_is_given = name is not None
+        self.name = snake_case(type(self).__name__) if name is None else name
         if not isinstance(dtype, str | np.dtype) or dtype not in ("float32", "float64"):
-            raise ConfigError(f"Sequential: expected dtype float32 or float64, got {dtype!r}.")
-        check_name("Sequential", name)
-        self.name = name
+            raise ConfigError(f"{self.who}: expected dtype float32 or float64, got {dtype!r}.")
+        check_name(self.who, self.name)
         self.dtype = np.dtype(dtype)
         whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
         if seed is not None and (not whole or seed < 0):
             raise ConfigError(
-                f"Sequential: expected seed as a whole number of 0 or more, or None, got {seed!r}."
+                f"{self.who}: expected seed as a whole number of 0 or more, or None, got {seed!r}."
             )
         self.seed = None if seed is None else int(seed)
         """The one that was given."""
         self.rng = random_seed.generator(seed)
-        self.kernels = check_kernels("Sequential", kernels)
+        self.kernels = check_kernels(self.who, kernels)
         self.fuse = bool(fuse) and KERNELS[kernels].fusion is not None
-        self.stack: list[Layer] = []
-        if layers is not None and not isinstance(layers, Sequence):
-            raise ConfigError(f"Sequential: expected a list of layers, got {layers!r}.")
-        self._extend(layers or ())
-        close(self)
+        self.stack: list[Any] = []
+        """The layers and models that it is made of, also those for its inputs."""
+        self.inner_calls: list[Call] = []
+        """Their uses, in running order."""
+        self.inputs: list[SymbolicTensor] = []
+        self.outputs: list[SymbolicTensor] = []
+        self.input_keys: list[str] | None = None
+        """The names of the inputs, where the model was made with a dictionary of them."""
+        self.output_keys: list[str] | None = None
+        self.calls: list[Call] = []
+        """The uses of the model as a layer of others."""
+        self._graph: Graph | None = None
+
+    @property
+    def who(self) -> str:
+        """The model as errors name it."""
+        return type(self).__name__
+
+    def rename(self, name: str) -> None:
+        """Give a model that nobody named another name, beside others in a model."""
+        vars(self)["name"] = name
 
     def changed(self, argument: str, value: Any) -> dict[str, Any]:
         """See ``Guarded``: name and ``fuse``; the rest is said when the model is made."""
         if argument == "name":
-            check_name("Sequential", value)
-            return {"name": value}
+            check_name(self.who, value)
+            return {"name": value, "name_is_given": True}
         if argument == "fuse":
-            boolean("Sequential", "fuse", value)
+            boolean(self.who, "fuse", value)
             return {"fuse": bool(value) and KERNELS[self.kernels].fusion is not None}
         raise ConfigError(
-            f"Sequential: {argument} cannot become {value!r} once the model is made. Give it to "
-            f"Sequential(layers, {argument}=...)."
+            f"{self.who}: {argument} cannot become {value!r} once the model is made. Give it to "
+            f"{self.who}({self.made_of}, {argument}=...)."
         )
 
     def __repr__(self) -> str:
         """In one line; ``summary`` has more."""
-        return summary.brief(type(self).__name__, self.name, self.stack, self.built)
+        return summary.brief(self)
 
     def _repr_html_(self) -> str | None:
         """The table of ``summary``, for a notebook."""
-        return summary.html(self.name, self.stack) if self.built else None
+        return summary.html(self) if self.built else None
+
+    # Its layers ----------------------------------------------------------------------
 
     @property
-    def layers(self) -> list[Layer]:
-        """The layers, without the Input, as in Keras."""
-        return [layer for layer in self.stack if not isinstance(layer, Input)]
+    def layers(self) -> list[Any]:
+        """The layers and models that it is made of, in the order of Keras.
+
+        Without what stands for arithmetic on tensors, ``x + y``, which Keras does not count.
+        """
+        return [layer for layer in self.stack if not layer.operation]
+
+    @property
+    def sublayers(self) -> Sequence[Any]:  # type: ignore[override]
+        """The same: see ``Composite``."""
+        return self.stack
 
     @property
     def trainable(self) -> bool:
         """Whether any layer may be trained; what is set is set for all layers, as in Keras."""
-        return any(layer.trainable for layer in self.layers)
+        return any(layer.trainable for layer in self.stack if not isinstance(layer, InputLayer))
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for layer in self.layers:
+        for layer in self.stack:
             layer.trainable = value
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """The layer of that name, or the one at that place in ``layers``.
 
         >>> Sequential([Input((4,)), Dense(3, name="scores")]).get_layer("scores").units
@@ -120,56 +151,10 @@ class BaseModel(Guarded):
             f"got {name if index is None else index!r}."
         )
 
-    def add(self, layer: "Layer | BaseModel") -> None:
-        """Put a layer at the end, name it if it has no name, and build it if that can be.
-
-        Of a model all layers are put there, one after another.
-        """
-        self._extend([layer])
-
-    def _extend(self, layers: "Sequence[Layer | BaseModel]") -> None:
-        """Add several, in time that grows with their number and not with its square."""
-        taken = {layer.name for layer in self.stack}
-        known = {id(layer) for layer in walk(self.stack)}
-        shape = self.output_shape if self.built else None
-
-        def put(layer: "Layer | BaseModel") -> None:
-            nonlocal shape
-            if isinstance(layer, BaseModel):
-                for part in layer.layers if self.stack else layer.stack:
-                    if part.name in taken:
-                        part.name = None
-                    put(part)
-                return
-            if not isinstance(layer, Layer):
-                raise ConfigError(
-                    f"Sequential: expected a layer, got {shown(layer)}.{_meant(layer)}"
-                )
-            check_new("Sequential", [layer], known)
-            if isinstance(layer, Input) and self.stack:
-                raise ConfigError(
-                    f"Sequential: expected Input only as the first layer, got {layer!r}."
-                )
-            first = layer.first_shape or layer.input_shape
-            if not self.stack and first is not None and not isinstance(layer, Input):
-                put(Input(first))
-            name_layer("Sequential", layer, taken)
-            if isinstance(layer, Input):
-                shape = layer.shape
-            if shape is not None:
-                build_layer("Sequential", layer, shape, self.rng, self.dtype, self.kernels)
-                shape = layer.output_shape(shape)
-            self.stack.append(layer)
-            taken.add(layer.name)
-
-        for layer in layers:
-            put(layer)
-
     @property
-    def nodes(self) -> Sequence[Node]:
-        """What ``fit`` and ``predict`` run: the layers, with those fused that can be."""
-        self._require_built()
-        return fusing.fused(self.stack) if self.fuse else self.stack
+    def is_row(self) -> bool:
+        """Whether each layer takes what the one before it gives, as in ``Sequential``."""
+        return False
 
     @property
     def built(self) -> bool:
@@ -177,124 +162,282 @@ class BaseModel(Guarded):
         return bool(self.stack) and all(layer.built for layer in self.stack)
 
     def build(self, input_shape: Shape | None = None) -> None:
-        """Make the layers' arrays for inputs of ``input_shape``, without the batch axis.
+        """Nothing: see ``Sequential.build``."""
 
-        Not needed in a model that starts with an Input. Raises ``ShapeError`` when the
-        layers do not fit each other.
-        """
-        if self.built:
-            return
-        if not self.stack:
-            raise ConfigError("Sequential: expected layers, got none.")
-        if input_shape is None:
-            raise ConfigError(
-                "Sequential: expected the shape of one input. Start with Input(shape), "
-                "or call build(input_shape)."
-            )
-        layers, self.stack = self.stack, []
-        begun = [layer for layer in layers if not layer.built]
-        try:
-            self._extend((Input(input_shape), *layers))
-        except BaseException:
-            for layer in begun:
-                layer.unbuild()
-            self.stack = layers
-            raise
-
-    @property
-    def input_shape(self) -> Shape:
-        """The shape of one input."""
-        self._require_built()
-        assert self.stack[0].input_shape is not None
-        return self.stack[0].input_shape
-
-    @property
-    def output_shape(self) -> Shape:
-        """The shape of the output for one input."""
-        self._require_built()
-        last = self.stack[-1]
-        assert last.input_shape is not None
-        return last.output_shape(last.input_shape)
-
-    def _require_built(self) -> None:
+    def require_built(self) -> None:
+        """Build it; raises ``ConfigError`` if nobody has said for which inputs."""
         if not self.built:
             self.build()
 
-    def count_params(self) -> int:
-        """How many numbers the layers' arrays hold, learned or not."""
-        self._require_built()
-        return sum(layer.count_params() for layer in self.stack)
+    # What goes in and comes out ------------------------------------------------------
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensor that it takes; several in a list or a dictionary."""
+        self.require_built()
+        return packed(self.inputs, self.input_keys)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic tensor that it gives; several in a list or a dictionary."""
+        self.require_built()
+        return packed(self.outputs, self.output_keys)
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        """The shape of each input, without the batch axis."""
+        self.require_built()
+        return [x.shape[1:] for x in self.inputs]  # type: ignore[misc]
+
+    @property
+    def output_shapes(self) -> list[Shape]:
+        """The shape of each output, without the batch axis."""
+        self.require_built()
+        return [x.shape[1:] for x in self.outputs]  # type: ignore[misc]
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of one input; a list of them if there are several."""
+        shapes = self.input_shapes
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output for one input; a list of them if there are several."""
+        shapes = self.output_shapes
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def input_names(self) -> list[str]:
+        """What each input is called: in the dictionary that was given, or as its layer."""
+        return self.input_keys or [str(x.name) for x in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """What each output is called: in the dictionary that was given, or as its layer."""
+        names = self.output_keys or [str(x.name) for x in self.outputs]
+        return [
+            f"{name}_{names[:i].count(name)}" if name in names[:i] else name
+            for i, name in enumerate(names)
+        ]
+
+    # Its nodes -----------------------------------------------------------------------
+
+    def graph(self, input_shape: Any = None) -> Graph:
+        """The nodes of all layers, also of those within models and Residuals, in running order."""
+        self.require_built()
+        if self._graph is None:
+            nodes: list[Node] = []
+            at = {}
+            for i, x in enumerate(self.inputs):
+                at[id(x)] = put(
+                    nodes, len(self.inputs), x.call.layer, (i,), str(x.name), x.shape[1:]
+                )[0]
+            for call in self.inner_calls:
+                if not call.inputs:
+                    continue
+                reads = [at[id(x)] for x in call.inputs]
+                found = put(
+                    nodes, len(self.inputs), call.layer, reads, str(call.layer.name), call.shape,
+                    call.training,
+                )  # fmt: skip
+                at |= {id(x): i for x, i in zip(call.outputs, found, strict=True)}
+            outputs = tuple(at[id(x)] for x in self.outputs)
+            self._graph = Graph(len(self.inputs), tuple(self._named(nodes)), outputs)
+        return self._graph
+
+    def _named(self, nodes: Sequence[Node]) -> list[Node]:
+        """A layer that is in several models here has one name."""
+        names = {id(layer): name for name, layer in self.leaves()}
+        return [node._replace(name=names.get(id(node.layer), node.name)) for node in nodes]
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes of ``graph``."""
+        return self.graph().nodes
+
+    def fused(self) -> Graph:
+        """What ``fit`` and ``predict`` run: the graph, with those nodes fused that can be."""
+        return fusing.fused(self.graph()) if self.fuse else self.graph()
+
+    def multiply_adds(self, input_shape: Any) -> int:
+        """Those of all nodes, for one image."""
+        return sum(node.layer.multiply_adds(node.shape) for node in self.nodes)
+
+    # As a layer of another model -----------------------------------------------------
+
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """The output for one batch, or for symbolic tensors: then it is a layer of another model.
+
+        ``forward`` gives the caches as well.
+        """
+        given = unpacked(x, self.input_keys)
+        if not any(isinstance(one, SymbolicTensor) for one in given):
+            return self.forward(x, False if training is None else training)[0]
+        tensors = tensors_of(self.who, given)
+        if not self.built:
+            self.build(tensors[0].shape[1:])  # type: ignore[arg-type]
+        shapes = [x.shape[1:] for x in tensors]
+        if shapes != self.input_shapes:
+            raise ShapeError(
+                f"{self.who} {self.name!r}: expected inputs of shape "
+                f"{', '.join(map(str, self.input_shapes))}, without the batch axis, got "
+                f"{', '.join(map(str, shapes))}."
+            )
+        outputs = Call(self, tensors, self.output_shapes, training).outputs
+        return packed(outputs, self.output_keys)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy of all, whose layers are copies too."""
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        linked = ("inner_calls", "inputs", "outputs", "calls", "_graph")
+        # The layers first, one by one: what they are linked by would lead from one to the next.
+        for name in ("stack", *vars(self)):
+            if name not in linked:
+                vars(twin)[name] = copy.deepcopy(vars(self)[name], memo)
+        vars(twin).update(calls=[], _graph=None)
+        twin.link({id(layer): copy.deepcopy(layer, memo) for layer in self.stack}, self)
+        return twin
+
+    def twin(self, made: dict[int, Any] | None = None) -> Self:
+        """A model like this of copies of its layers, which share the arrays."""
+        made = {} if made is None else made
+        for layer in self.stack:
+            if id(layer) not in made:
+                of_model = isinstance(layer, BaseModel)
+                made[id(layer)] = layer.twin(made) if of_model else copy.copy(layer)
+        twin = copy.copy(self)
+        vars(twin).update(stack=[made[id(layer)] for layer in self.stack], calls=[], _graph=None)
+        twin.link(made, self)
+        return twin
+
+    def link(self, layers: Mapping[int, Any], like: "BaseModel") -> None:
+        """Call layers as another model calls its, which they stand for by identity."""
+        tensors: dict[int, SymbolicTensor] = {}
+        inner_calls = []
+        for call in like.inner_calls:
+            inputs = [tensors[id(x)] for x in call.inputs]
+            shapes: Any = [x.shape[1:] for x in call.outputs]
+            inner_calls.append(Call(layers[id(call.layer)], inputs, shapes, call.training))
+            tensors |= {
+                id(x): y for x, y in zip(call.outputs, inner_calls[-1].outputs, strict=True)
+            }
+        vars(self).update(
+            inner_calls=inner_calls,
+            inputs=[tensors[id(x)] for x in like.inputs],
+            outputs=[tensors[id(x)] for x in like.outputs],
+        )
 
     # A custom loop -------------------------------------------------------------
 
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """The output for one batch; ``forward`` gives the caches as well."""
-        return self.forward(x, training)[0]
+    def count_params(self) -> int:
+        """How many numbers the layers' arrays hold, learned or not."""
+        self.require_built()
+        return sum(array.size for array in self.arrays().values())
 
-    @property
+    @property  # type: ignore[misc]
     def params(self) -> dict[str, Array]:
         """The arrays that training changes, as ``<layer>.<param>``; they are not copies."""
-        check_names("Sequential", self.stack)
-        return {
-            f"{layer.name}.{name}": array
-            for layer in self.stack
-            for name, array in layer.learned().items()
-        }
+        check_names(self.who, self.stack)
+        return self.learned()
 
-    def forward(self, x: Any, training: bool = False) -> tuple[Array, list[Any]]:
-        """(y, caches) for a batch x, with one cache a layer for ``backward``.
+    def forward(self, x: Any, training: bool = False) -> tuple[Any, list[Any]]:
+        """(y, caches) for a batch x, with one cache a node for ``backward``.
 
+        Several inputs or outputs are lists, or dictionaries where the model was made with such.
         Raises ``ShapeError`` when x is not a batch of what the model takes.
         """
-        boolean("Sequential", "training", training)
-        return chain.forward(self.stack, self._batch(x), training, self.rng)
+        boolean(self.who, "training", training)
+        ys, caches = self.graph_of(x).forward(self.batch(x), training, self.rng)
+        return packed(ys, self.output_keys), caches
 
-    def backward(self, dy: Array, caches: Sequence[Any]) -> tuple[Array, dict[str, Array]]:
+    def graph_of(self, x: Any) -> Graph:
+        """The graph, built for such a batch if it is not."""
+        self.batch(x)
+        return self.graph()
+
+    def backward(self, dy: Any, caches: Sequence[Any]) -> tuple[Any, dict[str, Array]]:
         """(dx, grads) from the gradient of the loss with respect to y.
 
         ``grads`` has the keys of ``params``; hand both to ``optimizer.step``.
         """
-        check_array("Sequential", dy)
-        return chain.backward(self.stack, np.asarray(dy, self.dtype), caches)
+        dys = unpacked(dy, self.output_keys)
+        for one in dys:
+            check_array(self.who, one)
+        arrays = [np.asarray(one, self.dtype) for one in dys]
+        dxs, grads = self.graph().backward(arrays, caches)
+        return packed(dxs, self.input_keys), grads
 
     def update_state(self, caches: Sequence[Any]) -> None:
         """Let the moving statistics of BatchNorm follow the batch of a forward pass in training."""
-        chain.apply_state(self.stack, caches)
+        self.graph().apply_state(caches)
 
-    def _batch(self, x: Any) -> Array:
-        x = images("Sequential", x)
-        self._ready(x)
-        return np.asarray(x, self.dtype)
+    def batch(self, x: Any) -> list[Array]:
+        """The arrays of a batch, one for each input; raises unless the model takes them."""
+        arrays = self.arrays_of(self.who, x)
+        return [np.asarray(one, self.dtype) for one in arrays]
 
-    def _ready(self, x: Array) -> None:
-        """Build the model if it is not; raise ``ShapeError`` unless x is a batch that it takes."""
+    def arrays_of(self, who: str, x: Any) -> list[Array]:
+        """What was given for the inputs, as arrays, one for each; builds the model if it is not.
+
+        Raises ``ShapeError`` or ``DataError`` unless they fit the inputs.
+        """
+        given = unpacked(x, self.input_keys if self.input_keys else self._names_if(x))
+        several = len(self.inputs) > 1
+        if several and len(given) != len(self.inputs):
+            raise DataError(
+                f"{who}: expected {len(self.inputs)} arrays, for {', '.join(self.input_names)}, "
+                f"got {len(given) if isinstance(x, list | tuple | Mapping) else shown(x)}. Give "
+                "them in a list, or in a dictionary by these names."
+            )
+        arrays = [images(who, one) for one in (given if several or len(given) == 1 else [x])]
+        self.ready(arrays)
+        if len({len(one) for one in arrays}) > 1:
+            raise DataError(
+                f"{who}: expected as many samples in each input, got "
+                f"{', '.join(str(len(one)) for one in arrays)}."
+            )
+        return arrays
+
+    def _names_if(self, x: Any) -> list[str] | None:
+        return self.input_names if isinstance(x, Mapping) else None
+
+    def ready(self, arrays: Sequence[Array]) -> None:
+        """Build the model if it is not; raise ``ShapeError`` unless it takes such batches."""
         if not self.built:
-            if any(len(layer.axes) == 3 for layer in self.stack):
-                check_order("Sequential", x.shape)
-            self.build(x.shape[1:])
-        self.stack[0].check_shape(x.shape)
+            if any(len(getattr(layer, "axes", ())) == 3 for layer in self.stack):
+                check_order(self.who, arrays[0].shape)
+            self.build(arrays[0].shape[1:])
+        for x, array in zip(self.inputs, arrays, strict=True):
+            layer: Any = x.call.layer
+            layer.check_shape(array.shape)
 
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""
-        self._require_built()
-        return [array for layer in self.stack for array in layer.get_weights()]
+        self.require_built()
+        return [array.copy() for array in self.weights]
+
+    @property
+    def weights(self) -> list[Array]:
+        """The arrays themselves, layer by layer."""
+        return list(self.arrays().values())
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """Those that training changes."""
+        return list(self.learned().values())
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The others."""
+        learned = {id(array) for array in self.trainable_weights}
+        return [array for array in self.weights if id(array) not in learned]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Put arrays in the place of those that ``get_weights`` gives.
 
         Raises ``ShapeError``, and changes nothing, unless number and shapes are the same.
         """
-        self._require_built()
-        put_weights("set_weights", self.stack, weights)
-
-
-def _meant(thing: Any) -> str:
-    """What to write for something that is no layer."""
-    if isinstance(thing, type) and issubclass(thing, Layer):
-        return f" Make one: {thing.__name__}(...)."
-    if isinstance(thing, str) or callable(thing):
-        name = thing if isinstance(thing, str) else getattr(thing, "__name__", "")
-        return f" Write Activation({name!r})." if name in ACTIVATIONS else ""
-    if isinstance(thing, list | tuple):
-        return " Put the layers into the list themselves, with a star before them: *layers."
-    return ""
+        self.require_built()
+        put_weights("set_weights", [layer for _, layer in self.leaves()], weights)

@@ -1,26 +1,30 @@
-"""The planner: which layers of a model are computed together.
+"""The planner: which nodes of a graph are computed together.
 
-``fused`` looks at a list of layers, once before a run, and puts one ``FusedConv`` where a
-convolution, the ReLU after it and the pooling after that stand in a row. The layers stay as they
+``fused`` looks at a graph, once before a run, and puts one ``FusedConv`` where a convolution alone
+is read by a ReLU, and that alone by a pooling. The layers stay as they
 are and keep their arrays; the node only goes through the image once instead of three times, if
 the model's kernels are capable of that (``KernelSet.fusion``). At the head of a model it also
 takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeGuard
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.shapes import Array
+from minicnn._core.shapes import Array, Shape
 from minicnn._core.traits import computes_as, keeps
 from minicnn.kernels import PLAIN, Fusion, Scale, Tail
 from minicnn.layers.activation import Activation, ReLU
-from minicnn.layers.base import Grads, Layer
-from minicnn.layers.chain import Node
+from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2D
-from minicnn.layers.core import Input, Rescaling
+from minicnn.layers.core import InputLayer, Rescaling
+from minicnn.layers.graph import Graph, Node, Unit, renumbered
 from minicnn.layers.pooling import AvgPool, MaxPool
+
+LONGEST_HEAD = 100
+"""Nodes after an input that are looked at."""
 
 
 class FusedConvCache(NamedTuple):
@@ -36,6 +40,7 @@ class FusedConv:
     state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     additive = True
     reads_bytes = True
+    merges = False
 
     def __init__(self, fusion: Fusion, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
         self.fusion = fusion
@@ -104,78 +109,141 @@ class FusedConv:
         """There is none."""
         return self.state
 
-    def split_activation(self) -> tuple[Node | None, str | None]:
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """That of the convolution, before any pooling."""
+        return self.conv.output_shape(input_shape)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Those of the convolution."""
+        return self.conv.multiply_adds(input_shape)
+
+    def split_activation(self) -> tuple[Unit | None, str | None]:
         """The node itself: its activation is no loss's."""
         return self, None
 
 
-def fused(layers: Sequence[Layer]) -> list[Node]:
-    """The nodes that compute what the layers do, one after another.
+def fused(graph: Graph) -> Graph:
+    """The graph with nodes that compute what several did, where only one reads what each gives.
 
     A layer whose class derives from a library's is fused like that one, as long as it has the
     passes of that class.
     """
-    nodes, i, scale = _head(layers)
-    while i < len(layers):
-        layer = layers[i]
-        i += 1
-        if not _can_be_fused(layer):
-            nodes.append(layer)
-            continue
-        assert layer.kernels.fusion is not None
-        tail, taken = _tail(layer, layers[i : i + 2])
-        nodes.append(FusedConv(layer.kernels.fusion, layer, tail, scale))
-        i, scale = i + taken, None
-    return nodes
+    planner = _Planner(graph)
+    for place in range(len(graph.nodes)):
+        planner.take(place)
+    return renumbered(graph.given, planner.entries, graph.outputs)
 
 
-def _head(layers: Sequence[Layer]) -> tuple[list[Node], int, Scale | None]:
-    """The first nodes, how many layers they are, and the scale of a convolution right after them.
+class _Planner:
+    """Goes through the nodes; each entry is a node, and the number of what it makes."""
 
-    As long as layers read bytes they come before the Input, which makes numbers of bytes; a
-    convolution that is fused does that itself.
-    """
-    if not layers or not computes_as(layers[0], Input):
-        return [], 0, None
-    first = 1
-    while first < len(layers) and keeps(layers[first], "reads_bytes"):
-        first += 1
-    bytes_read: list[Node] = list(layers[1:first])
-    after: Sequence[Layer | None] = [*layers[first : first + 2], None, None]
-    if _can_be_fused(after[0]):
-        return bytes_read, first, None
-    scaling = after[0]
-    if computes_as(scaling, Rescaling) and _can_be_fused(after[1]):
-        return bytes_read, first + 1, Scale(float(scaling.scale), float(scaling.offset))
-    return [*bytes_read, layers[0]], first, None
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.readers = graph.readers()
+        self.entries: list[tuple[int, Node]] = []
+        self.taken: set[int] = set()
+
+    def take(self, place: int) -> None:
+        """Plan a node, unless one before it has it."""
+        if place in self.taken:
+            return
+        node = self.graph.nodes[place]
+        if computes_as(node.layer, InputLayer):
+            self._head(place)
+        elif _can_be_fused(node):
+            self._conv(place, node.reads, None)
+        else:
+            self._put(place, node)
+
+    def _put(self, place: int, node: Node) -> None:
+        self.taken.add(place)
+        self.entries.append((self.graph.given + place, node))
+
+    def _after(self, place: int) -> int | None:
+        """The one node that reads what a node gives, and reads nothing else."""
+        places = self.readers[self.graph.given + place]
+        if len(places) != 1 or places[0] < 0 or len(self.graph.nodes[places[0]].reads) > 1:
+            return None
+        return places[0]
+
+    def _chain(self, place: int) -> Iterator[int]:
+        """The nodes that follow, each the only reader of the one before."""
+        after = self._after(place)
+        while after is not None:
+            yield after
+            after = self._after(after)
+
+    def _head(self, place: int) -> None:
+        """An input with what follows it.
+
+        As long as layers read bytes they come before the InputLayer, which makes numbers of bytes;
+        a convolution that is fused does that itself.
+        """
+        nodes, number = self.graph.nodes, self.graph.nodes[place].reads[0]
+        head = list(islice(self._chain(place), LONGEST_HEAD))
+        reading = list(takewhile(lambda i: keeps(nodes[i].layer, "reads_bytes"), head))
+        first, second, *_ = [*head[len(reading) :], None, None]
+        conv, scale = first, None
+        if first is not None and second is not None and not _can_be_fused(nodes[first]):
+            conv, scale = second, _scale(nodes[first].layer)
+        fits = conv is not None and _can_be_fused(nodes[conv]) and (conv is first or scale)
+        # Each makes what the one before it made.
+        for i, made in zip(reading if fits else [*reading, place], [place, *reading], strict=False):
+            self.taken.add(i)
+            self.entries.append((self.graph.given + made, nodes[i]._replace(reads=(number,))))
+            number = self.graph.given + made
+        if fits:
+            assert conv is not None
+            assert first is not None
+            self.taken.update((place, first))
+            self._conv(conv, (number,), scale)
+
+    def _conv(self, place: int, reads: tuple[int, ...], scale: Scale | None) -> None:
+        node = self.graph.nodes[place]
+        layer: Any = node.layer
+        following = list(islice(self._chain(place), 2))
+        tail, count = _tail(layer, [self.graph.nodes[i] for i in following])
+        self.taken.update((place, *following[:count]))
+        unit = FusedConv(layer.kernels.fusion, layer, tail, scale)
+        number = self.graph.given + (place, *following)[count]
+        self.entries.append((number, node._replace(layer=unit, reads=reads)))
 
 
-def _can_be_fused(layer: Layer | None) -> TypeGuard[Conv2D]:
+def _can_be_fused(node: Node) -> bool:
+    layer = node.layer
     return (
         computes_as(layer, Conv2D)
         and layer.kernels.fusion is not None
         and layer.activation in (None, "linear", "relu")
         and (layer.groups, layer.dilation) == (1, (1, 1))
-        and not (layer.input_shape is not None and layer.place(layer.input_shape).far)
+        and not layer.place(node.shape).far
     )
 
 
-def _tail(conv: Conv2D, following: Sequence[Layer]) -> tuple[Tail, int]:
-    """What of the next layers can be computed with the convolution, and how many they are."""
+def _scale(layer: Unit) -> Scale | None:
+    """What a Rescaling by one number does."""
+    if not computes_as(layer, Rescaling) or np.ndim(layer.scale) or np.ndim(layer.offset):
+        return None
+    return Scale(float(layer.scale), float(layer.offset))
+
+
+def _tail(conv: Conv2D, following: Sequence[Node]) -> tuple[Tail, int]:
+    """What of the next nodes can be computed with the convolution, and how many they are."""
     relu, taken = conv.activation == "relu", 0
-    if not relu and following and _is_relu(following[0]):
+    if not relu and following and _is_relu(following[0].layer):
         relu, taken = True, 1
-    pool = following[taken] if taken < len(following) else None
+    node = following[taken] if taken < len(following) else None
+    pool = None if node is None else node.layer
     if computes_as(pool, MaxPool) or computes_as(pool, AvgPool):
-        assert pool.input_shape is not None
-        place = pool.windows(pool.input_shape)
+        assert node is not None
+        place = pool.windows(node.shape)
         if place.size == place.strides and place.pads == ((0, 0), (0, 0)):
             kind = "max" if isinstance(pool, MaxPool) else "avg"
             return Tail(relu, kind, place.size), taken + 1
     return PLAIN._replace(relu=relu), taken
 
 
-def _is_relu(layer: Layer) -> bool:
+def _is_relu(layer: Unit) -> bool:
     if computes_as(layer, ReLU):
         return (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
     return computes_as(layer, Activation) and layer.activation == "relu"

@@ -8,13 +8,16 @@ from minicnn._core.config import Configurable
 from minicnn._core.console import warn
 from minicnn._core.signatures import checked
 from minicnn._files import keras
-from minicnn._files.keras import SavedModel, Source
+from minicnn._files.keras import SavedLayer, SavedModel, Source
 from minicnn._files.paths import path_of
 from minicnn._keras.compiled import compile_arguments
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.initializers import left_unset
-from minicnn.layers.registry import CustomObjects, with_custom_objects
-from minicnn.models.saved import restore, restored_layer
+from minicnn.layers import Layer
+from minicnn.layers.registry import CustomObjects, from_description, with_custom_objects
+from minicnn.models.configs import connected, keyed
+from minicnn.models.model import Model
+from minicnn.models.saved import restore
 from minicnn.models.sequential import Sequential
 
 DAMAGE = (
@@ -30,10 +33,10 @@ DAMAGE = (
 
 
 @checked
-def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+def save_model(model: Model, filepath: str | os.PathLike[str]) -> None:
     """``model.save(filepath)``, as a function."""
-    if not isinstance(model, Sequential):
-        raise ConfigError(f"save_model: expected a Sequential model, got {model!r:.60}.")
+    if not isinstance(model, Model):
+        raise ConfigError(f"save_model: expected a model, got {model!r:.60}.")
     model.save(filepath)
 
 
@@ -42,7 +45,7 @@ def load_model(
     filepath: str | os.PathLike[str],
     custom_objects: Mapping[str, type] | None = None,
     compile: bool = True,
-) -> Sequential:
+) -> Model:
     """Read a model from a ``.keras`` or ``.h5`` file, compiled as it was when it was saved.
 
     Only minicnn's classes are used, and the custom classes (layers, losses, metrics, optimizers,
@@ -69,9 +72,8 @@ def load_model(
     custom = _custom_classes(custom_objects)
     saved, data = keras.read_model(filepath)
     try:
-        layers = [restored_layer(layer, custom) for layer in saved.layers]
         with left_unset():
-            model = Sequential(layers, name=saved.name, dtype=saved.dtype)
+            model = restored_model(saved, custom)
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
@@ -87,6 +89,56 @@ def load_model(
         raise ModelFileError(f"{filepath}: the file makes no model: {error}.") from None
     model.class_names = tuple(saved.class_names)
     return model
+
+
+def restored_model(
+    saved: SavedModel, custom_objects: CustomObjects, seed: int | None = None
+) -> Model:
+    """The model that a file describes, with the models within it; its arrays are any."""
+    layers: list[Any] = [
+        restored_layer(layer, custom_objects)
+        if layer.model is None
+        else restored_model(layer.model, custom_objects, seed=0)
+        for layer in saved.layers
+    ]
+    for layer, one in zip(layers, saved.layers, strict=True):
+        if one.model is not None:
+            layer.name = one.name
+        elif one.operation:
+            layer.operation = True
+    if not saved.functional:
+        return Sequential(layers, name=saved.name, dtype=saved.dtype, seed=seed)
+    names = [one.name for one in saved.layers]
+    calls = {one.name: one.calls for one in saved.layers}
+    ends = [*saved.inputs, *saved.outputs]
+    found = connected("Model", dict(zip(names, layers, strict=True)), calls, ends)
+    begin, end = found[: len(saved.inputs)], found[len(saved.inputs) :]
+    return Model(
+        keyed(begin, saved.input_keys),
+        keyed(end, saved.output_keys),
+        name=saved.name,
+        dtype=saved.dtype,
+        seed=seed,
+    )
+
+
+def restored_layer(saved: SavedLayer, custom_objects: CustomObjects) -> Layer:
+    """The layer that a file describes, not yet built; raises as ``from_description`` does."""
+    description = {"class_name": saved.class_name, "config": saved.config, "custom": saved.custom}
+    return from_description(description, custom_objects)
+
+
+@checked
+def clone_model(model: Model) -> Model:
+    """A new model of layers like those of ``model``, with new weights, not compiled.
+
+    >>> model = Sequential([Input((4,)), Dense(3)])
+    >>> clone_model(model).layers[0].units
+    3
+    """
+    if not isinstance(model, Model):
+        raise ConfigError(f"clone_model: expected a model, got {model!r:.60}.")
+    return type(model).from_config(model.get_config())
 
 
 def _custom_classes(given: Any) -> dict[str, type[Configurable]]:
@@ -107,14 +159,14 @@ def _custom_classes(given: Any) -> dict[str, type[Configurable]]:
 
 
 def _compile_as_saved(
-    model: Sequential,
+    model: Model,
     path: str | os.PathLike[str],
     saved: SavedModel,
     custom_objects: CustomObjects,
 ) -> None:
     """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
     try:
-        arguments = compile_arguments(saved.compiled or {}, saved.version)
+        arguments = compile_arguments(saved.compiled or {}, saved.version, len(model.outputs))
         model.compile(**with_custom_objects(arguments, custom_objects))
     except ConfigError as error:
         if not keras.is_legacy_name(path):
@@ -123,9 +175,7 @@ def _compile_as_saved(
         warn(text, UserWarning)
 
 
-def _restore(
-    model: Sequential, path: str | os.PathLike[str], saved: SavedModel, data: Source
-) -> None:
+def _restore(model: Model, path: str | os.PathLike[str], saved: SavedModel, data: Source) -> None:
     """Take over the arrays; an optimizer's that do not fit are a warning, as in Keras."""
     try:
         restore(model, path, saved, data)

@@ -30,20 +30,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from math import log2, prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from minicnn._core.shapes import Array
-from minicnn._core.traits import keeps
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel import threads
 from minicnn._parallel.shards import shards_of
 from minicnn._training.program import may_be_cut
 from minicnn.errors import ConfigError
-from minicnn.kernels import Convolution, KernelSet, Work, WorkOf
-from minicnn.layers import Conv2D, Layer
-from minicnn.layers.building import walk
-from minicnn.layers.chain import Node
+from minicnn.kernels import KERNELS, Convolution, KernelSet, Work, WorkOf
+from minicnn.layers import Conv2D
+from minicnn.layers.graph import Graph, Node, Step
 from minicnn.models.fusing import FusedConv
 from minicnn.optimizers import Optimizer
 
@@ -70,6 +68,20 @@ WITHIN = {"gelu": 7, "silu": 3, "swish": 3, "mish": 3}
 exp(-|x|) and the like."""
 
 
+class Network(Protocol):
+    """What a model is asked for here."""
+
+    @property
+    def input_shapes(self) -> list[Shape]: ...  # noqa: D102
+    def arrays(self) -> dict[str, Array]: ...  # noqa: D102
+    def learned(self) -> dict[str, Array]: ...  # noqa: D102
+    def graph(self, input_shape: Any = None) -> Graph: ...  # noqa: D102
+
+    stack: list[Any]
+    dtype: DType
+    kernels: str
+
+
 class MemoryUse(NamedTuple):
     """Bytes at the peak, besides the data and the process with minicnn imported."""
 
@@ -77,10 +89,8 @@ class MemoryUse(NamedTuple):
     predicting: int
 
 
-def memory_use(
-    layers: Sequence[Layer], nodes: Sequence[Node], optimizer: Optimizer, batch_size: int
-) -> MemoryUse:
-    """What a model of ``layers``, which are built, takes to run ``nodes`` on such batches.
+def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: int) -> MemoryUse:
+    """What a model, which is built, takes to run ``graph`` on such batches.
 
     Measured on Linux it is true within 25%, or 8 MB where that is more. What another layer makes
     for a moment within itself is not seen, nor what evaluation between the epochs adds; images
@@ -88,49 +98,55 @@ def memory_use(
     cut into shards, and in predicting, all processes together are meant; without workers it is
     less.
     """
-    weights = sum(array.nbytes for layer in layers for array in layer.arrays().values())
-    learned = sum(a.nbytes for layer in layers for a in layer.learned().values())
-    first, shape, kernels = nodes[0], layers[0].input_shape, layers[0].kernels
-    assert shape is not None
-    scaled = not isinstance(first, FusedConv) or first.scale is not None
-    from_bytes = scaled and keeps(first, "reads_bytes")
-    image = np.zeros((1, *shape), np.uint8 if from_bytes else layers[0].dtype)
-    parts = [
-        part for node in nodes for part in (walk([node]) if isinstance(node, Layer) else [node])
+    weights = sum(array.nbytes for array in model.arrays().values())
+    learned = sum(array.nbytes for array in model.learned().values())
+    layers, units = model.stack, [node.layer for node in graph.nodes]
+    kernels = KERNELS[model.kernels]
+    images = [
+        np.zeros((1, *shape), np.uint8 if from_bytes and _scaled(graph, i) else model.dtype)
+        for i, (shape, from_bytes) in enumerate(
+            zip(model.input_shapes, graph.reads_bytes(), strict=True)
+        )
     ]
-    convs = [conv for part in parts if (conv := _conv(part))]
-    work = sum(layer.multiply_adds(shape_) for layer in layers if (shape_ := layer.input_shape))
-    shards = shards_of(batch_size, work) if may_be_cut(layers, nodes) else 1
+    convs = [conv for node in graph.nodes if (conv := _conv(node))]
+    work = sum(node.layer.multiply_adds(node.shape) for node in model.graph().nodes)
+    shards = shards_of(batch_size, work) if may_be_cut(layers, units) else 1
     shard, workers = -(-batch_size // shards), threads.get_threads() if shards == 1 else 1
     processes = threads.get_threads()
     return MemoryUse(
         weights
         + learned * (1 + len(optimizer.slot_names))
-        + batch_size * of_an_image(nodes, kernels, image, training=True)
+        + batch_size * of_an_image(graph, kernels, images, training=True)
         + AT_LEAST
         + shards * sum(_work(convs, shard, workers))
         + (learned if shards > 1 else 0)
         + (shards - 1) * (3 * learned + A_WORKER),
         weights
-        + processes * (batch_size * of_an_image(nodes, kernels, image, training=False))
+        + processes * (batch_size * of_an_image(graph, kernels, images, training=False))
         + AT_LEAST
         + processes * _work(convs, batch_size, 1).arrays
         + (processes - 1) * A_WORKER,
     )
 
 
+def _scaled(graph: Graph, given: int) -> bool:
+    """Whether what reads an input brings bytes to scale, or leaves them as they are."""
+    first = graph.nodes[graph.readers()[given][0]].layer
+    return not isinstance(first, FusedConv) or first.scale is not None
+
+
 def check_memory(
-    who: str, layers: Sequence[Layer], nodes: Sequence[Node], optimizer: Optimizer, batch_size: int
+    who: str, model: Network, graph: Graph, optimizer: Optimizer, batch_size: int
 ) -> None:
     """Raise ``ConfigError`` for batches that take far more memory than this machine has.
 
     The system would end the process without a word. What small batches take is not looked at.
     """
-    outputs = sum(prod(layer.output_shape(layer.input_shape or ())) for layer in layers)
-    held = batch_size * outputs * layers[0].dtype.itemsize
+    outputs = sum(prod(node.layer.output_shape(node.shape)) for node in model.graph().nodes)
+    held = batch_size * outputs * model.dtype.itemsize
     if held < SMALL or held * LOOSELY < (memory := installed_memory()):
         return  # to look closely takes seconds
-    takes = memory_use(layers, nodes, optimizer, batch_size).training
+    takes = memory_use(model, graph, optimizer, batch_size).training
     if 0 < 1.25 * memory < takes:
         fits = 2 ** int(log2(max(batch_size * memory / takes / 2, 1)))
         raise ConfigError(
@@ -151,41 +167,38 @@ def installed_memory() -> int:
     return max(found, 0)
 
 
-def of_an_image(nodes: Sequence[Node], kernels: KernelSet, image: Array, training: bool) -> int:
+def of_an_image(graph: Graph, kernels: KernelSet, images: Sequence[Array], training: bool) -> int:
     """Bytes that a batch of one image takes."""
     workspace, rng, most = kernels.workspace(), np.random.default_rng(0), 0
-    not_ours = [array for node in nodes for array in node.params.values()]
-    if not training and keeps(nodes[0], "reads_bytes"):
-        not_ours.append(image)  # a batch is then a view of the data
+    not_ours = [array for node in graph.nodes for array in node.layer.params.values()]
+    if not training:  # a batch of bytes is then a view of the data
+        not_ours += [x for x, as_is in zip(images, graph.reads_bytes(), strict=True) if as_is]
 
-    def weigh(node: Node, y: Array, *held: Any) -> None:
+    def weigh(step: Step, y: Array, *held: Any) -> None:
         nonlocal most
         elsewhere = {id(array) for array in (*not_ours, *workspace.arrays)}
-        owners = {id(array): array.nbytes for array in _owners((image, y, held))}
+        owners = {id(array): array.nbytes for array in _owners((*images, y, held))}
         now = sum(size for key, size in owners.items() if key not in elsewhere)
-        name = node.split_activation()[1]
+        name = step.node.layer.split_activation()[1]
         if name not in (None, "linear"):
             now += WITHIN.get(name or "", 2) * y.nbytes
         most = max(most, now)
 
     caches: list[Any] = []
+    values: list[Any] = list(images)
     with workspace.begin(), np.errstate(all="ignore"):
-        x = image
-        for node in nodes:
-            y, cache = node.forward(x, training=training, rng=rng)
+        for step in graph.steps(values, training, rng):
             if training:
-                caches.append(cache)
-            weigh(node, y, x, caches)
-            x = y
-        learning = [i for i, node in enumerate(nodes) if node.learned()]
-        if training and learning:
-            dy = np.ones_like(x)
-            for node, cache in zip(
-                nodes[: learning[0] : -1], caches[: learning[0] : -1], strict=True
-            ):
-                dx, _ = node.backward(dy, cache)
-                weigh(node, dy, dx, x, caches)
-                dy = dx
+                caches.append(step.cache)
+            weigh(step, step.made, step.taken, caches, values)
+        if training and any(node.layer.learned() for node in graph.nodes):
+            dvalues: list[Any] = [None] * (graph.given + len(graph.nodes))
+            outputs = [values[i] for i in graph.outputs]
+            for i, y in zip(graph.outputs, outputs, strict=True):
+                dvalues[i] = np.ones_like(y)
+            for step in graph.steps_back(dvalues, caches, need_dx=False):
+                if step.made is not None:
+                    weigh(step, step.taken, step.made, outputs, caches, dvalues)
     return most + sum(array.nbytes for array in workspace.arrays)
 
 
@@ -204,15 +217,15 @@ def _owners(held: Any) -> Iterator[Array]:
 
 def _conv(node: Node) -> tuple[WorkOf, Convolution] | None:
     """A convolution among the nodes, and what its kernels say of their memory."""
-    conv = node.conv if isinstance(node, FusedConv) else node
+    unit = node.layer
+    conv = unit.conv if isinstance(unit, FusedConv) else unit
     if not isinstance(conv, Conv2D) or conv.kernels.work_of is None:
         return None
-    assert conv.input_shape is not None
-    _, strides, pads, _ = conv.windows(conv.input_shape)
+    _, strides, pads, _ = conv.windows(node.shape)
     # Groups go one after another; the phases of a dilated convolution are smaller than its images.
     kh, kw, channels, filters = conv.params["kernel"].shape
-    image, kernel = (*conv.input_shape[:2], channels), (kh, kw, channels, filters // conv.groups)
-    pooled = isinstance(node, FusedConv) and bool(node.tail.pool)
+    image, kernel = (*node.shape[:2], channels), (kh, kw, channels, filters // conv.groups)
+    pooled = isinstance(unit, FusedConv) and bool(unit.tail.pool)
     return conv.kernels.work_of, Convolution(
         image, kernel, strides, pads, conv.dtype.itemsize, pooled
     )

@@ -1,91 +1,94 @@
-"""A model as files have it: ``SavedModel`` from a model, and back into one.
+"""A model as files have it: ``SavedModel`` from a model, and its arrays back into one.
 
 Both directions keep the arrays in one order, that of Keras: ``_in_order`` says which.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
 from minicnn._core.arguments import number
-from minicnn._core.config import is_custom, save_config
+from minicnn._core.config import Configurable, is_custom, save_config
 from minicnn._core.shapes import Array, Shape
 from minicnn._files import keras
 from minicnn._files.keras import SavedLayer, SavedModel, Source
-from minicnn._training.model import Model as RunModel
 from minicnn.errors import ConfigError, ModelFileError
-from minicnn.layers import Input, Layer, Residual
-from minicnn.layers.registry import CustomObjects, described, from_description
+from minicnn.layers import Layer
+from minicnn.layers.registry import described
+from minicnn.models.base import BaseModel
+from minicnn.models.configs import Links, unrolled
 from minicnn.optimizers import Optimizer
-
-
-class Model(RunModel, Protocol):
-    """What a file keeps of a model that is built."""
-
-    name: str
-    class_names: tuple[str, ...]
-
 
 # Layers --------------------------------------------------------------------------------
 
 
-def saved_layer(layer: Layer) -> SavedLayer:
-    """What a file keeps of a layer."""
+def saved_layer(layer: Any, links: Links) -> SavedLayer:
+    """What a file keeps of a layer, or of a model within a model."""
+    name, calls = links.names[id(layer)], links.calls(layer)
+    outputs = [x.sizes for x in links.of_layer[id(layer)][0].outputs]
+    if isinstance(layer, BaseModel):
+        inner = _layers(layer)
+        inner.name = name
+        class_name = "Functional" if inner.functional else "Sequential"
+        shapes = tuple(layer.input_shapes)
+        shape = shapes if len(shapes) > 1 else shapes[0]
+        return SavedLayer(
+            class_name, {"name": name}, name, shape, calls=calls, output_shapes=outputs, model=inner
+        )  # fmt: skip
     description = described(layer)
-    saved = SavedLayer(
+    return SavedLayer(
         description["class_name"],
         description["config"],
-        layer.input_shape or (),
-        layer.output_shape(layer.input_shape or ()),
-        custom=is_custom(type(layer)),
+        name,
+        layer.input_shape or _shape_of(links, layer),
+        layer.arrays(),
+        tuple(layer.state),
+        layer.operation,
+        is_custom(type(layer)),
+        calls,
+        outputs,
     )
-    if type(layer) is not Residual:
-        saved.weights = layer.arrays()
-        return saved
-    saved.config = {key: x for key, x in saved.config.items() if key in ("name", "trainable")}
-    for part in layer.sublayers:
-        if isinstance(part, Input):
-            raise ConfigError(f"{layer.who}: expected no Input in what is saved, got {part!r}.")
-    saved.layers = [saved_layer(part) for part in layer.layers]
-    saved.shortcut = [saved_layer(part) for part in layer.shortcut or ()] or None
-    return saved
 
 
-def restored_layer(saved: SavedLayer, custom_objects: CustomObjects) -> Layer:
-    """The layer that a file describes, not yet built; raises as ``from_description`` does."""
-    description = {"class_name": saved.class_name, "config": saved.config, "custom": saved.custom}
-    if not saved.layers:
-        return from_description(description, custom_objects)
-    layers, shortcut = (
-        [restored_layer(part, custom_objects) for part in way or ()]
-        for way in (saved.layers, saved.shortcut)
-    )
-    description["config"] = saved.config | {"layers": layers, "shortcut": shortcut or None}
-    return from_description(description, {})  # a sum is minicnn's Residual, never a custom one
+def _shape_of(links: Links, layer: Any) -> Any:
+    call = links.of_layer[id(layer)][0]
+    return call.shape if call.inputs else ()
 
 
 # Models --------------------------------------------------------------------------------
 
 
-def saved_model(model: Model) -> SavedModel:
-    """What a file keeps of a model."""
-    layers = [saved_layer(layer) for layer in model.stack]
-    saved = SavedModel(
+def _layers(model: BaseModel) -> SavedModel:
+    """Its layers, and what each is called on."""
+    links = unrolled(model)
+    layers = [saved_layer(layer, links) for layer in links.layers]
+    functional = not model.is_row or len(layers) != len(model.stack)
+    return SavedModel(
         model.name,
         model.dtype.name,
         layers,
-        class_names=list(model.class_names),
-        generator=model.rng.bit_generator.state,
+        functional,
+        links.inputs,
+        links.outputs,
+        model.input_keys,
+        model.output_keys,
     )
+
+
+def saved_model(model: Any) -> SavedModel:
+    """What a file keeps of a model."""
+    saved = _layers(model)
+    saved.class_names = list(model.class_names)
+    saved.generator = model.rng.bit_generator.state
     keras.placed(saved)
     if model.optimizer is not None:
         saved.compiled = {
             "optimizer": save_config(model.optimizer),
-            "loss": None if model.loss is None else save_config(model.loss),
-            "loss_weights": None,
-            "metrics": [m if isinstance(m, str) else save_config(m) for m in model.metrics],
+            "loss": _saved(model.loss),
+            "loss_weights": model.loss_weights,
+            "metrics": _saved(model.metrics),
             "weighted_metrics": None,
             "run_eagerly": False,
             "steps_per_execution": 1,
@@ -95,8 +98,14 @@ def saved_model(model: Model) -> SavedModel:
     return saved
 
 
+def _saved(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_saved(part) for part in value]
+    return save_config(value) if isinstance(value, Configurable) else value
+
+
 def restore(
-    model: Model,
+    model: Any,
     path: str | os.PathLike[str],
     saved: SavedModel,
     data: Source,
@@ -165,25 +174,25 @@ def _restore_optimizer(
 # The order of the arrays ---------------------------------------------------------------
 
 
-def _in_order(model: Model, saved: SavedModel) -> list[tuple[Layer, str]]:
-    """The layers that have arrays, with their full names, as Keras counts them."""
-    found = {id(one): (layer, name) for one, layer, name in _parts(saved.layers, model.stack)}
-    return [found[id(one)] for one in saved.order]
+def _in_order(model: BaseModel, saved: SavedModel) -> list[tuple[Any, str]]:
+    """The layers that may have arrays, as Keras counts them, with their full names in the model."""
+    names = {id(layer): name for name, layer in model.leaves()}
+    return [(layer, names.get(id(layer), "")) for layer in _leaves(model, saved)]
 
 
-def _parts(
-    saved: Sequence[SavedLayer], layers: Sequence[Layer], within: str = ""
-) -> Iterator[tuple[SavedLayer, Layer, str]]:
-    """Each saved layer that may have arrays, the layer that it is, and that layer's full name."""
-    for one, layer in zip(saved, layers, strict=True):
-        if one.layers:
-            inner = [*one.layers, *(one.shortcut or ())]
-            yield from _parts(inner, layer.sublayers, f"{within}{layer.name}.")
-        else:
-            yield one, layer, f"{within}{layer.name}"
+def _leaves(model: BaseModel, saved: SavedModel) -> Iterator[Any]:
+    """The layers that ``saved.order`` describes."""
+    links = unrolled(model)
+    by_name = {links.names[id(layer)]: layer for layer in links.layers}
+    for one in saved.layers:
+        layer: Any = by_name.get(one.name)
+        if one.model is not None:
+            yield from _leaves(layer, one.model)
+        elif not (one.is_input or one.operation):
+            yield layer
 
 
-def _params(found: Sequence[tuple[Layer, str]]) -> dict[str, Array]:
+def _params(found: Sequence[tuple[Any, str]]) -> dict[str, Array]:
     """``model.params``, as Keras orders them."""
     return {
         f"{name}.{key}": array for layer, name in found for key, array in layer.learned().items()

@@ -8,10 +8,11 @@ from minicnn._files.budget import Budget
 from minicnn._files.hdf5 import regular_file_size
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError, ModelFileError
-from minicnn.models.saved import Model, restore, saved_model
+from minicnn.models.base import BaseModel
+from minicnn.models.saved import restore, saved_model
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> None:
+def save(model: BaseModel, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.save``."""
     path = path_of("save", "filepath", path)
     whole = str(path).endswith(".keras") or keras.is_legacy_name(path)
@@ -23,7 +24,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     keras.save(path, saved_model(model))
 
 
-def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
+def save_weights(model: BaseModel, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.save_weights``."""
     path = path_of("save_weights", "filepath", path)
     if not str(path).endswith(".weights.h5"):
@@ -33,7 +34,7 @@ def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
     keras.save_weights(path, saved_model(model))
 
 
-def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
+def load_weights(model: BaseModel, path: str | os.PathLike[str]) -> None:
     """See ``Sequential.load_weights``."""
     path = path_of("load_weights", "filepath", path)
     if not keras.is_legacy_name(path):

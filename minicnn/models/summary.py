@@ -1,91 +1,139 @@
 """What a model is made of, as a table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 from minicnn._core.console import html_table, legible, padded, width_of
-from minicnn.layers import Input, Layer
-from minicnn.layers.building import walk
+from minicnn._core.shapes import Array, DType
+from minicnn.layers import InputLayer
+from minicnn.layers.graph import Graph
+from minicnn.layers.symbolic import Call
 from minicnn.models.memory import MemoryUse
 from minicnn.optimizers import Optimizer
 
 HEADER = ("layer", "output shape", "params", "multiply-adds", "activations")
 
 
-def table(layers: Sequence[Layer]) -> str:
-    """A line for each of ``layers``, which are built, and their parts, and the totals."""
-    rows, totals = _rows(layers)
-    rows = [(legible(name), *others) for name, *others in rows]
+class Network(Protocol):
+    """What a model is asked for here."""
+
+    @property
+    def is_row(self) -> bool: ...  # noqa: D102
+    @property
+    def built(self) -> bool: ...  # noqa: D102
+    @property
+    def input_shape(self) -> Any: ...  # noqa: D102
+    @property
+    def output_shape(self) -> Any: ...  # noqa: D102
+    def count_params(self) -> int: ...  # noqa: D102
+    def arrays(self) -> dict[str, Array]: ...  # noqa: D102
+    def learned(self) -> dict[str, Array]: ...  # noqa: D102
+    def graph(self, input_shape: Any = None) -> Graph: ...  # noqa: D102
+
+    name: str
+    stack: list[Any]
+    inner_calls: list[Call]
+    dtype: DType
+
+
+def table(model: Network) -> str:
+    """A line for each of a model's layers, which are built, and their parts, and the totals."""
+    rows, totals = _rows(model)
+    rows = [tuple(map(legible, row)) for row in rows]
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
+    numbers = range(2, 5)
     lines = [
         "  ".join(
-            padded(cell, width) if i < 2 else cell.rjust(width)
+            cell.rjust(width) if i in numbers else padded(cell, width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
+        ).rstrip()
         for row in rows
     ]
-    rule = "-" * len(lines[0])
+    rule = "-" * max(map(len, lines))
     return "\n".join([lines[0], rule, *lines[1:], rule, *totals])
 
 
-def html(name: str, layers: Sequence[Layer]) -> str:
+def html(model: Network) -> str:
     """The same for a notebook."""
-    rows, totals = _rows(layers)
-    return html_table(rows, f"Model {name!r}: {'; '.join(totals)}")
+    rows, totals = _rows(model)
+    return html_table(rows, f"Model {model.name!r}: {'; '.join(totals)}")
 
 
-def brief(kind: str, name: str, layers: Sequence[Layer], built: bool) -> str:
+def brief(model: Network) -> str:
     """A model in one line.
 
-    >>> from minicnn.layers import Dense
-    >>> brief("Sequential", "small", [Dense(3)], built=False)
+    >>> brief(Sequential([Dense(3)], name="small"))
     "Sequential('small', 1 layer, not built)"
     """
-    inner = [layer for layer in layers if not isinstance(layer, Input)]
-    parts = [legible(repr(name)), f"{len(inner)} layer{'s' * (len(inner) != 1)}"]
-    if built:
-        shape, last = layers[0].input_shape, layers[-1]
-        assert shape is not None
-        assert last.input_shape is not None
-        ways = ("x".join(map(str, s)) for s in (shape, last.output_shape(last.input_shape)))
-        params = sum(layer.count_params() for layer in layers)
-        parts += [" -> ".join(ways), f"{params:,} parameters"]
+    inner = [layer for layer in model.stack if not isinstance(layer, InputLayer)]
+    parts = [legible(repr(model.name)), f"{len(inner)} layer{'s' * (len(inner) != 1)}"]
+    if model.built:
+        ways = (_shapes(shape) for shape in (model.input_shape, model.output_shape))
+        parts += [" -> ".join(ways), f"{model.count_params():,} parameters"]
     else:
         parts.append("not built")
-    return f"{kind}({', '.join(parts)})"
+    return f"{type(model).__name__}({', '.join(parts)})"
 
 
-def _rows(layers: Sequence[Layer]) -> tuple[list[tuple[str, ...]], tuple[str, str]]:
+def _shapes(shape: Any) -> str:
+    several = shape if isinstance(shape, list) else [shape]
+    return ", ".join("x".join(map(str, one)) for one in several)
+
+
+def _rows(model: Network) -> tuple[list[tuple[str, ...]], tuple[str, str]]:
     """The cells, with the header, and two lines of totals.
 
     Multiply-adds and activations are those of one image going forward.
     """
-    rows: list[tuple[str, ...]] = [HEADER]
-    params = learned = work = memory = 0
-    for layer in walk(layers):
-        assert layer.input_shape is not None
-        shape = layer.output_shape(layer.input_shape)
-        count = sum(array.size for array in layer.arrays().values())
-        adds = layer.multiply_adds(layer.input_shape)
-        size = math.prod(shape) * layer.dtype.itemsize
-        rows.append(
-            (
-                f"{'' if layer in layers else '  '}{layer.name} ({type(layer).__name__})",
-                f"({', '.join(['N', *map(str, shape)])})",
-                f"{count:,}",
-                f"{adds:,}",
-                _kib(size),
-            )
-        )
+    row = model.is_row
+    rows: list[tuple[str, ...]] = [HEADER if row else (*HEADER, "connected to")]
+    calls: dict[int, list[Call]] = {}
+    for call in model.inner_calls:
+        calls.setdefault(id(call.layer), []).append(call)
+    memory = 0
+    for layer in model.stack:
+        uses = calls[id(layer)]
+        shapes = [x.sizes for use in uses for x in use.outputs]
+        size = sum(math.prod(shape) for shape in shapes) * model.dtype.itemsize
         memory += size
-        if layer not in layers:
-            continue  # it is counted in the layer that it is part of
-        params, work = params + count, work + adds
-        learned += sum(array.size for array in layer.learned().values())
-    itemsize = layers[0].dtype.itemsize
+        adds = sum(layer.multiply_adds(use.shape) for use in uses if use.inputs)
+        from_ = ", ".join(str(x.name) for use in uses for x in use.inputs)
+        rows.append(_cells(layer, "", shapes[0], adds, size) + (() if row else (from_,)))
+        rows += [cells + (() if row else ("",)) for cells in _within(layer, "  ")]
+    params = sum(array.size for array in model.arrays().values())
+    learned = sum(array.size for array in model.learned().values())
+    work = sum(node.layer.multiply_adds(node.shape) for node in model.graph().nodes)
     return rows, (
-        f"{params:,} parameters ({_kib(params * itemsize)}), {learned:,} of them trainable",
+        f"{params:,} parameters ({_kib(params * model.dtype.itemsize)}), {learned:,} of them "
+        "trainable",
         f"{work:,} multiply-adds and {_kib(memory)} of activations an image",
+    )
+
+
+def _within(layer: Any, indent: str) -> Iterator[tuple[str, ...]]:
+    """The lines of what a layer or a model is made of."""
+    for part in layer.sublayers:
+        shape = _output(part)
+        adds = part.multiply_adds(part.input_shape)
+        yield _cells(part, indent, shape, adds, math.prod(shape) * part.dtype.itemsize)
+        yield from _within(part, f"{indent}  ")
+
+
+def _output(layer: Any) -> Any:
+    found = layer.output_shape
+    if callable(found):
+        found = found(layer.input_shape)
+    return found[0] if isinstance(found, list) else found
+
+
+def _cells(layer: Any, indent: str, shape: Any, adds: int, size: int) -> tuple[str, ...]:
+    return (
+        f"{indent}{layer.name} ({type(layer).__name__})",
+        f"({', '.join(['N', *map(str, shape)])})",
+        f"{sum(array.size for array in layer.arrays().values()):,}",
+        f"{adds:,}",
+        _kib(size),
     )
 
 

@@ -3,16 +3,17 @@
 import os
 
 from minicnn._core.signatures import checked
-from minicnn.models.sequential import Sequential
+from minicnn.models.model import Model
 
 __all__ = ["export_onnx", "import_onnx"]
 
 
 @checked
-def export_onnx(model: Sequential, filepath: str | os.PathLike[str], layout: str = "NHWC") -> None:
+def export_onnx(model: Model, filepath: str | os.PathLike[str], layout: str = "NHWC") -> None:
     """Write a model to an ONNX file (opset 17, IR version 8), whole or not at all.
 
-    The graph's input is called ``input`` and its output ``output``; both are float32 (of a float64
+    The graph's input is called ``input`` and its output ``output``, several of them
+    ``input.<name>`` and ``output.<name>``; they are float32 (of a float64
     model too, as runtimes convolve in single precision), and any number of images goes in at once.
     ``layout`` is the order of the axes of input and output images: "NHWC", as ``predict`` takes and
     gives them, or "NCHW", as most other ONNX files do. Layers that act in training only are left
@@ -36,15 +37,15 @@ def export_onnx(model: Sequential, filepath: str | os.PathLike[str], layout: str
 
 
 @checked
-def import_onnx(filepath: str | os.PathLike[str]) -> Sequential:
+def import_onnx(filepath: str | os.PathLike[str]) -> Model:
     """Read a model from an ONNX file, as PyTorch's exporters and ``export_onnx`` write them.
 
     The model takes and gives images with the channels last, (N, H, W, C), whatever the file's
     do: its kernels are transposed, and where images are flattened, the rows of the next product
-    are put in order. Of the file's input height, width and channels must be known. Rows of
-    layers are read, with branches that are added again, which become ``Residual``: any of
-    the layers that minicnn has, pooling without ``ceil_mode``, activations, normalizations,
-    additions of and multiplications with constants. The model is not compiled.
+    are put in order. Of the file's inputs height, width and channels must be known. Read are
+    the layers that minicnn has, in any network: pooling without ``ceil_mode``, activations,
+    normalizations, sums, products and concatenations, arithmetic with constants. A row becomes a
+    ``Sequential``, another network a ``Model``, which is not compiled.
 
     Nothing in the file is run and no other file is opened. Raises ``ModelFileError`` with one line,
     which names the node, for anything that minicnn cannot compute exactly, and for a damaged file.

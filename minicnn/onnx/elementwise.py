@@ -18,9 +18,11 @@ from minicnn.layers import (
     DepthwiseConv2D,
     Layer,
     LeakyReLU,
+    Multiply,
     ReLU,
     Rescaling,
     Softmax,
+    Subtract,
 )
 from minicnn.onnx.net import Net, axis_within, integer, number, only, short
 from minicnn.onnx.reading import Node
@@ -32,6 +34,7 @@ from minicnn.onnx.values import (
     alike,
     images,
     instead,
+    merged,
     ordered,
     scaled,
     settled,
@@ -163,7 +166,7 @@ def _bound(net: Net, node: Node, i: int, name: str) -> float | None:
 
 
 def add(net: Net, node: Node) -> Value:
-    """A residual block, or a constant."""
+    """The sum of two values, or with a constant."""
     if net.is_array(node, 0) or net.is_array(node, 1):
         x, c = _with_constant(net, node)
         return scaled(x, 1.0, c) if isinstance(c, float) else _channels(x, None, c)
@@ -171,18 +174,18 @@ def add(net: Net, node: Node) -> Value:
 
 
 def sub(net: Net, node: Node) -> Value:
-    """x - constant, constant - x, or a residual block with one branch negated."""
+    """x - constant, constant - x, or the difference of two values."""
     if net.is_array(node, 0) or net.is_array(node, 1):
         x, c = _with_constant(net, node)
         if net.is_array(node, 0):
             x = scaled(x, -1.0, 0.0)
             return scaled(x, 1.0, c) if isinstance(c, float) else _channels(x, None, c)
         return scaled(x, 1.0, -c) if isinstance(c, float) else _channels(x, None, -c)
-    return added(net.value(node, 0), scaled(net.value(node, 1), -1.0, 0.0))
+    return merged(Subtract(), [net.value(node, 0), net.value(node, 1)])
 
 
 def mul(net: Net, node: Node) -> Value:
-    """A constant, or an activation that is x times a function of x."""
+    """By a constant, of two values, or an activation that is x times a function of x."""
     if net.is_array(node, 0) or net.is_array(node, 1):
         x, c = _with_constant(net, node)
         return scaled(x, c, 0.0) if isinstance(c, float) else _channels(x, c, None)
@@ -195,6 +198,16 @@ def div(net: Net, node: Node) -> Value:
     if net.is_array(node, 0) or not np.all(c):
         raise ModelFileError("expected a division by constants other than 0.")
     return scaled(x, 1 / c, 0.0) if isinstance(c, float) else _channels(x, 1 / c, None)
+
+
+def extreme(cls: type[Layer]) -> Callable[[Net, Node], Value]:
+    """The operator that a merging layer is: max, min or mean of several values."""
+
+    def read(net: Net, node: Node) -> Value:
+        values = [net.value(node, i) for i in range(len(node.inputs))]
+        return values[0] if len(values) == 1 else merged(cls(), values)
+
+    return read
 
 
 def neg(net: Net, node: Node) -> Value:
@@ -234,9 +247,15 @@ def _channels(x: Value, scale: Array | None, offset: Array | None) -> Value:
 
 def _product(a: Value, b: Value) -> Value:
     """x * sigmoid(x) and similar functions."""
-    start, to_a, to_b = way_between(*alike(a, b))
+    if a.dims != b.dims:
+        return merged(Multiply(), [a, b])
+    a, b = alike(a, b)
+    found = way_between(a, b)
+    if found is None:
+        return merged(Multiply(), [a, b])
+    start, to_a, to_b = found
     if len(to_a) > len(to_b):
-        a, to_a, to_b = b, to_b, to_a
+        a, b, to_a, to_b = b, a, to_b, to_a
     kinds = [_kind(step) for step in to_b]
     if not to_a and tuple(kinds) in PRODUCTS:
         return after(a, Activation(PRODUCTS[tuple(kinds)]))
@@ -252,7 +271,9 @@ def _product(a: Value, b: Value) -> Value:
             u = a if _near(times, 1) else scaled(x, 1.0 if _near(inner, 1) else inner, at)
             times = 1.0 if _near(times, 1) else times
             return scaled(after(u, Activation("gelu")), 2 * outer * times, 0.0)
-    raise ModelFileError("expected a product with a constant, got one of two computed arrays.")
+    if any(isinstance(step.layer, Erf) for step in (*to_a, *to_b)):
+        raise ModelFileError("expected the error function (Erf) only as a part of gelu.")
+    return merged(Multiply(), [a, b])
 
 
 PRODUCTS = {

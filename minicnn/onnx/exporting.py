@@ -1,6 +1,6 @@
 """Models into ONNX files.
 
-Each layer is written by one function; ``export`` runs them in a row. Opset 17 and IR
+Each layer is written by one function; ``export`` goes through the nodes. Opset 17 and IR
 version 8 are what runtimes from 2022 on read.
 """
 
@@ -15,11 +15,13 @@ from minicnn._core.shapes import Shape
 from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError
-from minicnn.layers import Layer, Residual
+from minicnn.layers import Layer
 from minicnn.layers.core import Flatten
 from minicnn.layers.dense import Dense
-from minicnn.models.sequential import Sequential
+from minicnn.layers.graph import Graph as Network
+from minicnn.models.model import Model
 from minicnn.onnx.graph import NCHW, Axes, Flow, Graph, package, row_order, same_order
+from minicnn.onnx.merging import MERGERS
 from minicnn.onnx.writers import FREE, WRITERS
 
 OPSET, IR_VERSION = 17, 8
@@ -27,10 +29,10 @@ LARGEST = (1 << 31) - (1 << 20)
 """How many bytes of arrays fit into a file, which protobuf limits to 2 GiB."""
 
 
-def export(model: Sequential, filepath: str | os.PathLike[str], layout: str) -> None:
+def export(model: Model, filepath: str | os.PathLike[str], layout: str) -> None:
     """See ``export_onnx``."""
-    if not isinstance(model, Sequential):
-        raise ConfigError(f"export_onnx: expected a Sequential model, got {model!r}.")
+    if not isinstance(model, Model):
+        raise ConfigError(f"export_onnx: expected a model, got {model!r}.")
     if layout not in ("NHWC", "NCHW"):
         raise ConfigError(f"export_onnx: expected layout 'NHWC' or 'NCHW', got {layout!r}.")
     filepath = path_of("export_onnx", "filepath", filepath)
@@ -45,23 +47,31 @@ def export(model: Sequential, filepath: str | os.PathLike[str], layout: str) -> 
         unfinished.write_bytes(written.SerializeToString())
 
 
-def _written(model: Sequential, layout: str, onnx: Any) -> Any:
+def _written(model: Model, layout: str, onnx: Any) -> Any:
     if 4 * model.count_params() > LARGEST:
         raise ConfigError(
             f"export_onnx: expected arrays of at most {LARGEST:,} bytes, which an ONNX file holds, "
             f"got {4 * model.count_params():,}."
         )
-    graph = Graph(onnx)
-    begin, end = _axes(model.input_shape, layout), _axes(model.output_shape, layout)
-    y = _chain(graph, model.stack, Flow("input", model.input_shape, begin))
-    graph.layer = "output"
-    graph.end(graph.moved(y, end).name)
+    inputs = _called("input", model.input_names)
+    outputs = _called("output", model.output_names)
+    graph = Graph(onnx, (*inputs, *outputs))
+    begins = [
+        Flow(name, shape, _axes(shape, layout))
+        for name, shape in zip(inputs, model.input_shapes, strict=True)
+    ]
+    ends = [_axes(shape, layout) for shape in model.output_shapes]
+    ys = _nodes(graph, model.graph(), begins)
+    graph.end([graph.moved(y, end).name for y, end in zip(ys, ends, strict=True)], outputs)
     made = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,
             model.name or "model",
-            [_described(onnx, "input", model.input_shape, begin)],
-            [_described(onnx, "output", model.output_shape, end)],
+            [_described(onnx, x.name, x.shape, x.axes) for x in begins],
+            [
+                _described(onnx, name, shape, end)
+                for name, shape, end in zip(outputs, model.output_shapes, ends, strict=True)
+            ],
             graph.arrays,
         ),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
@@ -71,6 +81,11 @@ def _written(model: Sequential, layout: str, onnx: Any) -> Any:
     if model.class_names:
         onnx.helper.set_model_props(made, {"class_names": json.dumps(list(model.class_names))})
     return made
+
+
+def _called(kind: str, names: Sequence[str]) -> list[str]:
+    """The names of a file's inputs or outputs: the model's, if there are several."""
+    return [kind] if len(names) == 1 else [f"{kind}.{name}" for name in names]
 
 
 def _axes(shape: Shape, layout: str) -> Axes:
@@ -89,24 +104,43 @@ def _described(onnx: Any, name: str, shape: Shape, axes: Axes) -> Any:
     return info
 
 
-def _chain(graph: Graph, layers: Sequence[Layer], x: Flow, prefix: str = "") -> Flow:
-    """Write the layers, one after another; x is what goes into the first."""
-    for i, layer in enumerate(layers):
-        caring = next((later for later in layers[i:] if type(later) not in FREE), None)
+def _nodes(graph: Graph, network: Network, begins: Sequence[Flow]) -> list[Flow]:
+    """Write the nodes, one after another; ``begins`` are what the network is given."""
+    flows, follow = list(begins), _Followers(network)
+    for place, node in enumerate(network.nodes):
+        layer: Any = node.layer
+        xs = [flows[i] for i in node.reads]
+        caring = follow.caring(place)
+        graph.layer = node.name
         if caring is not None and caring.axes == ("H", "W", "C"):
-            x = graph.moved(x, NCHW)
-        name = f"{prefix}{layer.name}"
-        graph.layer = name
-        if type(layer) is Residual:
-            y = _chain(graph, layer.layers, x, f"{name}.")
-            around = _chain(graph, layer.shortcut or (), x, f"{name}.")
-            graph.layer = name
-            x = graph.on(y, "Add", graph.moved(around, y.axes).name)
-        elif type(layer) is Flatten:
-            x = _flat(graph, x, _meets_dense(layers[i + 1 :]))
+            xs = [graph.moved(x, NCHW) if len(x.shape) == 3 else x for x in xs]
+        if type(layer) is Flatten:
+            flows.append(_flat(graph, xs[0], type(follow.caring(place, after=1)) is Dense))
+        elif type(layer) in MERGERS:
+            flows.append(MERGERS[type(layer)](graph, layer, xs))
         else:
-            x = _writer(layer)(graph, layer, x)
-    return x
+            flows.append(_writer(layer)(graph, layer, xs[0]))
+    return [flows[i] for i in network.outputs]
+
+
+class _Followers:
+    """Which layers follow a node, each the only reader of the one before."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.readers = network.readers()
+
+    def caring(self, place: int, after: int = 0) -> Layer | None:
+        """The first of them, the node's own layer the first, that cares for the order of axes."""
+        at: int | None = place
+        while at is not None:
+            layer: Any = self.network.nodes[at].layer
+            if after == 0 and type(layer) not in FREE:
+                return layer if type(layer) not in MERGERS else None
+            after = max(after - 1, 0)
+            readers = self.readers[self.network.given + at]
+            at = readers[0] if len(readers) == 1 and readers[0] >= 0 else None
+        return None
 
 
 def _writer(layer: Layer) -> Callable[[Graph, Any, Flow], Flow]:
@@ -117,12 +151,6 @@ def _writer(layer: Layer) -> Callable[[Graph, Any, Flow], Flow]:
             "Put it together from minicnn's layers."
         )
     return WRITERS[type(layer)]
-
-
-def _meets_dense(layers: Sequence[Layer]) -> bool:
-    """Whether the next layer that depends on the order of its input is a Dense."""
-    caring = next((layer for layer in layers if type(layer) not in FREE), None)
-    return type(caring) is Dense
 
 
 def _flat(graph: Graph, x: Flow, meets_dense: bool) -> Flow:

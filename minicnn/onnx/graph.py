@@ -61,13 +61,14 @@ class Flow(NamedTuple):
 class Graph:
     """Nodes and arrays, named after the layers that they come from."""
 
-    def __init__(self, onnx: Any) -> None:
+    def __init__(self, onnx: Any, taken: Sequence[str]) -> None:
         self.onnx = onnx
         self.nodes: list[Any] = []
         self.arrays: list[Any] = []
         self.layer = ""
         """The layer that is being written."""
-        self._names = {"input", "output"}
+        self._names = {*taken, "input", "output"}
+        """Names that are taken: first those of the inputs and outputs."""
         self._transposed: dict[tuple[str, Axes], str] = {}
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
@@ -115,15 +116,18 @@ class Graph:
         sizes = self.array("shape", (0, *shape), "int64")
         return Flow(self.node("Reshape", [x.name, sizes]), shape, tuple(range(len(shape) + 1)))
 
-    def end(self, name: str) -> None:
-        """Call the last tensor ``output``."""
-        for node in self.nodes:
-            if name in node.output:
-                node.output[0] = "output"
-                return
-        self.nodes.append(
-            self.onnx.helper.make_node("Identity", [name], ["output"], name=self._free("identity"))
-        )
+    def end(self, names: Sequence[str], outputs: Sequence[str]) -> None:
+        """Call the last tensors by the names of the outputs."""
+        read = {name for node in self.nodes for name in node.input}
+        for name, output in zip(names, outputs, strict=True):
+            made = [node for node in self.nodes if name in node.output]
+            if made and name not in read and list(names).count(name) == 1:
+                made[0].output[0] = output
+                continue
+            node = self.onnx.helper.make_node(
+                "Identity", [name], [output], name=self._free("identity")
+            )
+            self.nodes.append(node)
 
     def _transpose(self, name: str, permutation: Sequence[int]) -> str:
         made = self._free(f"{name}.transposed")

@@ -4,12 +4,12 @@
 that is not listed with it, and a case that no layer computes exactly are refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from minicnn._core.shapes import Array
 from minicnn.errors import MiniCNNError, ModelFileError
-from minicnn.layers import LAYERS
+from minicnn.layers import LAYERS, Add, Average, Maximum, Minimum
 from minicnn.onnx import elementwise, normalizing, resizing, shaping, spatial
 from minicnn.onnx.net import Net
 from minicnn.onnx.reading import File, Node
@@ -34,7 +34,7 @@ READ_BY_HAND = {
     ),
     "Cast": Operator(shaping.cast, "to saturate"),
     "Clip": Operator(elementwise.clip, "max min", inputs=3),
-    "Concat": Operator(shaping.concat, "axis", inputs=16),
+    "Concat": Operator(shaping.concat, "axis", inputs=64),
     "Constant": Operator(
         shaping.constant, "value value_float value_floats value_int value_ints", inputs=0
     ),
@@ -59,7 +59,10 @@ READ_BY_HAND = {
     "LogSoftmax": Operator(elementwise.softmax, "axis"),
     "LpNormalization": Operator(normalizing.lp_norm, "axis p"),
     "MatMul": Operator(shaping.matmul, inputs=2),
+    "Max": Operator(elementwise.extreme(Maximum), inputs=64),
     "MaxPool": Operator(spatial.pool, f"{_WINDOW} ceil_mode storage_order"),
+    "Mean": Operator(elementwise.extreme(Average), inputs=64),
+    "Min": Operator(elementwise.extreme(Minimum), inputs=64),
     "Mish": Operator(elementwise.activation("mish")),
     "Mul": Operator(elementwise.mul, inputs=2),
     "Neg": Operator(elementwise.neg),
@@ -83,6 +86,7 @@ READ_BY_HAND = {
     "Softsign": Operator(elementwise.activation("softsign")),
     "Squeeze": Operator(shaping.squeeze, "axes", inputs=2),
     "Sub": Operator(elementwise.sub, inputs=2),
+    "Sum": Operator(elementwise.extreme(Add), inputs=64),
     "Tanh": Operator(elementwise.activation("tanh")),
     "ThresholdedRelu": Operator(elementwise.thresholded_relu, "alpha"),
     "Transpose": Operator(shaping.transpose, "perm"),
@@ -101,20 +105,21 @@ DECLARED = {
 OPERATORS = READ_BY_HAND | DECLARED
 
 
-def run(file: File, start: Value) -> Value:
-    """The value of the graph's output; raises ``ModelFileError`` that names the node."""
-    net = Net({file.input.name: start}, dict(file.arrays), file.input.batch, file.budget)
+def run(file: File, starts: Mapping[str, Value]) -> list[Value]:
+    """The values of the graph's outputs; raises ``ModelFileError`` that names the node."""
+    net = Net(dict(starts), dict(file.arrays), file.inputs[0].batch, file.budget)
     for node in file.nodes:
         try:
             net.check_inputs(node)
             net.put(node, _read(net, node))
         except MiniCNNError as error:
             node.refuse(str(error))
-    if file.output.name not in net.values:
-        raise ModelFileError(
-            f"expected an output {file.output.name!r:.60} that is computed from the input."
-        )
-    return net.values[file.output.name]
+    for output in file.outputs:
+        if output.name not in net.values:
+            raise ModelFileError(
+                f"expected an output {output.name!r:.60} that is computed from the input."
+            )
+    return [net.values[output.name] for output in file.outputs]
 
 
 def _read(net: Net, node: Node) -> Value | Array:

@@ -27,6 +27,8 @@ FILE_LIMIT = 1 << 30
 """The largest file that is read, in bytes."""
 NODE_LIMIT = 2000
 """The most nodes that are read; ResNet-152 has about 500."""
+ENDS_LIMIT = 64
+"""The most inputs and the most outputs that are read."""
 LARGEST_NUMBER = 1 << 31
 """The largest whole number that an attribute may be."""
 FIRST_OPSET = 7
@@ -77,12 +79,12 @@ class Tensor:
 
 @dataclass(frozen=True)
 class File:
-    """A graph of one input and one output."""
+    """A graph."""
 
     nodes: list[Node]
     arrays: dict[str, Array]
-    input: Tensor
-    output: Tensor
+    inputs: list[Tensor]
+    outputs: list[Tensor]
     class_names: tuple[str, ...]
     budget: Budget
 
@@ -111,16 +113,17 @@ def read(path: str | os.PathLike[str], onnx: Any) -> File:
             raise ModelFileError(f"expected one array {_short(name)}, got two.")
         arrays[name] = _array(tensor, f"array {_short(name)}")
     inputs = [info for info in graph.input if _text(info.name) not in arrays]
-    if len(inputs) != 1 or len(graph.output) != 1:
-        raise ModelFileError(
-            f"expected a graph of one input and one output, got {len(inputs)} and "
-            f"{len(graph.output)}."
-        )
+    for kind, ends in (("input", inputs), ("output", graph.output)):
+        names = {info.name for info in ends}
+        if not 1 <= len(ends) <= ENDS_LIMIT or len(names) < len(ends):
+            raise ModelFileError(
+                f"expected from 1 to {ENDS_LIMIT} {kind}s of different names, got {len(ends)}."
+            )
     return File(
         [_node(node, opset) for node in graph.node],
         arrays,
-        _tensor(inputs[0]),
-        _tensor(graph.output[0]),
+        [_tensor(info) for info in inputs],
+        [_tensor(info) for info in graph.output],
         _class_names({entry.key: entry.value for entry in model.metadata_props}),
         Budget("the file", ModelFileError, len(data)),
     )

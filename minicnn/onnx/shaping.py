@@ -7,10 +7,11 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ModelFileError
+from minicnn.layers import Concatenate
 from minicnn.onnx import spatial
 from minicnn.onnx.net import BATCH, Net, axis_within, integer, ints, number, only
 from minicnn.onnx.reading import Node
-from minicnn.onnx.values import Value, dense, settled
+from minicnn.onnx.values import Value, dense, merged, ordered, settled
 
 SMALL = 16
 """The most numbers of a shape that is computed in the graph."""
@@ -150,14 +151,26 @@ def gather(net: Net, node: Node) -> Array:
     return np.asarray(sizes[places])
 
 
-def concat(net: Net, node: Node) -> Array:
-    """Sizes in a row; branches of a network are read only where they are added, as in Residual."""
-    if not all(net.is_array(node, i) for i in range(len(node.inputs))):
-        raise ModelFileError("expected branches that are added, got some that are concatenated.")
+def concat(net: Net, node: Node) -> Value | Array:
+    """Values one behind another, or sizes in a row."""
+    constant = [net.is_array(node, i) for i in range(len(node.inputs))]
+    if not any(constant):
+        return _concatenated(net, node)
+    if not all(constant):
+        raise ModelFileError("expected values or constants to be concatenated, got both.")
     parts = [_small(net.array(node, i)) for i in range(len(node.inputs))]
     if integer(node, "axis", 0) not in (0, -1) or any(part.ndim != 1 for part in parts):
         raise ModelFileError("expected the sizes of a shape in a row.")
     return _small(np.concatenate(parts))
+
+
+def _concatenated(net: Net, node: Node) -> Value:
+    xs = [settled(net.value(node, i)) for i in range(len(node.inputs))]
+    xs = [xs[0], *(ordered(x, xs[0].axes) for x in xs[1:] if len(x.axes) == len(xs[0].axes))]
+    if len(xs) < len(node.inputs):
+        raise ModelFileError("expected values of as many axes.")
+    axis = xs[0].axes[axis_within(integer(node, "axis", 0), len(xs[0].axes))]
+    return xs[0] if len(xs) == 1 else merged(Concatenate(axis), xs)
 
 
 def constant_of_shape(net: Net, node: Node) -> Array:

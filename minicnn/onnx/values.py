@@ -6,14 +6,16 @@ costs nothing: the Gemm's rows are reordered.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ModelFileError
 from minicnn.layers import (
+    Add,
     Dense,
     Flatten,
     GlobalAvgPool,
@@ -22,42 +24,39 @@ from minicnn.layers import (
     Permute,
     Rescaling,
     Reshape,
-    Residual,
 )
+from minicnn.layers.symbolic import SymbolicTensor
 from minicnn.onnx.graph import NCHW, Axes, row_order, same_order
 
 LARGEST = 1 << 28
 """The most numbers that a layer may make of one image."""
 MOST_LAYERS = 2000
-DEEPEST = 16
-"""How far residual blocks may be nested."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A layer with its arrays, or two branches whose ends are added."""
+    """A layer with its arrays."""
 
-    layer: Layer | None
+    layer: Layer
     arrays: Mapping[str, Array]
-    ways: "tuple[list[Step], list[Step]] | None" = None
-    depth: int = 0
-    layers: int = 1
-    """The number of steps inside."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """The output of a row of steps."""
+    """What a step makes of other values, or an input."""
 
     shape: Shape
     """Without the batch axis."""
     axes: Axes
     """Which axis of minicnn's array each axis of ONNX's is."""
-    parent: "Value | None" = None
+    parents: "tuple[Value, ...]" = ()
     step: Step | None = None
     length: int = 0
+    """The most steps from an input."""
     view: Shape | None = None
     """The shape in which ONNX sees the numbers, where that is another."""
+    name: str = ""
+    """Of an input: what the file calls it."""
 
     @property
     def dims(self) -> Shape:
@@ -65,6 +64,11 @@ class Value:
         if self.view is not None:
             return self.view
         return tuple(self.shape[axis - 1] for axis in self.axes[1:])
+
+    @property
+    def parent(self) -> "Value | None":
+        """What the step takes, if that is one value."""
+        return self.parents[0] if len(self.parents) == 1 else None
 
     @property
     def last(self) -> Layer | None:
@@ -90,12 +94,11 @@ def after(
     shape = layer.output_shape(x.shape)
     check_size(shape)
     axes = x.axes if axes is None else axes
-    return Value(shape, axes, x, Step(layer, arrays or {}), x.length + 1, x.view)
+    return Value(shape, axes, (x,), Step(layer, arrays or {}), x.length + 1, x.view)
 
 
 def instead(x: Value, layer: Layer, arrays: Mapping[str, Array] | None = None) -> Value:
     """The output of a layer, which keeps the shape, in the place of the last layer of x."""
-    assert x.parent is not None
     return replace(x, step=Step(layer, arrays or {}))
 
 
@@ -159,21 +162,19 @@ def dense(x: Value, kernel: Array, bias: Array | None = None) -> Value:
     return after(x, layer, arrays)
 
 
-def way_between(a: Value, b: Value) -> tuple[Value, list[Step], list[Step]]:
-    """Where the branches to a and b part, and the steps from there to each."""
+def way_between(a: Value, b: Value) -> tuple[Value, list[Step], list[Step]] | None:
+    """Where the ways to a and b part, and the steps from there to each; None if they never meet."""
     to_a: list[Step] = []
     to_b: list[Step] = []
-    while a.step is not b.step:
-        if a.length >= b.length:
-            assert a.step is not None
-            assert a.parent is not None
-            to_a.append(a.step)
-            a = a.parent
+    while a.step is not b.step or (a.step is None and a.name != b.name):
+        longer, way = (a, to_a) if a.length >= b.length else (b, to_b)
+        if longer.step is None or longer.parent is None:
+            return None
+        way.append(longer.step)
+        if longer is a:
+            a = longer.parent
         else:
-            assert b.step is not None
-            assert b.parent is not None
-            to_b.append(b.step)
-            b = b.parent
+            b = longer.parent
     return a, to_a[::-1], to_b[::-1]
 
 
@@ -187,54 +188,57 @@ def alike(a: Value, b: Value) -> tuple[Value, Value]:
     return a, ordered(b, a.axes)
 
 
+def merged(layer: Layer, values: Sequence[Value]) -> Value:
+    """What a merging layer makes of values; raises ``ModelFileError`` for other ranks."""
+    xs = [settled(x) for x in values]
+    if len({len(x.shape) for x in xs}) > 1:
+        raise ModelFileError("expected arrays of as many axes, got others.")
+    xs = [xs[0], *(ordered(x, xs[0].axes) for x in xs[1:])]
+    shapes: Any = tuple(x.shape for x in xs)
+    shape = layer.output_shape(shapes)
+    check_size(shape)
+    return Value(shape, xs[0].axes, tuple(xs), Step(layer, {}), 1 + max(x.length for x in xs))
+
+
 def added(a: Value, b: Value) -> Value:
-    """a + b, as a residual block over the steps since their branches parted."""
-    a, b = alike(a, b)
-    start, *ways = way_between(a, b)
-    longer, shorter = sorted(ways, key=len, reverse=True)
-    if not longer:
+    """a + b."""
+    if a.dims == b.dims and a.step is not None and a.step is b.step and a.axes == b.axes:
         return scaled(a, 2.0, 0.0)
-    inside = [*longer, *shorter]
-    depth = 1 + max(step.depth for step in inside)
-    layers = 1 + sum(step.layers for step in inside)
-    if depth > DEEPEST or layers > MOST_LAYERS:
-        raise ModelFileError(
-            f"expected residual blocks nested at most {DEEPEST} deep, of {MOST_LAYERS} layers."
-        )
-    step = Step(None, {}, (longer, shorter), depth, layers)
-    return Value(a.shape, a.axes, start, step, start.length + 1, a.view)
+    return merged(Add(), [a, b])
 
 
 Weights = dict[int, tuple[Layer, Mapping[str, Array]]]
 """Each layer, by its identity, with the arrays that the file has for it."""
 
 
-def made(x: Value, weights: Weights) -> list[Layer]:
-    """The layers that make x; ``weights`` takes their arrays.
+def made(
+    ends: Sequence[Value], inputs: Mapping[str, SymbolicTensor], weights: Weights
+) -> list[SymbolicTensor]:
+    """The tensors that values are; ``weights`` takes the arrays of the layers in between.
 
-    Raises ``ModelFileError`` where one would have to stand in two places: branches may be nested,
-    but must not cross.
+    Raises ``ModelFileError`` for too many layers.
     """
-    steps: list[Step] = []
-    while x.step is not None:
-        assert x.parent is not None
-        steps.append(x.step)
-        x = x.parent
-    return _layers(steps[::-1], weights)
+    tensors: dict[int, SymbolicTensor] = {}
+    ahead = list(ends)
+    while ahead:
+        x = ahead[-1]
+        missing = [y for y in x.parents if y.step is not None and id(y.step) not in tensors]
+        if x.step is None or id(x.step) in tensors:
+            ahead.pop()
+        elif missing:
+            ahead += missing
+        else:
+            if len(weights) >= MOST_LAYERS:
+                raise ModelFileError(f"expected at most {MOST_LAYERS:,} layers, got more.")
+            ahead.pop()
+            layer = x.step.layer
+            takes = [_tensor(y, inputs, tensors) for y in x.parents]
+            weights[id(layer)] = layer, x.step.arrays
+            tensors[id(x.step)] = layer(takes if layer.merges else takes[0])
+    return [_tensor(x, inputs, tensors) for x in ends]
 
 
-def _layers(steps: list[Step], weights: Weights) -> list[Layer]:
-    layers: list[Layer] = []
-    for step in steps:
-        if step.layer is not None:
-            if id(step.layer) in weights:
-                raise ModelFileError(
-                    "expected branches that part and meet one within another, as in residual "
-                    "blocks, got some that cross."
-                )
-            weights[id(step.layer)] = step.layer, step.arrays
-            layers.append(step.layer)
-        elif step.ways is not None:
-            main, around = (_layers(way, weights) for way in step.ways)
-            layers.append(Residual(main, around or None))
-    return layers
+def _tensor(
+    x: Value, inputs: Mapping[str, SymbolicTensor], tensors: Mapping[int, SymbolicTensor]
+) -> SymbolicTensor:
+    return inputs[x.name] if x.step is None else tensors[id(x.step)]

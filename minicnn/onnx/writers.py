@@ -24,10 +24,13 @@ from minicnn.layers import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNormalization,
-    Input,
+    Identity,
+    InputLayer,
     Layer,
     LayerNorm,
+    LayerScale,
     MaxPool,
+    Normalization,
     Permute,
     ReLU,
     Rescaling,
@@ -287,6 +290,32 @@ def _rescaling(graph: Graph, layer: Rescaling, x: Flow) -> Flow:
     return x
 
 
+def _channels(graph: Graph, name: str, value: Array, x: Flow, kept: list[int]) -> str:
+    """An array with numbers along the axes ``kept`` of an output, in the tensor's order."""
+    shape = [x.shape[i - 1] if i in kept else 1 for i in range(1, len(x.axes))]
+    places = [axis - 1 for axis in x.axes[1:]]
+    full = np.broadcast_to(value.ravel(), int(np.prod(shape)))
+    return graph.array(name, full.reshape(shape).transpose(places))
+
+
+def _normalization(graph: Graph, layer: Normalization, x: Flow) -> Flow:
+    probe = np.zeros((1, *x.shape), layer.dtype)
+    mean, deviation = layer.statistics(probe)
+    kept = layer.kept(x.shape)
+    names = [
+        _channels(graph, name, value, x, kept)
+        for name, value in (("mean", mean), ("deviation", deviation))
+    ]
+    if layer.invert:
+        return graph.on(graph.on(x, "Mul", names[1]), "Add", names[0])
+    return graph.on(graph.on(x, "Sub", names[0]), "Div", names[1])
+
+
+def _layer_scale(graph: Graph, layer: LayerScale, x: Flow) -> Flow:
+    gamma = _channels(graph, "gamma", layer.params["gamma"], x, [len(x.shape)])
+    return graph.on(x, "Mul", gamma)
+
+
 def _by_channels(value: Any, x: Flow) -> Array:
     """A number, or numbers for the channels as they broadcast over the tensor."""
     array = np.asarray(value)
@@ -358,7 +387,8 @@ _IDLE: list[type] = [
     AlphaDropout,
     Dropout,
     GaussianNoise,
-    Input,
+    Identity,
+    InputLayer,
     SpatialDropout2D,
     *(cls for cls in LAYERS.values() if issubclass(cls, RandomImages)),
 ]
@@ -367,6 +397,8 @@ _NUMBER_BY_NUMBER: dict[type, Callable[[Graph, Any, Flow], Flow]] = {
     **dict.fromkeys(_IDLE, _nothing),
     **dict.fromkeys((Activation, Sigmoid, Tanh, GELU, SiLU, Softplus), _activation),
     **{cls: _operator for cls in LAYERS.values() if cls.onnx_operator},
+    LayerScale: _layer_scale,
+    Normalization: _normalization,
     ReLU: _relu,
     Rescaling: _rescaling,
     Softmax: _softmax,

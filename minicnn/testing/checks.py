@@ -8,6 +8,9 @@ Each check is a function of a ``LayerCase`` and raises ``CheckError``, an
 Gradients are compared with central differences in double precision, on inputs
 whose values lie well apart, so that no step crosses the corner of a ReLU or
 changes which pixel wins a pool.
+
+A layer that merges is tried on a tuple of inputs, and all that is said of x and
+dx holds for each of them.
 """
 
 import copy
@@ -15,7 +18,6 @@ import json
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any
 
@@ -23,15 +25,18 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn._core.traits import keeps
+from minicnn.errors import ShapeError
 from minicnn.kernels import KERNELS
 from minicnn.layers import Layer
-from minicnn.layers.base import Grads
 from minicnn.layers.building import walk
 from minicnn.testing.comparing import (
     CheckError,
-    checked_pair,
+    each,
     identical,
     in_training,
+    mapped,
+    named,
+    replaced,
     require,
     require_close,
     require_like,
@@ -39,6 +44,7 @@ from minicnn.testing.comparing import (
     require_near,
     require_shape_error,
 )
+from minicnn.testing.layer_case import LayerCase
 
 __all__ = ["CHECKS", "CheckError", "LayerCase", "check_layer", "numeric_gradient"]
 
@@ -46,64 +52,18 @@ STEP = 1e-5
 """How far a number is moved each way for a central difference; its error is about STEP ** 2."""
 
 
-@dataclass(frozen=True)
-class LayerCase:
-    """A way to make a layer, and the inputs to try it on.
-
-    ``make`` returns a new layer each time; ``input_shape`` has no batch axis.
-    """
-
-    make: Callable[[], Layer]
-    input_shape: Shape
-    batch: int = 3
-    seed: int = 0
-
-    def built(self, dtype: str = "float64") -> Layer:
-        """A new layer, built, with numbers in its arrays that are not all 0 or 1."""
-        layer = self.make()
-        layer.name = layer.name or "checked"
-        rng = np.random.default_rng(self.seed)
-        layer.build(self.input_shape, rng, dtype)
-        for name, array in layer.arrays().items():
-            array[...] = array + rng.uniform(0.1, 0.5, array.shape)
-            array.flags.writeable = False
-            if name not in layer.params and name not in layer.state:
-                raise CheckError(f"{layer.who}: arrays() names {name!r}, which it has not.")
-        return layer
-
-    def x(self, dtype: str = "float64", salt: int = 0) -> Array:
-        """A batch whose numbers are all different, apart from each other and from 0."""
-        shape = (self.batch, *self.input_shape)
-        size = int(np.prod(shape))
-        values = 4 * (np.arange(size) - size / 2 + 0.25) / size
-        rng = np.random.default_rng(self.seed + 1 + salt)
-        return _read_only(rng.permutation(values).reshape(shape).astype(dtype))
-
-    def dy(self, y: Array, salt: int = 0) -> Array:
-        """A gradient for the output y."""
-        rng = np.random.default_rng(self.seed + 1001 + salt)
-        return _read_only(rng.standard_normal(y.shape).astype(y.dtype))
-
-    def forward(self, layer: Layer, x: Array, training: bool) -> tuple[Array, Any]:
-        """The layer's forward pass, with the same random numbers each time."""
-        made = layer.forward(x, training=training, rng=np.random.default_rng(self.seed))
-        return checked_pair(layer, "forward should return (y, cache)", made)
-
-    def both(self, layer: Layer, x: Array, training: bool = True) -> tuple[Array, Array, Grads]:
-        """(y, dx, grads) for x and the gradient that belongs to it."""
-        y, cache = self.forward(layer, x, training)
-        made = layer.backward(self.dy(y), cache)
-        dx, grads = checked_pair(layer, "backward should return (dx, grads)", made)
-        return y, dx, grads
-
-
 def check_layer(
-    make: Callable[[], Layer], input_shape: Shape, *, batch: int = 3, seed: int = 0
+    make: Callable[[], Layer],
+    input_shape: Shape | tuple[Shape, ...],
+    *,
+    batch: int = 3,
+    seed: int = 0,
 ) -> None:
     """Run all ``CHECKS`` on a layer; raises ``CheckError`` at the first promise it breaks.
 
     ``make`` is called without arguments and returns a new layer, not yet built.
-    Keep ``input_shape`` small: every number of the input is moved both ways.
+    Keep ``input_shape`` small: every number of the input is moved both ways. For a layer that
+    merges it is a tuple of shapes, as ((2, 3), (2, 3)).
 
     >>> from minicnn import Dense
     >>> check_layer(lambda: Dense(2, activation="tanh"), input_shape=(3,))
@@ -116,11 +76,13 @@ def check_layer(
 def check_output_shape(case: LayerCase) -> None:
     """The shape that ``output_shape`` predicts comes out, dx has x's, and grads have params'."""
     layer, x = case.built(), case.x()
+    require(layer, layer.merges == case.merges, f"merges should be {case.merges} for such inputs")
     predicted = (case.batch, *layer.output_shape(case.input_shape))
     for training in (False, True):
         y, dx, grads = case.both(layer, x, training)
         require(layer, y.shape == predicted, f"predicted output {predicted}, got {y.shape}")
-        require_like(layer, "dx", dx, x)
+        for (name, d), value in zip(named("dx", dx).items(), each(x), strict=True):
+            require_like(layer, name, d, value)
         require_like_params(layer, "grads", grads)
 
 
@@ -130,7 +92,7 @@ def check_dtypes(case: LayerCase) -> None:
         layer, x = case.built(dtype), case.x(dtype)
         for training in (False, True):
             y, dx, grads = case.both(layer, x, training)
-            for name, array in {"y": y, "dx": dx, **grads, **layer.arrays()}.items():
+            for name, array in {"y": y, **named("dx", dx), **grads, **layer.arrays()}.items():
                 require(layer, array.dtype == dtype, f"{name} is {array.dtype}, not {dtype}")
 
 
@@ -138,22 +100,27 @@ def check_inputs(case: LayerCase) -> None:
     """Read-only and non-contiguous inputs work, and nothing that is given is written to."""
     layer, x = case.built(), case.x()
     y, dx, grads = case.both(layer, x)
-    strided = np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)
-    wide = np.repeat(strided, 2, axis=-1)[..., ::2]
-    writable = x.copy()
-    for given in (strided, wide, writable):
-        before = given.copy()
+    for given in (mapped(_strided, x), mapped(_wide, x), mapped(np.copy, x)):
+        before = mapped(np.copy, given)
         arrays = {name: array.copy() for name, array in layer.arrays().items()}
         y2, cache = case.forward(layer, given, training=True)
         kept = copy.deepcopy(cache)
         dy = np.repeat(case.dy(y2), 2, axis=0)[::2]
         dy_before = dy.copy()
         dx2, grads2 = layer.backward(dy, cache)
-        require_close(layer, "on a non-contiguous input", (y2, dx2, grads2), (y, dx, grads))
-        require(layer, np.array_equal(given, before), "forward or backward wrote to x")
+        require(layer, identical(given, before), "forward or backward wrote to x")
         require(layer, np.array_equal(dy, dy_before), "backward wrote to dy")
         require(layer, identical(cache, kept), "backward wrote to the cache")
         require(layer, identical(layer.arrays(), arrays), "forward or backward wrote to the layer")
+        require_close(layer, "on a non-contiguous input", (y2, dx2, grads2), (y, dx, grads))
+
+
+def _strided(x: Array) -> Array:
+    return np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)
+
+
+def _wide(x: Array) -> Array:
+    return np.repeat(_strided(x), 2, axis=-1)[..., ::2]
 
 
 def check_dx(case: LayerCase) -> None:
@@ -163,29 +130,39 @@ def check_dx(case: LayerCase) -> None:
     for training in (False, True):
         y, dx, _ = case.both(layer, x, training)
         dy = case.dy(y)
+        for place, (name, d) in enumerate(named("dx", dx).items()):
 
-        def total(value: Array, dy: Array = dy, training: bool = training) -> float:
-            return float(np.sum(case.forward(layer, value, training)[0] * dy))
+            def total(
+                value: Array, place: int = place, dy: Array = dy, training: bool = training
+            ) -> float:
+                given = replaced(x, place, value)
+                return float(np.sum(case.forward(layer, given, training)[0] * dy))
 
-        if alone:
-            wanted = _gradient_by_images(case, layer, x, dy, training)
-        else:
-            wanted = numeric_gradient(total, x)
-        require_near(layer, f"dx{in_training(training)}", dx, wanted, case.batch)
+            if alone:
+                wanted = _gradient_by_images(case, layer, x, place, dy, training)
+            else:
+                wanted = numeric_gradient(total, each(x)[place])
+            require_near(layer, f"{name}{in_training(training)}", d, wanted, case.batch)
 
 
 def _gradient_by_images(
-    case: LayerCase, layer: Layer, x: Array, dy: Array, training: bool
+    case: LayerCase, layer: Layer, x: Any, place: int, dy: Array, training: bool
 ) -> Array:
     """As ``numeric_gradient``, all numbers of an image at once, where none depends on another."""
-    gradient = np.empty(x.shape)
-    for i, image in enumerate(x.astype(np.float64)):
+    images = each(x)[place].astype(np.float64)
+    gradient = np.empty(images.shape)
+    for i, image in enumerate(images):
         moves = STEP * np.eye(image.size).reshape(-1, *image.shape)
         moved = np.concatenate([image + moves, image - moves])
-        y = case.forward(layer, moved, training)[0]
+        same = mapped(partial(_repeated, i, len(moved)), x)
+        y = case.forward(layer, replaced(same, place, moved), training)[0]
         above, below = (y * dy[i]).reshape(2, image.size, -1).sum(axis=-1)
         gradient[i] = ((above - below) / (2 * STEP)).reshape(image.shape)
     return gradient
+
+
+def _repeated(i: int, times: int, x: Array) -> Array:
+    return np.repeat(x[i : i + 1], times, axis=0)
 
 
 def check_param_gradients(case: LayerCase) -> None:
@@ -268,11 +245,13 @@ def check_shards(case: LayerCase) -> None:
         dx, grads = layer.backward(dy, cache)
         parts = []
         for part in (slice(None, cut), slice(cut, None)):
-            y_part, cache = case.forward(layer, x[part], training)
+            given = mapped(lambda a, part=part: a[part], x)
+            y_part, cache = case.forward(layer, given, training)
             parts.append((y_part, *layer.backward(dy[part], cache)))
         (y1, dx1, grads1), (y2, dx2, grads2) = parts
         summed = {name: grads1[name] + grads2[name] for name in grads1}
-        joined = np.concatenate([y1, y2]), np.concatenate([dx1, dx2]), summed
+        dx12 = mapped(lambda *both: np.concatenate(both), dx1, dx2)
+        joined = np.concatenate([y1, y2]), dx12, summed
         promised = ", which additive = True promises to be the same" * training
         require_close(layer, f"as the sum of two shards{promised}", joined, (y, dx, grads))
 
@@ -325,6 +304,9 @@ def check_round_trips(case: LayerCase) -> None:
 def check_shape_errors(case: LayerCase) -> None:
     """Wrong rank or channels raise ``ShapeError``: who, what was expected, what came."""
     layer = case.built()
+    if case.merges:
+        _check_shapes_together(case, layer)
+        return
     expected = layer.expected_shape()
     wrong: list[Shape] = []
     if expected[:1] != ("...",):
@@ -338,6 +320,26 @@ def check_shape_errors(case: LayerCase) -> None:
         x = np.zeros((case.batch, *shape))
         require_shape_error(layer, partial(layer.forward, x), x.shape)
         require_shape_error(layer, partial(layer.output_shape, shape), shape)
+
+
+def _check_shapes_together(case: LayerCase, layer: Layer) -> None:
+    """Shapes that do not fit each other raise ``ShapeError``; of others the predicted one comes."""
+    one = case.input_shape[0]
+    require_shape_error(layer, partial(layer.output_shape, one), one)
+    for place, shape in enumerate(case.input_shape):
+        for axis in range(len(shape)):
+            longer = (*shape[:axis], shape[axis] + 1, *shape[axis + 1 :])
+            shapes = replaced(case.input_shape, place, longer)
+            given: Any = tuple(np.zeros((case.batch, *s)) for s in shapes)
+            try:
+                predicted = (case.batch, *layer.output_shape(shapes))
+            except ShapeError:
+                require_shape_error(layer, partial(layer.output_shape, shapes), *shapes)
+                require_shape_error(layer, partial(layer.forward, given), *shapes)
+            else:
+                y = case.forward(layer, given, training=False)[0]
+                fits = y.shape == predicted
+                require(layer, fits, f"predicted output {predicted} of {shapes}, got {y.shape}")
 
 
 def _reported(check: Callable[[LayerCase], None]) -> Callable[[LayerCase], None]:
@@ -384,8 +386,3 @@ def numeric_gradient(function: Callable[[Array], float], x: Array) -> Array:
         gradient[index] = (above - function(moved)) / (2 * STEP)
         moved[index] = x[index]
     return gradient
-
-
-def _read_only(array: Array) -> Array:
-    array.flags.writeable = False
-    return array

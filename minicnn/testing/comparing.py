@@ -15,16 +15,39 @@ class CheckError(MiniCNNError, AssertionError):
     """A layer broke a promise of the contract."""
 
 
+def each(x: Any) -> tuple[Array, ...]:
+    """The inputs of a layer: a layer that merges is given a tuple of them."""
+    return x if isinstance(x, tuple) else (x,)
+
+
+def mapped(function: Callable[..., Any], *xs: Any) -> Any:
+    """The function of one input, or, of several, a tuple of it for each."""
+    return tuple(map(function, *xs)) if isinstance(xs[0], tuple) else function(*xs)
+
+
+def replaced(x: Any, place: int, value: Any) -> Any:
+    """The inputs with another one at that place."""
+    return (*x[:place], value, *x[place + 1 :]) if isinstance(x, tuple) else value
+
+
+def named(what: str, x: Any) -> dict[str, Array]:
+    """One array by that name, several as ``what[0]``, ``what[1]``, ..."""
+    return {f"{what}[{i}]": a for i, a in enumerate(x)} if isinstance(x, tuple) else {what: x}
+
+
 def require(layer: Layer, fulfilled: bool, complaint: str) -> None:
     """Raise ``CheckError`` with the complaint unless it is fulfilled."""
     if not fulfilled:
         raise CheckError(f"{layer.who}: {complaint}.")
 
 
-def checked_pair(layer: Layer, should: str, made: Any) -> tuple[Array, Any]:
-    """What a pass gave, which must be an array and something else."""
-    pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], np.ndarray)
-    require(layer, pair, f"{should}, the first an array, got {shown(made)}")
+def checked_pair(layer: Layer, should: str, made: Any, like: Any) -> tuple[Any, Any]:
+    """What a pass gave, which must be an array, or as many as ``like`` has, and something else."""
+    pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], type(like))
+    fits = pair and len(each(made[0])) == len(each(like))
+    fits = fits and all(isinstance(a, np.ndarray) for a in each(made[0]))
+    first = f"a tuple of {len(like)} arrays" if isinstance(like, tuple) else "an array"
+    require(layer, fits, f"{should}, the first {first}, got {shown(made)}")
     return made[0], made[1]
 
 
@@ -88,11 +111,12 @@ def _explained(got: Array, wanted: Array, batch: int) -> str:
 def require_close(
     layer: Layer,
     when: str,
-    got: tuple[Array, Array, Grads],
-    wanted: tuple[Array, Array, Grads],
+    got: tuple[Array, Any, Grads],
+    wanted: tuple[Array, Any, Grads],
 ) -> None:
     """Outputs and gradients must be the same, but for the last digits."""
-    pairs = [("y", got[0], wanted[0]), ("dx", got[1], wanted[1])]
+    pairs = [("y", got[0], wanted[0])]
+    pairs += zip(named("dx", wanted[1]), each(got[1]), each(wanted[1]), strict=True)
     pairs += [(f"the gradient of {name}", got[2][name], wanted[2][name]) for name in wanted[2]]
     for name, a, b in pairs:
         require(layer, a.shape == b.shape, f"{name} differs {when}: shape {a.shape}, not {b.shape}")
@@ -117,19 +141,20 @@ def identical(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def require_shape_error(layer: Layer, call: Callable[[], Any], shape: Shape) -> None:
-    """The call must raise ``ShapeError``: who, what was expected, the shape."""
+def require_shape_error(layer: Layer, call: Callable[[], Any], *shapes: Shape) -> None:
+    """The call must raise ``ShapeError``: who, what was expected, the shapes."""
+    came = " and ".join(map(str, shapes))
     try:
         call()
     except ShapeError as error:
         text = str(error)
-        got = ", ".join(map(str, shape))
-        for part in (layer.who, "expected", got):
-            require(layer, part in text, f"the error for {shape} should say {part!r}: {text}")
+        got = (", ".join(map(str, shape)) for shape in shapes)
+        for part in (layer.who, "expected", *got):
+            require(layer, part in text, f"the error for {came} should say {part!r}: {text}")
     except Exception as error:
         raise CheckError(
-            f"{layer.who}: input of shape {shape} should raise ShapeError, "
+            f"{layer.who}: input of shape {came} should raise ShapeError, "
             f"got {type(error).__name__}: {error}"
         ) from error
     else:
-        raise CheckError(f"{layer.who}: input of shape {shape} should raise ShapeError.")
+        raise CheckError(f"{layer.who}: input of shape {came} should raise ShapeError.")

@@ -33,7 +33,7 @@ def example(count=3, random=True, batch_size=8):
         dz = (z - y) / len(y) * np.float32(fraction)
         loss = float(np.square(z - y).mean() * fraction)
         grads = {"kernel": (x.T @ dz).astype(DTYPE), "bias": dz.sum(axis=0)}
-        return Result(loss, z, grads if np.isfinite(loss) else {})
+        return Result(loss, (z,), grads if np.isfinite(loss) else {})
 
     generator = np.random.default_rng(1)
     return Shards(compute, (x, y, None), batch_size, count, random, generator), params
@@ -42,13 +42,13 @@ def example(count=3, random=True, batch_size=8):
 def run(kind, steps=4, **options):
     """The bits of some steps of gradient descent, the last batch too small to be cut."""
     job, params = example(**options)
-    made = kind(job) if kind is InProcess else kind(job, params, (2,), DTYPE)
+    made = kind(job) if kind is InProcess else kind(job, params, [(2,)], DTYPE)
     made.start()
     found = []
     try:
         for step in range(steps):
             numbers = np.arange(step, step + 8) if step < steps - 1 else np.array([3])
-            loss, predictions, grads = made.gradients(numbers)
+            loss, (predictions,), grads, _ = made.gradients(numbers)
             found += [loss, predictions.copy(), *(grads[name].copy() for name in sorted(grads))]
             for name in params:
                 params[name] -= np.float32(0.1) * grads[name]
@@ -75,7 +75,7 @@ def test_whoever_computes_the_bits_are_the_same(kind, options):
 def test_closed_workers_still_compute(kind):
     """After ``close``, and before ``start``, a batch is computed in this process."""
     job, params = example(random=False)
-    made = kind(job) if kind is InProcess else kind(job, params, (2,), DTYPE)
+    made = kind(job) if kind is InProcess else kind(job, params, [(2,)], DTYPE)
     before = made.gradients(np.arange(8))
     made.start()
     made.close()
@@ -88,12 +88,12 @@ def test_shards_are_added_up_in_order():
     """The sums are those of the first and the second, then the third; nothing else is as exact."""
 
     def shard(value):
-        return Result(value, np.full((1, 1), value), {"w": np.array([value], np.float32)})
+        return Result(value, (np.full((1, 1), value),), {"w": np.array([value], np.float32)})
 
     big, small = 1.0, 2.0**-24
     assert reduced([shard(big), shard(small), shard(small)]).grads["w"] == np.float32(1)
     assert reduced([shard(small), shard(small), shard(big)]).grads["w"] > np.float32(1)
-    predictions = reduced([shard(1.0), shard(2.0), shard(3.0)]).predictions
+    (predictions,) = reduced([shard(1.0), shard(2.0), shard(3.0)]).predictions
     assert predictions.tolist() == [[1], [2], [3]]
 
 
@@ -101,12 +101,12 @@ def test_shards_are_added_up_in_order():
 @pytest.mark.parametrize("where", [0, 1])
 def test_a_loss_that_is_no_number_has_no_gradients(bad, where):
     """In whichever shard it came up."""
-    parts = [Result(1.0, np.zeros((1, 1)), {"w": np.ones(1)}) for _ in range(2)]
-    parts[where] = Result(bad, np.zeros((1, 1)), {})
+    parts = [Result(1.0, (np.zeros((1, 1)),), {"w": np.ones(1)}) for _ in range(2)]
+    parts[where] = Result(bad, (np.zeros((1, 1)),), {})
     result = reduced(parts)
     assert not np.isfinite(result.loss)
     assert result.grads == {}
-    assert len(result.predictions) == 2
+    assert len(result.predictions[0]) == 2
 
 
 def test_workers_are_forked_only_where_they_are_worth_it(monkeypatch):
@@ -116,7 +116,7 @@ def test_workers_are_forked_only_where_they_are_worth_it(monkeypatch):
 
     def kind(count, work):
         job, params = example(count)
-        return type(workers_for(job, params, (2,), DTYPE, work))
+        return type(workers_for(job, params, [(2,)], DTYPE, work))
 
     assert kind(2, enough) is Forked
     assert kind(2, enough - 1) is InProcess

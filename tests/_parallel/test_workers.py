@@ -12,8 +12,8 @@ import pytest
 
 import minicnn
 from minicnn._parallel import processes, workers
-from minicnn._training import program
 from minicnn._training.program import Program
+from minicnn.layers.graph import Graph
 from shard_helpers import at_batch, data, network, same, trained
 
 pytestmark = [
@@ -81,7 +81,7 @@ def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, pids, monke
     """A worker that is stopped or gone leaves its run of the predictions to the program."""
     minicnn.set_threads(2)
     model, x = network(), data(50)[0]
-    predicted, infer = model.predict(x, batch_size=8), program.chain.infer
+    predicted, infer = model.predict(x, batch_size=8), Graph.infer
     here = os.getpid()
 
     def disturbed(*arguments):
@@ -91,7 +91,7 @@ def test_predictions_are_the_same_whatever_happens_to_a_worker(harm, pids, monke
             harm(pids.pop())
         return infer(*arguments)
 
-    monkeypatch.setattr(program.chain, "infer", disturbed)
+    monkeypatch.setattr(Graph, "infer", disturbed)
     with pytest.warns(RuntimeWarning, match="A process that helped to predict"):
         np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
 
@@ -104,7 +104,7 @@ def test_ctrl_c_in_predict_leaves_no_worker(moment, pids, monkeypatch):
     """
     minicnn.set_threads(3)
     model, x, here = network(), data(50)[0], os.getpid()
-    infer, fork, is_ready = program.chain.infer, os.fork, processes.is_ready
+    infer, fork, is_ready = Graph.infer, os.fork, processes.is_ready
 
     def interrupted(wanted, call, *arguments, **named):
         if os.getpid() != here:
@@ -116,7 +116,7 @@ def test_ctrl_c_in_predict_leaves_no_worker(moment, pids, monkeypatch):
     def forked():
         return fork() and interrupted("fork", lambda: pids[-1])
 
-    monkeypatch.setattr(program.chain, "infer", partial(interrupted, "own share", infer))
+    monkeypatch.setattr(Graph, "infer", lambda *given: interrupted("own share", infer, *given))
     monkeypatch.setattr(processes, "is_ready", partial(interrupted, "wait", is_ready))
     monkeypatch.setattr(os, "fork", forked)
     with pytest.raises(KeyboardInterrupt):

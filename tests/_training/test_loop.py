@@ -265,7 +265,11 @@ def test_data_that_do_not_fit():
     model = compiled()
     before = model.get_weights()
     cases = [
-        ((X[:, :6], Y), ShapeError, r"Input 'input_layer': expected input of shape \(N, 8, 8, 3\)"),
+        (
+            (X[:, :6], Y),
+            ShapeError,
+            r"InputLayer 'input_layer': expected input of shape \(N, 8, 8, 3\)",
+        ),
         ((X.transpose(0, 3, 1, 2), Y), ShapeError, r"channels-last: try x.transpose\(0, 2, 3, 1\)"),
         ((X[0], Y[:8]), ShapeError, "add the axis"),
         ((X, Y[:-1]), DataError, "50 images and 49 labels"),

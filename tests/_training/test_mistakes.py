@@ -352,7 +352,7 @@ def test_a_batch_that_no_memory_holds_is_refused_with_its_size(monkeypatch):
     """Before the system ends the process: how much it takes, and a batch size that fits."""
     model = network()
     monkeypatch.setattr("minicnn.models.memory.installed_memory", lambda: 10**8)
-    ask = (model.stack, model.nodes, model.optimizer)
+    ask = (model, model.fused(), model.optimizer)
     check_memory("fit", *ask, 64)
     (line,) = told(lambda: check_memory("fit", *ask, 10**6))
     assert "a batch of 1,000,000 images takes" in line

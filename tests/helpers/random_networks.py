@@ -2,7 +2,7 @@
 
 A network is a list of descriptions of objects that have one name and the same arguments in both
 libraries. Whatever there is to choose is dealt like cards: no option comes a second time before
-every other has come, so that all of them occur in thirty networks.
+every other has come, so that all of them occur in ``COUNT`` networks.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from minicnn._core.signatures import arguments_of
 from minicnn.errors import MiniCNNError
 from minicnn.testing import cases
 
-COUNT = 30
+COUNT = 33
 
 
 @dataclass(frozen=True)

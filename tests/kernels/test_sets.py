@@ -125,13 +125,13 @@ def test_a_set_without_capabilities_is_neither_fused_nor_given_a_workspace(added
     added("plain", KernelSet(**{name: getattr(fast, name) for name in FUNCTIONS}))
     model = network("plain", fuse=True)
     assert not model.fuse
-    assert list(model.nodes) == model.stack
+    assert [node.layer for node in model.fused().nodes] == model.stack
     model.fuse = True
     assert not model.fuse
     assert type(KERNELS["plain"].workspace()) is Workspace
     assert same(trained("plain"), trained("vectorized", fuse=False))
     plain, whole = (
-        memory_use(model.stack, model.nodes, model.optimizer, 8)
+        memory_use(model, model.fused(), model.optimizer, 8)
         for model in (model, network("vectorized", fuse=False))
     )
     assert 0 < plain.training < whole.training  # what it takes for a moment is not known

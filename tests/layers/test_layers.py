@@ -9,9 +9,12 @@ from minicnn import (
     Conv2DTranspose,
     Dense,
     DepthwiseConv2D,
+    Input,
+    InputLayer,
     ReLU,
     Residual,
     SeparableConv2D,
+    Sequential,
 )
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import left_unset
@@ -19,17 +22,18 @@ from minicnn.layers.building import walk
 from minicnn.models.fusing import FusedConv, fused
 from minicnn.models.saved import adopt
 from minicnn.testing import CHECKS, LayerCase
-from minicnn.testing.cases import LAYERS
+from minicnn.testing.cases import LAYERS, MERGING
+from minicnn.testing.comparing import mapped
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("case", LAYERS, ids=repr)
+@pytest.mark.parametrize("case", LAYERS + MERGING, ids=repr)
 def test_layer_keeps_the_contract(case, check):
     """Each layer, in each of its forms, keeps each promise of the layer contract."""
     CHECKS[check](case)
 
 
-@pytest.mark.parametrize("case", LAYERS, ids=repr)
+@pytest.mark.parametrize("case", LAYERS + MERGING, ids=repr)
 def test_a_layer_can_be_built_without_memory(case):
     """Built with its arrays left unset, a layer has the same ones, which take no memory."""
     made, unset = case.make(), case.make()
@@ -47,15 +51,15 @@ def test_a_layer_can_be_built_without_memory(case):
 
 def test_batches_of_none_and_one():
     """Batches of no image and of one image go forward and back like any other."""
-    for case in LAYERS:
+    for case in LAYERS + MERGING:
         for n in (0, 1):
             if n == 0 and any(isinstance(part, BatchNorm) for part in walk([case.make()])):
                 continue  # the mean of no image is not a number
             layer = case.built()
-            x = np.ones((n, *case.input_shape))
+            x = mapped(lambda a, n=n: a[:n], case.x())
             y, cache = case.forward(layer, x, training=True)
             assert y.shape == (n, *layer.output_shape(case.input_shape)), case
-            assert layer.backward(y, cache)[0].shape == x.shape, case
+            assert mapped(np.shape, layer.backward(y, cache)[0]) == mapped(np.shape, x), case
 
 
 @pytest.mark.parametrize(
@@ -121,9 +125,9 @@ def test_only_plain_convolutions_are_fused():
         (Conv2D(4, 2, groups=2), True),
         (Conv2D(4, 2, dilation_rate=(1, 2)), True),
     ):
-        conv.build((4, 4, 2), np.random.default_rng(0), "float32")
-        assert [type(step) for step in fused([conv, ReLU()])] == (
-            [Conv2D, ReLU] if alone else [FusedConv]
+        planned = fused(Sequential([Input((4, 4, 2)), conv, ReLU()]).graph())
+        assert [type(node.layer) for node in planned.nodes] == (
+            [InputLayer, Conv2D, ReLU] if alone else [FusedConv]
         )
 
 

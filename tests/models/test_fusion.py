@@ -39,7 +39,8 @@ def steps(*layers, **options):
         (step.tail.relu, step.tail.pool, step.scale is not None)
         if isinstance(step, FusedConv)
         else type(step).__name__
-        for step in Sequential([*layers], seed=0, **options).nodes
+        for node in Sequential([*layers], seed=0, **options).fused().nodes
+        for step in [node.layer]
     ]
 
 
@@ -70,14 +71,14 @@ def test_the_planner_takes_what_it_can(layers, planned):
 def test_rescaling_goes_in_at_the_head_alone():
     """Bytes are scaled on their way into the first convolution, not into a dense layer."""
     assert steps(Input((9, 9, 2)), Rescaling(0.5), Conv2D(3, 2)) == [(False, "", True)]
-    assert steps(Input((4,)), Rescaling(0.5), Dense(2)) == ["Input", "Rescaling", "Dense"]
+    assert steps(Input((4,)), Rescaling(0.5), Dense(2)) == ["InputLayer", "Rescaling", "Dense"]
 
 
 @pytest.mark.parametrize("options", [{"fuse": False}, {"kernels": "reference"}])
 def test_without_fusion_the_layers_run_one_by_one(options):
     """``fuse=False`` and the loops take each layer by itself."""
     layers = [Input((9, 9, 2)), Conv2D(3, 2), ReLU(), MaxPool(2)]
-    assert steps(*layers, **options) == ["Input", "Conv2D", "ReLU", "MaxPool"]
+    assert steps(*layers, **options) == ["InputLayer", "Conv2D", "ReLU", "MaxPool"]
 
 
 def network(**options):
@@ -185,4 +186,4 @@ def test_a_layer_of_one_s_own_behind_bytes_gets_numbers():
 def test_an_unbuilt_model_says_so():
     """Before the model knows its input there is nothing to plan."""
     with pytest.raises(ConfigError, match="expected the shape of one input"):
-        _ = Sequential([Conv2D(3, 2), MaxPool(2)]).nodes
+        Sequential([Conv2D(3, 2), MaxPool(2)]).fused()

@@ -148,7 +148,7 @@ def run(name, verb, batch):
         told.seek(0)
         Workers.most = int(told.read())
     measured = status("VmHWM") - before - x.nbytes - y.nbytes + Workers.most
-    use = memory_use(model.stack, model.nodes, model.optimizer, batch)
+    use = memory_use(model, model.fused(), model.optimizer, batch)
     return use.training if verb == "fit" else use.predicting, measured
 
 
@@ -192,9 +192,9 @@ def test_an_image_by_hand():
     x, y1, y2 = 4 * 4, 3 * 4, 2 * 4
     image, kernels = np.zeros((1, 4), np.float32), model.stack[0].kernels
     assert (
-        of_an_image(model.nodes, kernels, image, training=True) == x + y1 + y2 + y2 + y1
+        of_an_image(model.fused(), kernels, [image], training=True) == x + y1 + y2 + y2 + y1
     )  # dy2, dy1
-    assert of_an_image(model.nodes, kernels, image, training=False) == x + y1 + y2
+    assert of_an_image(model.fused(), kernels, [image], training=False) == x + y1 + y2
 
     model = Sequential(
         [
@@ -205,9 +205,10 @@ def test_an_image_by_hand():
     x, y1, winners, y2 = 4 * 4, 2 * 2 * 2 * 4, 2 * 2 * 2, 3 * 4
     image, kernels = np.zeros((1, 4, 4, 1), np.uint8), model.stack[0].kernels
     assert (
-        of_an_image(model.nodes, kernels, image, training=True) == x + y1 + winners + y2 + y2 + y1
+        of_an_image(model.fused(), kernels, [image], training=True)
+        == x + y1 + winners + y2 + y2 + y1
     )
-    assert of_an_image(model.nodes, kernels, image, training=False) == y1 + y2
+    assert of_an_image(model.fused(), kernels, [image], training=False) == y1 + y2
 
 
 def test_weights_gradients_and_slots_are_counted():
@@ -215,11 +216,11 @@ def test_weights_gradients_and_slots_are_counted():
     gradient."""
     model = Sequential([Input((1000,)), Dense(1000, use_bias=False)])
     megabytes = 4
-    with_adam = memory_use(model.stack, model.nodes, Adam(), 1)
-    with_sgd = memory_use(model.stack, model.nodes, SGD(), 1)
+    with_adam = memory_use(model, model.fused(), Adam(), 1)
+    with_sgd = memory_use(model, model.fused(), SGD(), 1)
     assert with_adam.training - with_sgd.training == 2 * megabytes * 1_000_000
     model.layers[0].trainable = False
-    frozen = memory_use(model.stack, model.nodes, Adam(), 1)
+    frozen = memory_use(model, model.fused(), Adam(), 1)
     assert with_adam.training - frozen.training == 3 * megabytes * 1_000_000
     assert frozen.predicting == with_adam.predicting
 

@@ -335,7 +335,7 @@ def test_the_first_layer_may_say_the_shape_of_the_input():
     """``input_shape=`` on the first layer is an Input before it, as in older Keras scripts."""
     model = Sequential([Dense(3, input_shape=(4,)), Dense(2)], seed=0)
     assert [repr(layer) for layer in model.stack] == [
-        "Input((4,), name='input_layer')",
+        "InputLayer((4,), name='input_layer')",
         "Dense(3, name='dense')",
         "Dense(2, name='dense_1')",
     ]
@@ -348,27 +348,29 @@ def test_layers_of_another_model_bring_its_input():
     """A model of built layers has the Input that they were built for, and can be saved."""
     base = Sequential([Input((4,)), Dense(3), Dense(2)], seed=0)
     model = Sequential([*base.layers[:-1], Dense(5, name="new")], seed=1)
-    assert repr(model.stack[0]) == "Input((4,), name='input_layer')"
+    assert repr(model.stack[0]) == "InputLayer((4,), name='input_layer')"
     assert model.output_shape == (5,)
     assert np.array_equal(model.get_weights()[0], base.get_weights()[0])
 
 
-def test_a_model_within_a_model_is_its_layers():
-    """``Sequential([augmentation, ...])`` has the layers of both, under names of their own."""
+def test_a_model_within_a_model_is_a_layer():
+    """``Sequential([augmentation, ...])`` keeps it whole, as Keras does, under another name."""
     augmentation = Sequential([RandomFlip("horizontal"), Rescaling(1 / 255)])
     tail = Sequential([Dense(4), Dense(3)])
     model = Sequential([Input((4, 4, 1)), augmentation, Flatten(), Dense(4), tail], seed=0)
     assert [layer.name for layer in model.layers] == [
-        "random_flip", "rescaling", "flatten", "dense", "dense_1", "dense_2",
+        "sequential", "flatten", "dense", "sequential_1",
     ]  # fmt: skip
+    assert list(model.params)[-1] == "sequential_1.dense_1.bias"
+    assert model.layers[3].get_layer("dense").units == 4
     base = Sequential([Input((4,)), Dense(3)], seed=0)
     assert Sequential([base, Dense(2)], seed=1).input_shape == (4,)
 
 
-def test_calling_a_layer_says_what_to_do():
-    """The functional way of Keras gets one line, not a TypeError."""
-    with pytest.raises(ConfigError, match=r"Dense: a layer is not called\. Put it into Sequential"):
-        Dense(3)(Input((4,)))
+def test_calling_a_layer_on_an_array_says_what_to_do():
+    """One line, not a TypeError: forward is for arrays."""
+    with pytest.raises(ConfigError, match=r"Dense: expected to be called on .* forward\(x\) gives"):
+        Dense(3)(np.ones((2, 4)))
 
 
 def test_a_compile_that_fails_changes_nothing():
@@ -399,8 +401,8 @@ def test_a_model_can_be_called():
     """``model(x)`` is the output for a batch; a verb that is not here says what to use."""
     model = network()
     np.testing.assert_array_equal(model(X[:3]), model.forward(X[:3])[0])
-    with pytest.raises(ConfigError, match="has no train_on_batch, which Keras has: use fit"):
-        model.train_on_batch(X, Y)
+    with pytest.raises(ConfigError, match="has no fit_generator, which Keras has: use fit"):
+        model.fit_generator(X)
     assert not hasattr(model, "no_such_thing")
 
 

@@ -27,6 +27,21 @@ EVEN = array("w", np.random.default_rng(3).standard_normal((4, 3, 4, 2)))
 ROWS = array("w", np.random.default_rng(3).standard_normal((192, 5)))
 
 
+def many_blocks(count):
+    """Residual blocks each of which holds the one before."""
+    nodes = [node("Sigmoid", "x", "a0")]
+    for i in range(count):
+        nodes += [node("Sigmoid", f"a{i}", f"b{i}"), node("Add", f"b{i} x", f"a{i + 1}")]
+    return graph([*nodes, node("Relu", f"a{count}", "y")])
+
+
+def fibonacci(count):
+    """Sums of the two values before, which hold as many layers as the numbers of that name."""
+    nodes = [node("Sigmoid", "x", "a0"), node("Tanh", "a0", "a1")]
+    nodes += [node("Add", f"a{i} a{i + 1}", f"a{i + 2}") for i in range(count)]
+    return graph([*nodes, node("Relu", f"a{count + 1}", "y")])
+
+
 def shape_chain():
     """``x.view(x.size(0), -1)`` as PyTorch's older exporter writes it."""
     return [
@@ -95,6 +110,24 @@ READ = {
         [ROWS],
     ),
     "flat": graph([node("Flatten", "x", "y")]),
+    "a product": graph([node("Tanh", "x", "a"), node("Mul", "a x", "y")]),
+    "branches that cross": graph(
+        [
+            node("Sigmoid", "x", "a"),
+            node("Tanh", "a", "b"),
+            node("Add", "b x", "c"),
+            node("Add", "c a", "y"),
+        ]
+    ),
+    "concatenated": graph(
+        [
+            node("Tanh", "x", "a"),
+            node("Concat", "a x", "b", axis=1),
+            node("Max", "b b", "y"),
+        ]
+    ),
+    "sums of sums": fibonacci(12),
+    "blocks within blocks": many_blocks(20),
     "log softmax": graph([node("LogSoftmax", "x", "y", axis=2)]),
     "double": graph([node("Relu", "x", "y")], kind=D),
     "padded": graph([node("Pad", "x pads", "y")], [array("pads", [0, 0, 1, 2, 0, 0, 0, 3], "i8")]),

@@ -216,7 +216,7 @@ def kinds(layers):
 def test_random_networks_have_every_layer():
     """The thirty networks below are made of every layer that a model file may name."""
     found = set().union(*(kinds(random_network(seed).stack) for seed in range(30)))
-    assert found >= set(LAYERS.values())
+    assert found >= {cls for cls in LAYERS.values() if not cls.merges}
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])

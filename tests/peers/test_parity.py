@@ -21,12 +21,15 @@ from minicnn import (
     GaussianNoise,
     GlobalAvgPool,
     GroupNormalization,
+    Identity,
     Input,
+    InputLayer,
     LayerNorm,
     LeakyReLU,
     Lion,
     MaxPool,
     Nadam,
+    Normalization,
     Permute,
     PReLU,
     ReLU,
@@ -64,9 +67,11 @@ IN_KERAS = [case for case in LAYERS if not case.not_in_keras]
 
 def model_of(layer, shape, dtype="float32"):
     """A model of a new layer of that kind, with numbers in its arrays that are not all 0 or 1."""
-    head = [] if isinstance(layer, Input) else [Input(shape)]
+    head = [] if isinstance(layer, InputLayer) else [Input(shape)]
     model = Sequential([*head, type(layer).from_config(layer.get_config())], seed=0, dtype=dtype)
-    model.set_weights([w + rng.uniform(0.1, 0.5, w.shape) for w in model.get_weights()])
+    # Of no axes is Normalization's count alone, a whole number in Keras.
+    weights = model.get_weights()
+    model.set_weights([w + rng.uniform(0.1, 0.5, w.shape) if w.ndim else w for w in weights])
     return model
 
 
@@ -124,7 +129,13 @@ LAYERS_IN_TORCH = [
     (ReLU(), (4, 5), lambda t, x: t.relu(x)),
     (Rescaling(0.5, offset=-1), (4, 5), lambda t, x: x * 0.5 - 1),
     (GlobalAvgPool(), (4, 5, 3), lambda t, x: x.mean((1, 2))),
-    (Input((4, 5)), (4, 5), lambda t, x: x.clone()),
+    (InputLayer((4, 5)), (4, 5), lambda t, x: x.clone()),
+    (Identity(), (4, 5), lambda t, x: x.clone()),
+    (
+        Normalization(mean=(0.5, -1.0), variance=(4.0, 0.25)),
+        (4, 2),
+        lambda t, x: (x - t.tensor((0.5, -1.0))) / t.tensor((2.0, 0.5)),
+    ),
     (Permute((3, 1, 2)), (4, 5, 3), lambda t, x: x.permute(0, 3, 1, 2)),
     (Reshape((3, -1)), (4, 5, 3), lambda t, x: x.reshape(len(x), 3, -1)),
     (Cropping2D(((1, 0), (2, 1))), (4, 5, 3), lambda t, x: x[:, 1:, 2:-1]),

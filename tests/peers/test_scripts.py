@@ -1,4 +1,4 @@
-"""Five scripts as a user of Keras writes them: but for the imports, they run here as they are."""
+"""Scripts as a user of Keras writes them: but for the imports, they run here as they are."""
 
 import runpy
 from functools import partial
@@ -13,21 +13,36 @@ from minicnn.data.synthetic import fingers
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
 FOLDER = Path(__file__).parent / "scripts"
-SCRIPTS = (
+ROWS = (
     "simple_classifier",
     "augmentation_and_callbacks",
     "class_weights",
     "resnet_64",
     "custom_callback_and_schedule",
 )
+GRAPHS = (
+    "signs_functional",
+    "resnet_blocks",
+    "mobilenet_transfer",
+    "unet",
+    "siamese",
+    "two_outputs",
+)
+SCRIPTS = ROWS + GRAPHS
 IMPORTS = {
     "import os": "import os",
     "import numpy as np": "import numpy as np",
     "import keras": "import minicnn as keras",
     "from keras import layers": "from minicnn import layers",
+    "from keras import layers as tfl": "from minicnn import layers as tfl",
     "from keras import initializers, layers, regularizers": (
         "from minicnn import initializers, layers, regularizers"
     ),
+    "from keras.initializers import glorot_uniform, random_uniform": (
+        "from minicnn.initializers import glorot_uniform, random_uniform"
+    ),
+    "from keras.layers import (": "from minicnn.layers import (",
+    "from keras.models import Model": "from minicnn.models import Model",
     "from keras.optimizers import SGD": "from minicnn.optimizers import SGD",
     "from keras.optimizers.schedules import PiecewiseConstantDecay": (
         "from minicnn.optimizers.schedules import PiecewiseConstantDecay"
@@ -44,12 +59,21 @@ def keras():
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A file with drawn hands, as the scripts read it."""
+def data(keras, tmp_path_factory):
+    """A folder with what the scripts read: drawn hands, and a network in a file of Keras'."""
+    folder = tmp_path_factory.mktemp("data")
     (x, y), (x_test, y_test) = fingers(240, seed=0), fingers(48, seed=1)
-    path = tmp_path_factory.mktemp("data") / "data.npz"
-    np.savez(path, x_train=x, y_train=y, x_test=x_test, y_test=y_test)
-    return path
+    np.savez(folder / "data.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    keras.utils.set_random_seed(0)
+    base = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
+    normalizations = [layer for layer in base.layers if hasattr(layer, "moving_mean")]
+    for momentum in (0.0, normalizations[0].momentum):
+        for layer in normalizations:
+            layer.momentum = momentum
+        if not momentum:  # the first weights are as if trained on such pictures
+            base(x[:, ::2, ::2] / np.float32(127.5) - 1, training=True)
+    base.save(folder / "mobilenet_v2.keras")
+    return folder
 
 
 @pytest.fixture
@@ -61,8 +85,9 @@ def run(keras, data, tmp_path, monkeypatch):
         folder = tmp_path / library
         folder.mkdir(exist_ok=True)
         monkeypatch.chdir(folder)
-        Path("data.npz").unlink(missing_ok=True)
-        Path("data.npz").symlink_to(data)
+        for path in data.iterdir():
+            Path(path.name).unlink(missing_ok=True)
+            Path(path.name).symlink_to(path)
         source = (FOLDER / f"{script}.py").read_text(encoding="utf-8")
         path = folder / f"{script}.py"
         path.write_text(source if library == "keras" else translated(source), encoding="utf-8")
@@ -75,6 +100,8 @@ def run(keras, data, tmp_path, monkeypatch):
 def in_double_precision(keras, monkeypatch):
     """Both compute in float64: in float32 rounding alone moves a ResNet's loss 1% in 40 steps."""
     monkeypatch.setattr(minicnn, "Sequential", partial(minicnn.Sequential, dtype="float64"))
+    for module in (minicnn, minicnn.models):
+        monkeypatch.setattr(module, "Model", partial(minicnn.models.Model, dtype="float64"))
     for dtype in ("float64", "float32"):
         keras.config.set_floatx(dtype)
         keras.config.set_dtype_policy(dtype)
@@ -138,10 +165,14 @@ WITHOUT_CHANCE = {
     "class_weights": {"rate": 0.0},
     "resnet_64": {},
     "custom_callback_and_schedule": {},
+    "resnet_blocks": {"learning_rate": 1e-5},  # at more, rounding alone moves the loss by 1%
+    "mobilenet_transfer": {"augment": False, "rate": 0.0},
+    "unet": {"rate": 0.0},
+    "two_outputs": {"rate": 0.0},
 }
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", ROWS)
 def test_fifty_steps_of_a_script(script, run, in_double_precision):
     """From equal weights, without chance, both end in equal ones, within 1e-3, and histories."""
     minicnn.utils.set_random_seed(1)
@@ -166,3 +197,48 @@ def test_fifty_steps_of_a_script(script, run, in_double_precision):
     for a, b in zip(*weights, strict=True):
         assert np.linalg.norm(a - b) <= 1e-3 * np.linalg.norm(b) + 1e-9
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("script", GRAPHS)
+def test_numbers_of_a_graph(script, run, request):
+    """From equal weights, without chance, histories, evaluations and predictions are equal.
+
+    They are within 1e-4 (Keras on TensorFlow and on PyTorch: 1e-5), and training has changed them.
+    The deep networks compute in float64, as their rounding alone grows beyond that.
+    """
+    if script in ("resnet_blocks", "unet"):
+        request.getfixturevalue("in_double_precision")
+    start, results = None, []
+    for library in ("keras", "minicnn"):
+        names = run(script, library, run_name="imported")
+        (x, y), (x_test, y_test) = names["load_data"]()
+        model = names["build_model"](**WITHOUT_CHANCE.get(script, {}))
+        start = start or model.get_weights()
+        model.set_weights(start)
+        round_numbers(model.optimizer)
+        before = model.predict(x_test, verbose=0)
+        history = names["train"](model, x, y, shuffle=False, verbose=0).history
+        scores = model.evaluate(x_test, y_test, verbose=0, return_dict=True)
+        results.append((history, scores, before, model.predict(x_test, verbose=0)))
+    check_equal(*results)
+    _, _, before, after = results[0]
+    for a, b in zip(listed(before), listed(after), strict=True):
+        assert np.abs(a - b).max() > 0.01 * np.abs(b).max()
+
+
+def listed(outputs):
+    """The outputs of a model that has one or several."""
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def check_equal(theirs, ours):
+    """The same histories, scores and predictions, under the same names, within 1e-4."""
+    for expected, found in zip(theirs[:2], ours[:2], strict=True):
+        assert expected.keys() == found.keys()
+        for name, values in expected.items():
+            # An image on the border of two classes may fall to either side.
+            atol = 1e-5 if "loss" in name else 0.02
+            np.testing.assert_allclose(found[name], values, 1e-4, atol, err_msg=name)
+    for expected, found in zip(theirs[2:], ours[2:], strict=True):
+        for a, b in zip(listed(found), listed(expected), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * np.abs(b).max())

@@ -214,6 +214,120 @@ def test_every_check_is_shown_to_fail():
     assert {check for check, _ in BROKEN} == set(CHECKS)
 
 
+class Gate(Scale):
+    """y = gain * a * b: a layer that merges and keeps all its promises, for others to break."""
+
+    merges = True
+    additive = True
+
+    def output_shape(self, input_shape):
+        if not isinstance(input_shape[0], tuple) or len({*input_shape}) != 1:
+            raise ShapeError(f"{self.who}: expected two inputs of one shape, got {input_shape}.")
+        return input_shape[0]
+
+    def build(self, input_shape, rng, dtype):
+        super().build(input_shape, rng, dtype)
+        self.params = {"gain": np.full(input_shape[0][-1], self.start, dtype)}
+
+    def forward(self, x, **options):
+        self.output_shape(tuple(each.shape[1:] for each in x))
+        return self.params["gain"] * x[0] * x[1], x
+
+    def backward(self, dy, cache):
+        a, b = cache
+        scaled = dy * self.params["gain"]
+        return (scaled * b, scaled * a), {"gain": (dy * a * b).sum(axis=(0, 1))}
+
+
+class GateOfBatches(Gate):
+    additive = False
+
+
+class IsNoMerger(Gate):
+    merges = False
+
+
+class ForgetsAnInput(Gate):
+    def backward(self, dy, cache):
+        (da, _), grads = super().backward(dy, cache)
+        return (da,), grads
+
+
+class GivesAList(Gate):
+    def backward(self, dy, cache):
+        dxs, grads = super().backward(dy, cache)
+        return list(dxs), grads
+
+
+class WrongSecond(Gate):
+    def backward(self, dy, cache):
+        (da, db), grads = super().backward(dy, cache)
+        return (da, 2 * db), grads
+
+
+class WidensSecond(Gate):
+    def backward(self, dy, cache):
+        (da, db), grads = super().backward(dy, cache)
+        return (da, db.astype(np.float64)), grads
+
+
+class WritesToSecond(Gate):
+    def forward(self, x, **options):
+        made = super().forward(x, **options)
+        if x[1].flags.writeable:
+            x[1][...] += 1
+        return made
+
+
+class LeavesHalfTheBatch(Gate):
+    def backward(self, dy, cache):
+        (da, db), grads = super().backward(dy, cache)
+        return (da, db * (len(db) == 3)), grads
+
+
+class TakesAnyShapes(Gate):
+    def output_shape(self, input_shape):
+        return input_shape[0]
+
+
+class PredictsTheFirst(Gate):
+    def output_shape(self, input_shape):
+        if not isinstance(input_shape[0], tuple):
+            return super().output_shape(input_shape)
+        return input_shape[0]
+
+    def forward(self, x, **options):
+        if not isinstance(x, tuple) or x[0].shape != x[1].shape:
+            return np.zeros((3, 1)), x
+        return super().forward(x, **options)
+
+
+def test_a_layer_that_merges_passes_with_a_tuple_of_shapes():
+    """In training as a sum of shards, as promised; and also without the promise."""
+    check_layer(lambda: Gate(0.5), input_shape=((4, 3), (4, 3)))
+    check_layer(lambda: GateOfBatches(0.5), input_shape=((2, 3), (2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("check", "layer", "message"),
+    [
+        ("output_shape", IsNoMerger, "merges should be True for such inputs"),
+        ("output_shape", ForgetsAnInput, "the first a tuple of 2 arrays"),
+        ("output_shape", GivesAList, "the first a tuple of 2 arrays"),
+        ("dx", WrongSecond, r"dx\[1\] is off .* All of it is 2 times"),
+        ("dtypes", WidensSecond, r"dx\[1\] is float64, not float32"),
+        ("inputs", WritesToSecond, "wrote to x"),
+        ("shards", LeavesHalfTheBatch, r"dx\[1\] differs as the sum of two shards"),
+        ("shape_errors", TakesAnyShapes, "should raise ShapeError"),
+        ("shape_errors", PredictsTheFirst, r"predicted output \(3, 5, 3\) of .*, got \(3, 1\)"),
+    ],
+)
+def test_what_a_layer_that_merges_breaks_is_found_in_each_input(check, layer, message):
+    """And the message says in which."""
+    with pytest.raises(CheckError, match=f"{layer.__name__} .*{message}"):
+        CHECKS[check](LayerCase(lambda: layer(0.5), ((4, 3), (4, 3))))
+
+
 def test_a_missing_bias_gradient_is_found_in_a_real_layer(monkeypatch):
     """A convolution whose bias gradient is halved fails, and the message says where."""
     original = Conv2D.backward

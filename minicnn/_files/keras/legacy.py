@@ -46,7 +46,8 @@ def legacy_file(model: SavedModel) -> bytes:
     """The content of an ``.h5`` file."""
     import h5py
 
-    if any(node.name == TOP for node in placed(model)):
+    placed(model)
+    if any(layer.name == TOP for layer in model.layers):
         raise ConfigError(f"save: expected no layer called {TOP!r}, as Keras calls something else.")
     buffer = io.BytesIO()
     about = {"backend": "tensorflow", "keras_version": WRITTEN}
@@ -60,11 +61,9 @@ def legacy_file(model: SavedModel) -> bytes:
             file.attrs["training_config"] = json.dumps(training)
         weights = file.create_group("model_weights")
         weights.attrs.update(about)
-        nodes = placed(model)
-        _put_names(weights, "layer_names", [node.name for node in nodes])
-        for node in nodes:
-            arrays = {} if node.adds else node.layers[0].weights
-            _write(weights, node.name, {f"{node.name}/{k}": a for k, a in arrays.items()})
+        _put_names(weights, "layer_names", [layer.name for layer in model.layers])
+        for layer in model.layers:
+            _write(weights, layer.name, _named(layer))
         _write(weights, TOP, {})
         if model.optimizer:
             names = ["iteration", *map(str, range(1, len(model.optimizer)))]
@@ -73,6 +72,17 @@ def legacy_file(model: SavedModel) -> bytes:
             state = dict(zip(names, model.optimizer, strict=True))
             _write(file, "optimizer_weights", state)
     return buffer.getvalue()
+
+
+def _named(layer: SavedLayer) -> dict[str, Array]:
+    """A layer's arrays by their names; of a model the trainable ones of all its layers first."""
+    if layer.model is None:
+        return {f"{layer.name}/{key}": array for key, array in layer.weights.items()}
+    parts = layer.model.order
+    fixed = {id(a) for part in parts for key, a in part.weights.items() if not part.learns(key)}
+    every = [(part, key, a) for part in parts for key, a in part.weights.items()]
+    every.sort(key=lambda one: id(one[2]) in fixed)
+    return {f"{part.name}/{key}": array for part, key, array in every}
 
 
 def _write(file: Any, group: str, arrays: dict[str, Array]) -> None:

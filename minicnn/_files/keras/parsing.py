@@ -1,31 +1,39 @@
-"""The layers that a file describes, of Keras 3 or of tf.keras, as minicnn puts them in a row."""
+"""The layers that a file describes, of Keras 3 or of tf.keras, and what each is called on."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from minicnn._files.keras.config import counted
-from minicnn._files.keras.graph import NESTING, Node, folded
-from minicnn._files.keras.saved import SavedLayer, SavedModel
+from minicnn._files.keras.saved import Ref, SavedCall, SavedLayer, SavedModel
 from minicnn._keras.descriptions import is_custom, modern
+from minicnn._keras.operations import arithmetic, is_operation
 from minicnn._keras.releases import refuse_changed_layer, refuse_keras_1
 from minicnn._keras.spelling import FUNCTIONAL, MODELS
 from minicnn.errors import ModelFileError
 
-LAYERS_LIMIT = 1000
-"""The largest number of layers of a model that is read."""
+LAYERS_LIMIT = 2000
+"""The largest number of layers of a model that is read; NASNetLarge has 1,041."""
+
+CALLS_LIMIT = 10_000
+"""The most uses of layers, and inputs of these, of a model that is read."""
+
+NESTING = 20
+"""How many models may be within each other."""
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 """What comes of a description that is not as Keras writes them."""
+
+STAYS = (*MODELS, "BatchNormalization")
+"""What runs as it was called: of other layers Keras writes training=False that nobody said."""
 
 
 def read_config(who: str, config: Mapping[str, Any], version: Any = None) -> SavedModel:
     """The model that Keras, of that release if it is known, describes so, without arrays.
 
-    Raises ``ModelFileError`` for one that is no row of layers with Residual, for layers that
-    compute in another precision than float32 and float64, and for what is called as in Keras 3
-    and means something else in the file's release.
+    Raises ``ModelFileError`` for layers that compute in another precision than float32 and float64,
+    and for what is called as in Keras 3 and means something else in the file's release.
     """
     refuse_keras_1(who, version)
     if config.get("class_name") not in MODELS or is_custom(config):
@@ -34,12 +42,10 @@ def read_config(who: str, config: Mapping[str, Any], version: Any = None) -> Sav
         )
     reader = _Reader(who, version)
     try:
-        inner = _inner(config)
-        reader.names_within |= {_name(layer) for layer in inner["layers"]}
-        layers = reader.row(config, "", "", 0)
-        dtypes = reader.dtypes or {_dtype(inner.get("dtype")) or "float32": ""}
+        model = reader.model(config, "", "", 0)
+        dtypes = reader.dtypes or {_dtype(_inner(config).get("dtype")) or "float32": ""}
         compiled = config.get("compile_config")
-        compiled = dict(compiled) if compiled else None
+        model.compiled = dict(compiled) if compiled else None
     except ModelFileError:
         raise
     except MALFORMED:
@@ -50,10 +56,10 @@ def read_config(who: str, config: Mapping[str, Any], version: Any = None) -> Sav
             f"{who}: expected layers that all compute in float32, or all in float64, got {found}. "
             "In Keras make the model with the dtype policy 'float32', load its weights, save it."
         )
-    name = _without_path(inner.get("name") or "sequential")
-    return SavedModel(
-        name, next(iter(dtypes)), layers, compiled, order=reader.order, version=version
-    )
+    model.version = version
+    for one in reader.models:
+        one.dtype = next(iter(dtypes))
+    return model
 
 
 @dataclass
@@ -62,15 +68,14 @@ class _Reader:
 
     who: str
     version: Any
-    order: list[SavedLayer] = field(default_factory=list)
     dtypes: dict[str, str] = field(default_factory=dict)
     """The precisions, each with a layer that has it."""
-    names_within: set[str] = field(default_factory=set)
-    """Names that a layer of a model within the model cannot keep."""
+    models: list[SavedModel] = field(default_factory=list)
     count: int = 0
+    calls_seen: int = 0
 
-    def row(self, model: Mapping[str, Any], group: str, owner: str, depth: int) -> list[SavedLayer]:
-        """The layers of a model, or of one within it, which its layer ``owner`` is."""
+    def model(self, model: Mapping[str, Any], group: str, owner: str, depth: int) -> SavedModel:
+        """A model, or one within it, which its layer ``owner`` is."""
         if depth > NESTING:
             raise self.error(f"at most {NESTING} models within each other, got more")
         inner, functional = _inner(model), model["class_name"] in FUNCTIONAL
@@ -78,19 +83,31 @@ class _Reader:
         if self.count > LAYERS_LIMIT:
             raise self.error(f"at most {LAYERS_LIMIT} layers, got {self.count}")
         seen: Counter[str] = Counter()
-        nodes = [
-            self.node(layer, functional, seen, group, owner, depth) for layer in inner["layers"]
+        layers = [
+            self.layer(layer, functional, seen, group, owner, depth) for layer in inner["layers"]
         ]
+        if not functional and not layers[0].is_input:
+            shape = _input_shape(inner)
+            if shape is not None or not depth:  # a model within takes what comes
+                layers.insert(0, SavedLayer("InputLayer", {"batch_shape": shape}))
+        name = _without_path(inner.get("name") or model["class_name"].lower())
+        saved = SavedModel(name, "", layers, functional)
         if functional:
-            self.end(inner, "input_layers")
-            layers = folded(self.who, nodes, self.end(inner, "output_layers"))
-        else:
-            layers = [layer for node in nodes for layer in node.layers]
-            if not layers[0].is_input:
-                layers.insert(0, SavedLayer("InputLayer", {"batch_shape": _input_shape(inner)}))
-        return layers[1:] if depth else layers
+            self.different(layers)
+            saved.inputs, saved.input_keys = self.ends(inner, "input_layers")
+            saved.outputs, saved.output_keys = self.ends(inner, "output_layers")
+            _counted_from_0(saved)
+        self.models.append(saved)
+        return saved
 
-    def node(
+    def different(self, layers: list[SavedLayer]) -> None:
+        """Raise ``ModelFileError`` if two layers have one name."""
+        names = Counter(layer.name for layer in layers)
+        name, times = names.most_common(1)[0]
+        if times > 1:
+            raise self.error(f"layers of different names, got two {name!r}")
+
+    def layer(
         self,
         layer: Mapping[str, Any],
         functional: bool,
@@ -98,85 +115,106 @@ class _Reader:
         group: str,
         owner: str,
         depth: int,
-    ) -> Node:
-        """A layer, with the names of those that it takes its input from."""
+    ) -> SavedLayer:
+        """A layer, with what it is called on."""
         class_name, name = str(layer["class_name"]).rpartition(">")[2], _name(layer)
         custom = is_custom(layer)
-        adds = functional and class_name == "Add" and not custom
-        inputs = self.inputs(layer, name) if functional else []
-        wanted = 2 if adds else 0 if class_name == "InputLayer" else 1
-        if functional and len(inputs) != wanted:
-            raise self.error(
-                "layers of one input and sums of two (Add), which Residual has, got "
-                f"the {class_name!r} called {name!r} with {len(inputs)} inputs"
-            )
-        # What was written as x + y is no layer in Keras, and not counted.
-        counts = not str(layer.get("module")).startswith("keras.src.ops")
-        number = counted(seen, class_name) if counts else ""
-        group += f"layers/{number}" if counts else ""
-        name = name or number
+        if is_operation(layer):
+            class_name, config, operands = arithmetic(self.who, layer, name)
+            calls = [SavedCall([self.ref(ref) for ref in call]) for call in operands]
+            config |= {"name": name}
+            return SavedLayer(class_name, config, name, calls=calls, operation=True)
+        number = counted(seen, class_name)
+        group += f"layers/{number}"
+        calls = self.calls(layer, name, class_name in STAYS) if functional else []
         if class_name in MODELS and not custom:
-            return Node(name, inputs, self.row(layer, f"{group}/", owner or name, depth + 1))
+            model = self.model(layer, f"{group}/", owner or name or number, depth + 1)
+            name = name or model.name
+            return SavedLayer(class_name, {"name": name}, name, calls=calls, model=model)
+        name = name or number
         described = modern({**layer, "inbound_nodes": None})
         class_name, config = described["class_name"], described["config"] | {"name": name}
         refuse_changed_layer(self.who, name, class_name, config, self.version)
-        if adds:
-            kept = {key: x for key, x in config.items() if key in ("name", "trainable")}
-            return Node(name, inputs, [SavedLayer("Residual", kept)], adds=True)
-        if class_name == "Residual" and not custom:
-            raise self.error(f"sums as Keras has them (Add), got {name!r} of class 'Residual'")
-        saved = SavedLayer(class_name, config, custom=custom, group=group, owner=owner or name)
+        saved = SavedLayer(
+            class_name, config, name, custom=custom, calls=calls, group=group, owner=owner or name
+        )
         if owner:
             saved.inner = _full_name(layer).rpartition("/")[2]
-            if name in self.names_within:
-                del config["name"]
-            self.names_within.add(name)
         if not saved.is_input:
-            self.order.append(saved)
             dtype = _dtype(config.get("dtype"))
             if dtype is not None:
                 self.dtypes.setdefault(dtype, name)
-        return Node(name, inputs, [saved])
+        return saved
 
-    def inputs(self, layer: Mapping[str, Any], name: str) -> list[str]:
-        """The names of the layers that a layer of a functional model takes its input from."""
-        calls = layer["inbound_nodes"]
-        if len(calls) > 1:
-            raise self.error(f"layers that are used once, got {name!r}, used {len(calls)} times")
-        if not calls:
-            return []
-        call = calls[0]
-        if isinstance(call, Mapping):
-            given = [part for x in call["args"] for part in (x if isinstance(x, list) else [x])]
-            # Keras 3 writes training=False of a Dropout, and goes by what fit says all the same.
-            options = {key: value for key, value in call["kwargs"].items() if key != "training"}
-            if not all(isinstance(part, Mapping) for part in given):
-                raise self.error(f"layers called on their input alone, got {name!r} with numbers")
-            ends = [part["config"]["keras_history"] for part in given]
-        else:  # tf.keras' form: [name, index of the call, index of the output, options]
-            ends = call if isinstance(call[0], list) else [call]
-            options = {key: value for end in ends for key, value in dict(*end[3:]).items()}
-        for key, value in options.items():
-            if value is not None:
-                raise self.error(f"layers called on their input alone, got {name!r} with {key!r}")
-        for _, number, output, *_ in ends:
-            # A model within the model counts the call that made itself.
-            if number not in (0, 1) or output != 0:
-                raise self.error(f"layers of one output, used once, got another before {name!r}")
-        return [_without_path(end[0]) for end in ends]
+    def calls(self, layer: Mapping[str, Any], name: str, stays: bool) -> list[SavedCall]:
+        """The uses of a layer of a functional model."""
+        found = []
+        for call in layer["inbound_nodes"]:
+            if isinstance(call, Mapping):
+                given = [
+                    x for arg in call["args"] for x in (arg if isinstance(arg, list) else [arg])
+                ]
+                options = dict(call["kwargs"])
+                if not all(isinstance(part, Mapping) for part in given):
+                    raise self.error(
+                        f"layers called on their input alone, got {name!r} with numbers"
+                    )
+                refs = [part["config"]["keras_history"] for part in given]
+            else:  # tf.keras' form: [name, index of the call, index of the output, options]
+                refs = call if isinstance(call[0], list) else [call]
+                options = {key: value for end in refs for key, value in dict(*end[3:]).items()}
+            training = options.pop("training", None)
+            for key, value in options.items():
+                if value is not None:
+                    raise self.error(
+                        f"layers called on their input alone, got {name!r} with {key!r}"
+                    )
+            inputs = [self.ref(ref) for ref in refs]
+            self.calls_seen += 1 + len(inputs)
+            if self.calls_seen > CALLS_LIMIT:
+                raise self.error(f"at most {CALLS_LIMIT:,} uses of layers, got more")
+            found.append(
+                SavedCall(inputs, training if stays and isinstance(training, bool) else None)
+            )
+        return found
 
-    def end(self, inner: Mapping[str, Any], key: str) -> str:
-        """The one input or output of a functional model."""
+    def ref(self, given: Any) -> Ref:
+        """An output of a layer's call."""
+        name, call, output, *_ = given
+        return _without_path(name), int(call), int(output)
+
+    def ends(self, inner: Mapping[str, Any], key: str) -> tuple[list[Ref], list[str] | None]:
+        """(the inputs or outputs of a functional model, their names if it has any)."""
         ends = inner[key]
-        if isinstance(ends, list) and ends and isinstance(ends[0], list) and len(ends) == 1:
-            ends = ends[0]
+        if isinstance(ends, Mapping):
+            return [self.ref(ref) for ref in ends.values()], list(map(str, ends))
         if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str):
-            return _without_path(ends[0])
-        raise self.error(f"one input and one output, got {len(ends)} {key}")
+            ends = [ends]
+        if not isinstance(ends, list) or not ends:
+            raise self.error(f"inputs and outputs, got none in {key}")
+        return [self.ref(ref) for ref in ends], None
 
     def error(self, expected: str) -> ModelFileError:
         """What to raise."""
         return ModelFileError(f"{self.who}: expected {expected}.")
+
+
+def _counted_from_0(model: SavedModel) -> None:
+    """Calls of models within, from 0: tf.keras counts the call that made such a model as well.
+
+    So does Keras 3 where a functional one gives an output of the model, and nowhere else.
+    """
+    calls = {layer.name: len(layer.calls) for layer in model.layers if layer.model is not None}
+
+    def shifted(refs: Sequence[Ref]) -> Callable[[Ref], Ref]:
+        beyond = {name for name, i, _ in refs if name in calls and i == calls[name]}
+        return lambda ref: (ref[0], ref[1] - (ref[0] in beyond), ref[2])
+
+    ends = shifted([*model.inputs, *model.outputs])
+    model.inputs, model.outputs = list(map(ends, model.inputs)), list(map(ends, model.outputs))
+    inner = shifted([ref for x in model.layers for call in x.calls for ref in call.inputs])
+    for layer in model.layers:
+        layer.calls = [call._replace(inputs=list(map(inner, call.inputs))) for call in layer.calls]
 
 
 def _name(layer: Mapping[str, Any]) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 from minicnn._core.shapes import Array, Shape
 from minicnn._files.hdf5 import File, opened, opened_bytes
 from minicnn._files.keras import legacy
-from minicnn._files.keras.config import is_functional, placed
-from minicnn._files.keras.saved import OtherOptimizerError, SavedModel
+from minicnn._files.keras.config import placed
+from minicnn._files.keras.saved import SavedModel
 from minicnn._files.keras.state import read_state
 from minicnn._files.keras.windows import slashed
 from minicnn.errors import ModelFileError
@@ -35,11 +35,9 @@ def weights_file(model: SavedModel) -> bytes:
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        for node in placed(model):
-            layer = node.layers[0]
-            arrays = () if node.adds else layer.weights.values()
-            if not layer.is_input:
-                _write(file, layer.group, arrays).attrs["name"] = node.name
+        placed(model)
+        for layer in model.order:
+            _write(file, layer.group, layer.weights.values()).attrs["name"] = layer.name
         file.create_group("vars")
         if model.compiled is not None:
             _write(file, "optimizer", model.optimizer)
@@ -77,44 +75,14 @@ def read_arrays(
             legacy.read_arrays(who, file, model, shapes, optimizer_shapes)
             return
         file = slashed(file)
-        with_models = _holds_models(file) and _by_names(who, file, model, shapes)
         for layer, expected in zip(model.order, shapes, strict=True):
-            layer.weights = _read(who, file, model, layer.group, expected)
+            if layer.group:
+                layer.weights = _read(who, file, model, layer.group, expected)
         _refuse_more(who, file, model)
         expected_state = optimizer_shapes()
-        if with_models and is_functional(model) and expected_state is not None:
-            raise OtherOptimizerError(f"{who}: the optimizer counts layers of models in the model.")
         if expected_state is not None and "optimizer/vars" in file.groups:
             names = [f"optimizer/vars/{i}" for i in range(len(file.inside("optimizer/vars")))]
             model.optimizer = read_state(who, file, model.budget, names, expected_state)
-
-
-def _holds_models(file: File) -> bool:
-    return any(name.startswith("layers/") and "/layers/" in name for name in file.datasets)
-
-
-def _by_names(who: str, file: File, model: SavedModel, shapes: Sequence[Sequence[Shape]]) -> bool:
-    """Find the layers of a model by their names in a file of one with models within it.
-
-    Not if the model was read with them, and has its groups. Raises ``ModelFileError`` if the names,
-    which early releases of Keras 3 do not write, are not those of the layers.
-    """
-    if any("/layers/" in layer.group for layer in model.order):
-        return False
-    groups: dict[str, list[str]] = {}
-    for group, attributes in file.groups.items():
-        if group.endswith("/vars") and file.inside(group):
-            name = str(attributes.get("name")).replace("/", "_")
-            groups.setdefault(name, []).append(group.removesuffix("/vars"))
-    for layer, expected in zip(model.order, shapes, strict=True):
-        found = groups.get(layer.owner, [])
-        if expected and len(found) != 1:
-            raise ModelFileError(
-                f"{who}: the weights are of a model that has models within, where no layer, or "
-                f"more than one, is called {layer.owner!r}. Load the whole model, from .keras."
-            )
-        layer.group = found[0] if expected else ""
-    return True
 
 
 def _read(

@@ -11,26 +11,37 @@ from minicnn.layers import (
     ELU,
     GELU,
     Activation,
+    Add,
     AlphaDropout,
+    Average,
     AvgPool,
     BatchNorm,
     CenterCrop,
+    Concatenate,
     Conv2D,
     Conv2DTranspose,
     Cropping2D,
+    CustomScaleLayer,
     Dense,
     DepthwiseConv2D,
+    Dot,
     Dropout,
     Flatten,
     GaussianNoise,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNormalization,
-    Input,
+    Identity,
+    InputLayer,
     Layer,
     LayerNorm,
+    LayerScale,
     LeakyReLU,
+    Maximum,
     MaxPool,
+    Minimum,
+    Multiply,
+    Normalization,
     Permute,
     PReLU,
     RandomBrightness,
@@ -51,6 +62,7 @@ from minicnn.layers import (
     Softmax,
     Softplus,
     SpatialDropout2D,
+    Subtract,
     Tanh,
     UnitNormalization,
     UpSampling2D,
@@ -70,17 +82,23 @@ class Case(LayerCase):
         return f"{self.make()!r} on {self.input_shape}"
 
 
-def case(layer: Layer, input_shape: Shape, batch: int = 3, not_in_keras: str = "") -> Case:
+def case(
+    layer: Layer,
+    input_shape: Shape | tuple[Shape, ...],
+    batch: int = 3,
+    not_in_keras: str = "",
+) -> Case:
     """A case of new layers like this one, which is not built."""
     return Case(partial(copy.deepcopy, layer), input_shape, batch, not_in_keras=not_in_keras)
 
 
+APPLICATIONS = "keras.applications has it to itself"
 PIXELS = "Keras reads no padding in pixels"
 WHOLE = "Keras 3.15 leaves images as they are outside training"
 
 LAYERS = [
-    case(Input((3, 4, 2)), (3, 4, 2)),
-    case(Input((6,)), (6,)),
+    case(InputLayer((3, 4, 2)), (3, 4, 2)),
+    case(InputLayer((6,)), (6,)),
     case(Rescaling(1 / 127.5, -1.0), (3, 4, 2)),
     case(Rescaling(2), (3,)),
     case(Rescaling(0.5, offset=-1), (6,)),
@@ -326,6 +344,15 @@ LAYERS = [
     case(LayerNorm(axis=(1, 3), center=False), (3, 2, 3)),
     case(LayerNorm(axis=(1, 2, 3)), (3, 2, 3)),
     case(LayerNorm(axis=2, scale=False), (3, 2, 3)),
+    case(Identity(), (3, 4, 2)),
+    case(LayerScale(1e-6, 2), (3, 4, 2), not_in_keras=APPLICATIONS),
+    case(LayerScale(0.5, 4), (4,), not_in_keras=APPLICATIONS),
+    case(Normalization(), (3, 4, 2)),
+    case(Normalization(axis=(1, -1)), (3, 4, 2)),
+    case(Normalization(axis=None), (3, 4)),
+    case(Normalization(mean=(0.5, -1.0), variance=(4.0, 0.25)), (3, 4, 2)),
+    case(Normalization(mean=(0.5, -1.0), variance=(4.0, 0.25), invert=True), (3, 4, 2)),
+    case(Normalization(axis=None, mean=0.5, variance=2.0), (4,)),
     case(GroupNormalization(2), (3, 2, 4)),
     case(GroupNormalization(3, epsilon=1e-5), (6,)),
     case(GroupNormalization(1), (3, 4)),
@@ -340,3 +367,24 @@ LAYERS = [
     case(UnitNormalization((1, -1)), (3, 4, 2)),
     case(UnitNormalization((1, 2, 3)), (3, 2, 2)),
 ]
+
+ELEMENTWISE = (Add, Multiply, Average, Maximum, Minimum)
+
+MERGING = [
+    *(case(cls(), ((3, 4, 2), (3, 4, 2))) for cls in (*ELEMENTWISE, Subtract)),
+    *(case(cls(), ((5,), (5,), (5,))) for cls in ELEMENTWISE),
+    *(case(cls(), ((3, 4, 2), (1, 1, 2))) for cls in (*ELEMENTWISE, Subtract)),
+    *(case(cls(), ((2,), (3, 4, 2))) for cls in (*ELEMENTWISE, Subtract)),
+    case(Add(), ((1, 3), (2, 1), (2, 3))),
+    case(CustomScaleLayer(0.17), ((3, 2, 4), (3, 2, 4)), not_in_keras=APPLICATIONS),
+    case(Concatenate(), ((3, 4, 2), (3, 4, 5), (3, 4, 1))),
+    case(Concatenate(axis=1), ((2, 4, 2), (3, 4, 2))),
+    case(Concatenate(axis=-2), ((2, 4, 2), (2, 1, 2))),
+    case(Concatenate(), ((2,), (4,))),
+    case(Dot(axes=1), ((5,), (5,))),
+    case(Dot(axes=-1, normalize=True), ((5,), (5,))),
+    case(Dot(axes=(2, 1)), ((3, 4), (4, 2))),
+    case(Dot(axes=1), ((3, 4), (3, 2))),
+    case(Dot(axes=(1, 2), normalize=True), ((3, 4), (2, 3))),
+]
+"""The layers that take several inputs, which no row has a place for."""

@@ -32,6 +32,7 @@ from minicnn import (
     BatchNorm,
     Dense,
     Input,
+    InputLayer,
     Lion,
     Nadam,
     ReLU,
@@ -118,34 +119,36 @@ def test_training_goes_on_from_either_file(optimizer, ending, tmp_path):
     path = tmp_path / f"m.{ending}"
     model.save(path)
     again = load_model(path)
-    assert repr(again.layers) == repr(model.layers)
-    assert list(again.params) == list(model.params)
+    assert len(again.params) == len(model.params)
     assert again.class_names == model.class_names
-    assert again.layers[2].trainable is False
+    frozen = [name for name, layer in again.leaves() if layer.params and not layer.trainable]
+    assert frozen == ["inner_dense", "residual_1_residual_dense"]
     assert [repr(x) for x in (again.optimizer, again.loss, again.metrics)] == [
         repr(x) for x in (model.optimizer, model.loss, model.metrics)
     ]
     for each in (model, again):
         each.fit(X, Y, batch_size=4, epochs=1, verbose=0)
-    same_weights(model, again)
+    np.testing.assert_array_equal(model.predict(X), again.predict(X))
+    whole = (sorted(w.ravel().tolist() for w in one.get_weights()) for one in (model, again))
+    assert next(whole) == next(whole)
 
 
 def test_names_are_unique_in_the_file_and_come_back(tmp_path):
-    """A name that is there twice gets its Residual's before it; odd names of a user's come back."""
+    """A name that is there twice gets its Residual's before it."""
     inner = [Dense(4, name="x"), Dense(4, name="y"), Dense(4, name="r_y"), Dense(4, name="r_2")]
     layers = [Input((4,)), Dense(4, name="x"), Residual(inner, name="r"), Dense(4, name="r_x")]
     model = Sequential(layers, seed=0)
     model.save(tmp_path / "m.keras")
     names = [layer["name"] for layer in config_of(tmp_path / "m.keras")["config"]["layers"]]
-    assert names == ["input_layer", "x", "r_x_1", "y", "r_r_y", "r_2", "r", "r_x"]
+    assert names == ["input_layer", "x", "r_x_1", "y", "r_y", "r_2", "r", "r_x"]
     again = load_model(tmp_path / "m.keras")
-    assert [layer.name for layer in again.layers[1].layers] == ["x_1", "y", "r_y", "r_2"]
+    assert [layer.name for layer in again.layers] == names
     same_weights(model, again)
 
 
 def test_an_input_within_a_residual_is_not_saved(tmp_path):
     """Keras has no input in the middle of a model."""
-    model = Sequential([Input((4,)), Residual([Input((4,)), Dense(4)])])
+    model = Sequential([Input((4,)), Residual([InputLayer((4,)), Dense(4)])])
     with pytest.raises(ConfigError, match=r"Residual 'residual': expected no Input"):
         model.save(tmp_path / "m.keras")
 
@@ -153,17 +156,16 @@ def test_an_input_within_a_residual_is_not_saved(tmp_path):
 # What Keras writes -----------------------------------------------------------------------
 
 
-def test_a_functional_chain_is_a_sequential(tmp_path):
-    """Layers that take each other's output are in a row, whatever their order in the file."""
+def test_layers_may_stand_in_any_order(tmp_path):
+    """Layers take each other's output, whatever their order in the file."""
     config = graph(dense("end", "a"), layer("InputLayer", "in"), dense("a", "in"))
     model = load_model(write(tmp_path / "m.keras", config, kernels(3, 2)))
-    assert [type(each).__name__ for each in model.stack] == ["Input", "Dense", "Dense"]
-    assert [each.name for each in model.layers] == ["a", "end"]
+    assert [each.name for each in model.layers] == ["in", "a", "end"]
     assert output(model) == [6, 6]
-    assert model.layers[0].get_weights()[0][0, 0] == 2
+    assert model.layers[1].get_weights()[0][0, 0] == 2
 
 
-def test_sums_of_keras_are_residuals(tmp_path):
+def test_sums_of_keras(tmp_path):
     """x + f(x), f(x) + g(x), a sum within a sum, and one layer with three ways: 2, 3, 5 and 7."""
     config = graph(
         layer("InputLayer", "in"),
@@ -179,10 +181,9 @@ def test_sums_of_keras_are_residuals(tmp_path):
     path = write(tmp_path / "m.keras", config, kernels(2, 3, 5, 7))
     model = load_model(path)
     assert output(model) == [7 * (3 + (1 + 2) * (1 + 5) + 1)] * 2
-    outer = model.layers[0]
-    assert (outer.name, outer.shortcut) == ("x2", None)
     model.save(path)
     assert repr(load_model(path).layers) == repr(model.layers)
+    assert output(load_model(path)) == output(model)
     names = [each["name"] for each in config_of(path)["config"]["layers"]]
     assert sorted(names) == sorted(each["name"] for each in config["config"]["layers"])
 
@@ -203,7 +204,7 @@ def test_plus_is_an_add(tmp_path):
     assert output(load_model(write(tmp_path / "m.keras", config, kernels(2, 5)))) == [15, 15]
 
 
-def test_models_within_models_are_laid_flat(tmp_path):
+def test_models_within_models(tmp_path):
     """A Sequential and a graph within a model: their arrays are found in groups of their own."""
     base = within(
         "Functional",
@@ -225,8 +226,12 @@ def test_models_within_models_are_laid_flat(tmp_path):
     path = write(tmp_path / "m.keras", config, arrays)
     model = load_model(path)
     assert output(model) == [2 * (1 + 3) * 5] * 2
-    # The name of a layer within gives way to that of the model's own.
-    assert [each.name for each in model.layers] == ["dense", "add", "end"]
+    assert [each.name for each in model.layers] == ["in", "aug", "base", "end"]
+    assert [each.name for each in model.get_layer("base").layers] == ["in", "a", "add"]
+    model.save(path)
+    assert output(load_model(path)) == [40, 40]
+    model.save(tmp_path / "m.h5")
+    assert output(load_model(tmp_path / "m.h5")) == [40, 40]
     config["class_name"] = "Sequential"
     model = load_model(write(path, config, arrays))
     assert output(model) == [40, 40]
@@ -239,36 +244,26 @@ def test_models_within_models_are_laid_flat(tmp_path):
 
 
 @pytest.mark.parametrize("blocks", [False, True])
-def test_weights_of_models_within_models_go_by_their_names(blocks, tmp_path):
-    """The arrays, and the optimizer's where its order is known, find their layers laid flat."""
+def test_weights_of_models_within_models(blocks, tmp_path):
+    """The arrays and the optimizer's, where the inner model is a row or has blocks."""
     body = [Dense(4, name="b"), ReLU(), Dense(4, name="a")]
     body = [Residual(body, name="sum")] if blocks else body
-    layers = [Input((4,)), Dense(4, name="c"), *body, Dense(3, activation="softmax", name="d")]
+    inner = Sequential(body, name="body")
+    layers = [Input((4,)), Dense(4, name="c"), inner, Dense(3, activation="softmax", name="d")]
     model = trained(Sequential(layers, seed=0))
-    path, flat = tmp_path / "m.weights.h5", tmp_path / "flat.weights.h5"
-    model.save_weights(flat)
-    groups = {"a": "sequential/layers/dense_1", "b": "sequential/layers/dense", "c": "dense"}
-    groups |= {"d": "dense_1"}
-    with h5py.File(flat) as old, h5py.File(path, "w") as file:
-        old.copy("optimizer", file)
-        for group in old["layers"].values():
-            name = group["vars"].attrs["name"]
-            if name in groups:
-                old.copy(group, file, f"layers/{groups[name]}")
+    path = tmp_path / "m.weights.h5"
+    model.save_weights(path)
+    kind = "functional" if blocks else "sequential"
+    with h5py.File(path) as file:
+        assert file[f"layers/{kind}/layers/dense/vars"].attrs["name"] == "b"
     again = Sequential.from_config(model.get_config())
     again.compile("adam", "sparse_categorical_crossentropy")
-    if blocks:
-        with pytest.warns(UserWarning, match=r"models in the model\. The optimizer is left as it"):
-            again.load_weights(path)
-        assert again.optimizer.iterations == 0
-    else:
-        again.load_weights(path)
-        assert again.optimizer.iterations == 6
+    again.load_weights(path)
+    assert again.optimizer.iterations == 6
     same_weights(again, model)
-    with h5py.File(path, "a") as file:
-        del file["layers/sequential/layers/dense/vars"].attrs["name"]
-    with pytest.raises(ModelFileError, match=r"of a model that has models within, where no .*'b'"):
-        again.load_weights(path)
+    for each in (model, again):
+        each.fit(X, Y, batch_size=4, epochs=1, shuffle=False, verbose=0)
+    same_weights(again, model)
 
 
 def test_what_to_do_about_sizes_and_precisions_is_said(tmp_path):
@@ -287,17 +282,6 @@ def chain(*names, first="in"):
     return [layer("InputLayer", "in"), *(dense(name, before) for before, name in pairs)]
 
 
-def deep_sums(count):
-    layers, before = [layer("InputLayer", "in")], "in"
-    for i in range(count):
-        layers.append(dense(f"d{i}", before))
-        before = f"d{i}"
-    for i in reversed(range(count)):
-        layers.append(layer("Add", f"s{i}", (f"d{i - 1}" if i else "in", before)))
-        before = f"s{i}"
-    return graph(*layers, output=before)
-
-
 def deep_models(count):
     model = dense("a")
     for i in range(count):
@@ -312,77 +296,64 @@ def called(**changes):
 
 
 REFUSED = {
-    "two inputs": (
+    "an input that is no input of the model": (
         graph(*chain(), layer("InputLayer", "j"), layer("Add", "end", ("in", "j"))),
-        "sums of two ways that begin at one layer",
+        "depends on InputLayer 'j' too",
     ),
-    "two inputs by name": (
+    "an input that is not there": (
         {**graph(*chain("end")), "config": graph(*chain("end"))["config"]
          | {"input_layers": [["in", 0, 0], ["j", 0, 0]]}},
-        "one input and one output, got 2 input_layers",
+        "'the outputs' takes its input from 'j', which is not there",
     ),
-    "two outputs": (
-        {**graph(*chain("end")), "config": graph(*chain("end"))["config"]
-         | {"output_layers": [["in", 0, 0], ["end", 0, 0]]}},
-        "one input and one output, got 2 output_layers",
+    "shapes that do not merge": (
+        graph(*chain("a"), layer("Flatten", "f", ("in",)),
+              layer("Reshape", "r", ("f",), target_shape=[2, 1]),
+              layer("Concatenate", "end", ("r", "a"))),
+        "Concatenate 'end': expected inputs that are alike",
     ),
-    "concatenated": (
-        graph(*chain("a"), layer("Concatenate", "end", ("in", "a"))),
-        "the 'Concatenate' called 'end' with 2 inputs",
+    "a sum of one": (
+        graph(*chain("a"), layer("Add", "end", ("a",))),
+        "Add 'end': expected at least 2 inputs, got 1",
     ),
-    "three summands": (
-        graph(*chain("a", "b"), layer("Add", "end", ("in", "a", "b"))),
-        "the 'Add' called 'end' with 3 inputs",
+    "an operation": (
+        graph(*chain("a"), layer("Power", "end", ("a",)) | {"module": "keras.src.ops.numpy"}),
+        "got the operation 'Power' in 'end'",
     ),
-    "multiplied": (
-        graph(*chain("a"), layer("Multiply", "end", ("in", "a"))),
-        "the 'Multiply' called 'end' with 2 inputs",
-    ),
-    "shared": (
-        graph(*chain("a"), dense("end", "a") | {"inbound_nodes": call("in") + call("a")}),
-        "layers that are used once, got 'end', used 2 times",
-    ),
-    "added to itself": (
-        graph(*chain("a"), layer("Add", "end", ("a", "a"))),
-        "sums of two ways .* in 'end'",
-    ),
-    "crossing": (
-        graph(*chain("a", "b"), layer("Add", "c", ("a", "in")), layer("Add", "end", ("b", "c"))),
-        "sums of two ways .* in 'c'",
+    "an operation on text": (
+        graph(*chain("a"), layer("Multiply", "end", ("a",)) | {
+            "module": "keras.src.ops.numpy",
+            "inbound_nodes": [{"args": [*call("a")[0]["args"], "x"], "kwargs": {}}]}),
+        "expected multiply of two tensors, or of one and a number",
     ),
     "a cycle": (graph(layer("InputLayer", "in"), dense("a", "end"), dense("end", "a")), "behind"),
     "dangling": (graph(*chain("a"), dense("end", "b")), "'b', which is not there"),
     "a second call": (
         graph(*chain("a"), dense("end", "a") | {"inbound_nodes": [[["a", 2, 0, {}]]]}),
-        "layers of one output, used once, got another before 'end'",
+        "output 0 of call 2 of the layer 'a', which is not",
+    ),
+    "a second output": (
+        graph(*chain("a"), dense("end", "a") | {"inbound_nodes": [[["a", 0, 1, {}]]]}),
+        "output 1 of call 0 of the layer 'a', which is not",
+    ),
+    "two inputs of a Dense": (
+        graph(*chain("a"), layer("Dense", "end", ("in", "a"), units=2)),
+        "Dense 'end': expected one input, got 2",
     ),
     "the same name": (graph(*chain("end", "end")), "two 'end'"),
-    "leading nowhere": (graph(*chain("a"), dense("b", "in"), dense("end", "a")), "got 'b', which"),
-    "no output": (graph(*chain("a"), output="b"), "lead to the output, 'b', got 'a'"),
-    "an output in the middle": (graph(*chain("a", "b"), output="a"), "got 'b', which does not"),
+    "no output": (graph(*chain("a"), output="b"), "from 'b', which is not there"),
     "nothing": (graph(), "does not describe layers|which is not there"),
     "a mask": (called(kwargs={"mask": call("a")}), "input alone, got 'end' with 'mask'"),
-    "inference in tf.keras": (
-        graph(*chain("a"), dense("end") | {"inbound_nodes": [[["a", 0, 0, {"training": False}]]]}),
-        "input alone, got 'end' with 'training'",
-    ),
     "a number": (called(args=[*call("a")[0]["args"], 2]), "input alone, got 'end' with numbers"),
-    "no call": (called(args=[]), "the 'Dense' called 'end' with 0 inputs"),
+    "no call": (called(args=[]), "expected inputs of the layer 'end', got none"),
     "a call of nonsense": (called(args=3), "does not describe layers"),
     "Lambda": (graph(*chain("a"), layer("Lambda", "end", ("a",))), "minicnn has, got 'Lambda'"),
-    "a Residual, whose layers nobody counts": (
-        {"class_name": "Sequential", "config": {"name": "s", "layers": [layer("InputLayer", "in"),
-            layer("Residual", "end", layers=[layer("ReLU", "r")] * 2000)]}},
-        r"sums as Keras has them \(Add\), got 'end' of class 'Residual'",
-    ),
     "layers where no layers belong": (
         graph(*chain("a"), layer("Dense", "end", ("a",), units=[layer("Residual", "x")])),
         "expected units as a whole number",
     ),
     "own class": (graph(*chain("a"), layer("Mine", "end", ("a",))), "minicnn has, got 'Mine'"),
-    "sums too deep": (deep_sums(21), "at most 20 sums within each other"),
     "models too deep": (deep_models(25), "at most 20 models within each other"),
-    "too many layers": (graph(*chain(*map(str, range(3000)))), "at most 1000 layers, got 3001"),
+    "too many layers": (graph(*chain(*map(str, range(3000)))), "at most 2000 layers, got 3001"),
     "quantized": (
         graph(*chain("a"), layer("Dense", "end", ("a",), units=2, dtype={
             "class_name": "QuantizedDTypePolicy",

@@ -38,7 +38,7 @@ def test_a_list_of_layers_is_a_sequential(tmp_path):
     within = {"class_name": "Sequential", "config": [old_layer("Dense", "d", units=1)]}
     arrays = {"sequential_1": (np.ones((4, 1)), np.zeros(1))}
     nested = load_model(file_of_keras_2(tmp_path / "n.h5", within, arrays=arrays))
-    assert [layer.name for layer in nested.layers] == ["c", "d"]
+    assert [layer.name for layer in nested.layers] == ["c", "sequential"]
     np.testing.assert_allclose(
         nested.predict(x), model.predict(x).sum(-1, keepdims=True), rtol=1e-4, atol=1e-5
     )

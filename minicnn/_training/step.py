@@ -1,0 +1,27 @@
+"""One step of training, outside ``fit``."""
+
+import numpy as np
+
+from minicnn._core.console import Logs
+from minicnn._training.divergence import divergence
+from minicnn._training.model import Model
+from minicnn._training.program import Program, at_work
+from minicnn.data.fitting import Data
+
+
+def train(model: Model, data: Data) -> Logs:
+    """The loss and the metrics of a batch, by which the model then has learned.
+
+    Raises ``DivergenceError`` if the loss is no number.
+    """
+    program = Program(model)
+    data, metrics = program.prepared(model, data)
+    with at_work():
+        workers = program.workers(data, data.samples, data.samples, model.rng)
+        loss, predictions, grads, losses = workers.gradients(np.arange(data.samples))
+        loss += program.penalty()
+        if not np.isfinite(loss):
+            raise divergence(model, [x.astype(model.dtype, copy=False) for x in data.xs], loss)
+        program.update(grads)
+    metrics.update(loss, data.ys, predictions, losses)
+    return metrics.logs()

@@ -1,0 +1,395 @@
+"""The model: a network with the verbs of Keras."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from minicnn import losses, optimizers
+from minicnn import metrics as metric_table
+from minicnn._core.arguments import number
+from minicnn._core.config import close
+from minicnn._core.console import Logs, say
+from minicnn._core.shapes import Array
+from minicnn._core.signatures import checked
+from minicnn._keras.public_names import raise_absent
+from minicnn._training import evaluation, loop, step
+from minicnn._training.objective import by_output
+from minicnn._training.options import FitOptions
+from minicnn._training.program import Program
+from minicnn.callbacks import TimeBudget
+from minicnn.callbacks.history import History
+from minicnn.data.arrays import Dataset, check_batch_size, labels
+from minicnn.data.fitting import (
+    Data,
+    check_validation,
+    data_of,
+    outputs_of,
+    training_data,
+    weights_of,
+)
+from minicnn.errors import ConfigError, DataError, shown
+from minicnn.kernels import DEFAULT
+from minicnn.losses import Loss
+from minicnn.metrics import Metric
+from minicnn.models import saving
+from minicnn.models.base import BaseModel
+from minicnn.models.configs import from_config, model_config
+from minicnn.models.functional import put_together
+from minicnn.models.memory import check_memory, memory_use
+from minicnn.models.packing import packed
+from minicnn.models.summary import memory_line, table
+from minicnn.optimizers import Optimizer
+
+
+class Model(BaseModel):
+    """The layers between symbolic tensors: a network of any form, with the verbs of Keras.
+
+    ``inputs`` and ``outputs`` are tensors, lists of them, or dictionaries of names. ``seed``,
+    ``dtype``, ``kernels`` and ``fuse`` are as in ``Sequential``. Layers that another model has are
+    shared with it. Raises ``ConfigError`` for outputs that depend on other inputs,
+    ``ShapeError`` for a network that does not fit in memory.
+
+    >>> x = Input((8, 8, 3))
+    >>> y = Conv2D(4, 3, padding="same", activation="relu")(x)
+    >>> y = Concatenate()([x, y])
+    >>> model = Model(x, Dense(2, activation="softmax")(GlobalAvgPool()(y)), seed=0)
+    >>> model.predict(np.zeros((5, 8, 8, 3))).shape
+    (5, 2)
+    """
+
+    @checked
+    def __init__(
+        self,
+        inputs: Any,
+        outputs: Any,
+        *,
+        name: str | None = None,
+        seed: int | None = None,
+        dtype: str = "float32",
+        kernels: str = DEFAULT,
+        fuse: bool = True,
+    ) -> None:
+        self._begin(seed=seed, name=name, dtype=dtype, kernels=kernels, fuse=fuse)
+        put_together(self, inputs, outputs)
+        close(self)
+
+    def _begin(self, **arguments: Any) -> None:
+        self._identity = object()
+        self.optimizer: Optimizer | None = None
+        self.loss: Loss | Sequence[Loss | None] | None = None
+        self.loss_weights: Sequence[float] | None = None
+        self.metrics: Sequence[Any] = ()
+        self.class_names: tuple[str, ...] = ()
+        self.history: History | None = None
+        self.stop_training = False
+        """Set to True by a callback, it ends ``fit`` after the batch at hand."""
+        BaseModel.__init__(self, **arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what to use instead of a verb of Keras' that is not here."""
+        raise_absent("Sequential", name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As for anything; names of optimizers, losses and metrics are for ``compile`` alone."""
+        if name == "class_names":
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise ConfigError(
+                    f"{self.who}: expected class_names as a list of texts, got {shown(value)}."
+                )
+            value = tuple(map(str, value))
+        kind = {"optimizer": Optimizer, "loss": Loss}.get(name)
+        metrics = name == "metrics" and not (isinstance(value, list | tuple))
+        several = kind is Loss and isinstance(value, list | tuple)
+        if metrics or (kind and not several and not isinstance(value, kind | None)):
+            raise ConfigError(
+                f"{self.who}: expected {name} as {'a list' if metrics else f'a {name} object'}, "
+                f"got {value!r}. Call compile({name}=...), which takes names too."
+            )
+        if isinstance(value, Optimizer):
+            if value.owner not in (None, self._identity):
+                raise ConfigError(
+                    f"{self.who}: expected an optimizer of its own, got the {value!r} of another "
+                    "model. Make a new one."
+                )
+            value.owner = self._identity
+        super().__setattr__(name, value)
+
+    # Keras' verbs --------------------------------------------------------------------
+
+    @checked
+    def compile(
+        self,
+        optimizer: str | Optimizer = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+    ) -> None:
+        """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names.
+
+        A model of several outputs takes a loss, metrics and ``loss_weights`` for each, in a list or
+        in a dictionary by the outputs' names; a single loss is for all. The loss that is trained is
+        the sum of the outputs' losses times their weights.
+
+        A metric is copied for each run and each evaluation: an object that was given stays as it
+        is, and its values come in what ``fit`` and ``evaluate`` return and in callbacks' logs.
+        Raises ``ConfigError`` for an optimizer that trains another model: what it remembers
+        is of that one's parameters.
+        """
+        found = optimizers.get(self.who, optimizer)
+        names = self.output_names if self.built else [""]
+        goals = [
+            None if one is None else losses.get(self.who, one)
+            for one in by_output(self.who, "loss", loss, names)
+        ]
+        alone = len(names) == 1 and not isinstance(metrics, Mapping)
+        wanted = [metrics] if alone else by_output(self.who, "metrics", metrics, names)
+        chosen = [self._metrics(one) for one in wanted]
+        weights = None
+        if loss_weights is not None:
+            weights = by_output(self.who, "loss_weights", loss_weights, names)
+            weights = [1.0 if one is None else one for one in weights]
+            for one in weights:
+                number(self.who, "loss_weights", one, least=0)
+        single = len(names) == 1
+        self.optimizer, self.loss_weights = found, weights
+        self.loss = goals[0] if single else goals if any(goals) else None
+        self.metrics = chosen[0] if single else chosen
+
+    def _metrics(self, given: Any) -> list[Metric | str]:
+        """The metrics of one output."""
+        wanted = [given] if isinstance(given, str | Metric) else given
+        wanted = () if wanted is None else wanted
+        if not isinstance(wanted, Sequence):
+            raise ConfigError(f"{self.who}: expected metrics as a list, got {given!r}.")
+        chosen = [metric_table.get(self.who, metric) for metric in wanted]
+        return metric_table.named_apart(self.who, chosen)
+
+    @checked
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        time_budget: str | float | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> History:
+        """Train on arrays x and y, or on a dataset, and return the metrics of each epoch.
+
+        * ``batch_size``: None is 32. ``epochs``: the number of the last one; ``initial_epoch``
+          of them are done. ``steps_per_epoch``: batches in one; the next goes on from there.
+        * ``verbose``: "auto" or 1 for a bar, or a line an epoch in a file; 2 for the line; 0.
+        * ``validation_data``: a dataset, (x, y) or (x, y, sample_weight), evaluated after every
+          ``validation_freq``-th epoch, or those listed; else ``validation_split``, the last images.
+        * ``sample_weight``, ``class_weight``: what counts in the loss, sum(weight * loss) / N.
+        * ``time_budget``: seconds or "5min": no epoch begins that would end later.
+        * ``checkpoint``: a folder; ``resume=True`` goes on from there to the same bits.
+
+        Raises ``DataError``, ``ShapeError``, ``ConfigError``, ``DivergenceError``; ``FitOptions``
+        and docs/resuming.md say more. Ctrl-C ends the run after a batch and keeps what was learned.
+        """
+        size = 32 if batch_size is None else batch_size
+        arguments = (sample_weight, class_weight, validation_split, validation_data)
+        data, validation = training_data("fit", self._taken, x, y, *arguments)
+        self.ready(data.xs)
+        if validation is not None:
+            for one, other in zip(data.xs, validation.xs, strict=True):
+                check_validation("fit", one, other)
+        options = FitOptions(
+            batch_size=size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks if time_budget is None else [callbacks, TimeBudget(time_budget)],
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=size if validation_batch_size is None else validation_batch_size,
+            validation_freq=validation_freq,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+        return self._fit(data, validation, options, x)
+
+    def _fit(self, data: Data, validation: Data | None, options: FitOptions, given: Any) -> History:
+        program = Program(self)
+        if self.optimizer is not None:
+            at_once = min(options.batch_size, data.samples)
+            check_memory("fit", self, program.whole, self.optimizer, at_once)
+        names = given.class_names if isinstance(given, Dataset) else ()
+        self.class_names = tuple(names) or self.class_names
+        return loop.fit(self, program, data, validation, options)
+
+    @checked
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        sample_weight: Any = None,
+        *,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """The loss and the metrics on arrays or a dataset, outside training.
+
+        A list in the order of ``compile`` (just the loss if there are no metrics), or
+        with ``return_dict`` a dictionary by name. ``sample_weight`` is as in ``fit``.
+        """
+        data = self._taken("evaluate", x, y, sample_weight)
+        self.ready(data.xs)
+        size = 32 if batch_size is None else batch_size
+        logs = evaluation.evaluate(self, data, size, verbose)
+        return self._listed(logs, return_dict)
+
+    @checked
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Any:
+        """The output for every image of an array or a dataset.
+
+        Several outputs are a list, or a dictionary where the model was made with one.
+        """
+        xs = self.arrays_of("predict", x)
+        size = 32 if batch_size is None else batch_size
+        return packed(evaluation.predict(self, xs, size, verbose), self.output_keys)
+
+    # One batch -------------------------------------------------------------------------
+
+    @checked
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """One step of training on one batch; returns what ``evaluate`` does, of before the step.
+
+        Metrics are of this batch alone: Keras goes on counting from call to call.
+        """
+        data, _ = training_data(
+            "train_on_batch", self._taken, x, y, sample_weight, class_weight, 0.0, None
+        )
+        self.ready(data.xs)
+        return self._listed(step.train(self, data), return_dict)
+
+    @checked
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> float | list[float] | dict[str, float]:
+        """The loss and the metrics of one batch, as ``evaluate`` gives them."""
+        data = self._taken("test_on_batch", x, y, sample_weight)
+        self.ready(data.xs)
+        logs = evaluation.evaluate(self, data, data.samples)
+        return self._listed(logs, return_dict)
+
+    @checked
+    def predict_on_batch(self, x: Any) -> Any:
+        """The output for one batch."""
+        xs = self.arrays_of("predict_on_batch", x)
+        return packed(evaluation.predict(self, xs, len(xs[0])), self.output_keys)
+
+    def _listed(self, logs: Logs, as_dict: bool) -> float | list[float] | dict[str, float]:
+        """Logs as Keras returns them."""
+        if as_dict:
+            return logs
+        if len(self.outputs) > 1:  # in Keras' order
+            losses = ("loss", *(f"{name}_loss" for name in self.output_names))
+            first = [name for name in losses if name in logs]
+            return [logs[name] for name in (*first, *sorted(logs.keys() - set(first)))]
+        return list(logs.values()) if len(logs) > 1 else logs["loss"]
+
+    def _taken(self, who: str, x: Any, y: Any = None, sample_weight: Any = None) -> Data:
+        """The data that were given, checked: one array for each input and each output."""
+        single = len(self.inputs) < 2 and len(self.outputs) < 2
+        if single and not any(isinstance(one, Mapping) for one in (x, y)):
+            if len(self.inputs) == 1 and isinstance(x, list | tuple) and len(x) == 1:
+                x = x[0]
+            return data_of(who, x, y, sample_weight)
+        xs = self.arrays_of(who, x)
+        if y is None:
+            raise DataError(f"{who}: expected x and y; y is missing.")
+        samples = len(xs[0])
+        names = self.output_names
+        ys = [labels(who, one) for one in outputs_of(who, "labels", y, names, samples)]
+        for name, one in zip(names, ys, strict=True):
+            if len(one) != samples:
+                raise DataError(
+                    f"{who}: expected as many labels as samples, got {samples} samples and "
+                    f"{len(one)} labels of {name!r}."
+                )
+        weights: list[Array | None] = [None] * len(names)
+        if sample_weight is not None:
+            given = outputs_of(who, "sample_weight", sample_weight, names, samples)
+            weights = [None if one is None else weights_of(who, one, samples) for one in given]
+        return Data(tuple(xs), tuple(ys), tuple(weights))
+
+    # Weights and files ---------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype, layers with their arguments, and what each is called on, as JSON has it."""
+        return model_config(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Model":
+        """A new model from what ``get_config`` returned, with new weights."""
+        made: Model = from_config(cls, config)
+        return made
+
+    @checked
+    def save(self, filepath: str | os.PathLike[str]) -> None:
+        """Write layers, weights, optimizer and generator, whole or not at all.
+
+        The file is one of Keras': ``.keras``, or the legacy ``.h5`` if ``filepath`` ends so. With
+        Residual it is a functional model there.
+        """
+        self.require_built()
+        saving.save(self, filepath)
+
+    @checked
+    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Write weights and optimizer as Keras' ``.weights.h5`` file, whole or not at all."""
+        self.require_built()
+        saving.save_weights(self, filepath)
+
+    @checked
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
+
+        The optimizer's state and its rate are taken too, if the model is compiled and the file has
+        them; those of another optimizer are left aside with a warning, as in Keras. Raises
+        ``ModelFileError``, and changes nothing, when the file is of another model.
+        """
+        self.require_built()
+        saving.load_weights(self, filepath)
+
+    @checked
+    def summary(self, batch_size: int | None = None) -> None:
+        """Print a table: each layer's output, parameters, multiply-adds and memory an image.
+
+        With ``batch_size`` a line more says how much memory training and predicting on such
+        batches take at most, in all processes and besides the data and Python with minicnn
+        imported: within 25%, or 8 MB where that is more. The optimizer counts; before ``compile``
+        Adam is assumed.
+        """
+        self.require_built()
+        lines = [f"Model {self.name!r}", table(self)]
+        if batch_size is not None:
+            check_batch_size(batch_size)
+            optimizer = self.optimizer or optimizers.Adam()
+            use = memory_use(self, self.fused(), optimizer, int(batch_size))
+            lines.append(memory_line(use, batch_size, optimizer))
+        say(*"\n".join(lines).split("\n"))

@@ -1,0 +1,72 @@
+"""Writing the layers that merge several inputs in ONNX."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minicnn._core.shapes import axis_of
+from minicnn.layers import (
+    Add,
+    Average,
+    Concatenate,
+    CustomScaleLayer,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
+from minicnn.onnx.graph import Flow, Graph
+
+OPERATORS = {
+    Add: "Add",
+    Subtract: "Sub",
+    Multiply: "Mul",
+    Average: "Mean",
+    Maximum: "Max",
+    Minimum: "Min",
+}
+"""The operator that does what a layer does; Add, Sub and Mul with two inputs at a time."""
+
+
+def _alike(graph: Graph, xs: Sequence[Flow]) -> list[Flow]:
+    """The tensors with their axes in one order, and as many of them."""
+    rank = max(len(x.shape) for x in xs)
+    if all(len(x.shape) == rank for x in xs):
+        return [graph.moved(x, xs[0].axes) for x in xs]
+    alike = []
+    for x in map(graph.in_order, xs):
+        missing = rank - len(x.shape)
+        shape = (1,) * missing + x.shape
+        alike.append(graph.shaped(x, shape) if missing else x)
+    return alike
+
+
+def _elementwise(graph: Graph, layer: Any, xs: Sequence[Flow]) -> Flow:
+    first, *others = _alike(graph, xs)
+    shape = layer.output_shape(tuple(x.shape for x in xs))
+    op = OPERATORS[type(layer)]
+    if op in ("Add", "Sub", "Mul"):
+        for other in others:
+            first = graph.on(first, op, other.name)
+    else:
+        first = graph.on(first, op, *(other.name for other in others))
+    return first._replace(shape=shape)
+
+
+def _scaled(graph: Graph, layer: CustomScaleLayer, xs: Sequence[Flow]) -> Flow:
+    first, other = _alike(graph, xs)
+    other = graph.on(other, "Mul", graph.array("scale", float(layer.scale)))
+    return graph.on(first, "Add", other.name)
+
+
+def _concatenated(graph: Graph, layer: Concatenate, xs: Sequence[Flow]) -> Flow:
+    first, *others = _alike(graph, xs)
+    axis = first.axes.index(axis_of(layer.who, layer.axis, first.shape))
+    y = graph.on(first, "Concat", *(other.name for other in others), axis=axis)
+    return y._replace(shape=layer.output_shape(tuple(x.shape for x in xs)))
+
+
+MERGERS: dict[type, Callable[[Graph, Any, Sequence[Flow]], Flow]] = {
+    **dict.fromkeys(OPERATORS, _elementwise),
+    Concatenate: _concatenated,
+    CustomScaleLayer: _scaled,
+}

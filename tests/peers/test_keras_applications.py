@@ -1,0 +1,237 @@
+"""The networks of keras.applications: from Keras' files, back into them, and trained."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import minicnn
+
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
+
+FAMILIES = (
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "InceptionResNetV2",
+    "InceptionV3",
+    "MobileNet",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "NASNetMobile",
+    "ResNet50",
+    "ResNet50V2",
+    "VGG16",
+    "Xception",
+)
+OTHERS = (
+    *("ConvNeXtSmall", "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge"),
+    *("DenseNet169", "DenseNet201"),
+    *(f"EfficientNetB{i}" for i in range(1, 8)),
+    *(f"EfficientNetV2{size}" for size in ("B1", "B2", "B3", "S", "M", "L")),
+    *("MobileNetV3Large", "NASNetLarge", "VGG19"),
+    *("ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2"),
+)
+SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+"""The least height and width that a network takes; of the others it is 32."""
+CLASSES = 5
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return pytest.importorskip("keras", reason="Keras is not installed")
+
+
+@pytest.fixture(autouse=True)
+def quick_groups(keras, monkeypatch):
+    """ConvNeXt's convolutions, a group for each channel, as Keras' depthwise ones.
+
+    Keras lets XLA compile a grouped convolution anew in every call, half a second each.
+    """
+    grouped = keras.layers.Conv2D.convolution_op
+
+    def convolution_op(self, inputs, kernel):
+        if not self.groups == self.filters == inputs.shape[-1] > 1:
+            return grouped(self, inputs, kernel)
+        kernel = keras.ops.transpose(kernel, (0, 1, 3, 2))
+        return keras.ops.depthwise_conv(inputs, kernel, self.strides, self.padding)
+
+    monkeypatch.setattr(keras.layers.Conv2D, "convolution_op", convolution_op)
+
+
+@pytest.fixture
+def in_double_precision(keras):
+    """Both compute in float64: BatchNorms that see eight values of a channel magnify rounding."""
+    for dtype in ("float64", "float32"):
+        keras.config.set_floatx(dtype)
+        keras.config.set_dtype_policy(dtype)
+        if dtype == "float64":
+            yield
+
+
+@pytest.fixture
+def folder(keras, tmp_path):
+    """A folder for files of up to a gigabyte: they go when the test ends, as do the models."""
+    yield tmp_path
+    for path in tmp_path.iterdir():
+        path.unlink()
+    keras.backend.clear_session()
+    gc.collect()
+
+
+def network(keras, name):
+    """One of the networks, with weights and statistics drawn at random and nothing left out."""
+    size = SMALLEST.get(name, 32)
+    make = getattr(keras.applications, name)
+    model = make(weights=None, input_shape=(size, size, 3), classes=CLASSES)
+    for layer in layers_of(model):
+        if hasattr(layer, "rate"):
+            layer.rate = 0.0
+    draw_weights(model, images(model, count=16, seed=1))
+    return model
+
+
+def layers_of(model):
+    """All layers, those of the models within the model among them."""
+    for layer in model.layers:
+        yield from layers_of(layer) if hasattr(layer, "layers") else [layer]
+
+
+def images(model, count=8, seed=0):
+    """Sixteen patches of a colour in each, and noise, in the range that the model expects."""
+    rng = np.random.default_rng(seed)
+    height, width, channels = model.input_shape[1:]
+    rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
+    patches = rng.uniform(0, 255, (count, 4, 4, channels))[:, rows][:, :, columns]
+    x = np.clip(patches + rng.normal(0, 20, patches.shape), 0, 255)
+    scales_itself = any(type(n).__name__ in ("Rescaling", "Normalization") for n in model.layers)
+    return (x if scales_itself else x / 127.5 - 1).astype(np.float32)
+
+
+def draw_weights(model, x, seed=0):
+    """Kernels such that values keep their size, and statistics near those of the images."""
+    rng = np.random.default_rng(seed)
+    moving = []
+    for layer in layers_of(model):
+        for variable in layer.weights:
+            shape, name = variable.shape, variable.name
+            if name.endswith("kernel"):  # of a depthwise one, every channel is its own filter
+                inputs = np.prod(shape[:2] if name == "depthwise_kernel" else shape[:-1])
+                value = rng.normal(0, np.sqrt(2 / inputs), shape)
+                if shape[-1] == CLASSES:  # what all features have in common is of no class
+                    value = 2 * (value - value.mean(axis=-2, keepdims=True))
+            elif name in ("gamma", "variable"):  # the latter is ConvNeXt's LayerScale
+                value = rng.uniform(0.8, 1.2, shape) * (1 if name == "gamma" else 0.3)
+            elif name == "mean":  # of Normalization, as is the variance
+                value = rng.uniform(0.4, 0.5, shape)
+            elif name == "variance":
+                value = rng.uniform(0.05, 0.07, shape)
+            elif name in ("bias", "beta"):
+                value = rng.normal(0, 0.1, shape)
+            else:
+                continue
+            variable.assign(value)
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+        if hasattr(layer, "moving_mean"):
+            moving.append((layer, layer.momentum))
+            layer.momentum = 0.0
+    model(x, training=True)  # which leaves in every moving mean and variance those of x
+    for layer, momentum in moving:
+        layer.momentum = momentum
+        mean, variance = np.array(layer.moving_mean), np.array(layer.moving_variance)
+        layer.moving_mean.assign(mean + rng.normal(0, 0.1, mean.shape) * np.sqrt(variance))
+        # Where a channel hardly varies, dividing by so little would only show rounding.
+        floor = 0.1 * variance.mean() + 1e-3
+        layer.moving_variance.assign(variance * rng.uniform(0.8, 1.25, variance.shape) + floor)
+
+
+def check_outputs(y, expected):
+    """Within 1e-4 of the largest output."""
+    assert y.shape == expected.shape
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def check_images_matter(y):
+    """The outputs are of each image: for every class they differ far more than is tolerated."""
+    assert np.isfinite(y).all()
+    assert np.ptp(y, axis=0).min() > 0.01 * np.abs(y).max()
+    for i in range(1, len(y)):
+        assert np.abs(y[:i] - y[i]).max(axis=1).min() > 0.01 * np.abs(y).max()
+
+
+@pytest.mark.parametrize(
+    "name", [*FAMILIES, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+)
+def test_outputs_here_and_back_in_keras(name, keras, folder):
+    """A file of Keras' computes the same here, and the file that is written here does in Keras."""
+    theirs = network(keras, name)
+    x = images(theirs)
+    expected = np.asarray(theirs(x, training=False))
+    check_images_matter(expected)
+    theirs.save(folder / "theirs.keras")
+    names = [layer.name for layer in theirs.layers]
+    del theirs
+    keras.backend.clear_session()
+    gc.collect()
+    ours = minicnn.load_model(folder / "theirs.keras")
+    assert [layer.name for layer in ours.layers] == names
+    check_outputs(ours.predict(x), expected)
+    ours.save(folder / "ours.keras")
+    del ours
+    gc.collect()
+    again = keras.models.load_model(folder / "ours.keras")
+    assert [layer.name for layer in again.layers] == names
+    check_outputs(np.asarray(again(x, training=False)), expected)
+
+
+def test_every_network_is_tried(keras):
+    """No function of keras.applications is left out."""
+    functions = {name for name in dir(keras.applications) if name[0].isupper()}
+    assert {*FAMILIES, *OTHERS} == functions
+    assert len(FAMILIES) + len(OTHERS) == len(functions)
+
+
+IN_SHORT = ("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "MobileNetV3Small", "ResNet50")
+"""The families that are trained in every run; the others take minutes."""
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in IN_SHORT else pytest.mark.slow) for n in FAMILIES],
+)
+def test_five_steps(name, frozen, keras, folder, in_double_precision):
+    """From equal weights, five steps on eight images end in equal ones, frozen halves as they were.
+
+    Equal is within 1e-3 of the weights of each array, and within 1% of the way that all went. At
+    100 times this rate a change of 1e-12 in the first weights moves MobileNetV2's last by 4%.
+    """
+    theirs = network(keras, name)
+    x, y = images(theirs), np.arange(8) % CLASSES
+    theirs.save(folder / "theirs.keras")
+    ours = minicnn.load_model(folder / "theirs.keras")
+    start = theirs.get_weights()
+    for library, model in ((keras, theirs), (minicnn, ours)):
+        if frozen:
+            for layer in model.layers[: len(model.layers) // 2]:
+                layer.trainable = False
+        eager = {"run_eagerly": True} if library is keras else {}  # making a graph takes longer
+        optimizer = library.optimizers.SGD(learning_rate=1e-5)
+        model.compile(optimizer, "sparse_categorical_crossentropy", **eager)
+        model.fit(x, y, batch_size=8, epochs=5, shuffle=False, verbose=0)
+    still = {id(v) for layer in theirs.layers if not layer.trainable for v in layer.weights}
+    moved = errors = 0.0
+    for a, b, before, variable in zip(
+        ours.get_weights(), theirs.get_weights(), start, theirs.weights, strict=True
+    ):
+        if id(variable) in still:
+            np.testing.assert_array_equal(a, before, err_msg=variable.path)
+            np.testing.assert_array_equal(b, before, err_msg=variable.path)
+        error = np.linalg.norm(a - b)
+        assert error <= 1e-3 * np.linalg.norm(b), variable.path
+        errors += error**2
+        moved += np.linalg.norm(b - before) ** 2
+    assert errors <= 1e-4 * moved
+    assert bool(still) == frozen
