@@ -3,7 +3,7 @@
 Each is a function of the images' shape (H, W, C), the number of classes and a seed, and returns a
 Sequential that takes images in 0..255 and ends in a softmax. All start from random weights.
 ``augment`` is for layers that change images in training (new ones for each model); they
-come before the ``Rescaling`` and are saved with the model:
+come before the ``Rescaling`` and are saved with the model. ``unet`` gives a class for each pixel:
 
 >>> moved = small((64, 64, 3), 6, seed=0, augment=[RandomTranslation(0.06, 0.06)])
 >>> [layer.name for layer in moved.layers[:2]]
@@ -18,7 +18,7 @@ The networks by name:
 import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -31,7 +31,9 @@ from minicnn.errors import ConfigError, shown
 from minicnn.layers import (
     AvgPool,
     BatchNorm,
+    Concatenate,
     Conv2D,
+    Conv2DTranspose,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -45,6 +47,8 @@ from minicnn.layers import (
     Residual,
     ZeroPadding2D,
 )
+from minicnn.layers.symbolic import SymbolicTensor
+from minicnn.models.model import Model
 from minicnn.models.sequential import Sequential
 
 __all__ = [
@@ -55,20 +59,22 @@ __all__ = [
     "resnet20",
     "resnet50",
     "small",
+    "unet",
     "vgg",
 ]
 
 __getattr__ = asked("applications")
 
 P = ParamSpec("P")
+M = TypeVar("M", bound=Model)
 
 
-def _network(make: Callable[P, Sequential]) -> Callable[P, Sequential]:
+def _network(make: Callable[P, M]) -> Callable[P, M]:
     """A network that checks its arguments and names itself in errors."""
     signature, who = inspect.signature(make), make.__name__
 
     @wraps(make)
-    def network(*args: P.args, **kwargs: P.kwargs) -> Sequential:
+    def network(*args: P.args, **kwargs: P.kwargs) -> M:
         given = signature.bind(*args, **kwargs).arguments
         shape, augment = given["input_shape"], given.get("augment", ())
         sizes = shape if isinstance(shape, tuple | list) else ()
@@ -256,6 +262,45 @@ def mobilenet(
     return _classifier(
         input_shape, [*layers, GlobalAvgPool(), Dropout(0.2)], classes, seed, augment
     )
+
+
+@_network
+def unet(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Model:
+    """A class for each pixel: down three times, and up again beside what was there on the way.
+
+    U-Net (Ronneberger et al., 2015) with padding and 16 to 128 channels; ends in a softmax over
+    the classes at each pixel. Height and width must be multiples of 8. Not one of ``NETWORKS``,
+    whose outputs are a class for each image.
+
+    >>> unet((64, 64, 3), 2).output_shape
+    (64, 64, 2)
+    """
+    if any(n % 8 for n in input_shape[:2]):
+        raise ConfigError(
+            f"unet: expected height and width that are multiples of 8, got {tuple(input_shape)}. "
+            "Resize or crop the images before."
+        )
+    image = Input(input_shape, name="image")
+    x = _through([*augment, Rescaling(1 / 255)], image)
+    left = []
+    for filters in (16, 32, 64):
+        x = _through([*_normed(filters, 3), ReLU(), *_normed(filters, 3), ReLU()], x)
+        left.append(x)
+        x = MaxPool(2)(x)
+    x = _through([*_normed(128, 3), ReLU()], x)
+    for filters in (64, 32, 16):
+        x = Concatenate()([left.pop(), Conv2DTranspose(filters, 2, strides=2)(x)])
+        x = _through([*_normed(filters, 3), ReLU(), *_normed(filters, 3), ReLU()], x)
+    return Model(image, Conv2D(classes, 1, activation="softmax")(x), name="unet", seed=seed)
+
+
+def _through(layers: Sequence[Layer], x: SymbolicTensor) -> SymbolicTensor:
+    """What layers, one after another, make of a tensor."""
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 MOMENTUM = 0.9

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from minicnn import Conv2D, RandomFlip, RandomTranslation, Rescaling, Residual
-from minicnn.applications import NETWORKS, lenet5, mobilenet, resnet20, resnet50, small
+from minicnn import Adam, Conv2D, RandomFlip, RandomTranslation, Rescaling, Residual
+from minicnn.applications import NETWORKS, lenet5, mobilenet, resnet20, resnet50, small, unet
 from minicnn.data.synthetic import fingers
-from minicnn.errors import ShapeError
+from minicnn.errors import ConfigError, ShapeError
 from minicnn.saving import load_model
 
 
@@ -132,3 +132,19 @@ def test_too_small_images(network, size):
     """Networks without padding say that an image is too small for them."""
     with pytest.raises(ShapeError, match="expected an image of at least"):
         network((size, size, 3), 6, seed=0)
+
+
+def test_unet_gives_a_class_for_each_pixel():
+    """Of odd sizes too, if they are multiples of 8; it learns where bright pixels are."""
+    with pytest.raises(
+        ConfigError, match="unet: expected height and width that are multiples of 8"
+    ):
+        unet((60, 64, 3), 2)
+    model = unet((16, 24, 1), 3, seed=0, augment=[RandomFlip("horizontal")])
+    assert model.output_shape == (16, 24, 3)
+    x = np.random.default_rng(0).integers(0, 256, (16, 16, 24, 1), dtype=np.uint8)
+    y = np.digitize(x[..., 0], [85, 170])
+    model = unet((16, 24, 1), 3, seed=0)
+    model.compile(Adam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+    history = model.fit(x, y, batch_size=8, epochs=6, verbose=0).history
+    assert history["accuracy"][-1] > 0.6 > history["accuracy"][0]

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from minicnn import plots
+from minicnn import BatchNorm, Conv2D, Input, Sequential, load_model, plots
 from minicnn._cli import train
 from minicnn.data import synthetic
 from minicnn.data.synthetic import fingers
@@ -90,6 +90,31 @@ def test_custom_layer(tmp_path):
     result = run("custom_layer.py", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "LearnedSwish passes every check" in result.stdout
+
+
+def test_transfer_learning(data):
+    """The head of a network from a file is replaced, trained alone, then with the upper layers."""
+    layers = [Conv2D(4, 3, strides=4, name="low"), BatchNorm(), Conv2D(8, 3, name="high")]
+    Sequential([Input((64, 64, 3)), *layers], seed=0).save(data / "base.keras")
+    command = ["base.keras", "--data", data, "--epochs", 1, "--unfrozen", 1]
+    result = run("transfer_learning.py", *command, folder=data)
+    assert result.returncode == 0, result.stderr
+    assert "Test accuracy" in result.stdout
+    before = load_model(data / "base.keras")
+    after = next(x for x in load_model(data / "transferred.keras").layers if hasattr(x, "layers"))
+    moved = [
+        any(not np.array_equal(a, b) for a, b in zip(x.weights, y.weights, strict=True))
+        for x, y in zip(before.layers, after.layers, strict=True)
+    ]
+    assert moved == [False, False, True]
+
+
+def test_segmentation(tmp_path):
+    """The U-Net trains on hands and masks, says how well they overlap, and draws what it found."""
+    result = run("segmentation.py", "--images", 16, "--epochs", 1, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Test overlap" in result.stdout
+    assert (tmp_path / "segmentation.png").exists()
 
 
 def test_custom_loop(tmp_path):

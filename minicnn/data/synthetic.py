@@ -19,6 +19,7 @@ from minicnn._files.atomic import make_folder, replacing
 from minicnn.errors import ConfigError, shown
 
 Floats = npt.NDArray[np.floating[Any]]
+Mask = npt.NDArray[np.bool_]
 Window = tuple[slice, slice]
 
 SIZE = 64
@@ -170,13 +171,16 @@ def _distance(stroke: Stroke, window: Window) -> Floats:
     return nearest
 
 
-def _throw_shadow(
-    picture: Floats, windows: list[Window], distances: list[Floats], light: Floats
-) -> None:
-    """Darken the wall in place where the whole hand keeps the light from it."""
+def _outline(windows: list[Window], distances: list[Floats]) -> Floats:
+    """The signed distance of each pixel to the edge of the whole hand."""
     outline = np.full((SIZE, SIZE), 20, np.float32)
     for window, distance in zip(windows, distances, strict=True):
         np.minimum(outline[window], distance, out=outline[window])
+    return outline
+
+
+def _throw_shadow(picture: Floats, outline: Floats, light: Floats) -> None:
+    """Darken the wall in place where the whole hand keeps the light from it."""
     reach = 4
     left, top = np.rint(reach * (1 + light[:2])).astype(int)
     moved = np.pad(outline, reach, mode="edge")[top : top + SIZE, left : left + SIZE]
@@ -193,11 +197,15 @@ def _shade(distance: Floats, radius: float, light: Floats) -> Floats:
     return shade
 
 
-def _paint(picture: Floats, strokes: list[Stroke], light: Floats) -> None:
-    """Paint the strokes over a picture (3, SIZE, SIZE) in place, lit from ``light``."""
+def _paint(picture: Floats, strokes: list[Stroke], light: Floats) -> Mask:
+    """Paint the strokes over a picture (3, SIZE, SIZE) in place, lit from ``light``.
+
+    Returns which pixels they cover.
+    """
     windows = [_window(stroke) for stroke in strokes]
     distances = [_distance(stroke, window) for stroke, window in zip(strokes, windows, strict=True)]
-    _throw_shadow(picture, windows, distances, light)
+    outline = _outline(windows, distances)
+    _throw_shadow(picture, outline, light)
     for stroke, window, distance in zip(strokes, windows, distances, strict=True):
         below = picture[:, *window]
         colour: Floats = stroke.colour.astype(np.float32)[:, None, None]
@@ -206,6 +214,8 @@ def _paint(picture: Floats, strokes: list[Stroke], light: Floats) -> None:
             below *= 1 - 0.6 * np.exp(-np.maximum(distance, 0) / 1.3)
             colour = colour * _shade(distance, float(stroke.points[:, 2].mean()), light)
         below += cover * (colour - below)
+    covered: Mask = outline < 0
+    return covered
 
 
 def _wall_colour(skin: Floats, rng: np.random.Generator) -> Floats:
@@ -255,6 +265,11 @@ def draw_hand(fingers: Sequence[bool], rng: np.random.Generator) -> npt.NDArray[
             "draw_hand: expected whether each of five fingers, thumb to little finger, is raised, "
             f"got {len(fingers)} of them."
         )
+    return _hand(fingers, rng)[0]
+
+
+def _hand(fingers: Sequence[bool], rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Mask]:
+    """(a picture of a hand, which of its pixels are the hand's)."""
     tone = rng.uniform(0, len(SKIN) - 1)
     skin = SKIN[int(tone)] + tone % 1 * (SKIN[int(tone) + 1] - SKIN[int(tone)])
     skin = np.clip(skin * rng.normal(1, 0.03, 3), 0, 1)
@@ -263,7 +278,7 @@ def draw_hand(fingers: Sequence[bool], rng: np.random.Generator) -> npt.NDArray[
     light = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), height], np.float32)
 
     picture = _background(skin, rng)
-    _paint(picture, _place(_pose(fingers, skin, rng), rng), light)
+    mask = _paint(picture, _place(_pose(fingers, skin, rng), rng), light)
 
     falloff = 1 + 0.5 * ((COLUMNS - 32) * light[0] + (ROWS - 32) * light[1]) / SIZE
     warmth = rng.uniform(-0.07, 0.12)
@@ -271,7 +286,7 @@ def draw_hand(fingers: Sequence[bool], rng: np.random.Generator) -> npt.NDArray[
     picture *= falloff * lamp.astype(np.float32)[:, None, None]
     grain = rng.standard_normal(picture.shape, np.float32)
     picture += grain * np.float32(rng.uniform(0.006, 0.025))
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0), mask
 
 
 def fingers(n: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -286,7 +301,24 @@ def fingers(n: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.in
     """
     if not isinstance(n, int | np.integer) or n < 0:
         raise ConfigError(f"fingers: expected n of 0 or more, got {shown(n)}.")
-    return _draw(n, np.random.default_rng(whole_number("fingers", "seed", seed, least=0)))
+    return _draw(n, np.random.default_rng(whole_number("fingers", "seed", seed, least=0)))[:2]
+
+
+def hand_masks(n: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The pictures of ``fingers``, and which of their pixels are the hand's.
+
+    Returns x, (n, 64, 64, 3) uint8, and masks, (n, 64, 64) uint8: 1 on the hand, 0 on the wall.
+    Raises ``ConfigError`` when n is negative.
+
+    >>> x, masks = hand_masks(6, seed=0)
+    >>> x.shape, masks.shape, bool((x == fingers(6, seed=0)[0]).all())
+    ((6, 64, 64, 3), (6, 64, 64), True)
+    """
+    if not isinstance(n, int | np.integer) or n < 0:
+        raise ConfigError(f"hand_masks: expected n of 0 or more, got {shown(n)}.")
+    rng = np.random.default_rng(whole_number("hand_masks", "seed", seed, least=0))
+    x, _, masks = _draw(n, rng)
+    return x, masks
 
 
 def write_fingers(
@@ -315,7 +347,7 @@ def write_fingers(
     for path, part, n, stream in zip(
         paths, ("train", "test"), (TRAIN_IMAGES, TEST_IMAGES), streams, strict=True
     ):
-        x, y = _draw(n, np.random.default_rng(stream))
+        x, y, _ = _draw(n, np.random.default_rng(stream))
         # Not every drive has locks, and no other process uses this file.
         with replacing(path) as unfinished, h5py.File(unfinished, "w", locking=False) as file:
             file[f"{part}_set_x"] = x
@@ -324,11 +356,13 @@ def write_fingers(
     return paths
 
 
-def _draw(n: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Draw n labelled pictures with balanced classes in random order."""
+def _draw(
+    n: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """(pictures, labels, masks) of n hands, with balanced classes in random order."""
     y = rng.permutation(np.arange(n, dtype=np.int64) % CLASSES)
-    x = np.empty((n, SIZE, SIZE, 3), np.uint8)
+    x, masks = np.empty((n, SIZE, SIZE, 3), np.uint8), np.empty((n, SIZE, SIZE), np.uint8)
     for i, count in enumerate(y):
         gesture = rng.choice(GESTURES[count])
-        x[i] = draw_hand([finger in gesture for finger in "TIMRL"], rng)
-    return x, y
+        x[i], masks[i] = _hand([finger in gesture for finger in "TIMRL"], rng)
+    return x, y, masks

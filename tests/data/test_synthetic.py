@@ -39,6 +39,20 @@ def test_a_finger_up_changes_the_picture_where_it_is():
     assert changed[:32].mean() > 0.1
 
 
+def test_masks_are_of_the_same_hands():
+    """The pictures are those of ``fingers``; a mask has the hand in one piece at the lower edge."""
+    x, masks = drawing.hand_masks(12, seed=4)
+    np.testing.assert_array_equal(x, drawing.fingers(12, seed=4)[0])
+    share = masks.mean(axis=(1, 2))
+    assert set(np.unique(masks)) == {0, 1}
+    assert ((share > 0.05) & (share < 0.6)).all()
+    for picture, mask in zip(x.astype(float), masks.astype(bool), strict=True):
+        # Within a hand neighbours differ less than across its outline.
+        step = np.abs(np.diff(picture, axis=1)).sum(axis=2)
+        across = mask[:, 1:] != mask[:, :-1]
+        assert step[across].mean() > 1.5 * step[~across].mean()
+
+
 def test_files_are_in_the_courses_layout(tmp_path, monkeypatch):
     """Both files are written with the course's names, and no picture is in both."""
     monkeypatch.setattr(drawing, "TRAIN_IMAGES", 30)
