@@ -18,6 +18,12 @@ AS_ONE = {
 }
 """What to do about several values where one was expected."""
 
+LACKING = {
+    "inputs": " Call layers on Input(shape), and give both ends. A class derived from Model cannot "
+    "define call instead: write a function that returns a Model.",
+}
+"""What to do where the first argument is not there."""
+
 
 @cache
 def arguments_of(cls: type) -> Mapping[str, inspect.Parameter]:
@@ -83,7 +89,8 @@ def taken_arguments(
         signature.bind(*args, **kwargs)
     except TypeError as error:
         first = next(iter(parameters), "")
-        remedy = AS_ONE.get(first, "") if "too many" in str(error) else ""
+        remedies = AS_ONE if "too many" in str(error) else LACKING
+        remedy = remedies.get(first, "")
         raise ConfigError(f"{who}: {error}; expected {who}{_brief(signature)}.{remedy}") from None
     return kwargs
 

@@ -417,6 +417,10 @@ MISTAKES = {
     "an output that is a layer": (lambda: Model(IMAGE, ReLU()), r"expected outputs .* Call the layer"),
     "an array as input": (lambda: Model(ARRAY, IMAGE), r"expected inputs as what Input\(shape\)"),
     "the same input twice": (lambda: Model([IMAGE, IMAGE], ReLU()(IMAGE)), "got one twice"),
+    "a class with a call method": (
+        lambda: type("Mine", (Model,), {"__init__": lambda self: Model.__init__(self)})(),
+        "A class derived from Model cannot define call instead",
+    ),
     "no inputs": (lambda: Model([], IMAGE), "expected inputs, got none"),
     "one name twice": (
         lambda: Model(IMAGE, ReLU(name="a")(ReLU(name="a")(IMAGE))), "different names, got two called 'a'"
