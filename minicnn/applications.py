@@ -1,7 +1,7 @@
 """Networks ready to train, for images of one size and a number of classes.
 
 Each is a function of the images' shape (H, W, C), the number of classes and a seed, and returns a
-Sequential that takes images in 0..255 and ends in a softmax. All start from random weights.
+model that takes images in 0..255 and ends in a softmax. All start from random weights.
 ``augment`` is for layers that change images in training (new ones for each model); they
 come before the ``Rescaling`` and are saved with the model. ``unet`` gives a class for each pixel:
 
@@ -11,8 +11,8 @@ come before the ``Rescaling`` and are saved with the model. ``unet`` gives a cla
 
 The networks by name:
 
->>> sorted(NETWORKS)
-['course', 'lenet5', 'mobilenet', 'resnet20', 'resnet50', 'small', 'vgg']
+>>> print(*sorted(NETWORKS))
+course densenet efficientnet_b0 lenet5 mobilenet resnet20 resnet50 small vgg
 """
 
 import inspect
@@ -29,6 +29,7 @@ from minicnn._keras.public_names import asked
 from minicnn.data.orders import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.layers import (
+    Add,
     AvgPool,
     BatchNorm,
     Concatenate,
@@ -42,9 +43,11 @@ from minicnn.layers import (
     Input,
     Layer,
     MaxPool,
+    Multiply,
     ReLU,
     Rescaling,
     Residual,
+    SiLU,
     ZeroPadding2D,
 )
 from minicnn.layers.symbolic import SymbolicTensor
@@ -54,6 +57,8 @@ from minicnn.models.sequential import Sequential
 __all__ = [
     "NETWORKS",
     "course",
+    "densenet",
+    "efficientnet_b0",
     "lenet5",
     "mobilenet",
     "resnet20",
@@ -265,6 +270,79 @@ def mobilenet(
 
 
 @_network
+def densenet(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Model:
+    """DenseNet-BC of 40 layers for small images: each layer reads all before it in its block.
+
+    Three blocks of six pairs of convolutions, 1x1 and 3x3, each pair of which adds 12 channels to
+    those that are there; between blocks a 1x1 convolution halves them. Huang et al. (2017).
+
+    >>> densenet((32, 32, 3), 10).count_params()
+    181210
+    """
+    image = Input(input_shape, name="image")
+    x = _through([*augment, Rescaling(1 / 255), _conv(24, 3)], image)
+    for block in range(3):
+        for _ in range(6):
+            new = _through([*_before(48, 1), *_before(12, 3)], x)
+            x = Concatenate()([x, new])
+        if block < 2:
+            x = _through([*_before(x.sizes[-1] // 2, 1), AvgPool(2, padding="same")], x)
+    x = _through([BatchNorm(momentum=MOMENTUM), ReLU(), GlobalAvgPool()], x)
+    return Model(image, Dense(classes, activation="softmax")(x), name="densenet", seed=seed)
+
+
+B0 = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+"""EfficientNet-B0's stages: blocks, window, strides of the first, factor of widening, channels."""
+
+
+@_network
+def efficientnet_b0(
+    input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
+) -> Model:
+    """EfficientNet-B0: inverted residual blocks that weigh their channels, 4 million parameters.
+
+    Each block widens by 1x1, filters each channel, multiplies each by a weight between 0 and 1 that
+    it takes of the means of all (squeeze and excitation), and narrows. Tan and Le (2019).
+
+    >>> efficientnet_b0((32, 32, 3), 6).output_shape
+    (6,)
+    """
+    image = Input(input_shape, name="image")
+    x = _through([*augment, Rescaling(1 / 255), *_normed(32, 3, 2), SiLU()], image)
+    for blocks, size, strides, factor, filters in B0:
+        for i in range(blocks):
+            x = _inverted(x, size, strides if i == 0 else 1, factor, filters)
+    x = _through([*_normed(1280, 1), SiLU(), GlobalAvgPool(), Dropout(0.2)], x)
+    return Model(image, Dense(classes, activation="softmax")(x), name="efficientnet_b0", seed=seed)
+
+
+def _inverted(
+    x: SymbolicTensor, size: int, strides: int, factor: int, filters: int
+) -> SymbolicTensor:
+    """One of EfficientNet's blocks."""
+    before = x.sizes[-1]
+    wide = before * factor
+    y = x if factor == 1 else _through([*_normed(wide, 1), SiLU()], x)
+    depthwise = DepthwiseConv2D(size, strides=strides, padding="same", use_bias=False)
+    y = _through([depthwise, BatchNorm(momentum=MOMENTUM), SiLU()], y)
+    squeeze = Conv2D(max(1, before // 4), 1, activation="silu")
+    excite = Conv2D(wide, 1, activation="sigmoid")
+    y = Multiply()([y, _through([GlobalAvgPool(keepdims=True), squeeze, excite], y)])
+    y = _through(_normed(filters, 1), y)
+    return Add()([x, y]) if strides == 1 and before == filters else y
+
+
+@_network
 def unet(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Model:
@@ -307,9 +385,9 @@ MOMENTUM = 0.9
 """The moving statistics must follow within the few hundred steps that small data sets take."""
 
 
-def _normed(filters: int, kernel_size: int, strides: int = 1, padding: str = "same") -> list[Layer]:
+def _conv(filters: int, kernel_size: int, strides: int = 1, padding: str = "same") -> Conv2D:
     # BatchNorm has a shift, so the convolution needs no bias.
-    conv = Conv2D(
+    return Conv2D(
         filters,
         kernel_size,
         strides=strides,
@@ -317,7 +395,15 @@ def _normed(filters: int, kernel_size: int, strides: int = 1, padding: str = "sa
         use_bias=False,
         kernel_initializer="he_normal",
     )
-    return [conv, BatchNorm(momentum=MOMENTUM)]
+
+
+def _normed(filters: int, kernel_size: int, strides: int = 1, padding: str = "same") -> list[Layer]:
+    return [_conv(filters, kernel_size, strides, padding), BatchNorm(momentum=MOMENTUM)]
+
+
+def _before(filters: int, kernel_size: int) -> list[Layer]:
+    """A convolution with normalization and ReLU before it, as DenseNet has them."""
+    return [BatchNorm(momentum=MOMENTUM), ReLU(), _conv(filters, kernel_size)]
 
 
 def _classifier(
@@ -331,11 +417,15 @@ def _classifier(
     return Sequential([*head, *layers, Dense(classes, activation="softmax")], seed=seed)
 
 
-Network = Callable[..., Sequential]
+Network = Callable[..., Model]
 NETWORKS: dict[str, Network] = {
-    f.__name__: f for f in (course, small, lenet5, vgg, resnet20, resnet50, mobilenet)
+    f.__name__: f
+    for f in (
+        *(course, small, lenet5, vgg, resnet20, resnet50, mobilenet),
+        *(densenet, efficientnet_b0),
+    )
 }
 
-RATES = {"course": 4e-3, "small": 4e-3, "resnet20": 4e-3, "mobilenet": 4e-3}
+RATES = dict.fromkeys(("course", "small", "resnet20", "mobilenet", "densenet"), 4e-3)
 """A learning rate for Adam with a cosine that suits a network; 1e-3 suits the others, which have
 no batch normalization or much depth."""

@@ -48,6 +48,22 @@ BY_HAND = {
     ),
     # 269,722 (the paper's 0.27 million) and two shortcuts, where the paper pads with zeros.
     "resnet20": ((32, 32, 3), 10, 269_722 + (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64)),
+    # 24 channels and 12 more for each of six pairs, halved twice: 48 and 60 at the blocks' ends.
+    "densenet": (
+        (32, 32, 3),
+        10,
+        9 * 3 * 24
+        + sum(
+            2 * c + 48 * c + 2 * 48 + 9 * 48 * 12
+            for begin in (24, 48, 60)
+            for c in range(begin, begin + 72, 12)
+        )
+        + (2 * 96 + 96 * 48)
+        + (2 * 120 + 120 * 60)
+        + (2 * 132 + 132 * 10 + 10),
+    ),
+    # Of keras.applications' 4,055,976 the trained ones: 5.3 million with the paper's 1000 classes.
+    "efficientnet_b0": ((64, 64, 3), 5, 4_055_976 - 42_016 - 7),
     # The course's trainable parameters, without the bias of 26,560 normalized channels.
     "resnet50": ((64, 64, 3), 6, 23_546_886 - 26_560),
 }
@@ -98,7 +114,7 @@ def test_a_life(name, tmp_path):
     np.testing.assert_array_equal(load_model(tmp_path / "model.keras").predict(x[:2]), before)
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"resnet50"}))
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"resnet50", "efficientnet_b0"}))
 def test_a_seed_decides_on_the_first_weights(name):
     """The same seed gives the same weights, another seed others, with or without augmentation."""
     model = NETWORKS[name]
