@@ -349,13 +349,9 @@ class BaseModel(Composite, Guarded):
         Raises ``ShapeError`` when x is not a batch of what the model takes.
         """
         boolean(self.who, "training", training)
-        ys, caches = self.graph_of(x).forward(self.batch(x), training, self.rng)
+        xs = self.batch(x)
+        ys, caches = self.graph().forward(xs, training, self.rng)
         return packed(ys, self.output_keys), caches
-
-    def graph_of(self, x: Any) -> Graph:
-        """The graph, built for such a batch if it is not."""
-        self.batch(x)
-        return self.graph()
 
     def backward(self, dy: Any, caches: Sequence[Any]) -> tuple[Any, dict[str, Array]]:
         """(dx, grads) from the gradient of the loss with respect to y.

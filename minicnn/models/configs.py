@@ -61,13 +61,13 @@ def unrolled(model: BaseModel) -> Links:
     Keras has no Residual. The Add has the Residual's name; a layer within has its own, or, where
     that is taken, the Residual's before it.
     """
-    if not any(isinstance(layer, Residual) for layer in model.stack):
+    if not any(type(layer) is Residual for layer in model.stack):
         return links(model)
     names = {id(layer): str(layer.name) for layer in model.stack}
     tensors: dict[int, SymbolicTensor] = {}
     for call in model.inner_calls:
         ins = [tensors[id(x)] for x in call.inputs]
-        if isinstance(call.layer, Residual):
+        if type(call.layer) is Residual:
             outputs: Sequence[SymbolicTensor] = [_called(call.layer, ins[0], names)]
         else:
             shapes: Any = [x.shape[1:] for x in call.outputs]
@@ -90,7 +90,7 @@ def _called(residual: Residual, x: SymbolicTensor, names: dict[int, str]) -> Sym
                 )
             name, taken = str(layer.name), set(names.values())
             names[id(layer)] = _free(f"{within}_{name}" if name in taken else name, taken)
-            if isinstance(layer, Residual):
+            if type(layer) is Residual:
                 end = _called(layer, end, names)
             else:
                 shape: Any = layer.output_shape(end.shape[1:])  # type: ignore[arg-type]

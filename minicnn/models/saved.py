@@ -176,8 +176,17 @@ def _restore_optimizer(
 
 def _in_order(model: BaseModel, saved: SavedModel) -> list[tuple[Any, str]]:
     """The layers that may have arrays, as Keras counts them, with their full names in the model."""
-    names = {id(layer): name for name, layer in model.leaves()}
+    names: dict[int, str] = {}
+    _name_all(model.stack, "", names)
+    # The sum that a Residual is has no arrays, and no name in the model.
     return [(layer, names.get(id(layer), "")) for layer in _leaves(model, saved)]
+
+
+def _name_all(layers: Sequence[Any], within: str, names: dict[int, str]) -> None:
+    """The full names of layers, and of those that they are made of, by their identities."""
+    for layer in layers:
+        name = names.setdefault(id(layer), f"{within}{layer.name}")
+        _name_all(layer.sublayers, f"{name}.", names)
 
 
 def _leaves(model: BaseModel, saved: SavedModel) -> Iterator[Any]:

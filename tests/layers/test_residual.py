@@ -85,6 +85,30 @@ def test_frozen_parts_stay_as_they_are_and_come_back_so(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+class Scaled(Residual):
+    """A custom block, with a forward pass of its own."""
+
+    def forward(self, x, *, training=False, rng=None):
+        y, cache = super().forward(x, training=training, rng=rng)
+        return 2 * y, cache
+
+    def backward(self, dy, cache):
+        return super().backward(2 * dy, cache)
+
+
+def test_a_custom_block_is_one_layer(tmp_path):
+    """A class derived from Residual keeps its passes in a model, and its class in a file."""
+    model = Sequential([Input((4,)), Scaled([Dense(4), ReLU()]), Dense(3, "softmax")], seed=0)
+    assert [node.name for node in model.nodes] == ["input_layer", "scaled", "dense"]
+    trained(model).save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras", custom_objects={"Scaled": Scaled})
+    assert type(again.layers[0]) is Scaled
+    for each in (model, again):
+        each.fit(X, Y, epochs=1, verbose=0)
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_saved_model_predicts_the_same(tmp_path):
     """Blocks within blocks come back from a file, moving statistics included."""
     model = trained(network())
