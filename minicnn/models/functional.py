@@ -5,8 +5,8 @@ from typing import Any
 
 from minicnn._core.shapes import Shape
 from minicnn.errors import ConfigError, shown
-from minicnn.layers import InputLayer
-from minicnn.layers.building import build_layer, name_layer
+from minicnn.layers import InputLayer, Layer
+from minicnn.layers.building import build_layer, name_layer, walk
 from minicnn.layers.symbolic import Call, SymbolicTensor, calls_behind
 from minicnn.models.base import BaseModel
 
@@ -47,19 +47,28 @@ def put_together(model: BaseModel, inputs: Any, outputs: Any) -> None:
         else:
             name_layer(model.who, layer, names)
         names.add(layer.name)
-    built = set()
-    for call in calls:
-        if isinstance(call.layer, BaseModel):
-            build_model(model, call.layer, call.shape)
-        elif isinstance(call.layer, InputLayer):
-            shape = call.layer.shape
-            build_layer(model.who, call.layer, shape, model.rng, model.dtype, model.kernels)
-        elif id(call.layer) not in built:
-            inner: Any = call.layer
-            build_layer(model.who, inner, call.shape, model.rng, model.dtype, model.kernels)
-        built.add(id(call.layer))
+    begun = [x for x in walk(layers) if isinstance(x, Layer) and not x.built]
+    try:
+        _build(model, calls)
+    except BaseException:
+        for layer in begun:
+            layer.unbuild()
+        raise
     model.stack, model.inner_calls = layers, calls
     model.inputs, model.outputs = given, ends
+
+
+def _build(model: BaseModel, calls: Sequence[Call]) -> None:
+    """Build the layers for what they are called on first."""
+    built = set()
+    for call in calls:
+        layer: Any = call.layer
+        if isinstance(layer, BaseModel):
+            build_model(model, layer, call.shape)
+        elif id(layer) not in built:
+            shape = layer.shape if isinstance(layer, InputLayer) else call.shape
+            build_layer(model.who, layer, shape, model.rng, model.dtype, model.kernels)
+        built.add(id(layer))
 
 
 def _cut(

@@ -129,8 +129,8 @@ class Sequential(Model):
         except BaseException:
             for layer in begun:
                 layer.unbuild()
-            for layer in layers:
-                layer.calls.clear()
+            for call in self.inner_calls:
+                call.layer.calls.remove(call)
             self.stack, self.inner_calls, self.inputs, self.outputs = layers, [], [], []
             raise
 

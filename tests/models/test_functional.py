@@ -262,6 +262,23 @@ def test_layers_stand_in_the_order_of_keras():
     assert [layer.name for layer in model.layers] == ["in", "a", "b", "add", "end"]
 
 
+def test_a_build_that_fails_leaves_nothing_behind():
+    """Layers that were built before the one that fails are as new, and can be used again."""
+
+    class Broken(Dense):
+        def build(self, input_shape, rng, dtype):
+            raise ConfigError("broken")
+
+    x = Input((4,))
+    good = Dense(3)
+    y = good(x)
+    with pytest.raises(ConfigError, match="broken"):
+        Model(x, Broken(2)(y))
+    assert not good.built
+    assert good.params == {}
+    assert Model(x, y).predict(np.ones((2, 4))).shape == (2, 3)
+
+
 # Training --------------------------------------------------------------------------------
 
 
