@@ -23,7 +23,7 @@ Arrays = tuple[Array, ...]
 
 
 class MergeCache(NamedTuple):
-    """The inputs, for ``Merge.backward``."""
+    """The inputs, for ``Merge.backward``; zeros of their shapes where these are all it needs."""
 
     xs: Arrays
 
@@ -39,6 +39,8 @@ class Merge(Layer):
     fewest = 2
     most = 1 << 16
     """How many inputs it takes."""
+    needs_inputs = True
+    """Whether its gradients depend on the inputs' numbers; if not, they are not kept for them."""
 
     def check_shapes(self, shapes: Any) -> tuple[Shape, ...]:
         """The shapes of the inputs; raises ``ShapeError`` unless there are several."""
@@ -70,7 +72,10 @@ class Merge(Layer):
     ) -> tuple[Array, Any]:
         """(y, cache) of a tuple of batches."""
         xs = self.check_inputs(x)
-        return self.merged(_same_rank(xs)), MergeCache(xs)
+        kept = (
+            xs if self.needs_inputs else tuple(np.broadcast_to(x.dtype.type(), x.shape) for x in xs)
+        )
+        return self.merged(_same_rank(xs)), MergeCache(kept)
 
     def backward(self, dy: Array, cache: Any) -> tuple[Any, Grads]:
         """((da, db, ...), no gradients): one for each input, of its shape."""
@@ -126,6 +131,8 @@ class Add(Merge):
     (None, 4)
     """
 
+    needs_inputs = False
+
     def merged(self, xs: Arrays) -> Array:
         """The sum."""
         return reduce(np.add, xs)
@@ -142,6 +149,7 @@ class Subtract(Merge):
     (None, 4)
     """
 
+    needs_inputs = False
     most = 2
 
     def merged(self, xs: Arrays) -> Array:
@@ -175,6 +183,8 @@ class Average(Merge):
     >>> Average()([Input((4,)), Input((4,))]).shape
     (None, 4)
     """
+
+    needs_inputs = False
 
     def merged(self, xs: Arrays) -> Array:
         """The mean."""
@@ -240,6 +250,7 @@ class CustomScaleLayer(Merge):
     (None, 4)
     """
 
+    needs_inputs = False
     keras_module = "minicnn.layers"
     most = 2
 
@@ -267,6 +278,7 @@ class Concatenate(Merge):
     (None, 8, 8, 8)
     """
 
+    needs_inputs = False
     fewest = 1
 
     def __init__(self, axis: int = -1, name: str | None = None) -> None:
