@@ -10,6 +10,7 @@ the worker nor waits for it.
 """
 
 import ctypes
+import gc
 import math
 import os
 import select
@@ -81,6 +82,8 @@ class ForkedProcess:
             refused = ctypes.CDLL(None).prctl(DIE_WITH_PARENT, ctypes.c_ulong(signal.SIGKILL))
             if refused or os.getppid() != parent:
                 return
+            # To collect garbage would touch, and so copy, all that is shared with the program.
+            gc.freeze()
             # Ctrl-C is for the one that asks, and so is SIGTERM if that one heeds it.
             ignored = [signal.SIGINT]
             if callable(signal.getsignal(signal.SIGTERM)):

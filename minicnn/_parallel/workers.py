@@ -12,6 +12,7 @@ Predictions are cut into runs of whole batches (``filled``), and a worker ends w
 its run.
 """
 
+import gc
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -106,10 +107,18 @@ class Forked:
         self.params = params
         self.outputs = output_shapes, dtype
         self.owner = os.getpid()
+        self.frozen = False
         self.workers: list[_ShardWorker] = []
 
     def start(self) -> None:
-        """Fork the workers: all, or none if one cannot be had."""
+        """Fork the workers: all, or none if one cannot be had.
+
+        Meanwhile no garbage is collected among what is there now: that would touch, and so copy,
+        all memory that the workers share with this process.
+        """
+        self.frozen = gc.get_freeze_count() == 0
+        if self.frozen:
+            gc.freeze()
         try:
             self.now = {name: _shared(a.shape, a.dtype) for name, a in self.params.items()}
             for number in range(1, self.shards.count):
@@ -120,6 +129,9 @@ class Forked:
 
     def close(self) -> None:
         """End the workers; this process computes their shards from now on."""
+        if self.frozen:
+            gc.unfreeze()
+            self.frozen = False
         while self.workers:
             self.workers[-1].end()
             self.workers.pop()
