@@ -34,7 +34,9 @@ def main():
     parser.add_argument("--data", type=Path, default=Path("datasets"))
     parser.add_argument("--train", default="train_signs.h5", help="a file in --data, or a path")
     parser.add_argument("--test", default="test_signs.h5", help="a file in --data, or a path")
-    parser.add_argument("--model", choices=NETWORKS, default="small")
+    parser.add_argument(
+        "--model", choices=NETWORKS, default="small", metavar="NAME", help=", ".join(NETWORKS)
+    )
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("."))

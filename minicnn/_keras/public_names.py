@@ -373,7 +373,7 @@ applications: ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLar
   DenseNet169 DenseNet201 EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3
   EfficientNetB4 EfficientNetB5 EfficientNetB6 EfficientNetB7 EfficientNetV2B0 EfficientNetV2B1
   EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L EfficientNetV2M EfficientNetV2S
-  InceptionResNetV2 InceptionV3 NASNetLarge NASNetMobile Xception convnext densenet efficientnet
+  InceptionResNetV2 InceptionV3 NASNetLarge NASNetMobile Xception convnext efficientnet
   efficientnet_v2 imagenet_utils inception_resnet_v2 inception_v3 nasnet xception
   -> use resnet20, mobilenet or vgg, untrained
 """
