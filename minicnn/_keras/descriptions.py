@@ -29,6 +29,12 @@ out in reading."""
 YOUNG: Table = {
     "Conv2DTranspose": {"output_padding": (None,)},
     "RandomContrast": {"value_range": ([0, 255], (0, 255))},
+    "Resizing": {
+        "pad_to_aspect_ratio": (False,),
+        "fill_mode": ("constant",),
+        "fill_value": (0.0,),
+        "antialias": (False,),
+    },
     "SparseCategoricalCrossentropy": {"ignore_class": (None,)},
 }
 """Arguments that Keras 3.0 does not take, at their defaults: left out in writing."""

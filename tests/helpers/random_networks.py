@@ -238,9 +238,14 @@ NOT_IN_THE_FIRST = {
     ("Conv2DTranspose", "output_padding"),
     ("RandomContrast", "value_range"),
     ("ELU", "alpha"),  # not in its files
+    *(
+        ("Resizing", name)
+        for name in ("pad_to_aspect_ratio", "fill_mode", "fill_value", "antialias")
+    ),
+    "AlphaDropout",
     "Nadam",  # whose memory later ones write in another order
 }
-"""Layers' arguments that Keras 3.0 has not, and an optimizer."""
+"""Layers' arguments that Keras 3.0 has not, a layer, and an optimizer."""
 
 NOT_ON_TORCH = {("LayerNormalization", "axis")}
 """And that Keras has not on PyTorch, but for the default."""
@@ -428,7 +433,7 @@ class Drawing:
     def add(self, who: str, table: dict[str, dict[str, Sequence[Any]]]) -> None:
         """The next layer of a table, with the next arguments with which it fits."""
         while True:
-            name = self.deal(who, list(table))
+            name = self.deal(who, [name for name in table if name not in self.absent])
             for _ in range(20 if name not in self.left_out else 0):
                 part = self.layer(name, table[name])
                 try:
