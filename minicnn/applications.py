@@ -26,7 +26,7 @@ from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Shape
 from minicnn._core.signatures import checked
 from minicnn._keras.public_names import asked
-from minicnn.data.orders import check_order
+from minicnn.data.axis_order import check_order
 from minicnn.errors import ConfigError, shown
 from minicnn.layers import (
     Add,

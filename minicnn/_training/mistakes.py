@@ -16,8 +16,8 @@ from minicnn._training.divergence import LARGE
 from minicnn._training.model import Model
 from minicnn._training.objective import Goal
 from minicnn._training.program import Program
+from minicnn.data.axis_order import COLOURS, order_of, transposition
 from minicnn.data.fitting import Data
-from minicnn.data.orders import COLOURS, order_of, transposition
 from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Rescaling
 from minicnn.layers.registry import LAYERS
 from minicnn.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from minicnn._core.shapes import Array, Shape
-from minicnn.data.orders import order_of, transposition
+from minicnn.data.axis_order import order_of, transposition
 from minicnn.errors import ConfigError, DataError, shown
 
 

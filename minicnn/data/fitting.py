@@ -9,7 +9,7 @@ from minicnn._core.arguments import number
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import Dataset, as_array, images_and_labels
-from minicnn.data.orders import remedy
+from minicnn.data.axis_order import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 
 

@@ -16,7 +16,7 @@ from minicnn._core.suggestions import did_you_mean
 from minicnn._files import hdf5
 from minicnn._files.paths import path_of
 from minicnn.data.arrays import Dataset
-from minicnn.data.orders import COLOURS, ORDERS, order_of, reshaped, transposition
+from minicnn.data.axis_order import COLOURS, ORDERS, order_of, reshaped, transposition
 from minicnn.errors import DataError, printable
 
 KINDS = {

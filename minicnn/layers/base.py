@@ -31,7 +31,7 @@ import numpy as np
 from minicnn._core.arguments import boolean, check_array
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._core.signatures import accepted
-from minicnn.data.orders import remedy
+from minicnn.data.axis_order import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
 from minicnn.kernels import DEFAULT, KERNELS, KernelSet

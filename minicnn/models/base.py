@@ -12,7 +12,7 @@ from minicnn._core.config import Guarded
 from minicnn._core.shapes import Array, Shape
 from minicnn._keras.spelling import snake_case
 from minicnn.data.arrays import images
-from minicnn.data.orders import check_order
+from minicnn.data.axis_order import check_order
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.kernels import KERNELS, check_kernels
 from minicnn.layers import InputLayer

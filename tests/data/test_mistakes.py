@@ -10,7 +10,7 @@ import minicnn
 from minicnn import SGD, Conv2D, Dense, Flatten, Input, MaxPool, Rescaling, Sequential
 from minicnn.data import Dataset, load_hdf5, load_images
 from minicnn.data.arrays import images_and_labels
-from minicnn.data.orders import order_of
+from minicnn.data.axis_order import order_of
 from minicnn.errors import MiniCNNError, shown
 from minicnn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from mistake_helpers import NAMES, ONE_HOT, SPARSE, N, X, Y, network

@@ -4,6 +4,7 @@ from minicnn.kernels.base import Fusion, KernelSet
 from minicnn.kernels.vectorized.by_channel import depthwise, depthwise_backward
 from minicnn.kernels.vectorized.convolution import convolve, convolve_backward
 from minicnn.kernels.vectorized.kinds import conv2d, conv2d_backward, conv2d_transpose
+from minicnn.kernels.vectorized.memory_need import work_of
 from minicnn.kernels.vectorized.pooling import (
     avg_pool,
     avg_pool_backward,
@@ -11,7 +12,6 @@ from minicnn.kernels.vectorized.pooling import (
     max_pool_backward,
 )
 from minicnn.kernels.vectorized.sums import channel_sums, image_sums
-from minicnn.kernels.vectorized.work import work_of
 from minicnn.kernels.vectorized.workspace import Buffers
 
 VECTORIZED = KernelSet(
