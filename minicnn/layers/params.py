@@ -18,7 +18,35 @@ from minicnn.initializers import Initializer
 from minicnn.regularizers import Regularizer
 
 
-class Parametrized(Configurable):
+class Weights:
+    """The arrays of a layer or of a model in lists, as Keras has them."""
+
+    def arrays(self) -> dict[str, Array]:
+        """All of them, by their names."""
+        raise NotImplementedError
+
+    def learned(self) -> dict[str, Array]:
+        """Those that training changes."""
+        raise NotImplementedError
+
+    @property
+    def weights(self) -> list[Array]:
+        """The arrays themselves, in the order of ``arrays``."""
+        return list(self.arrays().values())
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """Those that training changes."""
+        return list(self.learned().values())
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The others."""
+        learned = {id(array) for array in self.trainable_weights}
+        return [array for array in self.weights if id(array) not in learned]
+
+
+class Parametrized(Weights, Configurable):
     """The base class of ``Layer``: a name, and arrays of parameters and state."""
 
     NOT_BUILT: ClassVar[str] = (
@@ -150,22 +178,6 @@ class Parametrized(Configurable):
     def arrays(self) -> dict[str, Array]:
         """All arrays that a model file keeps: ``params``, then ``state``."""
         return self.params | self.state
-
-    @property
-    def weights(self) -> list[Array]:
-        """The arrays themselves, in the order of ``arrays``."""
-        return list(self.arrays().values())
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """Those that training changes."""
-        return list(self.learned().values())
-
-    @property
-    def non_trainable_weights(self) -> list[Array]:
-        """The others."""
-        learned = {id(array) for array in self.trainable_weights}
-        return [array for array in self.weights if id(array) not in learned]
 
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, the learned ones first, as in Keras.

@@ -19,13 +19,13 @@ from minicnn.layers import InputLayer
 from minicnn.layers.building import check_names
 from minicnn.layers.composite import Composite
 from minicnn.layers.graph import Graph, Node, put
-from minicnn.layers.params import put_weights
+from minicnn.layers.params import Weights, put_weights
 from minicnn.layers.symbolic import Call, SymbolicTensor, tensors_of
 from minicnn.models import fusing, summary
 from minicnn.models.packing import packed, unpacked
 
 
-class BaseModel(Composite, Guarded):
+class BaseModel(Composite, Weights, Guarded):
     """Layers that take each other's outputs, their arrays and their generator.
 
     >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
@@ -413,22 +413,6 @@ class BaseModel(Composite, Guarded):
         """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""
         self.require_built()
         return [array.copy() for array in self.weights]
-
-    @property
-    def weights(self) -> list[Array]:
-        """The arrays themselves, layer by layer."""
-        return list(self.arrays().values())
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """Those that training changes."""
-        return list(self.learned().values())
-
-    @property
-    def non_trainable_weights(self) -> list[Array]:
-        """The others."""
-        learned = {id(array) for array in self.trainable_weights}
-        return [array for array in self.weights if id(array) not in learned]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Put arrays in the place of those that ``get_weights`` gives.

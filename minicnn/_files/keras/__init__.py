@@ -7,9 +7,9 @@
     .weights.h5          the arrays alone
     .h5                  all of it, in the form of tf.keras
 
-A model with Residual is a functional model there, any other a Sequential. A model is described
-first and its arrays are read afterwards, so that what the description makes of their shapes can be
-compared with the file before anything is allocated.
+A row is a Sequential there, any other network, and one with a Residual, a functional model. It is
+described first and its arrays are read afterwards, so that what the description makes of their
+shapes can be compared with the file before anything is allocated.
 """
 
 from minicnn._files.keras.config import placed
