@@ -7,7 +7,7 @@ from minicnn._keras.descriptions import modern
 from minicnn._keras.releases import changed_optimizer
 from minicnn.errors import ConfigError
 
-LEFT_OUT = ("sample_weight_mode", "weighted_metrics")
+LEFT_OUT = ("sample_weight_mode",)
 """Arguments of ``compile`` that minicnn has not, and that change what is trained."""
 
 METRICS_LIMIT = 100
@@ -25,15 +25,13 @@ def compile_arguments(
     for key in LEFT_OUT if outputs > 1 else (*LEFT_OUT, "loss_weights"):
         if not _says_nothing(saved.get(key)):
             raise ConfigError(f"compile: argument {key!r} = {saved[key]!r} is not supported.")
-    loss, metrics = saved.get("loss"), saved.get("metrics")
+    loss = saved.get("loss")
+    metrics, weighted = (saved.get(kind) for kind in ("metrics", "weighted_metrics"))
     if outputs == 1:
-        loss, metrics = _of_the_output(loss), _of_the_output(metrics)
+        loss = _of_the_output(loss)
         loss = loss[0] if isinstance(loss, list) and len(loss) == 1 else loss
-        if isinstance(metrics, list) and len(metrics) == 1:
-            metrics = metrics[0]
-        metrics = metrics if isinstance(metrics, list) else [metrics]
-        metrics = [metric for metric in metrics if metric is not None]
-    flat = list(_objects(metrics))
+        metrics, weighted = _in_a_list(metrics), _in_a_list(weighted)
+    flat = [*_objects(metrics), *_objects(weighted)]
     thresholds = sum(map(_thresholds, flat))
     if thresholds > THRESHOLDS_LIMIT:
         raise ConfigError(
@@ -54,7 +52,17 @@ def compile_arguments(
         "loss_weights": saved.get("loss_weights") if outputs > 1 else None,
         # A loss may be given as a metric.
         "metrics": modern(metrics, "losses"),
+        "weighted_metrics": modern(weighted, "losses"),
     }
+
+
+def _in_a_list(metrics: Any) -> list[Any]:
+    """The metrics of a model's only output."""
+    metrics = _of_the_output(metrics)
+    if isinstance(metrics, list) and len(metrics) == 1:
+        metrics = metrics[0]
+    metrics = metrics if isinstance(metrics, list) else [metrics]
+    return [metric for metric in metrics if metric is not None]
 
 
 def _objects(value: Any) -> Iterator[Any]:

@@ -44,7 +44,7 @@ def evaluated(
         call("on_test_batch_begin", step, {})
         part = data.part(batch)
         loss, losses, predictions = program.evaluate(part)
-        metrics.update(loss + penalty, part.ys, predictions, losses)
+        metrics.update(loss + penalty, part, predictions, losses)
         logs = metrics.logs()
         show(logs, 1)
         call("on_test_batch_end", step, logs)

@@ -37,6 +37,7 @@ def described_run(
         "optimizer": optimizer,
         "loss": _saved(model.loss),
         "metrics": _saved(model.metrics),
+        "weighted_metrics": _saved(model.weighted_metrics) or None,
         "data": _described_data(data),
         "validation": None if validation is None else _described_data(validation),
     }

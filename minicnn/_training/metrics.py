@@ -1,11 +1,12 @@
 """The means of an epoch or an evaluation: the loss, and the model's metrics.
 
-They are running means over the batches, weighted by their sizes, as in Keras. The loss is that
+They are running means over the batches, by their sizes, as in Keras. The loss is that
 of the data, plus the penalties of the layers' regularizers.
 """
 
 import copy
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from minicnn._core.console import Logs
 from minicnn._core.shapes import Array, Shape
 from minicnn._training.model import Model
 from minicnn._training.objective import Goal
+from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError
 from minicnn.layers.building import walk
 from minicnn.metrics import Metric
@@ -38,14 +40,19 @@ class RunningMetrics:
         self.of_outputs = with_loss if len(with_loss) > 1 else []
         """The outputs whose losses are shown."""
         self.goals = goals
-        self.by_output = [
-            [
+
+        def fresh(wanted: Sequence[Metric | str], y: Array, shape: Shape) -> list[Metric]:
+            return [
                 metric_table.for_shapes(model.who, _fresh(metric, model), y.ndim, shape)
-                for metric in goal.metrics
+                for metric in wanted
             ]
-            for goal, y, shape in zip(goals, ys, output_shapes, strict=True)
-        ]
-        self.metrics = [metric for metrics in self.by_output for metric in metrics]
+
+        outputs = list(zip(goals, ys, output_shapes, strict=True))
+        self.by_output = [fresh(goal.metrics, y, shape) for goal, y, shape in outputs]
+        self.weighted = [fresh(goal.weighted_metrics, y, shape) for goal, y, shape in outputs]
+        for plain, weighted in zip(self.by_output, self.weighted, strict=True):
+            _name_apart(plain, weighted)
+        self.metrics = [*chain(*self.by_output), *chain(*self.weighted)]
         self._sample = [
             (y[:1], np.zeros((1, *shape), model.dtype))
             for y, shape in zip(ys, output_shapes, strict=True)
@@ -55,8 +62,10 @@ class RunningMetrics:
         self.reset()
 
     def _try(self) -> None:
-        for metrics, sample in zip(self.by_output, self._sample, strict=True):
-            for metric in metrics:
+        for metrics, weighted, sample in zip(
+            self.by_output, self.weighted, self._sample, strict=True
+        ):
+            for metric in (*metrics, *weighted):
                 metric.update_state(*sample)
 
     def reset(self) -> None:
@@ -70,19 +79,21 @@ class RunningMetrics:
     def update(
         self,
         loss: float,
-        ys_true: Sequence[Array],
-        ys_pred: Sequence[Array],
+        batch: Data,
+        predictions: Sequence[Array],
         losses: Sequence[float] = (),
     ) -> None:
-        """Take in one batch; ``losses`` are those of the outputs."""
-        n = len(ys_true[0])
+        """Take in one batch, without its images; ``losses`` are those of the outputs."""
+        n = len(batch.y)
         self.total += loss * n
         for i, output in enumerate(self.of_outputs):
             self.totals[i] += losses[output] * n
         self.seen += n
-        for metrics, y_true, y_pred in zip(self.by_output, ys_true, ys_pred, strict=True):
-            for metric in metrics:
+        for i, (y_true, y_pred) in enumerate(zip(batch.ys, predictions, strict=True)):
+            for metric in self.by_output[i]:
                 metric.update_state(y_true, y_pred)
+            for metric in self.weighted[i]:
+                metric.update_state(y_true, y_pred, batch.weights[i])
 
     def logs(self) -> Logs:
         """All means so far, by name: the output's name first, if there are several."""
@@ -90,9 +101,10 @@ class RunningMetrics:
         found: Logs = {"loss": self.total / seen}
         for total, output in zip(self.totals, self.of_outputs, strict=True):
             found[f"{self.goals[output].name}_loss"] = total / seen
-        for goal, metrics in zip(self.goals, self.by_output, strict=True):
-            before = f"{goal.name}_" if goal.name else ""
-            found |= {f"{before}{metric.name}": metric.result() for metric in metrics}
+        for kind in (self.by_output, self.weighted):
+            for goal, metrics in zip(self.goals, kind, strict=True):
+                before = f"{goal.name}_" if goal.name else ""
+                found |= {f"{before}{metric.name}": metric.result() for metric in metrics}
         return found
 
     def get_state(self) -> dict[str, Any]:
@@ -116,6 +128,14 @@ class RunningMetrics:
         for metric, counted in zip(self.metrics, state["metrics"], strict=True):
             metric.set_state(counted)
         self.logs()
+
+
+def _name_apart(metrics: Sequence[Metric], weighted: Sequence[Metric]) -> None:
+    """Call a weighted metric "weighted_..." where another has its name, as in Keras."""
+    taken = {metric.name for metric in metrics}
+    for metric in weighted:
+        if metric.name in taken:
+            metric.name = f"weighted_{metric.name}"
 
 
 def _fresh(metric: Metric | str, model: Model) -> Metric | str:

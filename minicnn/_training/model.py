@@ -42,5 +42,6 @@ class Model(Protocol):
     loss: Loss | Sequence[Loss | None] | None
     loss_weights: Sequence[float] | None
     metrics: Sequence[Any]
+    weighted_metrics: Sequence[Any]
     history: History | None
     stop_training: bool

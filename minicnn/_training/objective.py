@@ -20,6 +20,8 @@ class Goal(NamedTuple):
     loss: Loss | None
     weight: float
     metrics: Sequence[str | Metric]
+    weighted_metrics: Sequence[str | Metric] = ()
+    """In which samples count as they do in the loss."""
 
 
 def goals(model: Model) -> list[Goal]:
@@ -37,11 +39,12 @@ def goals(model: Model) -> list[Goal]:
             "loss, metrics) with one, such as loss='sparse_categorical_crossentropy'."
         )
     weights = model.loss_weights or [1.0] * len(names)
-    metrics: Any = [model.metrics] if single else model.metrics or [()] * len(names)
-    return [
-        Goal("" if single else name, loss, weight, wanted)
-        for name, loss, weight, wanted in zip(names, losses, weights, metrics, strict=True)
-    ]
+    metrics, weighted = (
+        [wanted] if single else wanted or [()] * len(names)
+        for wanted in (model.metrics, model.weighted_metrics)
+    )
+    called = [""] if single else names
+    return [Goal(*goal) for goal in zip(called, losses, weights, metrics, weighted, strict=True)]
 
 
 def by_output(who: str, what: str, given: Any, names: Sequence[str]) -> list[Any]:

@@ -122,7 +122,7 @@ class Run:
             xs = [x[numbers].astype(self.model.dtype, copy=False) for x in self.data.xs]
             raise divergence(self.model, xs, loss)
         self.program.update(grads)
-        self.metrics.update(loss, [y[batch] for y in self.data.ys], predictions, losses)
+        self.metrics.update(loss, self.data.answers(batch), predictions, losses)
         self.step += 1
         self.logs = self.metrics.logs()
 

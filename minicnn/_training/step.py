@@ -23,5 +23,5 @@ def train(model: Model, data: Data) -> Logs:
         if not np.isfinite(loss):
             raise divergence(model, [x.astype(model.dtype, copy=False) for x in data.xs], loss)
         program.update(grads)
-    metrics.update(loss, data.ys, predictions, losses)
+    metrics.update(loss, data, predictions, losses)
     return metrics.logs()

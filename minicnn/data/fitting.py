@@ -51,6 +51,10 @@ class Data(NamedTuple):
         i, o = len(self.xs), len(self.xs) + len(self.ys)
         return Data(tuple(arrays[:i]), tuple(arrays[i:o]), tuple(arrays[o:]))  # type: ignore[arg-type]
 
+    def answers(self, samples: Array | slice) -> "Data":
+        """The labels and weights of some of the samples, without the images."""
+        return self._replace(xs=()).part(samples)
+
     def part(self, samples: Array | slice) -> "Data":
         """Some of the samples."""
         return self.like([None if a is None else a[samples] for a in self.arrays])

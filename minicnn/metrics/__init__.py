@@ -5,6 +5,7 @@
 """
 
 import copy
+import inspect
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +38,7 @@ __getattr__ = asked("metrics")
 
 _CLASSES = exported(
     Metric, globals(), "ClassificationReport", "classification_report", "confusion_matrix",
-    "for_shapes", "get", "wilson_interval",
+    "check_weighted", "for_shapes", "get", "of_output", "wilson_interval",
 )  # fmt: skip
 _BY_NAME = by_name(_CLASSES.values())
 _ACCURACY = (BinaryAccuracy, SparseCategoricalAccuracy, CategoricalAccuracy)
@@ -66,6 +67,26 @@ def get(who: str, value: Any) -> Metric | str:
     if isinstance(value, str):
         metric.name = value
     return metric
+
+
+def of_output(who: str, given: Any) -> list[Metric | str]:
+    """The metrics of one output, from what ``compile`` was given: one, several or None."""
+    wanted = [given] if isinstance(given, str | Metric) else given
+    wanted = () if wanted is None else wanted
+    if not isinstance(wanted, Sequence):
+        raise ConfigError(f"{who}: expected metrics as a list, got {given!r}.")
+    return named_apart(who, [get(who, metric) for metric in wanted])
+
+
+def check_weighted(who: str, metrics: Sequence[Sequence[Metric | str]]) -> None:
+    """Raise ``ConfigError`` for a metric whose ``update_state`` takes no weights."""
+    for metric in (metric for of in metrics for metric in of if isinstance(metric, Metric)):
+        if "sample_weight" not in inspect.signature(metric.update_state).parameters:
+            raise ConfigError(
+                f"{who}: expected weighted_metrics that take weights, got the "
+                f"{type(metric).__name__} {metric.name!r}, which takes none. Give it as one of "
+                "metrics, or define its update_state(y_true, y_pred, sample_weight)."
+            )
 
 
 def for_shapes(who: str, metric: Metric | str, labels_rank: int, output_shape: Shape) -> Metric:

@@ -7,19 +7,26 @@ import numpy as np
 from minicnn._core.arguments import number, whole_number
 from minicnn._core.shapes import Array
 from minicnn.errors import DataError
-from minicnn.metrics.base import Metric, expect, predictions
+from minicnn.metrics.base import Metric, expect, predictions, weights_like
 
 
 class _Accuracy(Metric):
     def reset_state(self) -> None:
-        self.right = 0
-        self.seen = 0
+        self.right: float = 0
+        self.seen: float = 0
 
-    def update_state(self, y_true: Array, y_pred: Array) -> None:
+    def update_state(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
+    ) -> None:
         y_pred = predictions(self, y_pred)
         matches = self.matches(y_true, y_pred)
-        self.right += int(np.count_nonzero(matches))
-        self.seen += matches.size
+        if sample_weight is None:
+            self.right += int(np.count_nonzero(matches))
+            self.seen += matches.size
+        else:
+            weights = weights_like(self, sample_weight, matches)
+            self.right += float(weights[matches].sum())
+            self.seen += float(weights.sum())
 
     def result(self) -> float:
         return self.right / self.seen if self.seen else math.nan

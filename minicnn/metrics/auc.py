@@ -7,7 +7,7 @@ from minicnn._core.shapes import Array
 from minicnn.activations import sigmoid
 from minicnn.errors import ConfigError
 from minicnn.metrics.base import Metric, expect_bits, predictions
-from minicnn.metrics.positives import count_above, ratio
+from minicnn.metrics.positives import Counts, ratio
 
 CURVES = ("ROC", "PR")
 METHODS = ("interpolation", "minoring", "majoring")
@@ -68,17 +68,21 @@ class AUC(Metric):
         """Reset to no batches."""
         self.true_positives = np.zeros(self.num_thresholds)
         self.false_positives = np.zeros(self.num_thresholds)
-        self.positives = self.negatives = 0
+        self.positives: float = 0
+        self.negatives: float = 0
 
-    def update_state(self, y_true: Array, y_pred: Array) -> None:
+    def update_state(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
+    ) -> None:
         """Add one batch."""
         y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         scores = np.clip(sigmoid(y_pred) if self.from_logits else y_pred, 0, 1)
-        self.true_positives += count_above(scores[labels], self._cuts)
-        self.false_positives += count_above(scores[~labels], self._cuts)
-        self.positives += int(np.count_nonzero(labels))
-        self.negatives += int(np.count_nonzero(~labels))
+        counts = Counts.of(self, labels, scores, self._cuts, sample_weight)
+        self.true_positives += counts.true_positives
+        self.false_positives += counts.false_positives
+        self.positives += counts.positives
+        self.negatives += counts.negatives
 
     def result(self) -> float:
         """The area, from 0 to 1."""

@@ -28,8 +28,13 @@ class Metric(Configurable):
         """Reset to no batches."""
         raise TypeError(f"{type(self).__name__} defines no reset_state().")
 
-    def update_state(self, y_true: Array, y_pred: Array) -> None:
-        """Add one batch."""
+    def update_state(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
+    ) -> None:
+        """Add one batch, in which each sample counts ``sample_weight`` times, (m,); None: once.
+
+        A metric that takes no weights leaves the third argument out.
+        """
         raise TypeError(f"{type(self).__name__} defines no update_state(y_true, y_pred).")
 
     def result(self) -> Any:
@@ -68,6 +73,21 @@ def predictions(metric: Metric, y_pred: Any) -> Array:
     """``y_pred`` as an array; raises ``DataError`` if it is masked or complex."""
     check_array(type(metric).__name__, y_pred)
     return np.asarray(y_pred)
+
+
+def weights_like(metric: Metric, sample_weight: Any, values: Array) -> Array:
+    """(m,) weights of samples, as those of all their ``values``.
+
+    Raises ``DataError`` unless there is one for each sample.
+    """
+    weights = as_array(type(metric).__name__, sample_weight, "sample_weight")
+    if weights.dtype.kind not in "biuf" or weights.reshape(-1).shape != values.shape[:1]:
+        raise DataError(
+            f"{type(metric).__name__}: expected sample_weight as {len(values)} numbers, one for "
+            f"each sample, got {weights.dtype} {weights.shape}."
+        )
+    weights = weights.astype(np.float64).reshape(-1, *(1,) * (values.ndim - 1))
+    return np.broadcast_to(weights, values.shape)
 
 
 def expect(metric: Metric, y_true: Array, shape: Shape, remedy: str = "") -> Array:

@@ -1,4 +1,4 @@
-"""Losses as metrics: their means over the samples, without weights."""
+"""Losses as metrics: their means over the samples."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from minicnn import losses
 from minicnn._core.shapes import Array
 from minicnn.losses import Loss
-from minicnn.metrics.base import Metric, predictions
+from minicnn.metrics.base import Metric, predictions, weights_like
 
 
 class _MeanLoss(Metric):
@@ -17,16 +17,26 @@ class _MeanLoss(Metric):
 
     def reset_state(self) -> None:
         self.total = 0.0
-        self.seen = 0
+        self.seen: float = 0
 
-    def update_state(self, y_true: Array, y_pred: Array) -> None:
+    def update_state(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
+    ) -> None:
         y_pred = predictions(self, y_pred)
         labels = self._loss.targets(y_true, y_pred.shape[1:])
         # A row of zeros, with which training tries a metric, makes no probabilities.
         with np.errstate(divide="ignore", invalid="ignore"):
             values = self._loss.per_sample(labels, y_pred)
+        seen: float = values.size
+        if sample_weight is not None:
+            weights = weights_like(self, sample_weight, values) * self._weighed(labels)
+            values, seen = values * weights, float(weights.sum())
         self.total += float(np.sum(values, dtype=np.float64))
-        self.seen += values.size
+        self.seen += seen
+
+    def _weighed(self, labels: Array) -> Array | int:
+        """Which of the labels count in a mean with weights."""
+        return 1
 
     def result(self) -> float:
         return self.total / self.seen if self.seen else math.nan
@@ -108,7 +118,7 @@ class SparseCategoricalCrossentropy(_MeanLoss):
     """The mean of -(log p of the right class), as the loss of that name.
 
     Labels of ``ignore_class`` cost nothing but are counted in the mean, as in Keras' metric
-    and unlike its loss.
+    and unlike its loss; where samples have weights they are not.
 
     >>> metric = SparseCategoricalCrossentropy()
     >>> metric.update_state(np.array([1, 0]), np.array([[0.5, 0.5], [0.5, 0.5]]))
@@ -125,3 +135,6 @@ class SparseCategoricalCrossentropy(_MeanLoss):
         super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class), name)
         self.from_logits = from_logits
         self.ignore_class = ignore_class
+
+    def _weighed(self, labels: Array) -> Array | int:
+        return 1 if self.ignore_class is None else np.asarray(labels != self.ignore_class)

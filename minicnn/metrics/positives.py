@@ -1,13 +1,14 @@
 """Precision, recall and F1."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from minicnn._core.arguments import number, whole_number
 from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError, DataError
-from minicnn.metrics.base import Metric, expect_bits, predictions
+from minicnn.metrics.base import Metric, expect_bits, predictions, weights_like
 
 
 class _AtThresholds(Metric):
@@ -39,9 +40,11 @@ class _AtThresholds(Metric):
     def reset_state(self) -> None:
         self.true_positives = np.zeros(len(self._cuts))
         self.false_positives = np.zeros(len(self._cuts))
-        self.positives = 0
+        self.positives: float = 0
 
-    def update_state(self, y_true: Array, y_pred: Array) -> None:
+    def update_state(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
+    ) -> None:
         y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
         if self.top_k is not None:
@@ -56,9 +59,10 @@ class _AtThresholds(Metric):
                     f"classes, as class_id says, got {y_pred.shape}."
                 )
             labels, y_pred = labels[..., self.class_id], y_pred[..., self.class_id]
-        self.true_positives += count_above(y_pred[labels], self._cuts)
-        self.false_positives += count_above(y_pred[~labels], self._cuts)
-        self.positives += int(np.count_nonzero(labels))
+        counts = Counts.of(self, labels, y_pred, self._cuts, sample_weight)
+        self.true_positives += counts.true_positives
+        self.false_positives += counts.false_positives
+        self.positives += counts.positives
 
     def _shown(self, values: Array) -> float | Array:
         return float(values[0]) if len(values) == 1 else values
@@ -156,7 +160,9 @@ class F1Score(Metric):
         """Reset to no batches."""
         self.true_positives = self.false_positives = self.false_negatives = np.zeros(())
 
-    def update_state(self, y_true: Array, y_pred: Array) -> None:
+    def update_state(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
+    ) -> None:
         """Add one batch."""
         y_pred = predictions(self, y_pred)
         labels = expect_bits(self, y_true, y_pred.shape)
@@ -170,9 +176,10 @@ class F1Score(Metric):
                 "got one. Use F1Score(threshold=0.5)."
             )
         batch = tuple(range(y_pred.ndim - 1))
-        self.true_positives = self.true_positives + np.sum(found & labels, axis=batch)
-        self.false_positives = self.false_positives + np.sum(found & ~labels, axis=batch)
-        self.false_negatives = self.false_negatives + np.sum(~found & labels, axis=batch)
+        once = 1 if sample_weight is None else weights_like(self, sample_weight, y_pred)
+        self.true_positives = self.true_positives + np.sum((found & labels) * once, axis=batch)
+        self.false_positives = self.false_positives + np.sum((found & ~labels) * once, axis=batch)
+        self.false_negatives = self.false_negatives + np.sum((~found & labels) * once, axis=batch)
 
     def result(self) -> float | Array:
         """A number, or without ``average`` one for each class."""
@@ -195,7 +202,43 @@ def ratio(part: Array | float, whole: Array | float) -> Array:
     return np.divide(part, whole, out=np.zeros(shape), where=whole != 0)
 
 
-def count_above(scores: Array, cuts: Array) -> Array:
-    """How many of the scores lie strictly above each cut, in their precision; NaN above none."""
-    scores = np.sort(scores[~np.isnan(scores)], axis=None)
-    return np.asarray(len(scores) - np.searchsorted(scores, cuts.astype(scores.dtype), "right"))
+class Counts(NamedTuple):
+    """How many predictions of a batch lie above each cut, and how many labels are 1 and 0."""
+
+    true_positives: Array
+    false_positives: Array
+    positives: float
+    negatives: float
+
+    @classmethod
+    def of(
+        cls, metric: Metric, labels: Array, scores: Array, cuts: Array, sample_weight: Array | None
+    ) -> "Counts":
+        """Each counted once, or as often as the weight of its sample says."""
+        if sample_weight is None:
+            positives = int(np.count_nonzero(labels))
+            found, wrong = (count_above(scores[which], cuts) for which in (labels, ~labels))
+            return cls(found, wrong, positives, labels.size - positives)
+        weights = weights_like(metric, sample_weight, scores)
+        found, wrong = (
+            count_above(scores[which], cuts, weights[which]) for which in (labels, ~labels)
+        )
+        return cls(found, wrong, float(weights[labels].sum()), float(weights[~labels].sum()))
+
+
+def count_above(scores: Array, cuts: Array, weights: Array | None = None) -> Array:
+    """How many of the scores lie strictly above each cut, in their precision; NaN above none.
+
+    >>> count_above(np.array([0.9, 0.2, 0.7]), np.array([0.1, 0.5]), np.array([1.0, 5.0, 0.5]))
+    array([6.5, 1.5])
+    """
+    numbers = ~np.isnan(scores)
+    scores = scores[numbers]
+    if weights is None:
+        scores = np.sort(scores, axis=None)
+        return np.asarray(len(scores) - np.searchsorted(scores, cuts.astype(scores.dtype), "right"))
+    order = np.argsort(scores, axis=None)
+    upto = np.concatenate([[0.0], np.cumsum(weights[numbers][order])])
+    return np.asarray(
+        upto[-1] - upto[np.searchsorted(scores[order], cuts.astype(scores.dtype), "right")]
+    )

@@ -79,6 +79,7 @@ class Model(BaseModel):
         self.loss: Loss | Sequence[Loss | None] | None = None
         self.loss_weights: Sequence[float] | None = None
         self.metrics: Sequence[Any] = ()
+        self.weighted_metrics: Sequence[Any] = ()
         self.class_names: tuple[str, ...] = ()
         self.history: History | None = None
         self.stop_training = False
@@ -98,7 +99,7 @@ class Model(BaseModel):
                 )
             value = tuple(map(str, value))
         kind = {"optimizer": Optimizer, "loss": Loss}.get(name)
-        metrics = name == "metrics" and not (isinstance(value, list | tuple))
+        metrics = name in ("metrics", "weighted_metrics") and not isinstance(value, list | tuple)
         several = kind is Loss and isinstance(value, list | tuple)
         if metrics or (kind and not several and not isinstance(value, kind | None)):
             raise ConfigError(
@@ -123,12 +124,14 @@ class Model(BaseModel):
         loss: Any = None,
         metrics: Any = None,
         loss_weights: Any = None,
+        weighted_metrics: Any = None,
     ) -> None:
         """Say how to train: an optimizer, a loss and metrics, as objects or by Keras' names.
 
         A model of several outputs takes a loss, metrics and ``loss_weights`` for each, in a list or
         in a dictionary by the outputs' names; a single loss is for all. The loss that is trained is
-        the sum of the outputs' losses times their weights.
+        the sum of the outputs' losses times their weights. ``weighted_metrics`` are means in which
+        samples count as in the loss (``sample_weight``, ``class_weight``): sum(w v) / sum(w).
 
         A metric is copied for each run and each evaluation: an object that was given stays as it
         is, and its values come in what ``fit`` and ``evaluate`` return and in callbacks' logs.
@@ -141,9 +144,8 @@ class Model(BaseModel):
             None if one is None else losses.get(self.who, one)
             for one in by_output(self.who, "loss", loss, names)
         ]
-        alone = len(names) == 1 and not isinstance(metrics, Mapping)
-        wanted = [metrics] if alone else by_output(self.who, "metrics", metrics, names)
-        chosen = [self._metrics(one) for one in wanted]
+        plain, weighted = (self._metrics(one, names) for one in (metrics, weighted_metrics))
+        metric_table.check_weighted(self.who, weighted)
         weights = None
         if loss_weights is not None:
             weights = by_output(self.who, "loss_weights", loss_weights, names)
@@ -153,16 +155,16 @@ class Model(BaseModel):
         single = len(names) == 1
         self.optimizer, self.loss_weights = found, weights
         self.loss = goals[0] if single else goals if any(goals) else None
-        self.metrics = chosen[0] if single else chosen
+        self.metrics = plain[0] if single else plain
+        self.weighted_metrics = (weighted[0] if single else weighted) if any(weighted) else []
 
-    def _metrics(self, given: Any) -> list[Metric | str]:
-        """The metrics of one output."""
-        wanted = [given] if isinstance(given, str | Metric) else given
-        wanted = () if wanted is None else wanted
-        if not isinstance(wanted, Sequence):
-            raise ConfigError(f"{self.who}: expected metrics as a list, got {given!r}.")
-        chosen = [metric_table.get(self.who, metric) for metric in wanted]
-        return metric_table.named_apart(self.who, chosen)
+    def _metrics(self, given: Any, names: Sequence[str]) -> list[list[Metric | str]]:
+        """The metrics of each output."""
+        alone = len(names) == 1 and not isinstance(given, Mapping)
+        return [
+            metric_table.of_output(self.who, wanted)
+            for wanted in ([given] if alone else by_output(self.who, "metrics", given, names))
+        ]
 
     @checked
     def fit(

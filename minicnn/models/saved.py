@@ -89,7 +89,7 @@ def saved_model(model: Any) -> SavedModel:
             "loss": _saved(model.loss),
             "loss_weights": model.loss_weights,
             "metrics": _saved(model.metrics),
-            "weighted_metrics": None,
+            "weighted_metrics": _saved(model.weighted_metrics) or None,
             "run_eagerly": False,
             "steps_per_execution": 1,
             "jit_compile": False,

@@ -49,6 +49,28 @@ def test_running_over_batches():
     assert math.isnan(metric.result())
 
 
+def test_weights_count_samples_so_often():
+    """Whole weights give what samples repeated so often give, and a weight of 0 leaves one out."""
+    weights = rng.integers(0, 4, 40)
+    many = np.repeat(np.arange(40), weights)
+    labels = SCORES.argmax(axis=1)
+    cases = [
+        (metrics.BinaryAccuracy(), BITS), (metrics.MeanSquaredError(), BITS),
+        (metrics.SparseTopKCategoricalAccuracy(2), labels), (metrics.AUC(9), BITS),
+        (metrics.Precision([0.2, 0.7]), BITS), (metrics.Recall(top_k=1), BITS),
+        (metrics.F1Score("weighted"), BITS), (metrics.F1Score(threshold=0.4), BITS),
+        (metrics.SparseCategoricalCrossentropy(), labels),
+    ]  # fmt: skip
+    for metric, y in cases:
+        metric.reset_state()
+        for part in np.array_split(np.arange(40), 3):
+            metric.update_state(y[part], SCORES[part], weights[part])
+        weighted = metric.result()
+        np.testing.assert_allclose(weighted, result_of(metric, y[many], SCORES[many]), rtol=1e-12)
+        with pytest.raises(DataError, match="expected sample_weight as 40 numbers"):
+            metric.update_state(y, SCORES, weights[:3])
+
+
 def test_binary_is_strictly_above_the_threshold():
     """0.5 is not above 0.5, so it counts as class 0, as in Keras."""
     metric = BinaryAccuracy()

@@ -29,6 +29,7 @@ from minicnn import (
     Residual,
     Sequential,
     load_model,
+    metrics,
 )
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.layers import concatenate
@@ -317,6 +318,36 @@ def test_arrays_by_name_and_in_lists_are_the_same():
         {"i": model.inputs[0], "r": model.inputs[1]}, {"c": model.outputs[0]}, dtype="float64"
     )
     assert list(with_keys.predict({"r": xs[1], "i": xs[0]})) == ["c"]
+
+
+def test_weighted_metrics_of_outputs():
+    """They weigh samples as the loss does, under names that are free, and need a third argument."""
+    model, (xs, ys) = two_ways(), data()
+    wanted = {"classes": ["accuracy"], "number": ["mse"]}
+    losses = {"classes": "sparse_categorical_crossentropy", "number": "mse"}
+    model.compile("sgd", losses, {"number": ["mse"]}, weighted_metrics=wanted)
+    weights = {"classes": np.arange(12.0) % 2, "number": np.linspace(0, 3, 12)}
+    logs = model.evaluate(xs, ys, sample_weight=weights, return_dict=True)
+    p, v = model.predict(xs)
+    right = (p.argmax(axis=1) == ys[0])[1::2].mean()
+    squares = ((v - ys[1]) ** 2).reshape(12, -1).mean(axis=1)
+    np.testing.assert_allclose(logs["classes_accuracy"], right)
+    np.testing.assert_allclose(logs["number_mse"], squares.mean())
+    expected = np.average(squares, weights=weights["number"])
+    np.testing.assert_allclose(logs["number_weighted_mse"], expected)
+    plain = model.evaluate(xs, ys, return_dict=True)
+    np.testing.assert_allclose(plain["number_weighted_mse"], plain["number_mse"])
+
+    class Without(metrics.Metric):
+        def reset_state(self): ...
+
+        def update_state(self, y_true, y_pred): ...
+
+        def result(self):
+            return 0.0
+
+    with pytest.raises(ConfigError, match="weighted_metrics that take weights, got the Without"):
+        model.compile("sgd", "mse", weighted_metrics=[[Without("w")], None])
 
 
 def test_an_output_without_a_loss_is_not_trained():

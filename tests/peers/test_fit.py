@@ -19,6 +19,8 @@ from minicnn import (
     Rescaling,
     Sequential,
     callbacks,
+    load_model,
+    metrics,
 )
 from minicnn.callbacks.callback_list import EVENTS
 from minicnn.regularizers import L1L2
@@ -95,6 +97,34 @@ def check_equal(model, ours, theirs, other):
 def test_arguments(options, keras, tmp_path):
     """Ten epochs of 5 steps give the same history and weights within 1e-3."""
     check_equal(*both(keras, tmp_path, **options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"class_weight": {0: 0.3, 2: 4.0}, "validation_data": VAL},
+        {"sample_weight": W, "validation_data": (*VAL, np.linspace(0, 3, 30))},
+        {"validation_data": VAL},
+    ],
+    ids=lambda options: ", ".join(options),
+)
+def test_weighted_metrics(options, keras, tmp_path):
+    """Beside the metrics without weights, under Keras' names and with its values within 1e-3.
+
+    A file carries them to Keras and back.
+    """
+    model = network()
+    crossentropy = metrics.SparseCategoricalCrossentropy(name="ce")
+    model.compile(
+        SGD(0.05), "sparse_categorical_crossentropy", ["accuracy"],
+        weighted_metrics=["accuracy", crossentropy],
+    )  # fmt: skip
+    found = both(keras, tmp_path, model=model, **options)
+    assert "weighted_accuracy" in found[1].history
+    check_equal(*found)
+    found[2].save(tmp_path / "theirs.keras")
+    again = load_model(tmp_path / "theirs.keras")
+    assert [getattr(m, "name", m) for m in again.weighted_metrics] == ["accuracy", "ce"]
 
 
 @pytest.mark.parametrize("kind", ["kernel", "bias"])

@@ -141,7 +141,6 @@ ADAM_2 = {"lr": 0.25, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "amsgrad"
         (sgd(clipnorm=1.0), "clipnorm of Keras 2.2.2 is not supported"),
         ({"sample_weight_mode": "temporal"}, "'sample_weight_mode' = 'temporal'"),
         ({"loss_weights": [0.5]}, "'loss_weights'"),
-        ({"weighted_metrics": ["acc"]}, "'weighted_metrics'"),
         (sgd(clipvalue=1.0), "SGD(learning_rate=0.5, clipvalue=1.0)"),
         ({"sample_weight_mode": {"c": None}, "loss": {"c": "mse"}}, "SGD(learning_rate=0.5)"),
         (

@@ -256,7 +256,6 @@ def test_optimizers_as_keras_writes_them():
     "config",
     [
         {"loss_weights": [0.5]},
-        {"weighted_metrics": ["accuracy"]},
         {"optimizer": {"class_name": "Adam", "config": {"use_ema": True}}},
         {"optimizer": {"class_name": "Adam", "config": {"decay": 0.1}}},
         {"loss": {"class_name": "MeanSquaredError", "config": {"reduction": "sum"}}},
