@@ -9,9 +9,11 @@ from minicnn._core.random_seed import set_random_seed
 from minicnn._core.shapes import Array
 from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
+from minicnn.data.loaders import PyDataset as PyDataset
+from minicnn.data.loaders import Sequence as Sequence
 from minicnn.errors import DataError
 
-__all__ = ["set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "set_random_seed", "to_categorical"]
 
 __getattr__ = asked("utils")
 

@@ -350,8 +350,8 @@ utils: CustomObjectScope custom_object_scope get_custom_objects get_registered_n
   serialize_keras_object
   -> give load_model custom_objects={name: class}
 utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_from_directory
-  timeseries_dataset_from_array get_file load_img img_to_array array_to_img save_img Sequence
-  PyDataset split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight pad_sequences
+  timeseries_dataset_from_array get_file load_img img_to_array array_to_img save_img
+  split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight pad_sequences
   FeatureSpace
   -> use minicnn.data: arrays, load_hdf5 and load_images
 utils: plot_model model_to_dot

@@ -39,10 +39,16 @@ class Result(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch that has been cut: the numbers of each shard's samples, and a seed for its layers."""
+    """A batch that has been cut: its data, the numbers of each shard's samples, and a seed."""
 
+    data: Arrays
     parts: list[Array]
     seed: int
+    """For the layers that draw."""
+
+    def of(self, number: int) -> Arrays:
+        """The samples of a shard."""
+        return some_of(self.data, self.parts[number])
 
 
 Compute = Callable[[Arrays, float, np.random.Generator], Result]
@@ -69,40 +75,40 @@ def some_of(data: Arrays, samples: Array | slice) -> Arrays:
 class Shards:
     """How the batches of a run are cut, and what computes a shard.
 
-    ``count`` is into how many shards a batch of ``batch_size`` samples of ``data`` is cut. A
-    single shard draws from ``rng``. Of several, if there are layers that draw (``random``), a seed
-    is drawn from it for each batch, and from that and its number each shard has a generator.
+    ``count`` is into how many shards a batch of ``batch_size`` samples of data such as ``like`` is
+    cut. A single shard draws from ``rng``. Of several, if there are layers that draw (``random``),
+    a seed is drawn from it for each batch, and from that and its number each shard has a generator.
     """
 
     def __init__(
         self,
         compute: Compute,
-        data: Arrays,
+        like: Arrays,
         batch_size: int,
         count: int,
         random: bool,
         rng: np.random.Generator,
     ) -> None:
         self.compute = compute
-        self.data = data
+        self.like = like
         self.batch_size = batch_size
         self.count = count
         self.random = random and count > 1
         self.rng = rng
 
-    def cut(self, numbers: Array) -> Batch:
-        """The batch of the samples with those numbers; one that is too small is one shard."""
+    def cut(self, data: Arrays, numbers: Array) -> Batch:
+        """The batch of those of the samples; one that is too small is one shard."""
         n, count = len(numbers), self.count
         if n < count * SMALLEST:
             count = 1
         parts = [numbers[n * i // count : n * (i + 1) // count] for i in range(count)]
-        return Batch(parts, int(self.rng.integers(1 << 62)) if self.random else 0)
+        return Batch(data, parts, int(self.rng.integers(1 << 62)) if self.random else 0)
 
     def result(self, batch: Batch, number: int) -> Result:
         """What comes of one shard of a batch, computed here and now."""
         part = batch.parts[number]
         fraction = len(part) / sum(map(len, batch.parts))
-        return self.compute(some_of(self.data, part), fraction, self.generator(number, batch.seed))
+        return self.compute(batch.of(number), fraction, self.generator(number, batch.seed))
 
     def generator(self, number: int, seed: int) -> np.random.Generator:
         """What the random layers of a shard draw from."""

@@ -26,7 +26,7 @@ import numpy as np
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel import threads
 from minicnn._parallel.processes import ForkedProcess, may_fork
-from minicnn._parallel.shards import Batch, Result, Shards, reduced, some_of
+from minicnn._parallel.shards import Arrays, Batch, Result, Shards, reduced, some_of
 
 WORTH_FORKING = 1_000_000_000
 """Multiply-adds of a whole run, in the forward passes, from which forked workers are worth the tens
@@ -42,8 +42,8 @@ class Workers(Protocol):
     def start(self) -> None:
         """Get ready to compute."""
 
-    def gradients(self, numbers: Array) -> Result:
-        """What comes of the batch of the samples with those numbers, its shards added up.
+    def gradients(self, data: Arrays, numbers: Array) -> Result:
+        """What comes of the batch of those of the samples, its shards added up.
 
         The parameters and the data are read as they are at that moment.
         """
@@ -79,9 +79,9 @@ class InProcess:
     def start(self) -> None:
         """See ``Workers.start``: there is nothing to do."""
 
-    def gradients(self, numbers: Array) -> Result:
+    def gradients(self, data: Arrays, numbers: Array) -> Result:
         """See ``Workers.gradients``."""
-        batch = self.shards.cut(numbers)
+        batch = self.shards.cut(data, numbers)
         return reduced([self.shards.result(batch, i) for i in range(len(batch.parts))])
 
     def close(self) -> None:
@@ -136,9 +136,9 @@ class Forked:
             self.workers[-1].end()
             self.workers.pop()
 
-    def gradients(self, numbers: Array) -> Result:
+    def gradients(self, data: Arrays, numbers: Array) -> Result:
         """See ``Workers.gradients``."""
-        batch = self.shards.cut(numbers)
+        batch = self.shards.cut(data, numbers)
         count = len(batch.parts)
         busy = {i: one for i, one in enumerate(self.workers, 1) if one.pids and i < count}
         if os.getpid() != self.owner:
@@ -146,8 +146,7 @@ class Forked:
         if busy:
             for name, array in self.params.items():
                 self.now[name][...] = array
-        for number, worker in busy.items():
-            worker.begin(self.shards, batch, number)
+        busy = {i: worker for i, worker in busy.items() if worker.begin(batch, i)}
         begun = time.perf_counter()
         with threads.alone(bool(busy)):
             results = [self.shards.result(batch, 0)]
@@ -168,21 +167,25 @@ class _ShardWorker(ForkedProcess):
         self.asked = _shared((3,), np.dtype(np.int64))
         """How many samples the shard has, how many the batch, and a seed."""
         self.data = tuple(
-            None if a is None else _shared((most, *a.shape[1:]), a.dtype) for a in shards.data
+            None if a is None else _shared((most, *a.shape[1:]), a.dtype) for a in shards.like
         )
         self.made = _shared((2 + len(output_shapes),), np.dtype(np.float64))
         """The loss, whether there are gradients, and the losses of the outputs."""
         self.predictions = tuple(_shared((most, *shape), dtype) for shape in output_shapes)
         self.grads = {name: _shared(a.shape, a.dtype) for name, a in forked.params.items()}
 
-    def begin(self, shards: Shards, batch: Batch, number: int) -> None:
-        """Ask for what comes of a shard."""
-        samples = batch.parts[number]
-        self.asked[:] = len(samples), sum(map(len, batch.parts)), batch.seed
-        for place, array in zip(self.data, some_of(shards.data, samples), strict=True):
+    def begin(self, batch: Batch, number: int) -> bool:
+        """Ask for what comes of a shard; False if it is too large, or of another kind."""
+        samples = len(batch.parts[number])
+        pairs = list(zip(self.data, batch.of(number), strict=True))
+        if not all(_fits(array, place) for place, array in pairs):
+            return False
+        self.asked[:] = samples, sum(map(len, batch.parts)), batch.seed
+        for place, array in pairs:
             if place is not None:
-                place[: len(samples)] = array
+                place[:samples] = array
         self.ask()
+        return True
 
     def serve(self, forked: Forked, number: int) -> None:
         """In the process: compute the shard."""
@@ -247,6 +250,14 @@ def filled(
             worker.end()
     # Processes that are forked later copy theirs, too.
     return tuple(y.copy() for y in ys) if workers else ys
+
+
+def _fits(array: Array | None, place: Array | None) -> bool:
+    """Whether an array can be laid into memory that was made for others."""
+    if array is None or place is None:
+        return array is place
+    kind = array.shape[1:], array.dtype
+    return len(array) <= len(place) and kind == (place.shape[1:], place.dtype)
 
 
 def _shared(shape: Shape, dtype: DType) -> Array:

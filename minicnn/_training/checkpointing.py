@@ -8,7 +8,7 @@ from minicnn._training.model import Model
 from minicnn._training.options import EXACT, FitOptions
 from minicnn._training.run import Observer, Run
 from minicnn.callbacks.callback_list import watched
-from minicnn.data.fitting import Data
+from minicnn.data.loaders import Loader
 
 
 class Checkpointing(Observer):
@@ -18,15 +18,15 @@ class Checkpointing(Observer):
     """
 
     def __init__(
-        self, model: Model, data: Data, validation: Data | None, options: FitOptions
+        self, model: Model, loader: Loader, validation: Loader | None, options: FitOptions
     ) -> None:
         assert options.checkpoint is not None
         settings = {name: getattr(options, name) for name in EXACT}
         settings["callbacks"] = watched(options.callbacks)
-        about = described_run(model, data, validation, settings)
+        about = described_run(model, loader, validation, settings)
         often = options.checkpoint_freq
         self.checkpoints = Checkpoints(options.checkpoint, about, given(model), often)
-        steps = options.steps(data.samples)
+        steps = options.steps_per_epoch or loader.steps
         self.found = self.checkpoints.read(options.resume, options.epochs, steps)
         self.saved = False
         """Whether the last checkpoint that was to be written has been."""

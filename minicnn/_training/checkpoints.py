@@ -81,12 +81,13 @@ class Checkpoints:
         self.failed = False
         self.newest_is_good = True
 
-    def due(self, epoch: int, step: int, steps: int) -> bool:
+    def due(self, epoch: int, step: int, steps: int | None) -> bool:
         """Whether it is time for one after so many epochs, and batches of those in the next."""
         if self.often is None:
             since = time.monotonic() - self.last
             return since >= max(self.cost / FRACTION, EVERY if step else 0)
-        return not step if self.often == "epoch" else (epoch * steps + step) % self.often == 0
+        done = epoch * (steps or 0) + step
+        return not step if self.often == "epoch" else done % self.often == 0
 
     def write(self, state: Callable[[], Tree]) -> None:
         """Write one. The first must succeed: raises ``ConfigError``; of later failures it warns."""
@@ -114,12 +115,13 @@ class Checkpoints:
         for name in (NEWEST, PREVIOUS):
             (self.folder / name).unlink(missing_ok=True)
 
-    def read(self, resume: bool, epochs: int, steps: int) -> Tree | None:
+    def read(self, resume: bool, epochs: int, steps: int | None) -> Tree | None:
         """The newest good one, or None if there is none.
 
         Raises ``ConfigError`` when there is one that is not to be used, when it is of another
         training, when there are to be fewer ``epochs`` than it has, and when there is none and none
-        can be written; ``ModelFileError`` when all are damaged. ``steps`` are those of an epoch.
+        can be written; ``ModelFileError`` when all are damaged. ``steps`` are those of an epoch, if
+        known.
         """
         there = [path for name in (NEWEST, PREVIOUS) if (path := self.folder / name).exists()]
         if there and not resume:
@@ -142,7 +144,8 @@ class Checkpoints:
             )
         with damage(self.path):
             epoch, step = tree["epoch"], tree["step"]
-            if not (epoch >= 0 and 0 <= step <= steps and isinstance(epoch + step, int)):
+            most = step if steps is None else steps
+            if not (epoch >= 0 and 0 <= step <= most and isinstance(epoch + step, int)):
                 raise ValueError
             rate, trainable = tree["optimizer"]["learning_rate"], tree["model"]["trainable"]
         begun = epoch + (step > 0)

@@ -1,7 +1,9 @@
 """``evaluate`` and ``predict``, and the validation within ``fit``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+
+import numpy as np
 
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
@@ -11,24 +13,25 @@ from minicnn._training.model import Model
 from minicnn._training.program import Inference, Program, at_work
 from minicnn._training.progress import Progress, Show
 from minicnn.data.arrays import batches, check_batch_size
-from minicnn.data.fitting import Data
+from minicnn.data.loaders import Loader
+from minicnn.errors import DataError
 
 
-def evaluate(model: Model, data: Data, batch_size: int, verbose: str | int = 0) -> Logs:
-    """The loss and the metrics over the data, outside training."""
-    check_batch_size(batch_size)
+def evaluate(
+    model: Model, loader: Loader, verbose: str | int = 0, steps: int | None = None
+) -> Logs:
+    """The loss and the metrics over so many batches, or all, outside training."""
     program = Program(model)
-    data, metrics = program.prepared(model, data)
-    steps = -(-data.samples // batch_size)
+    loader, metrics = program.prepared(model, loader)
+    steps = min((n for n in (steps, loader.steps) if n is not None), default=None)
     with Progress(verbose).watch("evaluate", steps) as show, at_work():
-        return evaluated(program, data, metrics, batch_size, show=show)
+        return evaluated(program, loader, metrics, steps, show=show)
 
 
 def evaluated(
     program: Program,
-    data: Data,
+    loader: Loader,
     metrics: RunningMetrics,
-    batch_size: int,
     steps: int | None = None,
     stop: Callable[[], bool] = lambda: False,
     show: Show = lambda logs, done: None,
@@ -40,9 +43,9 @@ def evaluated(
     """
     penalty = program.penalty()
     metrics.reset()
-    for step, batch in enumerate(islice(batches(data.samples, batch_size), steps)):
+    for step, batch in enumerate(islice(loader.once(), steps)):
         call("on_test_batch_begin", step, {})
-        part = data.part(batch)
+        part = batch.part()
         loss, losses, predictions = program.evaluate(part)
         metrics.update(loss + penalty, part, predictions, losses)
         logs = metrics.logs()
@@ -51,6 +54,24 @@ def evaluated(
         if stop():
             break
     return metrics.logs()
+
+
+def predict_batches(
+    model: Model, batches: Iterator[Sequence[Array]], verbose: str | int, steps: int | None
+) -> tuple[Array, ...]:
+    """The model's outputs for all batches; the model is built when the first has come.
+
+    Raises ``DataError`` if there is none.
+    """
+    made, program = [], None
+    with Progress(verbose).watch("predict", steps) as show, at_work():
+        for xs in batches:
+            program = program or Inference(model)
+            made.append([y.copy() for y in program.outputs(xs)])
+            show({}, 1)
+    if not made:
+        raise DataError("predict: expected batches, got none.")
+    return tuple(np.concatenate(parts) for parts in zip(*made, strict=True))
 
 
 def predict(

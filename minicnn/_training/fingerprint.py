@@ -14,12 +14,12 @@ from minicnn._core.shapes import Array
 from minicnn._files import checkpoint
 from minicnn._parallel import threads
 from minicnn._training.model import Model
-from minicnn.data.fitting import Data
+from minicnn.data.loaders import Loader
 from minicnn.layers.building import walk
 
 
 def described_run(
-    model: Model, data: Data, validation: Data | None, settings: Mapping[str, Any]
+    model: Model, loader: Loader, validation: Loader | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What must be the same for a run to be resumed, as JSON has it.
 
@@ -38,7 +38,7 @@ def described_run(
         "loss": _saved(model.loss),
         "metrics": _saved(model.metrics),
         "weighted_metrics": _saved(model.weighted_metrics) or None,
-        "data": _described_data(data),
+        "data": _described_data(loader),
         "validation": None if validation is None else _described_data(validation),
     }
     plain: dict[str, Any] = json.loads(json.dumps(about | dict(settings), default=_plain))
@@ -73,13 +73,15 @@ def _saved(value: Any) -> Any:
     return save_config(value) if isinstance(value, Configurable) else value
 
 
-def _described_data(data: Data) -> dict[str, Any]:
+def _described_data(loader: Loader) -> dict[str, Any]:
+    """Shapes and types, and of data in memory a checksum: other batches are made anew."""
+    data = loader.sample
     kinds = (("x", data.xs), ("y", data.ys), ("sample_weight", data.weights))
     return {
         f"{name}{i + 1 if i else ''}": {
             "shape": array.shape,
             "dtype": array.dtype.name,
-            "checksum": _checksum(array),
+            **({"checksum": _checksum(array)} if loader.in_memory else {}),
         }
         for name, arrays in kinds
         for i, array in enumerate(arrays)

@@ -26,7 +26,7 @@ from minicnn._training.program import Program, at_work
 from minicnn._training.run import Run
 from minicnn._training.signals import STOPPED, signals_set_a_flag
 from minicnn.callbacks.history import History
-from minicnn.data.fitting import Data
+from minicnn.data.loaders import Loader
 from minicnn.errors import ConfigError, DivergenceError
 
 
@@ -46,7 +46,7 @@ def train_epoch(run: Run) -> bool:
         run.train(batch)
         run.tell("batch_end")
     run.logs = run.metrics.logs()
-    done = not run.stop or run.step == run.steps
+    done = bool(run.step) and (not run.stop or run.step == run.steps)
     if done and run.validates:
         run.validate()
         done = not run.stop
@@ -55,17 +55,17 @@ def train_epoch(run: Run) -> bool:
 
 
 def fit(
-    model: Model, program: Program, data: Data, validation: Data | None, options: FitOptions
+    model: Model, program: Program, loader: Loader, validation: Loader | None, options: FitOptions
 ) -> History:
     """Train as the options say. A signal ends it after a batch; such an epoch is not recorded.
 
     Raises ``ConfigError`` for a model that is being trained already.
     """
-    prepared = program.prepared(model, data)
+    prepared = program.prepared(model, loader)
     held_out = None
     if validation is not None:
         held_out = program.prepared(model, validation, "fit, validation_data: ")
-    advise(model, program, prepared[0], options.batch_size)
+    advise(model, program, prepared[0].sample, loader.batch_size)
     if options.verbose:
         blas.advise_once()
     sigterm = options.checkpoint is not None

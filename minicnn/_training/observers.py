@@ -11,6 +11,9 @@ from minicnn._training.program import Program, may_be_cut
 from minicnn._training.progress import Progress, Show
 from minicnn._training.run import Observer, Run
 
+MANY = 100
+"""How many batches an epoch is taken to have, where that is not known."""
+
 
 class Callbacks(Observer):
     """Calls the callbacks; counts from 0, as they do."""
@@ -56,8 +59,9 @@ class StartWorkers(Observer):
         elif run.resumed:
             run.program = Program(run.model)  # the checkpoint says which layers are trainable
         options = run.options
-        images = run.steps * options.batch_size * (1 if changing else options.epochs)
-        run.workers = run.program.workers(run.data, options.batch_size, images, run.model.rng)
+        size, steps = run.loader.batch_size, run.steps or MANY
+        images = steps * size * (1 if changing else options.epochs)
+        run.workers = run.program.workers(run.loader.sample, size, images, run.model.rng)
         run.workers.start()
 
 

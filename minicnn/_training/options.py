@@ -89,9 +89,10 @@ class FitOptions:
                 "resume=True, got none."
             )
 
-    def steps(self, images: int) -> int:
-        """How many batches an epoch has."""
-        return self.steps_per_epoch or -(-images // self.batch_size)
+    @property
+    def left(self) -> int:
+        """How many epochs are to be trained."""
+        return self.epochs - self.initial_epoch
 
     def validates(self, epoch: int) -> bool:
         """Whether the model is evaluated after that epoch, counted from 0."""

@@ -1,7 +1,7 @@
 """What a run computes with: put together once when it begins, and dropped at its end.
 
     program = Program(model)
-    data, metrics = program.prepared(model, data)          labels as the loss wants them
+    loader, metrics = program.prepared(model, loader)      labels as the loss wants them
     result = program.gradients(part, fraction, rng)        loss, predictions, gradients of a shard
     program.update(grads)                                  penalties' gradients, then the optimizer
     ys = program.infer(xs)                                 the model's outputs
@@ -24,6 +24,7 @@ from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
 from minicnn._training.objective import goals, objective
 from minicnn.data.fitting import Data
+from minicnn.data.loaders import Loader
 from minicnn.errors import ConfigError, DataError
 from minicnn.kernels import KERNELS
 from minicnn.layers import Layer
@@ -83,21 +84,28 @@ class Program(Inference):
         """That of the first output."""
         return self.whole.ends()[0].split_activation()[1]
 
-    def prepared(self, model: Model, data: Data, where: str = "") -> tuple[Data, RunningMetrics]:
+    def prepared(
+        self, model: Model, loader: Loader, where: str = ""
+    ) -> tuple[Loader, RunningMetrics]:
         """The data with labels as the losses compute with them, and the model's metrics of them.
 
         Raises ``DataError``, which says ``where`` the labels are from, when a loss or a metric
         cannot be taken of labels like these.
         """
         try:
-            ys = tuple(
-                y if loss is None else loss.targets(y, shape)
-                for y, loss, shape in zip(data.ys, self.losses, self.output_shapes, strict=True)
-            )
-            data = data._replace(ys=ys)
-            return data, RunningMetrics(model, self.goals, data.ys, self.output_shapes)
+            loader = loader.prepared(self.targets)
+            ys = loader.sample.ys
+            return loader, RunningMetrics(model, self.goals, ys, self.output_shapes)
         except DataError as error:
             raise DataError(f"{where}{error}") from None
+
+    def targets(self, data: Data) -> Data:
+        """The data with labels as the losses compute with them."""
+        ys = tuple(
+            y if loss is None else loss.targets(y, shape)
+            for y, loss, shape in zip(data.ys, self.losses, self.output_shapes, strict=True)
+        )
+        return data._replace(ys=ys)
 
     def infer(self, xs: Sequence[Array]) -> tuple[Array, ...]:
         """The model's outputs for a batch."""
@@ -154,19 +162,19 @@ class Program(Inference):
         self.optimizer.step(self.params, grads)
 
     def workers(
-        self, data: Data, batch_size: int, images: int, rng: np.random.Generator
+        self, like: Data, batch_size: int, images: int, rng: np.random.Generator
     ) -> Workers:
-        """What computes the gradients of batches, of so many images in all."""
-        batch_size = min(batch_size, data.samples)
+        """What computes the gradients of batches of such data, of so many images in all."""
+        batch_size = min(batch_size, like.samples)
         losses = [loss for loss in self.losses if loss is not None]
         cut = may_be_cut(self.layers, (*(node.layer for node in self.graph.nodes), *losses))
         count = shards_of(batch_size, self.multiply_adds) if cut else 1
         random = any(layer.random for layer in walk(self.layers))
 
         def compute(arrays: Arrays, fraction: float, rng: np.random.Generator) -> Result:
-            return self.gradients(data.like(arrays), fraction, rng)
+            return self.gradients(like.like(arrays), fraction, rng)
 
-        shards = Shards(compute, data.arrays, batch_size, count, random, rng)
+        shards = Shards(compute, like.arrays, batch_size, count, random, rng)
         work = self.multiply_adds * images
         return workers_for(shards, self.params, self.output_shapes, self.dtype, work)
 

@@ -50,8 +50,11 @@ class Progress:
         """The notebook's bar."""
 
     @contextmanager
-    def watch(self, title: str, steps: int, done: int = 0) -> Iterator[Show]:
-        """Within, show the logs of so many batches, of which some may be done already."""
+    def watch(self, title: str, steps: int | None, done: int = 0) -> Iterator[Show]:
+        """Within, show the logs of so many batches, of which some may be done already.
+
+        With ``steps`` None it is not known how many there are.
+        """
         meter = _Meter(title, steps, done)
         with self._bar(meter) as draw:
 
@@ -153,7 +156,7 @@ def _block(stream: Any) -> str:
 class _Meter:
     """How far an epoch is, how long it took, and its logs, as a line."""
 
-    def __init__(self, title: str, steps: int, done: int) -> None:
+    def __init__(self, title: str, steps: int | None, done: int) -> None:
         self.title, self.steps = title, steps
         self.n = self.begun = done
         self.started = self.stepped = time.monotonic()
@@ -170,7 +173,7 @@ class _Meter:
     def sentence(self) -> str:
         """All logs, and the time: what a file of the output gets."""
         parts = [f"{name} {figure_text(value)}" for name, value in self.logs.items()]
-        if self.n < self.steps:
+        if not self._all_done():
             parts.append(self._count())
         parts += [_duration(time.monotonic() - self.started), self._pace()]
         return f"{self.title}: {', '.join(filter(None, parts))}"
@@ -192,7 +195,7 @@ class _Meter:
         chosen = _chosen(wanted, digits, width - width_of(_joined(self.title, *head)))
         spare = min(width - width_of(_joined(self.title, *head, *chosen)) - 3, LONGEST)
         bar = ""
-        if spare >= SHORTEST and not (self.over and logs):
+        if spare >= SHORTEST and self.steps is not None and not (self.over and logs):
             bar = f"|{block * (spare * self.n // max(self.steps, 1)):{spare}}|"
         return _joined(self.title, bar, *head, *chosen)[: max(width, 0)]
 
@@ -201,17 +204,20 @@ class _Meter:
         total, pace = _duration(time.monotonic() - self.started), self._pace()
         count = self._count()
         if self.over:
-            short = (total,) if self.n >= self.steps else (count, total)
+            short = (total,) if self._all_done() else (count, total)
             return [(*short, pace), short]
         if not pace:
             return [(count,)]
-        left = f"{_duration(self._per_step() * (self.steps - self.n))} left"
-        if self.n >= self.steps:  # the validation is at work
+        if self.steps is None or self._all_done():  # in the latter case the validation is at work
             return [(count, pace, total), (pace, total)]
+        left = f"{_duration(self._per_step() * (self.steps - self.n))} left"
         return [(count, pace, left), (pace, left)]
 
+    def _all_done(self) -> bool:
+        return self.steps is not None and self.n >= self.steps
+
     def _count(self) -> str:
-        return f"{self.n}/{self.steps}"
+        return f"{self.n} steps" if self.steps is None else f"{self.n}/{self.steps}"
 
     def _per_step(self) -> float:
         return (self.stepped - self.started) / max(self.n - self.begun, 1)

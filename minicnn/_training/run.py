@@ -6,8 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from minicnn._core.console import Logs
-from minicnn._core.shapes import Array
+from minicnn._core.console import Logs, warn
 from minicnn._parallel.workers import Workers
 from minicnn._training.divergence import divergence
 from minicnn._training.evaluation import evaluated
@@ -17,8 +16,7 @@ from minicnn._training.options import FitOptions
 from minicnn._training.program import Program
 from minicnn._training.signals import Stop
 from minicnn.callbacks.callback_list import CallbackList
-from minicnn.data.arrays import Stream
-from minicnn.data.fitting import Data
+from minicnn.data.loaders import Batch, Loader
 
 
 class Observer:
@@ -44,29 +42,30 @@ class Observer:
 
 
 class Run:
-    """A run under way. ``data`` and ``validation`` come with their metrics."""
+    """A run under way. The data and those to validate come with their metrics."""
 
     def __init__(
         self,
         model: Model,
         program: Program,
-        data: tuple[Data, RunningMetrics],
-        validation: tuple[Data, RunningMetrics] | None,
+        data: tuple[Loader, RunningMetrics],
+        validation: tuple[Loader, RunningMetrics] | None,
         options: FitOptions,
         stop: Stop,
         resumed: bool,
     ) -> None:
         self.model = model
         self.program = program
-        self.data, self.metrics = data
+        self.loader, self.metrics = data
         self.validation = validation
         self.options = options
         self.stop = stop
         """Whether a signal has asked the run to end."""
         self.resumed = resumed
-        self.steps = options.steps(self.data.samples)
+        self.steps = options.steps_per_epoch or self.loader.steps
+        """The batches of an epoch; None: as many as there are."""
         rng = model.rng if options.shuffle else None
-        self.stream = Stream(self.data.samples, options.batch_size, rng)
+        self.stream = self.loader.stream(rng, endless=options.steps_per_epoch is not None)
         self.epoch = options.initial_epoch
         """How many epochs are done."""
         self.step = 0
@@ -104,25 +103,39 @@ class Run:
         """Whether a signal or a callback has asked the run to end."""
         return bool(self.stop) or self.model.stop_training
 
-    def batches(self) -> Iterator[Array | slice]:
+    def batches(self) -> Iterator[Batch]:
         """The rest of the epoch's batches, until the run is asked to end."""
-        rest = 0 if self.step and self.model.stop_training else self.steps - self.step
-        for batch in islice(self.stream, rest):
+        rest = None if self.steps is None else self.steps - self.step
+        for batch in islice(self.stream, 0 if self.step and self.model.stop_training else rest):
             yield batch
             if self.ending:
                 return
+        if not self.step or (self.steps is not None and self.step < self.steps):
+            self._note_end()
 
-    def train(self, batch: Array | slice) -> None:
+    def _note_end(self) -> None:
+        """End the run, as there are no more batches."""
+        if not self.model.stop_training:
+            wanted = "more" if self.steps is None else f"{self.steps} an epoch"
+            warn(
+                f"fit: expected {wanted} batches, but the data came to their end in epoch "
+                f"{self.epoch + 1} after {self.step}. Training ends here. A generator has to go "
+                "round without end, or the number of epochs or steps_per_epoch to be smaller.",
+                UserWarning,
+            )
+            self.model.stop_training = True
+
+    def train(self, batch: Batch) -> None:
         """One step: forward and backward passes of the batch's shards, their sum, the update."""
         assert self.workers is not None
-        numbers = np.arange(batch.start, batch.stop) if isinstance(batch, slice) else batch
-        loss, predictions, grads, losses = self.workers.gradients(numbers)
+        data, numbers = batch.data, batch.numbers
+        loss, predictions, grads, losses = self.workers.gradients(data.arrays, numbers)
         loss += self.program.penalty()
         if not np.isfinite(loss):
-            xs = [x[numbers].astype(self.model.dtype, copy=False) for x in self.data.xs]
+            xs = [x[numbers].astype(self.model.dtype, copy=False) for x in data.xs]
             raise divergence(self.model, xs, loss)
         self.program.update(grads)
-        self.metrics.update(loss, self.data.answers(batch), predictions, losses)
+        self.metrics.update(loss, data.answers(batch.samples), predictions, losses)
         self.step += 1
         self.logs = self.metrics.logs()
 
@@ -134,7 +147,6 @@ class Run:
         logs = evaluated(
             Program(self.model) if callbacks.foreign else self.program,
             *self.validation,
-            options.validation_batch_size,
             options.validation_steps,
             stop=lambda: bool(self.stop) or callbacks.time_is_up,
             call=callbacks,

@@ -7,6 +7,7 @@ from minicnn._training.divergence import divergence
 from minicnn._training.model import Model
 from minicnn._training.program import Program, at_work
 from minicnn.data.fitting import Data
+from minicnn.data.loaders import ArrayLoader
 
 
 def train(model: Model, data: Data) -> Logs:
@@ -15,10 +16,12 @@ def train(model: Model, data: Data) -> Logs:
     Raises ``DivergenceError`` if the loss is no number.
     """
     program = Program(model)
-    data, metrics = program.prepared(model, data)
+    loader, metrics = program.prepared(model, ArrayLoader(data, data.samples))
+    data = loader.sample
     with at_work():
         workers = program.workers(data, data.samples, data.samples, model.rng)
-        loss, predictions, grads, losses = workers.gradients(np.arange(data.samples))
+        numbers = np.arange(data.samples)
+        loss, predictions, grads, losses = workers.gradients(data.arrays, numbers)
         loss += program.penalty()
         if not np.isfinite(loss):
             raise divergence(model, [x.astype(model.dtype, copy=False) for x in data.xs], loss)

@@ -263,10 +263,10 @@ def as_array(who: str, value: Any, what: str = "an array") -> Array:
                 "values. Leave those images out, or fill the values in: numpy.ma.filled(a, value)."
             )
         return np.asarray(value.data)
-    if _gives_batches(value):
+    if gives_batches(value):
         raise DataError(
             f"{who}: expected {what} as one array, got {_kind(value)}, which gives batches. "
-            "Generators are not supported: put their batches together with np.concatenate."
+            "Its batches go to fit and evaluate as they are, with the labels in them: (x, y)."
         )
     try:
         return np.asarray(value)
@@ -279,7 +279,7 @@ def as_array(who: str, value: Any, what: str = "an array") -> Array:
         ) from None
 
 
-def _gives_batches(value: Any) -> bool:
+def gives_batches(value: Any) -> bool:
     """Whether it gives its contents piece by piece, as a generator or a loader does."""
     if isinstance(value, Collection | np.ndarray | Dataset):
         return False
@@ -355,11 +355,6 @@ def _no_labels(who: str, x: Any) -> str:
         return f"got {_kind(x)} of two and no y. Give them one by one: {who}(x, y)."
     if isinstance(x, str | os.PathLike):
         return f"got the path {os.fspath(x)!r:.80}. Read the file first: load_hdf5(path)."
-    if _gives_batches(x):
-        return (
-            f"got {_kind(x)} and no y. Generators are not supported: put their batches together, "
-            "such as x = np.concatenate([x for x, y in batches]), and y likewise."
-        )
     if _has_entries(x):
         names = ", ".join(map(str, itertools.islice(x.keys(), 4)))
         return f"got {_kind(x)} and no y. Take x and y from its entries ({names:.80})."

@@ -64,29 +64,6 @@ Take = Callable[..., Data]
 """(who, x, y, sample_weight) -> the data, checked."""
 
 
-def training_data(
-    who: str,
-    take: Take,
-    x: Any,
-    y: Any,
-    sample_weight: Any,
-    class_weight: Mapping[int, float] | None,
-    validation_split: float,
-    validation_data: Any,
-) -> tuple[Data, Data | None]:
-    """(the data to learn from, the data to evaluate on, if any), from the arguments of ``fit``."""
-    if validation_split is not None:
-        number(who, "validation_split", validation_split, least=0, below=1)
-    data, validation = take(who, x, y, sample_weight), None
-    if validation_data is not None:
-        validation = validation_of(who, take, validation_data)
-    elif validation_split:
-        data, validation = split_tail(who, data, validation_split)
-    if class_weight is not None:
-        data = weighted_by_class(who, data, class_weight)
-    return data, validation
-
-
 def data_of(who: str, x: Any, y: Any, sample_weight: Any = None) -> Data:
     """Arrays, or a dataset, checked; raises ``DataError`` unless they go together."""
     x, y = images_and_labels(who, x, y)
@@ -112,10 +89,10 @@ def validation_of(who: str, take: Take, given: Any) -> Data:
     parts = (given, None) if isinstance(given, Dataset) else given
     if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
         raise ConfigError(
-            f"{who}: expected validation_data as a dataset, a pair (x, y) or three arrays "
-            f"(x, y, sample_weight), got {shown(given)}."
+            f"{who}: expected a dataset, a pair (x, y), three arrays (x, y, sample_weight) or what "
+            f"gives batches of these, got {shown(given)}."
         )
-    return take(f"{who}, validation_data", *parts)
+    return take(who, *parts)
 
 
 def outputs_of(who: str, kind: str, given: Any, names: Sequence[str], samples: int) -> list[Any]:

@@ -4,12 +4,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from minicnn import losses, optimizers
 from minicnn import metrics as metric_table
-from minicnn._core.arguments import number
+from minicnn._core.arguments import number, whole_number
 from minicnn._core.config import close
 from minicnn._core.console import Logs, say
-from minicnn._core.shapes import Array
 from minicnn._core.signatures import checked
 from minicnn._keras.public_names import raise_absent
 from minicnn._training import evaluation, loop, step
@@ -18,20 +19,13 @@ from minicnn._training.options import FitOptions
 from minicnn._training.program import Program
 from minicnn.callbacks import TimeBudget
 from minicnn.callbacks.history import History
-from minicnn.data.arrays import Dataset, check_batch_size, labels
-from minicnn.data.fitting import (
-    Data,
-    check_validation,
-    data_of,
-    outputs_of,
-    training_data,
-    weights_of,
-)
-from minicnn.errors import ConfigError, DataError, shown
+from minicnn.data.arrays import check_batch_size, gives_batches
+from minicnn.data.loaders import ArrayLoader, Loader, check_steps, inputs_from, length
+from minicnn.errors import ConfigError, shown
 from minicnn.kernels import DEFAULT
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
-from minicnn.models import saving
+from minicnn.models import saving, taking
 from minicnn.models.base import BaseModel
 from minicnn.models.configs import from_config, model_config
 from minicnn.models.functional import put_together
@@ -189,8 +183,10 @@ class Model(BaseModel):
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
     ) -> History:
-        """Train on arrays x and y, or on a dataset, and return the metrics of each epoch.
+        """Train on arrays x and y, a dataset or batches, and return the metrics of each epoch.
 
+        * ``x``: besides arrays, what gives batches (x, y) or (x, y, sample_weight): a ``PyDataset``
+          or any object with ``__len__`` and ``__getitem__``, a generator, a loader.
         * ``batch_size``: None is 32. ``epochs``: the number of the last one; ``initial_epoch``
           of them are done. ``steps_per_epoch``: batches in one; the next goes on from there.
         * ``verbose``: "auto" or 1 for a bar, or a line an epoch in a file; 2 for the line; 0.
@@ -204,14 +200,11 @@ class Model(BaseModel):
         and docs/resuming.md say more. Ctrl-C ends the run after a batch and keeps what was learned.
         """
         size = 32 if batch_size is None else batch_size
-        arguments = (sample_weight, class_weight, validation_split, validation_data)
-        data, validation = training_data("fit", self._taken, x, y, *arguments)
-        self.ready(data.xs)
-        if validation is not None:
-            for one, other in zip(data.xs, validation.xs, strict=True):
-                check_validation("fit", one, other)
+        sizes = size, size if validation_batch_size is None else validation_batch_size
+        arguments = (sample_weight, class_weight, validation_split, validation_data, sizes)
+        loader, validation = taking.to_fit(self, x, y, *arguments)
         options = FitOptions(
-            batch_size=size,
+            batch_size=loader.batch_size,
             epochs=epochs,
             verbose=verbose,
             callbacks=callbacks if time_budget is None else [callbacks, TimeBudget(time_budget)],
@@ -219,21 +212,27 @@ class Model(BaseModel):
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
             validation_steps=validation_steps,
-            validation_batch_size=size if validation_batch_size is None else validation_batch_size,
+            validation_batch_size=sizes[1],
             validation_freq=validation_freq,
             checkpoint=checkpoint,
             resume=resume,
         )
-        return self._fit(data, validation, options, x)
+        return self._fit(loader, validation, options, x)
 
-    def _fit(self, data: Data, validation: Data | None, options: FitOptions, given: Any) -> History:
+    def _fit(
+        self, loader: Loader, validation: Loader | None, options: FitOptions, given: Any
+    ) -> History:
+        check_steps("fit", "steps_per_epoch", loader, options.steps_per_epoch, options.left)
+        if validation is not None:
+            steps = options.validation_steps
+            check_steps("fit", "validation_steps", validation, steps, options.left)
         program = Program(self)
         if self.optimizer is not None:
-            at_once = min(options.batch_size, data.samples)
+            at_once = min(loader.batch_size, loader.sample.samples)
             check_memory("fit", self, program.whole, self.optimizer, at_once)
-        names = given.class_names if isinstance(given, Dataset) else ()
-        self.class_names = tuple(names) or self.class_names
-        return loop.fit(self, program, data, validation, options)
+        if not isinstance(given, np.ndarray):
+            self.class_names = tuple(getattr(given, "class_names", ())) or self.class_names
+        return loop.fit(self, program, loader, validation, options)
 
     @checked
     def evaluate(
@@ -243,28 +242,45 @@ class Model(BaseModel):
         batch_size: int | None = None,
         verbose: str | int = 0,
         sample_weight: Any = None,
+        steps: int | None = None,
         *,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
-        """The loss and the metrics on arrays or a dataset, outside training.
+        """The loss and the metrics on what ``fit`` takes, outside training; ``steps``: batches.
 
         A list in the order of ``compile`` (just the loss if there are no metrics), or
         with ``return_dict`` a dictionary by name. ``sample_weight`` is as in ``fit``.
         """
-        data = self._taken("evaluate", x, y, sample_weight)
-        self.ready(data.xs)
+        if steps is not None:
+            whole_number("evaluate", "steps", steps)
         size = 32 if batch_size is None else batch_size
-        logs = evaluation.evaluate(self, data, size, verbose)
-        return self._listed(logs, return_dict)
+        loader = taking.to_evaluate(self, "evaluate", x, y, sample_weight, size)
+        return self._listed(evaluation.evaluate(self, loader, verbose, steps), return_dict)
 
     @checked
-    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Any:
-        """The output for every image of an array or a dataset.
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        steps: int | None = None,
+    ) -> Any:
+        """The output for every image of an array, a dataset or of batches; ``steps``: batches.
 
         Several outputs are a list, or a dictionary where the model was made with one.
         """
+        if steps is not None:
+            whole_number("predict", "steps", steps)
+        if gives_batches(x):
+            given = inputs_from("predict", x, steps)
+            batches = (self.arrays_of("predict", one) for one in given)
+            steps = length(x) if steps is None else steps
+            made = evaluation.predict_batches(self, batches, verbose, steps)
+            return packed(made, self.output_keys)
         xs = self.arrays_of("predict", x)
         size = 32 if batch_size is None else batch_size
+        if steps is not None:
+            xs = [array[: steps * size] for array in xs]
         return packed(evaluation.predict(self, xs, size, verbose), self.output_keys)
 
     # One batch -------------------------------------------------------------------------
@@ -282,10 +298,7 @@ class Model(BaseModel):
 
         Metrics are of this batch alone: Keras goes on counting from call to call.
         """
-        data, _ = training_data(
-            "train_on_batch", self._taken, x, y, sample_weight, class_weight, 0.0, None
-        )
-        self.ready(data.xs)
+        data = taking.taker(self, class_weight)("train_on_batch", x, y, sample_weight)
         return self._listed(step.train(self, data), return_dict)
 
     @checked
@@ -293,9 +306,8 @@ class Model(BaseModel):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics of one batch, as ``evaluate`` gives them."""
-        data = self._taken("test_on_batch", x, y, sample_weight)
-        self.ready(data.xs)
-        logs = evaluation.evaluate(self, data, data.samples)
+        data = taking.taker(self)("test_on_batch", x, y, sample_weight)
+        logs = evaluation.evaluate(self, ArrayLoader(data, data.samples))
         return self._listed(logs, return_dict)
 
     @checked
@@ -313,31 +325,6 @@ class Model(BaseModel):
             first = [name for name in losses if name in logs]
             return [logs[name] for name in (*first, *sorted(logs.keys() - set(first)))]
         return list(logs.values()) if len(logs) > 1 else logs["loss"]
-
-    def _taken(self, who: str, x: Any, y: Any = None, sample_weight: Any = None) -> Data:
-        """The data that were given, checked: one array for each input and each output."""
-        single = len(self.inputs) < 2 and len(self.outputs) < 2
-        if single and not any(isinstance(one, Mapping) for one in (x, y)):
-            if len(self.inputs) == 1 and isinstance(x, list | tuple) and len(x) == 1:
-                x = x[0]
-            return data_of(who, x, y, sample_weight)
-        xs = self.arrays_of(who, x)
-        if y is None:
-            raise DataError(f"{who}: expected x and y; y is missing.")
-        samples = len(xs[0])
-        names = self.output_names
-        ys = [labels(who, one) for one in outputs_of(who, "labels", y, names, samples)]
-        for name, one in zip(names, ys, strict=True):
-            if len(one) != samples:
-                raise DataError(
-                    f"{who}: expected as many labels as samples, got {samples} samples and "
-                    f"{len(one)} labels of {name!r}."
-                )
-        weights: list[Array | None] = [None] * len(names)
-        if sample_weight is not None:
-            given = outputs_of(who, "sample_weight", sample_weight, names, samples)
-            weights = [None if one is None else weights_of(who, one, samples) for one in given]
-        return Data(tuple(xs), tuple(ys), tuple(weights))
 
     # Weights and files ---------------------------------------------------------------
 

@@ -19,7 +19,7 @@ BOTH = [
 
 
 def example(count=3, random=True, batch_size=8):
-    """A linear model with dropout in float32, of a batch in so many shards, and its parameters."""
+    """A linear model with dropout in float32, a batch in so many shards; parameters, data."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((20, 5), DTYPE), rng.standard_normal((20, 2), DTYPE)
     params = {"kernel": rng.standard_normal((5, 2), DTYPE), "bias": np.zeros(2, DTYPE)}
@@ -36,19 +36,20 @@ def example(count=3, random=True, batch_size=8):
         return Result(loss, (z,), grads if np.isfinite(loss) else {})
 
     generator = np.random.default_rng(1)
-    return Shards(compute, (x, y, None), batch_size, count, random, generator), params
+    data = x, y, None
+    return Shards(compute, data, batch_size, count, random, generator), params, data
 
 
 def run(kind, steps=4, **options):
     """The bits of some steps of gradient descent, the last batch too small to be cut."""
-    job, params = example(**options)
+    job, params, data = example(**options)
     made = kind(job) if kind is InProcess else kind(job, params, [(2,)], DTYPE)
     made.start()
     found = []
     try:
         for step in range(steps):
             numbers = np.arange(step, step + 8) if step < steps - 1 else np.array([3])
-            loss, (predictions,), grads, _ = made.gradients(numbers)
+            loss, (predictions,), grads, _ = made.gradients(data, numbers)
             found += [loss, predictions.copy(), *(grads[name].copy() for name in sorted(grads))]
             for name in params:
                 params[name] -= np.float32(0.1) * grads[name]
@@ -74,12 +75,12 @@ def test_whoever_computes_the_bits_are_the_same(kind, options):
 @pytest.mark.parametrize("kind", BOTH)
 def test_closed_workers_still_compute(kind):
     """After ``close``, and before ``start``, a batch is computed in this process."""
-    job, params = example(random=False)
+    job, params, data = example(random=False)
     made = kind(job) if kind is InProcess else kind(job, params, [(2,)], DTYPE)
-    before = made.gradients(np.arange(8))
+    before = made.gradients(data, np.arange(8))
     made.start()
     made.close()
-    after = made.gradients(np.arange(8))
+    after = made.gradients(data, np.arange(8))
     assert before.loss == after.loss
     np.testing.assert_array_equal(before.grads["kernel"], after.grads["kernel"])
 
@@ -115,7 +116,7 @@ def test_workers_are_forked_only_where_they_are_worth_it(monkeypatch):
     enough = workers.WORTH_FORKING
 
     def kind(count, work):
-        job, params = example(count)
+        job, params, _ = example(count)
         return type(workers_for(job, params, [(2,)], DTYPE, work))
 
     assert kind(2, enough) is Forked

@@ -102,8 +102,8 @@ def test_each_shard_draws_from_a_generator_of_its_own(pids, monkeypatch):
     def drawn(random, count):
         rng = np.random.default_rng(0)
         cut = workers.InProcess(shards.Shards(compute, data(16), 16, count, random, rng))
-        cut.gradients(np.arange(16))
-        cut.gradients(np.arange(16))
+        cut.gradients(data(16), np.arange(16))
+        cut.gradients(data(16), np.arange(16))
         return [masks.pop() for _ in range(2 * count)]
 
     assert len(set(map(tuple, drawn(True, 2)))) == 4

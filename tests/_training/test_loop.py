@@ -286,7 +286,7 @@ def test_data_that_do_not_fit():
             model.fit(*arguments, verbose=0)
     with pytest.raises(DataError, match="validation_data"):
         model.fit(X, Y, validation_data=(X, Y[:3]), verbose=0)
-    with pytest.raises(ConfigError, match=r"validation_data as a dataset, a pair \(x, y\)"):
+    with pytest.raises(ConfigError, match=r"validation_data: expected a dataset, a pair \(x, y\)"):
         model.fit(X, Y, validation_data=0.2, verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 

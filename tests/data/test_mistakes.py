@@ -76,8 +76,6 @@ def masked(a):
 
 
 DATA = {
-    "generator": (batches(), None, "a generator and no y. Generators are not supported"),
-    "loader": (Loader(), None, "a Loader and no y. Generators are not supported"),
     "loader and y": (Loader(), Y, "a Loader, which gives batches"),
     "pair": ((X, Y), None, "a tuple of two and no y. Give them one by one: fit"),
     "two datasets": (Dataset(X, Y), Dataset(X, Y), "Give the other one as validation_data="),

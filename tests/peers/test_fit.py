@@ -21,6 +21,7 @@ from minicnn import (
     callbacks,
     load_model,
     metrics,
+    utils,
 )
 from minicnn.callbacks.callback_list import EVENTS
 from minicnn.regularizers import L1L2
@@ -297,6 +298,49 @@ def test_the_calls_of_a_callback(act, options, keras, tmp_path):
     check_equal(*results)
     half = len(found) // 2
     assert found[:half] == found[half:]
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+def test_batches_that_come_one_by_one(steps, keras, tmp_path):
+    """A PyDataset, and a generator, train and end their passes as in Keras."""
+
+    def pieces(base):
+        class Pieces(base):
+            ends = 0
+
+            def __len__(self):
+                return 5
+
+            def __getitem__(self, i):
+                part = slice(i * 12, (i + 1) * 12)
+                return X[part].astype("f4"), Y[part], W[part]
+
+            def on_epoch_end(self):
+                self.ends += 1
+
+        return Pieces()
+
+    model = network()
+    model.save(tmp_path / "m.keras")
+    theirs = keras.models.load_model(tmp_path / "m.keras")
+    one, other = pieces(utils.PyDataset), pieces(keras.utils.PyDataset)
+    options = {"epochs": 4, "shuffle": False, "verbose": 0}
+    ours = model.fit(one, validation_data=pieces(utils.PyDataset), **options)
+    check_equal(model, ours, theirs, theirs.fit(other, validation_data=other, **options))
+    assert one.ends == 4
+
+    def endless():
+        while True:
+            yield from (one[i] for i in range(5))
+
+    options |= {"steps_per_epoch": steps or 5}
+    ours = model.fit(endless(), **options)
+    check_equal(model, ours, theirs, theirs.fit(endless(), **options))
+    np.testing.assert_allclose(
+        model.predict(endless(), steps=2), theirs.predict(endless(), steps=2), rtol=1e-3, atol=1e-5
+    )
+    found = theirs.evaluate(endless(), steps=3, verbose=0)
+    np.testing.assert_allclose(model.evaluate(endless(), steps=3), found, rtol=1e-3)
 
 
 def test_weights_files_go_both_ways(keras, tmp_path):

@@ -1,0 +1,112 @@
+"""What ``fit`` and ``evaluate`` are given, as the batches that a model takes."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from minicnn._core.arguments import number
+from minicnn._core.shapes import Array
+from minicnn.data.arrays import gives_batches, labels
+from minicnn.data.fitting import (
+    Data,
+    Take,
+    check_validation,
+    data_of,
+    outputs_of,
+    split_tail,
+    validation_of,
+    weighted_by_class,
+    weights_of,
+)
+from minicnn.data.loaders import ArrayLoader, Loader, batch_loader, check_alone
+from minicnn.errors import DataError
+from minicnn.models.base import BaseModel
+
+
+def taken(model: BaseModel, who: str, x: Any, y: Any = None, sample_weight: Any = None) -> Data:
+    """The data that were given, checked: one array for each input and each output."""
+    single = len(model.inputs) < 2 and len(model.outputs) < 2
+    if single and not any(isinstance(one, Mapping) for one in (x, y)):
+        if len(model.inputs) == 1 and isinstance(x, list | tuple) and len(x) == 1:
+            x = x[0]
+        return data_of(who, x, y, sample_weight)
+    xs = model.arrays_of(who, x)
+    if y is None:
+        raise DataError(f"{who}: expected x and y; y is missing.")
+    samples = len(xs[0])
+    names = model.output_names
+    ys = [labels(who, one) for one in outputs_of(who, "labels", y, names, samples)]
+    for name, one in zip(names, ys, strict=True):
+        if len(one) != samples:
+            raise DataError(
+                f"{who}: expected as many labels as samples, got {samples} samples and "
+                f"{len(one)} labels of {name!r}."
+            )
+    weights: list[Array | None] = [None] * len(names)
+    if sample_weight is not None:
+        given = outputs_of(who, "sample_weight", sample_weight, names, samples)
+        weights = [None if one is None else weights_of(who, one, samples) for one in given]
+    return Data(tuple(xs), tuple(ys), tuple(weights))
+
+
+def taker(model: BaseModel, class_weight: Mapping[int, float] | None = None) -> Take:
+    """What takes batches for a model, with the weights of their classes."""
+
+    def take(who: str, x: Any, y: Any = None, sample_weight: Any = None) -> Data:
+        data = taken(model, who, x, y, sample_weight)
+        model.ready(data.xs)
+        return data if class_weight is None else weighted_by_class(who, data, class_weight)
+
+    return take
+
+
+def to_evaluate(
+    model: BaseModel, who: str, x: Any, y: Any, sample_weight: Any, batch_size: int
+) -> Loader:
+    """The batches of arrays, a dataset, or an object that gives batches."""
+    if gives_batches(x):
+        check_alone(who, x, y=y, sample_weight=sample_weight)
+        return batch_loader(who, x, taker(model))
+    data = taken(model, who, x, y, sample_weight)
+    model.ready(data.xs)
+    return ArrayLoader(data, batch_size)
+
+
+def to_fit(
+    model: BaseModel,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    validation_split: float,
+    validation_data: Any,
+    sizes: tuple[int, int],
+) -> tuple[Loader, Loader | None]:
+    """(the batches to learn from, those to evaluate, if any), from the arguments of ``fit``.
+
+    ``sizes`` are those of the batches of either.
+    """
+    if validation_split is not None:
+        number("fit", "validation_split", validation_split, least=0, below=1)
+    validation: Loader | None = None
+    if gives_batches(x):
+        others = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split}
+        check_alone("fit", x, **others)
+        loader: Loader = batch_loader("fit", x, taker(model, class_weight))
+    else:
+        data = taken(model, "fit", x, y, sample_weight)
+        if validation_data is None and validation_split:
+            data, held_out = split_tail("fit", data, validation_split)
+            validation = ArrayLoader(held_out, sizes[1])
+        if class_weight is not None:
+            data = weighted_by_class("fit", data, class_weight)
+        loader = ArrayLoader(data, sizes[0])
+        model.ready(data.xs)
+    if gives_batches(validation_data):
+        validation = batch_loader("fit, validation_data", validation_data, taker(model))
+    elif validation_data is not None:
+        data = validation_of("fit, validation_data", partial(taken, model), validation_data)
+        for one, other in zip(loader.sample.xs, data.xs, strict=True):
+            check_validation("fit", one, other)
+        validation = ArrayLoader(data, sizes[1])
+    return loader, validation
