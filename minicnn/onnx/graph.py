@@ -112,9 +112,12 @@ class Graph:
 
     def shaped(self, x: Flow, shape: Shape) -> Flow:
         """The tensor, whose numbers are in order, in another shape."""
-        x = self.in_order(x)
-        sizes = self.array("shape", (0, *shape), "int64")
-        return Flow(self.node("Reshape", [x.name, sizes]), shape, tuple(range(len(shape) + 1)))
+        name = self.reshaped(self.in_order(x).name, (0, *shape))
+        return Flow(name, shape, tuple(range(len(shape) + 1)))
+
+    def reshaped(self, name: str, sizes: Sequence[int]) -> str:
+        """A tensor with other sizes: 0 keeps one as it is, -1 has the rest."""
+        return self.node("Reshape", [name, self.array("shape", sizes, "int64")])
 
     def end(self, names: Sequence[str], outputs: Sequence[str]) -> None:
         """Call the last tensors by the names of the outputs."""

@@ -1,5 +1,6 @@
 """Writing the layers that merge several inputs in ONNX."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from minicnn.layers import (
     Average,
     Concatenate,
     CustomScaleLayer,
+    Dot,
     Maximum,
     Minimum,
     Multiply,
@@ -65,8 +67,27 @@ def _concatenated(graph: Graph, layer: Concatenate, xs: Sequence[Flow]) -> Flow:
     return y._replace(shape=layer.output_shape(tuple(x.shape for x in xs)))
 
 
+def _dot(graph: Graph, layer: Dot, xs: Sequence[Flow]) -> Flow:
+    """MatMul of a matrix of each: (N, others of a, K) by (N, K, others of b)."""
+    shapes = tuple(x.shape for x in xs)
+    matrices, counts = [], []
+    for x, axis, rows in zip(xs, layer.places(shapes), (True, False), strict=True):
+        if layer.normalize:
+            x = graph.on(x, "LpNormalization", axis=x.axes.index(axis), p=2)
+        others = [i for i in range(1, len(x.axes)) if i != axis]
+        x = graph.moved(x, (0, *others, axis) if rows else (0, axis, *others))
+        counts.append(math.prod(x.shape[i - 1] for i in others))
+        length = x.shape[axis - 1]
+        sizes = (0, counts[-1], length) if rows else (0, length, counts[-1])
+        matrices.append(x.name if len(others) == 1 else graph.reshaped(x.name, sizes))
+    y, shape = graph.node("MatMul", matrices), layer.output_shape(shapes)
+    y = y if shape == tuple(counts) else graph.reshaped(y, (0, *shape))
+    return Flow(y, shape, tuple(range(len(shape) + 1)))
+
+
 MERGERS: dict[type, Callable[[Graph, Any, Sequence[Flow]], Flow]] = {
     **dict.fromkeys(OPERATORS, _elementwise),
     Concatenate: _concatenated,
     CustomScaleLayer: _scaled,
+    Dot: _dot,
 }

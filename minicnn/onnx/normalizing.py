@@ -27,9 +27,9 @@ def group_norm(graph: Graph, layer: GroupNormalization, x: Flow) -> Flow:
         names = [graph.array(name, array) for name, array in full.items()]
         return graph.on(x, "InstanceNormalization", *names, epsilon=epsilon)
     inside = [graph.array("ones", np.ones(groups)), graph.array("zeros", np.zeros(groups))]
-    y = _reshaped(graph, x.name, (0, groups, -1))
+    y = graph.reshaped(x.name, (0, groups, -1))
     y = graph.node("InstanceNormalization", [y, *inside], epsilon=epsilon)
-    y = _reshaped(graph, y, (0, *(x.shape[i - 1] for i in x.axes[1:])))
+    y = graph.reshaped(y, (0, *(x.shape[i - 1] for i in x.axes[1:])))
     if not layer.params:
         return x._replace(name=y)
     names = [graph.array(name, array) for name, array in full.items()]
@@ -47,13 +47,9 @@ def unit_norm(graph: Graph, layer: UnitNormalization, x: Flow) -> Flow:
     others = [i for i in range(1, len(x.axes)) if i not in axes]
     x = graph.moved(x, (0, *others, *axes))
     sizes = [x.shape[i - 1] for i in x.axes[1:]]
-    y = _reshaped(graph, x.name, (0, *sizes[: len(others)], -1))
+    y = graph.reshaped(x.name, (0, *sizes[: len(others)], -1))
     y = graph.node("LpNormalization", [y], axis=-1, p=2)
-    return x._replace(name=_reshaped(graph, y, (0, *sizes)))
-
-
-def _reshaped(graph: Graph, name: str, sizes: tuple[int, ...]) -> str:
-    return graph.node("Reshape", [name, graph.array("shape", sizes, "int64")])
+    return x._replace(name=graph.reshaped(y, (0, *sizes)))
 
 
 def instance_norm(net: Net, node: Node) -> Value:

@@ -7,8 +7,8 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ModelFileError
-from minicnn.layers import Concatenate
-from minicnn.onnx import spatial
+from minicnn.layers import Concatenate, Dot
+from minicnn.onnx import spatial, values
 from minicnn.onnx.net import BATCH, Net, axis_within, integer, ints, number, only
 from minicnn.onnx.reading import Node
 from minicnn.onnx.values import Value, dense, merged, ordered, settled
@@ -218,7 +218,12 @@ def gemm(net: Net, node: Node) -> Value:
 
 
 def matmul(net: Net, node: Node) -> Value:
-    """x @ kernel."""
+    """x @ kernel, or the product of two matrices of each image."""
+    if not net.is_array(node, 1):
+        a, b = (settled(net.value(node, i)) for i in range(2))
+        if not len(a.shape) == len(b.shape) == 2:
+            raise ModelFileError("expected a product with a kernel, or of matrices of each image.")
+        return merged(Dot((2, 1)), [ordered(a, values.identity(a.shape)), b])
     kernel = net.array(node, 1)
     if kernel.ndim != 2 or kernel.dtype.kind != "f" or not kernel.size:
         raise ModelFileError(f"expected a kernel of 2 axes, got shape {kernel.shape}.")

@@ -20,7 +20,7 @@ from minicnn.onnx.operators import DECLARED, READ_BY_HAND
 from minicnn.onnx.writers import WRITERS
 from minicnn.testing import cases
 
-NOT_IN_ONNX: dict[str, str] = {"Dot": "Einsum, which runtimes have, is not read"}
+NOT_IN_ONNX: dict[str, str] = {}
 """Layers that ONNX cannot express, and why."""
 
 OURS = {
