@@ -175,11 +175,13 @@ def main():
     differing = [
         f"{name}: {', '.join(key for key in found[name] if found[name][key] != other[name][key])}"
         for name in found
-        if found[name] != other[name]
+        if name in other and found[name] != other[name]
     ]
-    print(f"{len(found)} cases, {len(differing)} of them differ")
+    print(f"{len(found.keys() & other.keys())} cases, {len(differing)} of them differ")
     for line in differing:
         print(line)
+    for name in found.keys() ^ other.keys():
+        print(f"{name}: only in one of the versions")
     return int(bool(differing))
 
 

@@ -100,6 +100,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         try:
             if "open" in request:
                 limits.of_file(request["size"])
+                if not request["open"]:
+                    limits.earn(0, request["size"])  # its bytes come next
                 file = _open(request, requests)
                 limits.no_more_files()
                 answer = _contents(file, request, limits)
