@@ -60,6 +60,7 @@ DIFFERENCES = {
     "Sequential.save": "`.keras` and `.h5` files; a Residual is its layers and an `Add` there",
     "Sequential.get_config": "the layers' classes and arguments, without Keras' bookkeeping",
     "optimizers.SGD": "`nesterov=True` without momentum is an error, as it would do nothing",
+    "optimizers.Ftrl": "at a rate of 0, to which a schedule may fall, nothing is changed, where Keras divides by it",
     "optimizers.schedules.CosineDecayRestarts": "restarts where the formula does; Keras, in single precision, misses some restarts",
     "losses.CategoricalFocalCrossentropy": UNCLIPPED,
     "losses.BinaryFocalCrossentropy": UNCLIPPED,

@@ -100,6 +100,9 @@ SIGNATURES = {
         Nadam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
         Lion(learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
         Adagrad(learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        Adadelta(learning_rate=0.001, rho=0.95, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        Adamax(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        Ftrl(learning_rate=0.001, learning_rate_power=-0.5, initial_accumulator_value=0.1, l1_regularization_strength=0.0, l2_regularization_strength=0.0, l2_shrinkage_regularization_strength=0.0, beta=0.0, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
     """,
     "optimizers.schedules": """
         ExponentialDecay(initial_learning_rate, decay_steps, decay_rate, staircase=False)
@@ -320,9 +323,9 @@ metrics: Accuracy CategoricalHinge ConcordanceCorrelation CosineSimilarity FBeta
   concordance_correlation hinge huber kl_divergence log_cosh mean_absolute_percentage_error
   mean_squared_logarithmic_error pearson_correlation poisson squared_hinge deserialize serialize
   -> derive from minicnn.metrics.Metric, with reset_state, update_state and result
-optimizers: Adadelta Adafactor Adamax Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon
+optimizers: Adafactor Lamb LossScaleOptimizer MultiOptimizer Muon
   OptimizerMap ScheduleFreeAdamW legacy deserialize serialize
-  -> use SGD, Adam, AdamW, RMSprop, Nadam, Lion or Adagrad
+  -> use SGD, Adam, AdamW, RMSprop, Nadam or another
 optimizers.schedules: deserialize serialize
   -> use the class
 callbacks: TensorBoard RemoteMonitor ProgbarLogger

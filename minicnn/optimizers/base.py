@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,7 +37,7 @@ class Optimizer(Configurable):
 
     where |g| is the root of the sum of squares, and ``grads`` itself is never changed. At most one
     of the three clips may be given: ``ConfigError``. The state of a parameter, such as its
-    momentum, is in ``slots[name]`` and starts at ``slot_start``. ``learning_rate`` may be a
+    momentum, is in ``slots[name]`` and starts at ``slot_starts``, or 0. ``learning_rate`` may be a
     schedule; as an attribute it is the rate of the next step, and may be set to another number or
     schedule at any time.
 
@@ -55,8 +56,8 @@ class Optimizer(Configurable):
     """Those of ``slot_names`` that Keras' files hold each by itself, for all parameters, behind
     the others, which stand together, parameter after parameter."""
 
-    slot_start: float = 0.0
-    """The number that slots start with."""
+    slot_starts: Mapping[str, float] = MappingProxyType({})
+    """The numbers that slots start with, where these are not 0."""
 
     elementwise: ClassVar[bool] = False
     """Whether ``update`` treats each number by itself: large parameters then come in pieces that
@@ -267,7 +268,8 @@ class Optimizer(Configurable):
         """The slots of a parameter, made at its first step."""
         if name not in self.slots:
             self.slots[name] = {
-                slot: np.full_like(param, self.slot_start) for slot in self.slot_names
+                slot: np.full_like(param, self.slot_starts.get(slot, 0.0))
+                for slot in self.slot_names
             }
         return self.slots[name]
 

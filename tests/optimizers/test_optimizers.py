@@ -7,10 +7,13 @@ import pytest
 
 from minicnn import (
     SGD,
+    Adadelta,
     Adagrad,
     Adam,
+    Adamax,
     AdamW,
     Dense,
+    Ftrl,
     Input,
     Lion,
     Nadam,
@@ -292,6 +295,10 @@ def test_mistakes_are_explained():
         lambda: Nadam(beta_2=1.0),
         lambda: Lion(beta_1=0.0),
         lambda: Adagrad(initial_accumulator_value=-1),
+        lambda: Adadelta(rho=1.0),
+        lambda: Adamax(beta_2=1.0),
+        lambda: Ftrl(learning_rate_power=0.5),
+        lambda: Ftrl(l1_regularization_strength=-1),
     ):
         with pytest.raises(ConfigError, match=r"^[A-Z]\w+: expected .* got"):
             call()
@@ -309,13 +316,16 @@ def test_mistakes_are_explained():
     assert params["w"].tolist() == [1, 1]
 
 
+OPTIMIZER_NAMES = "adadelta, adagrad, adam, adamw, adamax, ftrl, lion, nadam, rmsprop, sgd"
+
+
 def test_optimizers_have_keras_names():
     """Keras' names in small letters stand for the classes, and another lists them."""
-    for name in ("adagrad", "adam", "adamw", "lion", "nadam", "rmsprop", "sgd"):
+    for name in OPTIMIZER_NAMES.split(", "):
         assert type(get("Sequential", name)).__name__.lower() == name
     with pytest.raises(
         ConfigError,
-        match=r"one of adagrad, adam, adamw, lion, nadam, rmsprop, sgd; got 'rmspop'.*'rmsprop'",
+        match=rf"one of {OPTIMIZER_NAMES}; got 'rmspop'.*'rmsprop'",
     ):
         get("Sequential", "rmspop")
 
@@ -354,6 +364,18 @@ def test_large_parameters_are_updated_in_pieces_to_the_same_bits():
             optimizer.step(params, grads)
     for i in range(4):
         np.testing.assert_array_equal(whole["w"][i::4], parts[f"w{i}"])
+
+
+def test_ftrl_leaves_small_weights_at_zero():
+    """With l1 a weight whose gradients are small is 0, and a rate of 0 changes nothing."""
+    optimizer = Ftrl(0.1, l1_regularization_strength=1.0)
+    params = {"w": np.zeros(2)}
+    optimizer.step(params, {"w": np.array([0.5, 3.0])})
+    assert params["w"][0] == 0 > params["w"][1]
+    optimizer.learning_rate = 0
+    before = params["w"].copy()
+    optimizer.step(params, {"w": np.ones(2)})
+    np.testing.assert_array_equal(params["w"], before)
 
 
 def test_an_optimizer_of_one_s_own_sees_whole_parameters():

@@ -22,7 +22,7 @@ NOT_IN_TORCH = {
     "layers": "Dropout SpatialDropout2D AlphaDropout GaussianNoise RandomCrop RandomFlip "
     "RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness "
     "add subtract multiply average maximum minimum concatenate dot",
-    "optimizers": "Lion",
+    "optimizers": "Lion Ftrl",
     "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
     "CategoricalFocalCrossentropy",
     "optimizers.schedules": "InverseTimeDecay",

@@ -7,7 +7,19 @@ import numpy as np
 from minicnn import callbacks, initializers, losses, metrics, regularizers
 from minicnn._core.shapes import Array
 from minicnn.activations import sigmoid, softmax
-from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop
+from minicnn.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lion,
+    Nadam,
+    Optimizer,
+    RMSprop,
+)
 from minicnn.optimizers.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -146,6 +158,9 @@ TO_THE_BOTTOM = [
     Nadam(0.1),
     Lion(CosineDecay(0.05, 500)),
     Adagrad(0.5),
+    Adadelta(1.0, epsilon=0.1),
+    Adamax(0.1),
+    Ftrl(0.5),
 ]
 """Optimizers whose rates lead in 500 steps to the bottom of a bowl, from a few units away."""
 
@@ -169,6 +184,12 @@ OPTIMIZERS: list[Optimizer] = [
     Lion(0.01, beta_1=0.8, beta_2=0.9),
     Adagrad(),
     Adagrad(0.1, initial_accumulator_value=0.5, epsilon=1e-3),
+    Adadelta(),
+    Adadelta(1.0, rho=0.8, epsilon=1e-3),
+    Adamax(),
+    Adamax(0.01, beta_1=0.8, beta_2=0.9, epsilon=1e-3),
+    Ftrl(),
+    Ftrl(0.1, -0.7, 0.5, 0.05, 0.1, 0.02, beta=0.3),
 ]
 
 SCHEDULES = [
