@@ -45,7 +45,7 @@ def network(*layers):
 
 
 UNKNOWN = [
-    (lambda: Adam(), "lr", "learning_rate"),
+    (lambda: Adam(), "learn_rate", "learning_rate"),
     (lambda: SGD(), "learning_rte", "learning_rate"),
     (lambda: Dense(3), "trainble", "trainable"),
     (lambda: Dropout(0.5), "rates", "rate"),
