@@ -69,6 +69,30 @@ DIFFERENCES = {
     "metrics.Precision": f"{BITS}; {ONE}",
     "metrics.Recall": f"{BITS}; {ONE}",
     "metrics.AUC": f"{BITS}; {ONE}; no `thresholds`, `multi_label`",
+    **dict.fromkeys(
+        [
+            f"metrics.{kind}{sign}s"
+            for kind in ("True", "False")
+            for sign in ("Positive", "Negative")
+        ],
+        f"{BITS}; {ONE}",
+    ),
+    **dict.fromkeys(
+        [
+            f"metrics.{name}"
+            for name in [
+                "SensitivityAtSpecificity",
+                "SpecificityAtSensitivity",
+                "PrecisionAtRecall",
+                "RecallAtPrecision",
+            ]
+        ],
+        f"{BITS}; {ONE}",
+    ),
+    **dict.fromkeys(
+        [f"metrics.{name}IoU" for name in ("", "Mean", "Binary", "OneHot", "OneHotMean")],
+        f"{ONE}; weights are not rounded to whole numbers",
+    ),
     "metrics.F1Score": f"{BITS}; exact, where Keras adds 1e-7",
     "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
     "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",

@@ -150,6 +150,11 @@ class Configurable(Guarded, metaclass=_Checked):
         """The constructor's arguments, as values that JSON can hold."""
         return {name: _plain(self.argument(name)) for name in arguments_of(type(self))}
 
+    def description(self) -> dict[str, Any]:
+        """The class and the config, as Keras' files describe an object inside another."""
+        cls = type(self)
+        return described(self.keras_module, cls.__name__, self.get_config(), is_custom(cls))
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Make an object from what ``get_config`` returned; JSON's lists become tuples."""
@@ -185,7 +190,7 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
     """
     if isinstance(value, parent):
         return value
-    name, config = value, {}
+    name, config = getattr(value, "stands_for", value), {}
     if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping):
         name, config = value.get("class_name"), value["config"]
     if isinstance(name, str) and name in table:
@@ -207,8 +212,7 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
 
 def save_config(value: Configurable) -> dict[str, Any]:
     """``value`` as Keras' files describe an object inside another."""
-    cls = type(value)
-    return described(value.keras_module, cls.__name__, value.get_config(), is_custom(cls))
+    return value.description()
 
 
 _LIBRARY: set[type] = set()

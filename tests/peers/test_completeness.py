@@ -24,7 +24,10 @@ NOT_IN_TORCH = {
     "add subtract multiply average maximum minimum concatenate dot",
     "optimizers": "Lion Ftrl",
     "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
-    "CategoricalFocalCrossentropy",
+    "CategoricalFocalCrossentropy CosineSimilarity KLDivergence Poisson "
+    "MeanAbsolutePercentageError MeanSquaredLogarithmicError "
+    # Functions of the classes, which are compared.
+    + " ".join(name for name in signatures()["losses"] if name.islower()),
     "optimizers.schedules": "InverseTimeDecay",
 }
 
