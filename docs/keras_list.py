@@ -60,6 +60,7 @@ DIFFERENCES = {
     "Sequential.save": "`.keras` and `.h5` files; a Residual is its layers and an `Add` there",
     "Sequential.get_config": "the layers' classes and arguments, without Keras' bookkeeping",
     "optimizers.SGD": "`nesterov=True` without momentum is an error, as it would do nothing",
+    "optimizers.Ftrl": "at a rate of 0, to which a schedule may fall, nothing is changed, where Keras divides by it",
     "optimizers.schedules.CosineDecayRestarts": "restarts where the formula does; Keras, in single precision, misses some restarts",
     "losses.CategoricalFocalCrossentropy": UNCLIPPED,
     "losses.BinaryFocalCrossentropy": UNCLIPPED,
@@ -68,6 +69,30 @@ DIFFERENCES = {
     "metrics.Precision": f"{BITS}; {ONE}",
     "metrics.Recall": f"{BITS}; {ONE}",
     "metrics.AUC": f"{BITS}; {ONE}; no `thresholds`, `multi_label`",
+    **dict.fromkeys(
+        [
+            f"metrics.{kind}{sign}s"
+            for kind in ("True", "False")
+            for sign in ("Positive", "Negative")
+        ],
+        f"{BITS}; {ONE}",
+    ),
+    **dict.fromkeys(
+        [
+            f"metrics.{name}"
+            for name in [
+                "SensitivityAtSpecificity",
+                "SpecificityAtSensitivity",
+                "PrecisionAtRecall",
+                "RecallAtPrecision",
+            ]
+        ],
+        f"{BITS}; {ONE}",
+    ),
+    **dict.fromkeys(
+        [f"metrics.{name}IoU" for name in ("", "Mean", "Binary", "OneHot", "OneHotMean")],
+        f"{ONE}; weights are not rounded to whole numbers",
+    ),
     "metrics.F1Score": f"{BITS}; exact, where Keras adds 1e-7",
     "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
     "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",

@@ -7,6 +7,7 @@ import numpy as np
 from minicnn._core.arguments import whole_number
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.shapes import Array
+from minicnn._core.signatures import checked
 from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
 from minicnn.data.loaders import PyDataset as PyDataset
@@ -18,6 +19,7 @@ __all__ = ["PyDataset", "Sequence", "set_random_seed", "to_categorical"]
 __getattr__ = asked("utils")
 
 
+@checked
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     """Class numbers as one-hot rows: (...,) becomes (..., num_classes), as float64.
 

@@ -132,7 +132,6 @@ def test_keras_names_are_aliases():
         ("GlobalMaxPool", ("GlobalMaxPooling2D", "GlobalMaxPool2D")),
         ("BatchNorm", ("BatchNormalization",)),
         ("LayerNorm", ("LayerNormalization",)),
-        ("Conv2D", ("Convolution2D",)),
     ):
         for alias in aliases:
             assert getattr(minicnn, alias) is getattr(minicnn, name)

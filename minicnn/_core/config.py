@@ -15,6 +15,7 @@ from minicnn._core.signatures import (
     accepted,
     arguments_of,
     check_booleans,
+    modern_arguments,
     taken_arguments,
     without_arrays,
 )
@@ -32,6 +33,7 @@ class _Checked(type):
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
         if not is_custom(cls):
             args, kwargs = without_arrays(cls.__name__, args, kwargs)
+        kwargs = modern_arguments(cls.__name__, {**arguments_of(cls), **settable}, kwargs)
         others = settable.keys() & (kwargs.keys() - arguments_of(cls).keys())
         common = {settable[key]: kwargs.pop(key) for key in others}
         signature = inspect.signature(cls)
@@ -53,15 +55,15 @@ class _Checked(type):
 class Guarded:
     """The parent of objects whose attributes can be set, but no others.
 
-    ``optimizer.lr = 0.1`` would else be taken and ignored. What is an argument of the constructor
+    ``dropout.p = 0.1`` would else be taken and ignored. What is an argument of the constructor
     is checked as there, and what is derived from it follows. Classes that derive from those of the
     library are free, and so are names that begin with an underscore.
 
     >>> import minicnn
-    >>> optimizer = minicnn.SGD(0.1)
-    >>> optimizer.lr = 0.2
+    >>> dropout = minicnn.Dropout(0.1)
+    >>> dropout.p = 0.2
     Traceback (most recent call last):
-    minicnn.errors.NameUnknownError: SGD: there is no 'lr' to set. Did you mean 'learning_rate'?
+    minicnn.errors.NameUnknownError: Dropout: there is no 'p' to set. Did you mean 'rate'?
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -148,6 +150,11 @@ class Configurable(Guarded, metaclass=_Checked):
         """The constructor's arguments, as values that JSON can hold."""
         return {name: _plain(self.argument(name)) for name in arguments_of(type(self))}
 
+    def description(self) -> dict[str, Any]:
+        """The class and the config, as Keras' files describe an object inside another."""
+        cls = type(self)
+        return described(self.keras_module, cls.__name__, self.get_config(), is_custom(cls))
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Make an object from what ``get_config`` returned; JSON's lists become tuples."""
@@ -183,7 +190,7 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
     """
     if isinstance(value, parent):
         return value
-    name, config = value, {}
+    name, config = getattr(value, "stands_for", value), {}
     if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping):
         name, config = value.get("class_name"), value["config"]
     if isinstance(name, str) and name in table:
@@ -205,8 +212,7 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
 
 def save_config(value: Configurable) -> dict[str, Any]:
     """``value`` as Keras' files describe an object inside another."""
-    cls = type(value)
-    return described(value.keras_module, cls.__name__, value.get_config(), is_custom(cls))
+    return value.description()
 
 
 _LIBRARY: set[type] = set()

@@ -141,3 +141,13 @@ def warn(message: str, category: type[Warning] = RuntimeWarning) -> None:
         raise
     except Exception:  # standard error cannot be written to
         return
+
+
+_said: set[str] = set()
+
+
+def warn_once(key: str, message: str) -> None:
+    """Warn of what a script does over and over: of each key once in a process."""
+    if key not in _said:
+        _said.add(key)
+        warn(message, UserWarning)

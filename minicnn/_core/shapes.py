@@ -115,10 +115,16 @@ def same_pads(n: int, k: int, s: int) -> Pair:
     return total // 2, total - total // 2
 
 
-def check_padding(who: str, padding: Padding) -> None:
-    """Raise ``ConfigError`` unless ``padding`` is one of the forms it may take."""
-    if padding not in ("valid", "same"):
-        _explicit_pads(who, padding)
+def check_padding(who: str, padding: Padding) -> Padding:
+    """``padding``, its name in small letters; ``ConfigError`` unless it is of a form it may take.
+
+    >>> check_padding("Conv2D", "SAME")
+    'same'
+    """
+    if isinstance(padding, str) and padding.lower() in ("valid", "same"):
+        return "same" if padding.lower() == "same" else "valid"
+    _explicit_pads(who, padding)
+    return padding
 
 
 def windows(

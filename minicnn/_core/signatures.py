@@ -1,14 +1,16 @@
 """Calls that are checked: arguments that a function or a class does not take, in one line."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from minicnn._core.arguments import boolean, check_array
+from minicnn._core.console import warn_once
 from minicnn._core.suggestions import did_you_mean
+from minicnn._keras import old_arguments
 from minicnn._keras.arguments import IN_FILES, RENAMED, TELLING, inert
 from minicnn.errors import ConfigError, shown
 
@@ -76,6 +78,14 @@ def _known(
             came = shown(value)
             raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")
     return {key: value for key, value in given.items() if key in known}
+
+
+def modern_arguments(who: str, known: Collection[str], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """``kwargs`` with old spellings of Keras' under their names of today, of which is said once."""
+    found, said = old_arguments.modern(who, known, kwargs)
+    for old, words in said.items():
+        warn_once(old, f"{who}: {words}.")
+    return found
 
 
 def taken_arguments(
@@ -148,7 +158,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        taken = taken_arguments(who, shown, args[methods:], kwargs)
+        given = modern_arguments(who, shown.parameters, kwargs)
+        taken = taken_arguments(who, shown, args[methods:], given)
         check_booleans(who, shown, args[methods:], taken)
         return function(*args, **taken)
 

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._keras import old_arguments
+
 _OFF = """
     activity_regularizer auto_scale_loss batch_shape batch_size callbacks data_bounds
     data_format double_checkpoint expand_nested export_path from_sorted_ids
-    gradient_accumulation_steps input_axes input_dtype jit_compile label_weights layer_range
+    gradient_accumulation_steps input_axes input_dtype label_weights layer_range
     line_length lora_alpha lora_rank loss_scale_factor loss_weights max_shard_size multi_label
     num_labels optional options output_axes positions print_fn quantization_config ragged
-    raise_error renorm renorm_clipping rms_scaling run_eagerly show_trainable skip_mismatch
+    raise_error renorm renorm_clipping rms_scaling show_trainable skip_mismatch
     sparse steps synchronized tensor thresholds use_ema weighted_metrics weights zipped
 """
 OFF = frozenset(_OFF.split())
@@ -27,14 +29,13 @@ INERT: dict[str, tuple[Any, ...]] = {
     "dilation_rate": (1, (1, 1), [1, 1]),
     "dtype": (None, "float32"),
     "groups": (1,),
-    "jit_compile": ("auto",),
     "loss_scale_factor": (1.0,),
+    "mode": (0,),
     "moving_mean_initializer": ("zeros",),
     "moving_variance_initializer": ("ones",),
     "overwrite": (True,),
     "reduction": ("sum_over_batch_size",),
     "safe_mode": (True, False, None),
-    "steps_per_execution": (1,),
     "trainable": (True,),
 }
 """Others, and the values at which they change nothing."""
@@ -42,19 +43,20 @@ INERT: dict[str, tuple[Any, ...]] = {
 IGNORED = {
     "ema_momentum",
     "ema_overwrite_frequency",
+    "jit_compile",
     "name",
     "renorm_momentum",
+    "run_eagerly",
     "seed",
+    "steps_per_execution",
 }
 """Arguments of Keras' that say nothing, or only matter beside others that are refused."""
 
 RENAMED = {
-    "lr": "learning_rate",
-    "nb_epoch": "epochs",
-    "alpha": "negative_slope",
+    **old_arguments.RENAMED,
     **dict.fromkeys(("validation", "validation_set", "val"), "validation_data"),
 }
-"""Arguments that Keras has renamed since old scripts, and names that come to mind."""
+"""Old names, for what cannot be taken under them, and names that come to mind."""
 
 IN_FILES = {"dtype", "moving_mean_initializer", "moving_variance_initializer", "trainable"}
 """Arguments in saved configs that are read elsewhere, or whose arrays the file holds."""

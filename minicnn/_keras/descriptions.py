@@ -150,8 +150,10 @@ def _renamed(name: str, config: dict[str, Any], family: str) -> tuple[str, dict[
         config["batch_shape"] = shape
     elif name == "LeakyReLU" and "alpha" in config:
         config["negative_slope"] = config.pop("alpha")
-    elif family == "optimizers" and "lr" in config and "learning_rate" not in config:
-        config["learning_rate"] = config.pop("lr")
+    elif family == "optimizers":
+        if "lr" in config and "learning_rate" not in config:
+            config["learning_rate"] = config.pop("lr")
+        config = _with_decay(config)
     elif name == "VarianceScaling" and config.get("distribution") == "normal":
         config["distribution"] = "truncated_normal"
     elif name in ("BatchNormalization", "LayerNormalization"):
@@ -162,6 +164,16 @@ def _renamed(name: str, config: dict[str, Any], family: str) -> tuple[str, dict[
     elif family == "losses" and config.get("fn") == snake_case(name):
         del config["fn"]
     return name, config
+
+
+def _with_decay(config: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of an optimizer of Keras 2, whose ``decay`` is a schedule today."""
+    rate, decay = config.get("learning_rate"), config.get("decay")
+    if not isinstance(rate, float | int) or not isinstance(decay, float | int):
+        return config
+    arguments = {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay}
+    schedule = described("keras.optimizers.schedules", "InverseTimeDecay", arguments, custom=False)
+    return {key: x for key, x in config.items() if key != "decay"} | {"learning_rate": schedule}
 
 
 def for_all(value: Any) -> Any:

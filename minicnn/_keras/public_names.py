@@ -100,6 +100,9 @@ SIGNATURES = {
         Nadam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
         Lion(learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
         Adagrad(learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        Adadelta(learning_rate=0.001, rho=0.95, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        Adamax(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-07, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        Ftrl(learning_rate=0.001, learning_rate_power=-0.5, initial_accumulator_value=0.1, l1_regularization_strength=0.0, l2_regularization_strength=0.0, l2_shrinkage_regularization_strength=0.0, beta=0.0, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None)
     """,
     "optimizers.schedules": """
         ExponentialDecay(initial_learning_rate, decay_steps, decay_rate, staircase=False)
@@ -118,11 +121,33 @@ SIGNATURES = {
         MeanAbsoluteError()
         Huber(delta=1.0)
         LogCosh()
+        MeanAbsolutePercentageError()
+        MeanSquaredLogarithmicError()
+        CosineSimilarity()
+        KLDivergence()
+        Poisson()
         CategoricalHinge()
         Hinge()
         SquaredHinge()
         BinaryFocalCrossentropy(apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0)
         CategoricalFocalCrossentropy(alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0)
+        binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0)
+        binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0)
+        categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0)
+        categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0)
+        sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None)
+        categorical_hinge(y_true, y_pred)
+        cosine_similarity(y_true, y_pred)
+        hinge(y_true, y_pred)
+        huber(y_true, y_pred, delta=1.0)
+        kl_divergence(y_true, y_pred)
+        log_cosh(y_true, y_pred)
+        mean_absolute_error(y_true, y_pred)
+        mean_absolute_percentage_error(y_true, y_pred)
+        mean_squared_error(y_true, y_pred)
+        mean_squared_logarithmic_error(y_true, y_pred)
+        poisson(y_true, y_pred)
+        squared_hinge(y_true, y_pred)
     """,
     "metrics": """
         BinaryAccuracy(name='binary_accuracy', threshold=0.5)
@@ -136,9 +161,51 @@ SIGNATURES = {
         F1Score(average=None, threshold=None, name='f1_score')
         MeanSquaredError(name='mean_squared_error')
         MeanAbsoluteError(name='mean_absolute_error')
+        RootMeanSquaredError(name='root_mean_squared_error')
+        MeanAbsolutePercentageError(name='mean_absolute_percentage_error')
+        MeanSquaredLogarithmicError(name='mean_squared_logarithmic_error')
+        LogCoshError(name='logcosh')
+        CosineSimilarity(name='cosine_similarity')
+        KLDivergence(name='kl_divergence')
+        Poisson(name='poisson')
+        Hinge(name='hinge')
+        SquaredHinge(name='squared_hinge')
+        CategoricalHinge(name='categorical_hinge')
+        TruePositives(thresholds=None, name=None)
+        FalsePositives(thresholds=None, name=None)
+        TrueNegatives(thresholds=None, name=None)
+        FalseNegatives(thresholds=None, name=None)
+        SensitivityAtSpecificity(specificity, num_thresholds=200, class_id=None, name=None)
+        SpecificityAtSensitivity(sensitivity, num_thresholds=200, class_id=None, name=None)
+        PrecisionAtRecall(recall, num_thresholds=200, class_id=None, name=None)
+        RecallAtPrecision(precision, num_thresholds=200, class_id=None, name=None)
+        MeanIoU(num_classes, name=None, ignore_class=None, sparse_y_true=True, sparse_y_pred=True, axis=-1)
+        IoU(num_classes, target_class_ids, name=None, ignore_class=None, sparse_y_true=True, sparse_y_pred=True, axis=-1)
+        BinaryIoU(target_class_ids=(0, 1), threshold=0.5, name=None)
+        OneHotIoU(num_classes, target_class_ids, name=None, ignore_class=None, sparse_y_pred=False, axis=-1)
+        OneHotMeanIoU(num_classes, name=None, ignore_class=None, sparse_y_pred=False, axis=-1)
+        Mean(name='mean')
+        Sum(name='sum')
         BinaryCrossentropy(name='binary_crossentropy', from_logits=False, label_smoothing=0.0)
         CategoricalCrossentropy(name='categorical_crossentropy', from_logits=False, label_smoothing=0.0)
         SparseCategoricalCrossentropy(name='sparse_categorical_crossentropy', from_logits=False, ignore_class=None)
+        binary_accuracy(y_true, y_pred, threshold=0.5)
+        categorical_accuracy(y_true, y_pred)
+        sparse_categorical_accuracy(y_true, y_pred)
+        top_k_categorical_accuracy(y_true, y_pred, k=5)
+        sparse_top_k_categorical_accuracy(y_true, y_pred, k=5)
+        binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0)
+        categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0)
+        sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None)
+        categorical_hinge(y_true, y_pred)
+        hinge(y_true, y_pred)
+        kl_divergence(y_true, y_pred)
+        mean_absolute_error(y_true, y_pred)
+        mean_absolute_percentage_error(y_true, y_pred)
+        mean_squared_error(y_true, y_pred)
+        mean_squared_logarithmic_error(y_true, y_pred)
+        poisson(y_true, y_pred)
+        squared_hinge(y_true, y_pred)
     """,
     "callbacks": """
         EarlyStopping(monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, restore_best_weights=False, start_from_epoch=0)
@@ -295,34 +362,17 @@ Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
 Sequential: metrics_names compiled_metrics
   -> use evaluate with return_dict=True
-losses: binary_crossentropy binary_focal_crossentropy categorical_crossentropy
-  categorical_focal_crossentropy categorical_hinge huber log_cosh mean_absolute_error mean_squared_error
-  sparse_categorical_crossentropy squared_hinge
-  -> give compile the string of that name, or the class
-losses: CTC CategoricalGeneralizedCrossEntropy Circle CosineSimilarity Dice KLDivergence
-  MeanAbsolutePercentageError MeanSquaredLogarithmicError Poisson Tversky
-  categorical_generalized_cross_entropy circle cosine_similarity ctc dice kl_divergence
-  mean_absolute_percentage_error mean_squared_logarithmic_error poisson tversky deserialize
-  serialize
+losses: CTC CategoricalGeneralizedCrossEntropy Circle Dice Tversky
+  categorical_generalized_cross_entropy circle ctc dice tversky deserialize serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope
-metrics: binary_accuracy binary_crossentropy categorical_accuracy categorical_crossentropy
-  mean_absolute_error mean_squared_error sparse_categorical_accuracy
-  sparse_categorical_crossentropy sparse_top_k_categorical_accuracy top_k_categorical_accuracy
-  -> give compile the string of that name, or the class
-metrics: TruePositives TrueNegatives FalsePositives FalseNegatives IoU BinaryIoU MeanIoU
-  OneHotIoU OneHotMeanIoU
-  -> use minicnn.metrics.confusion_matrix
-metrics: Accuracy CategoricalHinge ConcordanceCorrelation CosineSimilarity FBetaScore Hinge
-  KLDivergence LogCoshError Mean MeanAbsolutePercentageError MeanMetricWrapper
-  MeanSquaredLogarithmicError PearsonCorrelation Poisson PrecisionAtRecall R2Score
-  RecallAtPrecision RootMeanSquaredError SensitivityAtSpecificity SpecificityAtSensitivity
-  SquaredHinge Sum binary_focal_crossentropy categorical_focal_crossentropy categorical_hinge
-  concordance_correlation hinge huber kl_divergence log_cosh mean_absolute_percentage_error
-  mean_squared_logarithmic_error pearson_correlation poisson squared_hinge deserialize serialize
-  -> derive from minicnn.metrics.Metric, with reset_state, update_state and result
-optimizers: Adadelta Adafactor Adamax Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon
+metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCorrelation R2Score
+  binary_focal_crossentropy categorical_focal_crossentropy concordance_correlation huber log_cosh
+  pearson_correlation deserialize serialize
+  -> derive from minicnn.metrics.Metric, with reset_state, update_state and result, or give compile
+     a function of y_true and y_pred
+optimizers: Adafactor Lamb LossScaleOptimizer MultiOptimizer Muon
   OptimizerMap ScheduleFreeAdamW legacy deserialize serialize
-  -> use SGD, Adam, AdamW, RMSprop, Nadam, Lion or Adagrad
+  -> use SGD, Adam, AdamW, RMSprop, Nadam or another
 optimizers.schedules: deserialize serialize
   -> use the class
 callbacks: TensorBoard RemoteMonitor ProgbarLogger

@@ -30,6 +30,8 @@ def described_run(
     optimizer = save_config(model.optimizer)
     rate = "a number" if model.optimizer.schedule is None else "a schedule"
     optimizer["config"]["learning_rate"] = rate
+    if model.optimizer.decay:
+        optimizer["config"]["decay"] = model.optimizer.decay
     about = {
         "model": {"dtype": model.dtype.name, "kernels": model.kernels, "fuse": model.fuse},
         "seed": model.seed,

@@ -23,7 +23,8 @@ class ModelCheckpoint(Watching):
 
     ``filepath`` may hold the epoch, counted from 1, and the epoch's logs:
     "m-{epoch:02d}-{val_loss:.2f}.keras". With ``save_weights_only`` it must end in .weights.h5,
-    else in .keras. With a whole number as ``save_freq`` the model is saved after so many batches.
+    else in .keras. With a whole number as ``save_freq`` the model is saved after so many batches,
+    with ``period`` only after every so many epochs.
     An epoch without validation is not saved if its metrics are asked for. If a file cannot be
     saved, as on a full drive, the run continues with a warning.
 
@@ -44,6 +45,7 @@ class ModelCheckpoint(Watching):
         mode: str = "auto",
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
+        period: int = 1,
     ) -> None:
         super().__init__(monitor, mode, 0)
         check_verbose("ModelCheckpoint", verbose)
@@ -64,6 +66,7 @@ class ModelCheckpoint(Watching):
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
         self.initial_value_threshold = initial_value_threshold
+        self.period = whole_number("ModelCheckpoint", "period", period)
         self.best = initial_value_threshold
         self.batches = 0
         self.epoch = 0
@@ -86,8 +89,8 @@ class ModelCheckpoint(Watching):
             self._save_if_wanted(self.epoch, logs, batch)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Save, if ``save_freq`` is "epoch"."""
-        if self.save_freq == "epoch":
+        """Save, if ``save_freq`` is "epoch", after every ``period``-th one."""
+        if self.save_freq == "epoch" and (epoch + 1) % self.period == 0:
             self._save_if_wanted(epoch, logs)
 
     def _save_if_wanted(self, epoch: int, logs: Logs, batch: int | None = None) -> None:

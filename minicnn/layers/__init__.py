@@ -27,6 +27,7 @@ from minicnn.layers.augmentation import RandomZoom as RandomZoom
 from minicnn.layers.base import Layer as Layer
 from minicnn.layers.batchnorm import BatchNorm as BatchNorm
 from minicnn.layers.conv import Conv2D as Conv2D
+from minicnn.layers.conv import Convolution2D as Convolution2D
 from minicnn.layers.core import Flatten as Flatten
 from minicnn.layers.core import Identity as Identity
 from minicnn.layers.core import Input as Input
@@ -77,7 +78,6 @@ from minicnn.layers.spatial import UpSampling2D as UpSampling2D
 from minicnn.layers.spatial import ZeroPadding2D as ZeroPadding2D
 from minicnn.layers.transpose import Conv2DTranspose as Conv2DTranspose
 
-Convolution2D = Conv2D
 Convolution2DTranspose = Conv2DTranspose
 SeparableConvolution2D = SeparableConv2D
 MaxPooling2D = MaxPool2D = MaxPool
@@ -92,8 +92,8 @@ __getattr__ = asked("layers")
 fill()
 
 _CLASSES = exported(
-    Layer, globals(), "Input", "add", "average", "concatenate", "dot", "maximum", "minimum",
-    "multiply", "subtract",
+    Layer, globals(), "Convolution2D", "Input", "add", "average", "concatenate", "dot", "maximum",
+    "minimum", "multiply", "subtract",
 )  # fmt: skip
 for _cls in _CLASSES.values():
     _name = _cls.keras_name or _cls.__name__

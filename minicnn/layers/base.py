@@ -71,6 +71,8 @@ class Layer(Parametrized):
         "name": "name",
         "trainable": "trainable",
         "input_shape": "first_shape",
+        "dtype": "asked_dtype",
+        "weights": "first_weights",
     }
 
     axes: ClassVar[tuple[str, ...]] = ("...",)
@@ -111,6 +113,9 @@ class Layer(Parametrized):
         super().__init__(name)
         self.first_shape: Shape | None = None
         """The shape of a model's input, where that was given to its first layer."""
+        self.asked_dtype: str | None = None
+        self.first_weights: Sequence[Array] | None = None
+        """What its arrays begin with, where that was given: a list as ``set_weights`` takes."""
         self.kernel_set = DEFAULT
         self.operation = False
         """Whether it stands for arithmetic on tensors, which Keras does not count as a layer."""
@@ -140,6 +145,11 @@ class Layer(Parametrized):
         self.output_shape(input_shape)
         self.input_shape = input_shape
         self.dtype = np.dtype(dtype)
+        if self.asked_dtype == "float64" != self.dtype.name:
+            raise ConfigError(
+                f"{self.who}: expected dtype={self.dtype.name!r}, as the model computes, got "
+                "'float64'. Give that to the model: Sequential(layers, dtype='float64')."
+            )
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -174,6 +184,21 @@ class Layer(Parametrized):
         return 0
 
     # Common to all layers ------------------------------------------------------------
+
+    @property
+    def asked_dtype(self) -> str | None:
+        """The ``dtype`` it was made with; it computes in the model's, which must be no less."""
+        return self._asked_dtype
+
+    @asked_dtype.setter
+    def asked_dtype(self, value: Any) -> None:
+        name = None if value is None else getattr(value, "name", getattr(value, "__name__", value))
+        if name not in (None, "float32", "float64"):
+            raise ConfigError(
+                f"{self.who}: argument 'dtype' = {shown(value)} is not supported. Layers compute "
+                "in the model's, float32 or float64: Sequential(layers, dtype='float64')."
+            )
+        self._asked_dtype = name
 
     @property
     def sublayers(self) -> "Sequence[Layer]":

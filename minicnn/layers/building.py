@@ -73,6 +73,9 @@ def build_layer(
         layer.kernel_set = kernel_set
         try:
             layer.build(shape, rng, dtype)
+            if layer.first_weights is not None:
+                layer.set_weights(layer.first_weights)
+                layer.first_weights = None
         except MemoryError as error:
             layer.unbuild()
             raise ShapeError(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn._core.arguments import whole_number
+from minicnn._core.console import warn_once
 from minicnn._core.shapes import (
     Array,
     DType,
@@ -42,11 +43,10 @@ class Sliding(Weighted, Windowed):
         """Check and store the arguments; raises ``ConfigError`` for those that make no sense."""
         pair(self.who, "kernel_size", kernel_size)
         pair(self.who, "strides", strides)
-        check_padding(self.who, padding)
         pair(self.who, "dilation_rate", dilation_rate)
         self.kernel_size = kernel_size
         self.strides = strides
-        self.padding = padding
+        self.padding = check_padding(self.who, padding)
         self.dilation_rate = dilation_rate
 
     def check_apart(self) -> None:
@@ -104,6 +104,18 @@ class Sliding(Weighted, Windowed):
 
     def _backward(self, dy: Array, cache: Any, need_dx: bool) -> tuple[Array | None, Grads]:
         raise TypeError(f"{self.who} defines no _backward(dy, cache, need_dx).")
+
+
+def Convolution2D(*args: Any, **kwargs: Any) -> "Conv2D":  # noqa: N802 - as in Keras
+    """``Conv2D`` under the name it had in Keras 1, where rows and columns stood apart.
+
+    >>> Convolution2D(8, (3, 5)).kernel_size
+    (3, 5)
+    """
+    if len(args) > 2 and all(isinstance(n, int | np.integer) for n in args[1:3]):
+        warn_once("Convolution2D", "Convolution2D: (n, r, c) is Conv2D(n, (r, c)) today.")
+        args = (args[0], args[1:3], *args[3:])
+    return Conv2D(*args, **kwargs)
 
 
 class Conv2DCache(NamedTuple):

@@ -24,10 +24,9 @@ class _Pool(Windowed):
         pair(self.who, "pool_size", pool_size)
         if strides is not None:
             pair(self.who, "strides", strides)
-        check_padding(self.who, padding)
         self.pool_size = pool_size
         self.strides = strides
-        self.padding = padding
+        self.padding = check_padding(self.who, padding)
 
     def _arguments(self) -> tuple[Any, ...]:
         return self.pool_size, self.strides, self.padding

@@ -47,7 +47,7 @@ def from_description(description: Mapping[str, Any], custom_objects: CustomObjec
     """
     name, custom = str(description["class_name"]), bool(description.get("custom"))
     cls = custom_objects.get(name, None if custom else LAYERS.get(name))
-    if cls is None or not issubclass(cls, Layer):
+    if not isinstance(cls, type) or not issubclass(cls, Layer):
         raise ConfigError(
             f"expected layers that minicnn has, got {name!r}"
             + (", a custom class." if custom else ".")
@@ -102,6 +102,9 @@ def with_custom_objects(value: Any, custom_objects: CustomObjects, who: str = ""
     """
     if isinstance(value, list):
         return [with_custom_objects(part, custom_objects, who) for part in value]
+    if isinstance(value, str) and value in custom_objects:
+        found = custom_objects[value]
+        return value if isinstance(found, type) else found  # a function, which is a metric
     if not isinstance(value, Mapping):
         return value
     value = {key: with_custom_objects(x, custom_objects, key) for key, x in value.items()}
@@ -112,6 +115,6 @@ def with_custom_objects(value: Any, custom_objects: CustomObjects, who: str = ""
             f"{who}: expected a class that minicnn has, got {name!r}, a custom class. It goes into "
             "custom_objects={name: class}."
         )
-    if cls is None or issubclass(cls, Layer):
+    if not isinstance(cls, type) or issubclass(cls, Layer):
         return value
     return cls.from_config(accepted(cls, value.get("config") or {}))

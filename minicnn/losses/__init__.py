@@ -12,7 +12,7 @@ from typing import Any
 
 from minicnn._core.config import by_name, exported, find
 from minicnn._keras.public_names import asked
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, shown
 from minicnn.losses.base import Loss as Loss
 from minicnn.losses.crossentropy import BinaryCrossentropy as BinaryCrossentropy
 from minicnn.losses.crossentropy import CategoricalCrossentropy as CategoricalCrossentropy
@@ -21,17 +21,37 @@ from minicnn.losses.crossentropy import (
 )
 from minicnn.losses.focal import BinaryFocalCrossentropy as BinaryFocalCrossentropy
 from minicnn.losses.focal import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from minicnn.losses.functions import functions
 from minicnn.losses.hinge import CategoricalHinge as CategoricalHinge
 from minicnn.losses.hinge import Hinge as Hinge
 from minicnn.losses.hinge import SquaredHinge as SquaredHinge
+from minicnn.losses.probabilistic import KLDivergence as KLDivergence
+from minicnn.losses.probabilistic import Poisson as Poisson
+from minicnn.losses.regression import CosineSimilarity as CosineSimilarity
 from minicnn.losses.regression import Huber as Huber
 from minicnn.losses.regression import LogCosh as LogCosh
 from minicnn.losses.regression import MeanAbsoluteError as MeanAbsoluteError
+from minicnn.losses.regression import MeanAbsolutePercentageError as MeanAbsolutePercentageError
 from minicnn.losses.regression import MeanSquaredError as MeanSquaredError
+from minicnn.losses.regression import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
 
 __getattr__ = asked("losses")
 
-_BY_NAME = by_name(exported(Loss, globals(), "get").values())
+_BY_NAME = by_name(exported(Loss, globals(), "Reduction", "get").values())
+
+FUNCTIONS = functions(_BY_NAME)
+"""The losses as functions, by all names that Keras has for them."""
+globals().update(FUNCTIONS)
+__all__ += FUNCTIONS  # type: ignore[name-defined]  # noqa: F821
+
+
+class Reduction:
+    """Keras 2's names of what ``reduction=`` may be."""
+
+    AUTO = "auto"
+    NONE = "none"
+    SUM = "sum"
+    SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 
 def get(who: str, value: Any) -> Loss:
@@ -46,4 +66,16 @@ def get(who: str, value: Any) -> Loss:
             "categorical_crossentropy (one-hot labels), sparse_categorical_crossentropy (class "
             f"numbers) and others; got {value!r}."
         )
-    return find(who, "loss", value, Loss, _BY_NAME)
+    if callable(value) and not isinstance(value, Loss | type) and not hasattr(value, "stands_for"):
+        raise ConfigError(
+            f"{who}: expected loss as Loss or a name, got {shown(value)}, whose derivative nobody "
+            "knows. Derive a class from minicnn.losses.Loss, with per_sample and slope: "
+            "docs/write_your_own.md."
+        )
+    loss = find(who, "loss", value, Loss, _BY_NAME)
+    if loss.reduction != "sum_over_batch_size":
+        raise ConfigError(
+            f"{who}: expected a loss whose mean is trained, reduction='sum_over_batch_size', got "
+            f"reduction={loss.reduction!r}. Such a loss can only be called."
+        )
+    return loss

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -10,7 +10,18 @@ from minicnn._core.arguments import check_array
 from minicnn._core.config import Configurable
 from minicnn._core.shapes import Array, Shape
 from minicnn.data.arrays import as_array
-from minicnn.errors import DataError
+from minicnn.errors import ConfigError, DataError, shown
+
+EPSILON = 1e-7
+"""Probabilities are kept this far from 0 and 1 before a logarithm, as in Keras."""
+
+REDUCTIONS: dict[str | None, str] = {
+    **dict.fromkeys(("sum_over_batch_size", "auto", "mean"), "sum_over_batch_size"),
+    "sum": "sum",
+    "none": "none",
+    None: "none",
+}
+"""What ``reduction`` may be, and what it means."""
 
 SPARSE = "'sparse_categorical_crossentropy'"
 CATEGORICAL = "'categorical_crossentropy'"
@@ -26,8 +37,9 @@ class Loss(Configurable):
 
         sum of sample_weight * L / the number of losses,
 
-    which is not divided by the sum of the weights, as in Keras. A custom loss defines
-    ``per_sample`` and ``slope``:
+    which is not divided by the sum of the weights, as in Keras. With ``reduction="sum"`` a call
+    gives the sum alone, with "none" the losses in an array; only the mean can be trained. A custom
+    loss defines ``per_sample`` and ``slope``:
 
     >>> class FourthPower(Loss):
     ...     def per_sample(self, y_true, y_pred):
@@ -39,6 +51,9 @@ class Loss(Configurable):
     """
 
     keras_module = "keras.losses"
+    settable: ClassVar = {"reduction": "reduction"}
+
+    _reduction = "sum_over_batch_size"
 
     activation: ClassVar[str] = ""
     """The last activation with which this loss can be fused."""
@@ -52,6 +67,20 @@ class Loss(Configurable):
     """Whether the loss of a batch is the mean over its shards, weighted by their sizes. A subclass
     that overrides one of ``passes`` must declare it again."""
 
+    @property
+    def reduction(self) -> str:
+        """What a call makes of the losses: "sum_over_batch_size" (their mean), "sum" or "none"."""
+        return self._reduction
+
+    @reduction.setter
+    def reduction(self, value: Any) -> None:
+        if not isinstance(value, str | None) or value not in REDUCTIONS:
+            raise ConfigError(
+                f"{type(self).__name__}: expected reduction as 'sum_over_batch_size', 'sum' or "
+                f"'none', got {shown(value)}."
+            )
+        self._reduction = REDUCTIONS[value]
+
     def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
         """The mean loss of a batch; ``sample_weight`` (N,) or one for each of the losses.
 
@@ -62,7 +91,10 @@ class Loss(Configurable):
         losses = self.per_sample(y_true, y_pred)
         if sample_weight is not None:
             losses = losses * self._weights(sample_weight, losses)
-        return float(np.sum(losses, dtype=np.float64) / self.count(y_true, y_pred))
+        if self.reduction == "none":
+            return losses  # type: ignore[return-value]
+        count = 1 if self.reduction == "sum" else self.count(y_true, y_pred)
+        return float(np.sum(losses, dtype=np.float64) / count)
 
     def gradient(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> Array:
         """The derivative of the mean loss with respect to ``y_pred``, in its shape and dtype."""

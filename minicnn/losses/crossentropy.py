@@ -9,15 +9,13 @@ from minicnn.errors import ConfigError, DataError
 from minicnn.losses.base import (
     BINARY,
     CATEGORICAL,
+    EPSILON,
     FLATTEN,
     Loss,
     check_unit,
     one_hot,
     show,
 )
-
-EPSILON = 1e-7
-"""Probabilities are kept this far from 0 and 1 before a logarithm, as in Keras."""
 
 
 class BinaryCrossentropy(Loss):

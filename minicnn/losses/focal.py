@@ -13,8 +13,8 @@ from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, Shape
 from minicnn.activations import sigmoid
 from minicnn.errors import ConfigError
+from minicnn.losses.base import EPSILON
 from minicnn.losses.crossentropy import (
-    EPSILON,
     BinaryCrossentropy,
     CategoricalCrossentropy,
     back_through_log,

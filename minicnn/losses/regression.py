@@ -1,10 +1,10 @@
-"""Losses between numbers: squared, absolute, and two between these."""
+"""Losses between numbers: squared, absolute, in percent, of logarithms, and between these."""
 
 import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array
-from minicnn.losses.base import Loss
+from minicnn.losses.base import EPSILON, Loss
 
 
 class MeanSquaredError(Loss):
@@ -43,6 +43,80 @@ class MeanAbsoluteError(Loss):
     def slope(self, y_true: Array, y_pred: Array) -> Array:
         """The sign of y_pred - y_true, 0 where they are equal, over the length of the last axis."""
         return np.asarray(np.sign(y_pred - y_true) / y_pred.shape[-1])
+
+
+class MeanAbsolutePercentageError(Loss):
+    """The mean of 100 |y_pred - y_true| / |y_true| over all numbers, |y_true| at least 1e-7.
+
+    >>> MeanAbsolutePercentageError()(np.array([[2.0, 4.0]]), np.array([[3.0, 4.0]]))
+    25.0
+    """
+
+    aliases = ("mape", "MAPE")
+    additive = True
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean along the last axis."""
+        return np.asarray(100 * np.abs((y_pred - y_true) / _size(y_true)).mean(axis=-1))
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """100 sign(y_pred - y_true) / |y_true|, over the length of the last axis."""
+        return np.asarray(100 * np.sign(y_pred - y_true) / _size(y_true) / y_pred.shape[-1])
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """The mean of (log(1 + y_pred) - log(1 + y_true))^2, of numbers that are at least 1e-7.
+
+    >>> round(MeanSquaredLogarithmicError()(np.array([[1.0]]), np.array([[3.0]])), 4)
+    0.4805
+    """
+
+    aliases = ("msle", "MSLE")
+    additive = True
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean along the last axis."""
+        return np.asarray(np.square(_log_ratio(y_true, y_pred)).mean(axis=-1))
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """2 (log - log) / (1 + y_pred) over the length of the last axis, and 0 below 1e-7."""
+        slope = 2 * _log_ratio(y_true, y_pred) / (1 + np.maximum(y_pred, EPSILON))
+        return np.asarray(slope * (y_pred >= EPSILON) / y_pred.shape[-1])
+
+
+def _size(y_true: Array) -> Array:
+    return np.maximum(np.abs(y_true), EPSILON)
+
+
+def _log_ratio(y_true: Array, y_pred: Array) -> Array:
+    return np.asarray(np.log1p(np.maximum(y_pred, EPSILON)) - np.log1p(np.maximum(y_true, EPSILON)))
+
+
+class CosineSimilarity(Loss):
+    """-(y / |y|) . (p / |p|) along the last axis: -1 where both point the same way, 0 across.
+
+    A row of zeros has the similarity 0 with any other.
+
+    >>> round(CosineSimilarity()(np.array([[3.0, 4.0]]), np.array([[4.0, 3.0]])), 4)
+    -0.96
+    """
+
+    additive = True
+
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
+        """Of each row."""
+        return np.asarray(-np.sum(_unit(y_true)[0] * _unit(y_pred)[0], axis=-1))
+
+    def slope(self, y_true: Array, y_pred: Array) -> Array:
+        """-(y - (y . p) p) / |p|, of unit rows y and p."""
+        (y, _), (p, length) = _unit(y_true.astype(y_pred.dtype)), _unit(y_pred)
+        return np.asarray(-(y - np.sum(y * p, axis=-1, keepdims=True) * p) / length)
+
+
+def _unit(rows: Array) -> tuple[Array, Array]:
+    """Rows of length 1, and the lengths that they had, at least 1e-12 as in Keras."""
+    length = np.maximum(np.sqrt(np.sum(np.square(rows), axis=-1, keepdims=True)), 1e-12)
+    return rows / length, length
 
 
 class Huber(Loss):

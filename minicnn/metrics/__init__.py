@@ -21,6 +21,30 @@ from minicnn.metrics.accuracy import SparseTopKCategoricalAccuracy as SparseTopK
 from minicnn.metrics.accuracy import TopKCategoricalAccuracy as TopKCategoricalAccuracy
 from minicnn.metrics.auc import AUC as AUC
 from minicnn.metrics.base import Metric as Metric
+from minicnn.metrics.confusion import FalseNegatives as FalseNegatives
+from minicnn.metrics.confusion import FalsePositives as FalsePositives
+from minicnn.metrics.confusion import PrecisionAtRecall as PrecisionAtRecall
+from minicnn.metrics.confusion import RecallAtPrecision as RecallAtPrecision
+from minicnn.metrics.confusion import SensitivityAtSpecificity as SensitivityAtSpecificity
+from minicnn.metrics.confusion import SpecificityAtSensitivity as SpecificityAtSensitivity
+from minicnn.metrics.confusion import TrueNegatives as TrueNegatives
+from minicnn.metrics.confusion import TruePositives as TruePositives
+from minicnn.metrics.errors import CategoricalHinge as CategoricalHinge
+from minicnn.metrics.errors import CosineSimilarity as CosineSimilarity
+from minicnn.metrics.errors import Hinge as Hinge
+from minicnn.metrics.errors import KLDivergence as KLDivergence
+from minicnn.metrics.errors import LogCoshError as LogCoshError
+from minicnn.metrics.errors import MeanAbsolutePercentageError as MeanAbsolutePercentageError
+from minicnn.metrics.errors import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
+from minicnn.metrics.errors import Poisson as Poisson
+from minicnn.metrics.errors import RootMeanSquaredError as RootMeanSquaredError
+from minicnn.metrics.errors import SquaredHinge as SquaredHinge
+from minicnn.metrics.functions import functions
+from minicnn.metrics.iou import BinaryIoU as BinaryIoU
+from minicnn.metrics.iou import IoU as IoU
+from minicnn.metrics.iou import MeanIoU as MeanIoU
+from minicnn.metrics.iou import OneHotIoU as OneHotIoU
+from minicnn.metrics.iou import OneHotMeanIoU as OneHotMeanIoU
 from minicnn.metrics.means import BinaryCrossentropy as BinaryCrossentropy
 from minicnn.metrics.means import CategoricalCrossentropy as CategoricalCrossentropy
 from minicnn.metrics.means import MeanAbsoluteError as MeanAbsoluteError
@@ -33,6 +57,9 @@ from minicnn.metrics.report import ClassificationReport as ClassificationReport
 from minicnn.metrics.report import classification_report as classification_report
 from minicnn.metrics.report import confusion_matrix as confusion_matrix
 from minicnn.metrics.report import wilson_interval as wilson_interval
+from minicnn.metrics.running import Mean as Mean
+from minicnn.metrics.running import Sum as Sum
+from minicnn.metrics.running import _FunctionMean
 
 __getattr__ = asked("metrics")
 
@@ -41,6 +68,10 @@ _CLASSES = exported(
     "check_weighted", "for_shapes", "get", "of_output", "wilson_interval",
 )  # fmt: skip
 _BY_NAME = by_name(_CLASSES.values())
+FUNCTIONS = functions(_BY_NAME)
+"""Those that are a mean over samples as functions, by all names that Keras has for them."""
+globals().update(FUNCTIONS)
+__all__ += FUNCTIONS  # type: ignore[name-defined]  # noqa: F821
 _ACCURACY = (BinaryAccuracy, SparseCategoricalAccuracy, CategoricalAccuracy)
 _CROSSENTROPY = (BinaryCrossentropy, SparseCategoricalCrossentropy, CategoricalCrossentropy)
 _BY_SHAPE: dict[str, tuple[type[Metric], type[Metric], type[Metric]]] = {
@@ -55,12 +86,17 @@ _BY_SHAPE: dict[str, tuple[type[Metric], type[Metric], type[Metric]]] = {
 def get(who: str, value: Any) -> Metric | str:
     """The metric that ``value`` is, names or describes; names in ``_BY_SHAPE`` stay names.
 
-    A metric that was named bears that name, as in Keras. Raises ``ConfigError`` if it is
-    none.
+    A metric that was named bears that name, as in Keras, and so does one that a function stands
+    for. Any other function of labels and predictions is taken as the mean of what it gives. Raises
+    ``ConfigError`` if it is none.
 
     >>> get("Sequential", "mse")
     MeanSquaredError(name='mse')
     """
+    if callable(value) and not isinstance(value, Metric | type):
+        if not hasattr(value, "stands_for"):
+            return _FunctionMean(value)
+        value = value.stands_for
     if isinstance(value, str) and value.lower() in _BY_SHAPE:
         return value
     metric = find(who, "metrics", value, Metric, dict.fromkeys(_BY_SHAPE) | _BY_NAME)

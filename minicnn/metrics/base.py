@@ -37,6 +37,15 @@ class Metric(Configurable):
         """
         raise TypeError(f"{type(self).__name__} defines no update_state(y_true, y_pred).")
 
+    def __call__(self, *batch: Any, **weights: Any) -> Any:
+        """Add one batch, as ``update_state``, and give the value so far."""
+        self.update_state(*batch, **weights)
+        return self.result()
+
+    def reset_states(self) -> None:
+        """``reset_state``, as older scripts call it."""
+        self.reset_state()
+
     def result(self) -> Any:
         """The value so far: a float, or an array of several numbers.
 

@@ -149,7 +149,7 @@ def _custom_classes(given: Any) -> dict[str, type[Configurable]]:
             f"load_model: expected custom_objects as a dict of names and classes, got {given!r}."
         )
     for name, cls in found.items():
-        fits = isinstance(cls, type) and issubclass(cls, Configurable)
+        fits = issubclass(cls, Configurable) if isinstance(cls, type) else callable(cls)
         if not isinstance(name, str) or not fits:
             raise ConfigError(
                 "load_model: expected custom_objects as a dict of names and classes of layers, "

@@ -161,10 +161,13 @@ def _restore_optimizer(
     optimizer: Optimizer, params: Mapping[str, Array], state: Sequence[Array]
 ) -> None:
     """Its rate too: a file has it in single precision, and the same rate stays as it is."""
-    rate = optimizer.argument("learning_rate")
-    if optimizer.schedule is None and len(state) < len(optimizer.get_state(params)):
+    if not optimizer.has_constant_rate:
+        optimizer.set_state(params, state)
+        return
+    rate = optimizer.learning_rate
+    if len(state) < len(optimizer.get_state(params)):
         state = [state[0], np.asarray(rate), *state[1:]]
-    if optimizer.schedule is None and np.float32(rate) != state[1]:
+    if np.float32(rate) != state[1]:
         rate = float(state[1])
         number(type(optimizer).__name__, "learning_rate", rate, least=0)
     optimizer.set_state(params, state)

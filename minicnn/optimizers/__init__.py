@@ -4,10 +4,13 @@ from typing import Any
 
 from minicnn._core.config import exported, find
 from minicnn._keras.public_names import asked
+from minicnn.optimizers.adadelta import Adadelta as Adadelta
 from minicnn.optimizers.adagrad import Adagrad as Adagrad
 from minicnn.optimizers.adam import Adam as Adam
 from minicnn.optimizers.adam import AdamW as AdamW
+from minicnn.optimizers.adamax import Adamax as Adamax
 from minicnn.optimizers.base import Optimizer as Optimizer
+from minicnn.optimizers.ftrl import Ftrl as Ftrl
 from minicnn.optimizers.lion import Lion as Lion
 from minicnn.optimizers.nadam import Nadam as Nadam
 from minicnn.optimizers.rmsprop import RMSprop as RMSprop

@@ -39,7 +39,7 @@ class Adagrad(Optimizer):
             "initial_accumulator_value", initial_accumulator_value
         )
         self.epsilon = self._number("epsilon", epsilon)
-        self.slot_start = self.initial_accumulator_value
+        self.slot_starts = {"accumulator": self.initial_accumulator_value}
 
     def update(self, param: Array, grad: Array, slots: Slots) -> None:
         """See the class."""

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from minicnn._core.arguments import check_array, number, whole_number
 from minicnn._core.config import Configurable
+from minicnn._core.console import warn_once
 from minicnn._core.shapes import Array
 from minicnn._parallel import threads
-from minicnn.errors import ConfigError, ShapeError
+from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule
 
@@ -36,9 +38,10 @@ class Optimizer(Configurable):
 
     where |g| is the root of the sum of squares, and ``grads`` itself is never changed. At most one
     of the three clips may be given: ``ConfigError``. The state of a parameter, such as its
-    momentum, is in ``slots[name]`` and starts at ``slot_start``. ``learning_rate`` may be a
+    momentum, is in ``slots[name]`` and starts at ``slot_starts``, or 0. ``learning_rate`` may be a
     schedule; as an attribute it is the rate of the next step, and may be set to another number or
-    schedule at any time.
+    schedule at any time. ``decay``, of older scripts, divides the rate by 1 + decay * iterations;
+    in files it is an ``InverseTimeDecay``.
 
     >>> params = {"w": np.array([3.0, 4.0])}
     >>> SGD(1.0, clipnorm=1.0).step(params, {"w": np.array([3.0, 4.0])})
@@ -47,6 +50,7 @@ class Optimizer(Configurable):
     """
 
     keras_module = "keras.optimizers"
+    settable: ClassVar = {"decay": "decay"}
 
     slot_names: tuple[str, ...] = ()
     """The arrays of state of a parameter, in the order of Keras' files."""
@@ -55,8 +59,8 @@ class Optimizer(Configurable):
     """Those of ``slot_names`` that Keras' files hold each by itself, for all parameters, behind
     the others, which stand together, parameter after parameter."""
 
-    slot_start: float = 0.0
-    """The number that slots start with."""
+    slot_starts: Mapping[str, float] = MappingProxyType({})
+    """The numbers that slots start with, where these are not 0."""
 
     elementwise: ClassVar[bool] = False
     """Whether ``update`` treats each number by itself: large parameters then come in pieces that
@@ -72,6 +76,7 @@ class Optimizer(Configurable):
     ) -> None:
         who = type(self).__name__
         self.iterations = 0
+        self._decay = 0.0
         self.learning_rate = learning_rate
         if weight_decay is not None:
             number(who, "weight_decay", weight_decay, least=0)
@@ -97,8 +102,8 @@ class Optimizer(Configurable):
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate of the next step, a number."""
-        return self._rate_of(self.iterations)
+        """The learning rate of the next step, a number; with ``decay`` the one before that."""
+        return self._constant_rate if self.decay else self._rate_of(self.iterations)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -106,13 +111,53 @@ class Optimizer(Configurable):
         """The schedule of the rate, if it is not a number."""
         if isinstance(value, Schedule | Mapping):
             self.schedule = schedules.get(type(self).__name__, value)
+            self._decay = 0.0
         else:
             self._constant_rate = self._rate_from("learning_rate", value)
             self.schedule = None
 
+    @property
+    def lr(self) -> Any:
+        """``learning_rate``, as older scripts call it; it may be set too."""
+        self._say_lr()
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self._say_lr()
+        self.learning_rate = value
+
+    def _say_lr(self) -> None:
+        warn_once("lr", f"{type(self).__name__}: lr is learning_rate today.")
+
+    @property
+    def decay(self) -> float:
+        """What the rate is divided by grows by this much a step: 1 + decay * iterations."""
+        return self._decay
+
+    @decay.setter
+    def decay(self, value: float) -> None:
+        who = type(self).__name__
+        decay = self._number("decay", value)
+        if decay and self.schedule is not None:
+            raise ConfigError(
+                f"{who}: expected a schedule or decay, got decay={value!r} with both."
+            )
+        if decay:
+            remedy = "learning_rate=schedules.InverseTimeDecay(learning_rate, 1, decay)"
+            warn_once("decay", f"{who}: decay is {remedy} today.")
+        self._decay = decay
+
+    @property
+    def has_constant_rate(self) -> bool:
+        """Whether the rate is a number that only callbacks and the user change."""
+        return self.schedule is None and not self.decay
+
     def argument(self, name: str) -> Any:
         """The value given for an argument: for the rate the schedule, if there is one."""
         if name == "learning_rate":
+            if self.decay:
+                return schedules.InverseTimeDecay(self._constant_rate, 1, self.decay)
             return self._constant_rate if self.schedule is None else self.schedule
         return super().argument(name)
 
@@ -166,7 +211,7 @@ class Optimizer(Configurable):
         self.begin_step()
         scales = self._scales(grads)
         pieces = [
-            (self._decay(name), scales[name], *piece)
+            (self._weight_decay(name), scales[name], *piece)
             for name, grad in grads.items()
             for piece in self._pieces(params[name], grad, self.slots_of(name, params[name]))
         ]
@@ -186,7 +231,7 @@ class Optimizer(Configurable):
     def _rate_of(self, step: int) -> float:
         """The learning rate of a step, which may be anything that a user's schedule gives."""
         if self.schedule is None:
-            return self._constant_rate
+            return self._constant_rate / (1 + self.decay * step)
         return self._rate_from(f"{type(self.schedule).__name__}({step})", self.schedule(step))
 
     def _rate_from(self, what: str, value: Any) -> float:
@@ -194,7 +239,7 @@ class Optimizer(Configurable):
             value = value[()]
         return self._number(what, value)
 
-    def _decay(self, name: str) -> float:
+    def _weight_decay(self, name: str) -> float:
         """The fraction of a parameter that a step takes away."""
         if self.weight_decay is None or any(part in name for part in self._undecayed):
             return 0.0
@@ -237,10 +282,25 @@ class Optimizer(Configurable):
         """Change ``param`` and its slots in place."""
         raise TypeError(f"{type(self).__name__} defines no update(param, grad, slots).")
 
+    def build(self, params: Mapping[str, Array]) -> None:
+        """Make the slots of parameters, ``model.params``, which their first step else does."""
+        if not isinstance(params, Mapping):
+            raise ConfigError(
+                f"{type(self).__name__}: expected parameters by their names, got {shown(params)}. "
+                "Give it model.params."
+            )
+        for name, param in params.items():
+            self.slots_of(name, param)
+
+    @property
+    def variables(self) -> list[Array]:
+        """The state that there is so far, in the order of ``get_state``."""
+        return self.get_state({name: np.empty(0) for name in self.slots})
+
     def get_state(self, params: Mapping[str, Array]) -> list[Array]:
         """The state in Keras' files: iterations, rate if it is a number, each parameter's slots."""
         counters = [np.asarray(self.iterations, np.int64)]
-        if self.schedule is None:
+        if self.has_constant_rate:
             counters.append(np.asarray(self.learning_rate, np.float32))
         return counters + self._slots_in_order(params)
 
@@ -250,7 +310,7 @@ class Optimizer(Configurable):
         iterations = whole_number(who, "iterations", np.asarray(state[0])[()], least=0)
         number(who, "iterations", iterations, most=np.iinfo(np.int64).max)
         self.iterations = iterations
-        values = state[2 if self.schedule is None else 1 :]
+        values = state[2 if self.has_constant_rate else 1 :]
         for slot, value in zip(self._slots_in_order(params), values, strict=True):
             slot[...] = value
 
@@ -267,7 +327,8 @@ class Optimizer(Configurable):
         """The slots of a parameter, made at its first step."""
         if name not in self.slots:
             self.slots[name] = {
-                slot: np.full_like(param, self.slot_start) for slot in self.slot_names
+                slot: np.full_like(param, self.slot_starts.get(slot, 0.0))
+                for slot in self.slot_names
             }
         return self.slots[name]
 

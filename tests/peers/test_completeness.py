@@ -22,9 +22,12 @@ NOT_IN_TORCH = {
     "layers": "Dropout SpatialDropout2D AlphaDropout GaussianNoise RandomCrop RandomFlip "
     "RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness "
     "add subtract multiply average maximum minimum concatenate dot",
-    "optimizers": "Lion",
+    "optimizers": "Lion Ftrl",
     "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
-    "CategoricalFocalCrossentropy",
+    "CategoricalFocalCrossentropy CosineSimilarity KLDivergence Poisson "
+    "MeanAbsolutePercentageError MeanSquaredLogarithmicError "
+    # Functions of the classes, which are compared.
+    + " ".join(name for name in signatures()["losses"] if name.islower()),
     "optimizers.schedules": "InverseTimeDecay",
 }
 

@@ -7,8 +7,10 @@ import pytest
 
 from minicnn import (
     SGD,
+    Adadelta,
     Adagrad,
     Adam,
+    Adamax,
     AdamW,
     Dense,
     Input,
@@ -73,7 +75,7 @@ ALL = [
         for cls in dict.fromkeys(map(type, OPTIMIZERS))
         for rate, decay, clip in (
             (0.01, 0.3, {"clipnorm": 1.5}),
-            (CosineDecay(0.1, 40), 0.1, {"clipvalue": 0.3}),
+            (CosineDecay(0.1, 40, alpha=0.01), 0.1, {"clipvalue": 0.3}),
             (ExponentialDecay(0.1, 10, 0.7), 0.0, {"global_clipnorm": 2.0}),
         )
     ),
@@ -174,8 +176,10 @@ IN_TORCH = [
      {"alpha": 0.8, "momentum": 0.9, "eps": 0}),
     (Nadam(0.05, epsilon=0), "NAdam", {"momentum_decay": 1.0, "eps": 0}),
     (Adagrad(0.05, epsilon=0), "Adagrad", {"initial_accumulator_value": 0.1, "eps": 0}),
+    (Adadelta(0.5, rho=0.8, epsilon=1e-3), "Adadelta", {"rho": 0.8, "eps": 1e-3}),
+    (Adamax(0.05, epsilon=0), "Adamax", {"eps": 0}),
 ]  # fmt: skip
-"""Rules that PyTorch has too: its epsilon lies elsewhere, so it is 0 here."""
+"""Rules that PyTorch has too: but for Adadelta its epsilon lies elsewhere, so it is 0 here."""
 
 
 @pytest.mark.parametrize(("optimizer", "name", "arguments"), IN_TORCH, ids=repr)

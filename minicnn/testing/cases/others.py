@@ -7,7 +7,19 @@ import numpy as np
 from minicnn import callbacks, initializers, losses, metrics, regularizers
 from minicnn._core.shapes import Array
 from minicnn.activations import sigmoid, softmax
-from minicnn.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop
+from minicnn.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lion,
+    Nadam,
+    Optimizer,
+    RMSprop,
+)
 from minicnn.optimizers.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -43,6 +55,13 @@ LOSSES = [
     LossCase(losses.Huber(2.5), NUMBERS, LOGITS),
     LossCase(losses.Huber(0.7), ONE_HOT, LOGITS),
     LossCase(losses.LogCosh(), NUMBERS, LOGITS),
+    LossCase(losses.MeanAbsolutePercentageError(), NUMBERS, LOGITS),
+    LossCase(losses.MeanSquaredLogarithmicError(), NUMBERS, LOGITS),
+    LossCase(losses.MeanSquaredLogarithmicError(), np.abs(NUMBERS), np.abs(LOGITS)),
+    LossCase(losses.CosineSimilarity(), NUMBERS, LOGITS),
+    LossCase(losses.KLDivergence(), softmax(NUMBERS), softmax(LOGITS)),
+    LossCase(losses.KLDivergence(), ONE_HOT, 1.3 * softmax(LOGITS)),
+    LossCase(losses.Poisson(), CLASSES[:, None], np.exp(LOGITS[:, :1])),
     LossCase(losses.Hinge(), BITS, LOGITS),
     LossCase(losses.Hinge(), 2 * BITS - 1, LOGITS),
     LossCase(losses.SquaredHinge(), BITS, LOGITS),
@@ -125,6 +144,35 @@ METRICS = [
     ),
     MetricCase(metrics.MeanSquaredError(), SCORES[::-1], SCORES),
     MetricCase(metrics.MeanAbsoluteError(), SCORES[::-1], SCORES),
+    MetricCase(metrics.RootMeanSquaredError(), SCORES[::-1], SCORES),
+    MetricCase(metrics.MeanAbsolutePercentageError(), SCORES[::-1], SCORES),
+    MetricCase(metrics.MeanSquaredLogarithmicError(), SCORES[::-1], SCORES),
+    MetricCase(metrics.LogCoshError(), SCORES[::-1], SCORES),
+    MetricCase(metrics.CosineSimilarity(), SCORES[::-1], SCORES),
+    MetricCase(metrics.KLDivergence(), ROWS[::-1], ROWS),
+    MetricCase(metrics.Poisson(), MANY_BITS, SCORES),
+    MetricCase(metrics.Hinge(), MANY_BITS, SCORES),
+    MetricCase(metrics.SquaredHinge(), MANY_BITS, SCORES),
+    MetricCase(metrics.CategoricalHinge(), SIX, ROWS),
+    MetricCase(metrics.TruePositives(), MANY_BITS, SCORES),
+    MetricCase(metrics.TruePositives([0.9, 0.2]), MANY_BITS, SCORES),
+    MetricCase(metrics.FalsePositives([0.1, 0.5, 0.7]), MANY_BITS, SCORES.round(1)),
+    MetricCase(metrics.TrueNegatives(0.3), MANY_BITS, SCORES),
+    MetricCase(metrics.FalseNegatives([0.4, 0.6]), MANY_BITS, SCORES),
+    MetricCase(metrics.SensitivityAtSpecificity(0.6), MANY_BITS, SCORES),
+    MetricCase(metrics.SensitivityAtSpecificity(0.6, class_id=2), MANY_BITS, SCORES),
+    MetricCase(metrics.SpecificityAtSensitivity(0.6, 50), MANY_BITS, SCORES),
+    MetricCase(metrics.PrecisionAtRecall(0.6), MANY_BITS, SCORES),
+    MetricCase(metrics.RecallAtPrecision(0.6), MANY_BITS, SCORES),
+    MetricCase(metrics.MeanIoU(6), SIX_CLASSES, SIX_CLASSES[::-1]),
+    MetricCase(metrics.MeanIoU(7, ignore_class=2), SIX_CLASSES, SIX_CLASSES[::-1]),
+    MetricCase(metrics.MeanIoU(6, sparse_y_true=False, sparse_y_pred=False), SIX, ROWS),
+    MetricCase(metrics.IoU(6, [1, 4]), SIX_CLASSES, SIX_CLASSES[::-1]),
+    MetricCase(metrics.BinaryIoU([1], 0.4), MANY_BITS, SCORES),
+    MetricCase(metrics.OneHotIoU(6, [0, 5]), SIX, ROWS),
+    MetricCase(metrics.OneHotMeanIoU(6), SIX, ROWS),
+    MetricCase(metrics.Mean(), SCORES, SCORES[:, 0]),
+    MetricCase(metrics.Sum(), SCORES, SCORES),
     MetricCase(metrics.BinaryCrossentropy(label_smoothing=0.1), MANY_BITS, SCORES),
     MetricCase(metrics.BinaryCrossentropy(from_logits=True), MANY_BITS, SCORES),
     MetricCase(metrics.CategoricalCrossentropy(label_smoothing=0.1), SIX, ROWS),
@@ -146,6 +194,9 @@ TO_THE_BOTTOM = [
     Nadam(0.1),
     Lion(CosineDecay(0.05, 500)),
     Adagrad(0.5),
+    Adadelta(1.0, epsilon=0.1),
+    Adamax(0.1),
+    Ftrl(0.5),
 ]
 """Optimizers whose rates lead in 500 steps to the bottom of a bowl, from a few units away."""
 
@@ -169,6 +220,12 @@ OPTIMIZERS: list[Optimizer] = [
     Lion(0.01, beta_1=0.8, beta_2=0.9),
     Adagrad(),
     Adagrad(0.1, initial_accumulator_value=0.5, epsilon=1e-3),
+    Adadelta(),
+    Adadelta(1.0, rho=0.8, epsilon=1e-3),
+    Adamax(),
+    Adamax(0.01, beta_1=0.8, beta_2=0.9, epsilon=1e-3),
+    Ftrl(),
+    Ftrl(0.1, -0.7, 0.5, 0.05, 0.1, 0.02, beta=0.3),
 ]
 
 SCHEDULES = [

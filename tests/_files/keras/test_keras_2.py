@@ -94,7 +94,7 @@ FOUR = {"b": [np.ones(4, np.float32)] * 4}
 LAYERS_OF_OLD = [
     ("BatchNormalization", NORM | {"name": "b", "fused": True, "virtual_batch_size": None}, ""),
     ("BatchNormalization", NORM_2 | {"axis": [1, 3]}, r"expected axis as a whole .* \(1, 3\)"),
-    ("BatchNormalization", NORM_2 | {"mode": 0}, "'mode' = 0"),
+    ("BatchNormalization", NORM_2 | {"mode": 1}, "'mode' = 1"),
     ("BatchNormalization", NORM_2 | {"renorm": True}, "'renorm'"),
     ("BatchNormalization", NORM_2 | {"virtual_batch_size": 4}, "'virtual_batch_size'"),
     ("Dropout", {"name": "b", "rate": 0.5, "noise_shape": None, "seed": None}, ""),
@@ -137,7 +137,9 @@ ADAM_2 = {"lr": 0.25, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "amsgrad"
 @pytest.mark.parametrize(
     ("training", "found"),
     [
-        (sgd(decay=0.01), "'decay' = 0.01 is not supported"),
+        (sgd(decay="fast"), "'decay' = 'fast' is not supported"),
+        (sgd(decay=-1.0), "InverseTimeDecay: expected decay_rate as a number, 0 or more"),
+        (sgd(decay=0.01), "SGD(learning_rate=InverseTimeDecay(0.5, 1, 0.01))"),
         (sgd(clipnorm=1.0), "clipnorm of Keras 2.2.2 is not supported"),
         ({"sample_weight_mode": "temporal"}, "'sample_weight_mode' = 'temporal'"),
         ({"loss_weights": [0.5]}, "'loss_weights'"),

@@ -291,9 +291,9 @@ def test_weights_alone(tmp_path):
 def test_what_cannot_be_compiled_is_a_warning(tmp_path):
     """As in Keras, a model whose training is not understood loads, and is to be compiled again."""
     model = reference()
-    training = TRAINING | {"optimizer_config": {"class_name": "Ftrl", "config": {}}}
+    training = TRAINING | {"optimizer_config": {"class_name": "Muon", "config": {}}}
     path = old_file(tmp_path / "m.h5", model, old_layers(False), training, False)
-    with pytest.warns(UserWarning, match="got 'Ftrl'.*compile it again"):
+    with pytest.warns(UserWarning, match="got 'Muon'.*compile it again"):
         again = load_model(path)
     assert again.optimizer is None
     same_weights(again, model)
