@@ -6,9 +6,10 @@ for a missing name here, so that ``from minicnn.layers import LSTM`` says in one
 instead. A name that is added moves from the second table to the first.
 """
 
+import importlib
 import re
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from minicnn.errors import ConfigError
 
@@ -187,7 +188,13 @@ SIGNATURES = {
     "utils": """
         set_random_seed(seed)
         to_categorical(x, num_classes=None)
+        normalize(x, axis=-1, order=2)
+        get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None, cache_subdir='datasets', hash_algorithm='auto', extract=False, archive_format='auto', cache_dir=None, force_download=False)
     """,
+    "datasets.mnist": "load_data(path='mnist.npz')",
+    "datasets.fashion_mnist": "load_data()",
+    "datasets.cifar10": "load_data()",
+    "datasets.cifar100": "load_data(label_mode='fine')",
 }  # fmt: skip
 """Module -> the names that minicnn has too, with their arguments in order and with defaults."""
 
@@ -236,8 +243,8 @@ _TABLE = """\
   -> use minicnn.regularizers.Regularizer
 -: constraints
   -> use kernel_regularizer, or clipnorm of the optimizer
--: datasets
-  -> use minicnn.data.load_hdf5, or minicnn.data.synthetic
+datasets: boston_housing california_housing imdb reuters
+  -> minicnn is for images: use mnist, fashion_mnist, cifar10 or cifar100
 -: preprocessing
   -> use minicnn.data and the Random... layers
 -: DTypePolicy FloatDTypePolicy dtype_policies mixed_precision Quantizer quantizers
@@ -350,14 +357,12 @@ utils: CustomObjectScope custom_object_scope get_custom_objects get_registered_n
   serialize_keras_object
   -> give load_model custom_objects={name: class}
 utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_from_directory
-  timeseries_dataset_from_array get_file load_img img_to_array array_to_img save_img Sequence
+  timeseries_dataset_from_array load_img img_to_array array_to_img save_img Sequence
   PyDataset split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight pad_sequences
   FeatureSpace
   -> use minicnn.data: arrays, load_hdf5 and load_images
 utils: plot_model model_to_dot
   -> use model.summary()
-utils: normalize
-  -> use Rescaling, or NumPy
 utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
   enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
   legacy standardize_dtype
@@ -385,8 +390,8 @@ for _module, _names, _nearest in re.findall(r"^(\S+):(.*?)->(.*?)(?=^\S|\Z)", _T
     ABSENT.setdefault(_module.strip("-"), {}).update(dict.fromkeys(_names.split(), nearest))
 
 
-def asked(module: str) -> Callable[[str], NoReturn]:
-    """The ``__getattr__`` of the module of that name.
+def asked(module: str, later: tuple[str, ...] = ()) -> Callable[[str], Any]:
+    """The ``__getattr__`` of the module of that name, whose modules ``later`` it imports.
 
     It raises ``ConfigError`` for a name that Keras has, as an ``AttributeError`` would be made an
     ``ImportError`` without the words; for any other name ``AttributeError``.
@@ -397,7 +402,9 @@ def asked(module: str) -> Callable[[str], NoReturn]:
 images and has no layers for sequences or text.
     """
 
-    def __getattr__(name: str) -> NoReturn:  # noqa: N807
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        if name in later:
+            return importlib.import_module(f"minicnn.{module}.{name}".replace("..", "."))
         raise_absent(module, name)
 
     return __getattr__

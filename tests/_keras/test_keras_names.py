@@ -14,8 +14,8 @@ from minicnn.errors import ConfigError, DataError
 from minicnn.utils import set_random_seed, to_categorical
 
 MODULES = [
-    "activations", "applications", "callbacks", "initializers", "layers", "losses", "metrics",
-    "models", "optimizers", "optimizers.schedules", "regularizers", "saving", "utils",
+    "activations", "applications", "callbacks", "datasets", "initializers", "layers", "losses",
+    "metrics", "models", "optimizers", "optimizers.schedules", "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 
