@@ -63,7 +63,7 @@ def get_file(
     else:
         archive, folder = path.with_name(f"{path.name}_archive"), path
     _had(archive, url, known_hash, force_download)
-    for name in unpack(archive, folder, formats, without=before_dot if untar else ""):
+    for name in unpack(archive, folder, formats, without=before_dot if untar and fname else ""):
         link = folder.parent / name
         if not os.path.lexists(link):
             with suppress(OSError):  # not every drive has links, nor everybody on Windows

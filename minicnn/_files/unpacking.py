@@ -39,6 +39,11 @@ class Member:
     size: int
     open: Callable[[], Any]
 
+    def read(self) -> bytes:
+        """What the file holds."""
+        with self.open() as file:
+            return b"".join(iter(partial(file.read, CHUNK), b""))
+
 
 def unpack(
     path: Path, folder: Path, formats: Sequence[str] = ("tar", "zip"), without: str = ""

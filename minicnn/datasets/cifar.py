@@ -31,8 +31,7 @@ def read(path: Path, train: Sequence[str], test: Sequence[str], labels: str) -> 
     with members_of(path, ["tar"]) as members:
         for member in members:
             if member.parts[-1] in (*train, *test) and not member.folder:
-                with member.open() as file:
-                    found[member.parts[-1]] = file.read(member.size)
+                found[member.parts[-1]] = member.read()
 
     def part(names: Sequence[str]) -> tuple[Array, Array]:
         xs, ys = zip(*(_batch(path, name, found, labels) for name in names), strict=True)

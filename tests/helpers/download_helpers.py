@@ -122,12 +122,13 @@ def mnist_npz(path, rng, n=(6, 3), dtype=np.uint8):
     return arrays
 
 
-def cifar_tar(path, rng, names, keys, folder):
-    """An archive of batches of four pictures each; returns name -> (data, labels by key)."""
+def cifar_tar(path, rng, names, keys, folder, n=4):
+    """An archive of batches of n pictures each, by fours; returns name -> (data, labels by key)."""
     batches = {}
     for name in names:
-        pictures = rng.integers(0, 256, (4, 3072)).astype(np.uint8)
-        labels = {key: [int(i) for i in rng.integers(0, 10, 4)] for key in keys}
+        # A large archive has each picture many times, as to compress noise takes its time.
+        pictures = np.repeat(rng.integers(0, 256, (4, 3072)).astype(np.uint8), n // 4, axis=0)
+        labels = {key: rng.integers(0, 10, n).tolist() for key in keys}
         batches[name] = pictures, labels
     files = {f"{folder}/{k}": python_2_pickle(x, **labels) for k, (x, labels) in batches.items()}
     write_tar(path, {f"{folder}/readme.html": b"about it", **files})
