@@ -7,14 +7,19 @@ import numpy as np
 from minicnn._core.arguments import whole_number
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.shapes import Array
-from minicnn._files.get_file import get_file
 from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError, shown
 
-__all__ = ["get_file", "normalize", "set_random_seed", "to_categorical"]
+__all__ = ["get_file", "normalize", "set_random_seed", "to_categorical"]  # noqa: F822
 
-__getattr__ = asked("utils")
+
+def __getattr__(name: str) -> Any:
+    if name == "get_file":
+        from minicnn._files.get_file import get_file
+
+        return get_file
+    return asked("utils")(name)
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:

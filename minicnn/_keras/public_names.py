@@ -6,10 +6,9 @@ for a missing name here, so that ``from minicnn.layers import LSTM`` says in one
 instead. A name that is added moves from the second table to the first.
 """
 
-import importlib
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from minicnn.errors import ConfigError
 
@@ -390,8 +389,8 @@ for _module, _names, _nearest in re.findall(r"^(\S+):(.*?)->(.*?)(?=^\S|\Z)", _T
     ABSENT.setdefault(_module.strip("-"), {}).update(dict.fromkeys(_names.split(), nearest))
 
 
-def asked(module: str, later: tuple[str, ...] = ()) -> Callable[[str], Any]:
-    """The ``__getattr__`` of the module of that name, whose modules ``later`` it imports.
+def asked(module: str) -> Callable[[str], NoReturn]:
+    """The ``__getattr__`` of the module of that name.
 
     It raises ``ConfigError`` for a name that Keras has, as an ``AttributeError`` would be made an
     ``ImportError`` without the words; for any other name ``AttributeError``.
@@ -402,9 +401,7 @@ def asked(module: str, later: tuple[str, ...] = ()) -> Callable[[str], Any]:
 images and has no layers for sequences or text.
     """
 
-    def __getattr__(name: str) -> Any:  # noqa: N807
-        if name in later:
-            return importlib.import_module(f"minicnn.{module}.{name}".replace("..", "."))
+    def __getattr__(name: str) -> NoReturn:  # noqa: N807
         raise_absent(module, name)
 
     return __getattr__
