@@ -5,13 +5,32 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.arguments import whole_number
+from minicnn._core.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.shapes import Array
 from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError, shown
 
-__all__ = ["get_file", "normalize", "set_random_seed", "to_categorical"]  # noqa: F822
+__all__ = [  # noqa: F822
+    "CustomObjectScope",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_file",
+    "get_registered_name",
+    "get_registered_object",
+    "normalize",
+    "register_keras_serializable",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -180,11 +180,27 @@ SIGNATURES = {
         Model(inputs, outputs)
         Sequential
         clone_model(model)
+        model_from_json(json_string, custom_objects=None)
         load_model
         save_model
     """,
-    "saving": "load_model save_model",
+    "saving": """
+        load_model
+        save_model
+        CustomObjectScope(custom_objects)
+        custom_object_scope(custom_objects)
+        get_custom_objects()
+        get_registered_name(obj)
+        get_registered_object(name, custom_objects=None)
+        register_keras_serializable(package='Custom', name=None)
+    """,
     "utils": """
+        CustomObjectScope(custom_objects)
+        custom_object_scope(custom_objects)
+        get_custom_objects()
+        get_registered_name(obj)
+        get_registered_object(name, custom_objects=None)
+        register_keras_serializable(package='Custom', name=None)
         set_random_seed(seed)
         to_categorical(x, num_classes=None)
         normalize(x, axis=-1, order=2)
@@ -286,8 +302,8 @@ layers: AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix
      RandomBrightness
 layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deserialize serialize
   -> write it with the layers there are; a custom layer is in examples/custom_layer.py
-models: model_from_json
-  -> use the function that built the model once more
+models: model_from_yaml
+  -> Keras 2.6 took it out: use to_json and model_from_json
 Sequential: variables trainable_variables
   non_trainable_variables
   -> use get_weights, or params, which training changes in place
@@ -295,7 +311,9 @@ Sequential: predict_classes predict_proba fit_generator evaluate_generator predi
   -> use fit, evaluate and predict with arrays; classes are predict(x).argmax(axis=1)
 Sequential: pop losses
   -> use layers, and a new Sequential of those that are wanted
-Sequential: to_json quantize
+Sequential: to_yaml
+  -> Keras 2.6 took it out: use to_json, or save
+Sequential: quantize
   -> use save, or get_config
 Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
@@ -347,13 +365,9 @@ activations: celu glu hard_shrink hard_tanh log_sigmoid soft_shrink sparse_plus 
   -> use another activation, or a custom layer
 saving: load_weights save_weights
   -> use the model's method of that name
-saving: CustomObjectScope custom_object_scope get_custom_objects get_registered_name
-  get_registered_object register_keras_serializable deserialize_keras_object
-  serialize_keras_object KerasFileEditor
+saving: deserialize_keras_object serialize_keras_object KerasFileEditor
   -> give load_model custom_objects={name: class}
-utils: CustomObjectScope custom_object_scope get_custom_objects get_registered_name
-  get_registered_object register_keras_serializable deserialize_keras_object
-  serialize_keras_object
+utils: deserialize_keras_object serialize_keras_object
   -> give load_model custom_objects={name: class}
 utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_from_directory
   timeseries_dataset_from_array load_img img_to_array array_to_img save_img Sequence
@@ -411,5 +425,7 @@ def raise_absent(module: str, name: str) -> NoReturn:
     """Raise what ``asked`` says, for a name that a module, or the model, has not."""
     full = f"minicnn.{module}" if module else "minicnn"
     if name in ABSENT.get(module, {}):
-        raise ConfigError(f"{full} has no {name}, which Keras has: {ABSENT[module][name]}.")
+        nearest = ABSENT[module][name]
+        has = "" if nearest.startswith("Keras ") else ", which Keras has"
+        raise ConfigError(f"{full} has no {name}{has}: {nearest}.")
     raise AttributeError(f"{full!r} has no attribute {name!r}")
