@@ -103,6 +103,8 @@ DIFFERENCES = {
     "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis",
     "models.load_model": FILES,
     "saving.load_model": FILES,
+    "utils.get_file": "where the cache cannot be written to it says so, instead of using another; `untar=True` unpacks as in Keras 2, and links stand where Keras 2 would unpack with `extract=True`",
+    "utils.normalize": "`axis=0` is the first axis, where Keras (3.15) divides along the last",
 }
 """Name -> what is not the same, and why."""
 

@@ -1,8 +1,25 @@
-"""``load_model`` and ``save_model``, where Keras has them."""
+"""``load_model`` and ``save_model``, and custom classes by name, where Keras has them."""
 
+from minicnn._core.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from minicnn._keras.public_names import asked
 from minicnn.models.loading import load_model, save_model
 
-__all__ = ["load_model", "save_model"]
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_model",
+    "register_keras_serializable",
+    "save_model",
+]
 
 __getattr__ = asked("saving")

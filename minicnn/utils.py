@@ -5,18 +5,44 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.arguments import whole_number
+from minicnn._core.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.shapes import Array
 from minicnn._core.signatures import checked
 from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
-from minicnn.data.loaders import PyDataset as PyDataset
-from minicnn.data.loaders import Sequence as Sequence
-from minicnn.errors import DataError
+from minicnn.data.loaders import PyDataset, Sequence
+from minicnn.errors import ConfigError, DataError, shown
 
-__all__ = ["PyDataset", "Sequence", "set_random_seed", "to_categorical"]
+__all__ = [  # noqa: F822
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_file",
+    "get_registered_name",
+    "get_registered_object",
+    "normalize",
+    "register_keras_serializable",
+    "set_random_seed",
+    "to_categorical",
+]
 
-__getattr__ = asked("utils")
+
+def __getattr__(name: str) -> Any:
+    if name == "get_file":
+        from minicnn._files.get_file import get_file
+
+        return get_file
+    return asked("utils")(name)
 
 
 @checked
@@ -46,3 +72,29 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
             f"to_categorical: expected class numbers from 0 to {classes - 1}, got {wrong}."
         )
     return np.eye(classes)[labels]
+
+
+def normalize(x: Any, axis: int = -1, order: float = 2) -> Array:
+    """x / norm(x), the norm being that of each vector along ``axis``; vectors of zeros stay zeros.
+
+    The norm is sum(abs(v) ** order) ** (1 / order). Floating-point numbers keep their dtype,
+    others become float64. Raises ``ConfigError`` for an axis that x has not, or an order that is
+    no number.
+
+    >>> normalize(np.array([[3, 4], [0, 0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    x = as_array("normalize", x)
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"normalize: expected numbers, got {x.dtype} {x.shape}.")
+    if not isinstance(order, int | float | np.number) or isinstance(order, bool) or order != order:
+        raise ConfigError(f"normalize: expected order as a number, got {shown(order)}.")
+    axes = range(-x.ndim, x.ndim)
+    if not isinstance(axis, int | np.integer) or axis not in axes:
+        raise ConfigError(
+            f"normalize: expected axis as one of x, of shape {x.shape}, got {shown(axis)}."
+        )
+    norm = np.linalg.norm(x, order, axis, keepdims=True)
+    norm[norm == 0] = 1
+    normalized: Array = x / norm
+    return normalized

@@ -22,7 +22,7 @@ LEVELS = [
     ["_keras"],
     ["_core"],
     ["_parallel", "_files", "activations", "initializers", "regularizers"],
-    ["data", "kernels"],
+    ["data", "datasets", "kernels"],
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
     ["models"],
@@ -31,8 +31,9 @@ LEVELS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
-    activations applications callbacks data errors initializers kernels layers losses lr_finder
-    metrics models onnx optimizers plots regularizers saving testing utils __init__ __main__
+    activations applications callbacks data datasets errors initializers kernels layers losses
+    lr_finder metrics models onnx optimizers plots regularizers saving testing utils
+    __init__ __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
@@ -99,8 +100,9 @@ def test_every_name_in_the_package_is_public_or_of_the_engine():
 
 
 def test_importing_is_cheap():
-    """``import minicnn`` loads neither h5py nor matplotlib, tqdm, Pillow, threadpoolctl or onnx."""
-    heavy = {"h5py", "matplotlib", "tqdm", "PIL", "threadpoolctl", "onnx"}
+    """``import minicnn`` loads neither h5py nor matplotlib, tqdm, Pillow, threadpoolctl, onnx or
+    pooch."""
+    heavy = {"h5py", "matplotlib", "tqdm", "PIL", "threadpoolctl", "onnx", "pooch"}
     code = f"import sys, minicnn; print({heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
+from minicnn._core.custom_objects import get_custom_objects
 from minicnn._core.signatures import (
     accepted,
     arguments_of,
@@ -193,6 +194,9 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
     name, config = getattr(value, "stands_for", value), {}
     if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping):
         name, config = value.get("class_name"), value["config"]
+    custom = get_custom_objects().get(name) if isinstance(name, str) else None
+    if isinstance(custom, type) and issubclass(custom, parent):
+        return custom(**accepted(custom, config))
     if isinstance(name, str) and name in table:
         found: Kind = table[name](**accepted(table[name], config))
         return found
@@ -241,6 +245,11 @@ def exported(
 def is_custom(cls: type) -> bool:
     """Whether a class is none that minicnn exports, such as one derived from those."""
     return cls not in _LIBRARY
+
+
+def library_names() -> set[str]:
+    """The names of the classes that minicnn exports."""
+    return {cls.__name__ for cls in _LIBRARY}
 
 
 def _tuples(value: Any) -> Any:

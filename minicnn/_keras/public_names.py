@@ -247,14 +247,36 @@ SIGNATURES = {
         Model(inputs, outputs)
         Sequential
         clone_model(model)
+        model_from_json(json_string, custom_objects=None)
         load_model
         save_model
     """,
-    "saving": "load_model save_model",
+    "saving": """
+        load_model
+        save_model
+        CustomObjectScope(custom_objects)
+        custom_object_scope(custom_objects)
+        get_custom_objects()
+        get_registered_name(obj)
+        get_registered_object(name, custom_objects=None)
+        register_keras_serializable(package='Custom', name=None)
+    """,
     "utils": """
+        CustomObjectScope(custom_objects)
+        custom_object_scope(custom_objects)
+        get_custom_objects()
+        get_registered_name(obj)
+        get_registered_object(name, custom_objects=None)
+        register_keras_serializable(package='Custom', name=None)
         set_random_seed(seed)
         to_categorical(x, num_classes=None)
+        normalize(x, axis=-1, order=2)
+        get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None, cache_subdir='datasets', hash_algorithm='auto', extract=False, archive_format='auto', cache_dir=None, force_download=False)
     """,
+    "datasets.mnist": "load_data(path='mnist.npz')",
+    "datasets.fashion_mnist": "load_data()",
+    "datasets.cifar10": "load_data()",
+    "datasets.cifar100": "load_data(label_mode='fine')",
 }  # fmt: skip
 """Module -> the names that minicnn has too, with their arguments in order and with defaults."""
 
@@ -303,8 +325,8 @@ _TABLE = """\
   -> use minicnn.regularizers.Regularizer
 -: constraints
   -> use kernel_regularizer, or clipnorm of the optimizer
--: datasets
-  -> use minicnn.data.load_hdf5, or minicnn.data.synthetic
+datasets: boston_housing california_housing imdb reuters
+  -> minicnn is for images: use mnist, fashion_mnist, cifar10 or cifar100
 -: preprocessing
   -> use minicnn.data and the Random... layers
 -: DTypePolicy FloatDTypePolicy dtype_policies mixed_precision Quantizer quantizers
@@ -347,8 +369,8 @@ layers: AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix
      RandomBrightness
 layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deserialize serialize
   -> write it with the layers there are; a custom layer is in examples/custom_layer.py
-models: model_from_json
-  -> use the function that built the model once more
+models: model_from_yaml
+  -> Keras 2.6 took it out: use to_json and model_from_json
 Sequential: variables trainable_variables
   non_trainable_variables
   -> use get_weights, or params, which training changes in place
@@ -356,7 +378,9 @@ Sequential: predict_classes predict_proba fit_generator evaluate_generator predi
   -> use fit, evaluate and predict with arrays; classes are predict(x).argmax(axis=1)
 Sequential: pop losses
   -> use layers, and a new Sequential of those that are wanted
-Sequential: to_json quantize
+Sequential: to_yaml
+  -> Keras 2.6 took it out: use to_json, or save
+Sequential: quantize
   -> use save, or get_config
 Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
@@ -391,23 +415,17 @@ activations: celu glu hard_shrink hard_tanh log_sigmoid soft_shrink sparse_plus 
   -> use another activation, or a custom layer
 saving: load_weights save_weights
   -> use the model's method of that name
-saving: CustomObjectScope custom_object_scope get_custom_objects get_registered_name
-  get_registered_object register_keras_serializable deserialize_keras_object
-  serialize_keras_object KerasFileEditor
+saving: deserialize_keras_object serialize_keras_object KerasFileEditor
   -> give load_model custom_objects={name: class}
-utils: CustomObjectScope custom_object_scope get_custom_objects get_registered_name
-  get_registered_object register_keras_serializable deserialize_keras_object
-  serialize_keras_object
+utils: deserialize_keras_object serialize_keras_object
   -> give load_model custom_objects={name: class}
 utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_from_directory
-  timeseries_dataset_from_array get_file load_img img_to_array array_to_img save_img
+  timeseries_dataset_from_array load_img img_to_array array_to_img save_img
   split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight pad_sequences
   FeatureSpace
   -> use minicnn.data: arrays, load_hdf5 and load_images
 utils: plot_model model_to_dot
   -> use model.summary()
-utils: normalize
-  -> use Rescaling, or NumPy
 utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
   enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
   legacy standardize_dtype
@@ -457,5 +475,7 @@ def raise_absent(module: str, name: str) -> NoReturn:
     """Raise what ``asked`` says, for a name that a module, or the model, has not."""
     full = f"minicnn.{module}" if module else "minicnn"
     if name in ABSENT.get(module, {}):
-        raise ConfigError(f"{full} has no {name}, which Keras has: {ABSENT[module][name]}.")
+        nearest = ABSENT[module][name]
+        has = "" if nearest.startswith("Keras ") else ", which Keras has"
+        raise ConfigError(f"{full} has no {name}{has}: {nearest}.")
     raise AttributeError(f"{full!r} has no attribute {name!r}")

@@ -4,11 +4,13 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from minicnn._core.config import Configurable, library_names
+from minicnn._core.custom_objects import get_custom_objects, named
 from minicnn._files.keras.saved import Ref, SavedCall
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, shown
 from minicnn.layers import InputLayer, Residual
 from minicnn.layers.merging import Add
-from minicnn.layers.registry import described, with_layers
+from minicnn.layers.registry import CustomObjects, described, with_layers
 from minicnn.layers.symbolic import Call, SymbolicTensor, calls_behind
 from minicnn.models.base import BaseModel
 
@@ -220,10 +222,10 @@ def _check_ref(
         )
 
 
-def from_config(cls: Any, config: Mapping[str, Any]) -> Any:
+def from_config(cls: Any, config: Mapping[str, Any], custom_objects: CustomObjects) -> Any:
     """See ``Model.from_config``."""
     arguments = {"name": config["name"], "dtype": config["dtype"]}
-    layers = [_made(description) for description in config["layers"]]
+    layers = [_made(description, custom_objects) for description in config["layers"]]
     for layer, description in zip(layers, config["layers"], strict=True):
         if description.get("operation"):
             layer.operation = True
@@ -254,11 +256,35 @@ def _ref(value: Any) -> Ref:
     return str(name), int(call), int(output)
 
 
-def _made(description: Mapping[str, Any]) -> Any:
+def _made(description: Mapping[str, Any], custom_objects: CustomObjects) -> Any:
     cls = MODELS.get(description["class_name"])
     if cls is not None:
-        return cls.from_config(description["config"])
-    return with_layers({"layers": [description]})["layers"][0]
+        return cls.from_config(description["config"], custom_objects)
+    return with_layers({"layers": [description]}, custom_objects)["layers"][0]
+
+
+def custom_classes(who: str, given: Any) -> dict[str, type[Configurable]]:
+    """``custom_objects``, and what the program has made known, by the classes' names alone.
+
+    Of "package>Class", as Keras has it, too. Raises ``ConfigError`` for what is no dictionary of
+    classes.
+    """
+    for name, cls in named(who, given).items():
+        fits = issubclass(cls, Configurable) if isinstance(cls, type) else callable(cls)
+        if not fits:
+            raise ConfigError(
+                f"{who}: expected custom_objects as a dict of names and classes of layers, "
+                f"losses, metrics and the like, got {name!r}: {shown(cls)}."
+            )
+    known = {
+        name: cls
+        for name, cls in get_custom_objects().items()
+        if isinstance(cls, type)
+        and issubclass(cls, Configurable)
+        # What is registered takes no name of minicnn's: only a scope and an argument do.
+        and not (">" in name and name.rpartition(">")[2] in library_names())
+    }
+    return {name.rpartition(">")[2]: cls for name, cls in {**known, **named(who, given)}.items()}
 
 
 MODELS: dict[str, Any] = {}

@@ -1,21 +1,22 @@
 """``load_model`` makes models from files, which ``saving`` writes; ``saved`` is for both."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from minicnn._core.config import Configurable
 from minicnn._core.console import warn
 from minicnn._core.signatures import checked
 from minicnn._files import keras
+from minicnn._files.archive import json_object
 from minicnn._files.keras import SavedLayer, SavedModel, Source
 from minicnn._files.paths import path_of
 from minicnn._keras.compiled import compile_arguments
-from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
+from minicnn.errors import ConfigError, MiniCNNError, ModelFileError, shown
 from minicnn.initializers import left_unset
 from minicnn.layers import Layer
 from minicnn.layers.registry import CustomObjects, from_description, with_custom_objects
-from minicnn.models.configs import connected, keyed
+from minicnn.models.configs import MODELS, connected, custom_classes, keyed
 from minicnn.models.model import Model
 from minicnn.models.saved import restore
 from minicnn.models.sequential import Sequential
@@ -30,6 +31,9 @@ DAMAGE = (
     ValueError,
 )
 """What comes of a description that makes no sense."""
+
+OWN_KEYS = {"name", "dtype", "layers", "inputs", "outputs", "input_keys", "output_keys"}
+"""What ``get_config`` has, and Keras' not."""
 
 
 @checked
@@ -69,36 +73,107 @@ def load_model(
             f"{filepath}: expected a .keras or .h5 file. An .onnx file is read by import_onnx, and "
             "made a .keras file by minicnn convert."
         )
-    custom = _custom_classes(custom_objects)
+    custom = custom_classes("load_model", custom_objects)
     saved, data = keras.read_model(filepath)
-    try:
+    with _one_line(str(filepath)):
         with left_unset():
-            model = restored_model(saved, custom)
+            model = restored_model(saved, custom, seed_within=0)
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
         if compile and saved.compiled:
-            _compile_as_saved(model, filepath, saved, custom)
+            lenient = keras.is_legacy_name(filepath)
+            _compile_as_saved(model, str(filepath), saved, custom, lenient)
         _restore(model, filepath, saved, data)
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
-    except ModelFileError:
-        raise
-    except MiniCNNError as error:
-        raise ModelFileError(f"{filepath}: {error}") from None
-    except DAMAGE as error:
-        raise ModelFileError(f"{filepath}: the file makes no model: {error}.") from None
     model.class_names = tuple(saved.class_names)
     return model
 
 
+@checked
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
+    """A new model, with new weights, from the text that ``to_json`` gives, here or in Keras.
+
+    That of Keras 2 is read as well. What the text says of ``compile`` is done; what cannot be is
+    a warning. ``custom_objects`` is as in ``load_model``. Raises ``ModelFileError`` with one line
+    where the text describes no model that can be.
+
+    >>> text = Sequential([Input((4,)), Dense(3)]).to_json()
+    >>> model_from_json(text).count_params()
+    15
+    """
+    who = "model_from_json"
+    if not isinstance(json_string, str | bytes):
+        raise ConfigError(
+            f"{who}: expected json_string as a text, got {shown(json_string)}. A description that "
+            "is no text goes to model_from_config."
+        )
+    config = json_object(f"{who}: the text", json_string, ModelFileError)
+    return _described_model(who, config, custom_objects)
+
+
+@checked
+def model_from_config(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Model:
+    """As ``model_from_json``, from ``{"class_name": ..., "config": ...}``.
+
+    The config may also be what the model's ``get_config`` returned here.
+
+    >>> model = Sequential([Input((4,)), Dense(3)])
+    >>> model_from_config({"class_name": "Sequential", "config": model.get_config()}).count_params()
+    15
+    """
+    who = "model_from_config"
+    if not isinstance(config, Mapping) or not isinstance(config.get("config"), Mapping | list):
+        raise ConfigError(
+            f"{who}: expected config as a dict with class_name and config, got {shown(config)}. "
+            "What get_config gives goes to Sequential.from_config or Model.from_config."
+        )
+    inner = config["config"]
+    if isinstance(inner, Mapping) and {"name", "dtype", "layers"} <= inner.keys() <= OWN_KEYS:
+        cls = MODELS.get(str(config.get("class_name")), Model)
+        with _one_line(who):
+            made: Model = cls.from_config(inner, custom_objects)
+            return made
+    return _described_model(who, config, custom_objects)
+
+
+def _described_model(who: str, config: Mapping[str, Any], custom_objects: Any) -> Model:
+    """The model that Keras describes so, with new weights, compiled if that is described."""
+    custom = custom_classes(who, custom_objects)
+    saved = keras.read_config(who, config, config.get("keras_version"))
+    with _one_line(who):
+        model = restored_model(saved, custom)
+        if saved.compiled:
+            _compile_as_saved(model, who, saved, custom, lenient=True)
+    return model
+
+
+@contextmanager
+def _one_line(who: str) -> Iterator[None]:
+    """Raise ``ModelFileError`` for whatever comes of a description that makes no sense."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except MiniCNNError as error:
+        raise ModelFileError(f"{who}: {error}") from None
+    except DAMAGE as error:
+        raise ModelFileError(f"{who}: what is described makes no model: {error}.") from None
+
+
 def restored_model(
-    saved: SavedModel, custom_objects: CustomObjects, seed: int | None = None
+    saved: SavedModel,
+    custom_objects: CustomObjects,
+    seed: int | None = None,
+    seed_within: int | None = None,
 ) -> Model:
     """The model that a file describes, with the models within it; its arrays are any."""
     layers: list[Any] = [
         restored_layer(layer, custom_objects)
         if layer.model is None
-        else restored_model(layer.model, custom_objects, seed=0)
+        else restored_model(layer.model, custom_objects, seed_within, seed_within)
         for layer in saved.layers
     ]
     for layer, one in zip(layers, saved.layers, strict=True):
@@ -141,37 +216,21 @@ def clone_model(model: Model) -> Model:
     return type(model).from_config(model.get_config())
 
 
-def _custom_classes(given: Any) -> dict[str, type[Configurable]]:
-    """``custom_objects``, by the classes' names alone: of "package>Class", as Keras has it, too."""
-    found = {} if given is None else given
-    if not isinstance(found, Mapping):
-        raise ConfigError(
-            f"load_model: expected custom_objects as a dict of names and classes, got {given!r}."
-        )
-    for name, cls in found.items():
-        fits = issubclass(cls, Configurable) if isinstance(cls, type) else callable(cls)
-        if not isinstance(name, str) or not fits:
-            raise ConfigError(
-                "load_model: expected custom_objects as a dict of names and classes of layers, "
-                f"losses, metrics and the like, got {name!r}: {cls!r}."
-            )
-    return {name.rpartition(">")[2]: cls for name, cls in found.items()}
-
-
 def _compile_as_saved(
     model: Model,
-    path: str | os.PathLike[str],
+    who: str,
     saved: SavedModel,
     custom_objects: CustomObjects,
+    lenient: bool,
 ) -> None:
-    """Compile it; of a legacy file what cannot be compiled is a warning, as in Keras."""
+    """Compile it; where ``lenient`` what cannot be compiled is a warning, as in Keras."""
     try:
         arguments = compile_arguments(saved.compiled or {}, saved.version, len(model.outputs))
         model.compile(**with_custom_objects(arguments, custom_objects))
     except ConfigError as error:
-        if not keras.is_legacy_name(path):
+        if not lenient:
             raise ConfigError(f"{error} To predict only, load it with compile=False.") from None
-        text = f"{path}: {error} The model is not compiled: compile it again to train it."
+        text = f"{who}: {error} The model is not compiled: compile it again to train it."
         warn(text, UserWarning)
 
 

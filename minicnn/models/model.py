@@ -27,7 +27,7 @@ from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.models import saving, taking
 from minicnn.models.base import BaseModel
-from minicnn.models.configs import from_config, model_config
+from minicnn.models.configs import custom_classes, from_config, model_config
 from minicnn.models.functional import put_together
 from minicnn.models.memory import check_memory, memory_use
 from minicnn.models.packing import packed
@@ -333,10 +333,28 @@ class Model(BaseModel):
         return model_config(self)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "Model":
-        """A new model from what ``get_config`` returned, with new weights."""
-        made: Model = from_config(cls, config)
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> "Model":
+        """A new model from what ``get_config`` returned, with new weights.
+
+        ``custom_objects`` has the custom classes by their names.
+        """
+        made: Model = from_config(cls, config, custom_classes("from_config", custom_objects))
         return made
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The layers, and how the model was compiled, as a text that Keras 3 reads too.
+
+        ``kwargs`` are those of ``json.dumps``, such as ``indent=2``. Weights are not in it: see
+        ``save`` and ``save_weights``. ``minicnn.models.model_from_json`` reads it.
+
+        >>> text = Sequential([Input((4,)), Dense(3)]).to_json()
+        >>> models.model_from_json(text).output_shape
+        (3,)
+        """
+        self.require_built()
+        return saving.to_json(self, **kwargs)
 
     @checked
     def save(self, filepath: str | os.PathLike[str]) -> None:

@@ -1,6 +1,8 @@
 """A model into files, and weights back into it; ``loading`` makes models from files."""
 
+import json
 import os
+from typing import Any
 
 from minicnn._core.console import warn
 from minicnn._files import keras
@@ -22,6 +24,14 @@ def save(model: BaseModel, path: str | os.PathLike[str]) -> None:
             f"save: expected a path that ends in .keras or .h5, got {str(path)!r}.{other}"
         )
     keras.save(path, saved_model(model))
+
+
+def to_json(model: BaseModel, **options: Any) -> str:
+    """See ``Model.to_json``."""
+    try:
+        return json.dumps(keras.model_config(saved_model(model)), **options)
+    except TypeError as error:
+        raise ConfigError(f"to_json: expected arguments of json.dumps: {error}.") from None
 
 
 def save_weights(model: BaseModel, path: str | os.PathLike[str]) -> None:

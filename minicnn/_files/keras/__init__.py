@@ -12,13 +12,14 @@ described first and its arrays are read afterwards, so that what the description
 shapes can be compared with the file before anything is allocated.
 """
 
-from minicnn._files.keras.config import placed
+from minicnn._files.keras.config import model_config, placed
 from minicnn._files.keras.model_file import (
     is_legacy_name,
     read_model,
     save,
     save_weights,
 )
+from minicnn._files.keras.parsing import read_config
 from minicnn._files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
 from minicnn._files.keras.weights import Source, read_arrays
 
@@ -28,8 +29,10 @@ __all__ = [
     "SavedModel",
     "Source",
     "is_legacy_name",
+    "model_config",
     "placed",
     "read_arrays",
+    "read_config",
     "read_model",
     "save",
     "save_weights",
