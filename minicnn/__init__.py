@@ -28,11 +28,12 @@ from minicnn.saving import load_model as load_model
 
 __version__ = "0.1.0"
 
-__getattr__ = _asked("")
+__getattr__ = _asked("", later=("preprocessing",))
 
 del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
 _exported(
     _Guarded, globals(), "History", "Input", "activations", "applications", "callbacks",
     "export_onnx", "get_threads", "import_onnx", "initializers", "layers", "load_model",
-    "losses", "metrics", "models", "optimizers", "regularizers", "saving", "set_threads", "utils",
+    "losses", "metrics", "models", "optimizers", "preprocessing", "regularizers", "saving",
+    "set_threads", "utils",
 )  # fmt: skip

@@ -11,9 +11,12 @@ from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 
-__all__ = ["set_random_seed", "to_categorical"]
+_PICTURES = ("array_to_img", "img_to_array", "load_img", "save_img")
 
-__getattr__ = asked("utils")
+__all__ = ["set_random_seed", "to_categorical"]
+__all__ += _PICTURES
+
+__getattr__ = asked("utils", elsewhere=dict.fromkeys(_PICTURES, "minicnn.preprocessing.pictures"))
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:

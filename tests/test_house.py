@@ -22,7 +22,7 @@ LEVELS = [
     ["_keras"],
     ["_core"],
     ["_parallel", "_files", "activations", "initializers", "regularizers"],
-    ["data", "kernels"],
+    ["data", "kernels", "preprocessing"],
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
     ["models"],
@@ -32,7 +32,8 @@ LEVELS = [
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications callbacks data errors initializers kernels layers losses lr_finder
-    metrics models onnx optimizers plots regularizers saving testing utils __init__ __main__
+    metrics models onnx optimizers plots preprocessing regularizers saving testing utils
+    __init__ __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

@@ -15,7 +15,8 @@ from minicnn.utils import set_random_seed, to_categorical
 
 MODULES = [
     "activations", "applications", "callbacks", "initializers", "layers", "losses", "metrics",
-    "models", "optimizers", "optimizers.schedules", "regularizers", "saving", "utils",
+    "models", "optimizers", "optimizers.schedules", "preprocessing", "preprocessing.image",
+    "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 
