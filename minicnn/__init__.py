@@ -1,8 +1,5 @@
 """A mini deep-learning framework on NumPy that reads like Keras, and can be read."""
 
-from importlib import import_module as _import_module
-from typing import Any as _Any
-
 from minicnn import activations as activations
 from minicnn import applications as applications
 from minicnn import callbacks as callbacks
@@ -31,17 +28,12 @@ from minicnn.saving import load_model as load_model
 
 __version__ = "0.1.0"
 
-_LATER = ("datasets",)
-"""Modules that are loaded when they are asked for."""
-
-
-def __getattr__(name: str) -> _Any:
-    return _import_module(f"minicnn.{name}") if name in _LATER else _asked("")(name)
-
+__getattr__ = _asked("", later=("datasets", "preprocessing"))
 
 del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
 _exported(
     _Guarded, globals(), "History", "Input", "activations", "applications", "callbacks", "datasets",
     "export_onnx", "get_threads", "import_onnx", "initializers", "layers", "load_model",
-    "losses", "metrics", "models", "optimizers", "regularizers", "saving", "set_threads", "utils",
+    "losses", "metrics", "models", "optimizers", "preprocessing", "regularizers", "saving",
+    "set_threads", "utils",
 )  # fmt: skip

@@ -21,28 +21,31 @@ from minicnn.data.arrays import as_array
 from minicnn.data.loaders import PyDataset, Sequence
 from minicnn.errors import ConfigError, DataError, shown
 
-__all__ = [  # noqa: F822
+_ELSEWHERE = {
+    "get_file": "minicnn._files.get_file",
+    **dict.fromkeys(
+        ("array_to_img", "img_to_array", "load_img", "save_img"), "minicnn.preprocessing.pictures"
+    ),
+}
+"""What is loaded when it is asked for."""
+
+__all__ = [
     "CustomObjectScope",
     "PyDataset",
     "Sequence",
     "custom_object_scope",
     "get_custom_objects",
-    "get_file",
     "get_registered_name",
     "get_registered_object",
     "normalize",
     "register_keras_serializable",
     "set_random_seed",
     "to_categorical",
+    *_ELSEWHERE,
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "get_file":
-        from minicnn._files.get_file import get_file
-
-        return get_file
-    return asked("utils")(name)
+__getattr__ = asked("utils", elsewhere=_ELSEWHERE)
 
 
 @checked

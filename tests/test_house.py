@@ -22,7 +22,7 @@ LEVELS = [
     ["_keras"],
     ["_core"],
     ["_parallel", "_files", "activations", "initializers", "regularizers"],
-    ["data", "datasets", "kernels"],
+    ["data", "datasets", "kernels", "preprocessing"],
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
     ["models"],
@@ -32,7 +32,7 @@ LEVELS = [
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications callbacks data datasets errors initializers kernels layers losses
-    lr_finder metrics models onnx optimizers plots regularizers saving testing utils
+    lr_finder metrics models onnx optimizers plots preprocessing regularizers saving testing utils
     __init__ __main__
 """
 FILES = {

@@ -2,12 +2,13 @@
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from minicnn._core.suggestions import did_you_mean
 from minicnn.errors import ConfigError, DataError, shown
 
 
@@ -84,6 +85,21 @@ def boolean(who: str, argument: str, value: Any) -> None:
     """
     if not isinstance(value, bool | np.bool_):
         raise ConfigError(f"{who}: expected {argument} as True or False, got {shown(value)}.")
+
+
+def choice(who: str, argument: str, value: Any, choices: Sequence[str | None]) -> None:
+    """Raise ``ConfigError`` unless ``value`` is one of ``choices``.
+
+    >>> choice("RandomFlip", "fill_mode", "wrap", ("nearest", "wrap"))
+    """
+    if (value is None or isinstance(value, str)) and value in choices:
+        return
+    names = [name for name in choices if name is not None]
+    known = ", ".join(map(repr, choices))
+    raise ConfigError(
+        f"{who}: expected {argument} as one of {known}, got {shown(value)}."
+        + did_you_mean(value, names)
+    )
 
 
 def whole_number(

@@ -6,9 +6,10 @@ for a missing name here, so that ``from minicnn.layers import LSTM`` says in one
 instead. A name that is added moves from the second table to the first.
 """
 
+import importlib
 import re
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from minicnn.errors import ConfigError
 
@@ -272,6 +273,17 @@ SIGNATURES = {
         to_categorical(x, num_classes=None)
         normalize(x, axis=-1, order=2)
         get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None, cache_subdir='datasets', hash_algorithm='auto', extract=False, archive_format='auto', cache_dir=None, force_download=False)
+        array_to_img(x, data_format=None, scale=True, dtype=None)
+        img_to_array(img, data_format=None, dtype=None)
+        load_img(path, color_mode='rgb', target_size=None, interpolation='nearest', keep_aspect_ratio=False)
+        save_img(path, x, data_format=None, file_format=None, scale=True)
+    """,
+    "preprocessing.image": """
+        array_to_img(x, data_format=None, scale=True, dtype=None)
+        img_to_array(img, data_format=None, dtype=None)
+        load_img(path, color_mode='rgb', target_size=None, interpolation='nearest', keep_aspect_ratio=False)
+        save_img(path, x, data_format=None, file_format=None, scale=True)
+        smart_resize(x, size, interpolation='bilinear', data_format='channels_last')
     """,
     "datasets.mnist": "load_data(path='mnist.npz')",
     "datasets.fashion_mnist": "load_data()",
@@ -327,8 +339,6 @@ _TABLE = """\
   -> use kernel_regularizer, or clipnorm of the optimizer
 datasets: boston_housing california_housing imdb reuters
   -> minicnn is for images: use mnist, fashion_mnist, cifar10 or cifar100
--: preprocessing
-  -> use minicnn.data and the Random... layers
 -: DTypePolicy FloatDTypePolicy dtype_policies mixed_precision Quantizer quantizers
   -> use Sequential(dtype='float32') or 'float64'
 -: distribution distillation
@@ -419,9 +429,13 @@ saving: deserialize_keras_object serialize_keras_object KerasFileEditor
   -> give load_model custom_objects={name: class}
 utils: deserialize_keras_object serialize_keras_object
   -> give load_model custom_objects={name: class}
+preprocessing: sequence text text_dataset_from_directory timeseries_dataset_from_array
+  -> minicnn is for images: use preprocessing.image
+preprocessing: image_dataset_from_directory
+  -> use preprocessing.image.ImageDataGenerator().flow_from_directory
 utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_from_directory
-  timeseries_dataset_from_array load_img img_to_array array_to_img save_img
-  split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight pad_sequences
+  timeseries_dataset_from_array split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight
+  pad_sequences
   FeatureSpace
   -> use minicnn.data: arrays, load_hdf5 and load_images
 utils: plot_model model_to_dot
@@ -453,9 +467,12 @@ for _module, _names, _nearest in re.findall(r"^(\S+):(.*?)->(.*?)(?=^\S|\Z)", _T
     ABSENT.setdefault(_module.strip("-"), {}).update(dict.fromkeys(_names.split(), nearest))
 
 
-def asked(module: str) -> Callable[[str], NoReturn]:
-    """The ``__getattr__`` of the module of that name.
+def asked(
+    module: str, later: tuple[str, ...] = (), elsewhere: Mapping[str, str] | None = None
+) -> Callable[[str], Any]:
+    """The ``__getattr__`` of the module of that name, whose modules ``later`` it imports.
 
+    ``elsewhere`` has names that are in other modules, which are imported when they are asked for.
     It raises ``ConfigError`` for a name that Keras has, as an ``AttributeError`` would be made an
     ``ImportError`` without the words; for any other name ``AttributeError``.
 
@@ -465,7 +482,11 @@ def asked(module: str) -> Callable[[str], NoReturn]:
 images and has no layers for sequences or text.
     """
 
-    def __getattr__(name: str) -> NoReturn:  # noqa: N807
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        if name in later:
+            return importlib.import_module(f"minicnn.{module}.{name}".replace("..", "."))
+        if elsewhere and name in elsewhere:
+            return getattr(importlib.import_module(elsewhere[name]), name)
         raise_absent(module, name)
 
     return __getattr__

@@ -7,6 +7,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +18,9 @@ from minicnn._files.atomic import reason
 from minicnn._files.hdf5 import regular_file_size
 from minicnn._files.paths import path_of
 from minicnn.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """The kinds of pictures that are read; some others that Pillow knows start other programs."""
@@ -38,7 +44,6 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
     Photographs are turned upright as their EXIF data say; C is 3 for colour and 1 for
     grey. Raises ``DataError`` with one line when the file is not a picture.
     """
-    # Pillow comes with matplotlib, which reads pictures with it too.
     from PIL import Image, ImageOps
 
     path = path_of("load_image", "path", path)
@@ -48,7 +53,33 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
         raise DataError(
             f"{path}: expected a model for images with 1 or 3 channels, got {channels}."
         )
-    size = regular_file_size(path, DataError)
+    with opened(path) as picture:
+        if picture.mode in ("I", "F"):
+            raise DataError(f"{path}: expected 8 or 16 bits a channel, got {picture.mode}.")
+        ImageOps.exif_transpose(picture, in_place=True)
+        upright = picture
+        if upright.mode.startswith("I;16"):
+            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+        if upright.mode != modes[channels]:
+            upright = upright.convert(modes[channels])
+        resized = upright.resize((width, height), Image.Resampling.BOX)
+        return np.asarray(resized, np.uint8).reshape(shape)
+
+
+@contextmanager
+def opened(path: Path | BytesIO) -> Iterator["Image"]:
+    """A context with the picture of a file, for what must read its pixels within the context.
+
+    Raises ``DataError`` with one line when the file is not a picture, or claims to be one that no
+    memory holds.
+    """
+    # Pillow comes with matplotlib, which reads pictures with it too.
+    from PIL import Image
+
+    name = "the picture" if isinstance(path, BytesIO) else path
+    size = (
+        len(path.getbuffer()) if isinstance(path, BytesIO) else regular_file_size(path, DataError)
+    )
     try:
         # Pillow's warnings of damaged EXIF data and the like are of no use here.
         with (
@@ -60,27 +91,18 @@ def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
             bytes_ = pixels * A_PIXEL_OF.get(str(picture.format), A_PIXEL)
             if bytes_ > FREE + A_BYTE * size or max(picture.size) > LONGEST_SIDE:
                 raise DataError(
-                    f"{path}: claims {picture.width:,} x {picture.height:,} pixels in {size:,} "
+                    f"{name}: claims {picture.width:,} x {picture.height:,} pixels in {size:,} "
                     "bytes. Save it again, or smaller."
                 )
-            if picture.mode in ("I", "F"):
-                raise DataError(f"{path}: expected 8 or 16 bits a channel, got {picture.mode}.")
-            ImageOps.exif_transpose(picture, in_place=True)
-            upright: Image.Image = picture
-            if upright.mode.startswith("I;16"):
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            if upright.mode != modes[channels]:
-                upright = upright.convert(modes[channels])
-            resized = upright.resize((width, height), Image.Resampling.BOX)
-            return np.asarray(resized, np.uint8).reshape(shape)
+            yield picture
     except DataError:
         raise
     except Exception as error:  # Pillow raises nearly any kind on bytes that make no sense
         if isinstance(error, OSError) and error.errno is not None:
-            raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
+            raise DataError(f"{name}: cannot be read: {reason(error)}.") from None
         if isinstance(error, Image.DecompressionBombError):
-            raise DataError(f"{path}: claims far more pixels than a photograph has.") from None
-        raise DataError(f"{path}: expected a picture (PNG, JPEG, ...), got another file.") from None
+            raise DataError(f"{name}: claims far more pixels than a photograph has.") from None
+        raise DataError(f"{name}: expected a picture (PNG, JPEG, ...), got another file.") from None
 
 
 _one_by_one = threading.Lock()

@@ -15,7 +15,8 @@ from minicnn.utils import set_random_seed, to_categorical
 
 MODULES = [
     "activations", "applications", "callbacks", "datasets", "initializers", "layers", "losses",
-    "metrics", "models", "optimizers", "optimizers.schedules", "regularizers", "saving", "utils",
+    "metrics", "models", "optimizers", "optimizers.schedules", "preprocessing",
+    "preprocessing.image", "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 

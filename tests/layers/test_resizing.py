@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minicnn import CenterCrop, RandomCrop, Resizing
+from minicnn._core.resampling import INTERPOLATIONS, taps
 from minicnn.errors import ConfigError
-from minicnn.layers.resizing import INTERPOLATIONS, taps
 
 rng = np.random.default_rng(0)
 

@@ -1,0 +1,114 @@
+"""Batches of pictures that are read from their files as they are needed."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minicnn._core.arguments import choice
+from minicnn._core.shapes import Array, Pair, Shape, pair
+from minicnn.preprocessing.iterator import Changing, Saving
+from minicnn.preprocessing.pictures import (
+    COLOR_MODES,
+    FILTERS,
+    channels_first,
+    img_to_array,
+    load_img,
+)
+
+FORMATS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
+"""How the names of pictures end."""
+
+
+class FromFiles(Saving):
+    """What the iterators over files have in common: the pictures' size, colours and labels."""
+
+    filenames: list[str]
+    class_indices: dict[str, int]
+    class_mode: str | None
+    classes: Any
+    sample_weight: Array | None = None
+
+    def _set(
+        self,
+        who: str,
+        generator: Changing | None,
+        target_size: Pair,
+        color_mode: str,
+        data_format: str | None,
+        save: tuple[str | os.PathLike[str] | None, str, str],
+        subset: str | None,
+        resizing: tuple[str, bool],
+        dtype: Any,
+    ) -> None:
+        """Check and keep what all of them are told."""
+        self.image_data_generator = generator
+        self.target_size = pair(who, "target_size", target_size)
+        choice(who, "color_mode", color_mode, tuple(COLOR_MODES))
+        self.color_mode = color_mode
+        self.data_format = data_format
+        channels = (COLOR_MODES[color_mode],)
+        self.image_shape: Shape = (*self.target_size, *channels)
+        if channels_first(who, data_format):
+            self.image_shape = (*channels, *self.target_size)
+        self.save_to_dir, self.save_prefix, self.save_format = save
+        self.interpolation, self.keep_aspect_ratio = resizing
+        choice(who, "interpolation", self.interpolation, FILTERS)
+        choice(who, "subset", subset, ("training", "validation", None))
+        self.subset = subset
+        split = generator._validation_split if generator else 0.0
+        self.split = {"training": (split, 1), "validation": (0, split), None: None}[subset]
+        self.dtype = np.dtype(dtype or np.float32)
+
+    def _part(self, files: Sequence[Any]) -> Sequence[Any]:
+        """Those of the files that the subset has."""
+        if self.split is None:
+            return files
+        first, last = (int(share * len(files)) for share in self.split)
+        return files[first:last]
+
+    @property
+    def filepaths(self) -> list[str]:
+        """The path of each picture."""
+        return self._filepaths
+
+    @property
+    def labels(self) -> Any:
+        """The class number of each picture."""
+        return self.classes
+
+    def _find(self, directory: Any) -> None:
+        self._filepaths = [os.path.join(directory, name) for name in self.filenames]
+
+    def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
+        x = np.empty((len(index_array), *self.image_shape), self.dtype)
+        for i, index in enumerate(index_array):
+            picture = load_img(
+                self.filepaths[index],
+                color_mode=self.color_mode,
+                target_size=self.target_size,
+                interpolation=self.interpolation,
+                keep_aspect_ratio=self.keep_aspect_ratio,
+            )
+            x[i] = img_to_array(picture, self.data_format, self.dtype)
+        if self.image_data_generator:
+            x = self.image_data_generator._batch(x, self._rng)
+        self._save(x, index_array, 1e7)
+        if self.class_mode is None:
+            return x
+        if self.sample_weight is None:
+            return x, self._targets(x, index_array)
+        return x, self._targets(x, index_array), self.sample_weight[index_array]
+
+    def _targets(self, x: Array, index_array: Array) -> Any:
+        """The labels of a batch, as the class mode has them."""
+        if self.class_mode == "input":
+            return x.copy()
+        classes = [self.classes[index] for index in index_array]
+        if self.class_mode == "categorical":
+            y = np.zeros((len(x), len(self.class_indices)), self.dtype)
+            for i, found in enumerate(classes):
+                y[i, found] = 1  # a picture of a data frame may belong to several
+            return y
+        return np.array(classes, self.dtype)
