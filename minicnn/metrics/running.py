@@ -28,7 +28,9 @@ class Sum(Metric):
         """Reset to no values."""
         self.total = 0.0
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, values: Any, sample_weight: Any = None
+    ) -> None:
         """Add values of any shape; ``sample_weight`` has as many axes or fewer."""
         self.total += _of_samples(self, values, sample_weight, np.sum)[0]
 
@@ -57,7 +59,9 @@ class Mean(Metric):
         self.total = 0.0
         self.count = 0.0
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, values: Any, sample_weight: Any = None
+    ) -> None:
         """Add values of any shape; ``sample_weight`` has as many axes or fewer."""
         total, count = _of_samples(self, values, sample_weight, np.mean)
         self.total += total
