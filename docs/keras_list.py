@@ -27,6 +27,7 @@ PIXELS = "`padding` may also be a number of pixels, which Keras cannot read back
 UNCLIPPED = "on logits nothing is clipped, so a sure wrong answer keeps its gradient"
 SIGNS = "labels are all of -1 and 1, or all of 0 and 1"
 FILES = "reads `.keras` and `.h5` files; all that minicnn has, in any network"
+DRAWN = "drawn by NumPy's generators: the same distributions, other numbers"
 ONE = "`name` is there from the start, not given later"
 
 DIFFERENCES = {
@@ -78,6 +79,14 @@ DIFFERENCES = {
     "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis",
     "models.load_model": FILES,
     "saving.load_model": FILES,
+    "config.backend": "tensorflow, whose layouts are minicnn's",
+    "random.categorical": DRAWN,
+    "random.dropout": DRAWN,
+    "random.normal": DRAWN,
+    "random.randint": DRAWN,
+    "random.shuffle": DRAWN,
+    "random.truncated_normal": DRAWN,
+    "random.uniform": DRAWN,
 }
 """Name -> what is not the same, and why."""
 

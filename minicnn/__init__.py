@@ -1,5 +1,8 @@
 """A mini deep-learning framework on NumPy that reads like Keras, and can be read."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from minicnn import activations as activations
 from minicnn import applications as applications
 from minicnn import callbacks as callbacks
@@ -28,7 +31,13 @@ from minicnn.saving import load_model as load_model
 
 __version__ = "0.1.0"
 
-__getattr__ = _asked("")
+_LATER = ("backend", "config", "ops", "random")
+"""Modules that are loaded when they are asked for."""
+
+
+def __getattr__(name: str) -> _Any:
+    return _import_module(f"minicnn.{name}") if name in _LATER else _asked("")(name)
+
 
 del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
 _exported(
