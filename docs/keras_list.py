@@ -73,6 +73,7 @@ DIFFERENCES = {
     "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
     "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",
     "callbacks.BackupAndRestore": "keeps all that a checkpoint does: what follows is equal to the bit; refuses other data and batches",
+    "callbacks.TensorBoard": "written without TensorFlow; no profiles and embeddings; also pictures of kernels that read more than one channel",
     "callbacks.Callback": "any class with the methods it wants will do; there are no `on_predict` ones",
     "activations.gelu": "the exact one, without `approximate`",
     "activations.relu": "without further arguments; they are ReLU's",

@@ -149,6 +149,7 @@ SIGNATURES = {
         TerminateOnNaN()
         LambdaCallback(on_epoch_begin=None, on_epoch_end=None, on_train_begin=None, on_train_end=None, on_train_batch_begin=None, on_train_batch_end=None)
         BackupAndRestore(backup_dir, save_freq='epoch', delete_checkpoint=True)
+        TensorBoard(log_dir='logs', histogram_freq=0, write_graph=True, write_images=False, write_steps_per_second=False, update_freq='epoch', profile_batch=0, embeddings_freq=0, embeddings_metadata=None)
         Callback()
         History()
     """,
@@ -415,7 +416,7 @@ optimizers: Adadelta Adafactor Adamax Ftrl Lamb LossScaleOptimizer MultiOptimize
   -> use SGD, Adam, AdamW, RMSprop, Nadam, Lion or Adagrad
 optimizers.schedules: deserialize serialize
   -> use the class
-callbacks: TensorBoard RemoteMonitor ProgbarLogger
+callbacks: RemoteMonitor ProgbarLogger
   -> use CSVLogger, fit's verbose and minicnn.plots.plot_history
 callbacks: SwapEMAWeights OrbaxCheckpoint
   -> use ModelCheckpoint or BackupAndRestore
