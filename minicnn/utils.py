@@ -10,8 +10,9 @@ from minicnn._core.shapes import Array
 from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
+from minicnn.plots.networks import model_to_dot, plot_model
 
-__all__ = ["set_random_seed", "to_categorical"]
+__all__ = ["model_to_dot", "plot_model", "set_random_seed", "to_categorical"]
 
 __getattr__ = asked("utils")
 

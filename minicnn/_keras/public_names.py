@@ -186,6 +186,8 @@ SIGNATURES = {
     """,
     "saving": "load_model save_model",
     "utils": """
+        model_to_dot(model, show_shapes=False, show_dtype=False, show_layer_names=True, rankdir='TB', expand_nested=False, dpi=200, subgraph=False, show_layer_activations=False, show_trainable=False)
+        plot_model(model, to_file='model.png', show_shapes=False, show_dtype=False, show_layer_names=False, rankdir='TB', expand_nested=False, dpi=200, show_layer_activations=False, show_trainable=False)
         set_random_seed(seed)
         to_categorical(x, num_classes=None)
     """,
@@ -445,8 +447,6 @@ utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_fr
   PyDataset split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight pad_sequences
   FeatureSpace
   -> use minicnn.data: arrays, load_hdf5 and load_images
-utils: plot_model model_to_dot
-  -> use model.summary()
 utils: normalize
   -> use Rescaling, or NumPy
 utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
