@@ -92,8 +92,9 @@ def save(figure: "Figure", path: str | os.PathLike[str], dpi: float = 120) -> No
     """Write a picture whole or not at all; raises ``ConfigError`` for a path of another kind."""
     kind = Path(path).suffix[1:].lower() if isinstance(path, str | os.PathLike) else ""
     if kind not in ("png", "jpg", "jpeg", "pdf", "svg"):
+        shown = repr(os.fspath(path)) if isinstance(path, str | os.PathLike) else repr(path)
         raise ConfigError(
-            f"plots: expected a path that ends in .png, .jpg, .pdf or .svg, got {str(path)!r}."
+            f"plots: expected a path that ends in .png, .jpg, .pdf or .svg, got {shown}."
         )
     with replacing(path) as unfinished:
         write(lambda: figure.savefig(unfinished, dpi=dpi, format=kind))
