@@ -27,6 +27,7 @@ PIXELS = "`padding` may also be a number of pixels, which Keras cannot read back
 UNCLIPPED = "on logits nothing is clipped, so a sure wrong answer keeps its gradient"
 SIGNS = "labels are all of -1 and 1, or all of 0 and 1"
 FILES = "reads `.keras` and `.h5` files; all that minicnn has, in any network"
+DRAWN = "drawn by NumPy's generators: the same distributions, other numbers"
 ONE = "`name` is there from the start, not given later"
 
 DIFFERENCES = {
@@ -97,6 +98,7 @@ DIFFERENCES = {
     "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
     "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",
     "callbacks.BackupAndRestore": "keeps all that a checkpoint does: what follows is equal to the bit; refuses other data and batches",
+    "callbacks.TensorBoard": "written without TensorFlow; no profiles and embeddings; also pictures of kernels that read more than one channel",
     "callbacks.Callback": "any class with the methods it wants will do; there are no `on_predict` ones",
     "activations.gelu": "the exact one, without `approximate`",
     "activations.relu": "without further arguments; they are ReLU's",
@@ -105,6 +107,14 @@ DIFFERENCES = {
     "saving.load_model": FILES,
     "utils.get_file": "where the cache cannot be written to it says so, instead of using another; `untar=True` unpacks as in Keras 2, and links stand where Keras 2 would unpack with `extract=True`",
     "utils.normalize": "`axis=0` is the first axis, where Keras (3.15) divides along the last",
+    "config.backend": "tensorflow, whose layouts are minicnn's",
+    "random.categorical": DRAWN,
+    "random.dropout": DRAWN,
+    "random.normal": DRAWN,
+    "random.randint": DRAWN,
+    "random.shuffle": DRAWN,
+    "random.truncated_normal": DRAWN,
+    "random.uniform": DRAWN,
 }
 """Name -> what is not the same, and why."""
 

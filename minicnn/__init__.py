@@ -28,7 +28,10 @@ from minicnn.saving import load_model as load_model
 
 __version__ = "0.1.0"
 
-__getattr__ = _asked("", later=("datasets", "preprocessing"))
+_LATER = ("backend", "config", "datasets", "ops", "preprocessing", "random")
+"""Modules that are loaded when they are asked for."""
+
+__getattr__ = _asked("", later=_LATER)
 
 del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
 _exported(

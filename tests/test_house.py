@@ -27,13 +27,15 @@ LEVELS = [
     ["_training", "callbacks"],
     ["models"],
     ["applications", "lr_finder", "onnx", "plots", "saving", "testing", "utils"],
+    ["config", "ops", "random"],
+    ["backend"],
     ["_cli", "__init__", "__main__"],
 ]
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
-    activations applications callbacks data datasets errors initializers kernels layers losses
-    lr_finder metrics models onnx optimizers plots preprocessing regularizers saving testing utils
-    __init__ __main__
+    activations applications backend callbacks config data datasets errors initializers kernels
+    layers losses lr_finder metrics models onnx ops optimizers plots preprocessing random
+    regularizers saving testing utils __init__ __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
@@ -114,6 +116,7 @@ def test_docstring_examples_run(name):
         return
     module = importlib.import_module(name)
     names = {"np": importlib.import_module("numpy")} | vars(minicnn)
+    names = {key: value for key, value in names.items() if key not in vars(module)}
     results = doctest.testmod(module, extraglobs=names)
     assert results.failed == 0
 

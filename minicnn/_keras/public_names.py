@@ -217,6 +217,7 @@ SIGNATURES = {
         TerminateOnNaN()
         LambdaCallback(on_epoch_begin=None, on_epoch_end=None, on_train_begin=None, on_train_end=None, on_train_batch_begin=None, on_train_batch_end=None)
         BackupAndRestore(backup_dir, save_freq='epoch', delete_checkpoint=True)
+        TensorBoard(log_dir='logs', histogram_freq=0, write_graph=True, write_images=False, write_steps_per_second=False, update_freq='epoch', profile_batch=0, embeddings_freq=0, embeddings_metadata=None)
         Callback()
         History()
     """,
@@ -269,6 +270,8 @@ SIGNATURES = {
         get_registered_name(obj)
         get_registered_object(name, custom_objects=None)
         register_keras_serializable(package='Custom', name=None)
+        model_to_dot(model, show_shapes=False, show_dtype=False, show_layer_names=True, rankdir='TB', expand_nested=False, dpi=200, subgraph=False, show_layer_activations=False, show_trainable=False)
+        plot_model(model, to_file='model.png', show_shapes=False, show_dtype=False, show_layer_names=False, rankdir='TB', expand_nested=False, dpi=200, show_layer_activations=False, show_trainable=False)
         set_random_seed(seed)
         to_categorical(x, num_classes=None)
         normalize(x, axis=-1, order=2)
@@ -289,6 +292,39 @@ SIGNATURES = {
     "datasets.fashion_mnist": "load_data()",
     "datasets.cifar10": "load_data()",
     "datasets.cifar100": "load_data(label_mode='fine')",
+    "config": """
+        backend disable_traceback_filtering enable_traceback_filtering epsilon floatx
+        image_data_format is_traceback_filtering_enabled set_epsilon set_floatx
+        set_image_data_format
+    """,
+    "random": """
+        SeedGenerator(seed=None, name=None)
+        categorical(logits, num_samples, dtype='int32', seed=None)
+        dropout(inputs, rate, noise_shape=None, seed=None)
+        normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None)
+        randint(shape, minval, maxval, dtype='int32', seed=None)
+        shuffle(x, axis=0, seed=None)
+        truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None)
+        uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None)
+    """,
+    "ops": """
+        abs absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh ceil clip conj
+        cos cosh divide divide_no_nan equal exp expm1 floor floor_divide greater
+        greater_equal imag isfinite isinf isnan less less_equal log log1p log2 log10
+        logical_and logical_not logical_or logical_xor maximum minimum mod multiply negative
+        not_equal power real reciprocal round rsqrt sign sin sinh sqrt square subtract tan
+        true_divide trunc where binary_crossentropy categorical_crossentropy elu gelu
+        hard_sigmoid hard_silu hard_swish in_top_k leaky_relu log_softmax normalize one_hot
+        relu relu6 selu sigmoid silu softmax softplus softsign
+        sparse_categorical_crossentropy swish tanh top_k all amax amin any argmax argmin
+        average cross cumprod cumsum dot einsum logsumexp matmul max mean median min norm
+        outer prod std sum tensordot var arange argsort broadcast_to cast concatenate
+        convert_to_numpy convert_to_tensor diag expand_dims eye flip full identity is_tensor
+        linspace moveaxis ndim ones ones_like pad ravel repeat reshape roll shape size slice
+        sort split squeeze stack stop_gradient swapaxes take take_along_axis tile trace
+        transpose tril triu unstack zeros zeros_like
+    """,
+    "ops.image": "resize rgb_to_grayscale",
 }  # fmt: skip
 """Module -> the names that minicnn has too, with their arguments in order and with defaults."""
 
@@ -320,11 +356,68 @@ def signatures() -> dict[str, dict[str, dict[str, object] | None]]:
 _TABLE = """\
 -: Function KerasTensor Operation
   -> use Model(inputs, outputs), with layers called on Input(shape)
--: Variable InputSpec ops backend random device name_scope tree StatelessScope SymbolicScope
+-: Variable InputSpec device name_scope tree StatelessScope SymbolicScope
   RematScope remat export legacy wrappers visualization
   -> minicnn has no tensors or graphs: use NumPy
--: config
-  -> use Sequential(dtype=...), minicnn.set_threads and utils.set_random_seed
+config: dtype_policy set_dtype_policy
+  -> use set_floatx, or Sequential(dtype='float64')
+config: set_backend is_nnx_enabled is_flash_attention_enabled enable_flash_attention
+  disable_flash_attention
+  -> minicnn computes with NumPy and its own kernels
+config: max_epochs max_steps_per_epoch set_max_epochs set_max_steps_per_epoch
+  -> use epochs and steps_per_epoch of fit
+config: enable_unsafe_deserialization
+  -> give load_model custom_objects={name: class}
+config: disable_interactive_logging enable_interactive_logging is_interactive_logging_enabled
+  -> use verbose of fit
+backend: gradients
+  -> use model.forward and model.backward, or layer.backward; see docs/open_a_layer.md
+backend: get_session set_session Session get_graph placeholder is_placeholder is_sparse to_dense
+  manual_variable_initialization result
+  -> there is no graph to run: arrays are NumPy's, and model(x) gives numbers
+backend: update update_add update_sub moving_average_update
+  -> change arrays in place: x[...] = value
+backend: switch in_train_phase in_test_phase foldl foldr map_fn rnn
+  -> use NumPy, or a custom layer: docs/write_your_own.md
+backend: conv1d conv2d conv2d_transpose conv3d depthwise_conv2d separable_conv2d pool2d pool3d
+  bias_add batch_normalization normalize_batch_in_training local_conv1d local_conv2d dropout
+  binary_focal_crossentropy categorical_focal_crossentropy
+  -> use the layer, or the loss, of that name
+backend: ctc_batch_cost ctc_decode ctc_label_dense_to_sparse temporal_padding resize_volumes
+  spatial_3d_padding
+  -> minicnn is for images, and has nothing for sequences and volumes
+backend: batch_dot
+  -> use layers.Dot, or minicnn.ops.einsum
+random: beta binomial gamma
+  -> use numpy.random.default_rng
+ops: conv conv_transpose depthwise_conv separable_conv max_pool average_pool adaptive_average_pool
+  adaptive_max_pool batch_normalization layer_normalization rms_normalization
+  dot_product_attention moments
+  -> use the layer of that name
+ops: cond switch map scan while_loop fori_loop vectorized_map associative_scan custom_gradient
+  -> use Python's if and for on arrays, or a custom layer: docs/write_your_own.md
+ops: linalg nanmean histogram percentile quantile searchsorted unravel_index meshgrid bincount
+  isclose hstack vstack diff allclose nonzero angle append argpartition array array_split bartlett
+  bitwise_and bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+  bitwise_xor blackman cbrt conjugate copy corrcoef correlate count_nonzero deg2rad diagflat
+  diagonal digitize dsplit dstack dtype empty empty_like exp2 fabs fft fliplr flipud fmax fmin
+  fmod full_like gcd geomspace hamming hanning heaviside hsplit hypot i0 inner isin isneginf
+  isposinf isreal kaiser kron lcm ldexp left_shift logaddexp logaddexp2 logspace nan_to_num
+  nanargmax nanargmin nancumprod nancumsum nanmax nanmedian nanmin nanpercentile nanprod
+  nanquantile nanstd nansum nanvar nextafter ptp rad2deg right_shift rot90 select signbit sinc
+  trapezoid tri unique vander vdot vectorize vsplit cholesky cholesky_inverse det eig eigh fft2
+  ifft2 inv irfft istft logdet lstsq matrix_rank numpy pinv qr rfft slogdet solve solve_triangular
+  stft svd lu_factor get_item view view_as_complex view_as_real
+  -> use NumPy's function of that name
+ops: scatter scatter_update slice_update erf cdist celu ctc_decode ctc_loss depth_to_space erfc
+  erfinv extract_sequences fold glu hard_shrink hard_tanh jvp log_sigmoid multi_hot polar psnr
+  rearrange saturate_cast segment_max segment_min segment_prod segment_sum soft_shrink
+  space_to_depth sparse_plus sparse_sigmoid sparsemax squareplus tanh_shrink threshold unfold
+  -> write it with the functions there are, or with NumPy
+ops.image: affine_transform perspective_transform gaussian_blur elastic_transform crop_images
+  pad_images extract_patches map_coordinates hsv_to_rgb rgb_to_hsv
+  extract_patches_3d scale_and_translate sobel_edges ssim
+  -> use the Random... layers, Cropping2D and ZeroPadding2D
 -: Loss
   -> use minicnn.losses.Loss
 -: Metric
@@ -409,7 +502,7 @@ optimizers: Adafactor Lamb LossScaleOptimizer MultiOptimizer Muon
   -> use SGD, Adam, AdamW, RMSprop, Nadam or another
 optimizers.schedules: deserialize serialize
   -> use the class
-callbacks: TensorBoard RemoteMonitor ProgbarLogger
+callbacks: RemoteMonitor ProgbarLogger
   -> use CSVLogger, fit's verbose and minicnn.plots.plot_history
 callbacks: SwapEMAWeights OrbaxCheckpoint
   -> use ModelCheckpoint or BackupAndRestore
@@ -438,8 +531,6 @@ utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_fr
   pad_sequences
   FeatureSpace
   -> use minicnn.data: arrays, load_hdf5 and load_images
-utils: plot_model model_to_dot
-  -> use model.summary()
 utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
   enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
   legacy standardize_dtype

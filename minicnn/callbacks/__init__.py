@@ -31,6 +31,7 @@ from minicnn.callbacks.keeping import CSVLogger as CSVLogger
 from minicnn.callbacks.keeping import ModelCheckpoint as ModelCheckpoint
 from minicnn.callbacks.learning_rate import LearningRateScheduler as LearningRateScheduler
 from minicnn.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
+from minicnn.callbacks.tensorboard import TensorBoard as TensorBoard
 from minicnn.callbacks.time_budget import TimeBudget as TimeBudget
 from minicnn.callbacks.watching import EarlyStopping as EarlyStopping
 

@@ -2,33 +2,25 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
-from minicnn._core.shapes import Array, DType, Shape
+from minicnn._core.shapes import DType, Shape
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import Layer
 from minicnn.layers.building import build_layer, check_new, name_layer
-from minicnn.layers.composite import Composite
 from minicnn.layers.graph import Graph, Node, put
+from minicnn.layers.inner import InnerNodes
 from minicnn.layers.merging import Add
 from minicnn.layers.registry import described, with_layers
-
-
-class ResidualCache(NamedTuple):
-    """The nodes and their caches, for ``Residual.backward``."""
-
-    graph: Graph
-    caches: list[Any]
-
 
 _ADD = Add()
 _NO_LAYER = "add"
 """What the sum at the end of a Residual is called; it has no arrays."""
 
 
-class Residual(Composite, Layer):
+class Residual(InnerNodes):
     """Layers whose output is added to their input, or to the output of a shortcut.
 
         y = layers(x) + x        or        y = layers(x) + shortcut(x)
@@ -49,7 +41,6 @@ class Residual(Composite, Layer):
 
     keras_module = "minicnn.layers"
     additive = True
-    is_graph = True
     layers: Sequence[Layer] = ()
     shortcut: Sequence[Layer] | None = None
 
@@ -59,7 +50,6 @@ class Residual(Composite, Layer):
         shortcut: Sequence[Layer] | None = None,
         name: str | None = None,
     ) -> None:
-        self.begun: list[Layer] = []
         super().__init__(name)
         taken: set[str | None] = set()
         for argument, given in (("layers", layers), ("shortcut", shortcut)):
@@ -92,17 +82,6 @@ class Residual(Composite, Layer):
             vars(twin)["shortcut"] = [copy.copy(layer) for layer in self.shortcut]
         return twin
 
-    @property
-    def kernel_set(self) -> str:
-        """The kernels that its layers compute with."""
-        return self._kernel_set
-
-    @kernel_set.setter
-    def kernel_set(self, value: str) -> None:
-        self._kernel_set = value
-        for layer in self.sublayers:
-            layer.kernel_set = value
-
     # The passes ------------------------------------------------------------------------
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -131,12 +110,6 @@ class Residual(Composite, Layer):
             for layer, shape in zip(way, _ends(way, input_shape), strict=False):
                 build_layer(self.who, layer, shape, rng, self.dtype, self.kernel_set)
 
-    def unbuild(self) -> None:
-        """Remove the arrays of the layers that were built with this one."""
-        self.input_shape = None
-        for layer in self.begun:
-            layer.unbuild()
-
     def graph(self, input_shape: Shape) -> Graph:
         """The nodes that it stands for: those of both branches, and an Add at the end."""
         nodes: list[Node] = []
@@ -149,38 +122,6 @@ class Residual(Composite, Layer):
         added = (self.output_shape(input_shape),) * 2
         nodes.append(Node(_ADD, tuple(ends), _NO_LAYER, added))
         return Graph(1, tuple(nodes), (len(nodes),))
-
-    def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, ResidualCache]:
-        """The sum of both branches."""
-        self.require_built()
-        x = self.check_input(x)
-        graph = self.graph(x.shape[1:])
-        (y,), caches = graph.forward((x,), training, rng)
-        return y, ResidualCache(graph, caches)
-
-    def backward(self, dy: Array, cache: ResidualCache) -> tuple[Array, Grads]:
-        """dx is the sum of both branches'; the gradients are those of each layer."""
-        (dx,), grads = cache.graph.backward((dy,), cache.caches, frozen=True)
-        assert dx is not None
-        return dx, grads
-
-    def next_state(self, cache: ResidualCache) -> dict[str, Array]:
-        """The next state of each layer."""
-        return {
-            f"{node.name}.{name}": array
-            for node, one in zip(cache.graph.nodes, cache.caches, strict=True)
-            for name, array in node.layer.next_state(one).items()
-        }
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        """Those of all layers."""
-        return sum(
-            layer.multiply_adds(shape)
-            for way in (self.layers, self.shortcut or ())
-            for layer, shape in zip(way, _ends(way, input_shape), strict=False)
-        )
 
     def get_config(self) -> dict[str, Any]:
         """The layers as they are described in a file."""

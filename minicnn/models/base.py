@@ -9,6 +9,7 @@ import numpy as np
 from minicnn._core import random_seed
 from minicnn._core.arguments import boolean, check_array, check_name, whole_number
 from minicnn._core.config import Guarded
+from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Shape
 from minicnn._keras.spelling import snake_case
 from minicnn.data.arrays import images
@@ -45,10 +46,11 @@ class BaseModel(Composite, Weights, Guarded):
     """What the constructor is given first."""
 
     def __init__(
-        self, *, seed: int | None, name: str | None, dtype: str, kernels: str, fuse: bool
+        self, *, seed: int | None, name: str | None, dtype: str | None, kernels: str, fuse: bool
     ) -> None:
         self.name_is_given = name is not None
         self.name = snake_case(type(self).__name__) if name is None else name
+        dtype = floatx() if dtype is None else dtype
         if not isinstance(dtype, str | np.dtype) or dtype not in ("float32", "float64"):
             raise ConfigError(f"{self.who}: expected dtype float32 or float64, got {dtype!r}.")
         check_name(self.who, self.name)

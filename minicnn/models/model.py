@@ -59,7 +59,7 @@ class Model(BaseModel):
         *,
         name: str | None = None,
         seed: int | None = None,
-        dtype: str = "float32",
+        dtype: str | None = None,
         kernels: str = DEFAULT,
         fuse: bool = True,
     ) -> None:

@@ -22,9 +22,10 @@ class Sequential(Model):
 
     ``seed`` starts the model's one generator, from which come the first weights, the
     order of the batches and what dropout drops; without it every model differs.
-    ``dtype`` is "float32" or "float64"; ``kernels`` is "vectorized", or "reference" for
-    plain loops. ``fit``, ``evaluate`` and ``predict`` compute a convolution together with the
-    ReLU and the pooling after it; ``fuse=False`` runs them one by one.
+    ``dtype`` is "float32" or "float64", else what ``minicnn.config.floatx()`` says; ``kernels`` is
+    "vectorized", or "reference" for plain loops. ``fit``, ``evaluate`` and ``predict`` compute a
+    convolution together with the ReLU and the pooling after it; ``fuse=False`` runs them one by
+    one.
 
     >>> model = Sequential([Input((4,)), Dense(3, activation="softmax")], seed=0)
     >>> model.predict(np.ones((2, 4))).shape
@@ -40,7 +41,7 @@ class Sequential(Model):
         *,
         seed: int | None = None,
         name: str | None = None,
-        dtype: str = "float32",
+        dtype: str | None = None,
         kernels: str = DEFAULT,
         fuse: bool = True,
     ) -> None:

@@ -2,5 +2,6 @@
 
 from minicnn.plots.curves import plot_history
 from minicnn.plots.learning_rates import plot_learning_rates
+from minicnn.plots.networks import model_to_dot, plot_model
 
-__all__ = ["plot_history", "plot_learning_rates"]
+__all__ = ["model_to_dot", "plot_history", "plot_learning_rates", "plot_model"]

@@ -64,7 +64,7 @@ def new_figure(width: float, height: float) -> "Figure":
 def finished(figure: "Figure", path: str | os.PathLike[str] | None) -> "Figure":
     """Write it if there is a path, and show it if there is a notebook."""
     if path is not None:
-        _save(figure, path)
+        save(figure, path)
     shell = console.notebook()
     if shell is not None:
         _show(figure)
@@ -83,24 +83,28 @@ def _show(figure: "Figure") -> None:
     from IPython.display import display
 
     picture = io.BytesIO()
-    _write(lambda: figure.savefig(picture, format="png"))
+    write(lambda: figure.savefig(picture, format="png"))
     content = base64.b64encode(picture.getvalue()).decode()
     display({"image/png": content, "text/plain": repr(figure)}, raw=True)
 
 
-def _save(figure: "Figure", path: str | os.PathLike[str]) -> None:
+def save(figure: "Figure", path: str | os.PathLike[str], dpi: float = 120) -> None:
+    """Write a picture whole or not at all; raises ``ConfigError`` for a path of another kind."""
     kind = Path(path).suffix[1:].lower() if isinstance(path, str | os.PathLike) else ""
-    if kind not in ("png", "pdf", "svg"):
-        raise ConfigError(f"plots: expected a path that ends in .png, .pdf or .svg, got {path!r}.")
+    if kind not in ("png", "jpg", "jpeg", "pdf", "svg"):
+        shown = repr(os.fspath(path)) if isinstance(path, str | os.PathLike) else repr(path)
+        raise ConfigError(
+            f"plots: expected a path that ends in .png, .jpg, .pdf or .svg, got {shown}."
+        )
     with replacing(path) as unfinished:
-        _write(lambda: figure.savefig(unfinished, dpi=120, format=kind))
+        write(lambda: figure.savefig(unfinished, dpi=dpi, format=kind))
 
 
-def _write(write: Callable[[], None]) -> None:
+def write(act: Callable[[], None]) -> None:
     """Write a picture, with one warning for all characters that no font here has."""
     with matplotlib_ready(), warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", "Glyph .* missing from")
-        write()
+        act()
     missing = [one for one in caught if str(one.message).startswith("Glyph ")]
     for one in caught:
         if one not in missing:

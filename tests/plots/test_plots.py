@@ -176,7 +176,7 @@ def test_mistakes_are_explained(tmp_path):
     with pytest.raises(ConfigError, match="expected what find_learning_rate returns, got dict"):
         plot_learning_rates(CURVES)
     for name in ("curves.xyz", "curves"):
-        with pytest.raises(ConfigError, match=rf"ends in .png, .pdf or .svg, got .*{name}'"):
+        with pytest.raises(ConfigError, match=rf"ends in .png, .jpg, .pdf or .svg, got .*{name}'"):
             plot_history(CURVES, tmp_path / name)
     with pytest.raises(ConfigError, match="got 3"):
         plot_history(CURVES, 3)

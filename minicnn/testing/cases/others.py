@@ -287,6 +287,7 @@ CALLBACKS = [
     callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2),
     callbacks.ModelCheckpoint("best.keras", "loss"),
     callbacks.ReduceLROnPlateau("loss", patience=2),
+    callbacks.TensorBoard("logs"),
     callbacks.TerminateOnNaN(),
     callbacks.TimeBudget(60),
 ]
