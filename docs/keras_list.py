@@ -78,6 +78,7 @@ DIFFERENCES = {
     "models.Sequential": "takes `seed=`, `dtype=` and `kernels=`; shapes leave out the batch axis",
     "models.load_model": FILES,
     "saving.load_model": FILES,
+    "applications.imagenet_utils.preprocess_input": "x is not overwritten",
 }
 """Name -> what is not the same, and why."""
 
