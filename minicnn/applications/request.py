@@ -19,7 +19,7 @@ from minicnn._core.signatures import checked
 from minicnn._files.downloads import fetched
 from minicnn.applications.imagenet_utils import models_folder
 from minicnn.data.axis_order import check_order
-from minicnn.errors import ConfigError, shown
+from minicnn.errors import ConfigError, ModelFileError, ShapeError, shown
 from minicnn.initializers import left_unset
 from minicnn.layers import Dense, GlobalAvgPool, GlobalMaxPool, Input, Layer
 from minicnn.layers.symbolic import SymbolicTensor
@@ -173,7 +173,10 @@ class Request:
             path = fetched(url.rpartition("/")[2], url, known_hash, models_folder())
         if path.suffix == ".keras":
             model = Model(inputs, x, name=name)
-            model.set_weights(load_model(path, compile=False).get_weights())
+            try:
+                model.set_weights(load_model(path, compile=False).get_weights())
+            except ShapeError as error:
+                raise ModelFileError(f"{path}: {error}") from None
             return model
         with left_unset():
             model = Model(inputs, x, name=name)
