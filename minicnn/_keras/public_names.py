@@ -325,6 +325,35 @@ SIGNATURES = {
         transpose tril triu unstack zeros zeros_like
     """,
     "ops.image": "resize rgb_to_grayscale",
+    "applications": """
+        VGG16(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='vgg16')
+        VGG19(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='vgg19')
+        ResNet50(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='resnet50')
+        ResNet101(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='resnet101')
+        ResNet152(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='resnet152')
+        ResNet50V2(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='resnet50v2')
+        ResNet101V2(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='resnet101v2')
+        ResNet152V2(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='resnet152v2')
+        Xception(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='xception')
+        InceptionV3(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='inception_v3')
+        DenseNet121(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='densenet121')
+        DenseNet169(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='densenet169')
+        DenseNet201(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='densenet201')
+        EfficientNetB0(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb0')
+        EfficientNetB1(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb1')
+        EfficientNetB2(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb2')
+        EfficientNetB3(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb3')
+        EfficientNetB4(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb4')
+        EfficientNetB5(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb5')
+        EfficientNetB6(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb6')
+        EfficientNetB7(include_top=True, weights='imagenet', input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation='softmax', name='efficientnetb7')
+        MobileNet(input_shape=None, alpha=1.0, depth_multiplier=1, dropout=0.001, include_top=True, weights='imagenet', input_tensor=None, pooling=None, classes=1000, classifier_activation='softmax', name=None)
+        MobileNetV2(input_shape=None, alpha=1.0, include_top=True, weights='imagenet', input_tensor=None, pooling=None, classes=1000, classifier_activation='softmax', name=None)
+    """,
+    "applications.imagenet_utils": """
+        preprocess_input(x, data_format=None, mode='caffe')
+        decode_predictions(preds, top=5)
+    """,
 }  # fmt: skip
 """Module -> the names that minicnn has too, with their arguments in order and with defaults."""
 
@@ -535,20 +564,14 @@ utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
   enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
   legacy standardize_dtype
   -> minicnn has no tensors or graphs: use NumPy
-applications: ResNet50 ResNet50V2 ResNet101 ResNet101V2 ResNet152 ResNet152V2 resnet
-  resnet_v2
-  -> use resnet20 or resnet50, which start from random weights
-applications: VGG16 VGG19 vgg16 vgg19
-  -> use vgg, which is small
-applications: MobileNet MobileNetV2 MobileNetV3Large MobileNetV3Small mobilenet_v2 mobilenet_v3
-  -> use mobilenet, which is small
-applications: ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge DenseNet121
-  DenseNet169 DenseNet201 EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3
-  EfficientNetB4 EfficientNetB5 EfficientNetB6 EfficientNetB7 EfficientNetV2B0 EfficientNetV2B1
-  EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L EfficientNetV2M EfficientNetV2S
-  InceptionResNetV2 InceptionV3 NASNetLarge NASNetMobile Xception convnext efficientnet
-  efficientnet_v2 imagenet_utils inception_resnet_v2 inception_v3 nasnet xception
-  -> use resnet20, mobilenet or vgg, untrained
+applications: MobileNetV3Large MobileNetV3Small mobilenet_v3
+  -> use MobileNetV2, or save it in Keras and open the file with load_model
+applications: ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge convnext
+  EfficientNetV2B0 EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L
+  EfficientNetV2M EfficientNetV2S efficientnet_v2 NASNetLarge NASNetMobile nasnet
+  -> use EfficientNetB0, or save it in Keras and open the file with load_model
+applications: InceptionResNetV2 inception_resnet_v2
+  -> use InceptionV3, or save it in Keras and open the file with load_model
 """
 
 ABSENT: dict[str, dict[str, str]] = {}

@@ -15,19 +15,19 @@ The networks by name:
 course densenet efficientnet_b0 lenet5 mobilenet resnet20 resnet50 small vgg
 """
 
-import inspect
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-
-from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Shape
-from minicnn._core.signatures import checked
-from minicnn._keras.public_names import asked
-from minicnn.data.axis_order import check_order
-from minicnn.errors import ConfigError, shown
+from minicnn.applications.pieces import (
+    MOMENTUM,
+    classifier,
+    conv,
+    network,
+    normed,
+    prenormed,
+    through,
+)
+from minicnn.errors import ConfigError
 from minicnn.layers import (
     Add,
     AvgPool,
@@ -68,39 +68,8 @@ __all__ = [
     "vgg",
 ]
 
-__getattr__ = asked("applications")
 
-P = ParamSpec("P")
-M = TypeVar("M", bound=Model)
-
-
-def _network(make: Callable[P, M]) -> Callable[P, M]:
-    """A network that checks its arguments and names itself in errors."""
-    signature, who = inspect.signature(make), make.__name__
-
-    @wraps(make)
-    def network(*args: P.args, **kwargs: P.kwargs) -> M:
-        given = signature.bind(*args, **kwargs).arguments
-        shape, augment = given["input_shape"], given.get("augment", ())
-        sizes = shape if isinstance(shape, tuple | list) else ()
-        if len(sizes) != 3 or not all(isinstance(n, int | np.integer) for n in sizes):
-            raise ConfigError(
-                f"{who}: expected input_shape as (height, width, channels), such as (64, 64, 3), "
-                f"got {shown(shape)}."
-            )
-        check_order(who, (1, *sizes))
-        if whole_number(who, "classes", given["classes"]) == 1:
-            raise ConfigError(
-                f"{who}: expected 2 or more classes, got 1. Yes and no are two classes, too."
-            )
-        if not isinstance(augment, tuple | list):
-            raise ConfigError(f"{who}: expected augment as a list of layers, got {shown(augment)}.")
-        return make(*args, **kwargs)
-
-    return checked(network)
-
-
-@_network
+@network
 def course(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -118,10 +87,10 @@ def course(
         MaxPool(4, padding="same"),
         Flatten(),
     ]
-    return _classifier(input_shape, layers, classes, seed, augment)
+    return classifier(input_shape, layers, classes, seed, augment)
 
 
-@_network
+@network
 def small(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -135,11 +104,11 @@ def small(
     """
     layers: list[Layer] = []
     for filters, size, strides in ((16, 5, 2), (32, 3, 1), (64, 3, 1), (128, 3, 1)):
-        layers += [*_normed(filters, size, strides), ReLU(), MaxPool(2, padding="same")]
-    return _classifier(input_shape, [*layers, Flatten(), Dropout(0.3)], classes, seed, augment)
+        layers += [*normed(filters, size, strides), ReLU(), MaxPool(2, padding="same")]
+    return classifier(input_shape, [*layers, Flatten(), Dropout(0.3)], classes, seed, augment)
 
 
-@_network
+@network
 def lenet5(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -159,10 +128,10 @@ def lenet5(
         Dense(120, activation="tanh"),
         Dense(84, activation="tanh"),
     ]
-    return _classifier(input_shape, layers, classes, seed, augment)
+    return classifier(input_shape, layers, classes, seed, augment)
 
 
-@_network
+@network
 def vgg(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -183,12 +152,12 @@ def vgg(
             )
         layers.append(MaxPool(2, padding="same"))
     dense = Dense(128, activation="relu", kernel_initializer="he_uniform")
-    return _classifier(
+    return classifier(
         input_shape, [*layers, Flatten(), dense, Dropout(0.5)], classes, seed, augment
     )
 
 
-@_network
+@network
 def resnet20(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -200,17 +169,17 @@ def resnet20(
     >>> resnet20((32, 32, 3), 10).output_shape
     (10,)
     """
-    layers = [*_normed(16, 3, 2 if min(input_shape[:2]) >= 64 else 1), ReLU()]
+    layers = [*normed(16, 3, 2 if min(input_shape[:2]) >= 64 else 1), ReLU()]
     for stage, filters in enumerate((16, 32, 64)):
         for block in range(3):
             strides = 2 if stage and not block else 1
-            shortcut = _normed(filters, 1, strides) if strides > 1 else None
-            pair = [*_normed(filters, 3, strides), ReLU(), *_normed(filters, 3)]
+            shortcut = normed(filters, 1, strides) if strides > 1 else None
+            pair = [*normed(filters, 3, strides), ReLU(), *normed(filters, 3)]
             layers += [Residual(pair, shortcut), ReLU()]
-    return _classifier(input_shape, [*layers, GlobalAvgPool()], classes, seed, augment)
+    return classifier(input_shape, [*layers, GlobalAvgPool()], classes, seed, augment)
 
 
-@_network
+@network
 def resnet50(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -224,22 +193,22 @@ def resnet50(
     """
     layers: list[Layer] = [
         ZeroPadding2D(3),
-        *_normed(64, 7, 2, padding="valid"),
+        *normed(64, 7, 2, padding="valid"),
         ReLU(),
         MaxPool(3, strides=2),
     ]
     for filters, blocks, first in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
         for block in range(blocks):
             strides = 1 if block else first
-            shortcut = None if block else _normed(4 * filters, 1, strides)
-            narrow = [*_normed(filters, 1, strides), ReLU(), *_normed(filters, 3), ReLU()]
-            layers += [Residual([*narrow, *_normed(4 * filters, 1)], shortcut), ReLU()]
-    return _classifier(
+            shortcut = None if block else normed(4 * filters, 1, strides)
+            narrow = [*normed(filters, 1, strides), ReLU(), *normed(filters, 3), ReLU()]
+            layers += [Residual([*narrow, *normed(4 * filters, 1)], shortcut), ReLU()]
+    return classifier(
         input_shape, [*layers, AvgPool(2, padding="same"), Flatten()], classes, seed, augment
     )
 
 
-@_network
+@network
 def mobilenet(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Sequential:
@@ -251,25 +220,23 @@ def mobilenet(
     >>> mobilenet((64, 64, 3), 6).output_shape
     (6,)
     """
-    layers: list[Layer] = [*_normed(16, 3, 2), ReLU(max_value=6)]
+    layers: list[Layer] = [*normed(16, 3, 2), ReLU(max_value=6)]
     before = 16
     for filters, strides in ((24, 2), (24, 1), (32, 2), (32, 1), (64, 2), (64, 1), (96, 1)):
         block: list[Layer] = [
-            *_normed(4 * before, 1),
+            *normed(4 * before, 1),
             ReLU(max_value=6),
             DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False),
             BatchNorm(momentum=MOMENTUM),
             ReLU(max_value=6),
-            *_normed(filters, 1),
+            *normed(filters, 1),
         ]
         layers += [Residual(block)] if filters == before and strides == 1 else block
         before = filters
-    return _classifier(
-        input_shape, [*layers, GlobalAvgPool(), Dropout(0.2)], classes, seed, augment
-    )
+    return classifier(input_shape, [*layers, GlobalAvgPool(), Dropout(0.2)], classes, seed, augment)
 
 
-@_network
+@network
 def densenet(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Model:
@@ -282,14 +249,14 @@ def densenet(
     181210
     """
     image = Input(input_shape, name="image")
-    x = _through([*augment, Rescaling(1 / 255), _conv(24, 3)], image)
+    x = through([*augment, Rescaling(1 / 255), conv(24, 3)], image)
     for block in range(3):
         for _ in range(6):
-            new = _through([*_before(48, 1), *_before(12, 3)], x)
+            new = through([*prenormed(48, 1), *prenormed(12, 3)], x)
             x = Concatenate()([x, new])
         if block < 2:
-            x = _through([*_before(x.sizes[-1] // 2, 1), AvgPool(2, padding="same")], x)
-    x = _through([BatchNorm(momentum=MOMENTUM), ReLU(), GlobalAvgPool()], x)
+            x = through([*prenormed(x.sizes[-1] // 2, 1), AvgPool(2, padding="same")], x)
+    x = through([BatchNorm(momentum=MOMENTUM), ReLU(), GlobalAvgPool()], x)
     return Model(image, Dense(classes, activation="softmax")(x), name="densenet", seed=seed)
 
 
@@ -305,7 +272,7 @@ B0 = (
 """EfficientNet-B0's stages: blocks, window, strides of the first, factor of widening, channels."""
 
 
-@_network
+@network
 def efficientnet_b0(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Model:
@@ -318,11 +285,11 @@ def efficientnet_b0(
     (6,)
     """
     image = Input(input_shape, name="image")
-    x = _through([*augment, Rescaling(1 / 255), *_normed(32, 3, 2), SiLU()], image)
+    x = through([*augment, Rescaling(1 / 255), *normed(32, 3, 2), SiLU()], image)
     for blocks, size, strides, factor, filters in B0:
         for i in range(blocks):
             x = _inverted(x, size, strides if i == 0 else 1, factor, filters)
-    x = _through([*_normed(1280, 1), SiLU(), GlobalAvgPool(), Dropout(0.2)], x)
+    x = through([*normed(1280, 1), SiLU(), GlobalAvgPool(), Dropout(0.2)], x)
     return Model(image, Dense(classes, activation="softmax")(x), name="efficientnet_b0", seed=seed)
 
 
@@ -332,17 +299,17 @@ def _inverted(
     """One of EfficientNet's blocks."""
     before = x.sizes[-1]
     wide = before * factor
-    y = x if factor == 1 else _through([*_normed(wide, 1), SiLU()], x)
+    y = x if factor == 1 else through([*normed(wide, 1), SiLU()], x)
     depthwise = DepthwiseConv2D(size, strides=strides, padding="same", use_bias=False)
-    y = _through([depthwise, BatchNorm(momentum=MOMENTUM), SiLU()], y)
+    y = through([depthwise, BatchNorm(momentum=MOMENTUM), SiLU()], y)
     squeeze = Conv2D(max(1, before // 4), 1, activation="silu")
     excite = Conv2D(wide, 1, activation="sigmoid")
-    y = Multiply()([y, _through([GlobalAvgPool(keepdims=True), squeeze, excite], y)])
-    y = _through(_normed(filters, 1), y)
+    y = Multiply()([y, through([GlobalAvgPool(keepdims=True), squeeze, excite], y)])
+    y = through(normed(filters, 1), y)
     return Add()([x, y]) if strides == 1 and before == filters else y
 
 
-@_network
+@network
 def unet(
     input_shape: Shape, classes: int, seed: int | None = None, augment: Sequence[Layer] = ()
 ) -> Model:
@@ -361,60 +328,17 @@ def unet(
             "Resize or crop the images before."
         )
     image = Input(input_shape, name="image")
-    x = _through([*augment, Rescaling(1 / 255)], image)
+    x = through([*augment, Rescaling(1 / 255)], image)
     left = []
     for filters in (16, 32, 64):
-        x = _through([*_normed(filters, 3), ReLU(), *_normed(filters, 3), ReLU()], x)
+        x = through([*normed(filters, 3), ReLU(), *normed(filters, 3), ReLU()], x)
         left.append(x)
         x = MaxPool(2)(x)
-    x = _through([*_normed(128, 3), ReLU()], x)
+    x = through([*normed(128, 3), ReLU()], x)
     for filters in (64, 32, 16):
         x = Concatenate()([left.pop(), Conv2DTranspose(filters, 2, strides=2)(x)])
-        x = _through([*_normed(filters, 3), ReLU(), *_normed(filters, 3), ReLU()], x)
+        x = through([*normed(filters, 3), ReLU(), *normed(filters, 3), ReLU()], x)
     return Model(image, Conv2D(classes, 1, activation="softmax")(x), name="unet", seed=seed)
-
-
-def _through(layers: Sequence[Layer], x: SymbolicTensor) -> SymbolicTensor:
-    """What layers, one after another, make of a tensor."""
-    for layer in layers:
-        x = layer(x)
-    return x
-
-
-MOMENTUM = 0.9
-"""The moving statistics must follow within the few hundred steps that small data sets take."""
-
-
-def _conv(filters: int, kernel_size: int, strides: int = 1, padding: str = "same") -> Conv2D:
-    # BatchNorm has a shift, so the convolution needs no bias.
-    return Conv2D(
-        filters,
-        kernel_size,
-        strides=strides,
-        padding=padding,
-        use_bias=False,
-        kernel_initializer="he_normal",
-    )
-
-
-def _normed(filters: int, kernel_size: int, strides: int = 1, padding: str = "same") -> list[Layer]:
-    return [_conv(filters, kernel_size, strides, padding), BatchNorm(momentum=MOMENTUM)]
-
-
-def _before(filters: int, kernel_size: int) -> list[Layer]:
-    """A convolution with normalization and ReLU before it, as DenseNet has them."""
-    return [BatchNorm(momentum=MOMENTUM), ReLU(), _conv(filters, kernel_size)]
-
-
-def _classifier(
-    input_shape: Shape,
-    layers: Sequence[Layer],
-    classes: int,
-    seed: int | None,
-    augment: Sequence[Layer],
-) -> Sequential:
-    head: list[Any] = [Input(input_shape), *augment, Rescaling(1 / 255)]
-    return Sequential([*head, *layers, Dense(classes, activation="softmax")], seed=seed)
 
 
 Network = Callable[..., Model]
