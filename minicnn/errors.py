@@ -41,6 +41,10 @@ class ConfigError(MiniCNNError, ValueError):
     """An argument of a layer, a model, an optimizer or a command makes no sense."""
 
 
+class AbsentError(ConfigError, ImportError):
+    """A name of Keras' was asked for that is not here."""
+
+
 class NameUnknownError(ConfigError, AttributeError):
     """An attribute that nobody reads, or that cannot be set, was set."""
 

@@ -29,11 +29,12 @@ LEVELS = [
     ["applications", "lr_finder", "onnx", "plots", "saving", "testing", "utils"],
     ["config", "ops", "random"],
     ["backend"],
+    ["as_keras"],
     ["_cli", "__init__", "__main__"],
 ]
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
-    activations applications backend callbacks config data datasets errors initializers kernels
+    activations applications as_keras backend callbacks config data datasets errors initializers kernels
     layers losses lr_finder metrics models onnx ops optimizers plots preprocessing random
     regularizers saving testing utils __init__ __main__
 """

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import minicnn
-from minicnn._cli import convert, doctor, evaluate, predict, summary, train
+from minicnn._cli import convert, doctor, evaluate, predict, run, summary, train
 from minicnn._cli.options import Parser
 from minicnn._core import console
 from minicnn._core.console import say
@@ -17,7 +17,7 @@ from minicnn._files.atomic import reason
 from minicnn._parallel import blas
 from minicnn.errors import MiniCNNError
 
-COMPUTING = ("train", "evaluate", "predict")
+COMPUTING = ("train", "evaluate", "predict", "run")
 
 
 def command() -> int:
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}")
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (train, evaluate, predict, summary, convert, doctor):
+    for command in (train, evaluate, predict, summary, convert, run, doctor):
         command.add(commands)
     return parser
 

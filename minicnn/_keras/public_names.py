@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from minicnn.errors import ConfigError
+from minicnn.errors import AbsentError
 
 __all__ = ["ABSENT", "SIGNATURES", "asked", "raise_absent", "signatures"]
 
@@ -506,8 +506,6 @@ models: model_from_yaml
 Sequential: variables trainable_variables
   non_trainable_variables
   -> use get_weights, or params, which training changes in place
-Sequential: predict_classes predict_proba fit_generator evaluate_generator predict_generator
-  -> use fit, evaluate and predict with arrays; classes are predict(x).argmax(axis=1)
 Sequential: pop losses
   -> use layers, and a new Sequential of those that are wanted
 Sequential: to_yaml
@@ -587,12 +585,12 @@ def asked(
     """The ``__getattr__`` of the module of that name, whose modules ``later`` it imports.
 
     ``elsewhere`` has names that are in other modules, which are imported when they are asked for.
-    It raises ``ConfigError`` for a name that Keras has, as an ``AttributeError`` would be made an
-    ``ImportError`` without the words; for any other name ``AttributeError``.
+    It raises ``AbsentError``, which is an ``ImportError`` too, for a name that Keras has, as an
+    ``AttributeError`` would be made one without the words; for any other name ``AttributeError``.
 
     >>> asked("layers")("LSTM")
     Traceback (most recent call last):
-    minicnn.errors.ConfigError: minicnn.layers has no LSTM, which Keras has: minicnn is for \
+    minicnn.errors.AbsentError: minicnn.layers has no LSTM, which Keras has: minicnn is for \
 images and has no layers for sequences or text.
     """
 
@@ -612,5 +610,5 @@ def raise_absent(module: str, name: str) -> NoReturn:
     if name in ABSENT.get(module, {}):
         nearest = ABSENT[module][name]
         has = "" if nearest.startswith("Keras ") else ", which Keras has"
-        raise ConfigError(f"{full} has no {name}{has}: {nearest}.")
+        raise AbsentError(f"{full} has no {name}{has}: {nearest}.")
     raise AttributeError(f"{full!r} has no attribute {name!r}")

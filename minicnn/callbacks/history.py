@@ -11,6 +11,7 @@ import numpy as np
 from minicnn._core.console import Logs, figure_text, html_table, legible
 from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
+from minicnn._keras.spelling import ByLog
 
 SHOWN = 8
 """Logs in a line, and epochs at either end of a table."""
@@ -30,7 +31,7 @@ class History:
 
     foreign: ClassVar[bool] = False
 
-    history: dict[str, list[float]] = field(default_factory=dict)
+    history: dict[str, list[float]] = field(default_factory=ByLog)
     epoch: list[int] = field(default_factory=list)
     interrupted: bool = False
     """Whether Ctrl-C (or SIGTERM, with a checkpoint) ended the run.

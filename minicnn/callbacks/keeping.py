@@ -12,6 +12,7 @@ from minicnn._core.arguments import check_state, check_verbose, number, whole_nu
 from minicnn._core.console import say, warn
 from minicnn._files.atomic import make_folder, reason, replacing
 from minicnn._files.paths import path_of
+from minicnn._keras.spelling import ByLog
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.callbacks.history import cell
 from minicnn.callbacks.watching import Watching
@@ -22,9 +23,9 @@ class ModelCheckpoint(Watching):
     """Save the model after each epoch, or only when a metric is the best so far.
 
     ``filepath`` may hold the epoch, counted from 1, and the epoch's logs:
-    "m-{epoch:02d}-{val_loss:.2f}.keras". With ``save_weights_only`` it must end in .weights.h5,
-    else in .keras. With a whole number as ``save_freq`` the model is saved after so many batches,
-    with ``period`` only after every so many epochs.
+    "m-{epoch:02d}-{val_loss:.2f}.keras". Its ending says which kind of file it is, as for ``save``,
+    and for ``save_weights`` with ``save_weights_only``. With a whole number as ``save_freq`` the
+    model is saved after so many batches, with ``period`` only after every so many epochs.
     An epoch without validation is not saved if its metrics are asked for. If a file cannot be
     saved, as on a full drive, the run continues with a warning.
 
@@ -51,8 +52,10 @@ class ModelCheckpoint(Watching):
         check_verbose("ModelCheckpoint", verbose)
         path_of("ModelCheckpoint", "filepath", filepath)
         self.filepath = os.fspath(filepath)
-        ending = ".weights.h5" if save_weights_only else ".keras"
-        if not self.filepath.endswith(ending):
+        ending, other = ".weights.h5", ".keras"
+        if not save_weights_only:
+            ending, other = other, ending
+        if self.filepath.endswith(other):
             raise ConfigError(
                 f"ModelCheckpoint: expected a filepath that ends in {ending} with "
                 f"save_weights_only={save_weights_only}, got {self.filepath!r}."
@@ -105,7 +108,7 @@ class ModelCheckpoint(Watching):
             value = self.best
         names = logs | {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
         try:
-            path = Path(self.filepath.format(**names))
+            path = Path(self.filepath.format_map(ByLog(names)))
         except (KeyError, ValueError, IndexError, TypeError) as error:
             raise ConfigError(
                 f"ModelCheckpoint: expected in filepath the names {', '.join(names)} alone, "

@@ -10,6 +10,7 @@ from minicnn._core.arguments import check_state, check_verbose, number, whole_nu
 from minicnn._core.console import say
 from minicnn._core.shapes import Array
 from minicnn._core.suggestions import did_you_mean
+from minicnn._keras.spelling import as_logged
 from minicnn.callbacks.base import Callback, Logs
 from minicnn.errors import ConfigError
 
@@ -80,8 +81,9 @@ class Watching(Callback):
         Raises ``ConfigError`` where it is missing otherwise.
         """
         who = type(self).__name__
-        if self.monitor in logs:
-            value = logs[self.monitor]
+        logged = as_logged(self.monitor, logs)
+        if logged is not None:
+            value = logs[logged]
             if np.ndim(value):
                 raise ConfigError(
                     f"{who}: expected {self.monitor!r} as one number, got {np.size(value)} of "

@@ -270,7 +270,8 @@ def custom_classes(who: str, given: Any) -> dict[str, type[Configurable]]:
     classes.
     """
     for name, cls in named(who, given).items():
-        fits = issubclass(cls, Configurable) if isinstance(cls, type) else callable(cls)
+        fits = callable(cls) and not isinstance(cls, Configurable)
+        fits = issubclass(cls, Configurable) if isinstance(cls, type) else fits
         if not fits:
             raise ConfigError(
                 f"{who}: expected custom_objects as a dict of names and classes of layers, "

@@ -30,12 +30,13 @@ from minicnn.models.base import BaseModel
 from minicnn.models.configs import custom_classes, from_config, model_config
 from minicnn.models.functional import put_together
 from minicnn.models.memory import check_memory, memory_use
+from minicnn.models.old_verbs import OldVerbs
 from minicnn.models.packing import packed
 from minicnn.models.summary import memory_line, table
 from minicnn.optimizers import Optimizer
 
 
-class Model(BaseModel):
+class Model(OldVerbs, BaseModel):
     """The layers between symbolic tensors: a network of any form, with the verbs of Keras.
 
     ``inputs`` and ``outputs`` are tensors, lists of them, or dictionaries of names. ``seed``,
@@ -357,31 +358,54 @@ class Model(BaseModel):
         return saving.to_json(self, **kwargs)
 
     @checked
-    def save(self, filepath: str | os.PathLike[str]) -> None:
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+        save_format: str | None = None,
+    ) -> None:
         """Write layers, weights, optimizer and generator, whole or not at all.
 
-        The file is one of Keras': ``.keras``, or the legacy ``.h5`` if ``filepath`` ends so. With
-        Residual it is a functional model there.
+        The file is one of Keras': ``.keras``, or for any other ending, or with
+        ``save_format="h5"``, the legacy ``.h5``. With ``overwrite=False`` a file that is there is
+        an error.
         """
         self.require_built()
-        saving.save(self, filepath)
+        saving.save(self, filepath, overwrite, include_optimizer, save_format)
 
     @checked
-    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Write weights and optimizer as Keras' ``.weights.h5`` file, whole or not at all."""
+    def save_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        save_format: str | None = None,
+    ) -> None:
+        """Write weights and optimizer as Keras' ``.weights.h5`` file, whole or not at all.
+
+        For any other ending it is the file that Keras 2 wrote, of the weights alone.
+        """
         self.require_built()
-        saving.save_weights(self, filepath)
+        saving.save_weights(self, filepath, overwrite, save_format)
 
     @checked
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+    def load_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        by_name: bool = False,
+        skip_mismatch: bool = False,
+    ) -> None:
         """Take over what ``save_weights``, here or in Keras, wrote for a model of these layers.
+
+        ``by_name``: only layers whose names the file has, for a file of Keras 2's kind.
+        ``skip_mismatch``: layers whose arrays have other shapes stay as they are, with a warning.
 
         The optimizer's state and its rate are taken too, if the model is compiled and the file has
         them; those of another optimizer are left aside with a warning, as in Keras. Raises
         ``ModelFileError``, and changes nothing, when the file is of another model.
         """
         self.require_built()
-        saving.load_weights(self, filepath)
+        saving.load_weights(self, filepath, by_name, skip_mismatch)
 
     @checked
     def summary(self, batch_size: int | None = None) -> None:

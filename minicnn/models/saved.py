@@ -5,12 +5,14 @@ Both directions keep the arrays in one order, that of Keras: ``_in_order`` says 
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.config import Configurable, is_custom, save_config
+from minicnn._core.console import warn
 from minicnn._core.shapes import Array, Shape
 from minicnn._files import keras
 from minicnn._files.keras import SavedLayer, SavedModel, Source
@@ -138,6 +140,26 @@ def restore(
             raise ModelFileError(f"{path}: {error}") from None
     if not unset:
         take()
+
+
+def restore_some(
+    model: Any, path: Path, saved: SavedModel, by_name: bool, skip_mismatch: bool
+) -> None:
+    """Take over the arrays of those layers that the file has, by their names or in their order.
+
+    With ``skip_mismatch`` layers of other shapes are left as they are, with a warning.
+    """
+    found = _in_order(model, saved)
+    shapes = [[array.shape for array in layer.arrays().values()] for layer, _ in found]
+    skipped = keras.read_some(path, saved, shapes, by_name, skip_mismatch)
+    for (layer, _), one in zip(found, saved.order, strict=True):
+        adopt(layer, list(one.weights.values()))
+    if skipped:
+        warn(
+            f"{path}: the arrays of {', '.join(skipped)} have other shapes, and these layers stay "
+            "as they were.",
+            UserWarning,
+        )
 
 
 def adopt(layer: Layer, arrays: Sequence[Array]) -> None:

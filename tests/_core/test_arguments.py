@@ -81,7 +81,7 @@ CLASSES = {
     for name in module.__all__
     if isinstance(cls := getattr(module, name), type) and name not in NOT_MADE_SO.split()
 }
-TEXTS = {"name", "filename", "backup_dir", "monitor", "separator"}
+TEXTS = {"name", "filename", "filepath", "backup_dir", "log_dir", "monitor", "separator"}
 WRONG = (1j, float("nan"), {}, object(), np.ma.array([1.0], mask=[True]), np.array(["a", "b"]))
 
 

@@ -66,7 +66,7 @@ def test_epochs_without_the_metrics_of_their_name_are_not_saved(best, tmp_path):
 
 def test_checkpoints_that_cannot_be(tmp_path):
     """Wrong endings are refused at once, and a name that is no metric when it is needed."""
-    for path, options in (("a.h5", {}), ("a.keras", {"save_weights_only": True})):
+    for path, options in (("a.weights.h5", {}), ("a.keras", {"save_weights_only": True})):
         with pytest.raises(ConfigError, match="expected a filepath that ends in"):
             ModelCheckpoint(path, **options)
     for options in ({"mode": "best"}, {"save_freq": 0}, {"save_freq": "batch"}):

@@ -21,7 +21,7 @@ from minicnn._files.keras.model_file import (
 )
 from minicnn._files.keras.parsing import read_config
 from minicnn._files.keras.saved import OtherOptimizerError, SavedLayer, SavedModel
-from minicnn._files.keras.weights import Source, read_arrays
+from minicnn._files.keras.weights import Source, read_arrays, read_some
 
 __all__ = [
     "OtherOptimizerError",
@@ -34,6 +34,7 @@ __all__ = [
     "read_arrays",
     "read_config",
     "read_model",
+    "read_some",
     "save",
     "save_weights",
 ]

@@ -35,6 +35,8 @@ from minicnn.errors import ConfigError, ModelFileError
 NAMES_LIMIT = 1000
 """How many names are put in one attribute: HDF5 holds 64 kB there."""
 
+ABOUT = {"backend": "tensorflow", "keras_version": WRITTEN}
+
 TOP = "top_level_model_weights"
 """The group of the arrays that are no layer's."""
 
@@ -50,21 +52,16 @@ def legacy_file(model: SavedModel) -> bytes:
     if any(layer.name == TOP for layer in model.layers):
         raise ConfigError(f"save: expected no layer called {TOP!r}, as Keras calls something else.")
     buffer = io.BytesIO()
-    about = {"backend": "tensorflow", "keras_version": WRITTEN}
     with h5py.File(buffer, "w") as file:
-        file.attrs.update(about)
+        file.attrs.update(ABOUT)
         file.attrs["model_config"] = json.dumps(model_config(model, legacy=True))
         file.attrs["minicnn"] = json.dumps(model.extra)
         if model.compiled is not None:
             training = {key: _without_module(for_all(x)) for key, x in model.compiled.items()}
             training["optimizer_config"] = training.pop("optimizer")
             file.attrs["training_config"] = json.dumps(training)
-        weights = file.create_group("model_weights")
-        weights.attrs.update(about)
-        _put_names(weights, "layer_names", [layer.name for layer in model.layers])
-        for layer in model.layers:
-            _write(weights, layer.name, _named(layer))
-        _write(weights, TOP, {})
+        _write_layers(file.create_group("model_weights"), model)
+        _write(file["model_weights"], TOP, {})
         if model.optimizer:
             names = ["iteration", *map(str, range(1, len(model.optimizer)))]
             if not isinstance(training["optimizer_config"]["config"]["learning_rate"], dict):
@@ -72,6 +69,24 @@ def legacy_file(model: SavedModel) -> bytes:
             state = dict(zip(names, model.optimizer, strict=True))
             _write(file, "optimizer_weights", state)
     return buffer.getvalue()
+
+
+def legacy_weights(model: SavedModel) -> bytes:
+    """The content of a file of weights, as Keras 2 wrote it."""
+    import h5py
+
+    placed(model)
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        _write_layers(file, model)
+    return buffer.getvalue()
+
+
+def _write_layers(group: Any, model: SavedModel) -> None:
+    group.attrs.update(ABOUT)
+    _put_names(group, "layer_names", [layer.name for layer in model.layers])
+    for layer in model.layers:
+        _write(group, layer.name, _named(layer))
 
 
 def _named(layer: SavedLayer) -> dict[str, Array]:
@@ -189,6 +204,55 @@ def read_arrays(
         group = "optimizer_weights"
         names = [f"{group}/{name}" for name in _names(file, group, "weight_names")]
         model.optimizer = read_state(who, file, model.budget, names, expected_state)
+
+
+def read_some(
+    who: str,
+    file: File,
+    model: SavedModel,
+    shapes: Sequence[Sequence[Shape]],
+    by_name: bool,
+    skip_mismatch: bool,
+) -> list[str]:
+    """The arrays of those layers that a legacy file has; returns the layers of other shapes.
+
+    The layers are matched by their names, or in their order.
+    """
+    root = "model_weights" if "model_weights" in file.groups else ""
+    listed = {}
+    for name in _names(file, root, "layer_names"):
+        group = f"{root}/{name}".lstrip("/")
+        if arrays := [f"{group}/{array}" for array in _names(file, group, "weight_names")]:
+            listed[name] = arrays
+    owners: dict[str, list[tuple[SavedLayer, Shape]]] = {}
+    for layer, expected in zip(model.order, shapes, strict=True):
+        owners.setdefault(layer.owner, []).extend((layer, shape) for shape in expected)
+    owners = {name: parts for name, parts in owners.items() if parts}
+    if by_name:
+        pairs = [(name, listed[name], owners[name]) for name in owners if name in listed]
+    else:
+        pairs = [
+            (name, arrays, parts)
+            for arrays, (name, parts) in zip(listed.values(), owners.items(), strict=False)
+        ]
+    skipped = []
+    for name, arrays, parts in pairs:
+        found = [file.datasets[array].shape for array in arrays if array in file.datasets]
+        wanted = [shape for _, shape in parts]
+        if found != wanted:
+            if not skip_mismatch:
+                raise ModelFileError(
+                    f"{who}: expected arrays {wanted} of the layer {name!r}, got {found}. "
+                    "skip_mismatch=True leaves such layers as they are."
+                )
+            skipped.append(name)
+            continue
+        read: dict[int, dict[str, Array]] = {}
+        for array, (layer, shape) in zip(arrays, parts, strict=True):
+            read.setdefault(id(layer), {})[array] = model.read(file, array, shape)
+        for layer, _ in parts:
+            layer.weights = read[id(layer)]
+    return skipped
 
 
 def _names(file: File, group: str, attribute: str) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from minicnn._files.archive import opened
 from minicnn._files.atomic import replacing
 from minicnn._files.keras.config import model_config
-from minicnn._files.keras.legacy import legacy_file, read_legacy
+from minicnn._files.keras.legacy import legacy_file, legacy_weights, read_legacy
 from minicnn._files.keras.parsing import read_config
 from minicnn._files.keras.saved import SavedModel
 from minicnn._files.keras.weights import Source, weights_file
@@ -24,9 +24,9 @@ BLOCK = 1 << 20
 NOT_AS_WRITTEN = "What was read back is not what was written"
 
 
-def save(path: str | os.PathLike[str], model: SavedModel) -> None:
-    """Write ``model`` to ``path``, whole or not at all: as ``.h5``, or else as ``.keras``."""
-    if is_legacy_name(path):
+def save(path: str | os.PathLike[str], model: SavedModel, legacy: bool) -> None:
+    """Write ``model`` to ``path``, whole or not at all: as ``.keras``, or the legacy ``.h5``."""
+    if legacy:
         _write(path, legacy_file(model))
         return
     metadata = {
@@ -50,9 +50,9 @@ def save(path: str | os.PathLike[str], model: SavedModel) -> None:
                 raise OSError(errno.EIO, NOT_AS_WRITTEN)
 
 
-def save_weights(path: str | os.PathLike[str], model: SavedModel) -> None:
+def save_weights(path: str | os.PathLike[str], model: SavedModel, legacy: bool) -> None:
     """Write the arrays of ``model`` alone, whole or not at all."""
-    _write(path, weights_file(model))
+    _write(path, legacy_weights(model) if legacy else weights_file(model))
 
 
 def _write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -69,13 +69,21 @@ def is_legacy_name(path: str | os.PathLike[str]) -> bool:
     return str(path).endswith((".h5", ".hdf5"))
 
 
+def _is_hdf5(path: Path) -> bool:
+    """Whether a file without the ending is an HDF5 file all the same."""
+    if path.suffix == ".keras" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
 def read_model(path: str | os.PathLike[str]) -> tuple[SavedModel, Source]:
     """The model at ``path`` without its arrays, and the file of arrays for ``read_arrays``.
 
     Raises ``ModelFileError`` with one line when the file is not a model.
     """
     path = Path(path)
-    if is_legacy_name(path):
+    if is_legacy_name(path) or _is_hdf5(path):
         return read_legacy(path), path
     with opened(path, ".keras", ModelFileError) as archive:
         about, config = archive.json("metadata.json"), archive.json("config.json")

@@ -85,6 +85,42 @@ def read_arrays(
             model.optimizer = read_state(who, file, model.budget, names, expected_state)
 
 
+def read_some(
+    path: Path,
+    model: SavedModel,
+    shapes: Sequence[Sequence[Shape]],
+    by_name: bool,
+    skip_mismatch: bool,
+) -> list[str]:
+    """The arrays of those layers that the file has; returns the layers of other shapes.
+
+    Raises ``ModelFileError`` for layers of other shapes unless they are to be skipped.
+    """
+    who = str(path)
+    with opened(path, ModelFileError, model.budget) as file:
+        if legacy.is_legacy(file):
+            return legacy.read_some(who, file, model, shapes, by_name, skip_mismatch)
+        file, skipped = slashed(file), []
+        for layer, expected in zip(model.order, shapes, strict=True):
+            names = [f"{layer.group}/vars/{i}" for i in range(len(expected))]
+            found = [file.datasets[name].shape for name in names if name in file.datasets]
+            if not layer.group or not expected:
+                continue
+            if found != list(expected):
+                skipped.append(layer.name)
+                continue
+            layer.weights = {
+                name: _array(who, file, model, name, shape)
+                for name, shape in zip(names, expected, strict=True)
+            }
+        if skipped and not skip_mismatch:
+            raise ModelFileError(
+                f"{who}: expected the arrays of these layers, got other shapes for "
+                f"{', '.join(skipped)}. skip_mismatch=True leaves such layers as they are."
+            )
+        return skipped
+
+
 def _read(
     who: str, file: File, model: SavedModel, group: str, shapes: Sequence[Shape]
 ) -> dict[str, Array]:

@@ -1,0 +1,140 @@
+"""Scripts and notebooks: their source as Python, and running it."""
+
+import builtins
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from minicnn._files.paths import path_of
+from minicnn.errors import ConfigError, MiniCNNError
+
+__all__ = ["Part", "parts_of", "run"]
+
+LARGEST = 100 << 20
+"""Bytes of a script or a notebook."""
+
+
+class Part(NamedTuple):
+    """A script, or a cell of a notebook."""
+
+    name: str
+    source: str
+
+    def compiled(self) -> Any:
+        """Its code; raises ``ConfigError`` with the line where it is not Python 3."""
+        try:
+            return compile(self.source, self.name, "exec")
+        except SyntaxError as error:
+            remedy = ""
+            if "print" in str(error.msg):
+                remedy = " It is Python 2: 2to3, or a search for print, makes Python 3 of it."
+            raise ConfigError(f"{self.name}, line {error.lineno}: {error.msg}.{remedy}") from None
+        except ValueError as error:
+            raise ConfigError(f"{self.name}: {error}.") from None
+
+
+def parts_of(path: str | os.PathLike[str]) -> list[Part]:
+    """The script, or the cells of the notebook. Raises ``ConfigError`` if it is none."""
+    path = path_of("run", "script", path)
+    if path.is_dir():
+        raise ConfigError(f"{path}: expected a .py or .ipynb file, got a folder.")
+    if path.stat().st_size > LARGEST:
+        raise ConfigError(f"{path}: expected a script of at most {LARGEST:,} bytes.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = path.read_bytes().decode("latin-1")
+    return _cells(path, text) if path.suffix == ".ipynb" else [Part(str(path), text)]
+
+
+def _cells(path: Path, text: str) -> list[Part]:
+    try:
+        notebook = json.loads(text)
+        cells = (
+            notebook.get("cells") or notebook["worksheets"][0]["cells"]
+        )  # the latter: before 2015
+        sources = [
+            cell.get("source", cell.get("input", ""))
+            for cell in cells
+            if cell.get("cell_type") == "code"
+        ]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        raise ConfigError(f"{path}: expected a notebook, got another file.") from None
+    return [
+        Part(f"{path}, cell {number}", without_magics("".join(source)))
+        for number, source in enumerate(sources, 1)
+    ]
+
+
+def without_magics(source: str) -> str:
+    """A cell as Python: lines of IPython's (%matplotlib, !pip install, ?help) do nothing.
+
+    >>> without_magics("%matplotlib inline\\nif True:\\n    !ls\\n")
+    'pass  # %matplotlib inline\\nif True:\\n    pass  # !ls\\n'
+    """
+    lines = source.splitlines(keepends=True)
+    if lines and lines[0].startswith("%%"):
+        keeps = lines[0].split()[0] in ("%%time", "%%timeit", "%%capture")
+        lines = [f"# {line}" if i == 0 or not keeps else line for i, line in enumerate(lines)]
+    made = []
+    for line in lines:
+        bare = line.lstrip()
+        ipython = bare.startswith(("%", "!", "?")) or bare.rstrip().endswith("?")
+        ipython = ipython and not bare.startswith("#")
+        made.append(f"{line[: len(line) - len(bare)]}pass  # {bare}" if ipython else line)
+    return "".join(made)
+
+
+def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
+    """Run a script or a notebook as Python would, and return its exit status.
+
+    A mistake that minicnn finds is raised as ``ConfigError``, with the line of the script.
+    """
+    parts = parts_of(path)
+    codes = [part.compiled() for part in parts]
+    module = ModuleType("__main__")
+    vars(module).update(__file__=os.fspath(path), __builtins__=builtins)
+    if Path(path).suffix == ".ipynb":
+        vars(module).update(display=print, get_ipython=_no_ipython)
+    before = sys.modules["__main__"], sys.argv, sys.path[:]
+    sys.modules["__main__"] = module
+    sys.argv = [os.fspath(path), *arguments]
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        for code in codes:
+            exec(code, vars(module))
+    except MiniCNNError as error:
+        raise ConfigError(f"{_place(error, parts)}: {error}") from None
+    except Exception as error:
+        _show(error, parts)
+        return 1
+    finally:
+        sys.modules["__main__"], sys.argv, sys.path[:] = before
+    return 0
+
+
+def _no_ipython() -> Any:
+    from minicnn.as_keras.tensorflow import _Inert
+
+    return _Inert()
+
+
+def _place(error: BaseException, parts: Sequence[Part]) -> str:
+    """The innermost line of the script that an error came by."""
+    names = {part.name for part in parts}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in names]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else parts[0].name
+
+
+def _show(error: Exception, parts: Sequence[Part]) -> None:
+    """The traceback, from the script on."""
+    trace = error.__traceback__
+    names = {part.name for part in parts}
+    while trace is not None and trace.tb_frame.f_code.co_filename not in names:
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace or error.__traceback__)

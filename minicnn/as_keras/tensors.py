@@ -1,0 +1,43 @@
+"""Arrays that scripts take for TensorFlow's tensors."""
+
+from typing import Any
+
+import numpy as np
+
+from minicnn._core.shapes import Array
+
+__all__ = ["Tensor", "tensor"]
+
+
+class Tensor(np.ndarray):
+    """An array with the methods of a tensor; its parts are such arrays, too.
+
+    >>> t = tensor(np.arange(3))
+    >>> t[1].numpy(), (t + 1).numpy()
+    (array(1), array([1, 2, 3]))
+    """
+
+    def numpy(self) -> Array:
+        """The plain array."""
+        return np.asarray(self)
+
+    eval = numpy
+
+    def get_shape(self) -> Any:
+        """The shape."""
+        return self.shape
+
+    def __getitem__(self, index: Any) -> Any:
+        return tensor(super().__getitem__(index))
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return np.asarray(array).view(Tensor)
+
+
+def tensor(value: Any) -> Any:
+    """What is an array or a number as a ``Tensor``; tuples and lists of them likewise."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(tensor, value))
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value).view(Tensor)
+    return value
