@@ -69,9 +69,11 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     given = numbers("preprocess_input", "x", x)
     axis = -3 if channels_first else -1
     if mode != "tf" and (given.ndim < 3 or given.shape[axis] != 3):
+        grey = given.shape[-1:] == (1,)
+        remedy = " np.repeat(x, 3, axis=-1) gives grey images three channels." if grey else ""
+        wanted = "(..., 3, H, W)" if channels_first else "(..., H, W, 3)"
         raise DataError(
-            "preprocess_input: expected images of "
-            f"{'(..., 3, H, W)' if channels_first else '(..., H, W, 3)'}, got {given.shape}."
+            f"preprocess_input: expected images of {wanted}, got {given.shape}.{remedy}"
         )
     if not channels_first:
         return _of_array(given, mode)

@@ -161,9 +161,9 @@ def test_input_tensor_is_where_the_network_begins():
     model = built("MobileNet", input_tensor=x, include_top=False)
     assert model.input_shape == (40, 40, 1)
     assert [layer.name for layer in model.layers[:4]] == ["grey", "rescaling", "colours", "conv1"]
-    both = [Input((32, 32, 3)), Input((32, 32, 3))]
-    model = built("MobileNet", input_tensor=both[0] + both[1], include_top=False)
-    assert model.input_shape == [(32, 32, 3)] * 2
+    left, right = Input((32, 32, 3), name="left"), Input((32, 32, 3), name="right")
+    model = built("MobileNet", input_tensor=left + right, include_top=False)
+    assert model.input_names == ["left", "right"]
 
 
 def test_a_new_head_on_a_frozen_network():

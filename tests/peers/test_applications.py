@@ -166,6 +166,19 @@ def test_preprocess_input(module, keras):
                 assert found.dtype == expected.dtype
 
 
+@pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
+def test_a_model_that_prepares_its_images_in_keras(mode, keras, tmp_path):
+    """The step is layers, which Keras reads and computes as it does its own."""
+    image = minicnn.Input((4, 5, 3))
+    minicnn.Model(image, imagenet_utils.preprocess_input(image, mode=mode)).save(
+        tmp_path / "model.keras"
+    )
+    x = np.random.default_rng(0).uniform(0, 255, (2, 4, 5, 3)).astype("f4")
+    expected = keras.applications.imagenet_utils.preprocess_input(x.copy(), mode=mode)
+    found = keras.models.load_model(tmp_path / "model.keras")(x)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-5, atol=1e-4)
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m != "imagenet_utils"])
 def test_a_module_has_what_keras_module_has(module, keras):
     """Its functions and no others, by the same names."""
