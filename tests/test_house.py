@@ -21,7 +21,7 @@ LEVELS = [
     ["errors"],
     ["_keras"],
     ["_core"],
-    ["_parallel", "_files", "activations", "initializers", "regularizers"],
+    ["_parallel", "_files", "activations", "constraints", "initializers", "regularizers"],
     ["data", "kernels"],
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
@@ -31,8 +31,9 @@ LEVELS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
-    activations applications callbacks data errors initializers kernels layers losses lr_finder
-    metrics models onnx optimizers plots regularizers saving testing utils __init__ __main__
+    activations applications callbacks constraints data errors initializers kernels layers losses
+    lr_finder metrics models onnx optimizers plots regularizers saving testing utils __init__
+    __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

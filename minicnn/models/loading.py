@@ -49,11 +49,12 @@ def load_model(
     """Read a model from a ``.keras`` or ``.h5`` file, compiled as it was when it was saved.
 
     Only minicnn's classes are used, and the custom classes (layers, losses, metrics, optimizers,
-    schedules, initializers, regularizers) that ``custom_objects`` maps their names to; nothing else
-    that the file names is imported or run. A class that was custom in Keras must be in
-    ``custom_objects`` even if minicnn has a class of that name. With ``compile=False`` loss,
-    optimizer and metrics are left aside. Training goes on with the generator where it was. Raises
-    ``ModelFileError`` with one line when the file is not a model that can be.
+    schedules, initializers, regularizers, constraints) and functions (metrics) that
+    ``custom_objects`` maps their names to; nothing else that the file names is imported or run. A
+    class that was custom in Keras must be in ``custom_objects`` even if minicnn has a class of that
+    name. With ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
+    the generator where it was. Raises ``ModelFileError`` with one line when the file is not a model
+    that can be.
 
     >>> import tempfile
     >>> model = Sequential([Input((4,)), Dense(3)], seed=0)
@@ -141,7 +142,11 @@ def clone_model(model: Model) -> Model:
     return type(model).from_config(model.get_config())
 
 
-def _custom_classes(given: Any) -> dict[str, type[Configurable]]:
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, Configurable)
+
+
+def _custom_classes(given: Any) -> dict[str, Any]:
     """``custom_objects``, by the classes' names alone: of "package>Class", as Keras has it, too."""
     found = {} if given is None else given
     if not isinstance(found, Mapping):
@@ -149,7 +154,7 @@ def _custom_classes(given: Any) -> dict[str, type[Configurable]]:
             f"load_model: expected custom_objects as a dict of names and classes, got {given!r}."
         )
     for name, cls in found.items():
-        fits = issubclass(cls, Configurable) if isinstance(cls, type) else callable(cls)
+        fits = issubclass(cls, Configurable) if isinstance(cls, type) else _is_function(cls)
         if not isinstance(name, str) or not fits:
             raise ConfigError(
                 "load_model: expected custom_objects as a dict of names and classes of layers, "
