@@ -3,6 +3,7 @@
 from minicnn import activations as activations
 from minicnn import applications as applications
 from minicnn import callbacks as callbacks
+from minicnn import constraints as constraints
 from minicnn import initializers as initializers
 from minicnn import layers as layers
 from minicnn import losses as losses
@@ -35,8 +36,9 @@ __getattr__ = _asked("", later=_LATER)
 
 del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
 _exported(
-    _Guarded, globals(), "History", "Input", "activations", "applications", "callbacks", "datasets",
-    "export_onnx", "get_threads", "import_onnx", "initializers", "layers", "load_model",
-    "losses", "metrics", "models", "optimizers", "preprocessing", "regularizers", "saving",
+    _Guarded, globals(), "History", "Input", "activations", "applications", "callbacks",
+    "constraints", "datasets", "export_onnx", "get_threads", "import_onnx", "initializers",
+    "layers", "load_model", "losses", "metrics", "models", "optimizers", "preprocessing",
+    "regularizers", "saving",
     "set_threads", "utils",
 )  # fmt: skip

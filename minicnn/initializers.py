@@ -85,6 +85,8 @@ class Zeros(Initializer):
     [0.0, 0.0]
     """
 
+    aliases = ("zero",)
+
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
         return np.zeros(shape)
 
@@ -95,6 +97,8 @@ class Ones(Initializer):
     >>> Ones()((2,), np.random.default_rng(0)).tolist()
     [1.0, 1.0]
     """
+
+    aliases = ("one",)
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
         return np.ones(shape)
@@ -115,6 +119,27 @@ class Constant(Initializer):
         return np.full(shape, float(self.value))
 
 
+class Identity(Initializer):
+    """The unit matrix times ``gain``: for a kernel of two axes, of which one may be longer.
+
+    >>> initializers.Identity(2.0)((2, 3), np.random.default_rng(0)).tolist()
+    [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
+    """
+
+    aliases = ("IdentityInitializer",)
+
+    def __init__(self, gain: float = 1.0) -> None:
+        number("Identity", "gain", gain)
+        self.gain = gain
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        if len(shape) != 2:
+            raise ConfigError(
+                f"Identity: expected a shape of two axes, as that of a Dense kernel, got {shape}."
+            )
+        return self.gain * np.eye(*shape)
+
+
 class RandomNormal(Initializer):
     """Normal with the given mean and standard deviation.
 
@@ -123,6 +148,8 @@ class RandomNormal(Initializer):
     >>> round(float(x.mean()), 2), round(float(x.std()), 2)
     (1.0, 0.1)
     """
+
+    aliases = ("normal",)
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         number("RandomNormal", "mean", mean)
@@ -161,6 +188,8 @@ class RandomUniform(Initializer):
     >>> round(float(x.min()), 2), round(float(x.max()), 2)
     (0.0, 2.0)
     """
+
+    aliases = ("uniform",)
 
     def __init__(
         self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None
@@ -305,6 +334,8 @@ class Orthogonal(Initializer):
     True
     """
 
+    aliases = ("OrthogonalInitializer",)
+
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         number("Orthogonal", "gain", gain)
         self.gain = gain
@@ -350,7 +381,10 @@ def _truncated_normal(shape: Shape, rng: np.random.Generator) -> Array:
 _BY_NAME = by_name(exported(Initializer, globals(), "get").values())
 
 # Keras has each class under its name in snake case as well.
-zeros, ones, constant, orthogonal = Zeros, Ones, Constant, Orthogonal
+zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+# And of old.
+zero, one, normal, uniform = Zeros, Ones, RandomNormal, RandomUniform
 random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
 variance_scaling = VarianceScaling
 glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal

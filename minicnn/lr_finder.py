@@ -130,6 +130,7 @@ def find_learning_rate(
 def _put_back(model: Model, optimizer: Optimizer) -> Iterator[None]:
     """Afterwards weights, optimizer, generator and history are as they were before."""
     weights, history = model.get_weights(), model.history
+    decay, optimizer.decay = optimizer.decay, 0.0
     rate, state = optimizer.argument("learning_rate"), optimizer.get_state(model.params)
     state = [array.copy() for array in state]
     generator = model.rng.bit_generator.state
@@ -139,6 +140,7 @@ def _put_back(model: Model, optimizer: Optimizer) -> Iterator[None]:
         model.set_weights(weights)
         optimizer.learning_rate = rate
         optimizer.set_state(model.params, state)
+        optimizer.decay = decay
         model.rng.bit_generator.state = generator
         model.history = history
 

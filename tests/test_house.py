@@ -21,7 +21,7 @@ LEVELS = [
     ["errors"],
     ["_keras"],
     ["_core"],
-    ["_parallel", "_files", "activations", "initializers", "regularizers"],
+    ["_parallel", "_files", "activations", "constraints", "initializers", "regularizers"],
     ["data", "datasets", "kernels", "preprocessing"],
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
@@ -34,9 +34,9 @@ LEVELS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
-    activations applications as_keras backend callbacks config data datasets errors initializers kernels
-    layers losses lr_finder metrics models onnx ops optimizers plots preprocessing random
-    regularizers saving testing utils __init__ __main__
+    activations applications as_keras backend callbacks config constraints data datasets errors
+    initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
+    preprocessing random regularizers saving testing utils __init__ __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

@@ -46,6 +46,7 @@ MODULES = {
 """Where Keras has layers that are not in keras.layers."""
 
 FORMER = {
+    "IdentityInitializer": "Identity",
     "OrthogonalInitializer": "Orthogonal",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
@@ -191,8 +192,9 @@ def for_all(value: Any) -> Any:
         elif name == "LayerNormalization" and isinstance(config.get("axis"), int):
             config["axis"] = [config["axis"]]  # a number is lost in .h5
         plain["config"] = config
-        # Keras 3.0 has it under the longer name alone, later ones under both.
-        plain["class_name"] = {"Orthogonal": "OrthogonalInitializer"}.get(name, name)
+        if plain.get("module") == "keras.initializers" and name in ("Identity", "Orthogonal"):
+            # Keras 3.0 has it under the longer name alone, later ones under both.
+            plain["class_name"] = f"{name}Initializer"
     return plain
 
 

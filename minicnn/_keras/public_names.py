@@ -17,29 +17,29 @@ __all__ = ["ABSENT", "SIGNATURES", "asked", "raise_absent", "signatures"]
 
 SIGNATURES = {
     "layers": """
-        Conv2D(filters, kernel_size, strides=(1, 1), padding='valid', dilation_rate=(1, 1), groups=1, activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None)
-        DepthwiseConv2D(kernel_size, strides=(1, 1), padding='valid', depth_multiplier=1, dilation_rate=(1, 1), activation=None, use_bias=True, depthwise_initializer='glorot_uniform', bias_initializer='zeros', depthwise_regularizer=None, bias_regularizer=None)
-        SeparableConv2D(filters, kernel_size, strides=(1, 1), padding='valid', dilation_rate=(1, 1), depth_multiplier=1, activation=None, use_bias=True, depthwise_initializer='glorot_uniform', pointwise_initializer='glorot_uniform', bias_initializer='zeros', depthwise_regularizer=None, pointwise_regularizer=None, bias_regularizer=None)
-        Conv2DTranspose(filters, kernel_size, strides=(1, 1), padding='valid', output_padding=None, dilation_rate=(1, 1), activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None)
+        Conv2D(filters, kernel_size, strides=(1, 1), padding='valid', dilation_rate=(1, 1), groups=1, activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None, kernel_constraint=None, bias_constraint=None)
+        DepthwiseConv2D(kernel_size, strides=(1, 1), padding='valid', depth_multiplier=1, dilation_rate=(1, 1), activation=None, use_bias=True, depthwise_initializer='glorot_uniform', bias_initializer='zeros', depthwise_regularizer=None, bias_regularizer=None, depthwise_constraint=None, bias_constraint=None)
+        SeparableConv2D(filters, kernel_size, strides=(1, 1), padding='valid', dilation_rate=(1, 1), depth_multiplier=1, activation=None, use_bias=True, depthwise_initializer='glorot_uniform', pointwise_initializer='glorot_uniform', bias_initializer='zeros', depthwise_regularizer=None, pointwise_regularizer=None, bias_regularizer=None, depthwise_constraint=None, pointwise_constraint=None, bias_constraint=None)
+        Conv2DTranspose(filters, kernel_size, strides=(1, 1), padding='valid', output_padding=None, dilation_rate=(1, 1), activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None, kernel_constraint=None, bias_constraint=None)
         MaxPooling2D(pool_size=(2, 2), strides=None, padding='valid')
         AveragePooling2D(pool_size, strides=None, padding='valid')
         GlobalAveragePooling2D(keepdims=False)
         GlobalMaxPooling2D(keepdims=False)
-        Dense(units, activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None)
+        Dense(units, activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None, kernel_constraint=None, bias_constraint=None)
         Flatten()
         Activation(activation)
         Softmax(axis=-1)
         ELU(alpha=1.0)
         ReLU(max_value=None, negative_slope=0.0, threshold=0.0)
         LeakyReLU(negative_slope=0.3)
-        PReLU(alpha_initializer='Zeros', alpha_regularizer=None, shared_axes=None)
+        PReLU(alpha_initializer='Zeros', alpha_regularizer=None, alpha_constraint=None, shared_axes=None)
         Dropout(rate, noise_shape=None, seed=None)
         SpatialDropout2D(rate, seed=None)
         AlphaDropout(rate, noise_shape=None, seed=None)
         GaussianNoise(stddev, seed=None)
-        BatchNormalization(axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None)
-        LayerNormalization(axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None)
-        GroupNormalization(groups=32, axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None)
+        BatchNormalization(axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None)
+        LayerNormalization(axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None)
+        GroupNormalization(groups=32, axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None)
         UnitNormalization(axis=-1)
         Reshape(target_shape)
         Permute(dims)
@@ -233,9 +233,16 @@ SIGNATURES = {
         LecunUniform(seed=None)
         LecunNormal(seed=None)
         Orthogonal(gain=1.0, seed=None)
+        Identity(gain=1.0)
         Zeros()
         Ones()
         Constant(value=0.0)
+    """,
+    "constraints": """
+        MaxNorm(max_value=2, axis=0)
+        NonNeg()
+        UnitNorm(axis=0)
+        MinMaxNorm(min_value=0.0, max_value=1.0, rate=1.0, axis=0)
     """,
     "regularizers": """
         L1(l1=0.01)
@@ -457,8 +464,8 @@ ops.image: affine_transform perspective_transform gaussian_blur elastic_transfor
   -> use minicnn.initializers.Initializer
 -: Regularizer
   -> use minicnn.regularizers.Regularizer
--: constraints
-  -> use kernel_regularizer, or clipnorm of the optimizer
+-: Constraint
+  -> use minicnn.constraints.Constraint
 datasets: boston_housing california_housing imdb reuters
   -> minicnn is for images: use mnist, fashion_mnist, cifar10 or cifar100
 -: DTypePolicy FloatDTypePolicy dtype_policies mixed_precision Quantizer quantizers
@@ -535,11 +542,12 @@ callbacks: SwapEMAWeights OrbaxCheckpoint
   -> use ModelCheckpoint or BackupAndRestore
 callbacks: CallbackList
   -> give fit a list of callbacks
+constraints: deserialize serialize
+  -> use the class
 regularizers: OrthogonalRegularizer orthogonal_regularizer deserialize serialize
   -> use L1, L2 or L1L2
-initializers: Identity IdentityInitializer OrthogonalInitializer identity STFT STFTInitializer
-  stft deserialize serialize
-  -> use Orthogonal, or set the weights with set_weights
+initializers: STFT STFTInitializer stft deserialize serialize
+  -> use another one, or set the weights with set_weights
 activations: celu glu hard_shrink hard_tanh log_sigmoid soft_shrink sparse_plus sparse_sigmoid
   sparsemax squareplus tanh_shrink threshold deserialize serialize
   -> use another activation, or a custom layer

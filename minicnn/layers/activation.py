@@ -9,6 +9,7 @@ from minicnn import activations
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn._core.traits import computes_as, keeps
+from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
 from minicnn.layers.base import ExpectedShape, Grads, Layer, OnnxOperator
 from minicnn.regularizers import Regularizer
@@ -236,6 +237,7 @@ class PReLU(Layer):
         self,
         alpha_initializer: str | Initializer = "Zeros",
         alpha_regularizer: str | Regularizer | None = None,
+        alpha_constraint: str | Constraint | None = None,
         shared_axes: int | Sequence[int] | None = None,
         name: str | None = None,
     ) -> None:

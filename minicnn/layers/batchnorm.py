@@ -6,6 +6,7 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
+from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
 from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
@@ -52,6 +53,8 @@ class BatchNorm(Layer):
         gamma_initializer: str | Initializer = "ones",
         beta_regularizer: str | Regularizer | None = None,
         gamma_regularizer: str | Regularizer | None = None,
+        beta_constraint: str | Constraint | None = None,
+        gamma_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from minicnn._core.arguments import boolean
 from minicnn._core.shapes import Array
+from minicnn.constraints import Constraint
 from minicnn.regularizers import Regularizer
 
 
@@ -65,13 +66,15 @@ class Composite:
         for layer in self.sublayers:
             layer.trainable = value
 
-    def learned(self) -> dict[str, Array]:
+    def learned(self) -> "Learned":
         """Those of its layers that are trainable."""
-        return {
-            f"{full}.{name}": array
-            for full, layer in self.leaves()
-            for name, array in layer.learned().items()
-        }
+        found = Learned()
+        for full, layer in self.leaves():
+            learned = layer.learned()
+            constraints = layer.constraints() if learned else {}
+            found |= {f"{full}.{name}": array for name, array in learned.items()}
+            found.constraints |= {f"{full}.{name}": one for name, one in constraints.items()}
+        return found
 
     def arrays(self) -> dict[str, Array]:
         """Those of its layers, one layer after the other, as Keras orders them."""
@@ -88,6 +91,14 @@ class Composite:
             for full, layer in self.leaves()
             for name, regularizer in layer.regularizers().items()
         }
+
+
+class Learned(dict[str, Array]):
+    """Arrays that training changes, and what an optimizer holds them to after each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constraints: dict[str, Constraint] = {}
 
 
 def _leaves(layers: Sequence[Any], within: str) -> Iterator[tuple[str, Any]]:

@@ -19,6 +19,7 @@ from minicnn._core.shapes import (
     windows,
 )
 from minicnn.activations import NameOrFunction
+from minicnn.constraints import Constraint
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart
@@ -170,6 +171,8 @@ class Conv2D(Sliding):
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
         bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(activation, use_bias, name)

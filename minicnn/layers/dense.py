@@ -8,6 +8,7 @@ from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel.threads import product
 from minicnn.activations import NameOrFunction
+from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
@@ -53,6 +54,8 @@ class Dense(Weighted):
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
         bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(activation, use_bias, name)

@@ -8,6 +8,7 @@ import numpy as np
 from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array, DType, Padding, Shape
 from minicnn.activations import NameOrFunction
+from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding
@@ -45,6 +46,8 @@ class DepthwiseConv2D(Sliding):
         bias_initializer: str | Initializer = "zeros",
         depthwise_regularizer: str | Regularizer | None = None,
         bias_regularizer: str | Regularizer | None = None,
+        depthwise_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(activation, use_bias, name)
@@ -142,6 +145,9 @@ class SeparableConv2D(Sliding):
         depthwise_regularizer: str | Regularizer | None = None,
         pointwise_regularizer: str | Regularizer | None = None,
         bias_regularizer: str | Regularizer | None = None,
+        depthwise_constraint: str | Constraint | None = None,
+        pointwise_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(activation, use_bias, name)

@@ -7,6 +7,7 @@ import numpy as np
 
 from minicnn._core.arguments import number, whole_number
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis, sum_dtype
+from minicnn.constraints import Constraint
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import Initializer
 from minicnn.layers.base import ExpectedShape, Grads, Layer
@@ -58,6 +59,8 @@ class GroupNormalization(Layer):
         gamma_initializer: str | Initializer = "ones",
         beta_regularizer: str | Regularizer | None = None,
         gamma_regularizer: str | Regularizer | None = None,
+        beta_constraint: str | Constraint | None = None,
+        gamma_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name)

@@ -1,18 +1,19 @@
 """A layer's name, its learned arrays, and their initial values.
 
-``add_param`` declares an array in one line: its initializer and regularizer are looked up by its
-name among the layer's arguments.
+``add_param`` declares an array in one line: its initializer, regularizer and constraint are looked
+up by its name among the layer's arguments.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from minicnn import initializers, regularizers
+from minicnn import constraints, initializers, regularizers
 from minicnn._core.arguments import boolean, check_array, check_name
 from minicnn._core.config import Configurable
 from minicnn._core.shapes import Array, DType, Shape
+from minicnn.constraints import Constraint
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.initializers import Initializer
 from minicnn.regularizers import Regularizer
@@ -86,10 +87,10 @@ class Parametrized(Weights, Configurable):
     # How its arrays are made ---------------------------------------------------------
 
     def keep(self, arguments: Mapping[str, Any]) -> None:
-        """Store the arguments called ``<name>_initializer`` and ``<name>_regularizer``.
+        """Store the arguments called ``<name>_initializer``, ``_regularizer`` and ``_constraint``.
 
         A constructor with many of them passes all of its arguments, ``keep(locals())``. Raises
-        ``ConfigError`` for one that is no initializer or regularizer.
+        ``ConfigError`` for one that is not what its name says.
         """
         for argument, value in arguments.items():
             if argument.endswith("_initializer"):
@@ -98,6 +99,10 @@ class Parametrized(Weights, Configurable):
             elif argument.endswith("_regularizer"):
                 if value is not None:
                     regularizers.get(self.who, argument, value)
+                setattr(self, argument, value)
+            elif argument.endswith("_constraint"):
+                if value is not None:
+                    constraints.get(self.who, argument, value)
                 setattr(self, argument, value)
 
     def add_param(
@@ -111,7 +116,8 @@ class Parametrized(Weights, Configurable):
         """Declare and make one of ``params``, of the layer's dtype; for use in ``build``.
 
         The layer's argument ``<name>_initializer`` makes it, unless an initializer is given, and
-        ``<name>_regularizer`` penalizes it, if the layer has that. Where the arguments do not begin
+        ``<name>_regularizer`` penalizes it and ``<name>_constraint`` bounds it, if the layer has
+        these. Where the arguments do not begin
         with the array's name, ``prefix`` says what they begin with. Raises ``ConfigError`` if there
         is no initializer.
         """
@@ -146,13 +152,21 @@ class Parametrized(Weights, Configurable):
 
     def regularizers(self) -> dict[str, Regularizer]:
         """The regularizers of ``params``: the arguments called ``<name>_regularizer``."""
-        found = {}
-        for name in self.params:
-            argument = f"{self._prefixes.get(name, name)}_regularizer"
-            value = getattr(self, argument, None)
-            if value is not None:
-                found[name] = regularizers.get(self.who, argument, value)
-        return found
+        return self._found("regularizer", regularizers.get)
+
+    def constraints(self) -> dict[str, Constraint]:
+        """The constraints of ``params``: the arguments called ``<name>_constraint``."""
+        return self._found("constraint", constraints.get)
+
+    def _found(self, kind: str, get: Callable[[str, str, Any], Any]) -> dict[str, Any]:
+        """What the arguments called ``<name>_<kind>`` are, by the names of ``params``."""
+        arguments = {name: f"{self._prefixes.get(name, name)}_{kind}" for name in self.params}
+        given = {name: getattr(self, argument, None) for name, argument in arguments.items()}
+        return {
+            name: get(self.who, arguments[name], value)
+            for name, value in given.items()
+            if value is not None
+        }
 
     # What it has ---------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import numpy as np
 from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array, DType, Shape, pair
 from minicnn.activations import NameOrFunction
+from minicnn.constraints import Constraint
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart
@@ -58,6 +59,8 @@ class Conv2DTranspose(Sliding):
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
         bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(activation, use_bias, name)

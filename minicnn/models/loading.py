@@ -53,11 +53,12 @@ def load_model(
     """Read a model from a ``.keras`` or ``.h5`` file, compiled as it was when it was saved.
 
     Only minicnn's classes are used, and the custom classes (layers, losses, metrics, optimizers,
-    schedules, initializers, regularizers) that ``custom_objects`` maps their names to; nothing else
-    that the file names is imported or run. A class that was custom in Keras must be in
-    ``custom_objects`` even if minicnn has a class of that name. With ``compile=False`` loss,
-    optimizer and metrics are left aside. Training goes on with the generator where it was. Raises
-    ``ModelFileError`` with one line when the file is not a model that can be.
+    schedules, initializers, regularizers, constraints) and functions (metrics) that
+    ``custom_objects`` maps their names to; nothing else that the file names is imported or run. A
+    class that was custom in Keras must be in ``custom_objects`` even if minicnn has a class of that
+    name. With ``compile=False`` loss, optimizer and metrics are left aside. Training goes on with
+    the generator where it was. Raises ``ModelFileError`` with one line when the file is not a model
+    that can be.
 
     >>> import tempfile
     >>> model = Sequential([Input((4,)), Dense(3)], seed=0)

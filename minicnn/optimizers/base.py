@@ -191,8 +191,9 @@ class Optimizer(Configurable):
         self._undecayed = tuple(var_names)
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
-        """Update every parameter that has a gradient.
+        """Update every parameter that has a gradient; then its constraint, if it has one.
 
+        A model's ``params`` know the constraints of its layers; any other mapping has none.
         Raises ``ConfigError`` for a gradient without a parameter, ``ShapeError`` for
         one of another shape; nothing is updated then.
         """
@@ -224,6 +225,9 @@ class Optimizer(Configurable):
 
         cost = 3 * sum(grad.size for grad in grads.values()) if self._by_pieces else 0
         threads.shards(len(pieces), work, cost)
+        for name, constraint in getattr(params, "constraints", {}).items():
+            if name in grads:
+                params[name][...] = constraint(params[name])
 
     def begin_step(self) -> None:
         """Called once in a step, before its updates."""

@@ -91,7 +91,7 @@ def missing(module, found, absent=""):
 KINDS = ["layers", "losses", "metrics", "optimizers", "optimizers.schedules", "regularizers"]
 
 
-@pytest.mark.parametrize("module", [*KINDS, "initializers", "activations"])
+@pytest.mark.parametrize("module", [*KINDS, "constraints", "initializers", "activations"])
 def test_every_name_is_compared_with_keras(module, compared):
     """Each layer, loss, metric, optimizer, ... of the list stands in a table of these tests."""
     assert missing(module, compared["keras"]) == []

@@ -51,6 +51,7 @@ FAMILIES = {
     "optimizers": Family(minicnn.optimizers.Optimizer, cases.OPTIMIZERS),
     "optimizers.schedules": Family(minicnn.optimizers.schedules.Schedule, cases.SCHEDULES),
     "initializers": Family(minicnn.initializers.Initializer, cases.INITIALIZERS),
+    "constraints": Family(minicnn.constraints.Constraint, cases.CONSTRAINTS),
     "regularizers": Family(minicnn.regularizers.Regularizer, cases.REGULARIZERS),
     "callbacks": Family(minicnn.callbacks.Callback, cases.CALLBACKS),
 }

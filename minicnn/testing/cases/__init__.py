@@ -7,6 +7,7 @@ through the contract checks, all kernel sets, model files, ONNX and the comparis
 from minicnn.testing.cases.layers import LAYERS, MERGING, Case
 from minicnn.testing.cases.others import (
     CALLBACKS,
+    CONSTRAINTS,
     INITIALIZERS,
     LOSSES,
     METRICS,
@@ -18,6 +19,7 @@ from minicnn.testing.cases.others import (
 
 __all__ = [
     "CALLBACKS",
+    "CONSTRAINTS",
     "INITIALIZERS",
     "LAYERS",
     "LOSSES",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn import callbacks, initializers, losses, metrics, regularizers
+from minicnn import callbacks, constraints, initializers, losses, metrics, regularizers
 from minicnn._core.shapes import Array
 from minicnn.activations import sigmoid, softmax
 from minicnn.optimizers import (
@@ -261,6 +261,8 @@ INITIALIZERS = [
     initializers.LecunUniform(seed=1),
     initializers.LecunNormal(seed=1),
     initializers.Orthogonal(1.5),
+    initializers.Identity(),
+    initializers.Identity(0.5),
     initializers.Zeros(),
     initializers.Ones(),
     initializers.Constant(),
@@ -276,6 +278,16 @@ REGULARIZERS = [
     regularizers.L1L2(0.2, 0.1),
     regularizers.L1L2(0.3, 0.2),
     regularizers.L1L2(l2=2),
+]
+
+CONSTRAINTS = [
+    constraints.NonNeg(),
+    constraints.MaxNorm(),
+    constraints.MaxNorm(0.5, axis=1),
+    constraints.UnitNorm(),
+    constraints.UnitNorm([0, 1]),
+    constraints.MinMaxNorm(),
+    constraints.MinMaxNorm(0.5, 0.8, 0.3, axis=1),
 ]
 
 CALLBACKS = [

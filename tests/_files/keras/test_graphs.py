@@ -392,7 +392,6 @@ def test_graphs_of_another_kind_are_refused(case, tmp_path):
         ("BatchNormalization", {"synchronized": True}),
         ("LayerNormalization", {"rms_scaling": True}),
         ("Dense", {"units": 2, "activity_regularizer": {"class_name": "L2", "config": {}}}),
-        ("Dense", {"units": 2, "kernel_constraint": {"class_name": "MaxNorm", "config": {}}}),
         ("Dense", {"units": 2, "lora_rank": 2}),
         ("Dense", {"units": 2, "quantization_config": {"mode": "int8"}}),
     ],

@@ -66,7 +66,7 @@ def test_kernels_of_theano_are_turned_around(alone, tmp_path):
 OF_OLD = {
     "data_format": ("channels_first", "'data_format' = 'channels_first'"),
     "activity_regularizer": ({"class_name": "L1L2", "config": {}}, "'activity_regularizer'"),
-    "kernel_constraint": ({"class_name": "MaxNorm", "config": {}}, "'kernel_constraint'"),
+    "kernel_constraint": ({"class_name": "MaxNrm", "config": {}}, "kernel_constraint .*MaxNrm"),
     "dtype": ("float16", "float16 in 'c'"),
     "nb_filter": (4, "'nb_filter'"),
     "border_mode": ("valid", "'border_mode'"),
