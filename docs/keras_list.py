@@ -57,7 +57,7 @@ DIFFERENCES = {
     "Sequential.fit": "takes a data set instead of x and y; also `time_budget`, `checkpoint` and `resume`; the shuffle goes on from one `fit` to the next; with `steps_per_epoch` no epoch is cut short where the data end; a loss that is no number raises `DivergenceError`",
     "Sequential.evaluate": "takes a data set; silent unless told",
     "Sequential.predict": "silent unless told",
-    "Sequential.summary": "prints multiply-adds and memory as well",
+    "Sequential.summary": "prints multiply-adds and memory as well; `positions` changes nothing; also `batch_size`",
     "Sequential.save": "`.keras` and `.h5` files; a Residual is its layers and an `Add` there",
     "Sequential.get_config": "the layers' classes and arguments, without Keras' bookkeeping",
     "optimizers.SGD": "`nesterov=True` without momentum is an error, as it would do nothing",

@@ -175,7 +175,9 @@ def _unavailable(name: str, url: str, error: Exception, remedy: str) -> MiniCNNE
         why = f"{host} did not answer within {SECONDS} seconds"
     elif kind in ("ChunkedEncodingError", "IncompleteRead"):
         why = f"{host} broke off"
-    elif "Connection" in kind or kind in ("ProxyError", "SSLError"):
+    elif kind == "SSLError":
+        why = f"no secure connection to {host} can be made"
+    elif "Connection" in kind or kind == "ProxyError":
         why = f"{host} cannot be reached ({kind}). Is this machine connected to the net?"
     elif type(error) is OSError or isinstance(error, PermissionError):
         why = reason(error)

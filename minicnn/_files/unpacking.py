@@ -6,6 +6,7 @@ thousands of times its size are refused.
 """
 
 import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -123,11 +124,7 @@ def _placed(path: Path, member: Member, target: Path, folder: Path) -> list[Path
     unfinished = parent / f".{os.urandom(4).hex()}"
     try:
         with member.open() as source, unfinished.open("xb") as file:
-            left = member.size
-            while left > 0 and (chunk := source.read(min(left, CHUNK))):
-                left -= file.write(chunk)
-            if left or source.read(1):  # at its end the checksum is compared
-                raise EOFError
+            shutil.copyfileobj(source, file, CHUNK)
         unfinished.replace(target)
     finally:
         with suppress(OSError):

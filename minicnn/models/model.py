@@ -1,7 +1,7 @@
 """The model: a network with the verbs of Keras."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from minicnn import losses, optimizers
 from minicnn import metrics as metric_table
 from minicnn._core.arguments import number, whole_number
 from minicnn._core.config import close
-from minicnn._core.console import Logs, say
+from minicnn._core.console import Logs
 from minicnn._core.signatures import checked
 from minicnn._keras.public_names import raise_absent
 from minicnn._training import evaluation, loop, step
@@ -19,20 +19,19 @@ from minicnn._training.options import FitOptions
 from minicnn._training.program import Program
 from minicnn.callbacks import TimeBudget
 from minicnn.callbacks.history import History
-from minicnn.data.arrays import check_batch_size, gives_batches
+from minicnn.data.arrays import gives_batches
 from minicnn.data.loaders import ArrayLoader, Loader, check_steps, inputs_from, length
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import DEFAULT
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
-from minicnn.models import saving, taking
+from minicnn.models import saving, summary, taking
 from minicnn.models.base import BaseModel
 from minicnn.models.configs import custom_classes, from_config, model_config
 from minicnn.models.functional import put_together
-from minicnn.models.memory import check_memory, memory_use
+from minicnn.models.memory import check_memory
 from minicnn.models.old_verbs import OldVerbs
 from minicnn.models.packing import packed
-from minicnn.models.summary import memory_line, table
 from minicnn.optimizers import Optimizer
 
 
@@ -408,19 +407,29 @@ class Model(OldVerbs, BaseModel):
         saving.load_weights(self, filepath, by_name, skip_mismatch)
 
     @checked
-    def summary(self, batch_size: int | None = None) -> None:
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+        batch_size: int | None = None,
+    ) -> None:
         """Print a table: each layer's output, parameters, multiply-adds and memory an image.
 
-        With ``batch_size`` a line more says how much memory training and predicting on such
-        batches take at most, in all processes and besides the data and Python with minicnn
-        imported: within 25%, or 8 MB where that is more. The optimizer counts; before ``compile``
-        Adam is assumed.
+        * ``line_length``: the columns of a line; else as many as are needed, up to 80 if that can
+          be. ``positions`` is taken and left aside: a column is as wide as what is in it.
+        * ``print_fn``: what is called with each line, instead of printing it.
+        * ``expand_nested``: the layers of models within as well. ``show_trainable``: whether a
+          layer is trained. ``layer_range``: the first and the last layer, by name or pattern.
+        * ``batch_size``: a line more says how much memory training and predicting on such batches
+          take at most, in all processes and besides the data and Python with minicnn imported:
+          within 25%, or 8 MB where that is more. The optimizer counts; before ``compile``, Adam.
         """
-        self.require_built()
-        lines = [f"Model {self.name!r}", table(self)]
+        options = summary.Options(line_length, expand_nested, show_trainable, layer_range)
+        lines = summary.lines(self, options)
         if batch_size is not None:
-            check_batch_size(batch_size)
-            optimizer = self.optimizer or optimizers.Adam()
-            use = memory_use(self, self.fused(), optimizer, int(batch_size))
-            lines.append(memory_line(use, batch_size, optimizer))
-        say(*"\n".join(lines).split("\n"))
+            lines += summary.memory_lines(self, self.optimizer, batch_size, options)
+        summary.show([f"Model {self.name!r}", *lines], print_fn)

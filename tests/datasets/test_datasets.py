@@ -178,6 +178,7 @@ BAD_PICKLES = {
     "odd labels": (python_2_pickle(GOOD, labels=[0, 1, 2, 100]), "expected labels as a list"),
     "few labels": (python_2_pickle(GOOD, labels=[0]), r"uint8 \(4, 3072\) and uint8 \(1,\)"),
     "small": (python_2_pickle(GOOD[:, :3000], labels=[0] * 4), r"got uint8 \(4, 3000\)"),
+    "signed": (pickle.dumps({b"data": GOOD.astype(np.int8)}, 3), "got a damaged one"),
     "floats": (pickle.dumps({b"data": GOOD.astype(float)}, 3), "got a damaged one"),
     "other shape": (
         python_2_pickle(GOOD, labels=[0] * 4).replace(b"J\x04\0\0\0J", b"J\x05\0\0\0J"),

@@ -546,7 +546,7 @@ def test_a_model_is_told_by_its_summary(capsys):
     model = two_ways()
     model.summary(batch_size=8)
     out = capsys.readouterr().out
-    assert re.search(r"concatenate \(Concatenate\) .* image, conv\n", out)
+    assert re.search(r"concatenate  .* image, conv\n  \(Concatenate\)\n", out)
     assert "besides the data: about" in out
     assert repr(model).startswith("Model('model', 10 layers, 6x6x2, 4 -> 3, 1, ")
 

@@ -16,14 +16,15 @@ def keras():
     return pytest.importorskip("keras", reason="Keras is not installed")
 
 
+def outputs_of(predicted):
+    return predicted if isinstance(predicted, list) else [predicted]
+
+
 def same(ours, theirs, shape):
-    """The same arrays give the same outputs, in either."""
+    """The same arrays give the same output, in either."""
     theirs.set_weights(ours.get_weights())
     x = np.random.default_rng(0).random((3, *shape)).astype(np.float32)
-    for a, b in zip(
-        np.atleast_3d(ours.predict(x)), np.atleast_3d(theirs.predict(x, verbose=0)), strict=True
-    ):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours.predict(x), theirs.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
 
 
 def row():
@@ -41,7 +42,7 @@ def test_keras_reads_our_text(keras):
     theirs = keras.models.model_from_json(ours.to_json())
     same(ours, theirs, (8, 8, 3))
     assert float(theirs.optimizer.learning_rate) == pytest.approx(0.01)
-    assert theirs.loss == "sparse_categorical_crossentropy" or theirs.loss is not None
+    theirs.fit(np.zeros((4, 8, 8, 3)), np.zeros(4), verbose=0)
 
 
 def test_we_read_keras_text(keras):
@@ -60,11 +61,19 @@ def test_we_read_keras_text(keras):
 
 @pytest.mark.parametrize("seed", range(15))
 def test_random_graphs_go_there_and_come_back(seed, keras):
-    """Our text, Keras' model of it, its text, and our model of that: the same arrays everywhere."""
-    ours = random_graph(seed)
+    """Our text, Keras' model of it, its text, and our model of that: all predict the same."""
+    ours, xs = random_graph(seed)
     theirs = keras.models.model_from_json(ours.to_json())
     again = model_from_json(theirs.to_json())
-    shapes = [array.shape for array in ours.get_weights()]
-    assert [array.shape for array in theirs.get_weights()] == shapes
-    assert [array.shape for array in again.get_weights()] == shapes
-    assert [layer.name for layer in again.layers] == [layer.name for layer in theirs.layers]
+    names = [layer.name for layer in ours.layers]
+    alike = not any(isinstance(layer, Residual) for layer in ours.layers)
+    for layer in theirs.layers:
+        if layer.name in names and alike:
+            layer.set_weights(ours.get_layer(layer.name).get_weights())
+        again.get_layer(layer.name).set_weights(layer.get_weights())
+    xs = [x.astype(np.float32) for x in xs]
+    given = xs if len(xs) > 1 else xs[0]
+    expected = outputs_of(theirs.predict(given, verbose=0))
+    for model in (again, ours) if alike else (again,):
+        for a, b in zip(outputs_of(model.predict(given)), expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
