@@ -12,11 +12,14 @@ from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
 
 _PICTURES = ("array_to_img", "img_to_array", "load_img", "save_img")
+_ELSEWHERE = dict.fromkeys(_PICTURES, "minicnn.preprocessing.pictures") | {
+    "image_dataset_from_directory": "minicnn.preprocessing.image_dataset"
+}
 
 __all__ = ["set_random_seed", "to_categorical"]
-__all__ += _PICTURES
+__all__ += _ELSEWHERE
 
-__getattr__ = asked("utils", elsewhere=dict.fromkeys(_PICTURES, "minicnn.preprocessing.pictures"))
+__getattr__ = asked("utils", elsewhere=_ELSEWHERE)
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
