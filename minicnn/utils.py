@@ -23,6 +23,7 @@ from minicnn.errors import ConfigError, DataError, shown
 
 _ELSEWHERE = {
     "get_file": "minicnn._files.get_file",
+    "image_dataset_from_directory": "minicnn.preprocessing.image_dataset",
     **dict.fromkeys(("model_to_dot", "plot_model"), "minicnn.plots.networks"),
     **dict.fromkeys(
         ("array_to_img", "img_to_array", "load_img", "save_img"), "minicnn.preprocessing.pictures"

@@ -288,6 +288,10 @@ SIGNATURES = {
         img_to_array(img, data_format=None, dtype=None)
         load_img(path, color_mode='rgb', target_size=None, interpolation='nearest', keep_aspect_ratio=False)
         save_img(path, x, data_format=None, file_format=None, scale=True)
+        image_dataset_from_directory(directory, labels='inferred', label_mode='int', class_names=None, color_mode='rgb', batch_size=32, image_size=(256, 256), shuffle=True, seed=None, validation_split=None, subset=None, interpolation='bilinear', follow_links=False, crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, data_format=None, format='tf', verbose=True)
+    """,
+    "preprocessing": """
+        image_dataset_from_directory(directory, labels='inferred', label_mode='int', class_names=None, color_mode='rgb', batch_size=32, image_size=(256, 256), shuffle=True, seed=None, validation_split=None, subset=None, interpolation='bilinear', follow_links=False, crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, data_format=None, format='tf', verbose=True)
     """,
     "preprocessing.image": """
         array_to_img(x, data_format=None, scale=True, dtype=None)
@@ -560,9 +564,7 @@ utils: deserialize_keras_object serialize_keras_object
   -> give load_model custom_objects={name: class}
 preprocessing: sequence text text_dataset_from_directory timeseries_dataset_from_array
   -> minicnn is for images: use preprocessing.image
-preprocessing: image_dataset_from_directory
-  -> use preprocessing.image.ImageDataGenerator().flow_from_directory
-utils: image_dataset_from_directory audio_dataset_from_directory text_dataset_from_directory
+utils: audio_dataset_from_directory text_dataset_from_directory
   timeseries_dataset_from_array split_dataset pack_x_y_sample_weight unpack_x_y_sample_weight
   pad_sequences
   FeatureSpace

@@ -2,4 +2,8 @@
 
 from minicnn._keras.public_names import asked
 
-__getattr__ = asked("preprocessing", later=("image",))
+_ELSEWHERE = {"image_dataset_from_directory": "minicnn.preprocessing.image_dataset"}
+
+__all__ = ["image", "image_dataset_from_directory"]
+
+__getattr__ = asked("preprocessing", later=("image",), elsewhere=_ELSEWHERE)

@@ -39,8 +39,8 @@ class ImageDataGenerator(Standardizing, Flows):
 
     Then come ``preprocessing_function`` of each picture, times ``rescale``, less its mean
     (``samplewise_center``), by its standard deviation, less the mean of the data that ``fit`` saw
-    (``featurewise_center``), by their deviation, and their ZCA whitening. ``validation_split`` is
-    the part that ``subset="validation"`` draws from, the first of the data.
+    (``featurewise_center``), by their deviation, or their ZCA whitening instead.
+    ``validation_split`` is the part that ``subset="validation"`` draws from, the first of the data.
 
     The same seed gives the pictures of Keras. Two of its habits are kept for that: the width's
     shift moves pictures up and down and the height's sideways, and pictures that are not square
@@ -86,37 +86,25 @@ class ImageDataGenerator(Standardizing, Flows):
         self.zca_whitening = zca_whitening
         if zca_whitening:
             self.featurewise_center, self.featurewise_std_normalization = True, False
-            if featurewise_std_normalization:
-                warn(f"{who}: zca_whitening leaves out featurewise_std_normalization.", UserWarning)
         self.zca_epsilon = zca_epsilon
         self.rotation_range = rotation_range
         self.width_shift_range = width_shift_range
         self.height_shift_range = height_shift_range
         self.shear_range = shear_range
         self.channel_shift_range = channel_shift_range
-        for name in ("rotation_range", "shear_range", "channel_shift_range"):
-            number(who, name, getattr(self, name))
-        for name in ("width_shift_range", "height_shift_range"):
-            _shift(who, name, getattr(self, name), 1)
         if isinstance(zoom_range, int | float | np.number):
             zoom_range = 1 - zoom_range, 1 + zoom_range
         self.zoom_range = list(two_numbers(who, "zoom_range", zoom_range))
         self.brightness_range = brightness_range
-        if brightness_range is not None:
-            two_numbers(who, "brightness_range", brightness_range)
-        choice(who, "fill_mode", fill_mode, FILL_MODES)
         self.fill_mode = fill_mode
         self.cval = cval
         self.horizontal_flip = horizontal_flip
         self.vertical_flip = vertical_flip
-        number(who, "rescale", 1 if rescale is None else rescale)
         self.rescale = rescale
         self.preprocessing_function = preprocessing_function
         first = channels_first(who, data_format)
         self.data_format = "channels_first" if first else "channels_last"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
-        if validation_split:
-            number(who, "validation_split", validation_split, above=0, below=1)
         self._validation_split = validation_split
         self.interpolation_order = whole_number(
             who, "interpolation_order", interpolation_order, least=0, most=5
@@ -126,6 +114,19 @@ class ImageDataGenerator(Standardizing, Flows):
         self.std: Array | None = None
         self.zca_whitening_matrix: Array | None = None
         self._rng = random_state()
+        self._check_ranges(who)
+
+    def _check_ranges(self, who: str) -> None:
+        for name in ("rotation_range", "shear_range", "channel_shift_range"):
+            number(who, name, getattr(self, name))
+        for name in ("width_shift_range", "height_shift_range"):
+            _shift(who, name, getattr(self, name), 1)
+        if self.brightness_range is not None:
+            two_numbers(who, "brightness_range", self.brightness_range)
+        choice(who, "fill_mode", self.fill_mode, FILL_MODES)
+        number(who, "rescale", 1 if self.rescale is None else self.rescale)
+        if self._validation_split:
+            number(who, "validation_split", self._validation_split, above=0, below=1)
 
     def _draws(self, image: Pair) -> Iterator[Draw]:
         """What is drawn for an image of that size, in Keras' order."""

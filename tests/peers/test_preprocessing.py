@@ -353,3 +353,107 @@ def test_smart_resize():
             theirs = keras.preprocessing.image.smart_resize(x, size, interpolation)
             mine = ours.smart_resize(x, size, interpolation)
             np.testing.assert_allclose(mine, theirs, atol=1e-2)
+
+
+@pytest.fixture
+def tensorflow():
+    return pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"label_mode": "categorical"},
+        {"label_mode": None},
+        {"labels": None},
+        {"labels": [i % 2 for i in range(12)], "label_mode": "binary"},
+        {"labels": [i % 3 for i in range(12)], "label_mode": "categorical"},
+        {"class_names": ["c 1", "a"]},
+        {"class_names": ["b", "a"], "label_mode": "binary"},
+        {"color_mode": "grayscale"},
+        {"color_mode": "rgba"},
+        {"image_size": 7},
+        *({"interpolation": name} for name in ("nearest", "bicubic", "lanczos3", "lanczos5")),
+        {"crop_to_aspect_ratio": True},
+        {"pad_to_aspect_ratio": True},
+        {"pad_to_aspect_ratio": True, "image_size": (13, 6)},
+        {"crop_to_aspect_ratio": True, "data_format": "channels_first"},
+        {"batch_size": None},
+        {"validation_split": 0.3, "subset": "training"},
+        {"validation_split": 0.3, "subset": "validation"},
+    ],
+    ids=str,
+)
+def test_data_sets_of_folders(arguments, folder, utils, tensorflow, capsys):
+    """Each argument: the files, their labels and pixels, and what is said; shuffled by a seed."""
+    from minicnn.utils import image_dataset_from_directory
+
+    if arguments.get("color_mode") == "grayscale":
+        for path in folder.rglob("*.png"):  # of colours TensorFlow makes another grey
+            ours.save_img(path, ours.img_to_array(ours.load_img(path, "grayscale")), scale=False)
+    arguments = {"image_size": (8, 11), "batch_size": 5} | arguments
+    for shuffle in (False, True):
+        made, said = [], []
+        for function in (image_dataset_from_directory, utils.image_dataset_from_directory):
+            made.append(function(folder, shuffle=shuffle, seed=3, **arguments))
+            said.append(capsys.readouterr().out)
+        mine, theirs = made
+        assert said[0] == said[1]
+        assert mine.class_names == theirs.class_names
+        assert mine.file_paths == theirs.file_paths
+        assert len(mine) == len(theirs)
+    mine, theirs = (
+        function(folder, shuffle=False, **arguments)
+        for function in (image_dataset_from_directory, utils.image_dataset_from_directory)
+    )
+    for ours_, batch in zip(mine, theirs.as_numpy_iterator(), strict=True):
+        pairs = zip(ours_, batch, strict=True) if isinstance(batch, tuple) else [(ours_, batch)]
+        for one, other in pairs:
+            assert_close(np.asarray(one), np.asarray(other))
+
+
+def test_both_parts_of_a_folder(folder, utils, tensorflow):
+    """The files of training and validation are Keras' own for the same seed."""
+    from minicnn.utils import image_dataset_from_directory
+
+    for seed in (0, 5):
+        both = {"validation_split": 0.4, "subset": "both", "seed": seed}
+        mine = image_dataset_from_directory(folder, **both)
+        theirs = utils.image_dataset_from_directory(folder, **both)
+        for one, other in zip(mine, theirs, strict=True):
+            assert one.file_paths == other.file_paths
+        x, y = zip(*mine[1], strict=True)
+        wanted_x, wanted_y = zip(*theirs[1].as_numpy_iterator(), strict=True)
+        assert_close(np.concatenate(x), np.concatenate(wanted_x))
+        np.testing.assert_array_equal(np.concatenate(y), np.concatenate(wanted_y))
+
+
+def test_chains_give_what_tensorflow_gives(tensorflow):
+    """Every step but the shuffle, of arrays, tuples and dictionaries."""
+    from minicnn.data.pipeline import Dataset
+
+    theirs = tensorflow.data.Dataset
+    x, y = rng.random((7, 2, 3)).astype("f4"), np.arange(7)
+    chains = [
+        lambda d: d.from_tensor_slices(x),
+        lambda d: d.from_tensor_slices((x, y)).batch(3),
+        lambda d: d.from_tensor_slices({"x": x, "y": (y, y)}).batch(3, drop_remainder=True),
+        lambda d: d.from_tensor_slices((x, y)).map(lambda a, b: (a * 2, b)).skip(2).take(3),
+        lambda d: d.from_tensor_slices({"x": x}).map(lambda e: e["x"] + 1).unbatch(),
+        lambda d: d.range(10).filter(lambda i: i % 3 == 0).repeat(2).batch(3),
+        lambda d: d.range(2, 9, 3).repeat().take(8),
+        lambda d: d.zip((d.range(4), d.from_tensor_slices(x))).enumerate(2),
+        lambda d: d.range(3).concatenate(d.range(2)).cache().prefetch(2).batch(2).unbatch(),
+        lambda d: d.from_tensors((x, y)).repeat(2),
+        lambda d: d.range(5).take(-1).skip(-1),
+    ]
+    for chain in chains:
+        mine, wanted = chain(Dataset), chain(theirs)
+        # TensorFlow knows the length of what is taken apart where batches are of one length.
+        assert mine.cardinality() in (-2, wanted.cardinality().numpy())
+        for one, other in zip(mine, wanted.as_numpy_iterator(), strict=True):
+            tensorflow.nest.map_structure(np.testing.assert_array_equal, one, other)
+            tensorflow.nest.map_structure(
+                lambda a, b: np.testing.assert_equal(np.shape(a), np.shape(b)), one, other
+            )

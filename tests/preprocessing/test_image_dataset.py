@@ -1,0 +1,111 @@
+"""Data sets of the pictures in a folder, by hand."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn.errors import ConfigError, DataError
+from minicnn.utils import image_dataset_from_directory
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten pictures of two classes, all of whose pixels are their number; one has 16 bits."""
+    for i in range(10):
+        name = tmp_path / "ba"[i % 2]
+        name.mkdir(exist_ok=True)
+        Image.fromarray(np.full((4, 6, 3), i, np.uint8)).save(name / f"{i}.png")
+    Image.fromarray(np.full((4, 6), 256 * 9, np.uint16)).save(tmp_path / "a" / "9.png")
+    (tmp_path / ".hidden").mkdir()
+    return tmp_path
+
+
+def made(folder, **arguments):
+    return image_dataset_from_directory(folder, image_size=(2, 3), **arguments)
+
+
+def test_files_and_labels_in_order(folder, capsys):
+    """Classes and files in alphanumeric order, in float32, and what is said of them."""
+    data = made(folder, shuffle=False, batch_size=4)
+    assert capsys.readouterr().out == "Found 10 files belonging to 2 classes.\n"
+    assert data.class_names == ["a", "b"]
+    assert data.file_paths[0] == str(folder / "a" / "1.png")
+    assert len(data) == 3
+    x, y = (np.concatenate(parts) for parts in zip(*data, strict=True))
+    assert (x.shape, x.dtype, y.dtype) == ((10, 2, 3, 3), np.float32, np.int32)
+    assert x[:, 1, 2, 0].tolist() == [1, 3, 5, 7, 9, 0, 2, 4, 6, 8]
+    assert y.tolist() == [0] * 5 + [1] * 5
+    np.testing.assert_array_equal(data[2][0], x[8:])
+
+
+def test_forms_of_labels(folder):
+    """One-hot rows, a column of 0 and 1, given numbers, or none."""
+    first = {"shuffle": False, "verbose": False}
+    np.testing.assert_array_equal(
+        made(folder, label_mode="categorical", **first)[0][1], np.eye(2)[[0] * 5 + [1] * 5]
+    )
+    assert made(folder, label_mode="binary", **first)[0][1].shape == (10, 1)
+    given = made(folder, labels=[3, 4] * 5, **first)
+    assert given.class_names == ["3", "4"]
+    assert given[0][1].tolist() == [3, 4] * 5
+    assert made(folder, labels=None, **first)[0].shape == (10, 2, 3, 3)
+    assert made(folder, class_names=["b"], **first)[0][0][:, 0, 0, 0].tolist() == [0, 2, 4, 6, 8]
+
+
+def test_parts_do_not_overlap(folder, capsys):
+    """Training and validation of one seed are all of the files; a pass is in another order."""
+    train, test = made(folder, validation_split=0.3, subset="both", seed=1)
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == ["Using 7 files for training.", "Using 3 files for validation."]
+    assert sorted(train.file_paths + test.file_paths) == sorted(made(folder).file_paths)
+    alone = made(folder, validation_split=0.3, subset="validation", seed=1)
+    assert alone.file_paths == test.file_paths
+    passes = [train[0][1].tolist() + train[0][0][:, 0, 0, 0].tolist() for _ in range(3)]
+    assert passes[0] != passes[1] or passes[1] != passes[2]
+
+
+def test_other_ratios(folder):
+    """A picture is cut, or gets a frame; a single one is given without a batch size."""
+    arguments = {"shuffle": False, "batch_size": None, "verbose": False, "image_size": 6}
+    framed = image_dataset_from_directory(folder, pad_to_aspect_ratio=True, **arguments)[0][0]
+    assert framed[:, 0, 0].tolist() == [0, 1, 1, 1, 1, 0]
+    cut = image_dataset_from_directory(folder, crop_to_aspect_ratio=True, **arguments)[0][0]
+    assert (cut == 1).all()
+    first = image_dataset_from_directory(folder, data_format="channels_first", **arguments)
+    assert first[0][0].shape == (3, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"labels": "all"}, "expected labels as 'inferred', a list or None"),
+        ({"labels": [1]}, "expected a label for each of the 10 pictures"),
+        ({"label_mode": "onehot"}, "expected label_mode as one of"),
+        ({"class_names": ["z"]}, "expected class_names as names of folders"),
+        ({"class_names": ["a"], "label_mode": "binary"}, "expected two classes"),
+        ({"class_names": ["a"], "labels": None}, "class_names with labels='inferred' alone"),
+        ({"subset": "training"}, "expected validation_split and subset together"),
+        ({"subset": "training", "validation_split": 0.2}, "expected a seed with validation_split"),
+        ({"subset": "train", "validation_split": 0.2}, r"subset as one of .* 'training'\?"),
+        ({"interpolation": "area"}, "expected interpolation as one of"),
+        ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "got both"),
+        ({"batch_size": 0}, "expected batch_size as a whole number"),
+        (
+            {"subset": "training", "validation_split": 0.01, "seed": 1},
+            "there are no such pictures",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, folder):
+    """Arguments that make no sense are refused by name."""
+    with pytest.raises((ConfigError, DataError), match=message) as error:
+        made(folder, **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_pictures(tmp_path):
+    """Nothing there, or no folder at all."""
+    with pytest.raises(DataError, match="there are no such pictures"):
+        made(tmp_path)
+    with pytest.raises(DataError, match="cannot read the folder"):
+        made(tmp_path / "no")
