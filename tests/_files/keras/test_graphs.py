@@ -346,7 +346,7 @@ REFUSED = {
     "a number": (called(args=[*call("a")[0]["args"], 2]), "input alone, got 'end' with numbers"),
     "no call": (called(args=[]), "expected inputs of the layer 'end', got none"),
     "a call of nonsense": (called(args=3), "does not describe layers"),
-    "Lambda": (graph(*chain("a"), layer("Lambda", "end", ("a",))), "Lambda 'end': expected layers, got a Python function"),
+    "Lambda": (graph(*chain("a"), layer("Lambda", "end", ("a",))), "expected layers, got a Python"),
     "layers where no layers belong": (
         graph(*chain("a"), layer("Dense", "end", ("a",), units=[layer("Residual", "x")])),
         "expected units as a whole number",
