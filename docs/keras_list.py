@@ -53,6 +53,7 @@ DIFFERENCES = {
     "layers.RandomZoom": f"{BYTES}; {SEAM}",
     "layers.RandomContrast": f"{BYTES}; draws from 1 - factor to 1 + factor, as Keras' documentation has it; its code (3.15) draws from 1",
     "layers.RandomBrightness": BYTES,
+    "layers.Lambda": "the function is called once, and must do what has a gradient here: arithmetic, slicing, `ops` and `backend`; files hold what it does and no Python",
     "Sequential.compile": "each run and each evaluation counts with copies of the metrics: a metric object that was given stays empty, and its values are in what `fit` and `evaluate` return",
     "Sequential.fit": "takes a data set instead of x and y; also `time_budget`, `checkpoint` and `resume`; the shuffle goes on from one `fit` to the next; with `steps_per_epoch` no epoch is cut short where the data end; a loss that is no number raises `DivergenceError`",
     "Sequential.evaluate": "takes a data set; silent unless told",

@@ -61,6 +61,11 @@ def _drawn_by(who: str, seed: Any) -> np.random.Generator:
 
 
 def _sizes(who: str, shape: Any) -> tuple[int, ...]:
+    if np.ndim(shape) and None in shape:
+        raise ConfigError(
+            f"{who}: expected sizes, got {shown(shape)} of a symbolic tensor. In a network numbers "
+            "are drawn by layers: GaussianNoise, Dropout, or a custom one: docs/write_your_own.md."
+        )
     try:
         return tuple(int(n) for n in ([shape] if np.ndim(shape) == 0 else shape))
     except (TypeError, ValueError):

@@ -76,6 +76,7 @@ SIGNATURES = {
         dot(inputs, axes=-1)
         Normalization(axis=-1, mean=None, variance=None, invert=False)
         Identity()
+        Lambda(function, output_shape=None, mask=None, arguments=None)
     """,
     "Sequential": """
         compile(optimizer='rmsprop', loss=None, loss_weights=None, metrics=None)
@@ -500,8 +501,6 @@ layers: RMSNormalization SpectralNormalization
   -> use BatchNorm, LayerNorm or Rescaling
 layers: GaussianDropout
   -> use Dropout or GaussianNoise
-layers: Lambda
-  -> write the function as a layer: examples/custom_layer.py
 layers: ActivityRegularization
   -> use kernel_regularizer and bias_regularizer
 layers: AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix

@@ -46,6 +46,7 @@ from minicnn.backend.tensors import resize_images as resize_images
 from minicnn.backend.tensors import reverse as reverse
 from minicnn.backend.tensors import set_value as set_value
 from minicnn.backend.tensors import spatial_2d_padding as spatial_2d_padding
+from minicnn.backend.tensors import sqrt as sqrt
 from minicnn.backend.tensors import truncated_normal as truncated_normal
 from minicnn.backend.tensors import variable as variable
 from minicnn.backend.tensors import zeros as zeros
@@ -94,7 +95,6 @@ from minicnn.ops import softmax as softmax
 from minicnn.ops import softplus as softplus
 from minicnn.ops import softsign as softsign
 from minicnn.ops import sparse_categorical_crossentropy as sparse_categorical_crossentropy
-from minicnn.ops import sqrt as sqrt
 from minicnn.ops import square as square
 from minicnn.ops import squeeze as squeeze
 from minicnn.ops import stack as stack

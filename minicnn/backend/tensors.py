@@ -162,6 +162,15 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     return ops.clip(x, min_value, max_value)
 
 
+def sqrt(x: Any) -> Any:
+    """The square root, of numbers below 0 that of 0.
+
+    >>> sqrt([-1.0, 4.0]).tolist()
+    [0.0, 2.0]
+    """
+    return ops.sqrt(ops.maximum(x, 0.0))
+
+
 def concatenate(tensors: Sequence[Any], axis: int = -1) -> Any:
     """One behind the other along an axis.
 

@@ -45,6 +45,7 @@ from minicnn.layers.dropout import Dropout as Dropout
 from minicnn.layers.dropout import SpatialDropout2D as SpatialDropout2D
 from minicnn.layers.groupnorm import GroupNormalization as GroupNormalization
 from minicnn.layers.groupnorm import UnitNormalization as UnitNormalization
+from minicnn.layers.lambdas import Lambda as Lambda
 from minicnn.layers.layernorm import LayerNorm as LayerNorm
 from minicnn.layers.merging import Add as Add
 from minicnn.layers.merging import Average as Average
@@ -64,6 +65,11 @@ from minicnn.layers.merging import subtract as subtract
 from minicnn.layers.noise import GaussianNoise as GaussianNoise
 from minicnn.layers.normalization import LayerScale as LayerScale
 from minicnn.layers.normalization import Normalization as Normalization
+from minicnn.layers.operations import Clip as Clip
+from minicnn.layers.operations import Elementwise as Elementwise
+from minicnn.layers.operations import Power as Power
+from minicnn.layers.operations import Reduce as Reduce
+from minicnn.layers.operations import Slice as Slice
 from minicnn.layers.pooling import AvgPool as AvgPool
 from minicnn.layers.pooling import GlobalAvgPool as GlobalAvgPool
 from minicnn.layers.pooling import GlobalMaxPool as GlobalMaxPool

@@ -24,7 +24,7 @@ def name_layer(who: str, layer: Any, taken: Collection[str | None]) -> None:
     if layer.name is None:
         base = snake_case(layer.keras_name or type(layer).__name__)
         if layer.operation:
-            base = described(type(layer).__name__, layer.get_config())[0].lower()
+            base = snake_case(described(type(layer).__name__, layer.get_config()).class_name)
         names = (f"{base}_{i}" if i else base for i in count())
         layer.name = next(name for name in names if name not in taken)
     elif layer.name in taken:

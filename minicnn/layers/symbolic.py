@@ -53,13 +53,21 @@ class Call:
 class SymbolicTensor:
     """What stands for a batch in ``Model(inputs, outputs)``: it has a shape and no numbers.
 
-    ``shape`` is (None, ...), the batch axis first. ``+ - *`` with others or with numbers, ``/`` by
-    a number and ``-x`` make the layers that do so. Keras calls it KerasTensor.
+    ``shape`` is (None, ...), the batch axis first. ``+ - * /`` with others or with numbers, ``**``
+    with a number, ``-x``, ``abs(x)`` and ``x[:, 1:3]`` make the layers that do so. Keras calls it
+    KerasTensor.
 
     >>> x = Input((8, 8, 3))
-    >>> Conv2D(4, 3)(x).shape, (x * 0.5 + 1).shape
-    ((None, 6, 6, 4), (None, 8, 8, 3))
+    >>> Conv2D(4, 3)(x).shape, (x * 0.5 + 1).shape, x[:, 1:3].shape
+    ((None, 6, 6, 4), (None, 8, 8, 3), (None, 2, 8, 3))
     """
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
+        """``array * x`` and the like, which NumPy is asked for first."""
+        sign = UFUNCS.get(ufunc.__name__)
+        if sign is None or method != "__call__" or options:
+            self._no_numbers()
+        return _arithmetic(sign, operands[0], operands[1] if len(operands) > 1 else None)
 
     def __init__(self, call: Call, shape: Shape) -> None:
         self.call = call
@@ -105,6 +113,21 @@ class SymbolicTensor:
     def __truediv__(self, other: Any) -> "SymbolicTensor":
         return _arithmetic("/", self, other)
 
+    def __rtruediv__(self, other: Any) -> "SymbolicTensor":
+        return _arithmetic("/", other, self)
+
+    def __pow__(self, other: Any) -> "SymbolicTensor":
+        return _arithmetic("**", self, other)
+
+    def __rpow__(self, other: Any) -> "SymbolicTensor":
+        return _arithmetic("**", other, self)
+
+    def __abs__(self) -> "SymbolicTensor":
+        return _arithmetic("abs", self, None)
+
+    def __getitem__(self, key: Any) -> "SymbolicTensor":
+        return _arithmetic("[]", self, key)
+
     def __neg__(self) -> "SymbolicTensor":
         return _arithmetic("*", self, -1.0)
 
@@ -115,15 +138,24 @@ class SymbolicTensor:
             "numbers to the finished model: Model(inputs, outputs).predict(x)."
         )
 
-    __array__ = __bool__ = __len__ = __iter__ = __float__ = __int__ = __getitem__ = _no_numbers
-    __pow__ = __rpow__ = __matmul__ = __rtruediv__ = __lt__ = __gt__ = __le__ = __ge__ = _no_numbers
-    __abs__ = _no_numbers
+    __array__ = __bool__ = __len__ = __iter__ = __float__ = __int__ = _no_numbers
+    __matmul__ = __rmatmul__ = __lt__ = __gt__ = __le__ = __ge__ = _no_numbers
 
+
+UFUNCS = {
+    "absolute": "abs",
+    "add": "+",
+    "divide": "/",
+    "multiply": "*",
+    "power": "**",
+    "subtract": "-",
+}
+"""NumPy's functions that stand for Python's signs."""
 
 Arithmetic = Callable[[Any, Any], SymbolicTensor]
 
 ARITHMETIC: dict[str, Arithmetic] = {}
-"""What ``+``, ``-``, ``*`` and ``/`` make of a tensor and another, or a number.
+"""What ``+``, ``-``, ``*``, ``/``, ``**``, "abs" and "[]" make of a tensor and another operand.
 
 ``minicnn.layers.arithmetic`` fills it.
 """

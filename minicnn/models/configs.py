@@ -1,5 +1,6 @@
 """Models as plain values, and back: which layer takes what of which."""
 
+import copy
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from minicnn._core.config import Configurable, library_names
 from minicnn._core.custom_objects import get_custom_objects, named
 from minicnn._files.keras.saved import Ref, SavedCall
 from minicnn.errors import ConfigError, shown
-from minicnn.layers import InputLayer, Residual
+from minicnn.layers import InputLayer, Lambda, Residual
 from minicnn.layers.merging import Add
 from minicnn.layers.registry import CustomObjects, described, with_layers
 from minicnn.layers.symbolic import Call, SymbolicTensor, calls_behind
@@ -60,10 +61,10 @@ def links(model: BaseModel) -> Links:
 def unrolled(model: BaseModel) -> Links:
     """The calls of a model, with the layers of a Residual and an Add in its place.
 
-    Keras has no Residual. The Add has the Residual's name; a layer within has its own, or, where
-    that is taken, the Residual's before it.
+    Keras has no Residual, and of a Lambda files hold what it does. The Add, or the last layer of a
+    Lambda, has its name; a layer within has its own, or, where that is taken, this one before it.
     """
-    if not any(type(layer) is Residual for layer in model.stack):
+    if not any(type(layer) in (Residual, Lambda) for layer in model.stack):
         return links(model)
     names = {id(layer): str(layer.name) for layer in model.stack}
     tensors: dict[int, SymbolicTensor] = {}
@@ -71,6 +72,8 @@ def unrolled(model: BaseModel) -> Links:
         ins = [tensors[id(x)] for x in call.inputs]
         if type(call.layer) is Residual:
             outputs: Sequence[SymbolicTensor] = [_called(call.layer, ins[0], names)]
+        elif type(call.layer) is Lambda:
+            outputs = [_traced(call.layer, call.shape, ins, names)]
         else:
             shapes: Any = [x.shape[1:] for x in call.outputs]
             outputs = Call(call.layer, ins, shapes, call.training, kept=False).outputs
@@ -78,6 +81,22 @@ def unrolled(model: BaseModel) -> Links:
     inputs, outputs = ([tensors[id(x)] for x in given] for given in (model.inputs, model.outputs))
     found = calls_behind(model.who, inputs, outputs)
     return Links(found.calls, found.layers, names, inputs, outputs)
+
+
+def _traced(
+    layer: Lambda, shape: Any, inputs: Sequence[SymbolicTensor], names: dict[int, str]
+) -> SymbolicTensor:
+    """What a Lambda gives, as calls of copies of its nodes' layers."""
+    graph, within = layer.graph(shape), names[id(layer)]
+    values = list(inputs)
+    for i, node in enumerate(graph.nodes):
+        one: Any = copy.copy(node.layer)
+        name, taken = f"{within}_{one.name}", set(names.values())
+        last = i + 1 == len(graph.nodes)
+        names[id(one)] = within if last and len(layer.calls) < 2 else _free(name, taken)
+        made: Any = one.output_shape(node.shape)
+        values.append(Call(one, [values[j] for j in node.reads], [made], node.training).outputs[0])
+    return values[graph.outputs[0]]
 
 
 def _called(residual: Residual, x: SymbolicTensor, names: dict[int, str]) -> SymbolicTensor:
@@ -94,6 +113,8 @@ def _called(residual: Residual, x: SymbolicTensor, names: dict[int, str]) -> Sym
             names[id(layer)] = _free(f"{within}_{name}" if name in taken else name, taken)
             if type(layer) is Residual:
                 end = _called(layer, end, names)
+            elif type(layer) is Lambda:
+                end = _traced(layer, end.shape[1:], [end], names)
             else:
                 shape: Any = layer.output_shape(end.shape[1:])  # type: ignore[arg-type]
                 end = Call(layer, [end], [shape], kept=False).outputs[0]

@@ -66,7 +66,8 @@ def _layers(model: BaseModel) -> SavedModel:
     """Its layers, and what each is called on."""
     links = unrolled(model)
     layers = [saved_layer(layer, links) for layer in links.layers]
-    functional = not model.is_row or len(layers) != len(model.stack)
+    operations = any(layer.operation for layer in layers)  # for which a row has no place
+    functional = not model.is_row or len(layers) != len(model.stack) or operations
     return SavedModel(
         model.name,
         model.dtype.name,

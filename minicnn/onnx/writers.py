@@ -14,12 +14,14 @@ from minicnn.layers import (
     AlphaDropout,
     AvgPool,
     BatchNorm,
+    Clip,
     Conv2D,
     Conv2DTranspose,
     Cropping2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
+    Elementwise,
     GaussianNoise,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -32,12 +34,15 @@ from minicnn.layers import (
     MaxPool,
     Normalization,
     Permute,
+    Power,
+    Reduce,
     ReLU,
     Rescaling,
     Reshape,
     SeparableConv2D,
     Sigmoid,
     SiLU,
+    Slice,
     Softmax,
     Softplus,
     SpatialDropout2D,
@@ -50,7 +55,7 @@ from minicnn.layers.augmentation import RandomImages
 from minicnn.layers.conv import Sliding
 from minicnn.layers.registry import LAYERS
 from minicnn.layers.resizing import ToSize
-from minicnn.onnx import normalizing, resizing
+from minicnn.onnx import functions, normalizing, resizing
 from minicnn.onnx.graph import NCHW, Flow, Graph
 
 # Activations ---------------------------------------------------------------------------
@@ -397,8 +402,11 @@ _NUMBER_BY_NUMBER: dict[type, Callable[[Graph, Any, Flow], Flow]] = {
     **dict.fromkeys(_IDLE, _nothing),
     **dict.fromkeys((Activation, Sigmoid, Tanh, GELU, SiLU, Softplus), _activation),
     **{cls: _operator for cls in LAYERS.values() if cls.onnx_operator},
+    Clip: functions.clip,
+    Elementwise: functions.elementwise,
     LayerScale: _layer_scale,
     Normalization: _normalization,
+    Power: functions.power,
     ReLU: _relu,
     Rescaling: _rescaling,
     Softmax: _softmax,
@@ -423,8 +431,10 @@ WRITERS: dict[type, Callable[[Graph, Any, Flow], Flow]] = {
     LayerNorm: _layer_norm,
     MaxPool: _pool,
     Permute: _permute,
+    Reduce: functions.reduce,
     Reshape: _reshape,
     SeparableConv2D: _separable,
+    Slice: functions.cut,
     UnitNormalization: normalizing.unit_norm,
     UpSampling2D: _upsampling,
     ZeroPadding2D: _zero_padding,

@@ -34,8 +34,9 @@ def ops(path):
     return [node.op_type for node in onnx.load(path).graph.node]
 
 
-NOT_READ = "Normalization(axis=(1, -1))"
-"""Written as arithmetic with an array that is no number for each channel, which is not read."""
+NOT_READ = ("Normalization(axis=(1, -1))", "Elementwise", "Lambda", "Power", "Reduce", "Slice")
+"""Written as arithmetic with an array that is no number for each channel, or as operators that
+read files have no layers for."""
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_layer_there_and_back(case, tmp_path):
             found = evaluated(path, x if layout == "NHWC" else turned(x))
             expected = y if layout == "NHWC" else turned(y)
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-            if NOT_READ not in repr(case):
+            if not repr(case).startswith(NOT_READ):
                 again = import_onnx(path)
                 np.testing.assert_allclose(again.predict(x), y, rtol=1e-5, atol=1e-5)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import SGD, Dense, Flatten, Input, InputLayer, Residual, Sequential, load_model
+from minicnn import SGD, Dense, Flatten, Input, InputLayer, Lambda, Residual, Sequential, load_model
 from minicnn._core.config import is_custom
 from minicnn._keras.public_names import signatures
 from minicnn.callbacks.callback_list import CallbackList
@@ -27,9 +27,14 @@ OURS = {
     "Residual",
     "CustomScaleLayer",
     "LayerScale",
+    "Clip",
+    "Elementwise",
     "GELU",
+    "Power",
+    "Reduce",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softplus",
     "Tanh",
     "TimeBudget",
@@ -113,6 +118,7 @@ def test_keras_knows_what_a_file_names():
     # An Input is an InputLayer in files; a Residual is written as its layers and a sum.
     listed = {*signatures()["layers"], "InputLayer", "Residual"}
     listed |= {"CustomScaleLayer", "LayerScale"}  # of keras.applications
+    listed |= {"Clip", "Elementwise", "Power", "Reduce", "Slice"}  # Keras' operations
     for cls in exported("layers"):
         name = cls.keras_name or cls.__name__
         assert name in listed, f"Give {cls.__name__} the keras_name of a layer that Keras 3 has."
@@ -126,7 +132,7 @@ def test_a_declared_operator_of_onnx_is_read_in_one_way():
 
 def test_every_layer_has_a_writer_of_onnx():
     """Or is listed above, with the reason."""
-    written = {*WRITERS, *MERGERS, Flatten, Residual}  # these two by what surrounds them
+    written = {*WRITERS, *MERGERS, Flatten, Residual, Lambda}  # these by what is in or around them
     missing = names(exported("layers") - written)
     unknown = [name for name in missing if name not in NOT_IN_ONNX]
     assert not unknown, f"Write {unknown} in minicnn/onnx/writers.py, or declare onnx_operator."
@@ -153,7 +159,7 @@ def test_every_layer_comes_back_from_a_file(case, tmp_path):
     model = Sequential([*head, layer], seed=0)
     model.save(tmp_path / "m.keras")
     again = load_model(tmp_path / "m.keras")
-    if not isinstance(layer, Residual):  # which comes back as the layers within, and a sum
+    if not isinstance(layer, Residual | Lambda):  # which come back as the layers within
         configs = (one.stack[-1].keras_config() for one in (model, again))
         was, now = ({name: value or None for name, value in config.items()} for config in configs)
         assert was == now

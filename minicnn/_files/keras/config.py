@@ -84,9 +84,9 @@ def _described_model(model: SavedModel, legacy: bool) -> dict[str, Any]:
 
 
 def _described_operation(layer: SavedLayer) -> dict[str, Any]:
-    """Arithmetic on tensors, which is no layer in Keras."""
-    class_name, _ = operations.described(layer.class_name, layer.config)
-    config = {"name": layer.name}
+    """A function of tensors, which is no layer in Keras."""
+    class_name, _, about = operations.described(layer.class_name, layer.config)
+    config = {"name": layer.name, **about}
     return described("keras.src.ops.numpy", class_name, config, False) | {
         "registered_name": class_name
     }
@@ -103,7 +103,7 @@ def _ends(refs: Iterable[Ref], keys: list[str] | None) -> Any:
 
 def _call(call: SavedCall, layer: SavedLayer, links: Any, legacy: bool) -> dict[str, Any]:
     if layer.operation and not legacy:
-        operands = operations.described(layer.class_name, layer.config)[1]
+        operands = operations.described(layer.class_name, layer.config).operands
         args = [links[0] if x is None else x for x in operands] or links
         return {"args": args, "kwargs": {}}
     merges = bool(layer.input_shape) and isinstance(layer.input_shape[0], tuple)

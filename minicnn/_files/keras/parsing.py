@@ -8,7 +8,7 @@ from typing import Any
 from minicnn._files.keras.config import counted
 from minicnn._files.keras.saved import Ref, SavedCall, SavedLayer, SavedModel
 from minicnn._keras.descriptions import is_custom, modern
-from minicnn._keras.operations import arithmetic, is_operation
+from minicnn._keras.operations import is_operation, layer_of
 from minicnn._keras.releases import refuse_changed_layer, refuse_keras_1
 from minicnn._keras.spelling import FUNCTIONAL, MODELS
 from minicnn.errors import ModelFileError
@@ -120,7 +120,7 @@ class _Reader:
         class_name, name = str(layer["class_name"]).rpartition(">")[2], _name(layer)
         custom = is_custom(layer)
         if is_operation(layer):
-            class_name, config, operands = arithmetic(self.who, layer, name)
+            class_name, config, operands = layer_of(self.who, layer, name)
             calls = [SavedCall([self.ref(ref) for ref in call]) for call in operands]
             config |= {"name": name}
             return SavedLayer(class_name, config, name, calls=calls, operation=True)

@@ -17,6 +17,7 @@ from minicnn.layers import (
     AvgPool,
     BatchNorm,
     CenterCrop,
+    Clip,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
@@ -26,6 +27,7 @@ from minicnn.layers import (
     DepthwiseConv2D,
     Dot,
     Dropout,
+    Elementwise,
     Flatten,
     GaussianNoise,
     GlobalAvgPool,
@@ -33,6 +35,7 @@ from minicnn.layers import (
     GroupNormalization,
     Identity,
     InputLayer,
+    Lambda,
     Layer,
     LayerNorm,
     LayerScale,
@@ -43,6 +46,7 @@ from minicnn.layers import (
     Multiply,
     Normalization,
     Permute,
+    Power,
     PReLU,
     RandomBrightness,
     RandomContrast,
@@ -51,6 +55,7 @@ from minicnn.layers import (
     RandomRotation,
     RandomTranslation,
     RandomZoom,
+    Reduce,
     ReLU,
     Rescaling,
     Reshape,
@@ -59,6 +64,7 @@ from minicnn.layers import (
     SeparableConv2D,
     Sigmoid,
     SiLU,
+    Slice,
     Softmax,
     Softplus,
     SpatialDropout2D,
@@ -94,7 +100,14 @@ def case(
 
 APPLICATIONS = "keras.applications has it to itself"
 PIXELS = "Keras reads no padding in pixels"
+OPERATION = "Keras has it as an operation: tests/peers/test_operations.py"
 WHOLE = "Keras 3.15 leaves images as they are outside training"
+
+
+def _scaled_and_squared(x):  # type: ignore[no-untyped-def]
+    """A function for a Lambda, which can be pickled."""
+    return (x * 0.5 + 1) ** 2 - x[..., ::-1]
+
 
 LAYERS = [
     case(InputLayer((3, 4, 2)), (3, 4, 2)),
@@ -345,6 +358,26 @@ LAYERS = [
     case(LayerNorm(axis=(1, 2, 3)), (3, 2, 3)),
     case(LayerNorm(axis=2, scale=False), (3, 2, 3)),
     case(Identity(), (3, 4, 2)),
+    *(
+        case(Elementwise(name), (3, 2), not_in_keras=OPERATION)
+        for name in ("absolute", "cos", "exp", "sin", "square")
+    ),
+    case(Power(3), (3, 2), not_in_keras=OPERATION),
+    case(Power(-1), (5,), not_in_keras=OPERATION),
+    case(Clip(-0.6, 1.1), (3, 2), not_in_keras=OPERATION),
+    case(Clip(x_min=0.3), (5,), not_in_keras=OPERATION),
+    case(Clip(x_max=0.3), (5,), not_in_keras=OPERATION),
+    *(
+        case(Reduce(name, axis, keepdims), (3, 4, 2), not_in_keras=OPERATION)
+        for name in ("max", "mean", "min", "sum")
+        for axis, keepdims in ((-1, False), ((1, 2), False), (2, True))
+    ),
+    case(Reduce("sum", 1, keepdims=True), (5,), not_in_keras=OPERATION),
+    case(Slice((slice(None), slice(1, 3))), (4, 3, 2), not_in_keras=OPERATION),
+    case(Slice(("...", slice(None, None, -1))), (2, 3, 3), not_in_keras=OPERATION),
+    case(Slice((slice(None), 0, slice(None, None, 2))), (2, 5, 3), not_in_keras=OPERATION),
+    case(Slice((slice(None), None, "...", -1)), (2, 3), not_in_keras=OPERATION),
+    case(Lambda(_scaled_and_squared), (3, 2), not_in_keras=OPERATION),
     case(LayerScale(1e-6, 2), (3, 4, 2), not_in_keras=APPLICATIONS),
     case(LayerScale(0.5, 4), (4,), not_in_keras=APPLICATIONS),
     case(Normalization(), (3, 4, 2)),
