@@ -380,7 +380,7 @@ def name_of(who: str, activation: NameOrFunction | None) -> str | None:
     if activation is None or (isinstance(activation, str) and activation in ACTIVATIONS):
         return activation
     for name, function in ACTIVATIONS.items():
-        if function.forward is activation:
+        if activation is function.forward or getattr(activation, "activation", "") == name:
             return name
     got, remedy = shown(activation), did_you_mean(activation, ACTIVATIONS)
     if callable(activation):

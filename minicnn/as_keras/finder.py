@@ -10,6 +10,9 @@ from typing import Any
 
 from minicnn._keras.paths import MODULES, NOT_HERE, ROOTS, answering
 from minicnn._keras.public_names import ABSENT, raise_absent
+from minicnn.as_keras import manners
+from minicnn.as_keras.tensors import tensor
+from minicnn.data.pipeline import Dataset
 from minicnn.errors import AbsentError, ConfigError
 
 __all__ = ["install"]
@@ -35,6 +38,8 @@ def install() -> None:
             "it. Import minicnn.as_keras first."
         )
     sys.meta_path.insert(0, Finder())
+    Dataset.shown = staticmethod(tensor)  # type: ignore[arg-type]  # for images[0].numpy()
+    manners.install()
 
 
 class Finder(MetaPathFinder):

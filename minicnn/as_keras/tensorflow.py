@@ -121,6 +121,8 @@ def _by_ops(name: str) -> Any:
         return tensor(function(*arguments, **options))
 
     call.__name__ = name
+    if name in _NN:
+        call.activation = name  # type: ignore[attr-defined]
     return call
 
 

@@ -35,9 +35,11 @@ class Tensor(np.ndarray):
 
 
 def tensor(value: Any) -> Any:
-    """What is an array or a number as a ``Tensor``; tuples and lists of them likewise."""
+    """What is an array or a number as a ``Tensor``; tuples, lists and dictionaries likewise."""
     if isinstance(value, tuple | list):
         return type(value)(map(tensor, value))
+    if isinstance(value, dict):
+        return {name: tensor(part) for name, part in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value).view(Tensor)
     return value

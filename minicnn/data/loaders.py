@@ -15,6 +15,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
+from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError, DataError, shown
 
 __all__ = ["PyDataset", "Sequence"]
@@ -321,8 +322,9 @@ def inputs_from(who: str, source: Any, steps: int | None) -> Iterator[Any]:
 
 
 def is_sequence(source: Any) -> bool:
-    """Whether its batches have numbers."""
-    return length(source) is not None and hasattr(type(source), "__getitem__")
+    """Whether its batches have numbers, and can be had in any order."""
+    numbered = length(source) is not None and hasattr(type(source), "__getitem__")
+    return numbered and not isinstance(source, Dataset)
 
 
 def parts_of(who: str, given: Any) -> tuple[Any, ...]:

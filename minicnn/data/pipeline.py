@@ -287,7 +287,10 @@ class Dataset:
         raise DataError("Dataset.element_spec: there are no examples.")
 
     def __iter__(self) -> Iterator[Any]:
-        return self._examples()
+        return map(self.shown, self._examples())
+
+    shown = staticmethod(lambda example: example)
+    """What a loop is given of an example."""
 
     def __len__(self) -> int:
         if self._cardinality < 0:

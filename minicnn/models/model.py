@@ -231,7 +231,7 @@ class Model(OldVerbs, BaseModel):
             at_once = min(loader.batch_size, loader.sample.samples)
             check_memory("fit", self, program.whole, self.optimizer, at_once)
         if not isinstance(given, np.ndarray):
-            self.class_names = tuple(getattr(given, "class_names", ())) or self.class_names
+            self.class_names = tuple(getattr(given, "class_names", None) or ()) or self.class_names
         return loop.fit(self, program, loader, validation, options)
 
     @checked

@@ -1,0 +1,107 @@
+"""What layers and models do otherwise where a Keras script runs.
+
+Called on arrays they compute, as Keras' do. As in Keras 2, an optimizer may be given to several
+models, of which each gets a copy, and the layers that train are those that were trainable when the
+model was compiled: so do the two halves of an adversarial network.
+"""
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from minicnn._core.console import warn_once
+from minicnn._core.random_seed import generator
+from minicnn._core.shapes import Array
+from minicnn.as_keras.tensors import tensor
+from minicnn.layers import Layer
+from minicnn.layers.augmentation.base import RandomImages
+from minicnn.layers.symbolic import SymbolicTensor
+from minicnn.models.base import BaseModel
+from minicnn.models.model import Model
+from minicnn.optimizers import Optimizer
+
+__all__ = ["install"]
+
+
+_trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictionary()
+"""The layers of each model, and whether they were trainable when it was compiled."""
+
+
+def install() -> None:
+    """Take on these manners from now on, in this process."""
+    Layer.__call__ = _called(Layer.__call__, _layer)  # type: ignore[method-assign]
+    BaseModel.__call__ = _called(BaseModel.__call__, _model)  # type: ignore[method-assign]
+    Model.compile = _compile(Model.compile)  # type: ignore[method-assign]
+    for name in ("fit", "train_on_batch"):
+        setattr(Model, name, _as_compiled(getattr(Model, name)))
+
+
+def _compile(compile: Any) -> Any:
+    @functools.wraps(compile)
+    def compiled(self: Model, optimizer: Any = "rmsprop", *arguments: Any, **options: Any) -> None:
+        if isinstance(optimizer, Optimizer) and optimizer.owner not in (None, self._identity):
+            warn_once("optimizer", f"{self.who}: gets a copy of the optimizer of another model.")
+            optimizer = type(optimizer)(**optimizer.get_config())
+        compile(self, optimizer, *arguments, **options)
+        _trainable[self] = [(layer, layer.trainable) for _, layer in self.leaves()]
+
+    return compiled
+
+
+def _as_compiled(train: Any) -> Any:
+    @functools.wraps(train)
+    def trained(self: Model, *arguments: Any, **options: Any) -> Any:
+        now = [(layer, layer.trainable) for _, layer in self.leaves()]
+        _set(_trainable.get(self, ()))
+        try:
+            return train(self, *arguments, **options)
+        finally:
+            _set(now)
+
+    return trained
+
+
+def _set(trainable: Iterable[tuple[Layer, bool]]) -> None:
+    for layer, value in trainable:
+        if layer.trainable != value:
+            layer.trainable = value
+
+
+def _called(symbolic: Any, compute: Any) -> Any:
+    def call(self: Any, inputs: Any, training: bool | None = None) -> Any:
+        given = list(inputs.values()) if isinstance(inputs, dict) else inputs
+        several = given if isinstance(given, list | tuple) else [given]
+        if any(isinstance(one, SymbolicTensor) for one in several):
+            return symbolic(self, inputs, training)
+        if training is None:
+            training = _augments(self)
+        return tensor(compute(self, inputs, several, training))
+
+    call.__doc__ = symbolic.__doc__
+    return call
+
+
+def _augments(layer: Any) -> bool:
+    """Whether it, or a model of nothing else, changes images at random: Keras' do when called."""
+    inner = getattr(layer, "layers", None)
+    return all(map(_augments, inner)) if inner else isinstance(layer, RandomImages)
+
+
+def _layer(layer: Layer, inputs: Any, several: list[Any], training: bool) -> Array:
+    arrays = [np.asarray(one) for one in several]
+    shape: Any = tuple(x.shape[1:] for x in arrays) if layer.merges else arrays[0].shape[1:]
+    if layer.input_shape is None:
+        layer.build(shape, generator(None), np.float32)
+    bytes_stay = getattr(layer, "reads_bytes", False)
+    arrays = [x if bytes_stay else x.astype(layer.dtype, copy=False) for x in arrays]
+    x: Any = tuple(arrays) if layer.merges else arrays[0]
+    return layer.forward(x, training=training, rng=generator(None))[0]
+
+
+def _model(model: BaseModel, inputs: Any, several: list[Any], training: bool) -> Any:
+    if not model.built:
+        model.build(np.shape(several[0])[1:])
+    return model.forward(inputs, training)[0]
