@@ -93,9 +93,9 @@ class Answer(ModuleType):
             places = ()
         if not places:
             parent, _, name = self._path.rpartition(".")
-            if name in ABSENT.get(parent, {}):
-                raise_absent(parent, name)
             nearest = next((NOT_HERE[p] for p in _upwards(self._path) if p in NOT_HERE), None)
+            if nearest is None and name in ABSENT.get(parent, {}):
+                raise_absent(parent, name)
             raise AbsentError(
                 f"minicnn has no {self.__name__}: {nearest or 'Keras has no such name either'}."
             )
