@@ -50,6 +50,8 @@ class NonNeg(Constraint):
     [0.0, 2.0]
     """
 
+    aliases = ("nonneg",)
+
     def __call__(self, w: Array) -> Array:
         """Negative numbers become 0."""
         return np.maximum(w, 0)
@@ -63,6 +65,8 @@ class MaxNorm(Constraint):
     >>> MaxNorm(1.0)(np.array([[3.0, 0.3], [4.0, 0.4]])).round(4).tolist()
     [[0.6, 0.3], [0.8, 0.4]]
     """
+
+    aliases = ("maxnorm",)
 
     def __init__(self, max_value: float = 2, axis: Axis = 0) -> None:
         number("MaxNorm", "max_value", max_value, least=0)
@@ -81,6 +85,8 @@ class UnitNorm(Constraint):
     >>> UnitNorm()(np.array([[3.0], [4.0]])).round(4).tolist()
     [[0.6], [0.8]]
     """
+
+    aliases = ("unitnorm",)
 
     def __init__(self, axis: Axis = 0) -> None:
         self.axis = _checked("UnitNorm", axis)
@@ -138,6 +144,8 @@ def _norms(constraint: Constraint, w: Array, axis: Axis) -> Array:
 
 # Keras has each class under its name in snake case as well.
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
+# And of old.
+maxnorm, nonneg, unitnorm = MaxNorm, NonNeg, UnitNorm
 
 _BY_NAME = by_name(exported(Constraint, globals(), "get").values())
 

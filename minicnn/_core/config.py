@@ -203,8 +203,9 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
     known = [n for n in table if n.islower()] or list(table)
     remedy = did_you_mean(name, table)
     names = f"one of {', '.join(known)};"
-    if remedy and len(names) > LONG:  # before the hint nobody would read them all
-        names = f"{names[:LONG].rpartition(',')[0]}, ...;"
+    most = LONG if remedy else 4 * LONG
+    if len(names) > most:  # nobody would read them all, least of all before a hint
+        names = f"{names[:most].rpartition(',')[0]}, ...;"
     if isinstance(value, type) and issubclass(value, parent):
         names, remedy = "a name,", f" Make an object: {value.__name__}(...)."
     elif callable(value):

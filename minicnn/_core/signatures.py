@@ -27,6 +27,13 @@ LACKING = {
 """What to do where the first argument is not there."""
 
 
+INSTEAD = {
+    "activity_regularizer": " Outputs are not penalized here: use kernel_regularizer.",
+    "data_format": " minicnn is channels-last: leave it out, and x.transpose(0, 2, 3, 1).",
+}
+"""What to do instead of giving an argument that is not here, where no other name is meant."""
+
+
 @cache
 def arguments_of(cls: type) -> Mapping[str, inspect.Parameter]:
     """The constructor's arguments; those it hands on with ``**kwargs`` are its parents' ones."""
@@ -73,8 +80,7 @@ def _known(
             now = RENAMED.get(key, key)
             near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
             remedy = near or f" Its arguments are: {takes}."
-            if key == "data_format":
-                remedy = " minicnn is channels-last: leave it out, and x.transpose(0, 2, 3, 1)."
+            remedy = INSTEAD.get(key, remedy)
             came = shown(value)
             raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")
     return {key: value for key, value in given.items() if key in known}

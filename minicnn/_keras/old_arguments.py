@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from minicnn.errors import ConfigError
+
 RENAMED = {
     "lr": "learning_rate",
     "nb_epoch": "epochs",
@@ -30,7 +32,11 @@ RENAMED = {
 }
 """Old name -> new name, wherever the new one is an argument and the old one is not."""
 
-OF_CLASS = {"ReduceLROnPlateau": {"epsilon": "min_delta"}}
+OF_CLASS = {
+    "InputLayer": {"input_shape": "shape"},
+    "MaxNorm": {"m": "max_value"},
+    "ReduceLROnPlateau": {"epsilon": "min_delta"},
+}
 """The same for a class alone."""
 
 GONE = {
@@ -50,7 +56,8 @@ class Today(NamedTuple):
 
 
 def _input_dim(value: Any) -> Today:
-    return Today("input_shape", (value,), "input_dim=n is input_shape=(n,) today")
+    shape = None if value is None else (value,)
+    return Today("input_shape", shape, "input_dim=n is input_shape=(n,) today")
 
 
 def _batch_input_shape(value: Any) -> Today:
@@ -79,6 +86,7 @@ def modern(
     """The arguments given under their names of today, and what to say of each old name.
 
     ``known`` are the names that the class or function ``who`` takes; one of them is never changed.
+    Raises ``ConfigError`` where an argument is there under both its names.
 
     >>> modern("Dense", ["units", "kernel_initializer"], {"output_dim": 3})
     ({'units': 3}, {'output_dim': 'output_dim is units today'})
@@ -90,10 +98,15 @@ def modern(
         said["nb_row"] = "nb_row=r, nb_col=c is kernel_size=(r, c) today"
     found: dict[str, Any] = {}
     for name, value in given.items():
-        now = None if name in known else _today(who, name, value)
+        of_class = name in OF_CLASS.get(who, {})
+        now = None if name in known and not of_class else _today(who, name, value)
         if name in GONE.get(who, {}):
             said[name] = GONE[who][name]
-        elif now is not None and now.name in (*known, "data_format") and now.name not in given:
+        elif now is not None and now.name in (*known, "data_format"):
+            if now.name in given:
+                raise ConfigError(
+                    f"{who}: expected {now.name} alone, got {name!r} too, its older name."
+                )
             found[now.name] = now.value
             said[name] = now.words
         elif not (name == "epsilon" and value is None):  # which stood for the default

@@ -102,6 +102,10 @@ class _FunctionMean(Mean):
         """The mean so far."""
         return self.total / self.count if self.count else math.nan
 
+    def __repr__(self) -> str:
+        """What it is the mean of."""
+        return f"the mean of {self.name}(y_true, y_pred)"
+
     def description(self) -> dict[str, Any]:
         """As Keras' files have a function: its name."""
         return {

@@ -26,7 +26,11 @@ _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__.lower(), cls
 def get(who: str, value: Any) -> Optimizer:
     """The optimizer that ``value`` names; raises ``ConfigError`` when there is none.
 
+    Names may be in capitals, as in Keras.
+
     >>> get("Sequential", "sgd")
     SGD()
     """
+    if isinstance(value, str) and value.lower() in _BY_NAME:
+        value = value.lower()
     return find(who, "optimizer", value, Optimizer, _BY_NAME)

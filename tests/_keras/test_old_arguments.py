@@ -16,6 +16,7 @@ from minicnn import (
     Flatten,
     GaussianNoise,
     Input,
+    InputLayer,
     LeakyReLU,
     MaxPooling2D,
     Model,
@@ -25,6 +26,7 @@ from minicnn import (
 from minicnn._core import console
 from minicnn._keras.old_arguments import RENAMED, modern
 from minicnn.callbacks import ModelCheckpoint, ReduceLROnPlateau
+from minicnn.constraints import MaxNorm
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.utils import to_categorical
 
@@ -59,6 +61,8 @@ def nothing_said(monkeypatch):
             "BatchNorm(gamma_initializer='zeros')",
             "gamma_init is gamma_initializer today",
         ),
+        (lambda: InputLayer(input_shape=(3,)), "InputLayer((3,))", "input_shape is shape today"),
+        (lambda: MaxNorm(m=3), "MaxNorm(max_value=3)", "MaxNorm: m is max_value today"),
         (lambda: Nadam(schedule_decay=0.004), "Nadam()", "schedule_decay is gone"),
     ],
 )
@@ -114,7 +118,7 @@ def test_callbacks_take_them_too(tmp_path):
 
 def test_old_and_new_at_once_are_refused():
     """Where both are given, one of them would be lost."""
-    with pytest.raises(ConfigError, match=r"Dense: argument 'init' = 'zeros' is not supported"):
+    with pytest.raises(ConfigError, match=r"Dense: expected kernel_initializer alone, got 'init'"):
         Dense(3, init="zeros", kernel_initializer="ones")
 
 

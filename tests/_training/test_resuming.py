@@ -15,8 +15,8 @@ from minicnn.callbacks import LambdaCallback, TimeBudget
 from minicnn.callbacks import time_budget as clock
 from minicnn.data.arrays import Stream
 from minicnn.errors import ConfigError, DivergenceError, ModelFileError
-from minicnn.metrics import Metric
 from minicnn.optimizers.schedules import ExponentialDecay
+from minicnn.testing import cases
 
 rng = np.random.default_rng(0)
 
@@ -197,23 +197,17 @@ def test_a_log_with_other_columns_goes_on_under_its_own_heading(tmp_path):
     ]
 
 
-METRICS = [
-    getattr(minicnn.metrics, name)
-    for name in minicnn.metrics.__all__
-    if isinstance(getattr(minicnn.metrics, name), type)
-    and issubclass(getattr(minicnn.metrics, name), Metric)
-    and name != "Metric"
-]
+METRICS = {type(case.metric): case.metric for case in cases.METRICS}.values()
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", METRICS, ids=repr)
 def test_every_metric_goes_on(metric):
     """With its state in a new one it gives what it would have given."""
-    sparse = "Sparse" in metric.__name__
-    predictions = rng.random((6, 3))
-    labels = rng.integers(0, 3, 6)
-    labels = labels if sparse else np.eye(3)[labels]
-    one, other = metric(), metric()
+    sparse = "Sparse" in type(metric).__name__
+    predictions = rng.random((6, 6))
+    labels = rng.integers(0, 6, 6)
+    labels = labels if sparse else np.eye(6)[labels]
+    one, other = (type(metric).from_config(metric.get_config()) for _ in range(2))
     one.update_state(labels[:4], predictions[:4])
     state = one.get_state()
     one.update_state(labels[4:], predictions[4:])
