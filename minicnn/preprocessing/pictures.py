@@ -63,8 +63,8 @@ def load_img(
     with opened(path) as picture:
         picture.load()
         if picture.mode not in wanted:
-            return _resized(picture.convert(wanted[0]), size, interpolation, keep_aspect_ratio)
-        return _resized(picture.copy(), size, interpolation, keep_aspect_ratio)
+            picture = picture.convert(wanted[0])
+        return _resized(picture, size, interpolation, keep_aspect_ratio)
 
 
 def _resized(
