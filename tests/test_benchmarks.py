@@ -41,6 +41,17 @@ def test_compare_runs(benchmarks, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "made/here/compare.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_image_generator_is_measured(benchmarks, monkeypatch, capsys):
+    """A row for each kind of change, with how many pictures a second there are."""
+    import image_generator
+
+    monkeypatch.setattr(image_generator, "SIZES", {8: 32})
+    image_generator.main(["--rounds", "1"])
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == len(image_generator.ARGUMENTS)
+    assert all(float(row.split("|")[3].replace(",", "")) > 0 for row in rows)
+
+
 def test_a_loss_that_is_off_stops_it(benchmarks):
     """Losses may differ by a relative 1e-4; beyond that, the one that is off is named."""
     from compare import compare_losses

@@ -17,7 +17,7 @@ from minicnn.data.synthetic import fingers
 
 CHECKOUT = Path(__file__).parent.parent
 EXAMPLES = CHECKOUT / "examples"
-MEASURING = ("ablation", "augmentation", "compare", "workers")
+MEASURING = ("ablation", "augmentation", "compare", "image_generator", "workers")
 
 
 @pytest.fixture

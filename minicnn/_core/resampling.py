@@ -1,12 +1,13 @@
 """Images brought to another size: what each new pixel is made of, and what is cut off or added."""
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Pads, Pair, sum_dtype
+from minicnn._core.shapes import FEW, Array, Pads, Pair, sum_dtype
 
 
 def _cubic(t: Array) -> Array:
@@ -72,12 +73,18 @@ def taps(n: int, out: int, interpolation: str, antialias: bool) -> Taps:
 
 def resized(x: Array, axis: int, how: Taps) -> Array:
     """x with other pixels along an axis: y[i] = sum over k of weights[i, k] * x[places[i, k]]."""
-    shape = [-1 if i == axis else 1 for i in range(x.ndim)]
     weights = how.weights.astype(x.dtype)
-    y = np.zeros((*x.shape[:axis], len(weights), *x.shape[axis + 1 :]), x.dtype)
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    # A few channels are multiplied fastest as so many more pixels, each with a weight of its own.
+    each = math.prod(after) if math.prod(after) < FEW else 1
+    rows = (*before, len(weights) * each, *(after if each == 1 else ()))
+    shape = [-1 if i == axis else 1 for i in range(len(rows))]
+    y = np.zeros(rows, x.dtype)
     for places, weight in zip(how.places.T, weights.T, strict=True):
-        y += x.take(places, axis) * weight.reshape(shape)
-    return y
+        part = x.take(places, axis).reshape(rows)
+        part *= np.repeat(weight, each).reshape(shape)
+        y += part
+    return y.reshape(*before, len(weights), *after)
 
 
 def resized_back(dy: Array, axis: int, how: Taps, n: int) -> Array:

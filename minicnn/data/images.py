@@ -7,9 +7,10 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -115,16 +116,25 @@ def _silence() -> Iterator[None]:
     Both are told so by the functions that they have for it, libtiff where it is found beside
     Pillow: the output of anything else, and of other threads, is left alone.
     """
-    from PIL import _imaging
-
     pillow, nowhere = logging.getLogger("PIL"), logging.NullHandler()
     with _one_by_one, ExitStack() as after:
         pillow.addHandler(nowhere)  # or Python prints what nobody handles
         after.callback(pillow.removeHandler, nowhere)
-        with suppress(OSError, AttributeError):
-            libtiff = ctypes.CDLL(str(_imaging.__file__))
-            for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-                put = getattr(libtiff, name)
-                put.restype, put.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-                after.callback(put, put(None))
+        for put in _handlers_of_libtiff():
+            after.callback(put, put(None))
         yield
+
+
+@lru_cache(maxsize=1)
+def _handlers_of_libtiff() -> list[Any]:
+    """The functions that set what libtiff does with errors and warnings, as far as it has them."""
+    from PIL import _imaging
+
+    found: list[Any] = []
+    with suppress(OSError, AttributeError):
+        libtiff = ctypes.CDLL(str(_imaging.__file__))
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            put = getattr(libtiff, name)
+            put.restype, put.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+            found.append(put)
+    return found

@@ -47,8 +47,8 @@ def resampled(
     for first in range(0, len(x), many):
         some = slice(first, first + many)
         resampler.place(matrices[some], offsets[some], fill_mode, order)
-        for channel, plane in enumerate(resampler.pixels(x[some], cval, order)):
-            x[some, ..., channel] = plane
+        for channel in range(x.shape[3]):
+            resampler.resample(x[some, ..., channel], cval, order)
 
 
 def _shift(x: Array, offsets: Array, fill_mode: str, cval: float) -> None:
@@ -69,82 +69,82 @@ def _shift(x: Array, offsets: Array, fill_mode: str, cval: float) -> None:
 
 
 class _Resampler:
-    """Resamples so many images at a time, in memory that is asked for once."""
+    """Resamples so many images at a time, in little memory that is asked for once.
+
+    Of each new pixel there are ``first``, the old one above and left of its place in images with a
+    frame of one pixel, and how far the place is ``down`` and ``right`` of it, from 0 to 1.
+    """
 
     def __init__(self, many: int, shape: Shape, dtype: DType) -> None:
-        h, w, c = shape
-        self.shape, self.dtype = shape, dtype
+        h, w, _ = shape
+        self.size = h, w
+        self.dtype = dtype
         sums = np.dtype(np.float64) if dtype.kind in "biu" else dtype
-        # With a frame around each image the neighbours of a place are there without a question.
-        self.framed = np.empty((c, many, h + 2, w + 2), sums)
-        self.rows, self.columns, self.at, self.left = np.empty((4, many, h, w))
-        self.first = np.empty((many, h, w), np.intp)
-        self.down, self.right = np.empty((2, many, h, w), sums)
-        self.values = np.empty((3, c * many * h * w), sums)
+        self.framed = np.empty((many, h + 2, w + 2), sums)
+        self.places, self.top, self.left = np.empty((3, many, h, w))
+        self.down, self.right, self.y, self.below, self.step = np.empty((5, many, h, w), sums)
         self.outside: Array | None = None
 
     def place(self, matrices: Array, offsets: Array, fill_mode: str, order: int) -> None:
-        """Find the old pixel above and left of each new one, and how far down and right it is."""
-        h, w, _ = self.shape
-        n = self.n = len(matrices)
-        rows, columns, at, left = (a[:n] for a in (self.rows, self.columns, self.at, self.left))
-        for k, places in enumerate((rows, columns)):
-            self._add_up(places, matrices[:, k], offsets[:, k])
+        """Find the places of the next images."""
+        h, w = self.size
+        n = len(matrices)
+        places, top, left = self.places[:n], self.top[:n], self.left[:n]
         self.outside = None
-        if fill_mode == "constant":
-            self.outside = (rows < 0) | (rows > h - 1) | (columns < 0) | (columns > w - 1)
-        _bring_inside(rows, h, fill_mode)
-        _bring_inside(columns, w, fill_mode)
-        if order == 0:
-            rows += 0.5
-            columns += 0.5
-        np.floor(rows, out=at)
-        np.floor(columns, out=left)
-        rows -= at
-        columns -= left
-        self.down[:n], self.right[:n] = rows, columns
-        at *= w + 2
-        at += left
-        at += np.arange(n).reshape(n, 1, 1) * float((h + 2) * (w + 2)) + (w + 3)
-        self.first[:n] = at
+        parts = (h, top, self.down[:n]), (w, left, self.right[:n])
+        for k, (pixels, whole, rest) in enumerate(parts):
+            self._add_up(places, matrices[:, k], offsets[:, k])
+            if fill_mode == "constant":
+                beyond = (places < 0) | (places > pixels - 1)
+                self.outside = beyond if self.outside is None else self.outside | beyond
+            _bring_inside(places, pixels, fill_mode)
+            if order == 0:
+                places += 0.5
+            np.floor(places, out=whole)
+            if order:
+                places -= whole
+                rest[...] = places
+        top *= w + 2
+        top += left
+        top += np.arange(n).reshape(n, 1, 1) * float((h + 2) * (w + 2)) + (w + 3)
+        self.first = left.view(np.int64)
+        self.first[...] = top
 
     def _add_up(self, places: Array, factors: Array, offset: Array) -> None:
         """The old row, or column, of each new pixel, in the order in which SciPy adds."""
-        h, w, _ = self.shape
+        h, w = self.size
         down = offset[:, None, None] + np.arange(float(h))[:, None] * factors[:, 0, None, None]
         np.add(down, np.arange(float(w)) * factors[:, 1, None, None], out=places)
 
-    def pixels(self, x: Array, cval: float, order: int) -> Array:
-        """The new pixels of those images, (C, N, H, W), to be copied before the next ones."""
-        n, h, w, c = x.shape
-        framed = self.framed[:, :n]
-        framed[:, :, 1:-1, 1:-1] = x.transpose(3, 0, 1, 2)
-        framed[:, :, 0], framed[:, :, -1] = framed[:, :, 1], framed[:, :, -2]
+    def resample(self, x: Array, cval: float, order: int) -> None:
+        """Resample a channel of those images, (N, H, W), in place."""
+        n, w = len(x), self.size[1]
+        framed, y = self.framed[:n], self.y[:n]
+        framed[:, 1:-1, 1:-1] = x
+        framed[:, 0], framed[:, -1] = framed[:, 1], framed[:, -2]
         framed[..., 0], framed[..., -1] = framed[..., 1], framed[..., -2]
-        flat = self.framed.reshape(c, -1)
-        first, right = self.first[:n].ravel(), self.right[:n].ravel()
-        y, below, step = (a[: c * first.size].reshape(c, -1) for a in self.values)
+        pixels = self.framed.reshape(-1)
         if order == 0:
-            flat.take(first, axis=1, out=y, mode="clip")
+            pixels.take(self.first, out=y, mode="clip")
         else:
-            _between(flat, first, right, y, step)
-            _between(flat[:, w + 2 :], first, right, below, step)
+            below = self.below[:n]
+            self._between(pixels, y)
+            self._between(pixels[w + 2 :], below)
             below -= y
-            below *= self.down[:n].ravel()
+            below *= self.down[:n]
             y += below
-        planes: Array = y.reshape(c, n, h, w)
         if self.outside is not None:
-            planes[:, self.outside] = cval
-        return _rounded(planes, self.dtype) if self.dtype.kind in "biu" else planes
+            y[self.outside] = cval
+        x[...] = _rounded(y, self.dtype) if self.dtype.kind in "biu" else y
 
-
-def _between(pixels: Array, first: Array, right: Array, y: Array, step: Array) -> None:
-    """From those pixels so much of the way to the ones to their right."""
-    pixels.take(first, axis=1, out=y, mode="clip")
-    pixels[:, 1:].take(first, axis=1, out=step, mode="clip")
-    step -= y
-    step *= right
-    y += step
+    def _between(self, pixels: Array, y: Array) -> None:
+        """From the first pixels so much of the way to the ones to their right."""
+        step = self.step[: len(y)]
+        pixels.take(self.first, out=y, mode="clip")
+        pixels[1:].take(self.first, out=step, mode="clip")
+        step -= y
+        step *= self.right[: len(y)]
+        y += step
 
 
 def _bring_inside(places: Array, n: int, fill_mode: str) -> None:

@@ -22,6 +22,9 @@ from minicnn.preprocessing.transforms import (
     two_numbers,
 )
 
+PART = 1 << 20
+"""Bytes of a batch that are changed together, so that they stay in the cache."""
+
 Draw = tuple[str, Any, float]
 """A number's name, its limits (least, most) or an array of what it is chosen from, and a factor."""
 
@@ -223,8 +226,16 @@ class ImageDataGenerator(Standardizing, Flows):
         if all(getattr(cls, name) is getattr(base, name) for name in custom):
             image = x.shape[self.row_axis], x.shape[self.col_axis]
             numbers = self._numbers(rng, len(x), image)
-            y = self._transformed(x, numbers).astype(self.dtype, copy=False)
-            return self._standardized(y, each=True)
+            many = max(1, PART // max(1, x[:1].nbytes))
+            for first in range(0, len(x), many):
+                some = slice(first, first + many)
+                theirs = {name: values[some] for name, values in numbers.items()}
+                part = x[some]
+                y = self._transformed(part, theirs).astype(self.dtype, copy=False)
+                y = self._standardized(y, each=True)
+                if y is not part:
+                    x[some] = y
+            return x
         self._rng = rng
         for i, image in enumerate(x):
             parameters = self.get_random_transform(image.shape)

@@ -1,6 +1,7 @@
 """Single pictures: from a file, as an array, as a Pillow image, into a file."""
 
 import os
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ def channels_first(who: str, data_format: str | None) -> bool:
 def load_img(
     path: str | bytes | os.PathLike[str] | BytesIO,
     color_mode: str = "rgb",
-    target_size: Pair | None = None,
+    target_size: Sequence[int] | None = None,
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
     grayscale: bool = False,
@@ -56,6 +57,8 @@ def load_img(
     color_mode = "grayscale" if grayscale else color_mode
     choice(who, "color_mode", color_mode, tuple(COLOR_MODES))
     choice(who, "interpolation", interpolation, FILTERS)
+    if isinstance(target_size, list | tuple) and len(target_size) == 3:
+        target_size = target_size[:2]  # the shape of an image, in many a script
     size = None if target_size is None else pair(who, "target_size", target_size)
     if not isinstance(path, BytesIO):
         path = path_of(who, "path", os.fsdecode(path) if isinstance(path, bytes) else path)
@@ -63,8 +66,8 @@ def load_img(
     with opened(path) as picture:
         picture.load()
         if picture.mode not in wanted:
-            return _resized(picture.convert(wanted[0]), size, interpolation, keep_aspect_ratio)
-        return _resized(picture.copy(), size, interpolation, keep_aspect_ratio)
+            picture = picture.convert(wanted[0])
+        return _resized(picture, size, interpolation, keep_aspect_ratio)
 
 
 def _resized(

@@ -105,7 +105,10 @@ def brightened(x: Array, brightness: Array, scale: bool) -> Array:
     pixels = pixels.astype(np.uint8).astype(np.float32)
     factor = brightness.astype(np.float32).reshape(-1, 1, 1, 1)
     colours = slice(0, 3 if x.shape[-1] == 4 else None)
-    pixels[..., colours] = np.trunc(np.clip(pixels[..., colours] * factor, 0, 255))
+    coloured = pixels[..., colours]
+    coloured *= factor
+    np.clip(coloured, 0, 255, out=coloured)
+    np.trunc(coloured, out=coloured)
     if beyond.any() and not scale:
         return np.where(beyond, pixels / 255 * (most - least) + least, pixels)
     return pixels

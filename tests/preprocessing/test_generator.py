@@ -285,3 +285,32 @@ def test_mistakes_are_one_line(call, message, folder):
     with pytest.raises((ConfigError, DataError), match=message) as error:
         call(folder)
     assert "\n" not in str(error.value)
+
+
+def test_numbers_are_drawn_in_keras_order():
+    """By hand: one number after the other from NumPy's RandomState, which Keras draws from."""
+    draw = np.random.RandomState(3)
+    expected = {
+        "theta": draw.uniform(-20, 20),
+        "tx": draw.uniform(-0.3, 0.3) * 10,
+        "ty": draw.uniform(-0.5, 0.5) * 20,
+        "shear": draw.uniform(-5, 5),
+        "zx": draw.uniform(0.8, 1.2),
+        "zy": draw.uniform(0.8, 1.2),
+        "flip_horizontal": draw.random_sample() < 0.5,
+        "flip_vertical": draw.random_sample() < 0,
+        "channel_shift_intensity": draw.uniform(-9, 9),
+        "brightness": draw.uniform(0.2, 0.4),
+    }
+    arguments = {
+        "rotation_range": 20, "width_shift_range": 0.5, "height_shift_range": 0.3,
+        "shear_range": 5, "zoom_range": 0.2, "channel_shift_range": 9,
+        "brightness_range": (0.2, 0.4), "horizontal_flip": True,
+    }  # fmt: skip
+    generator = ImageDataGenerator(**arguments)
+    assert generator.get_random_transform((10, 20, 3), seed=3) == expected
+    draw = np.random.RandomState(3)
+    whole = ImageDataGenerator(height_shift_range=4, width_shift_range=[1, 5])
+    numbers = whole.get_random_transform((10, 20, 3), seed=3)
+    assert numbers["tx"] == draw.choice(4) * draw.choice([-1, 1])
+    assert numbers["ty"] == draw.choice([1, 5]) * draw.choice([-1, 1])

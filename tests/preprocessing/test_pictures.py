@@ -39,6 +39,7 @@ def test_sizes_and_colours(path):
     """The size is (height, width), "nearest" takes whole pixels, and old scripts say grayscale."""
     half = img_to_array(load_img(path, target_size=(2, 3)))
     np.testing.assert_array_equal(half, PIXELS[1::2, 1::2])
+    assert load_img(path, target_size=(2, 3, 3)).size == (3, 2)  # the shape of an image
     middle = img_to_array(load_img(path, target_size=(2, 2), keep_aspect_ratio=True))
     np.testing.assert_array_equal(middle, PIXELS[1::2, 2:5:2])
     assert load_img(path, "grayscale").mode == load_img(path, grayscale=True).mode == "L"
