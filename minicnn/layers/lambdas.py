@@ -194,7 +194,7 @@ class Lambda(InnerNodes):
     @classmethod
     def accepted_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """Raise ``ConfigError`` for what Keras writes: Python is not run from a file."""
-        if "layers" in config:
+        if "layers" in config or callable(config.get("function")):
             return dict(config)
         raise ConfigError(
             f"Lambda {config.get('name')!r}: expected layers, got a Python function, which is not "

@@ -251,7 +251,7 @@ DAMAGE = {
     "no layers": (lambda p: edited(p, lambda c: c["config"].clear()), "does not describe layers"),
     "lambda": (
         lambda p: edited(p, lambda c: c["config"]["layers"][2].update(class_name="Lambda")),
-        "layers that minicnn has, got 'Lambda'",
+        "expected layers, got a Python function",
     ),
     "channels first": (
         lambda p: edited(p, layer_config(2, data_format="channels_first")),

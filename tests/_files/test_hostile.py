@@ -193,7 +193,7 @@ HOSTILE = {
         model_file(layer(1, name="\ud800")),
         "expected name as a text of printable characters",
     ),
-    "a Lambda": (model_file(layer(1, "Lambda", function=LAMBDA)), "got 'Lambda'"),
+    "a Lambda": (model_file(layer(1, "Lambda", function=LAMBDA)), "got a Python function"),
     "a lambda as activation": (model_file(layer(1, activation=LAMBDA)), "activation"),
     "os.system as a layer": (model_file(put("config", "layers", 1, value=SYSTEM)), "got 'system'"),
     "os.system as an initializer": (
@@ -349,7 +349,7 @@ HOSTILE = {
                 "model_config", f.attrs["model_config"].replace('"Flatten"', '"Lambda"')
             )
         ),
-        "got 'Lambda'",
+        "got a Python function",
     ),
     "legacy: names that lead elsewhere": (
         legacy_file(

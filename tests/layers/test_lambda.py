@@ -113,6 +113,8 @@ def test_copies():
     for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), clone_model(model)):
         again.set_weights(model.get_weights())
         np.testing.assert_array_equal(again.predict(IMAGES), y)
+    unbuilt = clone_model(Sequential([Lambda(lambda x: x * 2)]))
+    np.testing.assert_allclose(unbuilt.predict(IMAGES), IMAGES * 2, rtol=1e-6)
 
 
 def test_runs_are_resumed(tmp_path):

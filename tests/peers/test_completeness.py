@@ -21,7 +21,8 @@ NOT_IN_TORCH = {
     # Layers that draw numbers of their own, and functions that make a layer, which is compared.
     "layers": "Dropout SpatialDropout2D AlphaDropout GaussianNoise RandomCrop RandomFlip "
     "RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness "
-    "add subtract multiply average maximum minimum concatenate dot",
+    "add subtract multiply average maximum minimum concatenate dot "
+    "Lambda",
     "optimizers": "Lion Ftrl",
     "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
     "CategoricalFocalCrossentropy CosineSimilarity KLDivergence Poisson "

@@ -49,13 +49,26 @@ OURS = {
 }
 
 
-@pytest.mark.parametrize("name", [*ONE, *OURS])
-def test_numbers_and_gradients(name):
+LAMBDAS = [
+    (name, Lambda(lambda x, function=function: function(minicnn.ops, x)))
+    for name, function in (ONE | OURS).items()
+]
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return pytest.importorskip("keras", reason="Keras is not installed")
+
+
+@pytest.fixture(scope="module")
+def tf():
+    return pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+
+
+@pytest.mark.parametrize(("name", "layer"), LAMBDAS, ids=str)
+def test_numbers_and_gradients(name, layer, keras, tf):
     """Both are Keras' to the last digits, also where numbers are equal."""
-    keras = pytest.importorskip("keras", reason="Keras is not installed")
-    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     function = (ONE | OURS)[name]
-    layer = Lambda(lambda x: function(minicnn.ops, x))
     layer.build(X.shape[1:], rng, "float64")
     y, cache = layer.forward(X)
     given = tf.Variable(X)
@@ -70,9 +83,8 @@ def test_numbers_and_gradients(name):
 
 
 @pytest.mark.parametrize("name", [*ONE, *OURS])
-def test_files_go_to_keras(name, tmp_path):
+def test_files_go_to_keras(name, keras, tmp_path):
     """A model with a Lambda that is saved here predicts the same in Keras, which names it so."""
-    keras = pytest.importorskip("keras", reason="Keras is not installed")
     function = (ONE | OURS)[name]
     model = Sequential([Input(X.shape[1:]), Lambda(lambda x: function(minicnn.ops, x))])
     model.save(tmp_path / "ours.keras")
@@ -82,9 +94,8 @@ def test_files_go_to_keras(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ONE)
-def test_files_come_from_keras(name, tmp_path):
+def test_files_come_from_keras(name, keras, tmp_path):
     """Keras' operations become layers, and go back to it; they are no layers of the model."""
-    keras = pytest.importorskip("keras", reason="Keras is not installed")
     inputs = keras.Input(X.shape[1:])
     theirs = keras.Model(inputs, ONE[name](keras.ops, inputs))
     theirs.save(tmp_path / "theirs.keras")
@@ -98,9 +109,8 @@ def test_files_come_from_keras(name, tmp_path):
     np.testing.assert_allclose(again.predict(x, verbose=0), wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_the_operations_are_called_as_in_keras():
+def test_the_operations_are_called_as_in_keras(keras):
     """A functional model of functions has Keras' names."""
-    keras = pytest.importorskip("keras", reason="Keras is not installed")
     names = []
     for library in (keras, minicnn):
         keras.backend.clear_session()
@@ -113,9 +123,8 @@ def test_the_operations_are_called_as_in_keras():
     assert Model is minicnn.Model
 
 
-def test_keras_lambdas_are_refused(tmp_path):
+def test_keras_lambdas_are_refused(keras, tmp_path):
     """A file with Python code in it is not run, and the words say what to do."""
-    keras = pytest.importorskip("keras", reason="Keras is not installed")
     model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2, name="mine")])
     model.save(tmp_path / "theirs.keras")
     with pytest.raises(ModelFileError, match="Lambda 'mine': expected layers, got a Python"):
