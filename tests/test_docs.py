@@ -86,7 +86,7 @@ def test_the_commands_of_a_page_are_there(page, capsys):
                     main([arguments[0], "--help"])
                 options = capsys.readouterr().out
                 assert all(word in options for word in arguments if word.startswith("--")), line
-            scripts = [word for word in arguments if word.endswith(".py")]
+            scripts = [word for word in arguments if word.endswith(".py") and program != "minicnn"]
             assert all((CHECKOUT / script).exists() for script in scripts), line
 
 

@@ -31,6 +31,7 @@ class _Checked(type):
     """A class that answers a call with arguments it does not take in one line, by name."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        _refuse_call(cls)
         settable: Mapping[str, str] = cls.settable  # type: ignore[attr-defined]
         if not is_custom(cls):
             args, kwargs = without_arrays(cls.__name__, args, kwargs)
@@ -51,6 +52,21 @@ class _Checked(type):
     def __signature__(cls) -> inspect.Signature:
         """That of the constructor, for ``help`` and ``inspect``."""
         return inspect.Signature(list(arguments_of(cls).values()))
+
+
+def _refuse_call(cls: type) -> None:
+    """Raise ``ConfigError`` for a class that is written as in Keras, with a ``call`` of tensors."""
+    for parent in cls.__mro__:
+        if "in_place_of_call" in vars(parent):
+            method, remedy = vars(parent)["in_place_of_call"]
+            own = cls.__mro__[: cls.__mro__.index(parent)]
+            if any("call" in vars(one) for one in own) and not any(
+                method in vars(one) for one in own
+            ):
+                raise ConfigError(
+                    f"{cls.__name__}: its call computes with tensors that know their derivatives, "
+                    f"which minicnn has not. {remedy}"
+                )
 
 
 class Guarded:

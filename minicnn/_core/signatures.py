@@ -22,7 +22,7 @@ AS_ONE = {
 
 LACKING = {
     "inputs": " Call layers on Input(shape), and give both ends. A class derived from Model cannot "
-    "define call instead: write a function that returns a Model.",
+    "define call instead: write a function that returns a Model, as in docs/graphs.md.",
 }
 """What to do where the first argument is not there."""
 

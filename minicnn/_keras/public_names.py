@@ -527,6 +527,10 @@ Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
 Sequential: metrics_names compiled_metrics
   -> use evaluate with return_dict=True
+Sequential: stateless_call compute_loss train_step test_step make_train_function
+  -> use fit, or forward, backward and optimizer.step: examples/custom_loop.py
+Optimizer: apply_gradients apply stateless_apply minimize compute_gradients get_gradients
+  -> use fit, or forward, backward and optimizer.step: examples/custom_loop.py
 losses: CTC CategoricalGeneralizedCrossEntropy Circle Dice Tversky
   categorical_generalized_cross_entropy circle ctc dice tversky deserialize serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope

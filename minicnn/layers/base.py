@@ -94,6 +94,10 @@ class Layer(Parametrized):
     """Whether it draws from ``rng`` in training, where each shard of a batch has another.
     Subclasses inherit it unless they declare otherwise."""
 
+    in_place_of_call = (
+        "forward",
+        "Define forward(x) and backward(dy, cache) in its place: docs/write_your_own.md.",
+    )
     reads_bytes: ClassVar[bool] = False
     """Whether it takes images as whole numbers, as in a file, and returns whole numbers."""
 

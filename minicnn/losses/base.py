@@ -119,6 +119,11 @@ class Loss(Configurable):
             )
         return y_true.reshape(shape)
 
+    in_place_of_call = (
+        "per_sample",
+        "Define per_sample(y_true, y_pred) and slope, its derivative: docs/write_your_own.md.",
+    )
+
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The loss of each sample."""
         raise TypeError(f"{type(self).__name__} defines no per_sample(y_true, y_pred).")

@@ -85,6 +85,11 @@ def load_weights(
 ) -> None:
     """See ``Model.load_weights``."""
     path = path_of("load_weights", "filepath", path)
+    if str(path).endswith((".keras", ".onnx")):
+        raise ConfigError(
+            f"load_weights: expected a path that ends in .weights.h5 or .h5, got {str(path)!r}. Of "
+            "a model take load_model(path).get_weights()."
+        )
     saved = saved_model(model)
     saved.optimizer = []
     saved.budget = Budget(str(path), ModelFileError, regular_file_size(path, ModelFileError))

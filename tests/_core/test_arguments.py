@@ -32,7 +32,12 @@ NEEDED = {
     "Conv2DTranspose": {"filters": 2, "kernel_size": 3},
     "CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 5},
     "CosineDecayRestarts": {"initial_learning_rate": 0.1, "first_decay_steps": 5},
+    "Clip": {"x_min": 0.0},
     "CustomScaleLayer": {"scale": 0.5},
+    "Elementwise": {"function": "exp"},
+    "Power": {"exponent": 2.0},
+    "Reduce": {"function": "mean"},
+    "Slice": {"key": 0},
     "Dense": {"units": 3},
     "Dot": {"axes": 1},
     "InputLayer": {"shape": (3,)},
@@ -70,7 +75,7 @@ NEEDED = {
     "TimeBudget": {"budget": 5},
 }
 NOT_MADE_SO = "Callback History Initializer LambdaCallback Layer Loss Metric Optimizer Regularizer "
-NOT_MADE_SO += "Residual Schedule LearningRateSchedule ClassificationReport"
+NOT_MADE_SO += "Lambda Residual Schedule TensorBoard LearningRateSchedule ClassificationReport"
 MODULES = (
     minicnn.layers, minicnn.optimizers, minicnn.optimizers.schedules, minicnn.losses,
     minicnn.metrics, minicnn.callbacks, minicnn.initializers, minicnn.regularizers,

@@ -381,12 +381,60 @@ def test_damaged_model_files_never_crash(saved):
 def test_saving_needs_the_right_name_and_a_folder(tmp_path):
     """A path of another kind, and a folder that is not there, are said in one line."""
     model = Sequential([Input((3,)), Dense(2)])
-    with pytest.raises(ConfigError, match=r"ends in .keras or .h5, got .*model\.hdf"):
-        model.save(tmp_path / "model.hdf")
+    with pytest.raises(ConfigError, match=r"ends in .keras or .h5, got .*model\.onnx"):
+        model.save(tmp_path / "model.onnx")
     with pytest.raises(ConfigError, match=r"ends in .keras or .h5, got .*a\.weights\.h5"):
         model.save(tmp_path / "a.weights.h5")
     with pytest.raises(ConfigError, match="cannot be written: no such file or directory"):
         model.save(tmp_path / "nowhere" / "model.keras")
+
+
+@pytest.mark.parametrize("name", ["best.model", "best", "best.hdf5", "best.ckpt"])
+@pytest.mark.filterwarnings("ignore:save. .* is an HDF5 file")
+def test_files_go_by_any_name(name, tmp_path):
+    """As in Keras 2 a model, or its weights, are an HDF5 file under any other name."""
+    x = np.ones((1, 3), np.float32)
+    model, other = (Sequential([Input((3,)), Dense(2, name="d")], seed=s) for s in (0, 1))
+    model.compile("adam", "mse")
+    model.fit(x, np.ones((1, 2)), verbose=0)
+    model.save(tmp_path / name)
+    again = load(tmp_path / name)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert again.optimizer.iterations == 1
+    model.save(tmp_path / name, include_optimizer=False)
+    assert load(tmp_path / name).optimizer is None
+    model.save_weights(tmp_path / name)
+    other.load_weights(tmp_path / name)
+    np.testing.assert_array_equal(other.predict(x), model.predict(x))
+    with pytest.raises(ConfigError, match="free, as overwrite=False says"):
+        model.save_weights(tmp_path / name, overwrite=False)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".weights.h5"])
+def test_weights_of_some_layers(ending, tmp_path):
+    """By name in any order; those of other shapes are refused, or left as they are."""
+
+    def network(*layers):
+        return Sequential([Input((3,)), *layers], seed=len(layers))
+
+    network(Dense(4, name="a"), Dense(2, name="b")).save_weights(path := tmp_path / f"w{ending}")
+    saved = load_again = network(Dense(4, name="a"), Dense(2, name="b"))
+    saved.load_weights(path)
+    wider = network(Dense(4, name="a"), Dense(5, name="b"))
+    before = wider.get_weights()
+    with pytest.raises(ModelFileError, match=r"expected (arrays|shape) .*\(4, 2\)"):
+        wider.load_weights(path, by_name=ending == ".h5", skip_mismatch=False)
+    with pytest.warns(UserWarning, match="the arrays of b have other shapes"):
+        wider.load_weights(path, skip_mismatch=True)
+    np.testing.assert_array_equal(wider.get_weights()[0], load_again.get_weights()[0])
+    np.testing.assert_array_equal(wider.get_weights()[2], before[2])
+    if ending == ".h5":
+        longer = network(Dense(3, name="new"), Dense(4, name="a"), Dense(2, name="other"))
+        before = longer.get_weights()
+        longer.load_weights(path, by_name=True)
+        np.testing.assert_array_equal(longer.get_weights()[2], load_again.get_weights()[0])
+        for i in (0, 1, 4, 5):
+            np.testing.assert_array_equal(longer.get_weights()[i], before[i])
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

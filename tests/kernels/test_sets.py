@@ -145,9 +145,9 @@ def test_a_batch_is_not_cut_for_threaded_kernels(threaded, added, monkeypatch):
     monkeypatch.setattr(shards, "SMALLEST", 2)
     seen, cut = [], shards.Shards.cut
 
-    def watched(self, numbers):
+    def watched(self, data, numbers):
         seen.append(self.count)
-        return cut(self, numbers)
+        return cut(self, data, numbers)
 
     monkeypatch.setattr(shards.Shards, "cut", watched)
     minicnn.set_threads(2)
