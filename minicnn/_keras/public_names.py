@@ -380,6 +380,9 @@ metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCor
 optimizers: Adafactor Lamb LossScaleOptimizer MultiOptimizer Muon
   OptimizerMap ScheduleFreeAdamW legacy deserialize serialize
   -> use SGD, Adam, AdamW, RMSprop, Nadam or another
+Optimizer: apply apply_gradients stateless_apply stateless_variables minimize get_gradients
+  compute_gradients trainable_variables get_updates get_weights set_weights
+  -> use step(model.params, grads), with the gradients of model.backward: examples/custom_loop.py
 optimizers.schedules: deserialize serialize
   -> use the class
 callbacks: TensorBoard RemoteMonitor ProgbarLogger

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Dense, Input, Sequential
+from minicnn import SGD, Dense, Input, Sequential
 from minicnn._keras.public_names import ABSENT
 from minicnn.errors import ConfigError, DataError
 from minicnn.utils import set_random_seed, to_categorical
@@ -31,6 +31,8 @@ def test_every_absent_name_has_a_remedy(module):
     """A name of Keras' that is not here is refused by name, with what to use instead."""
     if module == "Sequential":
         room = Sequential([Input((4,)), Dense(3)])
+    elif module == "Optimizer":
+        room = SGD()
     else:
         room = importlib.import_module(f"minicnn.{module}".rstrip("."))
     for name, nearest in ABSENT[module].items():
