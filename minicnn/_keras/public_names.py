@@ -126,6 +126,8 @@ SIGNATURES = {
         CosineSimilarity()
         KLDivergence()
         Poisson()
+        Dice(axis=None)
+        Tversky(alpha=0.5, beta=0.5, axis=None)
         CategoricalHinge()
         Hinge()
         SquaredHinge()
@@ -138,6 +140,8 @@ SIGNATURES = {
         sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None)
         categorical_hinge(y_true, y_pred)
         cosine_similarity(y_true, y_pred)
+        dice(y_true, y_pred, axis=None)
+        tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None)
         hinge(y_true, y_pred)
         huber(y_true, y_pred, delta=1.0)
         kl_divergence(y_true, y_pred)
@@ -369,8 +373,8 @@ Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
 Sequential: metrics_names compiled_metrics
   -> use evaluate with return_dict=True
-losses: CTC CategoricalGeneralizedCrossEntropy Circle Dice Tversky
-  categorical_generalized_cross_entropy circle ctc dice tversky deserialize serialize
+losses: CTC CategoricalGeneralizedCrossEntropy Circle categorical_generalized_cross_entropy circle
+  ctc deserialize serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope
 metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCorrelation R2Score
   binary_focal_crossentropy categorical_focal_crossentropy concordance_correlation huber log_cosh
