@@ -382,7 +382,7 @@ metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCor
   -> derive from minicnn.metrics.Metric, with reset_state, update_state and result, or give compile
      a function of y_true and y_pred
 optimizers: Adafactor Lamb LossScaleOptimizer MultiOptimizer Muon
-  OptimizerMap ScheduleFreeAdamW legacy deserialize serialize
+  OptimizerMap ScheduleFreeAdamW deserialize serialize
   -> use SGD, Adam, AdamW, RMSprop, Nadam or another
 Optimizer: apply apply_gradients stateless_apply stateless_variables minimize get_gradients
   compute_gradients trainable_variables get_updates get_weights set_weights
