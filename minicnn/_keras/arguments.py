@@ -27,7 +27,7 @@ INERT: dict[str, tuple[Any, ...]] = {
     "axis": (-1,),
     "data_format": ("channels_last",),
     "dilation_rate": (1, (1, 1), [1, 1]),
-    "dtype": (None, "float32"),
+    "dtype": (None, "float32", np.float32, "float64", np.float64, "uint8", np.uint8),
     "groups": (1,),
     "loss_scale_factor": (1.0,),
     "mode": (0,),

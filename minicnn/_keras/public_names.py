@@ -129,6 +129,8 @@ SIGNATURES = {
         CosineSimilarity()
         KLDivergence()
         Poisson()
+        Dice(axis=None)
+        Tversky(alpha=0.5, beta=0.5, axis=None)
         CategoricalHinge()
         Hinge()
         SquaredHinge()
@@ -141,6 +143,8 @@ SIGNATURES = {
         sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None)
         categorical_hinge(y_true, y_pred)
         cosine_similarity(y_true, y_pred)
+        dice(y_true, y_pred, axis=None)
+        tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None)
         hinge(y_true, y_pred)
         huber(y_true, y_pred, delta=1.0)
         kl_divergence(y_true, y_pred)
@@ -529,10 +533,8 @@ Sequential: metrics_names compiled_metrics
   -> use evaluate with return_dict=True
 Sequential: stateless_call compute_loss train_step test_step make_train_function
   -> use fit, or forward, backward and optimizer.step: examples/custom_loop.py
-Optimizer: apply_gradients apply stateless_apply minimize compute_gradients get_gradients
-  -> use fit, or forward, backward and optimizer.step: examples/custom_loop.py
-losses: CTC CategoricalGeneralizedCrossEntropy Circle Dice Tversky
-  categorical_generalized_cross_entropy circle ctc dice tversky deserialize serialize
+losses: CTC CategoricalGeneralizedCrossEntropy Circle categorical_generalized_cross_entropy circle
+  ctc deserialize serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope
 metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCorrelation R2Score
   binary_focal_crossentropy categorical_focal_crossentropy concordance_correlation huber log_cosh
@@ -540,8 +542,11 @@ metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCor
   -> derive from minicnn.metrics.Metric, with reset_state, update_state and result, or give compile
      a function of y_true and y_pred
 optimizers: Adafactor Lamb LossScaleOptimizer MultiOptimizer Muon
-  OptimizerMap ScheduleFreeAdamW legacy deserialize serialize
+  OptimizerMap ScheduleFreeAdamW deserialize serialize
   -> use SGD, Adam, AdamW, RMSprop, Nadam or another
+Optimizer: apply apply_gradients stateless_apply stateless_variables minimize get_gradients
+  compute_gradients trainable_variables get_updates get_weights set_weights
+  -> use step(model.params, grads), with the gradients of model.backward: examples/custom_loop.py
 optimizers.schedules: deserialize serialize
   -> use the class
 callbacks: RemoteMonitor ProgbarLogger

@@ -110,6 +110,8 @@ class Sliding(Weighted, Windowed):
 def Convolution2D(*args: Any, **kwargs: Any) -> "Conv2D":  # noqa: N802 - as in Keras
     """``Conv2D`` under the name it had in Keras 1, where rows and columns stood apart.
 
+    Three numbers are filters, rows and columns; of a third one that is not, say ``strides=``.
+
     >>> Convolution2D(8, (3, 5)).kernel_size
     (3, 5)
     """

@@ -25,6 +25,8 @@ from minicnn.losses.functions import functions
 from minicnn.losses.hinge import CategoricalHinge as CategoricalHinge
 from minicnn.losses.hinge import Hinge as Hinge
 from minicnn.losses.hinge import SquaredHinge as SquaredHinge
+from minicnn.losses.overlap import Dice as Dice
+from minicnn.losses.overlap import Tversky as Tversky
 from minicnn.losses.probabilistic import KLDivergence as KLDivergence
 from minicnn.losses.probabilistic import Poisson as Poisson
 from minicnn.losses.regression import CosineSimilarity as CosineSimilarity

@@ -36,7 +36,7 @@ def _function(name: str, cls: type[Loss]) -> Callable[..., Array]:
         if alone:
             y_true, y_pred = y_true[None], y_pred[None]
         values = loss.per_sample(loss.targets(y_true, y_pred.shape[1:]), y_pred)
-        return np.asarray(values[0] if alone else values, y_pred.dtype)
+        return np.asarray(values[0] if alone and values.ndim else values, y_pred.dtype)
 
     about = f"The loss of each sample, of ``losses.{cls.__name__}``."
     return named(function, name, about, list(arguments_of(cls).values()))

@@ -1,5 +1,6 @@
 """The optimizers; rate, clipping and weight decay, which all of them have, are in base.py."""
 
+import sys
 from typing import Any
 
 from minicnn._core.config import exported, find
@@ -21,6 +22,10 @@ __getattr__ = asked("optimizers")
 _CLASSES = exported(Optimizer, globals(), "get").values()
 _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__.lower(), cls.__name__)}
 """Keras writes these in small letters without underscores: "rmsprop", "adamw"."""
+
+
+legacy = sys.modules[__name__]
+"""Where tf.keras 2.11 put its older optimizers, which are the same classes here."""
 
 
 def get(who: str, value: Any) -> Optimizer:

@@ -22,6 +22,8 @@ from minicnn import (
     Model,
     Nadam,
     Sequential,
+    metrics,
+    optimizers,
 )
 from minicnn._core import console
 from minicnn._keras.old_arguments import RENAMED, modern
@@ -101,6 +103,13 @@ def test_models_and_functions_take_them_too(recwarn):
     words = [str(one.message) for one in recwarn]
     assert words[0] == "Dense: input_dim=n is input_shape=(n,) today."
     assert [w.split()[1] for w in words[2:]] == ["input", "output", "nb_epoch", "nb_classes"]
+
+
+def test_where_older_optimizers_were():
+    """``optimizers.legacy`` has the same classes."""
+    assert optimizers.legacy.Adam is Adam
+    assert metrics.Mean(dtype="float32").result() == 0
+    assert metrics.MeanIoU(2, dtype=np.float32).num_classes == 2
 
 
 def test_callbacks_take_them_too(tmp_path):

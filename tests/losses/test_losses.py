@@ -15,6 +15,7 @@ from minicnn.losses import (
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalHinge,
+    Dice,
     Hinge,
     Huber,
     Loss,
@@ -22,6 +23,7 @@ from minicnn.losses import (
     MeanSquaredError,
     SparseCategoricalCrossentropy,
     SquaredHinge,
+    Tversky,
     get,
 )
 from minicnn.testing import numeric_gradient
@@ -39,7 +41,8 @@ def test_gradient_is_that_of_the_loss(loss, y_true, y_pred):
     """The gradient is what central differences of the loss give, and keeps the dtype."""
     one_each = np.linspace(0, 2, len(y_pred))
     of_losses = np.linspace(0, 2, y_pred[..., 0].size).reshape(y_pred.shape[:-1])
-    for weight in (None, one_each, of_losses):
+    weights = [] if isinstance(loss, Tversky) else [one_each, of_losses]
+    for weight in (None, *weights):
         numeric = numeric_gradient(lambda p, w=weight: loss(y_true, p, w), y_pred)
         found = loss.gradient(y_true, y_pred, weight)
         np.testing.assert_allclose(found, numeric, rtol=1e-6, atol=1e-9)
@@ -261,3 +264,17 @@ def test_labels_of_any_dtype_give_the_same_gradient(dtype):
         loss = getattr(losses, name)()
         expected = loss.gradient(labels, p)
         np.testing.assert_allclose(loss.gradient(labels.astype(dtype), p), expected)
+
+
+def test_overlap_by_hand():
+    """Of two images: what both have, over the halves of what is there, in all and of each."""
+    y = np.array([[[1.0], [1.0]], [[0.0], [1.0]]])
+    p = np.array([[[1.0], [0.5]], [[0.5], [0.0]]])
+    assert Dice()(y, p) == pytest.approx(1 - 2 * 1.5 / 5)
+    assert Tversky(1.0, 1.0)(y, p) == pytest.approx(1 - 1.5 / 3.5)
+    assert Dice(axis=(1, 2))(y, p) == pytest.approx((1 - 2 * 1.5 / 3.5 + 1) / 2)
+    assert not keeps(Dice(), "additive")
+    with pytest.raises(DataError, match="Dice: expected no sample_weight"):
+        Dice()(y, p, np.ones(2))
+    with pytest.raises(DataError, match="predictions that have the axis 3"):
+        Dice(axis=3)(y, p)

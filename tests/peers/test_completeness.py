@@ -25,7 +25,7 @@ NOT_IN_TORCH = {
     "Lambda",
     "optimizers": "Lion Ftrl",
     "losses": "CategoricalHinge Hinge LogCosh SquaredHinge BinaryFocalCrossentropy "
-    "CategoricalFocalCrossentropy CosineSimilarity KLDivergence Poisson "
+    "CategoricalFocalCrossentropy CosineSimilarity KLDivergence Poisson Dice Tversky "
     "MeanAbsolutePercentageError MeanSquaredLogarithmicError "
     # Functions of the classes, which are compared.
     + " ".join(name for name in signatures()["losses"] if name.islower()),
