@@ -7,7 +7,9 @@ import numpy as np
 
 from minicnn._core.arguments import choice, number, whole_number
 from minicnn._core.console import warn
+from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Pair, Shape
+from minicnn._core.signatures import checked
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError, shown
 from minicnn.preprocessing.affine import FILL_MODES
@@ -55,6 +57,7 @@ class ImageDataGenerator(Standardizing, Flows):
     [[0.0, 0.5, 1.0], [1.5, 2.0, 2.5]]
     """
 
+    @checked
     def __init__(
         self,
         featurewise_center: bool = False,
@@ -112,7 +115,7 @@ class ImageDataGenerator(Standardizing, Flows):
         self.interpolation_order = whole_number(
             who, "interpolation_order", interpolation_order, least=0, most=5
         )
-        self.dtype = np.dtype(dtype or np.float32)
+        self.dtype = np.dtype(dtype or floatx())
         self.mean: Array | None = None
         self.std: Array | None = None
         self.zca_whitening_matrix: Array | None = None
@@ -242,6 +245,7 @@ class ImageDataGenerator(Standardizing, Flows):
             x[i] = self.standardize(self.apply_transform(image, parameters))
         return x
 
+    @checked
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Find the mean, the standard deviation and the whitening of images (N, H, W, C).
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minicnn._core.settings import set_image_data_format
 from minicnn.errors import ConfigError, DataError
 from minicnn.preprocessing.image import ImageDataGenerator, Iterator
 from minicnn.utils import set_random_seed
@@ -156,6 +157,24 @@ def test_a_derived_generator_does_it_its_own_way():
 
     x = Inverted(rescale=2).flow(X, shuffle=False)[0]
     np.testing.assert_array_equal(x, 2 * (255.0 - X))
+
+
+@pytest.fixture
+def channels_first():
+    set_image_data_format("channels_first")
+    yield
+    set_image_data_format("channels_last")
+
+
+def test_the_order_of_axes_is_that_of_the_process(channels_first, folder):
+    """Where a script has set it, and says nothing else, arrays are (N, C, H, W)."""
+    x = X.transpose(0, 3, 1, 2)
+    numbers = {"vertical_flip": True, "rotation_range": 20, "brightness_range": (0.5, 1)}
+    first = ImageDataGenerator(**numbers).flow(x, seed=1)[0]
+    last = ImageDataGenerator(**numbers, data_format="channels_last").flow(X, seed=1)[0]
+    np.testing.assert_array_equal(first, last.transpose(0, 3, 1, 2))
+    flow = ImageDataGenerator().flow_from_directory(folder, (4, 5))
+    assert flow.image_shape == flow[0][0].shape[1:] == (3, 4, 5)
 
 
 def test_folders(folder, capsys):
