@@ -15,7 +15,7 @@ from minicnn.errors import ConfigError, DataError, shown
 from minicnn.preprocessing.affine import FILL_MODES
 from minicnn.preprocessing.flows import Flows
 from minicnn.preprocessing.pictures import channels_first
-from minicnn.preprocessing.standardizing import Standardizing
+from minicnn.preprocessing.standardizing import Standardizing, same_shape
 from minicnn.preprocessing.transforms import (
     STILL,
     Numbers,
@@ -242,7 +242,8 @@ class ImageDataGenerator(Standardizing, Flows):
         self._rng = rng
         for i, image in enumerate(x):
             parameters = self.get_random_transform(image.shape)
-            x[i] = self.standardize(self.apply_transform(image, parameters))
+            y = self.standardize(self.apply_transform(image, parameters))
+            x[i] = same_shape(f"{cls.__name__}: expected its methods", y, image)
         return x
 
     @checked

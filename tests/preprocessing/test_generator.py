@@ -255,6 +255,11 @@ def test_an_iterator_of_ones_own():
     assert not np.array_equal(first, next(shuffled))
 
 
+class Cutting(ImageDataGenerator):
+    def apply_transform(self, x, transform_parameters):
+        return x[:, 1:]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -284,6 +289,14 @@ def test_an_iterator_of_ones_own():
         (
             lambda p: ImageDataGenerator().flow_from_directory(p, class_mode="onehot"),
             "expected class_mode as one of 'categorical', 'binary', 'sparse', 'input', None",
+        ),
+        (
+            lambda p: ImageDataGenerator(preprocessing_function=lambda x: x[1:]).flow(X)[0],
+            r"preprocessing_function to give an image \(6, 7, 3\), got array .*\(5, 7, 3\)",
+        ),
+        (
+            lambda p: Cutting().flow(X)[0],
+            r"Cutting: expected its methods to give an image \(6, 7, 3\)",
         ),
         (
             lambda p: next(ImageDataGenerator().flow_from_directory(p / "a")),
