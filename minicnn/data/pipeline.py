@@ -70,13 +70,13 @@ class Dataset:
             for i in builtins.range(n):
                 yield _mapped(lambda a, i=i: a[i], arrays)  # type: ignore[misc]
 
-        return Dataset(examples, n)
+        return cls(examples, n)
 
     @classmethod
     def from_tensors(cls, tensors: Any, name: str | None = None) -> "Dataset":
         """One example."""
         example = _mapped(_array, tensors)
-        return Dataset(lambda: iter([example]), 1)
+        return cls(lambda: iter([example]), 1)
 
     @classmethod
     def from_generator(
@@ -94,13 +94,13 @@ class Dataset:
                 "Dataset.from_generator: expected a function that yields examples, "
                 f"got {shown(generator)}. Write lambda: it."
             )
-        return Dataset(lambda: (_mapped(_array, one) for one in generator(*(args or ()))))
+        return cls(lambda: (_mapped(_array, one) for one in generator(*(args or ()))))
 
     @classmethod
     def range(cls, *args: int, **kwargs: Any) -> "Dataset":
         """Whole numbers, as Python's ``range`` counts."""
         numbers = builtins.range(*args)
-        return Dataset(lambda: map(np.int64, numbers), len(numbers))
+        return cls(lambda: map(np.int64, numbers), len(numbers))
 
     @classmethod
     def zip(cls, *args: Any, datasets: Any = None, name: str | None = None) -> "Dataset":
@@ -111,7 +111,7 @@ class Dataset:
             _check_chain("zip", chain)
         known = [c for chain in chains if (c := chain._cardinality) != INFINITE_CARDINALITY]
         n = min(known, default=INFINITE_CARDINALITY)
-        return Dataset(lambda: builtins.zip(*chains, strict=False), n)
+        return cls(lambda: builtins.zip(*chains, strict=False), n)
 
     def map(
         self,
@@ -323,7 +323,7 @@ class Dataset:
     def _then(
         self, examples: Callable[[], Iterator[Any]], cardinality: int = UNKNOWN_CARDINALITY
     ) -> "Dataset":
-        return Dataset(examples, cardinality)
+        return type(self)(examples, cardinality)
 
     def apply(self, transformation_func: Callable[[Self], Any]) -> Any:
         """What a function makes of the chain."""

@@ -53,19 +53,18 @@ def resampled(
 
 def _shift(x: Array, offsets: Array, fill_mode: str, cval: float) -> None:
     """Shift each image by whole pixels."""
-    for image, shift in zip(x, offsets, strict=True):
-        if not shift.any():
-            continue
-        y = image
-        for axis, by in enumerate(shift):
-            n = image.shape[axis]
-            places = np.arange(n) + by
-            outside = (places < 0) | (places >= n)
-            _bring_inside(places, n, fill_mode)
-            y = y.take(np.clip(places, 0, n - 1).astype(np.intp), axis)
-            if fill_mode == "constant":
-                y[(slice(None),) * axis + (outside,)] = cval
-        image[...] = y
+    indices, beyond = [], []
+    for axis, n in enumerate(x.shape[1:3]):
+        places = np.arange(n) + offsets[:, axis, None]
+        beyond.append((places < 0) | (places >= n))
+        _bring_inside(places, n, fill_mode)
+        indices.append(np.clip(places, 0, n - 1).astype(np.intp))
+    for i in np.flatnonzero(offsets.any(axis=1)):
+        y = x[i].take(indices[0][i], 0).take(indices[1][i], 1)
+        if fill_mode == "constant":
+            y[beyond[0][i]] = cval
+            y[:, beyond[1][i]] = cval
+        x[i] = y
 
 
 class _Resampler:

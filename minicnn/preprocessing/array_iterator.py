@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.arguments import choice
+from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
@@ -63,7 +64,7 @@ class NumpyArrayIterator(Saving):
         self.y = labels
         self.sample_weight = weights
         self.image_data_generator = image_data_generator
-        self.dtype = np.dtype(dtype or np.float32)
+        self.dtype = np.dtype(dtype or floatx())
         self.data_format = data_format
         self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
         super().__init__(len(self.x), batch_size, shuffle, seed)

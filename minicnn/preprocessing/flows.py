@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from minicnn._core.console import warn
 from minicnn._core.shapes import Pair
+from minicnn._core.signatures import checked
 from minicnn.errors import ConfigError
 from minicnn.preprocessing.array_iterator import NumpyArrayIterator
 from minicnn.preprocessing.dataframe import DataFrameIterator
@@ -22,6 +23,7 @@ class Flows:
     data_format: str
     dtype: Any
 
+    @checked
     def flow(
         self,
         x: Any,
@@ -58,6 +60,7 @@ class Flows:
             dtype=self.dtype,
         )
 
+    @checked
     def flow_from_directory(
         self,
         directory: str | os.PathLike[str],

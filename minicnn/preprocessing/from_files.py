@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minicnn._core.arguments import choice
+from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Pair, Shape, pair
 from minicnn.preprocessing.iterator import Changing, Saving
 from minicnn.preprocessing.pictures import (
     COLOR_MODES,
     FILTERS,
     channels_first,
-    img_to_array,
-    load_img,
+    read_picture,
 )
 
 FORMATS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
@@ -50,7 +51,8 @@ class FromFiles(Saving):
         self.data_format = data_format
         channels = (COLOR_MODES[color_mode],)
         self.image_shape: Shape = (*self.target_size, *channels)
-        if channels_first(who, data_format):
+        self._first = channels_first(who, data_format)
+        if self._first:
             self.image_shape = (*channels, *self.target_size)
         self.save_to_dir, self.save_prefix, self.save_format = save
         self.interpolation, self.keep_aspect_ratio = resizing
@@ -59,7 +61,7 @@ class FromFiles(Saving):
         self.subset = subset
         split = generator._validation_split if generator else 0.0
         self.split = {"training": (split, 1), "validation": (0, split), None: None}[subset]
-        self.dtype = np.dtype(dtype or np.float32)
+        self.dtype = np.dtype(dtype or floatx())
 
     def _part(self, files: Sequence[Any]) -> Sequence[Any]:
         """Those of the files that the subset has."""
@@ -84,14 +86,15 @@ class FromFiles(Saving):
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
         x = np.empty((len(index_array), *self.image_shape), self.dtype)
         for i, index in enumerate(index_array):
-            picture = load_img(
-                self.filepaths[index],
-                color_mode=self.color_mode,
-                target_size=self.target_size,
-                interpolation=self.interpolation,
-                keep_aspect_ratio=self.keep_aspect_ratio,
+            picture = read_picture(
+                Path(self.filepaths[index]),
+                self.color_mode,
+                self.target_size,
+                self.interpolation,
+                self.keep_aspect_ratio,
             )
-            x[i] = img_to_array(picture, self.data_format, self.dtype)
+            pixels = np.asarray(picture).reshape(*self.target_size, -1)
+            x[i] = pixels.transpose(2, 0, 1) if self._first else pixels
         if self.image_data_generator:
             x = self.image_data_generator._batch(x, self._rng)
         self._save(x, index_array, 1e7)

@@ -7,13 +7,15 @@ import numpy as np
 
 from minicnn._core.arguments import choice, number, whole_number
 from minicnn._core.console import warn
+from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Pair, Shape
+from minicnn._core.signatures import checked
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError, shown
 from minicnn.preprocessing.affine import FILL_MODES
 from minicnn.preprocessing.flows import Flows
 from minicnn.preprocessing.pictures import channels_first
-from minicnn.preprocessing.standardizing import Standardizing
+from minicnn.preprocessing.standardizing import Standardizing, same_shape
 from minicnn.preprocessing.transforms import (
     STILL,
     Numbers,
@@ -55,6 +57,7 @@ class ImageDataGenerator(Standardizing, Flows):
     [[0.0, 0.5, 1.0], [1.5, 2.0, 2.5]]
     """
 
+    @checked
     def __init__(
         self,
         featurewise_center: bool = False,
@@ -112,7 +115,7 @@ class ImageDataGenerator(Standardizing, Flows):
         self.interpolation_order = whole_number(
             who, "interpolation_order", interpolation_order, least=0, most=5
         )
-        self.dtype = np.dtype(dtype or np.float32)
+        self.dtype = np.dtype(dtype or floatx())
         self.mean: Array | None = None
         self.std: Array | None = None
         self.zca_whitening_matrix: Array | None = None
@@ -239,9 +242,11 @@ class ImageDataGenerator(Standardizing, Flows):
         self._rng = rng
         for i, image in enumerate(x):
             parameters = self.get_random_transform(image.shape)
-            x[i] = self.standardize(self.apply_transform(image, parameters))
+            y = self.standardize(self.apply_transform(image, parameters))
+            x[i] = same_shape(f"{cls.__name__}: expected its methods", y, image)
         return x
 
+    @checked
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Find the mean, the standard deviation and the whitening of images (N, H, W, C).
 

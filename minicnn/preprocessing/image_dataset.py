@@ -12,6 +12,7 @@ from minicnn._core.console import say
 from minicnn._core.random_seed import generator
 from minicnn._core.resampling import INTERPOLATIONS
 from minicnn._core.shapes import Array, Pair, pair
+from minicnn._core.signatures import checked
 from minicnn.data.images import opened
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError, DataError, shown
@@ -24,6 +25,7 @@ FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """How the names of pictures end; Keras knows fewer here than ``flow_from_directory`` does."""
 
 
+@checked
 def image_dataset_from_directory(
     directory: str | os.PathLike[str],
     labels: str | Sequence[int] | None = "inferred",

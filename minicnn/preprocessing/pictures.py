@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from minicnn._core.arguments import choice
 from minicnn._core.console import warn
 from minicnn._core.resampling import INTERPOLATIONS, framed, resized, taps, to_ratio
+from minicnn._core.settings import floatx, image_data_format
 from minicnn._core.shapes import Array, Pair, pair
+from minicnn._core.signatures import checked
 from minicnn._files.atomic import reason
 from minicnn._files.paths import path_of
 from minicnn.data.images import opened
@@ -26,11 +29,12 @@ FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def channels_first(who: str, data_format: str | None) -> bool:
-    """Whether that says that arrays are (C, H, W); None says that they are (H, W, C)."""
+    """Whether that says that arrays are (C, H, W); None stands for the setting of the process."""
     choice(who, "data_format", data_format, ("channels_last", "channels_first", None))
-    return data_format == "channels_first"
+    return (data_format or image_data_format()) == "channels_first"
 
 
+@checked
 def load_img(
     path: str | bytes | os.PathLike[str] | BytesIO,
     color_mode: str = "rgb",
@@ -62,6 +66,17 @@ def load_img(
     size = None if target_size is None else pair(who, "target_size", target_size)
     if not isinstance(path, BytesIO):
         path = path_of(who, "path", os.fsdecode(path) if isinstance(path, bytes) else path)
+    return read_picture(path, color_mode, size, interpolation, keep_aspect_ratio)
+
+
+def read_picture(
+    path: Path | BytesIO,
+    color_mode: str,
+    size: Pair | None,
+    interpolation: str,
+    keep_aspect_ratio: bool,
+) -> "Image":
+    """The same of arguments that were checked before."""
     wanted = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}[color_mode]
     with opened(path) as picture:
         picture.load()
@@ -86,6 +101,7 @@ def _resized(
     return picture.resize(size[::-1], Resampling[interpolation.upper()], box=box)
 
 
+@checked
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> Array:
     """A Pillow image as an array (H, W, C), or (C, H, W) for "channels_first"; float32 by default.
 
@@ -96,7 +112,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
     """
     first = channels_first("img_to_array", data_format)
     try:
-        x = np.asarray(img, dtype or np.float32)
+        x = np.asarray(img, dtype or floatx())
     except (TypeError, ValueError):
         raise DataError(f"img_to_array: expected a picture, got {shown(img)}.") from None
     if x.ndim not in (2, 3):
@@ -105,6 +121,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
     return x.transpose(2, 0, 1) if first else x
 
 
+@checked
 def array_to_img(
     x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None
 ) -> "Image":
@@ -121,7 +138,7 @@ def array_to_img(
 
     first = channels_first("array_to_img", data_format)
     try:
-        x = np.asarray(x, dtype or np.float32)
+        x = np.asarray(x, dtype or floatx())
     except (TypeError, ValueError):
         raise DataError(f"array_to_img: expected numbers, got {shown(x)}.") from None
     if x.ndim != 3:
@@ -143,6 +160,7 @@ def stretched(x: Array) -> Array:
     return (x / most if most else x) * 255
 
 
+@checked
 def save_img(
     path: str | os.PathLike[str] | Any,
     x: Any,
@@ -193,6 +211,7 @@ def _known_format(name: str) -> str:
     return format_
 
 
+@checked
 def smart_resize(
     x: Array, size: Pair, interpolation: str = "bilinear", data_format: str = "channels_last"
 ) -> Array:

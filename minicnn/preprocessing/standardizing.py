@@ -15,6 +15,14 @@ EPSILON = 1e-6
 """Added to a standard deviation before it divides."""
 
 
+def same_shape(who_and_what: str, y: Any, image: Array) -> Array:
+    """What a user's function made of an image; raises ``DataError`` for another shape."""
+    made = np.asarray(y)
+    if made.shape != image.shape:
+        raise DataError(f"{who_and_what} to give an image {image.shape}, got {shown(made)}.")
+    return made
+
+
 class Standardizing:
     """What an ``ImageDataGenerator`` does to images after it has moved their pixels."""
 
@@ -72,13 +80,8 @@ class Standardizing:
         if not each:
             return np.asarray(function(x))
         for i, image in enumerate(x):
-            y = np.asarray(function(image))
-            if y.shape != image.shape:
-                raise DataError(
-                    f"ImageDataGenerator: expected preprocessing_function to give an image "
-                    f"{image.shape}, got {shown(y)}."
-                )
-            x[i] = y
+            who = f"{type(self).__name__}: expected preprocessing_function"
+            x[i] = same_shape(who, function(image), image)
         return x
 
     def _fitted(self, argument: str, found: Array | None) -> bool:

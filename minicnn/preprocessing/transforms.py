@@ -11,6 +11,7 @@ import numpy as np
 from minicnn._core.arguments import choice, whole_number
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array, Pair
+from minicnn._core.signatures import checked
 from minicnn.errors import ConfigError, DataError, shown
 from minicnn.preprocessing.affine import FILL_MODES, resampled
 
@@ -129,6 +130,7 @@ def single(who: str, x: Any, row_axis: int, col_axis: int, channel_axis: int) ->
     return picture
 
 
+@checked
 def apply_affine_transform(
     x: Array,
     theta: float = 0,
@@ -174,6 +176,7 @@ def _as_it_was(picture: Array, rows_and_columns: Sequence[int]) -> Array:
     return np.ascontiguousarray(np.moveaxis(picture, (0, 1), (row, column)))
 
 
+@checked
 def random_rotation(
     x: Array,
     rg: float,
@@ -192,6 +195,7 @@ def random_rotation(
     )
 
 
+@checked
 def random_shift(
     x: Array,
     wrg: float,
@@ -213,6 +217,7 @@ def random_shift(
     )
 
 
+@checked
 def random_shear(
     x: Array,
     intensity: float,
@@ -231,6 +236,7 @@ def random_shear(
     )
 
 
+@checked
 def random_zoom(
     x: Array,
     zoom_range: Sequence[float],
@@ -261,6 +267,7 @@ def two_numbers(who: str, argument: str, value: Any) -> tuple[float, float]:
     return least, most
 
 
+@checked
 def apply_channel_shift(x: Array, intensity: float, channel_axis: int = 0) -> Array:
     """One picture with a number added, and kept within its least and its largest number.
 
@@ -272,12 +279,14 @@ def apply_channel_shift(x: Array, intensity: float, channel_axis: int = 0) -> Ar
     return y
 
 
+@checked
 def random_channel_shift(x: Array, intensity_range: float, channel_axis: int = 0) -> Array:
     """The same with a number of up to ``intensity_range`` either way."""
     intensity = random_state().uniform(-intensity_range, intensity_range)
     return apply_channel_shift(x, intensity, channel_axis)
 
 
+@checked
 def apply_brightness_shift(x: Array, brightness: float, scale: bool = True) -> Array:
     """One picture (H, W, C) as bytes times ``brightness``, as float32.
 
@@ -291,6 +300,7 @@ def apply_brightness_shift(x: Array, brightness: float, scale: bool = True) -> A
     return y
 
 
+@checked
 def random_brightness(x: Array, brightness_range: Sequence[float], scale: bool = True) -> Array:
     """The same with a number from ``brightness_range``, (least, most)."""
     least, most = two_numbers("random_brightness", "brightness_range", brightness_range)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minicnn._core.settings import set_image_data_format
 from minicnn.errors import ConfigError, DataError
 from minicnn.preprocessing.image import ImageDataGenerator, Iterator
 from minicnn.utils import set_random_seed
@@ -158,6 +159,24 @@ def test_a_derived_generator_does_it_its_own_way():
     np.testing.assert_array_equal(x, 2 * (255.0 - X))
 
 
+@pytest.fixture
+def channels_first():
+    set_image_data_format("channels_first")
+    yield
+    set_image_data_format("channels_last")
+
+
+def test_the_order_of_axes_is_that_of_the_process(channels_first, folder):
+    """Where a script has set it, and says nothing else, arrays are (N, C, H, W)."""
+    x = X.transpose(0, 3, 1, 2)
+    numbers = {"vertical_flip": True, "rotation_range": 20, "brightness_range": (0.5, 1)}
+    first = ImageDataGenerator(**numbers).flow(x, seed=1)[0]
+    last = ImageDataGenerator(**numbers, data_format="channels_last").flow(X, seed=1)[0]
+    np.testing.assert_array_equal(first, last.transpose(0, 3, 1, 2))
+    flow = ImageDataGenerator().flow_from_directory(folder, (4, 5))
+    assert flow.image_shape == flow[0][0].shape[1:] == (3, 4, 5)
+
+
 def test_folders(folder, capsys):
     """Classes in alphanumeric order, files within them, labels in every form."""
     generator = ImageDataGenerator(validation_split=0.4)
@@ -236,6 +255,11 @@ def test_an_iterator_of_ones_own():
     assert not np.array_equal(first, next(shuffled))
 
 
+class Cutting(ImageDataGenerator):
+    def apply_transform(self, x, transform_parameters):
+        return x[:, 1:]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -265,6 +289,14 @@ def test_an_iterator_of_ones_own():
         (
             lambda p: ImageDataGenerator().flow_from_directory(p, class_mode="onehot"),
             "expected class_mode as one of 'categorical', 'binary', 'sparse', 'input', None",
+        ),
+        (
+            lambda p: ImageDataGenerator(preprocessing_function=lambda x: x[1:]).flow(X)[0],
+            r"preprocessing_function to give an image \(6, 7, 3\), got array .*\(5, 7, 3\)",
+        ),
+        (
+            lambda p: Cutting().flow(X)[0],
+            r"Cutting: expected its methods to give an image \(6, 7, 3\)",
         ),
         (
             lambda p: next(ImageDataGenerator().flow_from_directory(p / "a")),
