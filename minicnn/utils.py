@@ -1,5 +1,6 @@
 """Small functions, where Keras has them."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,17 @@ from minicnn._core.shapes import Array
 from minicnn._keras.public_names import asked
 from minicnn.data.arrays import as_array
 from minicnn.errors import DataError
-from minicnn.plots.networks import model_to_dot, plot_model
 
-__all__ = ["model_to_dot", "plot_model", "set_random_seed", "to_categorical"]
+_DRAWN = ["model_to_dot", "plot_model"]
 
-__getattr__ = asked("utils")
+__all__ = [*_DRAWN, "set_random_seed", "to_categorical"]
+
+
+def __getattr__(name: str) -> Any:
+    """Pictures are drawn by a module that is loaded when it is asked for."""
+    if name in _DRAWN:
+        return getattr(import_module("minicnn.plots.networks"), name)
+    return asked("utils")(name)
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
