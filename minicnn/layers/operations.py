@@ -21,7 +21,6 @@ class _Operation(Layer):
     """The parent of layers that Keras has as operations."""
 
     keras_module = "minicnn.layers"
-    additive = True
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
@@ -60,9 +59,11 @@ class Elementwise(_Operation):
     [[9.0]]
     """
 
+    additive = True
+
     def __init__(self, function: str, name: str | None = None) -> None:
         super().__init__(name)
-        if function not in FUNCTIONS:
+        if not isinstance(function, str) or function not in FUNCTIONS:
             raise ConfigError(
                 f"{self.who}: expected function as one of {', '.join(FUNCTIONS)}, got "
                 f"{shown(function)}.{did_you_mean(function, FUNCTIONS)}"
@@ -91,6 +92,8 @@ class Power(_Operation):
     >>> Power(3).forward(np.array([[2.0]]))[0].tolist()
     [[8.0]]
     """
+
+    additive = True
 
     def __init__(self, exponent: float, name: str | None = None) -> None:
         super().__init__(name)
@@ -128,6 +131,8 @@ class Clip(_Operation):
     >>> Clip(0.0, 1.0).forward(np.array([[-1.0, 0.5, 2.0]]))[0].tolist()
     [[0.0, 0.5, 1.0]]
     """
+
+    additive = True
 
     def __init__(
         self, x_min: float | None = None, x_max: float | None = None, name: str | None = None
@@ -178,6 +183,8 @@ class Reduce(_Operation):
     (3,)
     """
 
+    additive = True
+
     def __init__(
         self,
         function: str,
@@ -186,7 +193,7 @@ class Reduce(_Operation):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        if function not in REDUCTIONS:
+        if not isinstance(function, str) or function not in REDUCTIONS:
             raise ConfigError(
                 f"{self.who}: expected function as one of {', '.join(REDUCTIONS)}, got "
                 f"{shown(function)}."
@@ -213,6 +220,10 @@ class Reduce(_Operation):
             )
         return axes
 
+    def _many(self, x: Array) -> int:
+        """How many numbers one is made of."""
+        return int(np.prod([x.shape[a] for a in self._axes(x.ndim)]))
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Without the axes, or with size 1."""
         self.check_shape((None, *input_shape))
@@ -229,7 +240,7 @@ class Reduce(_Operation):
         if self.function in ("max", "min"):
             whole = getattr(x, self.function)(axes, keepdims=True)
         else:
-            many = int(np.prod([x.shape[a] for a in axes]))
+            many = self._many(x)
             whole = x.sum(axes, dtype=sum_dtype(x.dtype, many), keepdims=True)
             whole = np.asarray(whole / many if self.function == "mean" else whole, x.dtype)
         y = whole if self.keepdims else whole.reshape(len(x), *self.output_shape(x.shape[1:]))
@@ -241,7 +252,7 @@ class Reduce(_Operation):
         self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
         dx = np.broadcast_to(dy.reshape(y.shape), x.shape)
         if self.function == "mean":
-            dx = dx / dy.dtype.type(x.size / y.size)
+            dx = dx / dy.dtype.type(self._many(x))
         elif self.function != "sum":
             chosen = x == y
             many = chosen.sum(self._axes(x.ndim), keepdims=True)
@@ -264,6 +275,8 @@ class Slice(_Operation):
     >>> Slice((slice(None), slice(1, 3), "...", 0)).output_shape((8, 8, 3))
     (2, 8)
     """
+
+    additive = True
 
     def __init__(self, key: Any, name: str | None = None) -> None:
         super().__init__(name)

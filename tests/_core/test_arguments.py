@@ -41,6 +41,11 @@ NEEDED = {
     "LayerScale": {"init_values": 0.1, "projection_dim": 3},
     "DepthwiseConv2D": {"kernel_size": 3},
     "Dropout": {"rate": 0.5},
+    "Clip": {"x_min": 0.0},
+    "Elementwise": {"function": "absolute"},
+    "Power": {"exponent": 2},
+    "Reduce": {"function": "mean"},
+    "Slice": {"key": (slice(None), 0)},
     "ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5},
     "GaussianNoise": {"stddev": 0.1},
     "Input": {"shape": (4, 4, 3)},
@@ -61,8 +66,10 @@ NEEDED = {
     "SpatialDropout2D": {"rate": 0.5},
     "TimeBudget": {"budget": 5},
 }
-NOT_MADE_SO = "Callback History Initializer LambdaCallback Layer Loss Metric Optimizer Regularizer "
-NOT_MADE_SO += "Residual Schedule LearningRateSchedule ClassificationReport"
+NOT_MADE_SO = (
+    "Callback History Initializer Lambda LambdaCallback Layer Loss Metric Optimizer Regularizer "
+)
+NOT_MADE_SO += "Regularizer Residual Schedule LearningRateSchedule ClassificationReport"
 MODULES = (
     minicnn.layers, minicnn.optimizers, minicnn.optimizers.schedules, minicnn.losses,
     minicnn.metrics, minicnn.callbacks, minicnn.initializers, minicnn.regularizers,
@@ -73,7 +80,7 @@ CLASSES = {
     for name in module.__all__
     if isinstance(cls := getattr(module, name), type) and name not in NOT_MADE_SO.split()
 }
-TEXTS = {"name", "filename", "backup_dir", "monitor", "separator"}
+TEXTS = {"name", "filename", "log_dir", "backup_dir", "monitor", "separator"}
 WRONG = (1j, float("nan"), {}, object(), np.ma.array([1.0], mask=[True]), np.array(["a", "b"]))
 
 
