@@ -13,6 +13,7 @@ from minicnn._core.arguments import number, whole_number
 from minicnn._core.random_seed import generator
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array
+from minicnn._core.signatures import checked
 from minicnn._keras.public_names import asked
 from minicnn.errors import ConfigError, shown
 
@@ -74,6 +75,7 @@ def _sizes(who: str, shape: Any) -> tuple[int, ...]:
         ) from None
 
 
+@checked
 def uniform(
     shape: Sequence[int],
     minval: float = 0.0,
@@ -93,6 +95,7 @@ def uniform(
     return rng.uniform(minval, maxval, sizes).astype(kind)
 
 
+@checked
 def normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -109,6 +112,7 @@ def normal(
     return rng.normal(mean, stddev, sizes).astype(dtype or floatx())
 
 
+@checked
 def truncated_normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -128,6 +132,7 @@ def truncated_normal(
     return (mean + stddev * z).astype(dtype or floatx())
 
 
+@checked
 def randint(
     shape: Sequence[int], minval: int, maxval: int, dtype: str = "int32", seed: Any = None
 ) -> Array:
@@ -140,6 +145,7 @@ def randint(
     return rng.integers(minval, maxval, _sizes("random.randint", shape)).astype(dtype)
 
 
+@checked
 def categorical(logits: Any, num_samples: int, dtype: str = "int32", seed: Any = None) -> Array:
     """Class numbers of each row's distribution softmax(logits): (N, classes) -> (N, samples).
 
@@ -153,6 +159,7 @@ def categorical(logits: Any, num_samples: int, dtype: str = "int32", seed: Any =
     return np.asarray(noisy.argmax(axis=-1), dtype)
 
 
+@checked
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Array:
     """A copy of x in another order along ``axis``.
 
@@ -162,6 +169,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Array:
     return np.asarray(_drawn_by("random.shuffle", seed).permutation(np.asarray(x), axis=axis))
 
 
+@checked
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Array:
     """x with a part ``rate`` of its numbers set to 0 and the others divided by 1 - rate.
 

@@ -8,7 +8,6 @@ records. The messages are Event, Summary, SummaryMetadata, TensorProto and Graph
 """
 
 import os
-import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -62,6 +61,8 @@ class EventFile:
     """
 
     def __init__(self, folder: Path) -> None:
+        import socket  # which takes its time
+
         folder.mkdir(parents=True, exist_ok=True)
         parts = (int(time.time()), socket.gethostname(), os.getpid(), next(_numbers))
         self.path = folder / f"events.out.tfevents.{'.'.join(map(str, parts))}.v2"

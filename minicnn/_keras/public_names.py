@@ -418,7 +418,7 @@ config: disable_interactive_logging enable_interactive_logging is_interactive_lo
   -> use verbose of fit
 backend: gradients
   -> use model.forward and model.backward, or layer.backward; see docs/open_a_layer.md
-backend: get_session set_session Session get_graph placeholder is_placeholder is_sparse to_dense
+backend: tensorflow_backend theano_backend tf common get_session set_session Session get_graph placeholder is_placeholder is_sparse to_dense
   manual_variable_initialization result
   -> there is no graph to run: arrays are NumPy's, and model(x) gives numbers
 backend: update update_add update_sub moving_average_update

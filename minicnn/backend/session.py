@@ -8,6 +8,7 @@ from typing import Any
 from minicnn._core.console import warn
 from minicnn._core.settings import image_data_format, set_image_data_format
 from minicnn._core.shapes import Array
+from minicnn._core.signatures import checked
 from minicnn.errors import ConfigError, shown
 from minicnn.layers.symbolic import SymbolicTensor
 from minicnn.models.model import Model
@@ -15,6 +16,7 @@ from minicnn.models.model import Model
 _counts: Counter[str] = Counter()
 
 
+@checked
 def image_dim_ordering() -> str:
     """Keras 1's name for the order of axes: "tf" for channels_last, "th" for channels_first.
 
@@ -24,6 +26,7 @@ def image_dim_ordering() -> str:
     return "tf" if image_data_format() == "channels_last" else "th"
 
 
+@checked
 def set_image_dim_ordering(dim_ordering: str) -> None:
     """Set it, as "tf" or "th".
 
@@ -37,6 +40,7 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
     set_image_data_format(formats[dim_ordering])
 
 
+@checked
 def learning_phase() -> int:
     """0: ``fit`` trains and ``predict`` does not, without being told.
 
@@ -46,6 +50,7 @@ def learning_phase() -> int:
     return 0
 
 
+@checked
 def set_learning_phase(value: int) -> None:
     """Nothing, and a warning for 1: ``fit`` and ``predict`` know whether they train."""
     if value not in (0, 1):
@@ -58,6 +63,7 @@ def set_learning_phase(value: int) -> None:
         )
 
 
+@checked
 def clear_session(free_memory: bool = True) -> None:
     """Begin the counts of ``get_uid`` anew; models and their arrays go when nothing names them.
 
@@ -66,6 +72,7 @@ def clear_session(free_memory: bool = True) -> None:
     _counts.clear()
 
 
+@checked
 def get_uid(prefix: str = "") -> int:
     """How often it was asked for this text so far.
 
@@ -87,6 +94,7 @@ def name_scope(name: str) -> Iterator[str]:
     yield name
 
 
+@checked
 def function(
     inputs: Any, outputs: Any, updates: Any = None, name: str | None = None
 ) -> Callable[[Any], list[Array]]:

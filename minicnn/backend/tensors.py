@@ -8,11 +8,13 @@ import numpy as np
 from minicnn import ops, random
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array
+from minicnn._core.signatures import checked
 from minicnn.errors import ConfigError, shown
 from minicnn.layers import ReLU, UpSampling2D, ZeroPadding2D
 from minicnn.layers.symbolic import SymbolicTensor
 
 
+@checked
 def variable(
     value: Any, dtype: str | None = None, name: str | None = None, constraint: Any = None
 ) -> Array:
@@ -24,6 +26,7 @@ def variable(
     return np.array(value, dtype or floatx())
 
 
+@checked
 def constant(
     value: Any, dtype: str | None = None, shape: Any = None, name: str | None = None
 ) -> Array:
@@ -36,6 +39,7 @@ def constant(
     return found if shape is None else np.array(np.broadcast_to(found, shape))
 
 
+@checked
 def zeros(shape: Any, dtype: str | None = None, name: str | None = None) -> Array:
     """Zeros.
 
@@ -45,6 +49,7 @@ def zeros(shape: Any, dtype: str | None = None, name: str | None = None) -> Arra
     return ops.zeros(shape, dtype)
 
 
+@checked
 def ones(shape: Any, dtype: str | None = None, name: str | None = None) -> Array:
     """Ones.
 
@@ -54,6 +59,7 @@ def ones(shape: Any, dtype: str | None = None, name: str | None = None) -> Array
     return ops.ones(shape, dtype)
 
 
+@checked
 def cast_to_floatx(x: Any) -> Any:
     """The numbers in the precision of ``floatx()``.
 
@@ -63,6 +69,7 @@ def cast_to_floatx(x: Any) -> Any:
     return ops.cast(x, floatx())
 
 
+@checked
 def eval(x: Any) -> Array:
     """The numbers of an array: they are there already.
 
@@ -77,6 +84,7 @@ def eval(x: Any) -> Array:
     return np.asarray(x)
 
 
+@checked
 def set_value(x: Any, value: Any) -> None:
     """Put numbers in the place of those of an array.
 
@@ -93,6 +101,7 @@ def set_value(x: Any, value: Any) -> None:
     x[...] = value
 
 
+@checked
 def batch_get_value(tensors: Sequence[Any]) -> list[Array]:
     """The numbers of each array.
 
@@ -102,12 +111,14 @@ def batch_get_value(tensors: Sequence[Any]) -> list[Array]:
     return [eval(x) for x in tensors]
 
 
+@checked
 def batch_set_value(tuples: Sequence[tuple[Any, Any]]) -> None:
     """``set_value`` of each pair."""
     for x, value in tuples:
         set_value(x, value)
 
 
+@checked
 def count_params(x: Any) -> int:
     """How many numbers there are.
 
@@ -117,6 +128,7 @@ def count_params(x: Any) -> int:
     return int(np.size(x))
 
 
+@checked
 def dtype(x: Any) -> str:
     """The name of an array's dtype.
 
@@ -126,6 +138,7 @@ def dtype(x: Any) -> str:
     return floatx() if isinstance(x, SymbolicTensor) else str(ops.convert_to_tensor(x).dtype)
 
 
+@checked
 def is_keras_tensor(x: Any) -> bool:
     """Whether it is what ``Input`` or a layer called on it gave.
 
@@ -135,6 +148,7 @@ def is_keras_tensor(x: Any) -> bool:
     return isinstance(x, SymbolicTensor)
 
 
+@checked
 def argmax(x: Any, axis: int = -1) -> Any:
     """The place of the largest number along an axis.
 
@@ -144,6 +158,7 @@ def argmax(x: Any, axis: int = -1) -> Any:
     return ops.argmax(x, axis)
 
 
+@checked
 def argmin(x: Any, axis: int = -1) -> Any:
     """The place of the smallest number along an axis.
 
@@ -153,6 +168,7 @@ def argmin(x: Any, axis: int = -1) -> Any:
     return ops.argmin(x, axis)
 
 
+@checked
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     """Each number at least ``min_value`` and at most ``max_value``.
 
@@ -162,6 +178,7 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     return ops.clip(x, min_value, max_value)
 
 
+@checked
 def sqrt(x: Any) -> Any:
     """The square root, of numbers below 0 that of 0.
 
@@ -171,6 +188,7 @@ def sqrt(x: Any) -> Any:
     return ops.sqrt(ops.maximum(x, 0.0))
 
 
+@checked
 def concatenate(tensors: Sequence[Any], axis: int = -1) -> Any:
     """One behind the other along an axis.
 
@@ -180,6 +198,7 @@ def concatenate(tensors: Sequence[Any], axis: int = -1) -> Any:
     return ops.concatenate(tensors, axis)
 
 
+@checked
 def expand_dims(x: Any, axis: int = -1) -> Any:
     """With a new axis of size 1.
 
@@ -189,6 +208,7 @@ def expand_dims(x: Any, axis: int = -1) -> Any:
     return ops.expand_dims(x, axis)
 
 
+@checked
 def flatten(x: Any) -> Any:
     """All numbers in one row, also those of different images.
 
@@ -198,6 +218,7 @@ def flatten(x: Any) -> Any:
     return ops.reshape(x, (-1,))
 
 
+@checked
 def batch_flatten(x: Any) -> Any:
     """The numbers of each image in one row.
 
@@ -207,6 +228,7 @@ def batch_flatten(x: Any) -> Any:
     return ops.reshape(x, (-1, int(np.prod(ops.shape(x)[1:]))))  # type: ignore[arg-type]
 
 
+@checked
 def gather(reference: Any, indices: Any) -> Any:
     """The parts at these places along the first axis.
 
@@ -216,6 +238,7 @@ def gather(reference: Any, indices: Any) -> Any:
     return ops.take(reference, indices, 0)
 
 
+@checked
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """x above ``threshold``, at most ``max_value``, else alpha * (x - threshold).
 
@@ -228,6 +251,7 @@ def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: 
     return layer.forward(ops.convert_to_tensor(x))[0]
 
 
+@checked
 def repeat_elements(x: Any, rep: int, axis: int) -> Any:
     """Each part ``rep`` times along an axis.
 
@@ -237,6 +261,7 @@ def repeat_elements(x: Any, rep: int, axis: int) -> Any:
     return ops.repeat(x, rep, axis)
 
 
+@checked
 def repeat(x: Any, n: int) -> Any:
     """(N, D) becomes (N, n, D).
 
@@ -246,6 +271,7 @@ def repeat(x: Any, n: int) -> Any:
     return ops.repeat(ops.expand_dims(x, 1), n, 1)
 
 
+@checked
 def reshape(x: Any, shape: Any) -> Any:
     """The numbers in another shape.
 
@@ -255,6 +281,7 @@ def reshape(x: Any, shape: Any) -> Any:
     return ops.reshape(x, shape)
 
 
+@checked
 def reverse(x: Any, axes: Any) -> Any:
     """The other way round along the axes.
 
@@ -264,6 +291,7 @@ def reverse(x: Any, axes: Any) -> Any:
     return ops.flip(x, tuple(axes) if isinstance(axes, list) else axes)
 
 
+@checked
 def resize_images(
     x: Any,
     height_factor: int,
@@ -279,6 +307,7 @@ def resize_images(
     return _by_layer(UpSampling2D((height_factor, width_factor), interpolation), x)
 
 
+@checked
 def spatial_2d_padding(x: Any, padding: Any = ((1, 1), (1, 1)), data_format: Any = None) -> Any:
     """Images with zeros around them: ``ZeroPadding2D``.
 
@@ -292,6 +321,7 @@ def _by_layer(layer: Any, x: Any) -> Any:
     return layer(x) if isinstance(x, SymbolicTensor) else layer.forward(np.asarray(x))[0]
 
 
+@checked
 def random_normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> Array:
@@ -303,6 +333,7 @@ def random_normal(
     return random.normal(shape, mean, stddev, dtype, seed)
 
 
+@checked
 def random_uniform(
     shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> Array:
@@ -314,6 +345,7 @@ def random_uniform(
     return random.uniform(shape, minval, maxval, dtype, seed)
 
 
+@checked
 def truncated_normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> Array:

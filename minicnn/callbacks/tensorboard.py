@@ -53,23 +53,34 @@ class TensorBoard(Callback):
         write_grads: bool = False,
     ) -> None:
         self.log_dir = path_of("TensorBoard", "log_dir", log_dir)
-        self.histogram_freq = whole_number("TensorBoard", "histogram_freq", histogram_freq, least=0)
+        whole = partial(whole_number, "TensorBoard")
+        self.histogram_freq = whole("histogram_freq", histogram_freq, least=0)
+        whole("embeddings_freq", embeddings_freq, least=0)
+        for batch in profile_batch if isinstance(profile_batch, tuple | list) else [profile_batch]:
+            whole("profile_batch", batch, least=0)
+        if batch_size is not None:
+            whole("batch_size", batch_size)
+        if embeddings_metadata is not None:
+            raise ConfigError(
+                f"TensorBoard: expected no embeddings_metadata, got {shown(embeddings_metadata)}: "
+                "minicnn has no embeddings."
+            )
         if update_freq not in ("epoch", "batch"):
             if isinstance(update_freq, str):
                 raise ConfigError(
                     "TensorBoard: expected update_freq as 'epoch', 'batch' or a number of batches, "
                     f"got {shown(update_freq)}."
                 )
-            whole_number("TensorBoard", "update_freq", update_freq)
-        self.write_graph = bool(write_graph)
-        self.write_images = bool(write_images)
-        self.write_steps_per_second = bool(write_steps_per_second)
+            whole("update_freq", update_freq)
+        self.write_graph = write_graph
+        self.write_images = write_images
+        self.write_steps_per_second = write_steps_per_second
         self.update_freq = update_freq
         self.profile_batch = profile_batch
         self.embeddings_freq = embeddings_freq
         self.embeddings_metadata = embeddings_metadata
         self.batch_size = batch_size
-        self.write_grads = bool(write_grads)
+        self.write_grads = write_grads
         self.files: dict[str, EventFile] = {}
         self.batches = 0
         self.begun = (0.0, 0)

@@ -52,6 +52,13 @@ class Lambda(InnerNodes):
         super().__init__(name)
         if not callable(function) or isinstance(function, type):
             raise ConfigError(f"{self.who}: expected a function, got {shown(function)}.")
+        sizes = output_shape if isinstance(output_shape, tuple | list) else ()
+        whole = all(n is None or isinstance(n, int | np.integer | tuple | list) for n in sizes)
+        if not (output_shape is None or callable(output_shape) or (sizes and whole)):
+            raise ConfigError(
+                f"{self.who}: expected output_shape as a tuple of sizes or a function, got "
+                f"{shown(output_shape)}. It may be left out."
+            )
         if mask is not None:
             raise ConfigError(f"{self.who}: expected no mask, got {shown(mask)}.")
         if not isinstance(arguments, Mapping | None):

@@ -220,6 +220,10 @@ class Reduce(_Operation):
             )
         return axes
 
+    def _many(self, x: Array) -> int:
+        """How many numbers one is made of."""
+        return int(np.prod([x.shape[a] for a in self._axes(x.ndim)]))
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Without the axes, or with size 1."""
         self.check_shape((None, *input_shape))
@@ -236,7 +240,7 @@ class Reduce(_Operation):
         if self.function in ("max", "min"):
             whole = getattr(x, self.function)(axes, keepdims=True)
         else:
-            many = int(np.prod([x.shape[a] for a in axes]))
+            many = self._many(x)
             whole = x.sum(axes, dtype=sum_dtype(x.dtype, many), keepdims=True)
             whole = np.asarray(whole / many if self.function == "mean" else whole, x.dtype)
         y = whole if self.keepdims else whole.reshape(len(x), *self.output_shape(x.shape[1:]))
@@ -248,7 +252,7 @@ class Reduce(_Operation):
         self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
         dx = np.broadcast_to(dy.reshape(y.shape), x.shape)
         if self.function == "mean":
-            dx = dx / dy.dtype.type(np.prod([x.shape[a] for a in self._axes(x.ndim)]))
+            dx = dx / dy.dtype.type(self._many(x))
         elif self.function != "sum":
             chosen = x == y
             many = chosen.sum(self._axes(x.ndim), keepdims=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array
+from minicnn._core.signatures import taken_arguments
 from minicnn.errors import ConfigError, MiniCNNError, ShapeError, shown
 from minicnn.layers.symbolic import SymbolicTensor
 
@@ -27,15 +28,12 @@ def operation(function: Function) -> Function:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise ConfigError(f"{name}: {error}; expected {name}{signature}.") from None
+        bound = signature.bind(*args, **taken_arguments(name, signature, args, kwargs))
         if any(map(holds_tensors, bound.arguments.values())):
             bound.apply_defaults()
             return _of_tensors(name, bound.arguments)
         try:
-            return function(*args, **kwargs)
+            return function(*bound.args, **bound.kwargs)
         except MiniCNNError:
             raise
         except (TypeError, ValueError, IndexError) as error:

@@ -7,10 +7,12 @@ import numpy as np
 
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array
+from minicnn._core.signatures import checked
 from minicnn.layers.symbolic import SymbolicTensor
 from minicnn.ops.dispatch import Function, array, operand, operation
 
 
+@checked
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
     """x as an array; Python's numbers take the precision of ``floatx()``.
 
@@ -20,6 +22,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
     return x if isinstance(x, SymbolicTensor) else array(x, dtype)
 
 
+@checked
 def convert_to_numpy(x: Any) -> Array:
     """x as an array.
 
@@ -39,6 +42,7 @@ def cast(x: Any, dtype: Any) -> Array:
     return array(x).astype(dtype)
 
 
+@checked
 def is_tensor(x: Any) -> bool:
     """Whether it is an array or a symbolic tensor.
 
@@ -48,6 +52,7 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, np.ndarray | SymbolicTensor)
 
 
+@checked
 def stop_gradient(variable: Any) -> Any:
     """x: no gradient passes through arrays here. A symbolic tensor is refused.
 
@@ -62,6 +67,7 @@ def _stop(variable: Any) -> Array:
     return array(variable)
 
 
+@checked
 def shape(x: Any) -> tuple[int | None, ...]:
     """The sizes of all axes; None for the batch axis of a symbolic tensor.
 
@@ -71,6 +77,7 @@ def shape(x: Any) -> tuple[int | None, ...]:
     return x.shape if isinstance(x, SymbolicTensor) else np.shape(x)
 
 
+@checked
 def ndim(x: Any) -> int:
     """The number of axes.
 
@@ -93,6 +100,7 @@ def size(x: Any) -> int:
 # Making ----------------------------------------------------------------------------------
 
 
+@checked
 def zeros(shape: Any, dtype: Any = None) -> Array:
     """Zeros.
 
@@ -102,6 +110,7 @@ def zeros(shape: Any, dtype: Any = None) -> Array:
     return np.zeros(shape, dtype or floatx())
 
 
+@checked
 def ones(shape: Any, dtype: Any = None) -> Array:
     """Ones.
 
@@ -111,6 +120,7 @@ def ones(shape: Any, dtype: Any = None) -> Array:
     return np.ones(shape, dtype or floatx())
 
 
+@checked
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Array:
     """One number, as often as the shape has room for it.
 
@@ -120,6 +130,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Array:
     return np.full(shape, array(fill_value, dtype))
 
 
+@checked
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:  # noqa: N803
     """A matrix with ones on the diagonal.
 
@@ -129,6 +140,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:  
     return np.eye(N, M, k, dtype or floatx())
 
 
+@checked
 def identity(n: int, dtype: Any = None) -> Array:
     """``eye(n)``.
 
@@ -138,6 +150,7 @@ def identity(n: int, dtype: Any = None) -> Array:
     return eye(n, dtype=dtype)
 
 
+@checked
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Array:
     """Numbers from ``start`` on, below ``stop``; with one number from 0 to below that.
 
@@ -148,6 +161,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Ar
     return found.astype(dtype or ("int32" if found.dtype.kind in "iu" else floatx()))
 
 
+@checked
 def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None
 ) -> Array:

@@ -170,6 +170,12 @@ def test_arguments():
             Lambda(wrong)
     with pytest.raises(ConfigError, match="Lambda: expected arguments as a dictionary"):
         Lambda(lambda x: x, arguments=[1])
+    with pytest.raises(ConfigError, match="Lambda: expected output_shape as a tuple of sizes or a"):
+        Lambda(lambda x: x, "same")
+    with pytest.raises(ConfigError, match="Lambda: expected no mask"):
+        Lambda(lambda x: x, None, True)
+    for shape in ((3,), (None, 4), lambda shapes: shapes[0], None):
+        assert Lambda(lambda x: x, shape).output_shape((3,)) == (3,)
 
 
 def test_a_file_runs_no_python(tmp_path):
