@@ -5,6 +5,7 @@ Keras are in modules of Keras' names, and here as well; they are loaded when ask
 are both: ``mobilenet``, ``resnet50`` and ``densenet`` are Keras' modules, and calling one makes the
 small network.
 
+>>> from minicnn.applications import mobilenet
 >>> mobilenet((32, 32, 3), 10).output_shape
 (10,)
 >>> mobilenet.MobileNet(include_top=False, weights=None, input_shape=(32, 32, 3)).output_shape

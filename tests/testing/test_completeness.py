@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +79,13 @@ def defined(family):
             importlib.import_module(part.name)
 
     def below(cls):
-        here = [c for c in cls.__subclasses__() if c.__module__.startswith(module.__name__)]
+        here = [
+            c
+            for c in cls.__subclasses__()
+            if c.__module__.startswith(module.__name__)
+            # Those of docstrings' examples are in no module.
+            and getattr(sys.modules[c.__module__], c.__name__, None) is c
+        ]
         return [cls] if not here else [leaf for c in here for leaf in below(c)]
 
     return {cls for cls in below(parent) if not cls.__name__.startswith("_")}
