@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minicnn import SGD, Adam, BatchNorm, Dense, Dropout, Input, Sequential, lr_finder
+from minicnn._core import console
 from minicnn.errors import ConfigError
 from minicnn.lr_finder import find_learning_rate
 from minicnn.optimizers.schedules import CosineDecay
@@ -140,3 +141,15 @@ def test_the_curve_can_be_drawn(tmp_path):
     figure = plot_learning_rates(found, tmp_path / "rates.png")
     assert (tmp_path / "rates.png").stat().st_size > 1000
     assert f"{found.suggestion:.1e}" in figure.axes[0].get_legend().get_texts()[0].get_text()
+
+
+def test_decay_is_set_aside_and_put_back(monkeypatch):
+    """Rates are those of the sweep, whatever ``decay`` would make of them; it is there again."""
+    monkeypatch.setattr(console, "_said", {"decay"})
+    found = []
+    for optimizer in (SGD(0.1), SGD(0.1, decay=0.5)):
+        model = Sequential([Input((5,)), Dense(1)], seed=0)
+        model.compile(optimizer, "mse")
+        found.append(find_learning_rate(model, X, Y, batch_size=20).losses)
+    np.testing.assert_array_equal(*found)
+    assert (optimizer.decay, optimizer.learning_rate) == (0.5, 0.1)
