@@ -15,6 +15,7 @@ from minicnn import saving as saving
 from minicnn import utils as utils
 from minicnn._core.config import Guarded as _Guarded
 from minicnn._core.config import exported as _exported
+from minicnn._keras.modules import find_old_paths as _find_old_paths
 from minicnn._keras.public_names import asked as _asked
 from minicnn._parallel.threads import get_threads as get_threads
 from minicnn._parallel.threads import set_threads as set_threads
@@ -33,6 +34,8 @@ _LATER = ("backend", "config", "datasets", "ops", "preprocessing", "random")
 """Modules that are loaded when they are asked for."""
 
 __getattr__ = _asked("", later=_LATER)
+
+_find_old_paths()
 
 del Optimizer, get  # noqa: F821 - found in minicnn.optimizers alone
 _exported(

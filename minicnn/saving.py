@@ -22,4 +22,7 @@ __all__ = [
     "save_model",
 ]
 
+__path__: list[str] = []
+"""Empty: what Keras has within is found all the same."""
+
 __getattr__ = asked("saving")

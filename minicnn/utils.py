@@ -21,6 +21,9 @@ from minicnn.data.arrays import as_array
 from minicnn.data.loaders import PyDataset, Sequence
 from minicnn.errors import ConfigError, DataError, shown
 
+__path__: list[str] = []
+"""Empty: what Keras has within, such as utils.np_utils, is found all the same."""
+
 _ELSEWHERE = {
     "get_file": "minicnn._files.get_file",
     "image_dataset_from_directory": "minicnn.preprocessing.image_dataset",

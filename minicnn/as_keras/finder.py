@@ -3,17 +3,17 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from minicnn._keras.paths import MODULES, NOT_HERE, ROOTS, answering
-from minicnn._keras.public_names import ABSENT, raise_absent
+from minicnn._keras.modules import KerasModule, ModuleMaker
+from minicnn._keras.paths import ROOTS
 from minicnn.as_keras import manners
 from minicnn.as_keras.tensors import tensor
 from minicnn.data.pipeline import Dataset
-from minicnn.errors import AbsentError, ConfigError
+from minicnn.errors import ConfigError
 
 __all__ = ["install"]
 
@@ -51,99 +51,41 @@ class Finder(MetaPathFinder):
         """A spec that makes an ``Answer``, or None for all other modules."""
         if fullname.partition(".")[0] not in ANSWERED:
             return None
-        return ModuleSpec(fullname, _Maker(), is_package=True)
+        return ModuleSpec(fullname, ModuleMaker(Answer(fullname)), is_package=True)
 
 
-class _Maker(Loader):
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return Answer(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Look whether there is such a module."""
-        assert isinstance(module, Answer)
-        module.check()
-
-
-class Answer(ModuleType):
+class Answer(KerasModule):
     """A module of Keras' or TensorFlow's, whose names are minicnn's."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, f"minicnn's answer for {name}.")
-        self.__file__ = __file__
         keras = name.replace("keras_preprocessing", "keras.preprocessing", 1)
         root = max((r for r in ROOTS if f"{keras}.".startswith(f"{r}.")), key=len, default=None)
-        self._path = None if root is None else keras[len(root) + 1 :]
-        """The path within Keras; None for TensorFlow."""
+        super().__init__(name, "" if root is None else keras[len(root) + 1 :])
+        self._within: list[str] | None = None
+        """The path within TensorFlow, if it is not one within Keras."""
         if root is None:
             rest = name.removeprefix("tensorflow").removeprefix(".python").removeprefix(".")
-            self._within = rest.removeprefix("compat.v1").removeprefix("compat.v2").strip(".")
+            rest = rest.removeprefix("compat.v1").removeprefix("compat.v2").strip(".")
+            self._within = rest.split(".") if rest else []
         self.__version__ = TENSORFLOW_VERSION if root is None else KERAS_VERSION
 
     def check(self) -> None:
         """Raise ``AbsentError`` unless there is a module of that name."""
-        if self._path is None:
-            if self._within:
-                _found(TENSORFLOW, self._within.split("."))
-            return
-        places = answering(self._path)
-        try:
-            for place in places:
-                importlib.import_module(f"minicnn.{place}".rstrip("."))
-        except ModuleNotFoundError:
-            places = ()
-        if not places:
-            parent, _, name = self._path.rpartition(".")
-            nearest = next((NOT_HERE[p] for p in _upwards(self._path) if p in NOT_HERE), None)
-            if nearest is None and name in ABSENT.get(parent, {}):
-                raise_absent(parent, name)
-            raise AbsentError(
-                f"minicnn has no {self.__name__}: {nearest or 'Keras has no such name either'}."
-            )
+        if self._within is None:
+            super().check()
+        elif self._within:
+            _of_tensorflow(self._within)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if self._path is None:
-            if self._within == "" and name == "keras":
-                return importlib.import_module("tensorflow.keras")
-            return _found(TENSORFLOW, [*filter(None, self._within.split(".")), name])
-        inner = f"{self._path}.{name}".lstrip(".")
-        if inner in MODULES:
-            return importlib.import_module(f"{self.__name__}.{name}")
-        return self._named(name)
-
-    def _named(self, name: str) -> Any:
-        refused: Exception | None = None
-        for place in answering(self._path or ""):
-            module = importlib.import_module(f"minicnn.{place}".rstrip("."))
-            try:
-                return getattr(module, name)
-            except AttributeError as error:
-                refused = refused or error
-            except AbsentError as error:
-                refused = error
-        assert refused is not None
-        raise refused
-
-    @property
-    def __all__(self) -> list[str]:
-        """For ``from keras.layers import *``."""
-        places = () if self._path is None else answering(self._path)
-        modules = [importlib.import_module(f"minicnn.{p}".rstrip(".")) for p in places]
-        return sorted({name for m in modules for name in dir(m) if not name.startswith("_")})
-
-    def __dir__(self) -> list[str]:
-        return self.__all__
+        if name.startswith("__") or self._within is None:
+            return super().__getattr__(name)
+        if not self._within and name == "keras":
+            return importlib.import_module("tensorflow.keras")
+        return _of_tensorflow([*self._within, name])
 
 
-def _upwards(path: str) -> list[str]:
-    """The path and those that it is within."""
-    parts = path.split(".")
-    return [".".join(parts[:i]) for i in range(len(parts), 0, -1)]
-
-
-def _found(module: str, names: Sequence[str]) -> Any:
-    value: Any = importlib.import_module(module)
+def _of_tensorflow(names: Sequence[str]) -> Any:
+    value: Any = importlib.import_module(TENSORFLOW)
     for name in names:
         value = getattr(value, name)
     return value

@@ -9,9 +9,13 @@ import numpy as np
 from minicnn._core.arguments import check_array, number
 from minicnn._core.shapes import Array, Shape
 from minicnn._core.signatures import checked
+from minicnn._keras.modules import KerasModule
 from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
 from minicnn.layers.symbolic import Call, SymbolicTensor
+
+__getattr__ = KerasModule(__name__, "layers.core").__getattr__
+"""For the other names that Keras has in a module of this name."""
 
 
 @checked

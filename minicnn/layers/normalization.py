@@ -7,9 +7,13 @@ import numpy as np
 
 from minicnn._core.arguments import boolean, check_array, number, whole_number
 from minicnn._core.shapes import Array, DType, Shape, axis_of
+from minicnn._keras.modules import KerasModule
 from minicnn.data.arrays import numbers
 from minicnn.errors import ConfigError, DataError, ShapeError
 from minicnn.layers.base import ExpectedShape, Grads, Layer
+
+__getattr__ = KerasModule(__name__, "layers.normalization").__getattr__
+"""For the other names that Keras has in a module of this name."""
 
 SMALLEST = 1e-7
 """The least deviation that is divided by, as in Keras."""

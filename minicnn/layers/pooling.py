@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn._core.shapes import Array, Padding, Pair, Shape, Windows, check_padding, pair, windows
+from minicnn._keras.modules import KerasModule
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.layers.base import Grads, Layer
 from minicnn.layers.windowed import Place, Windowed
+
+__getattr__ = KerasModule(__name__, "layers.pooling").__getattr__
+"""For the other names that Keras has in a module of this name."""
 
 
 class _Pool(Windowed):

@@ -390,6 +390,7 @@ class BaseModel(Composite, Weights, Guarded):
                 "them in a list, or in a dictionary by these names."
             )
         arrays = [images(who, one) for one in (given if several or len(given) == 1 else [x])]
+        arrays = self.ranked(arrays)
         self.ready(arrays)
         if len({len(one) for one in arrays}) > 1:
             raise DataError(
@@ -400,6 +401,20 @@ class BaseModel(Composite, Weights, Guarded):
 
     def _names_if(self, x: Any) -> list[str] | None:
         return self.input_names if isinstance(x, Mapping) else None
+
+    def ranked(self, arrays: Sequence[Array]) -> list[Array]:
+        """Batches with a last axis of 1 put in or left out as the inputs have it, as in Keras."""
+        if len(self.inputs) != len(arrays):  # it is not built yet
+            return list(arrays)
+        made = []
+        for x, array in zip(self.inputs, arrays, strict=True):
+            shape = x.shape
+            if shape[-1] == 1 and array.ndim == len(shape) - 1:
+                array = array[..., None]
+            elif array.ndim == len(shape) + 1 and array.shape[-1] == 1:
+                array = array[..., 0]
+            made.append(array)
+        return made
 
     def ready(self, arrays: Sequence[Array]) -> None:
         """Build the model if it is not; raise ``ShapeError`` unless it takes such batches."""

@@ -29,7 +29,8 @@ def taken(model: BaseModel, who: str, x: Any, y: Any = None, sample_weight: Any 
     if single and not any(isinstance(one, Mapping) for one in (x, y)):
         if len(model.inputs) == 1 and isinstance(x, list | tuple) and len(x) == 1:
             x = x[0]
-        return data_of(who, x, y, sample_weight)
+        data = data_of(who, x, y, sample_weight)
+        return data._replace(xs=tuple(model.ranked(data.xs)))
     xs = model.arrays_of(who, x)
     if y is None:
         raise DataError(f"{who}: expected x and y; y is missing.")

@@ -397,6 +397,20 @@ def test_metrics_have_names_of_their_own():
             model.compile("adam", "categorical_crossentropy", [Precision(name=name)])
 
 
+def test_a_last_axis_of_one_may_be_missing():
+    """Images (N, 8, 8) are taken for (8, 8, 1), and numbers (N, 3, 1) for (3,), as in Keras."""
+    model = Sequential([Input((8, 8, 1)), Conv2D(2, 3), Flatten(), Dense(3)], seed=0)
+    model.compile("sgd", "mse")
+    x, y = np.random.default_rng(0).random((5, 8, 8)), np.eye(3)[[0, 1, 2, 0, 1]]
+    np.testing.assert_array_equal(model.predict(x), model.predict(x[..., None]))
+    assert model.evaluate(x, y) == model.evaluate(x[..., None], y)
+    assert len(model.fit(x, y, validation_data=(x, y), verbose=0).history) == 2
+    row = Sequential([Input((3,)), Dense(2)], seed=0)
+    np.testing.assert_array_equal(row.predict(y[..., None]), row.predict(y))
+    with pytest.raises(ShapeError, match=r"expected input of shape \(N, 8, 8, 1\)"):
+        model.predict(x[0])
+
+
 def test_a_model_can_be_called():
     """``model(x)`` is the output for a batch; a verb that is not here says what to use."""
     model = network()
