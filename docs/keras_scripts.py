@@ -253,7 +253,8 @@ def table(found: list[dict[str, Any]]) -> str:
 
 def main() -> int:
     """Print the table, or write it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(description=about, usage=argparse.SUPPRESS)
     parser.add_argument("table", type=Path, metavar="TABLE.csv")
     parser.add_argument("--write", action="store_true", help=f"put it into {PAGE.name}")
     arguments = parser.parse_args()
