@@ -529,7 +529,7 @@ Sequential: quantize
   -> use save, or get_config
 Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
-Sequential: metrics_names compiled_metrics
+Sequential: compiled_metrics
   -> use evaluate with return_dict=True
 Sequential: stateless_call compute_loss train_step test_step make_train_function
   -> use fit, or forward, backward and optimizer.step: examples/custom_loop.py

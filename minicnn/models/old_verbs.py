@@ -17,6 +17,12 @@ class OldVerbs:
     fit: Any
     evaluate: Any
     predict: Any
+    metrics: Any
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what ``evaluate`` returns, in its order, for a model of one output."""
+        return ["loss", *(getattr(metric, "name", metric) for metric in self.metrics)]
 
     def fit_generator(
         self,

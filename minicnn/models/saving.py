@@ -85,10 +85,10 @@ def load_weights(
 ) -> None:
     """See ``Model.load_weights``."""
     path = path_of("load_weights", "filepath", path)
-    if str(path).endswith((".keras", ".onnx")):
+    if str(path).endswith(".onnx"):
         raise ConfigError(
-            f"load_weights: expected a path that ends in .weights.h5 or .h5, got {str(path)!r}. Of "
-            "a model take load_model(path).get_weights()."
+            f"load_weights: expected a path that ends in .weights.h5, .h5 or .keras, got "
+            f"{str(path)!r}. import_onnx reads models from .onnx files."
         )
     saved = saved_model(model)
     saved.optimizer = []
@@ -96,8 +96,12 @@ def load_weights(
     if by_name or skip_mismatch:
         restore_some(model, path, saved, by_name, skip_mismatch)
         return
+    data: keras.Source = path
+    if str(path).endswith(".keras"):
+        inside, data = keras.read_model(path)
+        saved.budget = inside.budget
     try:
-        restore(model, path, saved, path)
+        restore(model, path, saved, data)
     except keras.OtherOptimizerError as error:
-        restore(model, path, saved, path, with_optimizer=False)
+        restore(model, path, saved, data, with_optimizer=False)
         warn(f"{error} The optimizer is left as it is.", UserWarning)

@@ -494,11 +494,18 @@ def test_a_file_that_does_not_fit_changes_nothing(write, tmp_path):
 
 
 def test_weights_files_have_their_ending(tmp_path):
-    """That of a model's file is refused by both, so that none is taken for one of weights."""
-    for verb in ("save_weights", "load_weights"):
-        with pytest.raises(MiniCNNError, match=rf"{verb}: expected a path that ends in \.weights"):
-            getattr(network(), verb)(tmp_path / "a.keras")
+    """A model's ending is refused for weights alone; weights are read from a model's file, too."""
+    model, other = network(), network(seed=3)
+    with pytest.raises(MiniCNNError, match=r"save_weights: expected a path that ends in \.weights"):
+        model.save_weights(tmp_path / "a.keras")
+    with pytest.raises(MiniCNNError, match=r"load_weights: expected a path that ends in \.weights"):
+        model.load_weights(tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+    for name in ("a.keras", "a.h5"):
+        model.save(tmp_path / name)
+        other.set_weights([0 * a for a in other.get_weights()])
+        other.load_weights(tmp_path / name)
+        assert same(model.get_weights(), other.get_weights())
 
 
 def test_logits_and_weights():
