@@ -30,7 +30,10 @@ RENAMED = {
 }
 """Old name -> new name, wherever the new one is an argument and the old one is not."""
 
-OF_CLASS = {"ReduceLROnPlateau": {"epsilon": "min_delta"}}
+OF_CLASS = {
+    "ReduceLROnPlateau": {"epsilon": "min_delta"},
+    "InputLayer": {"input_shape": "shape"},
+}
 """The same for a class alone."""
 
 GONE = {
@@ -90,7 +93,8 @@ def modern(
         said["nb_row"] = "nb_row=r, nb_col=c is kernel_size=(r, c) today"
     found: dict[str, Any] = {}
     for name, value in given.items():
-        now = None if name in known else _today(who, name, value)
+        of_today = name in known and name not in OF_CLASS.get(who, {})
+        now = None if of_today else _today(who, name, value)
         if name in GONE.get(who, {}):
             said[name] = GONE[who][name]
         elif now is not None and now.name in (*known, "data_format") and now.name not in given:

@@ -525,7 +525,7 @@ Sequential: quantize
   -> use save, or get_config
 Sequential: export
   -> use save, or minicnn.export_onnx(model, "model.onnx")
-Sequential: metrics_names compiled_metrics
+Sequential: compiled_metrics
   -> use evaluate with return_dict=True
 losses: CTC CategoricalGeneralizedCrossEntropy Circle Dice Tversky
   categorical_generalized_cross_entropy circle ctc dice tversky deserialize serialize

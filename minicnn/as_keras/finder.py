@@ -10,9 +10,7 @@ from typing import Any
 
 from minicnn._keras.paths import MODULES, NOT_HERE, ROOTS, answering
 from minicnn._keras.public_names import ABSENT, raise_absent
-from minicnn.as_keras import manners
-from minicnn.as_keras.tensors import tensor
-from minicnn.data.pipeline import Dataset
+from minicnn.as_keras import manners, old_names
 from minicnn.errors import AbsentError, ConfigError
 
 __all__ = ["install"]
@@ -38,7 +36,7 @@ def install() -> None:
             "it. Import minicnn.as_keras first."
         )
     sys.meta_path.insert(0, Finder())
-    Dataset.shown = staticmethod(tensor)  # type: ignore[arg-type]  # for images[0].numpy()
+    sys.meta_path.append(Around())
     manners.install()
 
 
@@ -52,6 +50,34 @@ class Finder(MetaPathFinder):
         if fullname.partition(".")[0] not in ANSWERED:
             return None
         return ModuleSpec(fullname, _Maker(), is_package=True)
+
+
+class Around(Finder):
+    """Finds what notebooks have around them, where it is not installed: names that do nothing."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A spec for IPython and Colab, or None."""
+        if fullname.split(".")[0] == "IPython" or f"{fullname}.".startswith("google.colab."):
+            return ModuleSpec(fullname, _Inert(), is_package=True)
+        if fullname == "google":
+            return ModuleSpec(fullname, _Inert(), is_package=True)
+        return None
+
+
+class _Inert(Loader):
+    def exec_module(self, module: ModuleType) -> None:
+        """Give it every name that is asked for."""
+        from minicnn.as_keras.tensorflow import Inert, Shell
+
+        def __getattr__(name: str) -> Any:  # noqa: N807
+            if name.startswith("__"):
+                raise AttributeError(name)
+            known = {"display": print, "get_ipython": Shell, "version_info": (9, 0, 0)}
+            return known.get(name) or Inert()
+
+        module.__getattr__ = __getattr__  # type: ignore[method-assign]
 
 
 class _Maker(Loader):
@@ -112,6 +138,12 @@ class Answer(ModuleType):
             return importlib.import_module(f"{self.__name__}.{name}")
         return self._named(name)
 
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call ``merge``, which was a function before there was a module of that name."""
+        if self._path != "layers.merge":
+            raise TypeError(f"{self.__name__} is a module and cannot be called.")
+        return old_names.merge(*arguments, **options)
+
     def _named(self, name: str) -> Any:
         refused: Exception | None = None
         for place in answering(self._path or ""):
@@ -122,6 +154,10 @@ class Answer(ModuleType):
                 refused = refused or error
             except AbsentError as error:
                 refused = error
+        for place in answering(self._path or ""):
+            old = old_names.found(place, name)
+            if old is not None:
+                return old
         assert refused is not None
         raise refused
 

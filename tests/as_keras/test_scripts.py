@@ -1,6 +1,7 @@
 """Scripts in the ways of ten years run unchanged."""
 
 import pytest
+
 from script_helpers import ALL, SCRIPTS, draw, run
 
 SAYS = {}
