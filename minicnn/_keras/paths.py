@@ -73,7 +73,8 @@ MODULES = {*SAME, *OLD, *NOT_HERE} | {
         "optimizer_experimental rmsprop sgd",
         "preprocessing": "image_dataset",
         "saving": "save saved_model",
-        "utils": "data_utils image_utils io_utils layer_utils np_utils vis_utils",
+        "utils": "data_utils image_utils io_utils layer_utils multi_gpu_utils np_utils "
+        "training_utils vis_utils visualize_util",
     }.items()
     for old in names.split()
 }

@@ -52,6 +52,7 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
     """
     found: list[Finding] = []
     names: dict[str, str] = {}
+    own: set[str] = set()
     for part in parts_of(path):
         try:
             part.compiled()
@@ -59,8 +60,10 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
             line = int(str(error).partition("line ")[2].partition(":")[0] or 1)
             found.append(Finding(part.name, line, str(error).partition(": ")[2]))
             continue
-        reader = _Reader(part.name, names)
-        reader.visit(ast.parse(part.source))
+        tree = ast.parse(part.source)
+        own |= _own(tree)
+        reader = _Reader(part.name, names, own)
+        reader.visit(tree)
         found += reader.found
     return list(dict.fromkeys(found))
 
@@ -68,8 +71,9 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
 class _Reader(ast.NodeVisitor):
     """Looks up every name of Keras' and TensorFlow's, and the arguments it is given."""
 
-    def __init__(self, place: str, names: dict[str, str]) -> None:
+    def __init__(self, place: str, names: dict[str, str], own: set[str]) -> None:
         self.place = place
+        self.own = own
         self.names = names
         """Names of the script, and the full paths that they stand for."""
         self.found: list[Finding] = []
@@ -132,7 +136,7 @@ class _Reader(ast.NodeVisitor):
             self.look_up(node, path)
             return
         absent = ABSENT["Sequential"].get(node.attr)
-        if absent and node.attr not in EVERYWHERE:
+        if absent and node.attr not in EVERYWHERE | self.own:
             self.say(node, f".{node.attr}: if it is a model's, {absent}.")
         self.generic_visit(node)
 
@@ -169,6 +173,16 @@ class _Reader(ast.NodeVisitor):
                     f"{node.name}: a layer whose call {CALL}. Give it forward and backward: "
                     "examples/custom_layer.py.",
                 )
+
+
+def _own(tree: ast.AST) -> set[str]:
+    """Attributes that the script sets, and methods that it defines."""
+    return {
+        node.attr if isinstance(node, ast.Attribute) else node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
+    }
 
 
 def _at(path: str) -> Any:
@@ -211,12 +225,10 @@ def _problem(called: Any, keyword: ast.keyword) -> str | None:
 
 def _parameters(called: Any) -> Sequence[str] | None:
     """The names of the arguments that it takes; None if it takes any."""
-    if isinstance(called, type):
-        return [*arguments_of(called)]
     try:
         parameters = inspect.signature(called).parameters
     except (TypeError, ValueError):
         return None
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    if any(p.kind is p.VAR_KEYWORD and p.name != "old" for p in parameters.values()):
         return None
-    return [*parameters]
+    return [*arguments_of(called)] if isinstance(called, type) else [*parameters]

@@ -3,16 +3,14 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 from minicnn._keras.modules import KerasModule, ModuleMaker
-from minicnn._keras.paths import ROOTS
-from minicnn.as_keras import manners
-from minicnn.as_keras.tensors import tensor
-from minicnn.data.pipeline import Dataset
+from minicnn._keras.paths import ROOTS, answering
+from minicnn.as_keras import manners, old_names
 from minicnn.errors import ConfigError
 
 __all__ = ["install"]
@@ -38,7 +36,7 @@ def install() -> None:
             "it. Import minicnn.as_keras first."
         )
     sys.meta_path.insert(0, Finder())
-    Dataset.shown = staticmethod(tensor)  # type: ignore[arg-type]  # for images[0].numpy()
+    sys.meta_path.append(Around())
     manners.install()
 
 
@@ -52,6 +50,34 @@ class Finder(MetaPathFinder):
         if fullname.partition(".")[0] not in ANSWERED:
             return None
         return ModuleSpec(fullname, ModuleMaker(Answer(fullname)), is_package=True)
+
+
+class Around(Finder):
+    """Finds what notebooks have around them, where it is not installed: names that do nothing."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A spec for IPython and Colab, or None."""
+        if fullname.split(".")[0] == "IPython" or f"{fullname}.".startswith("google.colab."):
+            return ModuleSpec(fullname, _Inert(), is_package=True)
+        if fullname == "google":
+            return ModuleSpec(fullname, _Inert(), is_package=True)
+        return None
+
+
+class _Inert(Loader):
+    def exec_module(self, module: ModuleType) -> None:
+        """Give it every name that is asked for."""
+        from minicnn.as_keras.tensorflow import Inert, Shell
+
+        def __getattr__(name: str) -> Any:  # noqa: N807
+            if name.startswith("__"):
+                raise AttributeError(name)
+            known = {"display": print, "get_ipython": Shell, "version_info": (9, 0, 0)}
+            return known.get(name) or Inert()
+
+        module.__getattr__ = __getattr__  # type: ignore[method-assign]
 
 
 class Answer(KerasModule):
@@ -77,11 +103,21 @@ class Answer(KerasModule):
             _of_tensorflow(self._within)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or self._within is None:
-            return super().__getattr__(name)
+        if self._within is None:
+            old = (old_names.found(place, name) for place in answering(self._path))
+            found = next((one for one in old if one is not None), None)
+            return super().__getattr__(name) if found is None else found
+        if name.startswith("__"):
+            raise AttributeError(name)
         if not self._within and name == "keras":
             return importlib.import_module("tensorflow.keras")
         return _of_tensorflow([*self._within, name])
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call ``merge``, which was a function before there was a module of that name."""
+        if self._path != "layers.merge":
+            raise TypeError(f"{self.__name__} is a module and cannot be called.")
+        return old_names.merge(*arguments, **options)
 
 
 def _of_tensorflow(names: Sequence[str]) -> Any:

@@ -12,13 +12,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from minicnn import losses, metrics
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
-from minicnn.as_keras.tensors import tensor
+from minicnn.as_keras.tensors import Number, tensor
+from minicnn.data.pipeline import Dataset
 from minicnn.layers import Layer
 from minicnn.layers.augmentation.base import RandomImages
 from minicnn.layers.symbolic import SymbolicTensor
+from minicnn.losses import Loss
+from minicnn.metrics import Metric
 from minicnn.models.base import BaseModel
 from minicnn.models.model import Model
 from minicnn.optimizers import Optimizer
@@ -30,25 +34,99 @@ _trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictiona
 """The layers of each model, and whether they were trainable when it was compiled."""
 
 
+CHANGED: list[tuple[type, str, Any]] = []
+"""Classes, names of their methods, and these methods as they were."""
+
+
 def install() -> None:
     """Take on these manners from now on, in this process."""
-    Layer.__call__ = _called(Layer.__call__, _layer)  # type: ignore[method-assign]
-    BaseModel.__call__ = _called(BaseModel.__call__, _model)  # type: ignore[method-assign]
-    Model.compile = _compile(Model.compile)  # type: ignore[method-assign]
+    _change(Layer, "__call__", _called(Layer.__call__, _layer))
+    _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
+    _change(Layer, "__init__", _plainly_named(Layer.__init__))
+    _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
+    _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()
+    _change(Dataset, "cardinality", _counted(Dataset.cardinality))
+    for value in [*vars(metrics).values(), *vars(losses).values()]:
+        if isinstance(value, type):
+            _show_numbers(value)
+    _change(Model, "compile", _compile(Model.compile))
     for name in ("fit", "train_on_batch"):
-        setattr(Model, name, _as_compiled(getattr(Model, name)))
+        _change(Model, name, _as_compiled(getattr(Model, name)))
+
+
+def take_back() -> None:
+    """Have everything as it was."""
+    while CHANGED:
+        owner, name, method = CHANGED.pop()
+        setattr(owner, name, method)
+
+
+def _change(owner: type, name: str, method: Any) -> None:
+    CHANGED.append((owner, name, vars(owner)[name]))
+    setattr(owner, name, method)
+
+
+def _counted(cardinality: Any) -> Any:
+    return lambda self: tensor(np.int64(cardinality(self)))
+
+
+def _plainly_named(call: Any) -> Any:
+    """With "/" in a name, which Keras 2 took, as "_"."""
+
+    @functools.wraps(call)
+    def named(self: Any, name: Any = None, *arguments: Any, **options: Any) -> Any:
+        if isinstance(name, str) and "/" in name:
+            warn_once("name", f"{name!r} is {name.replace('/', '_')!r} here: names have no '/'.")
+            name = name.replace("/", "_")
+        return call(self, name, *arguments, **options)
+
+    return named
+
+
+def _show_numbers(kind: type) -> None:
+    """Let the results of a metric or a loss have ``.numpy()``."""
+    for parent in kind.__mro__:
+        name = "result" if issubclass(parent, Metric) else "__call__"
+        method = vars(parent).get(name)
+        if issubclass(parent, Metric | Loss) and method and not hasattr(method, "__wrapped__"):
+            _change(parent, name, _shown(method))
+
+
+def _shown(number: Any) -> Any:
+    """For ``metric.result().numpy()`` and ``loss(y_true, y_pred).numpy()``."""
+
+    @functools.wraps(number)
+    def shown(*arguments: Any, **options: Any) -> Any:
+        value = number(*arguments, **options)
+        return Number(value) if type(value) is float else value
+
+    return shown
 
 
 def _compile(compile: Any) -> Any:
     @functools.wraps(compile)
-    def compiled(self: Model, optimizer: Any = "rmsprop", *arguments: Any, **options: Any) -> None:
+    def compiled(
+        self: Model,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        *arguments: Any,
+        **options: Any,
+    ) -> None:
         if isinstance(optimizer, Optimizer) and optimizer.owner not in (None, self._identity):
             warn_once("optimizer", f"{self.who}: gets a copy of the optimizer of another model.")
             optimizer = type(optimizer)(**optimizer.get_config())
-        compile(self, optimizer, *arguments, **options)
+        compile(self, optimizer, loss, _of_each_output(self, metrics), *arguments, **options)
         _trainable[self] = [(layer, layer.trainable) for _, layer in self.leaves()]
 
     return compiled
+
+
+def _of_each_output(model: Model, given: Any) -> Any:
+    """A flat list of metrics is each output's, as in Keras 2, unless it has one for each."""
+    outputs = len(model.outputs) if model.built else 1
+    flat = isinstance(given, list) and not any(isinstance(one, list | dict) for one in given)
+    return [given] * outputs if flat and outputs > 1 and len(given) != outputs else given
 
 
 def _as_compiled(train: Any) -> Any:

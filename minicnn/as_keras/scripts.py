@@ -98,9 +98,9 @@ def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
     parts = parts_of(path)
     codes = [part.compiled() for part in parts]
     module = ModuleType("__main__")
-    vars(module).update(__file__=os.fspath(path), __builtins__=builtins)
+    vars(module).update(__file__=os.fspath(path), __builtins__=builtins, get_ipython=_shell)
     if Path(path).suffix == ".ipynb":
-        vars(module).update(display=print, get_ipython=_no_ipython)
+        vars(module).update(display=print)
     before = sys.modules["__main__"], sys.argv, sys.path[:]
     sys.modules["__main__"] = module
     sys.argv = [os.fspath(path), *arguments]
@@ -110,6 +110,8 @@ def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
             exec(code, vars(module))
     except MiniCNNError as error:
         raise ConfigError(f"{_place(error, parts)}: {error}") from None
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{_place(error, parts)}: {_missing(error)}") from None
     except Exception as error:
         _show(error, parts)
         return 1
@@ -118,10 +120,25 @@ def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
     return 0
 
 
-def _no_ipython() -> Any:
-    from minicnn.as_keras.tensorflow import _Inert
+PACKAGES = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image",
+            "sklearn": "scikit-learn", "yaml": "pyyaml"}  # fmt: skip
+"""Modules whose packages have other names."""
 
-    return _Inert()
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """What to do about a module that is not there."""
+    name = (error.name or "").partition(".")[0]
+    if name.startswith("tensorflow_"):
+        return f"there is no {name} here, and it needs TensorFlow: use keras.datasets or a folder."
+    package = PACKAGES.get(name, name)
+    return f"there is no module {name!r} here: pip install {package}, or put {name}.py beside it."
+
+
+def _shell() -> Any:
+    """What a notebook, and a script made of one, asks for magic."""
+    from minicnn.as_keras.tensorflow import Shell
+
+    return Shell()
 
 
 def _place(error: BaseException, parts: Sequence[Part]) -> str:

@@ -6,21 +6,25 @@ derivatives, its graphs or its devices is answered in one line.
 
 import importlib
 import logging as _logging
+import operator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from minicnn._core.random_seed import set_random_seed
-from minicnn.as_keras.tensors import Tensor, tensor
+from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
 from minicnn.errors import AbsentError
 
 _OPS = {
     "abs": "abs", "add": "add", "argmax": "argmax", "argmin": "argmin", "argsort": "argsort",
     "clip_by_value": "clip", "concat": "concatenate", "divide": "divide", "einsum": "einsum",
-    "equal": "equal", "exp": "exp", "expand_dims": "expand_dims", "eye": "eye",
-    "greater": "greater",
-    "less": "less", "linspace": "linspace", "matmul": "matmul", "maximum": "maximum",
+    "cumsum": "cumsum", "equal": "equal", "exp": "exp", "expand_dims": "expand_dims", "eye": "eye",
+    "gather": "take", "greater": "greater", "greater_equal": "greater_equal", "less": "less",
+    "less_equal": "less_equal", "linspace": "linspace", "logical_and": "logical_and",
+    "logical_not": "logical_not", "logical_or": "logical_or", "matmul": "matmul",
+    "maximum": "maximum", "meshgrid": "meshgrid",
     "minimum": "minimum", "multiply": "multiply", "norm": "norm", "not_equal": "not_equal",
     "one_hot": "one_hot", "ones": "ones", "ones_like": "ones_like", "pad": "pad", "pow": "power",
     "range": "arange", "reduce_all": "all", "reduce_any": "any", "reduce_max": "max",
@@ -40,7 +44,8 @@ _NN = {
                  "silu", "softmax", "softplus", "softsign", "swish", "tanh")
 }  # fmt: skip
 _MATH = _OPS | {"log": "log", "softplus": "softplus", "cos": "cos", "sin": "sin", "ceil": "ceil",
-                "floor": "floor", "is_nan": "isnan"}  # fmt: skip
+                "floor": "floor", "is_nan": "isnan", "log1p": "log1p",
+                "count_nonzero": "count_nonzero", "l2_normalize": "normalize"}  # fmt: skip
 
 _FIT = "train with model.fit, or with forward, backward and optimizer.step: examples/custom_loop.py"
 _NO_GRAPH = "minicnn has no sessions and no graphs of operations: call the model"
@@ -50,8 +55,7 @@ _ABSENT = {
     "estimator": "train with model.fit",
     "lite": "export_onnx writes a file that other runtimes take",
     "saved_model": "save the model as .keras, .h5 or .onnx",
-    "io": "read pictures with keras.utils.load_img and img_to_array",
-    "image.decode_jpeg": "read pictures with keras.utils.load_img and img_to_array",
+    "nn": "use keras.layers, keras.activations and keras.losses",
     "hub": "use keras.applications",
     "summary": "use callbacks.TensorBoard",
 }
@@ -73,7 +77,7 @@ class _Names:
         return _refused(f"{self._path}.{name}")
 
 
-class _Inert:
+class Inert:
     """An object of TensorFlow's that has no meaning here: all can be read, set and called."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -82,16 +86,31 @@ class _Inert:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Inert()
+        return Inert()
 
-    def __call__(self, *_: Any, **__: Any) -> "_Inert":
+    def __call__(self, *_: Any, **__: Any) -> "Inert":
         return self
 
-    def __enter__(self) -> "_Inert":
+    def __enter__(self) -> "Inert":
         return self
 
     def __exit__(self, *_: Any) -> None:
         pass
+
+
+class Shell(Inert):
+    """What ``get_ipython()`` gives: without a kernel, by which one knows a notebook's."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "kernel":
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+
+class _Strategy(Inert):
+    """All devices that there are: one."""
+
+    num_replicas_in_sync = 1
 
 
 def __getattr__(name: str) -> Any:
@@ -101,6 +120,12 @@ def __getattr__(name: str) -> Any:
         return _by_ops(_OPS[name])
     if name == "data":
         return _data()
+    if name == "image":
+        return importlib.import_module("minicnn.as_keras.tensorflow_image")
+    if name in ("initializers", "losses", "metrics", "optimizers"):
+        return importlib.import_module(f"tensorflow.keras.{name}")
+    if name.startswith(("disable_", "enable_")):
+        return _nothing
     return _refused(name)
 
 
@@ -114,7 +139,7 @@ def _refused(name: str) -> Any:
 
 def _by_ops(name: str) -> Any:
     """A function of minicnn.ops that gives tensors; of symbolic tensors it gives those."""
-    function = getattr(importlib.import_module("minicnn.ops"), name)
+    function = operator.attrgetter(name)(importlib.import_module("minicnn.ops"))
 
     def call(*arguments: Any, **options: Any) -> Any:
         options.pop("name", None)
@@ -129,7 +154,8 @@ def _by_ops(name: str) -> Any:
 def _data() -> Any:
     from minicnn.data.pipeline import Dataset
 
-    return _Names("data", Dataset=Dataset, AUTOTUNE=-1, experimental=_Names("data", AUTOTUNE=-1))
+    more: Any = {"AUTOTUNE": -1, "Options": Inert}
+    return _Names("data", Dataset=Dataset, experimental=_Names("data", **more), **more)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Any:
@@ -154,9 +180,9 @@ def function(func: Any = None, **_: Any) -> Any:
     return func if func is not None else lambda given: given
 
 
-def device(*_: Any) -> _Inert:
+def device(*_: Any) -> Inert:
     """Nothing: there is one device, the processor."""
-    return _Inert()
+    return Inert()
 
 
 def get_logger() -> _logging.Logger:
@@ -178,8 +204,68 @@ def _list_devices(device_type: str | None = None) -> list[Any]:
     return [cpu] if device_type in (None, "CPU") else []
 
 
-def _resize(images: Any, size: Any, method: str = "bilinear", **options: Any) -> Any:
-    return _by_ops("image.resize")(images, size, interpolation=method, **options)
+def confusion_matrix(labels: Any, predictions: Any, num_classes: int | None = None) -> Any:
+    """How often each class (row) was taken for each (column)."""
+    rows, columns = np.ravel(labels).astype(int), np.ravel(predictions).astype(int)
+    n = num_classes or int(max(rows.max(initial=-1), columns.max(initial=-1))) + 1
+    counts = np.zeros((n, n), np.int32)
+    np.add.at(counts, (rows, columns), 1)
+    return tensor(counts)
+
+
+def py_function(func: Any = None, inp: Any = (), Tout: Any = None, name: Any = None) -> Any:  # noqa: N803
+    """What the function makes of the tensors."""
+    return tensor(func(*map(tensor, inp)))
+
+
+def boolean_mask(tensor_: Any, mask: Any, axis: int = 0) -> Any:
+    """The entries of which the mask is true."""
+    return tensor(np.compress(mask, tensor_, axis) if np.ndim(mask) == 1 else tensor_[mask])
+
+
+def identity(input: Any, name: str | None = None) -> Any:
+    """The array itself."""
+    return input
+
+
+def size(input: Any) -> Any:
+    """How many numbers it has."""
+    return tensor(np.int32(np.size(input)))
+
+
+def rank(input: Any) -> Any:
+    """How many axes it has."""
+    return tensor(np.int32(np.ndim(input)))
+
+
+def _read_file(filename: Any, name: str | None = None) -> Any:
+    """The bytes of a file."""
+    return tensor(np.array(Path(str(np.asarray(filename))).read_bytes(), object))
+
+
+def _decode(*arguments: Any, **options: Any) -> Any:
+    return importlib.import_module("minicnn.as_keras.tensorflow_image").decode_image(
+        *arguments, **options
+    )
+
+
+_DECODERS: Any = dict.fromkeys(("decode_image", "decode_jpeg", "decode_png"), _decode)
+
+
+def _split(input: Any, sep: str = " ", maxsplit: int = -1) -> Any:
+    """The parts of a text."""
+    return tensor(np.array(str(np.asarray(input)).split(sep, maxsplit)))
+
+
+def _drawing(name: str) -> Any:
+    """A function of minicnn.random that gives tensors, and takes TensorFlow's arguments."""
+
+    def draw(*arguments: Any, **options: Any) -> Any:
+        function = getattr(importlib.import_module("minicnn.random"), name)
+        options = {key: _dtype(value) for key, value in options.items() if key != "name"}
+        return tensor(function(*arguments, **options))
+
+    return draw
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -196,12 +282,20 @@ uint8, uint16, uint32 = (np.dtype(f"u{n}") for n in (1, 2, 4))
 globals()["bool"] = np.dtype("?")
 string = np.dtype("U")
 newaxis = None
-Session = InteractiveSession = ConfigProto = GPUOptions = _Inert
-random = _Names("random", set_seed=set_random_seed)
+Session = InteractiveSession = ConfigProto = GPUOptions = Inert
+random = _Names("random", set_seed=set_random_seed, uniform=_drawing("uniform"),
+                normal=_drawing("normal"), truncated_normal=_drawing("truncated_normal"),
+                shuffle=_drawing("shuffle"), categorical=_drawing("categorical"))  # fmt: skip
 nn = _Names("nn", _NN)
-math = _Names("math", _MATH)
+math = _Names("math", _MATH, confusion_matrix=confusion_matrix)
+io = _Names("io", read_file=_read_file, **_DECODERS)
+strings = _Names("strings", split=_split)
+version = SimpleNamespace(VERSION="2.21.0")
+numpy_function = py_function
+as_dtype = np.dtype
+TensorSpec = Inert
+dtypes = SimpleNamespace(as_dtype=np.dtype)
 linalg = _Names("linalg", {"matmul": "matmul", "norm": "norm"})
-image = _Names("image", resize=_resize)
 logging = _Names(
     "logging", set_verbosity=_nothing, DEBUG=10, INFO=20, WARN=30, WARNING=30, ERROR=40, FATAL=50
 )
@@ -210,21 +304,32 @@ config = _Names(
     list_physical_devices=_list_devices,
     list_logical_devices=_list_devices,
     set_visible_devices=_nothing,
+    get_visible_devices=_list_devices,
     run_functions_eagerly=_nothing,
-    threading=_Inert(),
-    optimizer=_Inert(),
+    experimental_run_functions_eagerly=_nothing,
+    LogicalDeviceConfiguration=Inert,
+    set_logical_device_configuration=_nothing,
+    set_soft_device_placement=_nothing,
+    threading=Inert(),
+    optimizer=Inert(),
     experimental=_Names(
         "config.experimental",
         list_physical_devices=_list_devices,
         set_memory_growth=_nothing,
+        set_virtual_device_configuration=_nothing,
+        VirtualDeviceConfiguration=Inert,
         enable_op_determinism=_nothing,
     ),
 )
 test = _Names("test", is_gpu_available=_no, is_built_with_cuda=_no, gpu_device_name=lambda: "")
-distribute = _Names("distribute", MirroredStrategy=_Inert, get_strategy=_Inert)
+distribute = _Names(
+    "distribute", MirroredStrategy=_Strategy, OneDeviceStrategy=_Strategy, get_strategy=_Strategy
+)
 executing_eagerly = lambda: True  # noqa: E731
 client = SimpleNamespace(device_lib=SimpleNamespace(list_local_devices=_list_devices))
-global_variables_initializer = _Inert
+global_variables_initializer = Inert
+reset_default_graph = _nothing
+globals()["print"] = print
 compat = _Names("compat")
 
-__all__ = ["Tensor"]
+__all__ = ["Tensor", "TensorShape"]

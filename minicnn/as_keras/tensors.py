@@ -6,7 +6,19 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 
-__all__ = ["Tensor", "tensor"]
+__all__ = ["Number", "Tensor", "TensorShape", "tensor"]
+
+
+class TensorShape(tuple[int | None, ...]):
+    """A tuple with the methods of TensorFlow's.
+
+    >>> TensorShape((2, 3)).as_list()
+    [2, 3]
+    """
+
+    def as_list(self) -> list[int | None]:
+        """The sizes."""
+        return list(self)
 
 
 class Tensor(np.ndarray):
@@ -25,13 +37,28 @@ class Tensor(np.ndarray):
 
     def get_shape(self) -> Any:
         """The shape."""
-        return self.shape
+        return TensorShape(self.shape)
+
+    def set_shape(self, shape: Any) -> None:
+        """Nothing: an array has its shape."""
 
     def __getitem__(self, index: Any) -> Any:
         return tensor(super().__getitem__(index))
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return np.asarray(array).view(Tensor)
+
+
+class Number(float):
+    """A number with the method of a tensor, as a metric's result and a loss are.
+
+    >>> Number(0.5).numpy(), Number(0.5) + 1
+    (0.5, 1.5)
+    """
+
+    def numpy(self) -> float:
+        """The plain number."""
+        return float(self)
 
 
 def tensor(value: Any) -> Any:

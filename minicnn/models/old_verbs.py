@@ -1,5 +1,6 @@
 """Methods that Keras 1 and 2 had, as what stands for them today; each is said once."""
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,11 @@ class OldVerbs:
     fit: Any
     evaluate: Any
     predict: Any
+    loss: Any
     metrics: Any
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of what ``evaluate`` returns, in its order, for a model of one output."""
-        return ["loss", *(getattr(metric, "name", metric) for metric in self.metrics)]
+    weighted_metrics: Any
+    outputs: Any
+    output_names: list[str]
 
     def fit_generator(
         self,
@@ -91,6 +91,26 @@ class OldVerbs:
         """``predict``."""
         warn_once("predict_proba", "predict_proba is predict today.")
         return self.predict(x, batch_size=batch_size, verbose=verbose)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What the numbers are that ``evaluate`` returns, as in Keras 2."""
+        of = [[self.metrics, self.weighted_metrics]]
+        if len(self.outputs) > 1:
+            of = [list(pair) for pair in zip_longest(self.metrics, self.weighted_metrics or [])]
+        names = [
+            [one if isinstance(one, str) else one.name for part in parts for one in part or ()]
+            for parts in of
+        ]
+        if len(of) == 1:
+            return ["loss", *names[0]]
+        trained = zip(self.output_names, self.loss or (), strict=False)
+        outputs = zip(self.output_names, names, strict=True)
+        return [
+            "loss",
+            *(f"{name}_loss" for name, loss in trained if loss is not None),
+            *sorted(f"{output}_{name}" for output, several in outputs for name in several),
+        ]
 
 
 def _whole(steps: Any) -> Any:

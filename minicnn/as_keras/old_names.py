@@ -1,0 +1,94 @@
+"""Names that Keras had in its first two releases alone, and what stands for them."""
+
+import importlib
+from typing import Any
+
+from minicnn._core.console import warn_once
+from minicnn.errors import AbsentError, ConfigError
+from minicnn.layers import Add, Average, Concatenate, Dot, Maximum, Multiply
+
+__all__ = ["found", "merge"]
+
+SAME = {
+    "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"},
+    "layers": {"AtrousConvolution2D": "Convolution2D", "Deconv2D": "Conv2DTranspose"},
+    "losses": {"cosine_proximity": "cosine_similarity"},
+    "models": {"Input": "Input"},
+    "regularizers": {"l1l2": "L1L2"},
+    "utils": {"plot": "plot_model"},
+}
+"""By module, old names and those of today."""
+
+ABSENT = {
+    "Deconvolution2D": "use Conv2DTranspose(filters, kernel_size, strides), without output_shape",
+    "HDF5Matrix": "read the array with h5py, or use minicnn.data.load_hdf5",
+    "Highway": "use Multiply, Add and Dense with a sigmoid",
+    "LocallyConnected2D": "use Conv2D: Keras 3 has it no more either",
+    "MaxoutDense": "use Dense, Reshape and Lambda(lambda x: ops.max(x, axis=1))",
+    "Merge": "use Model(inputs, outputs), and Add or Concatenate()([a, b]): docs/graphs.md",
+    "convert_all_kernels_in_model": "minicnn reads Keras' files, not those of Theano's time",
+    "RandomHeight": "use RandomZoom((-0.2, 0.2), 0.0): Keras 3 has it no more either",
+    "RandomWidth": "use RandomZoom(0.0, (-0.2, 0.2)): Keras 3 has it no more either",
+    "TFOptimizer": "use an optimizer of keras.optimizers",
+}
+"""Names that nothing stands for, with the nearest thing."""
+
+MODES = {
+    "sum": Add, "mul": Multiply, "ave": Average, "max": Maximum, "concat": Concatenate, "dot": Dot,
+}  # fmt: skip
+
+
+def found(module: str, name: str) -> Any:
+    """What stands for a name, or None; raises ``AbsentError`` with the nearest thing.
+
+    >>> found("constraints", "maxnorm").__name__
+    'MaxNorm'
+    """
+    if name in _FUNCTIONS.get(module, {}):
+        return _FUNCTIONS[module][name]
+    today = SAME.get(module, {}).get(name)
+    if today is not None:
+        where = "layers" if today == "Input" else module
+        return getattr(importlib.import_module(f"minicnn.{where}"), today)
+    if name in ABSENT:
+        raise AbsentError(f"minicnn has no {name}, which Keras 2 had: {ABSENT[name]}.")
+    return None
+
+
+def merge(
+    inputs: Any, mode: str = "sum", concat_axis: int = -1, dot_axes: int = -1, name: Any = None
+) -> Any:
+    """Keras 1's ``merge``: Add, Multiply, Average, Maximum, Concatenate or Dot of tensors."""
+    warn_once("merge", "merge([a, b], mode='sum') is add([a, b]) today, mode='concat' concatenate.")
+    if mode not in MODES:
+        known = ", ".join(map(repr, MODES))
+        raise ConfigError(f"merge: expected mode as one of {known}, got {mode!r}.")
+    arguments = {"concat": {"axis": concat_axis}, "dot": {"axes": dot_axes}}.get(mode, {})
+    return MODES[mode](name=name, **arguments)(inputs)
+
+
+def multi_gpu_model(model: Any, gpus: Any = None, **_: Any) -> Any:
+    """The model: there are no graphics cards to share it between."""
+    warn_once("multi_gpu_model", "multi_gpu_model(model) is the model: minicnn uses the processor.")
+    return model
+
+
+def print_summary(model: Any, line_length: Any = None, positions: Any = None, **_: Any) -> None:
+    """``model.summary()``."""
+    model.summary(line_length=line_length)
+
+
+def probas_to_classes(y_pred: Any) -> Any:
+    """The number of the largest in each row."""
+    return y_pred.argmax(axis=-1)
+
+
+_FUNCTIONS: dict[str, dict[str, Any]] = {
+    "layers": {"merge": merge},
+    "utils": {
+        "multi_gpu_model": multi_gpu_model,
+        "print_summary": print_summary,
+        "probas_to_classes": probas_to_classes,
+        "categorical_probas_to_classes": probas_to_classes,
+    },
+}

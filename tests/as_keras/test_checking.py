@@ -1,0 +1,82 @@
+"""``minicnn check-script``: what of a script will not run, without running it."""
+
+import pytest
+
+from minicnn._cli.main import main
+from minicnn.as_keras.checking import findings
+from script_helpers import ALL, SCRIPTS
+
+pytestmark = pytest.mark.usefixtures("as_keras")
+
+KINDS = {
+    "a module that is not here": (
+        "from keras.preprocessing.text import Tokenizer",
+        "line 1: keras.preprocessing.text.Tokenizer",
+    ),
+    "a name that is not here": ("from keras.layers import LSTM", "has no LSTM"),
+    "a name that nobody has": ("from keras.layers import Conv2d", "Conv2d"),
+    "an attribute": ("import keras\nx = keras.layers.GRU(3)", "line 2: keras.layers.GRU"),
+    "a name behind another": (
+        "import tensorflow as tf\nL = tf.keras.layers\nL.Embedding(3, 4)",
+        "line 3: tensorflow.keras.layers.Embedding",
+    ),
+    "something of TensorFlow": (
+        "import tensorflow as tf\nwith tf.GradientTape() as tape:\n    pass",
+        "line 2: tensorflow.GradientTape",
+    ),
+    "an argument": (
+        "from keras.layers import Dense\nDense(3, kernel_size=2)",
+        "line 2: keras.layers.Dense: argument 'kernel_size' is not supported",
+    ),
+    "a model with call": (
+        "from keras import Model\nclass Net(Model):\n    def call(self, x):\n        return x",
+        "line 2: Net: a model whose call",
+    ),
+    "a layer with call": (
+        "import keras\nclass Own(keras.layers.Layer):\n    def call(self, x): return x",
+        "examples/custom_layer.py",
+    ),
+    "Python 2": ("import keras\nprint 'x'", "line 2: Missing parentheses"),
+}
+"""By kind: a script, and part of what is found in it."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_found(kind, tmp_path):
+    """There is one finding, which names the line and what is there."""
+    source, says = KINDS[kind]
+    path = tmp_path / "script.py"
+    path.write_text(source)
+    found = [str(finding) for finding in findings(path)]
+    assert len(found) == 1, found
+    assert says in found[0]
+    assert found[0].startswith(f"{path}, line ")
+
+
+def test_what_is_not_keras_is_left_alone(tmp_path):
+    """Names of other packages, of the script and of old spellings are no findings."""
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import sklearn.nowhere, os\nfrom keras.layers import Dense, Convolution2D\n"
+        "from keras.optimizers import SGD\nDense(output_dim=3, init='uniform', input_dim=4)\n"
+        "Convolution2D(3, 3, 3, border_mode='same')\nSGD(lr=0.1, decay=1e-6)\nkeras = os\n"
+    )
+    assert findings(path) == []
+
+
+@pytest.mark.parametrize("script", ALL)
+def test_nothing_is_found_in_scripts_that_run(script):
+    """The scripts that run here have no findings."""
+    assert findings(SCRIPTS / script) == []
+
+
+def test_the_command(tmp_path, capsys):
+    """It prints the findings and ends with 1, or says that there are none and ends with 0."""
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text("import keras\n")
+    bad.write_text("import keras\nkeras.layers.LSTM(3)\n")
+    assert main(["check-script", str(good)]) == 0
+    assert "nothing is known" in capsys.readouterr().out
+    assert main(["check-script", str(good), str(bad)]) == 1
+    assert f"{bad}, line 2" in capsys.readouterr().out
+    assert main(["check-script", str(tmp_path / "missing.py")]) == 2

@@ -1,0 +1,158 @@
+"""What answers ``import keras`` and ``import tensorflow``."""
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn.errors import AbsentError, ConfigError
+
+PATHS = {
+    "keras.layers.Conv2D": "layers.Conv2D",
+    "keras.layers.convolutional.Conv2D": "layers.Conv2D",
+    "keras.layers.normalization.batch_normalization.BatchNormalization": (
+        "layers.BatchNormalization"
+    ),
+    "keras.engine.topology.Layer": "layers.Layer",
+    "keras.models.Sequential": "models.Sequential",
+    "keras.utils.np_utils.to_categorical": "utils.to_categorical",
+    "keras.preprocessing.image.ImageDataGenerator": "preprocessing.image.ImageDataGenerator",
+    "keras_preprocessing.image.load_img": "utils.load_img",
+    "keras.objectives.MeanSquaredError": "losses.MeanSquaredError",
+    "keras.optimizers.legacy.Adam": "optimizers.Adam",
+    "tf_keras.optimizers.SGD": "optimizers.SGD",
+    "tensorflow.keras.callbacks.EarlyStopping": "callbacks.EarlyStopping",
+    "tensorflow.python.keras.layers.core.Dense": "layers.Dense",
+    "tensorflow.compat.v1.keras.layers.Flatten": "layers.Flatten",
+    "tensorflow.keras.applications.vgg16.VGG16": "applications.vgg16.VGG16",
+    "keras.constraints.maxnorm": "constraints.MaxNorm",
+    "keras.regularizers.l1l2": "regularizers.L1L2",
+    "keras.utils.visualize_util.plot": "utils.plot_model",
+    "tensorflow.optimizers.Adam": "optimizers.Adam",
+}
+"""Paths of Keras 1 to 3, and where minicnn has the same."""
+
+
+def at(path):
+    """What is at a path, imported as far as it is a module."""
+    parts = path.split(".")
+    for i in range(len(parts) - 1, 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:i]))
+        except ImportError:
+            continue
+        for name in parts[i:]:
+            value = getattr(value, name)
+        return value
+    raise AssertionError(path)
+
+
+@pytest.mark.parametrize(("path", "ours"), PATHS.items())
+def test_paths_lead_to_what_minicnn_has(path, ours, as_keras):
+    """Each path gives the very class or function that minicnn has under its own."""
+    assert at(path) is at(f"minicnn.{ours}")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("from keras.layers import LSTM", "minicnn.layers has no LSTM"),
+        ("from keras.layers import Conv2d", "Keras has no such name"),
+        ("from keras.preprocessing.text import Tokenizer", "nothing for text"),
+        ("import keras.nowhere", "keras.nowhere"),
+        ("from keras.wrappers.scikit_learn import KerasClassifier", "scikit-learn's methods"),
+        ("from keras.layers import Merge", "Concatenate"),
+        ("from tensorflow import GradientTape", "examples/custom_loop.py"),
+        ("import tensorflow as tf; tf.placeholder", "no sessions"),
+        ("import tensorflow as tf; tf.image.ssim", "tensorflow.image.ssim"),
+        ("import tensorflow_datasets", None),
+    ],
+)
+def test_what_is_not_here_is_refused_in_a_line(line, says, as_keras):
+    """A name that is not here raises one error, in a line, that says what to do."""
+    with pytest.raises(ImportError) as caught:
+        exec(line, {})
+    if says is None:
+        assert isinstance(caught.value, ModuleNotFoundError)
+        return
+    assert isinstance(caught.value, AbsentError)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_everything_may_be_imported_from_a_module(as_keras):
+    """``from keras.layers import *`` gives the layers, and no private name."""
+    names = {}
+    exec("from keras.layers import *\nfrom keras.models import *", names)
+    assert names["Conv2D"] is minicnn.Conv2D
+    assert names["Model"] is minicnn.Model
+    del names["__builtins__"]
+    assert not [name for name in names if name.startswith("_")]
+
+
+def test_versions_and_devices_can_be_asked_for(as_keras):
+    """A script finds versions that it can compare, and one processor."""
+    tf = importlib.import_module("tensorflow")
+    assert int(tf.__version__.split(".")[0]) == 2
+    assert tf.__version__ == tf.version.VERSION
+    assert int(tf.keras.__version__.split(".")[0]) == 3
+    assert tf.config.list_physical_devices("GPU") == []
+    assert tf.distribute.MirroredStrategy().num_replicas_in_sync == 1
+
+
+def test_ipython_need_not_be_installed(as_keras):
+    """A notebook's imports are answered by what does nothing, where IPython is not installed."""
+    if importlib.util.find_spec("IPython").origin:
+        pytest.skip("IPython is installed")
+    names = {}
+    exec("from IPython.display import SVG, clear_output\nSVG('x').show(); clear_output()", names)
+    exec("from IPython import get_ipython\nget_ipython().magic('matplotlib inline')", names)
+    from minicnn._core.console import notebook
+
+    assert notebook() is None
+
+
+def test_old_functions(as_keras):
+    """``merge`` of Keras 1 adds, or joins; ``multi_gpu_model`` gives the model back."""
+    merge = at("keras.layers.merge")
+    x = np.ones((1, 2, 2, 3), np.float32)
+    a, b = minicnn.Input((2, 2, 3)), minicnn.Input((2, 2, 3))
+    with pytest.warns(UserWarning, match="merge"):
+        joined = merge([a, b], mode="concat", concat_axis=3)
+    added = merge([a, b])
+    model = minicnn.Model([a, b], [joined, added])
+    one, other = model.predict([x, 2 * x])
+    assert one.shape == (1, 2, 2, 6)
+    assert (other == 3).all()
+    with pytest.raises(ConfigError, match="expected mode as one of 'sum'"):
+        merge([a, b], mode="cos")
+    with pytest.warns(UserWarning, match="processor"):
+        assert at("keras.utils.multi_gpu_model")(model, gpus=2) is model
+
+
+def test_an_imported_keras_is_refused(as_keras, monkeypatch):
+    """Once Keras itself runs in the process, it is too late, and that is said in a line."""
+    from minicnn.as_keras import finder
+
+    monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.setitem(sys.modules, "keras", object())
+    with pytest.raises(ConfigError, match=r"Import minicnn\.as_keras first"):
+        finder.install()
+
+
+def test_nothing_that_is_installed_is_touched(tmp_path):
+    """A process that imports minicnn alone finds the Keras that is installed."""
+    package = tmp_path / "keras"
+    package.mkdir()
+    (package / "__init__.py").write_text("__version__ = '2.2.4'\nmine = True\n")
+    before = {path: path.read_bytes() for path in package.iterdir()}
+    program = "import minicnn, keras; assert keras.mine"
+    ours = "import minicnn.as_keras, keras, minicnn; assert keras.Model is minicnn.Model"
+    for code in (program, ours, program):
+        environment = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+    assert {path: path.read_bytes() for path in package.iterdir()} == before

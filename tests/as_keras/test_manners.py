@@ -1,0 +1,115 @@
+"""What layers and models do otherwise where a Keras script runs."""
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import Input, Model, Sequential
+from minicnn.errors import ConfigError
+from minicnn.layers import Conv2D, Dense, Dropout, RandomFlip, Rescaling
+from minicnn.optimizers import Adam
+
+pytestmark = pytest.mark.usefixtures("as_keras")
+
+
+def network(**options):
+    """A dense layer."""
+    return Sequential([Input((4,)), Dense(1, **options)])
+
+
+def test_a_layer_called_on_arrays_computes():
+    """It is built for the array, and gives what its forward gives, with ``.numpy()``."""
+    layer = Conv2D(2, 3, name="first")
+    x = np.ones((1, 5, 5, 3), np.float32)
+    y = layer(x)
+    assert np.array_equal(y.numpy(), layer.forward(x)[0])
+    assert Rescaling(0.5)(np.array([[2, 4]])).numpy().tolist() == [[1.0, 2.0]]
+
+
+def test_dropout_called_on_arrays_does_nothing_unless_it_trains():
+    """Called as it is it passes on; with ``training=True`` it drops."""
+    x = np.ones((4, 100), np.float32)
+    assert (Dropout(0.5)(x) == 1).all()
+    assert (Dropout(0.5)(x, training=True) == 0).any()
+
+
+def test_augmentation_called_on_arrays_changes_them():
+    """A layer, or a model, of augmentation alone works when it is called, as in Keras."""
+    x = np.arange(200, dtype=np.float32).reshape(50, 2, 2, 1)
+    for flip in (RandomFlip("horizontal"), Sequential([RandomFlip("horizontal")])):
+        assert not np.array_equal(flip(x), x)
+
+
+def test_a_model_called_on_arrays_predicts():
+    """A model gives the tensor of its outputs."""
+    model = network()
+    x = np.ones((2, 4), np.float32)
+    np.testing.assert_allclose(model(x).numpy(), model.predict(x))
+
+
+def test_an_optimizer_may_be_shared():
+    """The second model gets a copy with the same arguments, and a word is said."""
+    optimizer = Adam(0.01, beta_1=0.5)
+    models = [network(), network()]
+    models[0].compile(optimizer, "mse")
+    with pytest.warns(UserWarning, match="gets a copy"):
+        models[1].compile(optimizer, "mse")
+    x, y = np.ones((8, 4)), np.ones(8)
+    for model in models:
+        model.fit(x, y, verbose=0)
+    assert models[0].optimizer is optimizer
+    assert models[1].optimizer is not optimizer
+    assert models[1].optimizer.get_config() == optimizer.get_config()
+
+
+def test_what_trains_is_what_trained_when_the_model_was_compiled():
+    """A part frozen after its own compile still trains alone, and not within a later model."""
+    part = network()
+    part.compile("sgd", "mse")
+    part.trainable = False
+    whole = Sequential([Input((4,)), Dense(4), part])
+    whole.compile("sgd", "mse")
+    x, y = np.ones((8, 4)), np.full(8, 9.0)
+    before = part.get_weights()
+    whole.train_on_batch(x, y)
+    assert all(map(np.array_equal, before, part.get_weights()))
+    part.train_on_batch(x, y)
+    assert not all(map(np.array_equal, before, part.get_weights()))
+    assert not part.trainable
+
+
+def test_names_may_have_slashes():
+    """Keras 2's "conv1/bn" is "conv1_bn", and is found under either name."""
+    with pytest.warns(UserWarning, match="'conv1/bn' is 'conv1_bn' here"):
+        model = network(name="conv1/bn")
+    assert model.get_layer("conv1/bn") is model.get_layer("conv1_bn")
+
+
+def test_metrics_are_each_outputs():
+    """A flat list of metrics counts for each of several outputs, as in Keras 2."""
+    x = Input((4,))
+    model = Model(x, [Dense(1, name="a")(x), Dense(1, name="b")(x)])
+    model.compile("sgd", "mse", ["mae"])
+    logs = model.evaluate(np.ones((2, 4)), [np.ones(2)] * 2, verbose=0, return_dict=True)
+    assert {"a_mae", "b_mae"} < logs.keys()
+    assert model.metrics_names == ["loss", "a_loss", "b_loss", "a_mae", "b_mae"]
+
+
+def test_results_have_numpy():
+    """``metric.result().numpy()`` and ``loss(y_true, y_pred).numpy()`` are plain numbers."""
+    metric = minicnn.metrics.MeanIoU(num_classes=2)
+    metric.update_state([0, 1], [0, 1])
+    assert metric.result().numpy() == 1.0
+    loss = minicnn.losses.MeanSquaredError()
+    assert loss(np.ones((2, 1)), np.zeros((2, 1))).numpy() == 1.0
+
+
+def test_all_is_taken_back():
+    """After ``take_back`` a layer refuses arrays, and names refuse slashes, as they did."""
+    from minicnn.as_keras import manners
+
+    manners.take_back()
+    with pytest.raises(ConfigError):
+        Dense(1)(np.ones((2, 4)))
+    with pytest.raises(ConfigError):
+        Dense(1, name="a/b")
