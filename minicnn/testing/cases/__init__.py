@@ -4,7 +4,8 @@ A class that is exported has at least one line in its family's table. With that 
 through the contract checks, all kernel sets, model files, ONNX and the comparison with Keras.
 """
 
-from minicnn.testing.cases.layers import LAYERS, MERGING, Case
+from minicnn.testing.cases.layers import LAYERS, Case
+from minicnn.testing.cases.merging import MERGING
 from minicnn.testing.cases.others import (
     CALLBACKS,
     CONSTRAINTS,
