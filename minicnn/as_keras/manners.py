@@ -16,6 +16,7 @@ from minicnn import losses, metrics
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
+from minicnn.as_keras import shapes
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.data.pipeline import Dataset
 from minicnn.layers import Layer
@@ -49,6 +50,8 @@ def install() -> None:
     for value in [*vars(metrics).values(), *vars(losses).values()]:
         if isinstance(value, type):
             _show_numbers(value)
+    for change in list(shapes.changes()):
+        _change(*change)
     _change(Model, "compile", _compile(Model.compile))
     for name in ("fit", "train_on_batch"):
         _change(Model, name, _as_compiled(getattr(Model, name)))

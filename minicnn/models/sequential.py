@@ -80,7 +80,9 @@ class Sequential(Model):
         check_new(self.who, [layer], known)
         if isinstance(layer, InputLayer) and self.stack:
             raise ConfigError(f"{self.who}: expected Input only as the first layer, got {layer!r}.")
-        first = layer.first_shape or (layer.input_shape if layer.built else None)
+        first = layer.first_shape
+        if layer.built and first is None:
+            first = layer.input_shapes[0] if isinstance(layer, BaseModel) else layer.input_shape
         if not self.stack and first is not None and not isinstance(layer, InputLayer):
             self._place(InputLayer(first), taken, known)
         name_layer(self.who, layer, taken)

@@ -44,9 +44,9 @@ class Network(Protocol):
     @property
     def built(self) -> bool: ...  # noqa: D102
     @property
-    def input_shape(self) -> Any: ...  # noqa: D102
+    def input_shapes(self) -> list[Any]: ...  # noqa: D102
     @property
-    def output_shape(self) -> Any: ...  # noqa: D102
+    def output_shapes(self) -> list[Any]: ...  # noqa: D102
     def count_params(self) -> int: ...  # noqa: D102
     def arrays(self) -> dict[str, Array]: ...  # noqa: D102
     def learned(self) -> dict[str, Array]: ...  # noqa: D102
@@ -121,7 +121,8 @@ def brief(model: Network) -> str:
     inner = [layer for layer in model.stack if not isinstance(layer, InputLayer)]
     parts = [legible(repr(model.name)), f"{len(inner)} layer{'s' * (len(inner) != 1)}"]
     if model.built:
-        ways = (_shapes(shape) for shape in (model.input_shape, model.output_shape))
+        ends = (model.input_shapes, model.output_shapes)
+        ways = (_shapes(shapes[0] if len(shapes) == 1 else shapes) for shapes in ends)
         parts += [" -> ".join(ways), f"{model.count_params():,} parameters"]
     else:
         parts.append("not built")
@@ -213,10 +214,9 @@ def _totals(model: Network) -> list[str]:
 
 
 def _output(layer: Any) -> Any:
-    found = layer.output_shape
-    if callable(found):
-        found = found(layer.input_shape)
-    return found[0] if isinstance(found, list) else found
+    if hasattr(layer, "output_shapes"):  # a model
+        return layer.output_shapes[0]
+    return layer.output_shape(layer.input_shape)
 
 
 def _cells(layer: Any, shape: Any, adds: int, size: int) -> list[str]:

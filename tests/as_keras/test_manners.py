@@ -113,3 +113,23 @@ def test_all_is_taken_back():
         Dense(1)(np.ones((2, 4)))
     with pytest.raises(ConfigError):
         Dense(1, name="a/b")
+
+
+def test_shapes_have_the_batch_axis(as_keras):
+    """Those of layers and models begin with None, as in Keras, and layers still compute theirs."""
+    from keras import Input, Model
+    from keras.layers import Add, Conv2D, Dense, Flatten, MaxPooling2D
+    from keras.models import Sequential
+
+    base = Sequential([Conv2D(4, 3, input_shape=(8, 8, 3)), MaxPooling2D()])
+    assert base.output_shape == (None, 3, 3, 4)
+    assert base.input_shape == (None, 8, 8, 3)
+    assert base.layers[0].output_shape == (None, 6, 6, 4)
+    assert base.layers[-1].output_shape[-1] == 4
+    assert repr(base.layers[1].output_shape) == "(None, 3, 3, 4)"
+    assert base.layers[0].output_shape((10, 10, 3)) == (8, 8, 4)
+    top = Sequential([Flatten(input_shape=base.output_shape[1:]), Dense(2)])
+    x = Input((8, 8, 3))
+    model = Model(x, Add()([top(base(x)), Dense(2)(Flatten()(x))]))
+    assert model.predict(np.ones((2, 8, 8, 3))).shape == (2, 2)
+    assert model.layers[-1].output_shape == (None, 2)
