@@ -10,7 +10,8 @@ from minicnn._core.arguments import check_array, number
 from minicnn._core.shapes import Array, Shape
 from minicnn._core.signatures import checked
 from minicnn.errors import ConfigError, ShapeError, shown
-from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
+from minicnn.layers.base import ON_IMAGES, ExpectedShape, Grads, Layer, NoCache
+from minicnn.layers.channels_first import images_first, turned
 from minicnn.layers.symbolic import Call, SymbolicTensor
 
 
@@ -21,13 +22,22 @@ def Input(  # noqa: N802 - as in Keras
     """What a model begins with: a symbolic tensor of that shape.
 
     ``shape`` leaves out the batch axis: (64, 64, 3) for colour images of 64x64. Layers are called
-    on it, or it stands first in ``Sequential``. Raises ``ConfigError`` for what is no shape.
+    on it, or it stands first in ``Sequential``. After ``set_image_data_format("channels_first")``
+    it is (3, 64, 64), and models take and give images so. Raises ``ConfigError`` for what is no
+    shape.
 
     >>> x = Input((64, 64, 3))
     >>> x.shape, Flatten()(x).shape
     ((None, 64, 64, 3), (None, 12288))
     """
-    return InputLayer(shape, name).tensor()
+    return beginning(InputLayer(shape, name)).tensor()
+
+
+def beginning(layer: "InputLayer", beside: Any = None) -> "InputLayer":
+    """The layer, of images with channels first if the setting, or the first layer, says so."""
+    if images_first(beside):
+        layer.turn()
+    return layer
 
 
 class InputLayer(Layer):
@@ -49,6 +59,17 @@ class InputLayer(Layer):
                 f"batch axis, such as (64, 64, 3), got {shape!r}."
             )
         self.shape = tuple(int(n) for n in shape)
+
+    def turn(self) -> None:
+        """Let it be of images that the script has channels first, if it is of images."""
+        if len(self.shape) != 3:
+            return
+        self.shape, self.channels_first = turned(self.shape), True
+        if self.built:
+            self.input_shape = self.shape
+        for call in self.calls:
+            for x in call.outputs:
+                x.sizes, x.channels_first = self.shape, True
 
     def tensor(self) -> SymbolicTensor:
         """What it gives in a model: it takes nothing."""
@@ -92,6 +113,7 @@ class Identity(Layer):
     [[1.0, -1.0]]
     """
 
+    any_order = True
     additive = True
 
     def forward(
@@ -120,6 +142,7 @@ class Rescaling(Layer):
     [[3.0, 29.0]]
     """
 
+    any_order = True
     additive = True
 
     def __init__(
@@ -176,6 +199,8 @@ class Flatten(Layer):
     (64,)
     """
 
+    any_order = True
+    settable = ON_IMAGES
     additive = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -220,6 +245,12 @@ class Reshape(Layer):
                 f"which may be -1, without the batch axis, got {target_shape!r}."
             )
         self.target_shape = target_shape
+
+    def permuted(self, dims: Sequence[int], channels_first: bool) -> "Permute":
+        """What brings images into the order that the script has before it, or after it back."""
+        layer = Permute(dims)
+        layer.channels_first, layer.operation = channels_first, self.operation
+        return layer
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """``target_shape``, with a number for -1."""

@@ -60,6 +60,8 @@ class Elementwise(_Operation):
     [[9.0]]
     """
 
+    any_order = True
+
     def __init__(self, function: str, name: str | None = None) -> None:
         super().__init__(name)
         if function not in FUNCTIONS:
@@ -91,6 +93,8 @@ class Power(_Operation):
     >>> Power(3).forward(np.array([[2.0]]))[0].tolist()
     [[8.0]]
     """
+
+    any_order = True
 
     def __init__(self, exponent: float, name: str | None = None) -> None:
         super().__init__(name)
@@ -128,6 +132,8 @@ class Clip(_Operation):
     >>> Clip(0.0, 1.0).forward(np.array([[-1.0, 0.5, 2.0]]))[0].tolist()
     [[0.0, 0.5, 1.0]]
     """
+
+    any_order = True
 
     def __init__(
         self, x_min: float | None = None, x_max: float | None = None, name: str | None = None

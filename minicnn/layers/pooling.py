@@ -8,7 +8,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Padding, Pair, Shape, Windows, check_padding, pair, windows
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import ON_IMAGES, Grads, Layer
 from minicnn.layers.windowed import Place, Windowed
 
 
@@ -159,6 +159,7 @@ class GlobalAvgPool(Layer):
     (64,)
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     keras_name = "GlobalAveragePooling2D"
     additive = True
@@ -207,6 +208,7 @@ class GlobalMaxPool(Layer):
     (64,)
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     keras_name = "GlobalMaxPooling2D"
     additive = True
