@@ -144,6 +144,10 @@ class Layer(Parametrized):
         self.check_shape((None, *input_shape))
         return input_shape
 
+    def turns(self, x: SymbolicTensor) -> "tuple[list[Layer], list[Layer]]":
+        """The layers that bring images into the script's order before it, and back after it."""
+        return [], []
+
     def build(
         self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
     ) -> None:

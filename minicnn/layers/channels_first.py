@@ -20,9 +20,6 @@ from minicnn._core.shapes import Shape
 from minicnn._core.traits import keeps
 from minicnn.errors import ConfigError
 
-TO_LAST, TO_FIRST = (2, 3, 1), (3, 1, 2)
-"""Axes of an image, from 1: those of (C, H, W) as (H, W, C), and back."""
-
 LAST_AXIS = ("softmax", "log_softmax")
 """Activations that run along the last axis."""
 
@@ -137,17 +134,3 @@ def _turn_axes(layer: Any) -> None:
 
 def _axis(axis: int) -> int:
     return {1: -1, 2: 1, 3: 2, -3: -1, -2: 1, -1: 2}.get(axis, axis)
-
-
-def surrounded(layer: Any, tensors: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The layers before and after a ``Reshape`` that put images into the script's order, and back.
-
-    None at all for other layers, and where channels are last.
-    """
-    shape = getattr(layer, "target_shape", None)
-    if shape is None or len(tensors) != 1:
-        return [], []
-    first = tensors[0].channels_first
-    after = len(shape) == 3 and (first or images_first())
-    before = [layer.permuted(TO_FIRST, False)] if first else []
-    return before, [layer.permuted(TO_LAST, True)] if after else []

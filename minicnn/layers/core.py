@@ -203,6 +203,11 @@ class Flatten(Layer):
     settable = ON_IMAGES
     additive = True
 
+    def turns(self, x: SymbolicTensor) -> tuple[list[Layer], list[Layer]]:
+        """Keras puts the first axis last before it, where channels are first."""
+        rows = len(x.sizes) == 2 and images_first(self)
+        return [_turn((2, 1), False, self.operation)] if rows else [], []
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """One axis with all the numbers of an image."""
         return (math.prod(input_shape),)
@@ -218,6 +223,13 @@ class Flatten(Layer):
         """dy in the shape of x."""
         self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
         return dy.reshape(cache.shape), {}
+
+
+def _turn(dims: Sequence[int], to_first: bool, operation: bool) -> Layer:
+    """What puts axes into the script's order, or back from there: then they have channels first."""
+    layer = Permute(dims)
+    layer.channels_first, layer.operation = to_first, operation
+    return layer
 
 
 class Reshape(Layer):
@@ -246,11 +258,12 @@ class Reshape(Layer):
             )
         self.target_shape = target_shape
 
-    def permuted(self, dims: Sequence[int], channels_first: bool) -> "Permute":
-        """What brings images into the order that the script has before it, or after it back."""
-        layer = Permute(dims)
-        layer.channels_first, layer.operation = channels_first, self.operation
-        return layer
+    def turns(self, x: SymbolicTensor) -> tuple[list[Layer], list[Layer]]:
+        """The numbers are laid out in the script's order, which is (C, H, W) where it says so."""
+        first = x.channels_first
+        images = len(self.target_shape) == 3 and (first or images_first())
+        before = [_turn((3, 1, 2), False, self.operation)] if first else []
+        return before, [_turn((2, 3, 1), True, self.operation)] if images else []
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """``target_shape``, with a number for -1."""

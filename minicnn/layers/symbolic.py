@@ -13,7 +13,7 @@ import numpy as np
 
 from minicnn._core.shapes import Shape
 from minicnn.errors import ConfigError, ShapeError, shown
-from minicnn.layers.channels_first import settle, surrounded, turned_back
+from minicnn.layers.channels_first import settle, turned_back
 
 
 class Called(Protocol):
@@ -214,7 +214,7 @@ def tensors_of(who: str, given: Any) -> list[SymbolicTensor]:
 def call_layer(layer: Any, given: Any, training: bool | None) -> SymbolicTensor:
     """One more use of a layer; raises ``ShapeError`` for shapes that it does not take."""
     tensors = tensors_of(layer.who, given)
-    before, after = surrounded(layer, tensors)
+    before, after = layer.turns(tensors[0]) if len(tensors) == 1 else ((), ())
     for one in before:
         tensors = [use(one, tensors).outputs[0]]
     found = use(layer, tensors, training).outputs[0]

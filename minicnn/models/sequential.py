@@ -11,7 +11,7 @@ from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.kernels import DEFAULT
 from minicnn.layers import InputLayer, Layer
 from minicnn.layers.building import build_layer, check_new, name_layer, walk
-from minicnn.layers.channels_first import settle, surrounded
+from minicnn.layers.channels_first import settle
 from minicnn.layers.core import beginning
 from minicnn.layers.symbolic import SymbolicTensor, use
 from minicnn.models.base import BaseModel
@@ -85,7 +85,9 @@ class Sequential(Model):
         first = layer.first_shape or (layer.input_shape if layer.built else None)
         if not self.stack and first is not None and not isinstance(layer, InputLayer):
             self._place(_input_of(layer, first), taken, known)
-        ahead, behind = surrounded(layer, self.outputs)
+        ahead, behind = list[Layer](), list[Layer]()
+        if self.outputs and isinstance(layer, Layer):
+            ahead, behind = layer.turns(self.outputs[0])
         for one in ahead:
             self._place(one, taken, known)
         name_layer(self.who, layer, taken)
