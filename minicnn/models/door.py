@@ -110,11 +110,22 @@ def check_losses(who: str, model: Any) -> None:
 def as_the_script(model: Any, source: str) -> None:
     """Let a model that was made with channels last take images as the script has them."""
     if images_first() and _turned(model):
-        warn_once(
-            f"{source}, channels first",
-            f"{source}: the model has channels last inside, and takes and gives images with "
-            "channels first, as set_image_data_format says.",
-        )
+        say_of_files(source)
+
+
+def say_of_files(who: str) -> None:
+    """Say once that files have channels last."""
+    warn_once(
+        "files have channels last",
+        f"{who}: the model has channels last inside and in files, and takes and gives images with "
+        "channels first while set_image_data_format says so.",
+    )
+
+
+def check_saved(model: Any) -> None:
+    """Say once, of a model of images with channels first, what is written."""
+    if any(x.channels_first for x in (*model.inputs, *model.outputs)):
+        say_of_files("save")
 
 
 def _turned(model: Any) -> bool:

@@ -376,6 +376,7 @@ class Model(OldVerbs, BaseModel):
         an error.
         """
         self.require_built()
+        door.check_saved(self)
         saving.save(self, filepath, overwrite, include_optimizer, save_format)
 
     @checked
