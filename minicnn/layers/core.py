@@ -64,12 +64,14 @@ class InputLayer(Layer):
         """Let it be of images that the script has channels first, if it is of images."""
         if len(self.shape) != 3:
             return
-        self.shape, self.channels_first = turned(self.shape), True
+        shape = turned(self.shape)
+        # As it is not another input but the same one: past the checks of what may be set.
+        vars(self).update(shape=shape, channels_first=True)
         if self.built:
-            self.input_shape = self.shape
+            self.input_shape = shape
         for call in self.calls:
             for x in call.outputs:
-                x.sizes, x.channels_first = self.shape, True
+                x.sizes, x.channels_first = shape, True
 
     def tensor(self) -> SymbolicTensor:
         """What it gives in a model: it takes nothing."""

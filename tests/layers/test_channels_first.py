@@ -87,6 +87,17 @@ def test_a_network_with_channels_first_is_the_one_with_channels_last_to_the_bit(
         np.testing.assert_array_equal(a, c)
 
 
+def test_an_input_before_a_layer_that_says_so_has_channels_first_too():
+    """Where the setting is channels_last, in a row and in a functional model."""
+    row = Sequential([Input((3, 10, 8)), Conv2D(4, 3, data_format=FIRST), Flatten(), Dense(2)])
+    assert row.predict(X).shape == (12, 2)
+    image = Input((3, 10, 8))
+    y = Conv2D(4, 3, data_format=FIRST)(image)
+    assert Model(image, y).predict(X).shape == (12, 4, 8, 6)
+    with pytest.raises(ConfigError, match="expected images with channels last"):
+        Conv2D(4, 3)(image)
+
+
 def test_a_script_of_keras_1_with_theanos_order_runs():
     """Reshaped to (N, 1, 28, 28), with dim_ordering and the old names of all arguments."""
     backend.set_image_dim_ordering("th")
