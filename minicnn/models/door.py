@@ -13,6 +13,7 @@ from minicnn._core.shapes import Array
 from minicnn.data.axis_order import transposition
 from minicnn.data.fitting import Data
 from minicnn.errors import ConfigError, ShapeError
+from minicnn.layers.building import walk
 from minicnn.layers.channels_first import images_first, turned_back
 from minicnn.layers.symbolic import SymbolicTensor
 
@@ -135,7 +136,8 @@ def _turned(model: Any) -> bool:
         if hasattr(call.layer, "inner_calls"):
             _turned(call.layer)
         else:
-            call.layer.settled = True
+            for one in walk([call.layer]):
+                one.settled = True
         for x in call.outputs:
             x.channels_first = len(x.sizes) == 3
             of_images |= x.channels_first

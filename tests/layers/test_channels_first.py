@@ -154,6 +154,19 @@ def test_networks_are_rebuilt_saved_and_loaded_with_channels_last_inside(network
     np.testing.assert_array_equal(inside.predict(last[0]), last[1])
 
 
+def test_a_function_of_each_number_is_taken_in_a_lambda(tmp_path):
+    """As cars were taught to steer: scaled in a Lambda, with channels first."""
+    backend.set_image_data_format(FIRST)
+    scale = Lambda(lambda x: x / 127.5 - 1.0, input_shape=(3, 10, 8))
+    model = Sequential([scale, Conv2D(2, 3), Lambda(lambda x: backend.concatenate([x, x], 1))])
+    assert model.output.shape == (None, 4, 8, 6)
+    twice = model.predict(X)
+    np.testing.assert_array_equal(twice[:, :2], twice[:, 2:])
+    with pytest.warns(UserWarning, match="channels last inside"):
+        model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(models.load_model(tmp_path / "model.keras").predict(X), twice)
+
+
 def test_images_go_in_and_come_out_in_the_order_of_the_script():
     """Of labels, outputs, gradients and inner outputs, and also batch by batch."""
     backend.set_image_data_format(FIRST)
@@ -203,7 +216,7 @@ class Halved(Layer):
 REFUSED = {
     "Dense": lambda x: Dense(3)(x),
     "Permute": lambda x: Permute((2, 3, 1))(x),
-    "Lambda": lambda x: Lambda(lambda t: t * 2)(x),
+    "Lambda": lambda x: Lambda(lambda t: t[:, :2])(x),
     "Halved": lambda x: Halved()(x),
     "Slice": lambda x: x[:, :2],
     "Residual": lambda x: Residual([Conv2D(3, 3, padding="same")])(x),
