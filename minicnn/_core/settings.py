@@ -1,10 +1,13 @@
 """Keras' settings of the whole process: the precision, a small number, the order of axes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from minicnn._core.arguments import number
 from minicnn.errors import ConfigError, shown
 
 PRECISIONS = ("float32", "float64")
-FORMATS = ("channels_last", "channels_first")
+LAST, FIRST = FORMATS = ("channels_last", "channels_first")
 
 _settings = {"floatx": "float32", "image_data_format": "channels_last"}
 _epsilon = [1e-7]
@@ -61,6 +64,22 @@ def set_image_data_format(data_format: str) -> None:
     """
     name = "data_format"
     _settings["image_data_format"] = _one_of("set_image_data_format", name, data_format, FORMATS)
+
+
+@contextmanager
+def channels_last() -> Iterator[None]:
+    """A block in which layers are made as they lie here and in files, whatever was set.
+
+    >>> with channels_last():
+    ...     image_data_format()
+    'channels_last'
+    """
+    before = _settings["image_data_format"]
+    _settings["image_data_format"] = LAST
+    try:
+        yield
+    finally:
+        _settings["image_data_format"] = before
 
 
 def _one_of(who: str, argument: str, value: object, names: tuple[str, ...]) -> str:

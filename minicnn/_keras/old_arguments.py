@@ -69,7 +69,7 @@ def _batch_input_shape(value: Any) -> Today:
 def _dim_ordering(value: Any) -> Today:
     formats = {"tf": "channels_last", "default": "channels_last", "th": "channels_first"}
     now = formats.get(value, value) if isinstance(value, str) else value
-    return Today("data_format", now, "dim_ordering='tf' is data_format='channels_last' today")
+    return Today("data_format", now, f"dim_ordering={value!r} is data_format={now!r} today")
 
 
 CHANGED: dict[str, Callable[[Any], Today]] = {

@@ -10,6 +10,7 @@ Tan & Le (2019), https://arxiv.org/abs/1905.11946.
 import math
 from typing import Any
 
+from minicnn._core.settings import channels_last
 from minicnn.applications.imagenet_utils import DEVIATIONS, decode_predictions
 from minicnn.applications.request import Request, application, halving, rounded
 from minicnn.initializers import VarianceScaling
@@ -171,7 +172,8 @@ def _block(
     )(y)
     y = _silu(y, f"{name}bn", f"{name}activation")
     weights = GlobalAvgPool(name=f"{name}se_squeeze")(y)
-    weights = Reshape((1, 1, wide), name=f"{name}se_reshape")(weights)
+    with channels_last():
+        weights = Reshape((1, 1, wide), name=f"{name}se_reshape")(weights)
     for part, channels, activation in (
         ("reduce", max(1, before // 4), "silu"),
         ("expand", wide, "sigmoid"),

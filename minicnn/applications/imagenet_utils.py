@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.arguments import whole_number
+from minicnn._core.settings import FIRST, image_data_format
 from minicnn._core.shapes import Array
 from minicnn._core.signatures import checked
 from minicnn._files.downloads import fetched
@@ -58,9 +59,9 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
             "preprocess_input: expected data_format as None, 'channels_last' or 'channels_first', "
             f"got {shown(data_format)}."
         )
-    channels_first = data_format == "channels_first"
+    channels_first = (data_format or image_data_format()) == FIRST
     if isinstance(x, SymbolicTensor):
-        if channels_first:
+        if channels_first or x.channels_first:
             raise ConfigError(
                 "preprocess_input: expected data_format as None or 'channels_last' of a tensor, "
                 "got 'channels_first'. Models here are channels-last."

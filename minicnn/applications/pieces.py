@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from minicnn._core.arguments import whole_number
+from minicnn._core.settings import channels_last
 from minicnn._core.shapes import Shape
 from minicnn._core.signatures import checked
 from minicnn.data.axis_order import check_order
@@ -42,7 +43,8 @@ def network(make: Callable[P, M]) -> Callable[P, M]:
             )
         if not isinstance(augment, tuple | list):
             raise ConfigError(f"{who}: expected augment as a list of layers, got {shown(augment)}.")
-        return make(*args, **kwargs)
+        with channels_last():
+            return make(*args, **kwargs)
 
     return checked(made)
 

@@ -21,8 +21,10 @@ from minicnn.applications.imagenet_utils import models_folder
 from minicnn.data.axis_order import check_order
 from minicnn.errors import ConfigError, ModelFileError, ShapeError, shown
 from minicnn.initializers import left_unset
-from minicnn.layers import Dense, GlobalAvgPool, GlobalMaxPool, Input, Layer
+from minicnn.layers import Dense, GlobalAvgPool, GlobalMaxPool, InputLayer, Layer
+from minicnn.layers.channels_first import images_first, turned
 from minicnn.layers.symbolic import SymbolicTensor
+from minicnn.models.door import as_the_script
 from minicnn.models.loading import load_model
 from minicnn.models.model import Model
 
@@ -77,6 +79,11 @@ class Request:
                 f"{who}: expected input_tensor as what Input(shape) gives, got "
                 f"{shown(self.input_tensor)}."
             )
+        if self.input_tensor is not None and self.input_tensor.channels_first:
+            raise ConfigError(
+                f"{who}: expected input_tensor with channels last, got {self.input_tensor!r}. Give "
+                "input_shape instead, and call the model on the tensor."
+            )
 
     @property
     def imagenet(self) -> bool:
@@ -91,7 +98,7 @@ class Request:
         given = self.input_shape
         if given is None:
             return (size, size, 3)
-        sizes = tuple(given) if isinstance(given, tuple | list) else ()
+        sizes = turned(given, images_first()) if isinstance(given, tuple | list) else ()
         if len(sizes) != 3 or not all(
             n is None or (isinstance(n, int | np.integer) and not isinstance(n, bool))
             for n in sizes
@@ -128,7 +135,7 @@ class Request:
         """What the network begins with."""
         shape = self.shape(size, least)
         if self.input_tensor is None:
-            return Input(shape)
+            return InputLayer(shape).tensor()
         tensor: SymbolicTensor = self.input_tensor
         return tensor
 
@@ -165,6 +172,13 @@ class Request:
         self, image: SymbolicTensor, x: SymbolicTensor, name: str, url: str, known_hash: str | None
     ) -> Model:
         """The model, with its weights; ``url`` is where Keras' file of them is."""
+        made = self._with_weights(image, x, name, url, known_hash)
+        as_the_script(made, self.who)
+        return made
+
+    def _with_weights(
+        self, image: SymbolicTensor, x: SymbolicTensor, name: str, url: str, known_hash: str | None
+    ) -> Model:
         inputs = _begins(image)
         if self.weights is None:
             return Model(inputs, x, name=name)

@@ -19,8 +19,10 @@ from minicnn._core.shapes import Array
 from minicnn.as_keras import shapes
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.data.pipeline import Dataset
+from minicnn.errors import ConfigError
 from minicnn.layers import Layer
 from minicnn.layers.augmentation.base import RandomImages
+from minicnn.layers.channels_first import images_first
 from minicnn.layers.symbolic import SymbolicTensor
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
@@ -173,6 +175,11 @@ def _augments(layer: Any) -> bool:
 
 def _layer(layer: Layer, inputs: Any, several: list[Any], training: bool) -> Array:
     arrays = [np.asarray(one) for one in several]
+    if images_first(layer) and any(x.ndim == 4 for x in arrays):
+        raise ConfigError(
+            f"{layer.who}: expected to be called on images with channels last, got arrays where "
+            "channels are first. Put it into a model: Sequential([layer]).predict(x)."
+        )
     shape: Any = tuple(x.shape[1:] for x in arrays) if layer.merges else arrays[0].shape[1:]
     if layer.input_shape is None:
         layer.build(shape, generator(None), np.float32)

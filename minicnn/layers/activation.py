@@ -32,6 +32,7 @@ class Activation(Layer):
     [[0.0, 2.0]]
     """
 
+    any_order = True
     additive = True
     ends_in_activation = True
 
@@ -129,6 +130,7 @@ class ReLU(Layer):
     [[0.0, 2.0, 6.0]]
     """
 
+    any_order = True
     additive = True
 
     def __init__(
@@ -183,6 +185,7 @@ class LeakyReLU(Layer):
     [[-0.3, 2.0]]
     """
 
+    any_order = True
     additive = True
     onnx_operator = OnnxOperator("LeakyRelu", {"alpha": ("negative_slope", 0.01)})
 
@@ -230,6 +233,7 @@ class PReLU(Layer):
     [-2.0, 0.0, 2.0]
     """
 
+    axis_argument = "shared_axes"
     additive = True
     onnx_operator = OnnxOperator("PRelu", params=("alpha",), arguments=_shared_along)
 
@@ -304,6 +308,7 @@ class ELU(Layer):
     [[-0.5, 2.0]]
     """
 
+    any_order = True
     additive = True
     onnx_operator = OnnxOperator("Elu", {"alpha": ("alpha", 1.0)})
 
@@ -333,6 +338,7 @@ class Softmax(Layer):
     [[0.5, 0.5]]
     """
 
+    axis_argument = "axis"
     additive = True
 
     def __init__(self, axis: int = -1, name: str | None = None) -> None:

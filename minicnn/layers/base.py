@@ -28,7 +28,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from minicnn._core.arguments import boolean, check_array
+from minicnn._core.arguments import boolean, check_array, choice
+from minicnn._core.settings import FORMATS
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._core.signatures import accepted
 from minicnn.data.axis_order import remedy
@@ -67,7 +68,7 @@ class Layer(Parametrized):
     """
 
     keras_module = "keras.layers"
-    settable: ClassVar = {
+    settable: ClassVar[Mapping[str, str]] = {
         "name": "name",
         "trainable": "trainable",
         "input_shape": "first_shape",
@@ -104,6 +105,12 @@ class Layer(Parametrized):
     onnx_operator: ClassVar[OnnxOperator | None] = None
     """The elementwise ONNX operator that does the same, if there is one."""
 
+    any_order: ClassVar[bool] = False
+    """Whether images with their axes in another order give the same numbers, in that order."""
+
+    axis_argument: ClassVar[str | None] = None
+    """The argument that names axes, of a layer that does the same along others."""
+
     merges: ClassVar[bool] = False
     """Whether it takes a tuple of inputs, and gives back a tuple of gradients."""
 
@@ -120,6 +127,11 @@ class Layer(Parametrized):
         self.asked_dtype: str | None = None
         self.first_weights: Sequence[Array] | None = None
         """What its arrays begin with, where that was given: a list as ``set_weights`` takes."""
+        self.data_format = None
+        self.channels_first: bool | None = None
+        """Whether the script has those of what it gives first; None: as of what it takes."""
+        self.settled = False
+        """Whether its arguments were said of images with channels first, and are of others now."""
         self.kernel_set = DEFAULT
         self.operation = False
         """Whether it stands for arithmetic on tensors, which Keras does not count as a layer."""
@@ -135,6 +147,10 @@ class Layer(Parametrized):
         """
         self.check_shape((None, *input_shape))
         return input_shape
+
+    def turns(self, x: SymbolicTensor) -> "tuple[list[Layer], list[Layer]]":
+        """The layers that bring images into the script's order before it, and back after it."""
+        return [], []
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
@@ -203,6 +219,16 @@ class Layer(Parametrized):
                 "in the model's, float32 or float64: Sequential(layers, dtype='float64')."
             )
         self._asked_dtype = name
+
+    @property
+    def data_format(self) -> str | None:
+        """Where the script says that the channels of images are, if it says it to this layer."""
+        return self._data_format
+
+    @data_format.setter
+    def data_format(self, value: str | None) -> None:
+        choice(self.who, "data_format", value, (*FORMATS, None))
+        self._data_format = value
 
     @property
     def sublayers(self) -> "Sequence[Layer]":
@@ -330,6 +356,10 @@ class Layer(Parametrized):
             raise ShapeError(
                 f"{self.who}: expected dy of shape {y_shape}, as y has, got {dy.shape}."
             )
+
+
+ON_IMAGES: Mapping[str, str] = {**Layer.settable, "data_format": "data_format"}
+"""``settable`` of layers to which Keras says where the channels of images are."""
 
 
 def _show(shape: tuple[int | str, ...]) -> str:

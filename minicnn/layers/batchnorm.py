@@ -40,6 +40,7 @@ class BatchNorm(Layer):
     [0.0, 0.0, 0.0]
     """
 
+    axis_argument = "axis"
     keras_name = "BatchNormalization"
 
     def __init__(

@@ -11,7 +11,8 @@ from minicnn._core.shapes import Array, Shape
 from minicnn._core.signatures import checked
 from minicnn._keras.modules import KerasModule
 from minicnn.errors import ConfigError, ShapeError, shown
-from minicnn.layers.base import ExpectedShape, Grads, Layer, NoCache
+from minicnn.layers.base import ON_IMAGES, ExpectedShape, Grads, Layer, NoCache
+from minicnn.layers.channels_first import images_first, turned
 from minicnn.layers.symbolic import Call, SymbolicTensor
 
 __getattr__ = KerasModule(__name__, "layers.core").__getattr__
@@ -25,13 +26,22 @@ def Input(  # noqa: N802 - as in Keras
     """What a model begins with: a symbolic tensor of that shape.
 
     ``shape`` leaves out the batch axis: (64, 64, 3) for colour images of 64x64. Layers are called
-    on it, or it stands first in ``Sequential``. Raises ``ConfigError`` for what is no shape.
+    on it, or it stands first in ``Sequential``. After ``set_image_data_format("channels_first")``
+    it is (3, 64, 64), and models take and give images so. Raises ``ConfigError`` for what is no
+    shape.
 
     >>> x = Input((64, 64, 3))
     >>> x.shape, Flatten()(x).shape
     ((None, 64, 64, 3), (None, 12288))
     """
-    return InputLayer(shape, name).tensor()
+    return beginning(InputLayer(shape, name)).tensor()
+
+
+def beginning(layer: "InputLayer", beside: Any = None) -> "InputLayer":
+    """The layer, of images with channels first if the setting, or the first layer, says so."""
+    if images_first(beside):
+        layer.turn()
+    return layer
 
 
 class InputLayer(Layer):
@@ -53,6 +63,19 @@ class InputLayer(Layer):
                 f"batch axis, such as (64, 64, 3), got {shape!r}."
             )
         self.shape = tuple(int(n) for n in shape)
+
+    def turn(self) -> None:
+        """Let it be of images that the script has channels first, if it is of images."""
+        if len(self.shape) != 3:
+            return
+        shape = turned(self.shape)
+        # As it is not another input but the same one: past the checks of what may be set.
+        vars(self).update(shape=shape, channels_first=True)
+        if self.built:
+            self.input_shape = shape
+        for call in self.calls:
+            for x in call.outputs:
+                x.sizes, x.channels_first = shape, True
 
     def tensor(self) -> SymbolicTensor:
         """What it gives in a model: it takes nothing."""
@@ -96,6 +119,7 @@ class Identity(Layer):
     [[1.0, -1.0]]
     """
 
+    any_order = True
     additive = True
 
     def forward(
@@ -124,6 +148,7 @@ class Rescaling(Layer):
     [[3.0, 29.0]]
     """
 
+    any_order = True
     additive = True
 
     def __init__(
@@ -180,7 +205,14 @@ class Flatten(Layer):
     (64,)
     """
 
+    any_order = True
+    settable = ON_IMAGES
     additive = True
+
+    def turns(self, x: SymbolicTensor) -> tuple[list[Layer], list[Layer]]:
+        """Keras puts the first axis last before it, where channels are first."""
+        rows = len(x.sizes) == 2 and images_first(self)
+        return [_turn((2, 1), False, self.operation)] if rows else [], []
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """One axis with all the numbers of an image."""
@@ -197,6 +229,13 @@ class Flatten(Layer):
         """dy in the shape of x."""
         self.check_dy(dy, (cache.shape[0], *self.output_shape(cache.shape[1:])))
         return dy.reshape(cache.shape), {}
+
+
+def _turn(dims: Sequence[int], to_first: bool, operation: bool) -> Layer:
+    """What puts axes into the script's order, or back from there: then they have channels first."""
+    layer = Permute(dims)
+    layer.channels_first, layer.operation = to_first, operation
+    return layer
 
 
 class Reshape(Layer):
@@ -224,6 +263,13 @@ class Reshape(Layer):
                 f"which may be -1, without the batch axis, got {target_shape!r}."
             )
         self.target_shape = target_shape
+
+    def turns(self, x: SymbolicTensor) -> tuple[list[Layer], list[Layer]]:
+        """The numbers are laid out in the script's order, which is (C, H, W) where it says so."""
+        first = x.channels_first
+        images = len(self.target_shape) == 3 and (first or images_first())
+        before = [_turn((3, 1, 2), False, self.operation)] if first else []
+        return before, [_turn((2, 3, 1), True, self.operation)] if images else []
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """``target_shape``, with a number for -1."""

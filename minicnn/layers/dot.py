@@ -37,6 +37,7 @@ class Dot(Merge):
     (None, 1)
     """
 
+    any_order = False
     additive = True
     most = 2
 

@@ -8,7 +8,7 @@ from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, Shape
 from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import ON_IMAGES, Grads, Layer
 from minicnn.layers.noise import check_seed, generator
 
 
@@ -39,6 +39,7 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
+    any_order = True
     random = True
     additive = True
 
@@ -104,6 +105,8 @@ class SpatialDropout2D(Dropout):
     True
     """
 
+    any_order = False
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
 
     def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
@@ -125,6 +128,7 @@ class AlphaDropout(Dropout):
     (0.0, 1.0)
     """
 
+    any_order = True
     additive = True
 
     def forward(

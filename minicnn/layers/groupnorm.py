@@ -46,6 +46,7 @@ class GroupNormalization(Layer):
     [[-1.0, 1.0, -1.0, 1.0]]
     """
 
+    axis_argument = "axis"
     additive = True
 
     def __init__(
@@ -187,6 +188,7 @@ class UnitNormalization(Layer):
     [[0.6, 0.8]]
     """
 
+    axis_argument = "axis"
     additive = True
 
     def __init__(self, axis: int | Sequence[int] = -1, name: str | None = None) -> None:

@@ -38,6 +38,7 @@ class Lambda(InnerNodes):
     """
 
     additive = True
+    any_order = True  # each layer that the function makes is asked
 
     def __init__(
         self,
@@ -128,7 +129,7 @@ class Lambda(InnerNodes):
     def _traced(self, shape: Any) -> tuple[tuple[Node, ...], int]:
         """Call the function with symbolic tensors; the output's node is the last."""
         shapes = shape if _several(shape) else (shape,)
-        inputs = [InputLayer(one).tensor() for one in shapes]
+        inputs = [self._begin(one) for one in shapes]
         output = self._called(inputs if self.merges or len(shapes) > 1 else inputs[0])
         if any(output is x for x in inputs):
             output = Identity()(output)
@@ -147,6 +148,12 @@ class Lambda(InnerNodes):
             at |= {id(x): i for x, i in zip(call.outputs, found, strict=True)}
             layer.calls.remove(call)  # which is in no model
         return tuple(nodes), at[id(output)]
+
+    def _begin(self, shape: Shape) -> SymbolicTensor:
+        """What the function is called with, as the script has the axes of images."""
+        layer = InputLayer(shape)
+        layer.channels_first = self.settled
+        return layer.tensor()
 
     def _called(self, given: Any) -> SymbolicTensor:
         try:

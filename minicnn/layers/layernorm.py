@@ -40,6 +40,7 @@ class LayerNorm(Layer):
     [[-1.2247, 0.0, 1.2247]]
     """
 
+    axis_argument = "axis"
     keras_name = "LayerNormalization"
     additive = True
 

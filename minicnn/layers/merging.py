@@ -34,6 +34,7 @@ class Merge(Layer):
     A subclass says what it makes of arrays that broadcast, and the gradient of each.
     """
 
+    any_order = True
     additive = True
     merges = True
     fewest = 2
@@ -278,6 +279,7 @@ class Concatenate(Merge):
     (None, 8, 8, 8)
     """
 
+    axis_argument = "axis"
     needs_inputs = False
     fewest = 1
 

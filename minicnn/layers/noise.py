@@ -25,6 +25,7 @@ class GaussianNoise(Layer):
     0.5
     """
 
+    any_order = True
     random = True
     additive = True
 

@@ -41,6 +41,7 @@ class Normalization(Layer):
     [[1.0, 1.0]]
     """
 
+    axis_argument = "axis"
     additive = True
 
     def __init__(

@@ -60,6 +60,7 @@ class Elementwise(_Operation):
     """
 
     additive = True
+    any_order = True
 
     def __init__(self, function: str, name: str | None = None) -> None:
         super().__init__(name)
@@ -94,6 +95,7 @@ class Power(_Operation):
     """
 
     additive = True
+    any_order = True
 
     def __init__(self, exponent: float, name: str | None = None) -> None:
         super().__init__(name)
@@ -133,6 +135,7 @@ class Clip(_Operation):
     """
 
     additive = True
+    any_order = True
 
     def __init__(
         self, x_min: float | None = None, x_max: float | None = None, name: str | None = None

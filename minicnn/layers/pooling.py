@@ -9,7 +9,7 @@ import numpy as np
 from minicnn._core.shapes import Array, Padding, Pair, Shape, Windows, check_padding, pair, windows
 from minicnn._keras.modules import KerasModule
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import ON_IMAGES, Grads, Layer
 from minicnn.layers.windowed import Place, Windowed
 
 __getattr__ = KerasModule(__name__, "layers.pooling").__getattr__
@@ -163,6 +163,7 @@ class GlobalAvgPool(Layer):
     (64,)
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     keras_name = "GlobalAveragePooling2D"
     additive = True
@@ -211,6 +212,7 @@ class GlobalMaxPool(Layer):
     (64,)
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     keras_name = "GlobalMaxPooling2D"
     additive = True

@@ -18,7 +18,7 @@ from minicnn._core.resampling import (
 )
 from minicnn._core.shapes import Array, Pads, Pair, Shape
 from minicnn.errors import ConfigError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import ON_IMAGES, Grads, Layer
 from minicnn.layers.noise import check_seed, generator
 
 
@@ -32,6 +32,7 @@ class ResizedCache(NamedTuple):
 class ToSize(Layer):
     """The common base: images are cut or padded as ``sides`` says, and then resized."""
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     additive = True
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape, pair, sum_dtype
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import ON_IMAGES, Grads, Layer
 
 Sides = int | Sequence[int | Sequence[int]]
 """n, (n_height, n_width) or ((top, bottom), (left, right)), in pixels."""
@@ -29,6 +29,7 @@ class ZeroPadding2D(Layer):
     (5, 8, 3)
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     additive = True
 
@@ -73,6 +74,7 @@ class Cropping2D(Layer):
     (7, 4, 3)
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     additive = True
 
@@ -126,6 +128,7 @@ class UpSampling2D(Layer):
     [0.0, 1.0, 3.0, 4.0]
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     additive = True
 

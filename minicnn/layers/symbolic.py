@@ -5,13 +5,15 @@ layer, or of a model, with the tensors that it takes and gives. ``Model(inputs, 
 its layers from them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 
 from minicnn._core.shapes import Shape
 from minicnn.errors import ConfigError, ShapeError, shown
+from minicnn.layers.channels_first import settle, turned_back
 
 
 class Called(Protocol):
@@ -40,14 +42,27 @@ class Call:
         self.inputs = tuple(inputs)
         self.training = training
         self.outputs = tuple(SymbolicTensor(self, shape) for shape in shapes)
+        first = _channels_first(layer, inputs)
+        for x, of_images in zip(self.outputs, first, strict=False):
+            x.channels_first = of_images and len(x.sizes) == 3
+        for x in inputs:
+            x.used = True
         if kept:  # that the layer's input and output can be asked for
             layer.calls.append(self)
 
     @property
     def shape(self) -> Any:
         """The shape of what it takes, without the batch axis; a tuple of shapes if it merges."""
-        shapes = tuple(x.shape[1:] for x in self.inputs)
+        shapes = tuple(x.sizes for x in self.inputs)
         return shapes if getattr(self.layer, "merges", False) else shapes[0]
+
+
+def _channels_first(layer: Any, inputs: "Sequence[SymbolicTensor]") -> Iterable[bool]:
+    """Whether the script has the channels of what a layer gives first, if that is images."""
+    if getattr(layer, "is_graph", False) and hasattr(layer, "outputs"):
+        return [x.channels_first for x in layer.outputs]
+    said = getattr(layer, "channels_first", None)
+    return repeat(any(x.channels_first for x in inputs) if said is None else said)
 
 
 class SymbolicTensor:
@@ -72,7 +87,18 @@ class SymbolicTensor:
     def __init__(self, call: Call, shape: Shape) -> None:
         self.call = call
         """What computes it."""
-        self.shape: tuple[int | None, ...] = (None, *shape)
+        self.sizes: Shape = tuple(shape)
+        """The shape without the batch axis, as it lies here."""
+        self.channels_first = False
+        """Whether the script has the channels of these images first."""
+        self.used = False
+        """Whether a layer was called on it."""
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """(None, ...), as the script has the axes."""
+        sizes = turned_back(self.sizes) if self.channels_first else self.sizes
+        return (None, *sizes)
 
     @property
     def name(self) -> str | None:
@@ -80,14 +106,9 @@ class SymbolicTensor:
         return self.call.layer.name
 
     @property
-    def sizes(self) -> Shape:
-        """The shape without the batch axis."""
-        return self.shape[1:]  # type: ignore[return-value]
-
-    @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self.shape)
+        return 1 + len(self.sizes)
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.shape} of {self.call.layer.who}>"
@@ -193,15 +214,27 @@ def tensors_of(who: str, given: Any) -> list[SymbolicTensor]:
 def call_layer(layer: Any, given: Any, training: bool | None) -> SymbolicTensor:
     """One more use of a layer; raises ``ShapeError`` for shapes that it does not take."""
     tensors = tensors_of(layer.who, given)
-    shapes = tuple(x.shape[1:] for x in tensors)
+    before, after = layer.turns(tensors[0]) if len(tensors) == 1 else ((), ())
+    for one in before:
+        tensors = [use(one, tensors).outputs[0]]
+    found = use(layer, tensors, training).outputs[0]
+    for one in after:
+        found = use(one, [found]).outputs[0]
+    return found
+
+
+def use(layer: Any, tensors: "Sequence[SymbolicTensor]", training: bool | None = None) -> Call:
+    """The call of a layer on tensors; raises as ``call_layer``."""
+    settle(layer, tensors)
+    shapes = tuple(x.sizes for x in tensors)
     if layer.merges:
-        return Call(layer, tensors, [layer.output_shape(shapes)], training).outputs[0]
+        return Call(layer, tensors, [layer.output_shape(shapes)], training)
     if len(tensors) != 1:
         raise ShapeError(
             f"{layer.who}: expected one input, got {len(tensors)}. Merge them first, as "
             "Concatenate()([a, b]) or Add()([a, b]) do."
         )
-    return Call(layer, tensors, [layer.output_shape(shapes[0])], training).outputs[0]
+    return Call(layer, tensors, [layer.output_shape(shapes[0])], training)
 
 
 def ends(layer: Called, kind: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn._core.shapes import DType, Pair, Shape, Windows
-from minicnn.layers.base import Layer
+from minicnn.layers.base import ON_IMAGES, Layer
 
 
 class Place(NamedTuple):
@@ -27,6 +27,7 @@ class Windowed(Layer):
     images of another size, or after an argument has changed.
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
 
     _place: tuple[Any, Place] | None = None

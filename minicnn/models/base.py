@@ -22,7 +22,7 @@ from minicnn.layers.composite import Composite
 from minicnn.layers.graph import Graph, Node, put
 from minicnn.layers.params import Weights, put_weights
 from minicnn.layers.symbolic import Call, SymbolicTensor, tensors_of
-from minicnn.models import fusing, summary
+from minicnn.models import door, fusing, summary
 from minicnn.models.packing import packed, unpacked
 
 
@@ -189,13 +189,13 @@ class BaseModel(Composite, Weights, Guarded):
     def input_shapes(self) -> list[Shape]:
         """The shape of each input, without the batch axis."""
         self.require_built()
-        return [x.shape[1:] for x in self.inputs]  # type: ignore[misc]
+        return [x.sizes for x in self.inputs]
 
     @property
     def output_shapes(self) -> list[Shape]:
         """The shape of each output, without the batch axis."""
         self.require_built()
-        return [x.shape[1:] for x in self.outputs]  # type: ignore[misc]
+        return [x.sizes for x in self.outputs]
 
     @property
     def input_shape(self) -> Any:
@@ -232,9 +232,9 @@ class BaseModel(Composite, Weights, Guarded):
             nodes: list[Node] = []
             at = {}
             for i, x in enumerate(self.inputs):
-                at[id(x)] = put(
-                    nodes, len(self.inputs), x.call.layer, (i,), str(x.name), x.shape[1:]
-                )[0]
+                at[id(x)] = put(nodes, len(self.inputs), x.call.layer, (i,), str(x.name), x.sizes)[
+                    0
+                ]
             for call in self.inner_calls:
                 if not call.inputs:
                     continue
@@ -279,12 +279,17 @@ class BaseModel(Composite, Weights, Guarded):
         tensors = tensors_of(self.who, given)
         if not self.built:
             self.build(tensors[0].shape[1:])  # type: ignore[arg-type]
-        shapes = [x.shape[1:] for x in tensors]
+        shapes = [x.sizes for x in tensors]
         if shapes != self.input_shapes:
             raise ShapeError(
                 f"{self.who} {self.name!r}: expected inputs of shape "
                 f"{', '.join(map(str, self.input_shapes))}, without the batch axis, got "
                 f"{', '.join(map(str, shapes))}."
+            )
+        if [x.channels_first for x in tensors] != [x.channels_first for x in self.inputs]:
+            raise ConfigError(
+                f"{self.who} {self.name!r}: expected images in one order, channels first or last, "
+                "got those of one for a model of the other. Set the format once, before all."
             )
         outputs = Call(self, tensors, self.output_shapes, training).outputs
         return packed(outputs, self.output_keys)
@@ -320,7 +325,7 @@ class BaseModel(Composite, Weights, Guarded):
         inner_calls = []
         for call in like.inner_calls:
             inputs = [tensors[id(x)] for x in call.inputs]
-            shapes: Any = [x.shape[1:] for x in call.outputs]
+            shapes: Any = [x.sizes for x in call.outputs]
             inner_calls.append(Call(layers[id(call.layer)], inputs, shapes, call.training))
             tensors |= {
                 id(x): y for x, y in zip(call.outputs, inner_calls[-1].outputs, strict=True)
@@ -353,7 +358,7 @@ class BaseModel(Composite, Weights, Guarded):
         boolean(self.who, "training", training)
         xs = self.batch(x)
         ys, caches = self.graph().forward(xs, training, self.rng)
-        return packed(ys, self.output_keys), caches
+        return packed(door.images_out(self, ys), self.output_keys), caches
 
     def backward(self, dy: Any, caches: Sequence[Any]) -> tuple[Any, dict[str, Array]]:
         """(dx, grads) from the gradient of the loss with respect to y.
@@ -363,9 +368,9 @@ class BaseModel(Composite, Weights, Guarded):
         dys = unpacked(dy, self.output_keys)
         for one in dys:
             check_array(self.who, one)
-        arrays = [np.asarray(one, self.dtype) for one in dys]
+        arrays = door.labels_in(self, [np.asarray(one, self.dtype) for one in dys])
         dxs, grads = self.graph().backward(arrays, caches)
-        return packed(dxs, self.input_keys), grads
+        return packed(door.gradients_out(self, dxs), self.input_keys), grads
 
     def update_state(self, caches: Sequence[Any]) -> None:
         """Let the moving statistics of BatchNorm follow the batch of a forward pass in training."""
@@ -390,7 +395,7 @@ class BaseModel(Composite, Weights, Guarded):
                 "them in a list, or in a dictionary by these names."
             )
         arrays = [images(who, one) for one in (given if several or len(given) == 1 else [x])]
-        arrays = self.ranked(arrays)
+        arrays = self.ranked(door.images_in(who, self, arrays))
         self.ready(arrays)
         if len({len(one) for one in arrays}) > 1:
             raise DataError(

@@ -75,7 +75,7 @@ def unrolled(model: BaseModel) -> Links:
         elif type(call.layer) is Lambda:
             outputs = [_traced(call.layer, call.shape, ins, names)]
         else:
-            shapes: Any = [x.shape[1:] for x in call.outputs]
+            shapes: Any = [x.sizes for x in call.outputs]
             outputs = Call(call.layer, ins, shapes, call.training, kept=False).outputs
         tensors |= {id(x): y for x, y in zip(call.outputs, outputs, strict=True)}
     inputs, outputs = ([tensors[id(x)] for x in given] for given in (model.inputs, model.outputs))
@@ -114,14 +114,14 @@ def _called(residual: Residual, x: SymbolicTensor, names: dict[int, str]) -> Sym
             if type(layer) is Residual:
                 end = _called(layer, end, names)
             elif type(layer) is Lambda:
-                end = _traced(layer, end.shape[1:], [end], names)
+                end = _traced(layer, end.sizes, [end], names)
             else:
-                shape: Any = layer.output_shape(end.shape[1:])  # type: ignore[arg-type]
+                shape: Any = layer.output_shape(end.sizes)
                 end = Call(layer, [end], [shape], kept=False).outputs[0]
         ends.append(end)
     added = Add()
     names[id(added)] = within
-    return Call(added, ends, [ends[0].shape[1:]], kept=False).outputs[0]  # type: ignore[list-item]
+    return Call(added, ends, [ends[0].sizes], kept=False).outputs[0]
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -78,7 +78,7 @@ def _cut(
 
     The calls in between are made again; the layers do not keep them.
     """
-    stand_in = {id(x): x if not x.call.inputs else InputLayer(x.sizes).tensor() for x in inputs}
+    stand_in = {id(x): _begin(x) if x.call.inputs else x for x in inputs}
 
     def of(tensor: SymbolicTensor) -> SymbolicTensor:
         ahead = [tensor]
@@ -92,7 +92,7 @@ def _cut(
             else:
                 ahead.pop()
                 ins = [stand_in[id(y)] for y in x.call.inputs]
-                shapes: list[Any] = [y.shape[1:] for y in x.call.outputs]
+                shapes: list[Any] = [y.sizes for y in x.call.outputs]
                 call = x.call
                 if any(a is not b for a, b in zip(ins, call.inputs, strict=True)):
                     call = Call(x.call.layer, ins, shapes, x.call.training, kept=False)
@@ -101,6 +101,13 @@ def _cut(
         return stand_in[id(tensor)]
 
     return [stand_in[id(x)] for x in inputs], [of(x) for x in outputs]
+
+
+def _begin(tensor: SymbolicTensor) -> SymbolicTensor:
+    """An input like that tensor."""
+    layer = InputLayer(tensor.sizes)
+    layer.channels_first = tensor.channels_first
+    return layer.tensor()
 
 
 def build_model(outer: BaseModel, inner: BaseModel, shape: Shape) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from minicnn._core.console import warn
+from minicnn._core.settings import channels_last
 from minicnn._core.signatures import checked
 from minicnn._files import keras
 from minicnn._files.archive import json_object
@@ -17,6 +18,7 @@ from minicnn.initializers import left_unset
 from minicnn.layers import Layer
 from minicnn.layers.registry import CustomObjects, from_description, with_custom_objects
 from minicnn.models.configs import MODELS, connected, custom_classes, keyed
+from minicnn.models.door import as_the_script
 from minicnn.models.model import Model
 from minicnn.models.saved import restore
 from minicnn.models.sequential import Sequential
@@ -77,7 +79,7 @@ def load_model(
     custom = custom_classes("load_model", custom_objects)
     saved, data = keras.read_model(filepath)
     with _one_line(str(filepath)):
-        with left_unset():
+        with left_unset(), channels_last():
             model = restored_model(saved, custom, seed_within=0)
         if not model.built:
             raise ConfigError("expected an InputLayer first, got none.")
@@ -88,6 +90,7 @@ def load_model(
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
     model.class_names = tuple(saved.class_names)
+    as_the_script(model, "load_model")
     return model
 
 
@@ -145,7 +148,9 @@ def _described_model(who: str, config: Mapping[str, Any], custom_objects: Any) -
     custom = custom_classes(who, custom_objects)
     saved = keras.read_config(who, config, config.get("keras_version"))
     with _one_line(who):
-        model = restored_model(saved, custom)
+        with channels_last():
+            model = restored_model(saved, custom)
+        as_the_script(model, who)
         if saved.compiled:
             _compile_as_saved(model, who, saved, custom, lenient=True)
     return model

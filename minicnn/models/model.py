@@ -11,6 +11,7 @@ from minicnn import metrics as metric_table
 from minicnn._core.arguments import number, whole_number
 from minicnn._core.config import close
 from minicnn._core.console import Logs
+from minicnn._core.settings import channels_last
 from minicnn._core.signatures import checked
 from minicnn._keras.public_names import raise_absent
 from minicnn._training import evaluation, loop, step
@@ -25,7 +26,7 @@ from minicnn.errors import ConfigError, shown
 from minicnn.kernels import DEFAULT
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
-from minicnn.models import saving, summary, taking
+from minicnn.models import door, saving, summary, taking
 from minicnn.models.base import BaseModel
 from minicnn.models.configs import custom_classes, from_config, model_config
 from minicnn.models.functional import put_together
@@ -276,12 +277,13 @@ class Model(OldVerbs, BaseModel):
             batches = (self.arrays_of("predict", one) for one in given)
             steps = length(x) if steps is None else steps
             made = evaluation.predict_batches(self, batches, verbose, steps)
-            return packed(made, self.output_keys)
+            return packed(door.images_out(self, made), self.output_keys)
         xs = self.arrays_of("predict", x)
         size = 32 if batch_size is None else batch_size
         if steps is not None:
             xs = [array[: steps * size] for array in xs]
-        return packed(evaluation.predict(self, xs, size, verbose), self.output_keys)
+        made = evaluation.predict(self, xs, size, verbose)
+        return packed(door.images_out(self, made), self.output_keys)
 
     # One batch -------------------------------------------------------------------------
 
@@ -314,7 +316,8 @@ class Model(OldVerbs, BaseModel):
     def predict_on_batch(self, x: Any) -> Any:
         """The output for one batch."""
         xs = self.arrays_of("predict_on_batch", x)
-        return packed(evaluation.predict(self, xs, len(xs[0])), self.output_keys)
+        made = evaluation.predict(self, xs, len(xs[0]))
+        return packed(door.images_out(self, made), self.output_keys)
 
     def _listed(self, logs: Logs, as_dict: bool) -> float | list[float] | dict[str, float]:
         """Logs as Keras returns them."""
@@ -340,7 +343,9 @@ class Model(OldVerbs, BaseModel):
 
         ``custom_objects`` has the custom classes by their names.
         """
-        made: Model = from_config(cls, config, custom_classes("from_config", custom_objects))
+        with channels_last():
+            made: Model = from_config(cls, config, custom_classes("from_config", custom_objects))
+        door.as_the_script(made, "from_config")
         return made
 
     def to_json(self, **kwargs: Any) -> str:
@@ -371,6 +376,7 @@ class Model(OldVerbs, BaseModel):
         an error.
         """
         self.require_built()
+        door.check_saved(self)
         saving.save(self, filepath, overwrite, include_optimizer, save_format)
 
     @checked

@@ -11,7 +11,9 @@ from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.kernels import DEFAULT
 from minicnn.layers import InputLayer, Layer
 from minicnn.layers.building import build_layer, check_new, name_layer, walk
-from minicnn.layers.symbolic import SymbolicTensor
+from minicnn.layers.channels_first import settle
+from minicnn.layers.core import beginning
+from minicnn.layers.symbolic import SymbolicTensor, use
 from minicnn.models.base import BaseModel
 from minicnn.models.functional import build_model
 from minicnn.models.model import Model
@@ -84,7 +86,12 @@ class Sequential(Model):
         if layer.built and first is None:
             first = layer.input_shapes[0] if isinstance(layer, BaseModel) else layer.input_shape
         if not self.stack and first is not None and not isinstance(layer, InputLayer):
-            self._place(InputLayer(first), taken, known)
+            self._place(_input_of(layer, first), taken, known)
+        ahead, behind = list[Layer](), list[Layer]()
+        if self.outputs and isinstance(layer, Layer):
+            ahead, behind = layer.turns(self.outputs[0])
+        for one in ahead:
+            self._place(one, taken, known)
         name_layer(self.who, layer, taken)
         before = self.outputs
         if isinstance(layer, InputLayer):
@@ -92,13 +99,14 @@ class Sequential(Model):
             call = layer.tensor().call
             self.inputs = list(call.outputs)
         elif before:
-            shape: Any = before[0].shape[1:]
             if isinstance(layer, BaseModel):
-                build_model(self, layer, shape)
+                build_model(self, layer, before[0].shape[1:])  # type: ignore[arg-type]
+                layer(before[0])
+                call = layer.calls[-1]
             else:
-                build_layer(self.who, layer, shape, self.rng, self.dtype, self.kernels)
-            layer(before[0])
-            call = layer.calls[-1]
+                settle(layer, before)
+                build_layer(self.who, layer, before[0].sizes, self.rng, self.dtype, self.kernels)
+                call = use(layer, before)
         if before or self.inputs:
             if len(call.outputs) != 1:
                 raise ShapeError(
@@ -109,6 +117,8 @@ class Sequential(Model):
             self.outputs, self._graph = list(call.outputs), None
         self.stack.append(layer)
         taken.add(layer.name)
+        for one in behind:
+            self._place(one, taken, known)
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Make the layers' arrays for inputs of ``input_shape``, without the batch axis.
@@ -128,7 +138,7 @@ class Sequential(Model):
         layers, self.stack = self.stack, []
         begun = [layer for layer in walk(layers) if not layer.built and isinstance(layer, Layer)]
         try:
-            self._extend((InputLayer(input_shape), *layers))
+            self._extend((beginning(InputLayer(input_shape), layers[0]), *layers))
         except BaseException:
             for layer in begun:
                 layer.unbuild()
@@ -136,6 +146,16 @@ class Sequential(Model):
                 call.layer.calls.remove(call)
             self.stack, self.inner_calls, self.inputs, self.outputs = layers, [], [], []
             raise
+
+
+def _input_of(layer: Any, shape: Shape) -> InputLayer:
+    """The input of a model that begins with a layer of which the shape is known."""
+    given = InputLayer(shape)
+    if not layer.built:
+        return beginning(given, layer)
+    model = isinstance(layer, BaseModel)
+    given.channels_first = layer.inputs[0].channels_first if model else layer.settled
+    return given
 
 
 def _meant(thing: Any) -> str:

@@ -20,6 +20,7 @@ from minicnn.data.fitting import (
 )
 from minicnn.data.loaders import ArrayLoader, Loader, batch_loader, check_alone
 from minicnn.errors import DataError
+from minicnn.models import door
 from minicnn.models.base import BaseModel
 
 
@@ -29,7 +30,7 @@ def taken(model: BaseModel, who: str, x: Any, y: Any = None, sample_weight: Any 
     if single and not any(isinstance(one, Mapping) for one in (x, y)):
         if len(model.inputs) == 1 and isinstance(x, list | tuple) and len(x) == 1:
             x = x[0]
-        data = data_of(who, x, y, sample_weight)
+        data = door.data_in(who, model, data_of(who, x, y, sample_weight))
         return data._replace(xs=tuple(model.ranked(data.xs)))
     xs = model.arrays_of(who, x)
     if y is None:
@@ -43,6 +44,8 @@ def taken(model: BaseModel, who: str, x: Any, y: Any = None, sample_weight: Any 
                 f"{who}: expected as many labels as samples, got {samples} samples and "
                 f"{len(one)} labels of {name!r}."
             )
+    door.check_losses(who, model)
+    ys = door.labels_in(model, ys)
     weights: list[Array | None] = [None] * len(names)
     if sample_weight is not None:
         given = outputs_of(who, "sample_weight", sample_weight, names, samples)

@@ -11,7 +11,7 @@ import numpy as np
 from minicnn._core.arguments import choice
 from minicnn._core.console import warn
 from minicnn._core.resampling import INTERPOLATIONS, framed, resized, taps, to_ratio
-from minicnn._core.settings import floatx, image_data_format
+from minicnn._core.settings import FIRST, floatx, image_data_format
 from minicnn._core.shapes import Array, Pair, pair
 from minicnn._core.signatures import checked
 from minicnn._files.atomic import reason
@@ -29,9 +29,9 @@ FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def channels_first(who: str, data_format: str | None) -> bool:
-    """Whether that says that arrays are (C, H, W); None stands for the setting of the process."""
+    """Whether that, or if it is None ``image_data_format()``, says that arrays are (C, H, W)."""
     choice(who, "data_format", data_format, ("channels_last", "channels_first", None))
-    return (data_format or image_data_format()) == "channels_first"
+    return (data_format or image_data_format()) == FIRST
 
 
 @checked

@@ -20,7 +20,8 @@ class Own(Layer):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Conv2D(3, 3, data_format="channels_first"), "Conv2D: argument 'data_format'"),
+        (lambda: BatchNorm(data_format="channels_first"), "BatchNorm: argument 'data_format'"),
+        (lambda: Conv2D(3, 3, data_format="NCHW"), "Conv2D: expected data_format as one of"),
         (lambda: Conv2D(3, 3, dtype="float16"), "argument 'dtype' = 'float16' is not supported"),
         (lambda: Conv2D(3, 3, filtres=4), "Did you mean 'filters'?"),
         (lambda: SGD(lr=0.1, learning_rate=0.1), "SGD: expected learning_rate alone, got 'lr' too"),

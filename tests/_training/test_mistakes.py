@@ -97,8 +97,10 @@ BEGINNERS = {
         ["argument 'validation' =", "Did you mean 'validation_data'?"],
     ),
     "an order of axes": (
-        lambda: Conv2D(2, 3, data_format="channels_first"),
-        ["'data_format' = 'channels_first'", "channels-last", "x.transpose(0, 2, 3, 1)"],
+        lambda: Sequential(
+            [Input((12, 12, 3)), MaxPool(2), Conv2D(2, 3, data_format="channels_first")]
+        ),
+        ["channels first, as data_format says, got channels last", "x.transpose(0, 2, 3, 1)"],
     ),
     "a folder that is not there": (
         lambda: network().save("nowhere/a.keras"),

@@ -7,7 +7,7 @@ import numpy as np
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
-from minicnn.layers.base import Grads, Layer
+from minicnn.layers.base import ON_IMAGES, Grads, Layer
 from minicnn.layers.noise import check_seed, generator
 
 Range = tuple[float, float]
@@ -32,6 +32,7 @@ class RandomImages(Layer):
     ``change_back``, the gradient.
     """
 
+    settable = ON_IMAGES
     axes = ("H", "W", "C")
     random = True
     reads_bytes = True
