@@ -100,7 +100,7 @@ class Sequential(Model):
             self.inputs = list(call.outputs)
         elif before:
             if isinstance(layer, BaseModel):
-                build_model(self, layer, before[0].shape[1:])  # type: ignore[arg-type]
+                build_model(self, layer, before[0].shape[1:])
                 layer(before[0])
                 call = layer.calls[-1]
             else:
