@@ -6,6 +6,7 @@ model was compiled: so do the two halves of an adversarial network.
 """
 
 import functools
+import sys
 from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -44,6 +45,8 @@ def install() -> None:
     _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
     _change(Layer, "__init__", _plainly_named(Layer.__init__))
     _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
+    for name in ("input_shape", "output_shape"):
+        _change(BaseModel, name, property(_with_batch(getattr(BaseModel, name).fget)))
     _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()
     _change(Dataset, "cardinality", _counted(Dataset.cardinality))
     for value in [*vars(metrics).values(), *vars(losses).values()]:
@@ -64,6 +67,19 @@ def take_back() -> None:
 def _change(owner: type, name: str, method: Any) -> None:
     CHANGED.append((owner, name, vars(owner)[name]))
     setattr(owner, name, method)
+
+
+def _with_batch(shape: Any) -> Any:
+    """The shape as a script reads it, (None, ...), for what minicnn knows without a batch axis."""
+
+    def read(self: BaseModel) -> Any:
+        found = shape(self)
+        if sys._getframe(1).f_globals.get("__name__", "").startswith("minicnn."):
+            return found
+        several = isinstance(found, list)
+        return [(None, *one) for one in found] if several else (None, *found)
+
+    return read
 
 
 def _counted(cardinality: Any) -> Any:

@@ -113,3 +113,16 @@ def test_all_is_taken_back():
         Dense(1)(np.ones((2, 4)))
     with pytest.raises(ConfigError):
         Dense(1, name="a/b")
+
+
+def test_shapes_of_models_have_a_batch_axis():
+    """A script reads (None, ...), and ``base.output_shape[1:]`` is the shape of an image."""
+    base = Sequential([Input((8, 8, 3)), Conv2D(2, 3)])
+    assert base.input_shape == (None, 8, 8, 3)
+    assert base.output_shape == (None, 6, 6, 2)
+    top = Sequential([Input(base.output_shape[1:]), Conv2D(1, 6)])
+    whole = Model(base.input, top(base.output))
+    assert whole.output_shape == (None, 1, 1, 1)
+    assert whole.predict(np.ones((2, 8, 8, 3))).shape == (2, 1, 1, 1)
+    two = Model(base.input, [base.output, base.input])
+    assert two.output_shape == [(None, 6, 6, 2), (None, 8, 8, 3)]
