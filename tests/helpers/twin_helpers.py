@@ -18,6 +18,7 @@ import numpy as np
 
 from script_helpers import SHAPES, small
 
+PRECISION = os.environ.get("PRECISION", "float32")
 DROPPING = ("Dropout", "SpatialDropout2D")
 AUGMENTING = ("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast")
 
@@ -58,15 +59,18 @@ def main():
         import keras
         import tensorflow as tf
 
+        keras.config.set_floatx(PRECISION)
+        keras.config.set_dtype_policy(PRECISION)
         model, dataset, datasets = keras.Model, tf.data.Dataset, keras.datasets
         for name in AUGMENTING:
             getattr(keras.layers, name).call = lambda self, x, training=False: x
     else:
-        import minicnn.as_keras  # noqa: F401
+        import minicnn.as_keras
         from minicnn import Model, datasets
         from minicnn import layers as ours
         from minicnn.data.pipeline import Dataset
 
+        minicnn.config.set_floatx(PRECISION)
         model, dataset = Model, Dataset
         for name in AUGMENTING:
             getattr(ours, name).forward = plainly(getattr(ours, name).forward)
