@@ -5,6 +5,7 @@ An example is an array, or a tuple or a dictionary of examples. Functions given 
 """
 
 import builtins
+import glob
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
@@ -71,6 +72,21 @@ class Dataset:
                 yield _mapped(lambda a, i=i: a[i], arrays)  # type: ignore[misc]
 
         return cls(examples, n)
+
+    @classmethod
+    def list_files(
+        cls, file_pattern: Any, shuffle: bool | None = True, seed: Any = None, name: Any = None
+    ) -> "Dataset":
+        """The paths that match a pattern such as "data/*/*.jpg", in another order unless told so.
+
+        Raises ``DataError`` if there are none.
+        """
+        patterns = file_pattern if isinstance(file_pattern, list | tuple) else [file_pattern]
+        paths = sorted(path for one in patterns for path in glob.glob(str(one)))
+        if not paths:
+            raise DataError(f"Dataset.list_files: expected files that match {file_pattern}, got 0.")
+        found = cls.from_tensor_slices(np.array(paths))
+        return found if shuffle is False else found.shuffle(len(paths), seed)
 
     @classmethod
     def from_tensors(cls, tensors: Any, name: str | None = None) -> "Dataset":

@@ -133,3 +133,16 @@ def test_shapes_have_the_batch_axis(as_keras):
     model = Model(x, Add()([top(base(x)), Dense(2)(Flatten()(x))]))
     assert model.predict(np.ones((2, 8, 8, 3))).shape == (2, 2)
     assert model.layers[-1].output_shape == (None, 2)
+
+
+def test_shapes_of_models_have_a_batch_axis():
+    """A script reads (None, ...), and ``base.output_shape[1:]`` is the shape of an image."""
+    base = Sequential([Input((8, 8, 3)), Conv2D(2, 3)])
+    assert base.input_shape == (None, 8, 8, 3)
+    assert base.output_shape == (None, 6, 6, 2)
+    top = Sequential([Input(base.output_shape[1:]), Conv2D(1, 6)])
+    whole = Model(base.input, top(base.output))
+    assert whole.output_shape == (None, 1, 1, 1)
+    assert whole.predict(np.ones((2, 8, 8, 3))).shape == (2, 1, 1, 1)
+    two = Model(base.input, [base.output, base.input])
+    assert two.output_shape == [(None, 6, 6, 2), (None, 8, 8, 3)]

@@ -35,7 +35,7 @@ def small(name, samples=80, tests=40):
     return load_data
 
 
-def draw(folder, train=20, validation=8, size=40):
+def draw(folder, train=20, validation=8, size=40, ending="jpg"):
     """Pictures in data/train/cats, data/train/dogs and data/validation: cats are brighter."""
     from PIL import Image
 
@@ -46,7 +46,7 @@ def draw(folder, train=20, validation=8, size=40):
             place.mkdir(parents=True)
             for i in range(count):
                 pixels = light + rng.integers(0, 120, (size, size, 3))
-                Image.fromarray(pixels.astype(np.uint8)).save(place / f"{kind}.{i}.jpg")
+                Image.fromarray(pixels.astype(np.uint8)).save(place / f"{kind}.{i}.{ending}")
 
 
 def run(script, folder, *arguments, check=0):

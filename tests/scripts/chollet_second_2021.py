@@ -9,11 +9,11 @@ new_base_dir = pathlib.Path("data")
 train_dataset = image_dataset_from_directory(
     new_base_dir / "train",
     image_size=(36, 36),
-    batch_size=8)
+    batch_size=8, seed=1337)
 validation_dataset = image_dataset_from_directory(
     new_base_dir / "validation",
     image_size=(36, 36),
-    batch_size=8)
+    batch_size=8, seed=1337)
 
 random_numbers = np.random.normal(size=(20, 16))
 dataset = tf.data.Dataset.from_tensor_slices(random_numbers)

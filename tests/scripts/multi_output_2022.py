@@ -11,9 +11,9 @@ np.random.seed(42)
 tf.random.set_seed(42)
 
 IMG = 24
-images = np.random.rand(72, IMG, IMG, 3).astype(np.float32)
-extra = np.random.rand(72, 2).astype(np.float32)
-color = np.random.randint(0, 4, size=(72,))
+images = np.random.rand(80, IMG, IMG, 3).astype(np.float32)
+extra = np.random.rand(80, 2).astype(np.float32)
+color = np.random.randint(0, 4, size=(80,))
 age = (images.mean(axis=(1, 2, 3)) * 10).astype(np.float32)
 
 
@@ -50,7 +50,7 @@ history = model.fit(
     {"color": color, "age": age},
     epochs=2,
     batch_size=16,
-    validation_split=0.25,
+    validation_split=0.2,
     callbacks=[
         EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True, verbose=1),
         ModelCheckpoint("best_model.keras", monitor="val_color_accuracy", mode="max", save_best_only=True),
