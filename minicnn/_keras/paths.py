@@ -93,13 +93,11 @@ def answering(path: str) -> tuple[str, ...]:
         return tuple(OLD.get(path, path).split())
     if re.fullmatch(r"(applications|datasets)\.[a-z0-9_]+", path):
         return (path,)
-    inner = path
-    while inner:
-        if inner in NOT_HERE or (inner in SAME and inner == path.rpartition(".")[0]):
-            return ()
-        if inner in OLD and inner not in SAME:
-            return tuple(OLD[inner].split())
-        if inner in MODULES and inner not in SAME:
-            return answering(inner.rpartition(".")[0])
-        inner = inner.rpartition(".")[0]
-    return () if path else ("",)
+    above = path
+    while above and above not in MODULES:
+        above = above.rpartition(".")[0]
+    if above in OLD and above not in SAME:
+        return tuple(OLD[above].split())
+    if not above or above in SAME or above in NOT_HERE:
+        return () if path else ("",)
+    return answering(above.rpartition(".")[0])
