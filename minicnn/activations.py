@@ -386,6 +386,8 @@ def name_of(who: str, activation: NameOrFunction | None) -> str | None:
     if callable(activation):
         got = f"the function {getattr(activation, '__name__', got)!r}"
         remedy = " A custom function goes into a custom layer."
+    if hasattr(activation, "forward"):
+        got, remedy = f"the layer {shown(activation)}", " Add that layer after this one."
     raise ConfigError(
         f"{who}: expected activation to be one of {', '.join(ACTIVATIONS)}, a function of "
         f"minicnn.activations or None, got {got}.{remedy}"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minicnn import Activation, Conv2D, Dense, activations
+from minicnn import Activation, Conv2D, Dense, LeakyReLU, activations
 from minicnn.activations import ACTIVATIONS
 from minicnn.errors import ConfigError
 
@@ -129,3 +129,9 @@ def test_other_functions_are_refused_in_one_line():
         Dense(2, activation="softpuls")
     with pytest.raises(ConfigError, match="got 7"):
         Activation(7)
+
+
+def test_a_layer_as_an_activation_is_told_where_it_goes():
+    """A layer given as an activation is named, and where it goes instead."""
+    with pytest.raises(ConfigError, match=r"got the layer LeakyReLU.*Add that layer after this"):
+        Dense(3, activation=LeakyReLU(0.1))
