@@ -55,6 +55,7 @@ IGNORED = {
 RENAMED = {
     **old_arguments.RENAMED,
     **dict.fromkeys(("validation", "validation_set", "val"), "validation_data"),
+    "size": "target_size",
 }
 """Old names, for what cannot be taken under them, and names that come to mind."""
 
