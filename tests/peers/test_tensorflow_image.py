@@ -1,11 +1,25 @@
 """``tensorflow.image`` in Keras scripts has TensorFlow's numbers."""
 
+import importlib
 import io
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from minicnn.as_keras import tensorflow_image as ours
+import minicnn
+
+# The module without its package, which would answer for the Keras that other tests import.
+PACKAGE = ModuleType("minicnn.as_keras")
+PACKAGE.__path__ = [str(Path(minicnn.__file__).parent / "as_keras")]
+KNOWN = {name for name in sys.modules if name.startswith("minicnn.as_keras")}
+sys.modules.setdefault("minicnn.as_keras", PACKAGE)
+ours = importlib.import_module("minicnn.as_keras.tensorflow_image")
+for name in [name for name in sys.modules if name.startswith("minicnn.as_keras")]:
+    if name not in KNOWN:
+        del sys.modules[name]
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
