@@ -5,7 +5,7 @@
 
 Signatures are compared with those of the classes and functions themselves. A difference in them
 must be given a reason below, and so must every one of another kind. Keras' signatures are in
-``minicnn._keras.public_names``.
+``minicnn._keras.signatures``.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import inspect
 from pathlib import Path
 
 import minicnn
-from minicnn._keras.public_names import signatures
+from minicnn._keras.signatures import signatures
 
 PAGE = Path(__file__).parent / "from_keras.md"
 BEGIN = "<!-- written by docs/keras_list.py -->"

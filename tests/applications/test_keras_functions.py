@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minicnn import Conv2D, Dense, Input, Model, Rescaling, applications
-from minicnn._keras.public_names import signatures
+from minicnn._keras.signatures import signatures
 from minicnn.applications import mobilenet, networks
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import left_unset

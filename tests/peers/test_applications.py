@@ -15,7 +15,7 @@ from application_helpers import (
     network,
 )
 from minicnn import applications
-from minicnn._keras.public_names import signatures
+from minicnn._keras.signatures import signatures
 from minicnn.applications import imagenet_utils
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minicnn._core.config import Configurable
-from minicnn._keras.public_names import signatures
+from minicnn._keras.signatures import signatures
 from minicnn.testing import LayerCase
 
 pytestmark = pytest.mark.peers

@@ -5,7 +5,8 @@ import inspect
 import pytest
 
 import minicnn
-from minicnn._keras.public_names import ABSENT, SIGNATURES, signatures
+from minicnn._keras.public_names import ABSENT
+from minicnn._keras.signatures import SIGNATURES, signatures
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 

@@ -12,7 +12,7 @@ import pytest
 
 import minicnn
 import random_networks
-from minicnn._keras.public_names import signatures
+from minicnn._keras.signatures import signatures
 from minicnn.layers import LAYERS
 from minicnn.models.saved import saved_model
 from minicnn.testing.cases import LAYERS as CASES

@@ -12,7 +12,7 @@ import pytest
 import minicnn
 from minicnn import SGD, Dense, Flatten, Input, InputLayer, Lambda, Residual, Sequential, load_model
 from minicnn._core.config import is_custom
-from minicnn._keras.public_names import signatures
+from minicnn._keras.signatures import signatures
 from minicnn.callbacks.callback_list import CallbackList
 from minicnn.errors import NameUnknownError
 from minicnn.layers import LAYERS
@@ -153,7 +153,7 @@ def test_every_class_is_on_the_list_of_keras_names(family):
     for cls in exported(family):
         called = {cls.__name__, *(name for name, c in LAYERS.items() if c is cls)}
         assert called.isdisjoint(listed) == (cls.__name__ in OURS), (
-            f"Add {cls.__name__}'s signature in Keras 3 to SIGNATURES in _keras/public_names.py, "
+            f"Add {cls.__name__}'s signature in Keras 3 to SIGNATURES in _keras/signatures.py, "
             "and run docs/keras_list.py --write; or to OURS here, if Keras 3 does not have it."
         )
 
