@@ -111,6 +111,8 @@ class Answer(KerasModule):
             raise AttributeError(name)
         if not self._within and name == "keras":
             return importlib.import_module("tensorflow.keras")
+        if f"{self.__name__}.{name}".endswith((".compat", ".compat.v1", ".compat.v2")):
+            return importlib.import_module(f"{self.__name__}.{name}")
         return _of_tensorflow([*self._within, name])
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:

@@ -78,12 +78,17 @@ def print_summary(model: Any, line_length: Any = None, positions: Any = None, **
     model.summary(line_length=line_length)
 
 
+def set_session(session: Any) -> None:
+    """Nothing: what a session is told is how to use a graphics card."""
+
+
 def probas_to_classes(y_pred: Any) -> Any:
     """The number of the largest in each row."""
     return y_pred.argmax(axis=-1)
 
 
 _FUNCTIONS: dict[str, dict[str, Any]] = {
+    "backend": {"set_session": set_session},
     "layers": {"merge": merge},
     "utils": {
         "multi_gpu_model": multi_gpu_model,

@@ -156,3 +156,21 @@ def test_nothing_that_is_installed_is_touched(tmp_path):
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
         assert done.returncode == 0, done.stderr.decode()
     assert {path: path.read_bytes() for path in package.iterdir()} == before
+
+
+def test_settings_of_devices_do_nothing(as_keras):
+    """Sessions, memory of graphics cards, strategies and log levels are taken and ignored."""
+    import keras.backend as K  # noqa: N812
+    import tensorflow as tf
+    from keras.backend.tensorflow_backend import set_session
+
+    for api in (tf, tf.compat.v1):
+        config = api.ConfigProto()
+        config.gpu_options.allow_growth = True
+        set_session(api.Session(config=config))
+        api.logging.set_verbosity(api.logging.ERROR)
+    K.set_session(tf.Session())
+    with tf.distribute.MirroredStrategy().scope(), tf.device("/gpu:0"):
+        assert not tf.test.is_gpu_available()
+    assert tf.config.experimental.list_physical_devices("GPU") == []
+    K.clear_session()
