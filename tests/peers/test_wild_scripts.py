@@ -1,5 +1,6 @@
 """Scripts as they are found have Keras' numbers: one source, the same weights, no chance."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -27,6 +28,9 @@ RUNS = [
     "tfdata_2022.py",
 ]
 """Those that Keras 3 runs."""
+
+IN_SHORT = ("flowers_2024.py", "keras3_2024.py", "mnist_cnn_2019.py", "multi_output_2022.py")
+"""Those that are run every time; the others take minutes."""
 
 DEEP = ["chollet_second_2021.py"]
 """Those whose rounding alone moves a loss by 2e-3: they compute in float64."""
@@ -79,7 +83,10 @@ def run(library, script, folder):
     )
 
 
-@pytest.mark.parametrize("script", RUNS)
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(s, marks=() if s in IN_SHORT else pytest.mark.slow) for s in RUNS],
+)
 def test_numbers_of_a_script(script, pictures, tmp_path):
     """Each of its ``fit`` has Keras' losses after an epoch, within 1e-3."""
     (tmp_path / "data").symlink_to(pictures / "data")
@@ -95,9 +102,12 @@ def test_numbers_of_a_script(script, pictures, tmp_path):
                 np.testing.assert_allclose(other[name][0], one[name][0], 1e-3, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", GONE)
 def test_keras_stops_at(script, pictures, tmp_path):
     """Keras 3 itself does not run it any more."""
+    if "TensorBoard" in GONE[script] and importlib.util.find_spec("tensorboard"):
+        pytest.skip("Keras runs this one where TensorBoard is installed.")
     (tmp_path / "data").symlink_to(pictures / "data")
     done = run("keras", script, tmp_path)
     assert done.returncode != 0
