@@ -192,7 +192,8 @@ def for_all(value: Any) -> Any:
         elif name == "LayerNormalization" and isinstance(config.get("axis"), int):
             config["axis"] = [config["axis"]]  # a number is lost in .h5
         plain["config"] = config
-        if plain.get("module") == "keras.initializers" and name in ("Identity", "Orthogonal"):
+        of_initializers = ".initializers" in str(plain.get("module"))
+        if name == "Orthogonal" or (name == "Identity" and of_initializers):
             # Keras 3.0 has it under the longer name alone, later ones under both.
             plain["class_name"] = f"{name}Initializer"
     return plain

@@ -327,6 +327,23 @@ METRICS: dict[str, list[Any]] = {
 }
 
 
+NOT_DRAWN = [
+    "Adadelta",
+    "Adamax",
+    "Ftrl",
+    "Identity",
+    "CosineSimilarity",
+    "Dice",
+    "KLDivergence",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "Tversky",
+]
+"""What is compared by itself (test_optimizers, test_losses_metrics, test_constraints), and not here:
+most of these divide by what may be small, where rounding decides of a step."""
+
+
 def part(made: Configurable) -> Part:
     """What makes an object like this one, with all of its arguments."""
     cls = type(made)
@@ -351,14 +368,15 @@ def complete() -> None:
     known = {*OF_IMAGES, *NOISE, *AUGMENTATION, *BRIDGES, *OF_ROWS, "InputLayer", "Residual"}
     NOISE.update(others([one for one in made if one.random], known))
     OF_IMAGES.update(others([one for one in made if not one.random], known))
-    for name, options in others(cases.OPTIMIZERS, OPTIMIZERS).items():
+    known_optimizers = {*OPTIMIZERS, *NOT_DRAWN}
+    for name, options in others(cases.OPTIMIZERS, known_optimizers).items():
         own = [{k: v for k, v in case.items() if k not in COMMON} for case in options["case"]]
         OPTIMIZERS[name] = {"case": own}
     for loss, y_true, y_pred in cases.LOSSES:
         (name, options), kind = others([loss], ()).popitem(), LABELS.get(id(y_true))
-        if kind and y_pred is cases.others.LOGITS and name not in LOSSES:
+        if kind and y_pred is cases.others.LOGITS and name not in (*LOSSES, *NOT_DRAWN):
             LOSSES[name] = (kind, "linear", options)
-    drawn = {one.name for one in (*KERNELS, *FLAT) if isinstance(one, Part)}
+    drawn = {one.name for one in (*KERNELS, *FLAT) if isinstance(one, Part)} | {*NOT_DRAWN}
     KERNELS.extend(one for one in map(part, cases.INITIALIZERS) if one.name not in drawn)
     drawn = {one.name for one in PENALTIES if isinstance(one, Part)}
     PENALTIES.extend(one for one in map(part, cases.REGULARIZERS) if one.name not in drawn)
