@@ -340,8 +340,8 @@ NOT_DRAWN = [
     "Poisson",
     "Tversky",
 ]
-"""What is compared by itself (test_optimizers, test_losses_metrics, test_constraints), and not here:
-most of these divide by what may be small, where rounding decides of a step."""
+"""What is compared by itself, as in test_optimizers and test_losses_metrics, and not here: most of
+these divide by what may be small, where rounding decides of a step."""
 
 
 def part(made: Configurable) -> Part:
