@@ -55,7 +55,16 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("script", ALL)
+IN_SHORT = (
+    "alpaca_course_2023.ipynb", "cifar10_cnn_2016.py", "dogs_cats_2017.py", "gan_2018.py",
+    "siamese_2018.py", "tfdata_2022.py", "unet_2019.py",
+)  # fmt: skip
+"""Those of each kind that are run every time; CI runs all."""
+
+
+@pytest.mark.parametrize(
+    "script", [pytest.param(s, marks=() if s in IN_SHORT else pytest.mark.slow) for s in ALL]
+)
 def test_script_runs_unchanged(script, pictures, tmp_path):
     """``minicnn run`` runs it to its end, and it prints what shows that it has done its work."""
     (tmp_path / "data").symlink_to(pictures / "data")
