@@ -413,10 +413,9 @@ class BaseModel(Composite, Weights, Guarded):
             return list(arrays)
         made = []
         for x, array in zip(self.inputs, arrays, strict=True):
-            shape = x.shape
-            if shape[-1] == 1 and array.ndim == len(shape) - 1:
+            if x.sizes[-1:] == (1,) and array.shape[1:] == x.sizes[:-1]:
                 array = array[..., None]
-            elif array.ndim == len(shape) + 1 and array.shape[-1] == 1:
+            elif array.shape[1:] == (*x.sizes, 1):
                 array = array[..., 0]
             made.append(array)
         return made

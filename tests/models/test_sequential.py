@@ -407,8 +407,9 @@ def test_a_last_axis_of_one_may_be_missing():
     assert len(model.fit(x, y, validation_data=(x, y), verbose=0).history) == 2
     row = Sequential([Input((3,)), Dense(2)], seed=0)
     np.testing.assert_array_equal(row.predict(y[..., None]), row.predict(y))
-    with pytest.raises(ShapeError, match=r"expected input of shape \(N, 8, 8, 1\)"):
-        model.predict(x[0])
+    for one in (x[0], x[0][..., None]):  # an image is no batch of rows
+        with pytest.raises(ShapeError, match=rf"\(N, 8, 8, 1\), got {re.escape(str(one.shape))}"):
+            model.predict(one)
 
 
 def test_a_model_can_be_called():
