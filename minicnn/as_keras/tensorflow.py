@@ -116,6 +116,8 @@ class _Strategy(Inert):
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in ("bool", "print"):  # which are Python's own in this module
+        return {"bool": np.dtype("?"), "print": print}[name]
     if name in _OPS:
         return _by_ops(_OPS[name])
     if name == "data":
@@ -279,7 +281,6 @@ def _no(*_: Any, **__: Any) -> bool:
 float16, float32, float64 = np.dtype("f2"), np.dtype("f4"), np.dtype("f8")
 int8, int16, int32, int64 = (np.dtype(f"i{n}") for n in (1, 2, 4, 8))
 uint8, uint16, uint32 = (np.dtype(f"u{n}") for n in (1, 2, 4))
-globals()["bool"] = np.dtype("?")
 string = np.dtype("U")
 newaxis = None
 Session = InteractiveSession = ConfigProto = GPUOptions = Inert
@@ -329,7 +330,6 @@ executing_eagerly = lambda: True  # noqa: E731
 client = SimpleNamespace(device_lib=SimpleNamespace(list_local_devices=_list_devices))
 global_variables_initializer = Inert
 reset_default_graph = _nothing
-globals()["print"] = print
 compat = _Names("compat")
 
 __all__ = ["Tensor", "TensorShape"]
