@@ -30,7 +30,7 @@ from minicnn.saving import load_model as load_model
 
 __version__ = "0.1.0"
 
-_LATER = ("backend", "config", "datasets", "ops", "preprocessing", "random")
+_LATER = ("backend", "config", "datasets", "ops", "plots", "preprocessing", "random", "runs")
 """Modules that are loaded when they are asked for."""
 
 __getattr__ = _asked("", later=_LATER)

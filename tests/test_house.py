@@ -26,7 +26,7 @@ LEVELS = [
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
     ["models"],
-    ["applications", "lr_finder", "onnx", "plots", "saving", "testing", "utils"],
+    ["applications", "lr_finder", "onnx", "plots", "runs", "saving", "testing", "utils"],
     ["config", "ops", "random"],
     ["backend"],
     ["as_keras"],
@@ -36,7 +36,7 @@ LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications as_keras backend callbacks config constraints data datasets errors
     initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
-    preprocessing random regularizers saving testing utils __init__ __main__
+    preprocessing random regularizers runs saving testing utils __init__ __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

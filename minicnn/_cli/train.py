@@ -40,6 +40,7 @@ from minicnn.models.model import Model
 from minicnn.optimizers import Adam
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.plots import plot_history
+from minicnn.runs import SETTINGS
 
 DEFAULTS = {"model": "small", "epochs": 20, "batch_size": 64, "seed": 0}
 
@@ -48,8 +49,6 @@ OPTIONS = (
     *("model", "epochs", "batch_size", "learning_rate", "seed"),
 )
 """The settings that define a run."""
-
-SETTINGS = "settings.json"
 
 
 def add(commands: Commands) -> None:

@@ -3,7 +3,7 @@
 from minicnn._core.console import say
 from minicnn._files.checkpoint import Tree
 from minicnn._training.checkpoints import Checkpoints, damage, finite, put_back, state_of
-from minicnn._training.fingerprint import described_run, given
+from minicnn._training.fingerprint import described_run, given, network
 from minicnn._training.model import Model
 from minicnn._training.options import EXACT, FitOptions
 from minicnn._training.run import Observer, Run
@@ -25,7 +25,9 @@ class Checkpointing(Observer):
         settings["callbacks"] = watched(options.callbacks)
         about = described_run(model, loader, validation, settings)
         often = options.checkpoint_freq
-        self.checkpoints = Checkpoints(options.checkpoint, about, given(model), often)
+        self.checkpoints = Checkpoints(
+            options.checkpoint, about, given(model), often, network(model)
+        )
         steps = options.steps_per_epoch or loader.steps
         self.found = self.checkpoints.read(options.resume, options.epochs, steps)
         self.saved = False

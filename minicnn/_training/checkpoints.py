@@ -6,6 +6,7 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn._files.ch
     about       the model's layers and how it was compiled, the run's settings, what the data
                 are: a resumed run must have the same
     given       what the script may change: a resumed run takes what stands here
+    network     the network and how it was compiled, from which ``load_run`` makes the model anew
     machine     versions, BLAS and threads: with others the bits may differ
     epoch, step how many epochs are done, and how many batches of the next one
     stopped     whether a callback has ended the run
@@ -56,8 +57,8 @@ Often = Literal["epoch"] | int | None
 class Checkpoints:
     """The checkpoints of one run: when they are written, and which one is good.
 
-    ``about`` says what must be the same for a run to be resumed, ``given`` what
-    the script gave of the arguments that a resumed run takes from the checkpoint.
+    ``about`` says what must be the same for a run to be resumed, ``given`` what the script gave of
+    the arguments that a resumed run takes from the checkpoint, ``network`` how to make its model.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class Checkpoints:
         about: Mapping[str, Any],
         given: Mapping[str, Any],
         often: Often,
+        network: Mapping[str, Any],
     ) -> None:
         self.folder = Path(folder)
         self.often = often
         self.about = about
         self.given = given
+        self.network = network
         self.machine = machine()
         self.cost = 0.0
         """Seconds that the last one took."""
@@ -95,7 +98,12 @@ class Checkpoints:
         newest, previous = self.folder / NEWEST, self.folder / PREVIOUS
         try:
             make_folder(self.folder)
-            kept = {"about": self.about, "given": self.given, "machine": self.machine}
+            kept = {
+                "about": self.about,
+                "given": self.given,
+                "network": self.network,
+                "machine": self.machine,
+            }
             checkpoint.write(newest, kept | state(), previous if self.newest_is_good else None)
         except ConfigError as error:
             if not self.written:

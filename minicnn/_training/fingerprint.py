@@ -47,6 +47,26 @@ def described_run(
     return plain
 
 
+def network(model: Model) -> dict[str, Any]:
+    """The network and how it was compiled, from which the run's model is made anew."""
+    assert model.optimizer is not None
+    found = {
+        "class_name": "Sequential" if model.is_row else "Model",
+        "config": model.get_config(),
+        "input_shape": model.input_shapes[0],
+        "class_names": model.class_names,
+        "compile": {
+            "optimizer": save_config(model.optimizer),
+            "loss": _saved(model.loss),
+            "loss_weights": model.loss_weights,
+            "metrics": _saved(model.metrics),
+            "weighted_metrics": _saved(model.weighted_metrics) or None,
+        },
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(found, default=_plain))
+    return plain
+
+
 def given(model: Model) -> dict[str, Any]:
     """Arguments that a resumed run takes from the checkpoint."""
     assert model.optimizer is not None

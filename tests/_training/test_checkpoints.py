@@ -25,7 +25,7 @@ def test_when_they_are_written(tmp_path, monkeypatch):
     """After an epoch if that takes a twentieth of the time; within one after 30 seconds too."""
     now = 0.0
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now)
-    points = checkpoints.Checkpoints(tmp_path, {}, {}, None)
+    points = checkpoints.Checkpoints(tmp_path, {}, {}, None, {})
 
     def state():
         nonlocal now
@@ -41,9 +41,9 @@ def test_when_they_are_written(tmp_path, monkeypatch):
     assert seen == [(False, False), (True, False), (True, False), (True, True)]
     points.cost = 3.0
     assert not points.due(1, 0, 9)
-    by_batches = checkpoints.Checkpoints(tmp_path, {}, {}, 4)
+    by_batches = checkpoints.Checkpoints(tmp_path, {}, {}, 4, {})
     assert [by_batches.due(1, step, 9) for step in range(9)] == [i in (3, 7) for i in range(9)]
-    by_epochs = checkpoints.Checkpoints(tmp_path, {}, {}, "epoch")
+    by_epochs = checkpoints.Checkpoints(tmp_path, {}, {}, "epoch", {})
     assert [by_epochs.due(1, step, 9) for step in range(9)] == [i == 0 for i in range(9)]
 
 
