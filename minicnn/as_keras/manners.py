@@ -6,7 +6,9 @@ model was compiled: so do the two halves of an adversarial network.
 """
 
 import functools
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +18,7 @@ from minicnn import losses, metrics
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
+from minicnn._files.atomic import make_folder
 from minicnn.as_keras import shapes
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.data.pipeline import Dataset
@@ -54,7 +57,10 @@ def install() -> None:
             _show_numbers(value)
     for change in list(shapes.changes()):
         _change(*change)
+    _change(Loss, "in_unit", lambda self, y_true: y_true)  # noisy labels of adversarial networks
     _change(Model, "compile", _compile(Model.compile))
+    for name in ("save", "save_weights"):
+        _change(Model, name, _into_folder(getattr(Model, name)))
     for name in ("fit", "train_on_batch"):
         _change(Model, name, _as_compiled(getattr(Model, name)))
 
@@ -69,6 +75,18 @@ def take_back() -> None:
 def _change(owner: type, name: str, method: Any) -> None:
     CHANGED.append((owner, name, vars(owner)[name]))
     setattr(owner, name, method)
+
+
+def _into_folder(save: Any) -> Any:
+    """Into a folder that is made if it is not there, as by the TensorFlow formats."""
+
+    @functools.wraps(save)
+    def saved(self: Model, filepath: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(filepath, str | os.PathLike):
+            make_folder(Path(os.fspath(filepath)).parent)
+        return save(self, filepath, *arguments, **options)
+
+    return saved
 
 
 def _counted(cardinality: Any) -> Any:

@@ -1,15 +1,19 @@
 """Scripts and notebooks: their source as Python, and running it."""
 
+import ast
 import builtins
 import json
 import os
+import re
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from minicnn._core.console import say
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError, MiniCNNError
 
@@ -31,7 +35,7 @@ class Part(NamedTuple):
             return compile(self.source, self.name, "exec")
         except SyntaxError as error:
             remedy = ""
-            if "print" in str(error.msg):
+            if "call to 'print'" in str(error.msg):
                 remedy = " It is Python 2: 2to3, or a search for print, makes Python 3 of it."
             raise ConfigError(f"{self.name}, line {error.lineno}: {error.msg}.{remedy}") from None
         except ValueError as error:
@@ -71,23 +75,70 @@ def _cells(path: Path, text: str) -> list[Part]:
     ]
 
 
+MAGIC = re.compile(
+    r"(?P<indent>\s*)(?:[%!?]|(?P<name>[\w.\[\], ]+=\s*)[%!]|[^#'\"]*\?\s*$)", re.DOTALL
+)
+"""A line of IPython's: %matplotlib, !pip install, ?help, help?, files = !ls."""
+
+PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
+"""Those of a whole cell that is Python."""
+
+
 def without_magics(source: str) -> str:
-    """A cell as Python: lines of IPython's (%matplotlib, !pip install, ?help) do nothing.
+    """A cell as Python: a line that IPython understands and Python does not does nothing.
 
     >>> without_magics("%matplotlib inline\\nif True:\\n    !ls\\n")
     'pass  # %matplotlib inline\\nif True:\\n    pass  # !ls\\n'
     """
     lines = source.splitlines(keepends=True)
-    if lines and lines[0].startswith("%%"):
-        keeps = lines[0].split()[0] in ("%%time", "%%timeit", "%%capture")
-        lines = [f"# {line}" if i == 0 or not keeps else line for i, line in enumerate(lines)]
-    made = []
-    for line in lines:
-        bare = line.lstrip()
-        ipython = bare.startswith(("%", "!", "?")) or bare.rstrip().endswith("?")
-        ipython = ipython and not bare.startswith("#")
-        made.append(f"{line[: len(line) - len(bare)]}pass  # {bare}" if ipython else line)
-    return "".join(made)
+    first = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
+    if lines and lines[first].startswith("%%"):
+        whole = lines[first].split()[0] not in PYTHON_MAGICS
+        for i in range(first, len(lines) if whole else first + 1):
+            lines[i] = f"# {lines[i]}"
+    for _ in list(lines):
+        wrong = _not_python("".join(lines))
+        start = None if wrong is None else _magic(lines, wrong)
+        if start is None:
+            break
+        _leave_out(lines, start)
+    return "".join(lines)
+
+
+def _not_python(source: str) -> int | None:
+    """The line at which Python stops, from 0; None if it understands all."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except SyntaxError as error:
+        line: int = error.lineno or 1
+        return line - 1
+    except ValueError:
+        pass
+    return None
+
+
+def _magic(lines: Sequence[str], wrong: int) -> int | None:
+    """The line of IPython's where Python stops; it may say so a little later."""
+    for i in (wrong, *range(min(wrong, len(lines)))):
+        if i < len(lines) and MAGIC.match(lines[i]):
+            return i
+    return None
+
+
+def _leave_out(lines: list[str], start: int) -> None:
+    """Put nothing in place of a line, and of those that go on from it."""
+    found = MAGIC.match(lines[start])
+    assert found is not None
+    end = start
+    while lines[end].rstrip().endswith("\\") and end + 1 < len(lines):
+        end += 1
+    indent, name = found["indent"], found["name"]
+    rest = lines[start][len(indent) :]
+    lines[start] = f"{indent}{f'{name}[]' if name else 'pass'}  # {rest}"
+    for i in range(start + 1, end + 1):
+        lines[i] = f"# {lines[i]}"
 
 
 def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
@@ -97,6 +148,7 @@ def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
     """
     parts = parts_of(path)
     codes = [part.compiled() for part in parts]
+    _tell_of_commands(parts)
     module = ModuleType("__main__")
     vars(module).update(__file__=os.fspath(path), __builtins__=builtins, get_ipython=_shell)
     if Path(path).suffix == ".ipynb":
@@ -118,6 +170,18 @@ def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
     finally:
         sys.modules["__main__"], sys.argv, sys.path[:] = before
     return 0
+
+
+def _tell_of_commands(parts: Sequence[Part]) -> None:
+    """Say which of the shell's commands are left out; nobody misses those of pip."""
+    found = re.findall(r"^\s*pass  # !(?!\s*pip)(.+)", "\n".join(p.source for p in parts), re.M)
+    if found:
+        more = f" and {len(found) - 1} more" * (len(found) > 1)
+        say(
+            f"{parts[0].name.partition(',')[0]}: lines that are commands of the shell are left "
+            f"out: !{found[0].strip():.50}{more}. What the notebook needs of them must be there.",
+            error=True,
+        )
 
 
 PACKAGES = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image",

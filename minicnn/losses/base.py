@@ -170,6 +170,16 @@ class Loss(Configurable):
             shape = (len(losses), *(1,) * (losses.ndim - 1))
         return weight.reshape(shape).astype(losses.dtype, copy=False)
 
+    def in_unit(self, y_true: Array) -> Array:
+        """``y_true``; raises ``DataError`` unless all of it lies between 0 and 1."""
+        wrong = ~((y_true >= 0) & (y_true <= 1))
+        if wrong.any():
+            raise DataError(
+                f"{type(self).__name__}: expected labels from 0 to 1, got {y_true[wrong][0]}."
+                + _beyond_unit(y_true)
+            )
+        return y_true
+
     def _numbers(self, what: str, values: Array) -> Array:
         values = as_array(type(self).__name__, values, what)
         if values.dtype.kind not in "buif":
@@ -197,17 +207,6 @@ class Loss(Configurable):
         if (y_true != np.floor(y_true)).any():
             return " One number for each sample takes one output: Dense(1)."
         return f" Labels that are class numbers go with {SPARSE}, or become np.eye({outputs})[y]."
-
-
-def check_unit(loss: Loss, y_true: Array) -> Array:
-    """``y_true``; raises ``DataError`` unless all of it lies between 0 and 1."""
-    wrong = ~((y_true >= 0) & (y_true <= 1))
-    if wrong.any():
-        raise DataError(
-            f"{type(loss).__name__}: expected labels from 0 to 1, got {y_true[wrong][0]}."
-            + _beyond_unit(y_true)
-        )
-    return y_true
 
 
 def _beyond_unit(y_true: Array) -> str:

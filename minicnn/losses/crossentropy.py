@@ -12,7 +12,6 @@ from minicnn.losses.base import (
     EPSILON,
     FLATTEN,
     Loss,
-    check_unit,
     one_hot,
     show,
 )
@@ -41,7 +40,7 @@ class BinaryCrossentropy(Loss):
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """Labels between 0 and 1, smoothed by ``per_sample`` and ``slope``."""
-        return check_unit(self, super().targets(y_true, output_shape))
+        return self.in_unit(super().targets(y_true, output_shape))
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The mean along the last axis."""
@@ -93,7 +92,7 @@ class CategoricalCrossentropy(Loss):
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """One row of probabilities a sample."""
-        return check_unit(self, super().targets(y_true, output_shape))
+        return self.in_unit(super().targets(y_true, output_shape))
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """-(sum of y log p)."""

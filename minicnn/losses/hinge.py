@@ -4,7 +4,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn.errors import DataError
-from minicnn.losses.base import Loss, check_unit
+from minicnn.losses.base import Loss
 
 
 class Hinge(Loss):
@@ -78,7 +78,7 @@ class CategoricalHinge(Loss):
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """One row of numbers from 0 to 1 a sample."""
-        return check_unit(self, super().targets(y_true, output_shape))
+        return self.in_unit(super().targets(y_true, output_shape))
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """max(neg - pos + 1, 0)."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minicnn._core.shapes import Array, Shape
-from minicnn.losses.base import EPSILON, Loss, check_unit
+from minicnn.losses.base import EPSILON, Loss
 
 
 class KLDivergence(Loss):
@@ -20,7 +20,7 @@ class KLDivergence(Loss):
 
     def targets(self, y_true: Array, output_shape: Shape) -> Array:
         """One row of probabilities a sample."""
-        return check_unit(self, super().targets(y_true, output_shape))
+        return self.in_unit(super().targets(y_true, output_shape))
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The sum along the last axis."""

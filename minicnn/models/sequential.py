@@ -123,11 +123,13 @@ class Sequential(Model):
     def build(self, input_shape: Shape | None = None) -> None:
         """Make the layers' arrays for inputs of ``input_shape``, without the batch axis.
 
-        Not needed in a model that starts with an Input. Raises ``ShapeError`` when the
-        layers do not fit each other.
+        As in Keras that axis may come first: ``(None, 28, 28, 1)``. Not needed in a model that
+        starts with an Input. Raises ``ShapeError`` when the layers do not fit each other.
         """
         if self.built:
             return
+        if isinstance(input_shape, Sequence) and (None in input_shape[:1] or len(input_shape) == 4):
+            input_shape = tuple(input_shape[1:])
         if not self.stack:
             raise ConfigError(f"{self.who}: expected layers, got none.")
         if input_shape is None:

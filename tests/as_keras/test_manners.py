@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Input, Model, Sequential
+from minicnn import Input, Model, Sequential, losses
 from minicnn.errors import ConfigError
 from minicnn.layers import Conv2D, Dense, Dropout, RandomFlip, Rescaling
 from minicnn.optimizers import Adam
@@ -146,3 +146,27 @@ def test_shapes_of_models_have_a_batch_axis():
     assert whole.predict(np.ones((2, 8, 8, 3))).shape == (2, 1, 1, 1)
     two = Model(base.input, [base.output, base.input])
     assert two.output_shape == [(None, 6, 6, 2), (None, 8, 8, 3)]
+
+
+def test_labels_of_adversarial_networks_may_be_noisy():
+    """Binary cross-entropy of labels such as 1.05 is computed, as in Keras, by the formula."""
+    y, p = np.array([[1.05], [-0.1]]), np.array([[0.8], [0.3]])
+    expected = np.mean(-(y * np.log(p) + (1 - y) * np.log(1 - p)))
+    assert losses.BinaryCrossentropy()(y, p) == pytest.approx(expected)
+
+
+def test_models_are_saved_into_folders_that_are_made(tmp_path):
+    """``save_weights("training/cp-0000.ckpt")`` makes the folder, as with TensorFlow's formats."""
+    model = Sequential([Input((3,)), Dense(2)])
+    model.save_weights(tmp_path / "training" / "cp-0000.ckpt")
+    model.save(tmp_path / "models" / "one.h5")
+    assert (tmp_path / "training" / "cp-0000.ckpt").exists()
+    assert (tmp_path / "models" / "one.h5").exists()
+
+
+def test_a_model_is_built_for_a_shape_with_the_batch_axis():
+    """``build((None, 28, 28, 1))`` and ``build((32, 28, 28, 1))`` are of images (28, 28, 1)."""
+    for first in (None, 32):
+        model = Sequential([Conv2D(2, 3)])
+        model.build((first, 28, 28, 1))
+        assert model.input_shapes == [(28, 28, 1)]

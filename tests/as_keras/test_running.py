@@ -156,6 +156,34 @@ def test_magic_lines_keep_their_place():
     compile(made, "cell", "exec")
 
 
+def test_python_that_looks_like_magic_stays():
+    """Lines that go on in %, strings and what follows a command with a backslash are told apart."""
+    source = """!wget --quiet \\
+    https://here/it's.zip \\
+    -O "a
+print('%d'
+      % 3)
+files = !ls
+x = '?'
+model.fit?"""
+    made = without_magics(source)
+    assert len(made.splitlines()) == len(source.splitlines())
+    names = {"print": lambda text: names.setdefault("said", text)}
+    exec(made, names)
+    assert (names["said"], names["files"], names["x"]) == ("3", [], "?")
+
+
+def test_commands_that_are_left_out_are_named(run):
+    """A notebook's commands of the shell are said once; those of pip go without saying."""
+    text = json.dumps(
+        {"cells": [{"cell_type": "code", "source": ["!pip install keras\n", "!mkdir a\n", "!ls"]}]}
+    )
+    status, _, errors = run(text, name="course.ipynb")
+    assert status == 0
+    assert "course.ipynb: lines that are commands of the shell" in last(errors)
+    assert "!mkdir a and 1 more" in last(errors)
+
+
 def test_latin_1_is_read(tmp_path):
     """A script that is not UTF-8 is read as latin-1."""
     path = tmp_path / "old.py"
