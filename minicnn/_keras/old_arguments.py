@@ -39,8 +39,17 @@ OF_CLASS = {
 }
 """The same for a class alone."""
 
+_QUEUE = dict.fromkeys(
+    ("max_queue_size", "workers", "use_multiprocessing"),
+    "max_queue_size, workers and use_multiprocessing do nothing: data are read as they come",
+)
+
 GONE = {
-    "Nadam": {"schedule_decay": "schedule_decay is gone: there is one schedule of momenta today"}
+    "Nadam": {"schedule_decay": "schedule_decay is gone: there is one schedule of momenta today"},
+    "DepthwiseConv2D": {
+        "kernel_initializer": "kernel_initializer did nothing: it is depthwise_initializer"
+    },
+    **dict.fromkeys(("fit", "evaluate", "predict"), _QUEUE),
 }
 """Of a class, arguments that do nothing any more, and what is said of them."""
 

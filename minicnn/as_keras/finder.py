@@ -40,6 +40,10 @@ def install() -> None:
     manners.install()
 
 
+AROUND = ("IPython", "google.colab", "pydot", "pydot_ng", "pydotplus")
+"""What notebooks have around them, and what Keras drew with: ``plot_model`` needs none of it."""
+
+
 class Finder(MetaPathFinder):
     """Finds a module for each path of Keras and TensorFlow."""
 
@@ -58,10 +62,8 @@ class Around(Finder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """A spec for IPython and Colab, or None."""
-        if fullname.split(".")[0] == "IPython" or f"{fullname}.".startswith("google.colab."):
-            return ModuleSpec(fullname, _Inert(), is_package=True)
-        if fullname == "google":
+        """A spec, or None for all other modules."""
+        if fullname == "google" or any(f"{fullname}.".startswith(f"{name}.") for name in AROUND):
             return ModuleSpec(fullname, _Inert(), is_package=True)
         return None
 

@@ -121,10 +121,8 @@ def _not_python(source: str) -> int | None:
 
 def _magic(lines: Sequence[str], wrong: int) -> int | None:
     """The line of IPython's where Python stops; it may say so a little later."""
-    for i in (wrong, *range(min(wrong, len(lines)))):
-        if i < len(lines) and MAGIC.match(lines[i]):
-            return i
-    return None
+    places = [i for i in (wrong, *range(wrong)) if i < len(lines)]
+    return next((i for i in places if MAGIC.match(lines[i])), None)
 
 
 def _leave_out(lines: list[str], start: int) -> None:

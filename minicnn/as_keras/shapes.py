@@ -6,6 +6,7 @@ from typing import Any
 from minicnn.errors import ConfigError
 from minicnn.layers import Layer
 from minicnn.layers.registry import LAYERS
+from minicnn.layers.symbolic import SymbolicTensor
 from minicnn.models.base import BaseModel
 
 __all__ = ["changes"]
@@ -71,8 +72,25 @@ def _with_batch(shapes: str) -> property:
     return property(shape)
 
 
+class TensorShape(tuple[Any, ...]):
+    """The shape of a symbolic tensor, with the methods of TensorFlow's."""
+
+    def as_list(self) -> list[Any]:
+        """The sizes, None for the batch axis."""
+        return list(self)
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self)
+
+    ndims = rank
+
+
 def changes() -> Iterator[tuple[type, str, Any]]:
     """What takes the place of what, in which class."""
+    shape: Any = vars(SymbolicTensor)["shape"]
+    yield SymbolicTensor, "shape", property(lambda x: TensorShape(shape.fget(x)))
     yield BaseModel, "input_shape", _with_batch("input_shapes")
     yield BaseModel, "output_shape", _with_batch("output_shapes")
     known: list[type] = [Layer, *LAYERS.values()]
