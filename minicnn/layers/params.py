@@ -222,7 +222,7 @@ class Parametrized(Weights, Configurable):
         >>> Sequential([Input((4,)), Dense(3)]).layers[0].get_weights()[1].tolist()
         [0.0, 0.0, 0.0]
         """
-        return [array.copy() for array in self.weights]
+        return [array.copy() for array in self.arrays().values()]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Replace the arrays that ``get_weights`` returns.
