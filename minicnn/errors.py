@@ -46,7 +46,7 @@ class AbsentError(ConfigError, ImportError):
 
 
 class NameUnknownError(ConfigError, AttributeError):
-    """An attribute that nobody reads, or that cannot be set, was set."""
+    """An attribute was asked for that is not here, or set that nobody reads or that cannot be."""
 
 
 class DataError(MiniCNNError, ValueError):

@@ -22,6 +22,7 @@ from minicnn._core.signatures import (
 )
 from minicnn._core.suggestions import did_you_mean
 from minicnn._keras.arguments import RENAMED
+from minicnn._keras.attributes import raise_no_attribute
 from minicnn._keras.descriptions import described
 from minicnn._keras.spelling import snake_case
 from minicnn.errors import ConfigError, NameUnknownError, shown
@@ -83,6 +84,10 @@ class Guarded:
     minicnn.errors.NameUnknownError: Dropout: there is no 'p' to set. Did you mean 'rate'?
     """
 
+    def __getattr__(self, name: str) -> Any:
+        """Say what to use instead of an attribute of Keras' that is not here."""
+        raise_no_attribute(self, name)
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; raises ``NameUnknownError`` for one that is not there."""
         cls: type = type(self)
@@ -93,6 +98,10 @@ class Guarded:
         if isinstance(known, property) and known.fset is None:
             raise NameUnknownError(f"{who}: {name} cannot be set.{self.instead_of_setting(name)}")
         if name not in vars(self) and not hasattr(cls, name):
+            if self.instead_of_setting(name):
+                raise NameUnknownError(
+                    f"{who}: {name} cannot be set.{self.instead_of_setting(name)}"
+                )
             raise NameUnknownError(f"{who}: there is no {name!r} to set.{self._near(name)}")
         if name in vars(self) and name in arguments_of(cls):
             vars(self).update(self.changed(name, value))

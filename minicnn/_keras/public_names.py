@@ -132,21 +132,6 @@ layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deseri
   -> write it with the layers there are; a custom layer is in examples/custom_layer.py
 models: model_from_yaml
   -> Keras 2.6 took it out: use to_json and model_from_json
-Sequential: variables trainable_variables
-  non_trainable_variables
-  -> use get_weights, or params, which training changes in place
-Sequential: pop losses
-  -> use layers, and a new Sequential of those that are wanted
-Sequential: to_yaml
-  -> Keras 2.6 took it out: use to_json, or save
-Sequential: quantize
-  -> use save, or get_config
-Sequential: export
-  -> use save, or minicnn.export_onnx(model, "model.onnx")
-Sequential: compiled_metrics
-  -> use evaluate with return_dict=True
-Sequential: stateless_call compute_loss train_step test_step make_train_function
-  -> use fit, or forward, backward and optimizer.step: examples/custom_loop.py
 losses: CTC CategoricalGeneralizedCrossEntropy Circle categorical_generalized_cross_entropy circle
   ctc deserialize serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope
@@ -158,9 +143,6 @@ metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCor
 optimizers: Adafactor Lamb LossScaleOptimizer MultiOptimizer Muon
   OptimizerMap ScheduleFreeAdamW deserialize serialize
   -> use SGD, Adam, AdamW, RMSprop, Nadam or another
-Optimizer: apply apply_gradients stateless_apply stateless_variables minimize get_gradients
-  compute_gradients trainable_variables get_updates get_weights set_weights
-  -> use step(model.params, grads), with the gradients of model.backward: examples/custom_loop.py
 optimizers.schedules: deserialize serialize
   -> use the class
 callbacks: RemoteMonitor ProgbarLogger
@@ -238,7 +220,7 @@ images and has no layers for sequences or text.
 
 
 def raise_absent(module: str, name: str) -> NoReturn:
-    """Raise what ``asked`` says, for a name that a module, or the model, has not."""
+    """Raise what ``asked`` says, for a name that a module has not."""
     full = f"minicnn.{module}" if module else "minicnn"
     if name in ABSENT.get(module, {}):
         nearest = ABSENT[module][name]

@@ -12,7 +12,7 @@ import numpy as np
 from minicnn._core.signatures import arguments_of
 from minicnn._keras import old_arguments
 from minicnn._keras.arguments import RENAMED, inert
-from minicnn._keras.public_names import ABSENT
+from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.as_keras.finder import ANSWERED
 from minicnn.as_keras.scripts import parts_of
 from minicnn.errors import AbsentError, ConfigError, MiniCNNError
@@ -135,8 +135,8 @@ class _Reader(ast.NodeVisitor):
         if path:
             self.look_up(node, path)
             return
-        absent = ABSENT["Sequential"].get(node.attr)
-        if absent and node.attr not in EVERYWHERE | self.own:
+        absent = ATTRIBUTES["Model"].get(node.attr)
+        if absent and "_" in node.attr and node.attr not in EVERYWHERE | self.own:
             self.say(node, f".{node.attr}: if it is a model's, {absent}.")
         self.generic_visit(node)
 

@@ -19,8 +19,10 @@ from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
 from minicnn._files.atomic import make_folder
-from minicnn.as_keras import shapes
+from minicnn.as_keras import shapes, variables
 from minicnn.as_keras.tensors import Number, tensor
+from minicnn.callbacks.base import Callback
+from minicnn.callbacks.watching import Watching
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError
 from minicnn.layers import Layer
@@ -41,7 +43,7 @@ _trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictiona
 
 
 CHANGED: list[tuple[type, str, Any]] = []
-"""Classes, names of their methods, and these methods as they were."""
+"""Classes, names of their methods, and these methods as they were, None if there were none."""
 
 
 def install() -> None:
@@ -55,9 +57,11 @@ def install() -> None:
     for value in [*vars(metrics).values(), *vars(losses).values()]:
         if isinstance(value, type):
             _show_numbers(value)
-    for change in list(shapes.changes()):
+    for change in [*shapes.changes(), *variables.changes()]:
         _change(*change)
     _change(Loss, "in_unit", lambda self, y_true: y_true)  # noisy labels of adversarial networks
+    for name in ("on_train_begin", "monitored"):
+        _change(Watching, name, _only_warns(getattr(Watching, name)))
     _change(Model, "compile", _compile(Model.compile))
     for name in ("save", "save_weights"):
         _change(Model, name, _into_folder(getattr(Model, name)))
@@ -69,11 +73,14 @@ def take_back() -> None:
     """Have everything as it was."""
     while CHANGED:
         owner, name, method = CHANGED.pop()
-        setattr(owner, name, method)
+        if method is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, method)
 
 
 def _change(owner: type, name: str, method: Any) -> None:
-    CHANGED.append((owner, name, vars(owner)[name]))
+    CHANGED.append((owner, name, vars(owner).get(name)))
     setattr(owner, name, method)
 
 
@@ -87,6 +94,20 @@ def _into_folder(save: Any) -> Any:
         return save(self, filepath, *arguments, **options)
 
     return saved
+
+
+def _only_warns(watch: Any) -> Any:
+    """What a callback watches need not be there, as in Keras: then it does nothing."""
+
+    @functools.wraps(watch)
+    def watched(self: Watching, logs: Any = None) -> Any:
+        try:
+            return watch(self, logs)
+        except ConfigError as error:
+            warn_once(f"{type(self).__name__} {self.monitor}", f"{error} It does nothing.")
+            return None
+
+    return watched
 
 
 def _counted(cardinality: Any) -> Any:
@@ -155,6 +176,7 @@ def _of_each_output(model: Model, given: Any) -> Any:
 def _as_compiled(train: Any) -> Any:
     @functools.wraps(train)
     def trained(self: Model, *arguments: Any, **options: Any) -> Any:
+        _show_validation(options.get("callbacks"), options.get("validation_data"))
         now = [(layer, layer.trainable) for _, layer in self.leaves()]
         _set(_trainable.get(self, ()))
         try:
@@ -163,6 +185,15 @@ def _as_compiled(train: Any) -> Any:
             _set(now)
 
     return trained
+
+
+def _show_validation(callbacks: Any, data: Any) -> None:
+    """As in Keras 2.2, callbacks have ``validation_data``: [x, y, weights]."""
+    if isinstance(callbacks, list | tuple) and isinstance(data, list | tuple) and len(data) >= 2:
+        weights = data[2] if len(data) > 2 else np.ones(len(data[1]), np.float32)
+        for callback in callbacks:
+            if isinstance(callback, Callback):
+                vars(callback)["validation_data"] = [data[0], data[1], weights]
 
 
 def _set(trainable: Iterable[tuple[Layer, bool]]) -> None:

@@ -91,6 +91,8 @@ def changes() -> Iterator[tuple[type, str, Any]]:
     """What takes the place of what, in which class."""
     shape: Any = vars(SymbolicTensor)["shape"]
     yield SymbolicTensor, "shape", property(lambda x: TensorShape(shape.fget(x)))
+    yield SymbolicTensor, "get_shape", lambda x: x.shape
+    yield SymbolicTensor, "_keras_shape", property(lambda x: x.shape)
     yield BaseModel, "input_shape", _with_batch("input_shapes")
     yield BaseModel, "output_shape", _with_batch("output_shapes")
     known: list[type] = [Layer, *LAYERS.values()]

@@ -15,6 +15,7 @@ import numpy as np
 
 from minicnn._core.random_seed import set_random_seed
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
+from minicnn.as_keras.variables import variable
 from minicnn.errors import AbsentError
 
 _OPS = {
@@ -50,8 +51,8 @@ _MATH = _OPS | {"log": "log", "softplus": "softplus", "cos": "cos", "sin": "sin"
 _FIT = "train with model.fit, or with forward, backward and optimizer.step: examples/custom_loop.py"
 _NO_GRAPH = "minicnn has no sessions and no graphs of operations: call the model"
 _ABSENT = {
-    **dict.fromkeys(("GradientTape", "gradients", "Variable", "Module", "train"), _FIT),
-    **dict.fromkeys(("placeholder", "get_default_graph", "Graph", "layers", "contrib"), _NO_GRAPH),
+    **dict.fromkeys(("GradientTape", "gradients", "Module", "train"), _FIT),
+    **dict.fromkeys(("placeholder", "layers", "contrib"), _NO_GRAPH),
     "estimator": "train with model.fit",
     "lite": "export_onnx writes a file that other runtimes take",
     "saved_model": "save the model as .keras, .h5 or .onnx",
@@ -170,6 +171,21 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     array = np.asarray(value, _dtype(dtype))
     array = array.astype(np.float32) if dtype is None and array.dtype == np.float64 else array
     return tensor(array if shape is None else np.broadcast_to(array, shape).copy())
+
+
+def Variable(  # noqa: N802
+    initial_value: Any,
+    trainable: bool = True,
+    validate_shape: bool = True,
+    caching_device: Any = None,
+    name: str | None = None,
+    variable_def: Any = None,
+    dtype: Any = None,
+    **_: Any,
+) -> Any:
+    """An array that ``assign`` changes; nothing is derived with respect to it."""
+    value = initial_value() if callable(initial_value) else initial_value
+    return variable(np.array(constant(value, dtype)), name, bool(trainable))
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:

@@ -58,6 +58,7 @@ class Callback(Guarded):
     on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = nothing
     on_train_batch_begin = on_train_batch_end = on_batch_begin = on_batch_end = nothing
     on_test_begin = on_test_end = on_test_batch_begin = on_test_batch_end = nothing
+    on_predict_begin = on_predict_end = on_predict_batch_begin = on_predict_batch_end = nothing
 
 
 def check_calls(cls: type[Callback]) -> None:

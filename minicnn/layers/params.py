@@ -43,8 +43,23 @@ class Weights:
     @property
     def non_trainable_weights(self) -> list[Array]:
         """The others."""
-        learned = {id(array) for array in self.trainable_weights}
-        return [array for array in self.weights if id(array) not in learned]
+        learned = {id(array) for array in self.learned().values()}
+        return [array for array in self.arrays().values() if id(array) not in learned]
+
+    @property
+    def variables(self) -> list[Array]:
+        """``weights``, as Keras calls them too."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Array]:
+        """``trainable_weights``, as Keras calls them too."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Array]:
+        """``non_trainable_weights``, as Keras calls them too."""
+        return self.non_trainable_weights
 
 
 class Parametrized(Weights, Configurable):
@@ -63,6 +78,14 @@ class Parametrized(Weights, Configurable):
         self.input_shape: Shape | None = None
         self.dtype: DType = np.dtype("float32")
         self._prefixes: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """One of its arrays, by its name, such as ``kernel``, once it is built."""
+        held = vars(self)
+        for arrays in (held.get("params"), held.get("state")):
+            if isinstance(arrays, dict) and name in arrays:
+                return arrays[name]
+        return super().__getattr__(name)
 
     # Its name ------------------------------------------------------------------------
 
@@ -199,7 +222,7 @@ class Parametrized(Weights, Configurable):
         >>> Sequential([Input((4,)), Dense(3)]).layers[0].get_weights()[1].tolist()
         [0.0, 0.0, 0.0]
         """
-        return [array.copy() for array in self.weights]
+        return [array.copy() for array in self.arrays().values()]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Replace the arrays that ``get_weights`` returns.
@@ -231,7 +254,7 @@ class Parametrized(Weights, Configurable):
 
     def instead_of_setting(self, name: str) -> str:
         """For arrays, the method that sets them."""
-        return " Use set_weights." if name == "weights" else ""
+        return " Use set_weights." if name in ("weights", *self.arrays()) else ""
 
 
 def put_weights(who: str, layers: Sequence[Parametrized], weights: Sequence[Array]) -> None:

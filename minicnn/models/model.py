@@ -13,7 +13,6 @@ from minicnn._core.config import close
 from minicnn._core.console import Logs
 from minicnn._core.settings import channels_last
 from minicnn._core.signatures import checked
-from minicnn._keras.public_names import raise_absent
 from minicnn._training import evaluation, loop, step
 from minicnn._training.objective import by_output
 from minicnn._training.options import FitOptions
@@ -80,10 +79,6 @@ class Model(OldVerbs, BaseModel):
         self.stop_training = False
         """Set to True by a callback, it ends ``fit`` after the batch at hand."""
         BaseModel.__init__(self, **arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        """Say what to use instead of a verb of Keras' that is not here."""
-        raise_absent("Sequential", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As for anything; names of optimizers, losses and metrics are for ``compile`` alone."""

@@ -92,6 +92,15 @@ class OldVerbs:
         warn_once("predict_proba", "predict_proba is predict today.")
         return self.predict(x, batch_size=batch_size, verbose=verbose)
 
+    def reset_states(self) -> None:
+        """Nothing: no layer here remembers earlier batches."""
+
+    def reset_metrics(self) -> None:
+        """Nothing: each run and each evaluation counts anew."""
+
+    def _make_predict_function(self) -> None:
+        """Nothing: TensorFlow 1 made a function for ``predict`` before threads could share it."""
+
     @property
     def metrics_names(self) -> list[str]:
         """What the numbers are that ``evaluate`` returns, as in Keras 2."""

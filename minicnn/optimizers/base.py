@@ -11,7 +11,6 @@ from minicnn._core.arguments import check_array, number, whole_number
 from minicnn._core.config import Configurable
 from minicnn._core.console import warn_once
 from minicnn._core.shapes import Array
-from minicnn._keras.public_names import raise_absent
 from minicnn._parallel import threads
 from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.optimizers import schedules
@@ -100,10 +99,6 @@ class Optimizer(Configurable):
         """The model that this optimizer trains, to whose parameters its state belongs."""
         self.slots: dict[str, Slots] = {}
         self._undecayed: tuple[str, ...] = ()
-
-    def __getattr__(self, name: str) -> Any:
-        """Say what to use instead of a method of Keras' that is not here."""
-        raise_absent("Optimizer", name)
 
     @property
     def learning_rate(self) -> Any:

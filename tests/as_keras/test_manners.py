@@ -1,5 +1,7 @@
 """What layers and models do otherwise where a Keras script runs."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -170,3 +172,29 @@ def test_a_model_is_built_for_a_shape_with_the_batch_axis():
         model = Sequential([Conv2D(2, 3)])
         model.build((first, 28, 28, 1))
         assert model.input_shapes == [(28, 28, 1)]
+
+
+def test_shapes_of_symbolic_tensors_have_the_methods_of_tensorflow():
+    """``x.get_shape().as_list()`` is a list with None for the batch axis."""
+    x = Conv2D(2, 3)(Input((8, 8, 3)))
+    assert x.get_shape().as_list() == x.shape.as_list() == [None, 6, 6, 2]
+    assert x.shape == (None, 6, 6, 2)
+    assert x.shape.rank == x.shape.ndims == 4
+
+
+def test_arguments_of_queues_do_nothing():
+    """``workers`` and its like are taken by fit, evaluate and predict, with a warning."""
+    model = network()
+    model.compile("sgd", "mse")
+    x, y = np.zeros((4, 4)), np.zeros((4, 1))
+    with pytest.warns(UserWarning, match="fit: .*workers and use_multiprocessing do nothing"):
+        model.fit(x, y, workers=2, verbose=0)
+    with pytest.warns(UserWarning, match="evaluate: .*do nothing"):
+        model.evaluate(x, y, use_multiprocessing=True)
+    with pytest.warns(UserWarning, match="predict: .*do nothing"):
+        assert model.predict(x, max_queue_size=3).shape == (4, 1)
+
+
+def test_what_keras_drew_with_need_not_be_there():
+    """``import pydot`` of old notebooks works without it."""
+    assert importlib.import_module("pydot").Dot() is not None

@@ -1,0 +1,92 @@
+"""What is said of attributes of Keras' objects that are not here."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from minicnn import SGD, BatchNorm, Conv2D, Dense, Flatten, Input, Model, Sequential
+from minicnn._keras.attributes import ATTRIBUTES
+from minicnn.callbacks import EarlyStopping
+from minicnn.errors import NameUnknownError
+from minicnn.layers import Layer
+from minicnn.losses import MeanSquaredError
+from minicnn.metrics import CategoricalAccuracy
+
+
+@pytest.fixture
+def net():
+    """A model with each kind of weight."""
+    return Sequential([Input((4, 4, 1)), Conv2D(2, 3), BatchNorm(), Flatten(), Dense(3)])
+
+
+def objects(net):
+    """An object of each class that the table has."""
+    x = Input((2,))
+    return {
+        "Model": [net, Model(x, Dense(1)(x))],
+        "Layer": net.layers,
+        "Optimizer": [SGD()],
+        "Loss": [MeanSquaredError()],
+        "Metric": [CategoricalAccuracy()],
+        "Callback": [EarlyStopping()],
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(ATTRIBUTES))
+def test_every_absent_attribute_has_a_remedy(kind, net):
+    """Each is refused in one line, with what to use, as an error that ``hasattr`` knows."""
+    for value in objects(net)[kind]:
+        for name, nearest in ATTRIBUTES[kind].items():
+            assert not hasattr(value, name), f"{name} is here: take it from attributes.py"
+            with pytest.raises(NameUnknownError, match=f"has no {name}(, which Keras has)?: ") as e:
+                getattr(value, name)
+            assert nearest in str(e.value)
+            assert "\n" not in str(e.value)
+
+
+def test_other_names_are_plain_attribute_errors(net):
+    """A name that nobody has is Python's own error, and objects copy and pickle as ever."""
+    with pytest.raises(AttributeError, match="'Sequential' object has no attribute 'no_such'"):
+        _ = net.no_such
+    same = pickle.loads(pickle.dumps(copy.deepcopy(net)))
+    np.testing.assert_array_equal(same.get_weights()[0], net.get_weights()[0])
+
+
+def test_weights_are_attributes_of_their_layer(net):
+    """``layer.kernel`` is the array itself, as Keras names it; setting it says how to."""
+    conv, norm = net.layers[:2]
+    assert conv.kernel is conv.params["kernel"]
+    assert conv.bias.shape == (2,)
+    assert norm.moving_mean is norm.state["moving_mean"]
+    with pytest.raises(NameUnknownError, match=r"Conv2D: kernel cannot be set\. Use set_weights"):
+        conv.kernel = 3
+    assert not hasattr(Dense(3), "kernel")
+    assert not hasattr(Conv2D(2, 3, use_bias=False), "bias")
+
+
+def test_a_custom_layer_keeps_its_own_names():
+    """What a user's class lacks is Python's own error, not an answer about Keras."""
+
+    class Mine(Layer):
+        pass
+
+    with pytest.raises(AttributeError, match="'Mine' object has no attribute 'scale'"):
+        _ = Mine().scale
+
+
+def test_variables_are_weights(net):
+    """Keras' other names for the lists of weights."""
+    assert [v.shape for v in net.variables] == [w.shape for w in net.weights]
+    assert len(net.trainable_variables) == 6
+    assert len(net.non_trainable_variables) == 2
+    net.trainable = False
+    assert net.trainable_variables == []
+
+
+def test_what_older_scripts_call_before_predict_does_nothing(net):
+    """Three calls that had a meaning where layers remember, or TensorFlow makes functions."""
+    before = net.get_weights()
+    assert [net.reset_states(), net.reset_metrics(), net._make_predict_function()] == [None] * 3
+    np.testing.assert_array_equal(before[0], net.get_weights()[0])
