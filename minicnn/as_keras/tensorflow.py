@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import ops
 from minicnn._core.random_seed import set_random_seed
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
 from minicnn.as_keras.variables import variable
@@ -61,6 +62,11 @@ _ABSENT = {
     "summary": "use callbacks.TensorBoard",
 }
 """Names of TensorFlow's that are not here, and the nearest thing."""
+
+
+def squared_difference(x: Any, y: Any) -> Any:
+    """(x - y)^2."""
+    return ops.square(ops.subtract(x, y))
 
 
 class _Names:
@@ -304,7 +310,9 @@ random = _Names("random", set_seed=set_random_seed, uniform=_drawing("uniform"),
                 normal=_drawing("normal"), truncated_normal=_drawing("truncated_normal"),
                 shuffle=_drawing("shuffle"), categorical=_drawing("categorical"))  # fmt: skip
 nn = _Names("nn", _NN)
-math = _Names("math", _MATH, confusion_matrix=confusion_matrix)
+math = _Names(
+    "math", _MATH, confusion_matrix=confusion_matrix, squared_difference=squared_difference
+)
 io = _Names("io", read_file=_read_file, **_DECODERS)
 strings = _Names("strings", split=_split)
 version = SimpleNamespace(VERSION="2.21.0")
