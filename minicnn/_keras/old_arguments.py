@@ -40,7 +40,12 @@ OF_CLASS = {
 """The same for a class alone."""
 
 GONE = {
-    "Nadam": {"schedule_decay": "schedule_decay is gone: there is one schedule of momenta today"}
+    "compile": {
+        "class_mode": "class_mode is gone: the loss says it",
+        "theano_mode": "theano_mode is gone",
+        "sample_weight_mode": "sample_weight_mode is gone: weights fit the loss, or are refused",
+    },
+    "Nadam": {"schedule_decay": "schedule_decay is gone: there is one schedule of momenta today"},
 }
 """Of a class, arguments that do nothing any more, and what is said of them."""
 

@@ -115,6 +115,18 @@ class Answer(KerasModule):
             return importlib.import_module(f"{self.__name__}.{name}")
         return _of_tensorflow([*self._within, name])
 
+    @property
+    def __all__(self) -> list[str]:
+        """For ``from keras.layers import *``: with the names of old."""
+        if self._within is not None:
+            raise AttributeError("__all__")
+        return sorted(
+            {
+                *super().__all__,
+                *(n for place in answering(self._path) for n in old_names.names(place)),
+            }
+        )
+
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call ``merge``, which was a function before there was a module of that name."""
         if self._path != "layers.merge":

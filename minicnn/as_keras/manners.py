@@ -58,6 +58,7 @@ def install() -> None:
         _change(*change)
     for name in ("on_train_begin", "monitored"):
         _change(Watching, name, _only_warns(getattr(Watching, name)))
+    _change(Callback, "validation_data", None)
     _change(Model, "compile", _compile(Model.compile))
     for name in ("fit", "train_on_batch"):
         _change(Model, name, _as_compiled(getattr(Model, name)))

@@ -300,6 +300,7 @@ uint8, uint16, uint32 = (np.dtype(f"u{n}") for n in (1, 2, 4))
 string = np.dtype("U")
 newaxis = None
 Session = InteractiveSession = ConfigProto = GPUOptions = Inert
+Graph = get_default_graph = Inert
 random = _Names("random", set_seed=set_random_seed, uniform=_drawing("uniform"),
                 normal=_drawing("normal"), truncated_normal=_drawing("truncated_normal"),
                 shuffle=_drawing("shuffle"), categorical=_drawing("categorical"))  # fmt: skip
