@@ -20,7 +20,7 @@ from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.as_keras.finder import ANSWERED
 from minicnn.as_keras.scripts import absent_name, missing, parts_of
 from minicnn.as_keras.variables import Variable
-from minicnn.errors import AbsentError, ConfigError, MiniCNNError
+from minicnn.errors import AbsentError, ConfigError, MiniCNNError, NameUnknownError
 from minicnn.layers import Layer
 from minicnn.models import Model
 from minicnn.optimizers import Optimizer
@@ -109,7 +109,7 @@ class _Reader(ast.NodeVisitor):
         """What is at a path, or None: then it has been said why not."""
         try:
             return _at(path)
-        except AbsentError as error:
+        except (AbsentError, NameUnknownError) as error:
             self.say(node, f"{path}: {error}")
         except (AttributeError, ImportError, MiniCNNError):
             self.say(node, f"{path}: neither Keras nor minicnn has it.")

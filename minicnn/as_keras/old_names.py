@@ -5,6 +5,7 @@ from typing import Any
 
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
+from minicnn.as_keras import mixed_precision
 from minicnn.errors import AbsentError, ConfigError
 from minicnn.initializers import RandomNormal, RandomUniform
 from minicnn.layers import Add, Average, Concatenate, Dot, Maximum, Multiply
@@ -140,7 +141,12 @@ def probas_to_classes(y_pred: Any) -> Any:
 
 
 _FUNCTIONS: dict[str, dict[str, Any]] = {
+    "": {"DTypePolicy": mixed_precision.Policy},
     "backend": {"set_session": set_session},
+    "config": {
+        "dtype_policy": mixed_precision.global_policy,
+        "set_dtype_policy": mixed_precision.set_global_policy,
+    },
     "initializers": {"normal": normal, "uniform": uniform},
     "layers": {"merge": merge},
     "utils": {

@@ -179,6 +179,9 @@ def missing(name: str) -> str:
     return f"there is no module {name!r} here: pip install {name}, or put {name}.py beside it."
 
 
+ANSWERING = ("keras", "tensorflow", "tf_keras", "minicnn")
+
+
 def _unknown(error: Exception, parts: Sequence[Part]) -> str | None:
     """What to say of a name of Keras' that minicnn has not, or None."""
     if isinstance(error, NameError):
@@ -186,6 +189,10 @@ def _unknown(error: Exception, parts: Sequence[Part]) -> str | None:
         return absent_name(error.name or "") if starred else None
     if isinstance(error, AttributeError) and error.name:
         kind = type(error.obj)
+        where = getattr(error.obj, "__name__", "")
+        if isinstance(error.obj, ModuleType) and where.partition(".")[0] in ANSWERING:
+            near = did_you_mean(error.name, (n for n in dir(error.obj) if not n.startswith("_")))
+            return f"{where} has no {error.name}, and Keras has no such name either.{near}"
         if kind.__module__.startswith("minicnn.") and not isinstance(error.obj, ModuleType):
             public = (name for name in dir(error.obj) if not name.startswith("_"))
             near = did_you_mean(error.name, public)

@@ -102,10 +102,10 @@ def test_callbacks_that_watch_what_is_not_there_warn(net):
     from keras.callbacks import EarlyStopping, ReduceLROnPlateau
 
     with pytest.warns(UserWarning, match="It does nothing") as said:
-        net.fit(X, Y, verbose=0, callbacks=[EarlyStopping("val_loss"), ReduceLROnPlateau("lose")])
+        net.fit(X, Y, verbose=0, callbacks=[EarlyStopping("val_loss"), ReduceLROnPlateau("a_loss")])
     texts = [str(one.message) for one in said]
     assert sum("EarlyStopping: expected the metric 'val_loss'" in text for text in texts) == 1
-    assert sum("ReduceLROnPlateau: expected the metric 'lose'" in text for text in texts) == 1
+    assert sum("ReduceLROnPlateau: expected the metric 'a_loss'" in text for text in texts) == 1
 
 
 def test_callbacks_have_the_validation_data(net):
