@@ -16,7 +16,7 @@ from minicnn import losses, metrics
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
-from minicnn.as_keras import shapes
+from minicnn.as_keras import shapes, subclassing
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError
@@ -38,13 +38,15 @@ _trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictiona
 
 
 CHANGED: list[tuple[type, str, Any]] = []
-"""Classes, names of their methods, and these methods as they were."""
+"""Classes, names of their methods, and these methods as they were; None where there was none."""
 
 
 def install() -> None:
     """Take on these manners from now on, in this process."""
     _change(Layer, "__call__", _called(Layer.__call__, _layer))
     _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
+    for parent in (Layer, Model):
+        _change(parent, "__init_subclass__", classmethod(subclassing.adopt))
     _change(Layer, "__init__", _plainly_named(Layer.__init__))
     _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
     _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()
@@ -63,11 +65,14 @@ def take_back() -> None:
     """Have everything as it was."""
     while CHANGED:
         owner, name, method = CHANGED.pop()
-        setattr(owner, name, method)
+        if method is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, method)
 
 
 def _change(owner: type, name: str, method: Any) -> None:
-    CHANGED.append((owner, name, vars(owner)[name]))
+    CHANGED.append((owner, name, vars(owner).get(name)))
     setattr(owner, name, method)
 
 
