@@ -157,7 +157,6 @@ class _Reader(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self.generic_visit(node)
         methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
-        used = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
         for base in filter(None, map(self.path_of, node.bases)):
             kind = base.rpartition(".")[2]
             if kind == "Model" and "train_step" in methods:
@@ -165,13 +164,6 @@ class _Reader(ast.NodeVisitor):
                     node,
                     f"{node.name}: a model whose train_step takes derivatives of its own. Train "
                     "with fit as it is, or in a loop: examples/custom_loop.py.",
-                )
-            arrays = "call" in methods and "forward" not in methods and "add_weight" in used
-            if kind == "Layer" and arrays:
-                self.say(
-                    node,
-                    f"{node.name}: a layer whose call computes with arrays of its own. Give it "
-                    "forward and backward: examples/custom_layer.py.",
                 )
 
 
