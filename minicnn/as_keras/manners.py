@@ -16,7 +16,7 @@ from minicnn import losses, metrics
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
-from minicnn.as_keras import shapes, subclassing
+from minicnn.as_keras import activation_layers, shapes, subclassing
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError
@@ -55,6 +55,8 @@ def install() -> None:
         if isinstance(value, type):
             _show_numbers(value)
     for change in list(shapes.changes()):
+        _change(*change)
+    for change in list(activation_layers.changes()):
         _change(*change)
     _change(Model, "compile", _compile(Model.compile))
     for name in ("fit", "train_on_batch"):
