@@ -19,6 +19,7 @@ from minicnn._keras.arguments import RENAMED, inert
 from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.as_keras.finder import ANSWERED
 from minicnn.as_keras.scripts import absent_name, missing, parts_of
+from minicnn.as_keras.subclassing import STEPS
 from minicnn.as_keras.variables import Variable
 from minicnn.errors import AbsentError, ConfigError, MiniCNNError, NameUnknownError
 from minicnn.layers import Layer
@@ -41,8 +42,6 @@ CAUGHT = ("BaseException", "Exception", "ImportError", "ModuleNotFoundError", "V
 
 MODEL_MAKERS = {"load_model", "model_from_json", "clone_model", *applications.__all__}
 """Functions whose results are models."""
-
-CALL = "computes with tensors that have derivatives of their own"
 
 
 class Finding(NamedTuple):
@@ -273,17 +272,12 @@ class _Reader(ast.NodeVisitor):
         methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
         for base in filter(None, map(self.path_of, node.bases)):
             kind = base.rpartition(".")[2]
-            if kind == "Model" and "call" in methods:
+            steps = methods & {*STEPS}
+            if kind == "Model" and steps:
                 self.say(
                     node,
-                    f"{node.name}: a model whose call {CALL}. Write a function that returns "
-                    "Model(inputs, outputs): docs/graphs.md.",
-                )
-            if kind == "Layer" and "call" in methods:
-                self.say(
-                    node,
-                    f"{node.name}: a layer whose call {CALL}. Give it forward and backward: "
-                    "examples/custom_layer.py.",
+                    f"{node.name}: a model whose {min(steps)} takes derivatives of its own. Train "
+                    "with fit as it is, or in a loop: examples/custom_loop.py.",
                 )
 
 
