@@ -47,6 +47,8 @@ def install() -> None:
     _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
     for parent in (Layer, Model):
         _change(parent, "__init_subclass__", classmethod(subclassing.adopt))
+    for change in list(activation_layers.changes()):
+        _change(*change)
     _change(Layer, "__init__", _plainly_named(Layer.__init__))
     _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
     _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()
@@ -55,8 +57,6 @@ def install() -> None:
         if isinstance(value, type):
             _show_numbers(value)
     for change in list(shapes.changes()):
-        _change(*change)
-    for change in list(activation_layers.changes()):
         _change(*change)
     _change(Model, "compile", _compile(Model.compile))
     for name in ("fit", "train_on_batch"):
