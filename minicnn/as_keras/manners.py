@@ -52,6 +52,8 @@ def install() -> None:
     _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
     for parent in (Layer, Model):
         _change(parent, "__init_subclass__", classmethod(subclassing.adopt))
+    for change in list(activation_layers.changes()):
+        _change(*change)
     _change(Layer, "__init__", _plainly_named(Layer.__init__))
     _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
     _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()
@@ -65,8 +67,6 @@ def install() -> None:
     for name in ("on_train_begin", "monitored"):
         _change(Watching, name, _only_warns(getattr(Watching, name)))
     _change(Callback, "validation_data", None)
-    for change in list(activation_layers.changes()):
-        _change(*change)
     _change(Model, "compile", _compile(Model.compile))
     for name in ("save", "save_weights"):
         _change(Model, name, _into_folder(getattr(Model, name)))

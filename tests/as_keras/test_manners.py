@@ -8,7 +8,7 @@ import pytest
 import minicnn
 from minicnn import Input, Model, Sequential, losses
 from minicnn.errors import ConfigError
-from minicnn.layers import Conv2D, Dense, Dropout, LeakyReLU, RandomFlip, Rescaling
+from minicnn.layers import Conv2D, Dense, Dropout, RandomFlip, Rescaling
 from minicnn.optimizers import Adam
 
 pytestmark = pytest.mark.usefixtures("as_keras")
@@ -198,30 +198,3 @@ def test_arguments_of_queues_do_nothing():
 def test_what_keras_drew_with_need_not_be_there():
     """``import pydot`` of old notebooks works without it."""
     assert importlib.import_module("pydot").Dot() is not None
-
-
-def test_a_layer_as_an_activation_stands_behind():
-    """``Dense(3, activation=LeakyReLU(0.1))`` is two layers, in a row, on tensors and on arrays."""
-    x = np.array([[-1.0, 2.0]], np.float32)
-    expected = [[-0.1, 2.0]]
-    options = {"kernel_initializer": "identity", "activation": LeakyReLU(0.1)}
-    row = Sequential([Input((2,)), Dense(2, **options)])
-    assert [type(one) for one in row.layers] == [Dense, LeakyReLU]
-    tensor = Input((2,))
-    graph = Model(tensor, Dense(2, **options)(tensor))
-    for made in (row.predict(x), graph.predict(x), Dense(2, **options)(x)):
-        np.testing.assert_allclose(made, expected, rtol=1e-6)
-
-
-def test_keras_get_takes_a_name_alone():
-    """``keras.losses.get("mse")`` and its like, and activations of symbolic tensors."""
-    import keras
-
-    assert type(keras.initializers.get("he_normal")).__name__ == "HeNormal"
-    assert type(keras.optimizers.get("adam")).__name__ == "Adam"
-    assert keras.losses.get(None) is None
-    assert keras.losses.get("mse")(np.ones((1, 2)), np.zeros((1, 2))).tolist() == [1.0]
-    relu = keras.activations.get("relu")
-    assert relu(np.array([-1.0, 2.0])).numpy().tolist() == [0.0, 2.0]
-    assert relu(Input((3,))).shape == (None, 3)
-    assert Dense(2, activation=relu).activation == "relu"
