@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from minicnn import SGD, BatchNorm, Conv2D, Dense, Flatten, Input, Model, Sequential
+from minicnn._core import console
 from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.callbacks import EarlyStopping
-from minicnn.errors import NameUnknownError
+from minicnn.errors import ConfigError, NameUnknownError
 from minicnn.layers import Layer
 from minicnn.losses import MeanSquaredError
 from minicnn.metrics import CategoricalAccuracy
@@ -90,3 +91,33 @@ def test_what_older_scripts_call_before_predict_does_nothing(net):
     before = net.get_weights()
     assert [net.reset_states(), net.reset_metrics(), net._make_predict_function()] == [None] * 3
     np.testing.assert_array_equal(before[0], net.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("layer", "argument", "meant"),
+    [
+        (Conv2D, "kernal_size", "'kernel_size'"),
+        (Conv2D, "regularizer", "'kernel_regularizer'"),
+        (Conv2D, "stride", "'strides'"),
+        (Dense, "neurons", "'units'"),
+        (Dense, "kernel", None),
+        (BatchNorm, "kernel_constraint", None),
+        (BatchNorm, "regularizer", None),
+        (SGD, "gradient_accumulation_steps", "batch_size as many times as large"),
+    ],
+)
+def test_only_what_is_meant_is_suggested(layer, argument, meant):
+    """An argument is suggested for a slip of it, never one of another meaning."""
+    with pytest.raises(ConfigError, match=f"argument '{argument}' = 3 is not supported") as error:
+        layer(**{argument: 3})
+    if meant is None:
+        assert "Did you mean" not in str(error.value)
+    else:
+        assert meant in str(error.value)
+
+
+def test_the_shape_of_a_batch_is_taken(monkeypatch):
+    """Input(batch_shape=(None, ...)) is Input(shape=(...)), which is said once."""
+    monkeypatch.setattr(console, "_said", set())
+    with pytest.warns(UserWarning, match=r"batch_shape=\(None, ...\) is shape"):
+        assert Input(batch_shape=(None, 4)).shape == (None, 4)
