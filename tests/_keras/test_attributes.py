@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -121,3 +122,41 @@ def test_the_shape_of_a_batch_is_taken(monkeypatch):
     monkeypatch.setattr(console, "_said", set())
     with pytest.warns(UserWarning, match=r"batch_shape=\(None, ...\) is shape"):
         assert Input(batch_shape=(None, 4)).shape == (None, 4)
+
+
+def test_pop_takes_the_last_layer_off(net):
+    """The others keep their arrays; a new end can be trained."""
+    before = net.get_weights()
+    last = net.pop()
+    assert isinstance(last, Dense)
+    assert net.output_shape == (8,)
+    net.add(Dense(2, activation="softmax"))
+    net.compile("sgd", "mse")
+    net.fit(np.ones((4, 4, 4, 1)), np.ones((4, 2)), verbose=0)
+    assert [w.shape for w in net.get_weights()[:-2]] == [w.shape for w in before[:-2]]
+    for _ in range(4):
+        net.pop()
+    with pytest.raises(ConfigError, match="Sequential: expected layers, of which to take one off"):
+        net.pop()
+    unbuilt = Sequential([Dense(3), Dense(2)])
+    assert unbuilt.pop().units == 2
+
+
+@pytest.mark.parametrize("step", ["train_step", "test_step", "predict_step", "compute_loss"])
+def test_a_step_that_would_not_be_called_is_refused(step):
+    """A model written for Keras' loop never runs without its own steps."""
+    kind = type("Mine", (Model,), {step: lambda self, data: {}})
+    x = Input((2,))
+    with pytest.raises(ConfigError, match=f"Mine: its {step} would not be called"):
+        kind(x, Dense(1)(x))
+
+
+def test_a_metric_that_a_run_has_not_is_named(net):
+    """history["val_loss"] without validation is a KeyError that says what there is."""
+    net.compile("sgd", "mse")
+    history = net.fit(np.ones((4, 4, 4, 1)), np.ones((4, 3)), verbose=0).history
+    words = r"logs: there is no 'val_loss', but loss\. Give fit validation_data"
+    with pytest.raises(KeyError) as error:
+        _ = history["val_loss"]
+    assert re.search(words, str(error.value))
+    assert history.get("val_loss") is None
