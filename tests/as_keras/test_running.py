@@ -207,7 +207,8 @@ def test_functions_of_numpy_are_in_ops(run):
     """keras.ops has NumPy's functions by their names, and Keras 3's modules within it."""
     source = (
         "import keras\nfrom keras import ops\nprint(ops.nonzero([0, 3])[0].numpy(), "
-        "ops.numpy.mean([1.0, 3.0]), ops.fliplr([[1, 2]]).numpy(), keras.ops.linalg.det([[2.0]]), keras.version())"
+        "ops.numpy.mean([1.0, 3.0]), ops.fliplr([[1, 2]]).numpy(), "
+        "ops.linalg.det([[2.0]]), keras.version())"
     )
     status, out, _ = run(source)
     assert (status, out) == (0, "[1] 2.0 [[2 1]] 2.0 3.15.0\n")
