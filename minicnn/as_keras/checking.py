@@ -279,13 +279,6 @@ class _Reader(ast.NodeVisitor):
                     f"{node.name}: a model whose call {CALL}. Write a function that returns "
                     "Model(inputs, outputs): docs/graphs.md.",
                 )
-            for step in sorted(methods & {"train_step", "test_step", "predict_step"}):
-                if kind in ("Model", "Sequential") and "call" not in methods:
-                    self.say(
-                        node,
-                        f"{node.name}: its {step} would not be called. Write the loop with "
-                        "forward, backward and optimizer.step: examples/custom_loop.py.",
-                    )
             if kind == "Layer" and "call" in methods:
                 self.say(
                     node,

@@ -68,12 +68,6 @@ class Model(OldVerbs, BaseModel):
         close(self)
 
     def _begin(self, **arguments: Any) -> None:
-        for name in ("train_step", "test_step", "predict_step", "compute_loss"):
-            if hasattr(type(self), name):
-                raise ConfigError(
-                    f"{type(self).__name__}: its {name} would not be called. Write the loop with "
-                    "forward, backward and optimizer.step: examples/custom_loop.py."
-                )
         self._identity = object()
         self.optimizer: Optimizer | None = None
         self.loss: Loss | Sequence[Loss | None] | None = None

@@ -142,15 +142,6 @@ def test_pop_takes_the_last_layer_off(net):
     assert unbuilt.pop().units == 2
 
 
-@pytest.mark.parametrize("step", ["train_step", "test_step", "predict_step", "compute_loss"])
-def test_a_step_that_would_not_be_called_is_refused(step):
-    """A model written for Keras' loop never runs without its own steps."""
-    kind = type("Mine", (Model,), {step: lambda self, data: {}})
-    x = Input((2,))
-    with pytest.raises(ConfigError, match=f"Mine: its {step} would not be called"):
-        kind(x, Dense(1)(x))
-
-
 def test_a_metric_that_a_run_has_not_is_named(net):
     """history["val_loss"] without validation is a KeyError that says what there is."""
     net.compile("sgd", "mse")

@@ -212,3 +212,14 @@ def test_functions_of_numpy_are_in_ops(run):
     )
     status, out, _ = run(source)
     assert (status, out) == (0, "[1] 2.0 [[2 1]] 2.0 3.15.0\n")
+
+
+def test_what_a_notebook_shows_and_uploads_is_passed_over(run):
+    """Without Colab no file is uploaded, and what only a notebook shows is not printed."""
+    cell = (
+        "from google.colab import files\nfor name in files.upload():\n    print(name)\n"
+        "from IPython.display import Image, display\ndisplay(Image('a.png'), 3)\n"
+        "from tensorflow.python.framework import ops\nops.reset_default_graph()"
+    )
+    status, out, _ = run(notebook(cell), name="notebook.ipynb")
+    assert (status, out) == (0, "3\n")
