@@ -49,6 +49,12 @@ class NameUnknownError(ConfigError, AttributeError):
     """An attribute was asked for that is not here, or set that nobody reads or that cannot be."""
 
 
+class LogUnknownError(ConfigError, KeyError):
+    """A metric was asked for that a run has not."""
+
+    __str__ = Exception.__str__  # a KeyError's has quotes around it
+
+
 class DataError(MiniCNNError, ValueError):
     """A data file, an image or an array of labels cannot be learned from."""
 

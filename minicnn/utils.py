@@ -25,6 +25,7 @@ __path__: list[str] = []
 """Empty: what Keras has within, such as utils.np_utils, is found all the same."""
 
 _ELSEWHERE = {
+    "clear_session": "minicnn.backend",
     "get_file": "minicnn._files.get_file",
     "image_dataset_from_directory": "minicnn.preprocessing.image_dataset",
     **dict.fromkeys(("model_to_dot", "plot_model"), "minicnn.plots.networks"),

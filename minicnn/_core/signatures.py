@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -9,9 +10,8 @@ import numpy as np
 
 from minicnn._core.arguments import boolean, check_array
 from minicnn._core.console import warn_once
-from minicnn._core.suggestions import did_you_mean
 from minicnn._keras import old_arguments
-from minicnn._keras.arguments import IN_FILES, RENAMED, TELLING, inert
+from minicnn._keras.arguments import IN_FILES, INERT, OFF, RENAMED, TELLING, inert
 from minicnn.errors import ConfigError, shown
 
 AS_ONE = {
@@ -27,7 +27,25 @@ LACKING = {
 """What to do where the first argument is not there."""
 
 
+MEANT = {
+    "act": "activation",
+    "channels": "filters",
+    "constraint": "kernel_constraint",
+    "initializer": "kernel_initializer",
+    "kernel": "kernel_size",
+    "learningrate": "learning_rate",
+    "neurons": "units",
+    "nodes": "units",
+    "output_units": "units",
+    "regularizer": "kernel_regularizer",
+    "stride": "strides",
+}
+"""Names that come to mind, and the arguments that are meant where there are such."""
+
+
 INSTEAD = {
+    "gradient_accumulation_steps": " Give fit a batch_size as many times as large.",
+    "use_ema": " There are no averages of weights here: leave it out.",
     "activity_regularizer": " Outputs are not penalized here: use kernel_regularizer.",
     "show_accuracy": " Give compile metrics=['accuracy'].",
     "data_format": " minicnn is channels-last: leave it out, and x.transpose(0, 2, 3, 1).",
@@ -71,6 +89,28 @@ def accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     return _known(cls.__name__, known, given)
 
 
+def near_argument(key: str, known: Collection[str]) -> str:
+    """A remedy naming the argument that is meant, or nothing where that is not plain.
+
+    A whole word of it, the beginning, or nearly the same letters; ``kernel_constraint`` is not
+    ``bias_constraint``, and an argument of Keras' that is not here is not another one that is.
+
+    >>> near_argument("kernal_size", ["filters", "kernel_size"]), near_argument("init", ["units"])
+    (" Did you mean 'kernel_size'?", '')
+    """
+    now = RENAMED.get(key, MEANT.get(key, key))
+    found = [now] if now in known else []
+    if not found and key in {*OFF, *INERT}:
+        return ""
+    if not found and len(key) > 2:
+        found = [name for name in known if key in name.split("_") or name.startswith(key)]
+        found = found if len(found) == 1 else []
+    word = key.partition("_")[0]
+    near = [name for name in known if get_close_matches(word, [name.partition("_")[0]], cutoff=0.6)]
+    found = found or get_close_matches(key, near, n=1, cutoff=0.8)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
 def _known(
     who: str, known: Mapping[str, inspect.Parameter], given: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -78,9 +118,7 @@ def _known(
     for key, value in given.items():
         if key not in known and not inert(key, value):
             takes = ", ".join(known) or "none"
-            now = RENAMED.get(key, key)
-            near = f" Did you mean {now!r}?" if now in known else did_you_mean(key, known)
-            remedy = near or f" Its arguments are: {takes}."
+            remedy = near_argument(key, known) or f" Its arguments are: {takes}."
             remedy = INSTEAD.get(key, remedy)
             came = shown(value)
             raise ConfigError(f"{who}: argument {key!r} = {came} is not supported.{remedy}")

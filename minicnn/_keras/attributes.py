@@ -16,8 +16,6 @@ Model: compiled_metrics
   -> use evaluate with return_dict=True
 Model: add_loss add_metric
   -> give compile the loss and the metrics: docs/write_your_own.md
-Model: pop
-  -> use layers, and a new Sequential of those that are wanted
 Model: to_yaml
   -> Keras 2.6 took it out: use to_json, or save
 Model: export

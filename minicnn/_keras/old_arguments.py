@@ -81,6 +81,11 @@ def _batch_input_shape(value: Any) -> Today:
     return Today("input_shape", without, words)
 
 
+def _batch_shape(value: Any) -> Today:
+    without = tuple(value)[1:] if isinstance(value, tuple | list) else value
+    return Today("shape", without, "batch_shape=(None, ...) is shape=(...) here")
+
+
 def _dim_ordering(value: Any) -> Today:
     formats = {"tf": "channels_last", "default": "channels_last", "th": "channels_first"}
     now = formats.get(value, value) if isinstance(value, str) else value
@@ -90,6 +95,7 @@ def _dim_ordering(value: Any) -> Today:
 CHANGED: dict[str, Callable[[Any], Today]] = {
     "input_dim": _input_dim,
     "batch_input_shape": _batch_input_shape,
+    "batch_shape": _batch_shape,
     "dim_ordering": _dim_ordering,
 }
 """Arguments that have another name and another value today."""

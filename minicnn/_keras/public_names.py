@@ -173,10 +173,14 @@ utils: audio_dataset_from_directory text_dataset_from_directory
   pad_sequences
   FeatureSpace
   -> use minicnn.data: arrays, load_hdf5 and load_images
-utils: Config Progbar bounding_boxes clear_session disable_interactive_logging
-  enable_interactive_logging get_source_inputs is_interactive_logging_enabled is_keras_tensor
-  legacy standardize_dtype
-  -> minicnn has no tensors or graphs: use NumPy
+utils: Progbar
+  -> use tqdm, which minicnn uses too
+utils: disable_interactive_logging enable_interactive_logging is_interactive_logging_enabled
+  -> use verbose of fit
+utils: bounding_boxes
+  -> minicnn has no boxes: use NumPy
+utils: Config get_source_inputs is_keras_tensor legacy standardize_dtype
+  -> use Model(inputs, outputs), and NumPy's arrays and dtypes
 applications: MobileNetV3Large MobileNetV3Small mobilenet_v3
   -> use MobileNetV2, or save it in Keras and open the file with load_model
 applications: ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge convnext

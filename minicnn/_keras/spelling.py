@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 from typing import TypeVar
 
+from minicnn.errors import LogUnknownError
+
 T = TypeVar("T")
 
 FUNCTIONAL = ("Functional", "Model")
@@ -45,6 +47,8 @@ def as_logged(name: str, logs: Collection[str]) -> str | None:
 class ByLog(dict[str, T]):
     """Values by the names of logs, or by those that older Keras gave them.
 
+    Raises ``LogUnknownError``, a ``KeyError``, for any other.
+
     >>> ByLog(accuracy=0.9)["acc"]
     0.9
     """
@@ -52,5 +56,7 @@ class ByLog(dict[str, T]):
     def __missing__(self, name: str) -> T:
         found = as_logged(name, self)
         if found is None:
-            raise KeyError(name)
+            remedy = " Give fit validation_data." if name.startswith("val_") else ""
+            known = ", ".join(self) or "nothing"
+            raise LogUnknownError(f"logs: there is no {name!r}, but {known}.{remedy}")
         return self[found]

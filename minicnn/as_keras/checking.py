@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn import applications
-from minicnn._core.signatures import INSTEAD, arguments_of
+from minicnn._core.signatures import INSTEAD, arguments_of, near_argument
 from minicnn._keras import old_arguments
-from minicnn._keras.arguments import RENAMED, inert
+from minicnn._keras.arguments import inert
 from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.as_keras.finder import ANSWERED
 from minicnn.as_keras.scripts import absent_name, missing, parts_of
@@ -329,9 +329,8 @@ def _problem(called: Any, keyword: ast.keyword) -> str | None:
     found, _ = old_arguments.modern(called.__name__, known, {name: value})
     if all(new in known or inert(new, given) for new, given in found.items()):
         return None
-    now = RENAMED.get(name, "")
-    near = f" Did you mean {now!r}?" if now in known else ""
-    return f"argument {name!r} is not supported.{INSTEAD.get(name, near)}"
+    remedy = INSTEAD.get(name, near_argument(name, known))
+    return f"argument {name!r} is not supported.{remedy}"
 
 
 def _parameters(called: Any) -> Sequence[str] | None:

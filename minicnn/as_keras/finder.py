@@ -77,12 +77,12 @@ class Around(Finder):
 class _Inert(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Give it every name that is asked for."""
-        from minicnn.as_keras.tensorflow import Inert, Shell
+        from minicnn.as_keras.tensorflow import Inert, Shell, display
 
         def __getattr__(name: str) -> Any:  # noqa: N807
             if name.startswith("__"):
                 raise AttributeError(name)
-            known = {"display": print, "get_ipython": Shell, "version_info": (9, 0, 0)}
+            known = {"display": display, "get_ipython": Shell, "version_info": (9, 0, 0)}
             return known.get(name) or Inert()
 
         module.__getattr__ = __getattr__  # type: ignore[method-assign]

@@ -5,7 +5,9 @@ from typing import Any
 
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
+from minicnn._keras.public_names import ABSENT as NEW
 from minicnn.as_keras import mixed_precision
+from minicnn.as_keras.tensors import numpy_function
 from minicnn.errors import AbsentError, ConfigError
 from minicnn.initializers import RandomNormal, RandomUniform
 from minicnn.layers import Add, Average, Concatenate, Dot, Maximum, Multiply
@@ -80,6 +82,10 @@ def found(module: str, name: str) -> Any:
     """
     if name in _FUNCTIONS.get(module, {}):
         return _FUNCTIONS[module][name]
+    if module == "ops" and NEW["ops"].get(name, "").startswith("use NumPy's"):
+        function = numpy_function(name)
+        if function is not None:
+            return function
     today = SAME.get(module, {}).get(name)
     if today is not None:
         where = "layers" if today == "Input" else module
@@ -141,7 +147,7 @@ def probas_to_classes(y_pred: Any) -> Any:
 
 
 _FUNCTIONS: dict[str, dict[str, Any]] = {
-    "": {"DTypePolicy": mixed_precision.Policy},
+    "": {"DTypePolicy": mixed_precision.Policy, "version": lambda: "3.15.0"},
     "backend": {"set_session": set_session},
     "config": {
         "dtype_policy": mixed_precision.global_policy,

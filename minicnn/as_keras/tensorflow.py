@@ -8,6 +8,7 @@ import importlib
 import inspect
 import logging as _logging
 import operator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,6 +102,21 @@ class Inert:
 
     def __call__(self, *_: Any, **__: Any) -> "Inert":
         return self
+
+    def __getitem__(self, key: Any) -> "Inert":
+        return Inert()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return True
 
     def __enter__(self) -> "Inert":
         return self
@@ -346,6 +362,13 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Do nothing."""
 
 
+def display(*values: Any, **_: Any) -> None:
+    """Print what there is to see, as a notebook's ``display``."""
+    for value in values:
+        if not isinstance(value, Inert):
+            print(value)
+
+
 def _no(*_: Any, **__: Any) -> bool:
     return False
 
@@ -365,6 +388,9 @@ math = _Names("math", _MATH, confusion_matrix=confusion_matrix)
 io = _Names("io", read_file=_read_file, **_DECODERS, **{
     name: _encode(name) for name in ("encode_jpeg", "encode_png")
 })  # fmt: skip
+framework = SimpleNamespace(
+    ops=SimpleNamespace(EagerTensor=Tensor, Tensor=Tensor, reset_default_graph=_nothing)
+)
 strings = _Names("strings", split=_split)
 version = SimpleNamespace(VERSION="2.21.0", GIT_VERSION="", COMPILER_VERSION="")
 double, half = float64, float16

@@ -14,7 +14,7 @@ import numpy as np
 
 from minicnn._core.random_seed import generator
 from minicnn._files import event_file
-from minicnn.as_keras.tensors import tensor
+from minicnn.as_keras.tensors import numpy_function, tensor
 from minicnn.errors import ConfigError, shown
 
 __all__ = ["FOUND"]
@@ -24,22 +24,13 @@ SAME = """
     broadcast_to cos cosh sin sinh tan floor floordiv=floor_divide floormod=mod mod negative roll
     reverse=flip fill=full truediv=true_divide realdiv=true_divide searchsorted histogram=histogram
     is_finite=isfinite is_inf=isinf logical_xor cumprod expm1 reduce_variance=var rint
-    reciprocal bincount add_n=sum tensordot trace diag inv det norm qr svd eigh solve matrix_rank
+    reciprocal bincount tensordot trace diag inv det norm qr svd eigh solve matrix_rank
     """
 """Functions of TensorFlow's, and those of NumPy's that do the same, where the name is another."""
 
 
-def _numpy(name: str) -> Any:
-    function = getattr(np, name, None) or getattr(np.linalg, name)
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        options.pop("name", None)
-        if name == "sum":
-            return tensor(np.sum(np.stack(arguments[0]), axis=0))
-        return tensor(function(*arguments, **options))
-
-    call.__name__ = name
-    return call
+def _add_n(inputs: Any, name: Any = None) -> Any:
+    return tensor(np.sum(np.stack(inputs), axis=0))
 
 
 def divide_no_nan(x: Any, y: Any, name: Any = None) -> Any:
@@ -279,9 +270,11 @@ def _found() -> dict[str, Any]:
     for entry in SAME.split():
         name, _, theirs = entry.partition("=")
         for path in (name, f"math.{name}", f"linalg.{name}"):
-            found[path] = partial(_numpy, theirs or name)
+            found[path] = partial(numpy_function, theirs or name)
     made: dict[str, Any] = {
         "autograph.experimental.do_not_convert": _as_it_is,
+        "add_n": _add_n,
+        "math.add_n": _add_n,
         "autograph.set_verbosity": _nothing,
         "clip_by_norm": _clip_by_norm,
         "custom_gradient": _as_it_is,

@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 
-__all__ = ["Number", "Tensor", "TensorShape", "tensor"]
+__all__ = ["Number", "Tensor", "TensorShape", "numpy_function", "tensor"]
 
 
 class TensorShape(tuple[int | None, ...]):
@@ -77,3 +77,22 @@ def tensor(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value).view(Tensor)
     return value
+
+
+def numpy_function(name: str) -> Any:
+    """NumPy's function of that name, also one of its linalg or fft, which gives tensors; or None.
+
+    >>> numpy_function("fliplr")(np.array([[1, 2]])).numpy().tolist(), numpy_function("no_such")
+    ([[2, 1]], None)
+    """
+    places = (np, np.linalg, np.fft)
+    function = next((getattr(p, name) for p in places if callable(getattr(p, name, None))), None)
+    if function is None:
+        return None
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        options.pop("name", None)
+        return tensor(function(*arguments, **options))
+
+    call.__name__ = name
+    return call

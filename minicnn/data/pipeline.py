@@ -15,6 +15,7 @@ import numpy as np
 from minicnn._core.arguments import whole_number
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import DType, Shape
+from minicnn.data.flattening import Flattening
 from minicnn.errors import ConfigError, DataError, shown
 
 INFINITE_CARDINALITY = -1
@@ -29,7 +30,7 @@ class Spec(NamedTuple):
     dtype: DType
 
 
-class Dataset:
+class Dataset(Flattening):
     """Examples that a function without arguments iterates over, from the beginning at each call.
 
     Each method gives a new chain, and computes nothing. ``for`` and ``as_numpy_iterator`` run it.
@@ -292,8 +293,8 @@ class Dataset:
         return self._cardinality
 
     def as_numpy_iterator(self) -> Iterator[Any]:
-        """The examples, as ``for`` gives them."""
-        return iter(self)
+        """The examples, as NumPy's arrays and numbers."""
+        return (_mapped(lambda a: np.asarray(a)[()], one) for one in self)
 
     @property
     def element_spec(self) -> Any:

@@ -67,6 +67,27 @@ class Sequential(Model):
         """Put a layer or a model at the end; it is named, and built if that can be."""
         self._extend([layer])
 
+    def pop(self) -> "Layer | BaseModel":
+        """Take the last layer off, and return it; the others keep their arrays.
+
+        Call ``compile`` again before training. Raises ``ConfigError`` if there is none.
+
+        >>> model = Sequential([Input((4,)), Dense(3), Dense(2)])
+        >>> model.pop().units, model.output_shape
+        (2, (3,))
+        """
+        if not self.layers:
+            raise ConfigError(f"{self.who}: expected layers, of which to take one off, got none.")
+        while True:
+            layer: Layer | BaseModel = self.stack.pop()
+            if self.inner_calls:
+                call = self.inner_calls.pop()
+                call.layer.calls.remove(call)
+                self.outputs = list(self.inner_calls[-1].outputs) if self.inner_calls else []
+                self._graph = None
+            if not layer.operation:
+                return layer
+
     def _extend(self, layers: "Sequence[Layer | BaseModel | SymbolicTensor]") -> None:
         """Add several, in time that grows with their number and not with its square."""
         taken = {layer.name for layer in self.stack}

@@ -2,14 +2,16 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
 
 from minicnn import SGD, BatchNorm, Conv2D, Dense, Flatten, Input, Model, Sequential
+from minicnn._core import console
 from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.callbacks import EarlyStopping
-from minicnn.errors import NameUnknownError
+from minicnn.errors import ConfigError, NameUnknownError
 from minicnn.layers import Layer
 from minicnn.losses import MeanSquaredError
 from minicnn.metrics import CategoricalAccuracy
@@ -90,3 +92,62 @@ def test_what_older_scripts_call_before_predict_does_nothing(net):
     before = net.get_weights()
     assert [net.reset_states(), net.reset_metrics(), net._make_predict_function()] == [None] * 3
     np.testing.assert_array_equal(before[0], net.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("layer", "argument", "meant"),
+    [
+        (Conv2D, "kernal_size", "'kernel_size'"),
+        (Conv2D, "regularizer", "'kernel_regularizer'"),
+        (Conv2D, "stride", "'strides'"),
+        (Dense, "neurons", "'units'"),
+        (Dense, "kernel", None),
+        (BatchNorm, "kernel_constraint", None),
+        (BatchNorm, "regularizer", None),
+        (SGD, "gradient_accumulation_steps", "batch_size as many times as large"),
+    ],
+)
+def test_only_what_is_meant_is_suggested(layer, argument, meant):
+    """An argument is suggested for a slip of it, never one of another meaning."""
+    with pytest.raises(ConfigError, match=f"argument '{argument}' = 3 is not supported") as error:
+        layer(**{argument: 3})
+    if meant is None:
+        assert "Did you mean" not in str(error.value)
+    else:
+        assert meant in str(error.value)
+
+
+def test_the_shape_of_a_batch_is_taken(monkeypatch):
+    """Input(batch_shape=(None, ...)) is Input(shape=(...)), which is said once."""
+    monkeypatch.setattr(console, "_said", set())
+    with pytest.warns(UserWarning, match=r"batch_shape=\(None, ...\) is shape"):
+        assert Input(batch_shape=(None, 4)).shape == (None, 4)
+
+
+def test_pop_takes_the_last_layer_off(net):
+    """The others keep their arrays; a new end can be trained."""
+    before = net.get_weights()
+    last = net.pop()
+    assert isinstance(last, Dense)
+    assert net.output_shape == (8,)
+    net.add(Dense(2, activation="softmax"))
+    net.compile("sgd", "mse")
+    net.fit(np.ones((4, 4, 4, 1)), np.ones((4, 2)), verbose=0)
+    assert [w.shape for w in net.get_weights()[:-2]] == [w.shape for w in before[:-2]]
+    for _ in range(4):
+        net.pop()
+    with pytest.raises(ConfigError, match="Sequential: expected layers, of which to take one off"):
+        net.pop()
+    unbuilt = Sequential([Dense(3), Dense(2)])
+    assert unbuilt.pop().units == 2
+
+
+def test_a_metric_that_a_run_has_not_is_named(net):
+    """history["val_loss"] without validation is a KeyError that says what there is."""
+    net.compile("sgd", "mse")
+    history = net.fit(np.ones((4, 4, 4, 1)), np.ones((4, 3)), verbose=0).history
+    words = r"logs: there is no 'val_loss', but loss\. Give fit validation_data"
+    with pytest.raises(KeyError) as error:
+        _ = history["val_loss"]
+    assert re.search(words, str(error.value))
+    assert history.get("val_loss") is None

@@ -90,7 +90,7 @@ def test_the_command(tmp_path, capsys):
         ("from keras.models import Sequential\nm = Sequential()\nm.fit(show_accuracy=True)",
          ["fit: argument 'show_accuracy' is not supported. Give compile metrics=['accuracy']."]),
         ("from keras.models import *\ndef net():\n    a = Sequential()\n    return a\n"
-         "b = net()\nb.pop()", ["Sequential has no pop: use layers"]),
+         "b = net()\nb.export('a')", ["Sequential has no export: use save"]),
         ("from keras.optimizers import SGD\ns = SGD()\ns.minimize(3)", ["SGD has no minimize"]),
         ("def f(x):\n    return x.pop()", []),
         ("from keras.metrics import Metric\nclass M(Metric):\n    def __init__(self):\n"

@@ -229,3 +229,25 @@ def test_old_names_come_with_an_import_of_all(run):
     )
     assert status == 0
     assert "merge" in out
+
+
+def test_functions_of_numpy_are_in_ops(run):
+    """keras.ops has NumPy's functions by their names, and Keras 3's modules within it."""
+    source = (
+        "import keras\nfrom keras import ops\nprint(ops.nonzero([0, 3])[0].numpy(), "
+        "ops.numpy.mean([1.0, 3.0]), ops.fliplr([[1, 2]]).numpy(), "
+        "ops.linalg.det([[2.0]]), keras.version())"
+    )
+    status, out, _ = run(source)
+    assert (status, out) == (0, "[1] 2.0 [[2 1]] 2.0 3.15.0\n")
+
+
+def test_what_a_notebook_shows_and_uploads_is_passed_over(run):
+    """Without Colab no file is uploaded, and what only a notebook shows is not printed."""
+    cell = (
+        "from google.colab import files\nfor name in files.upload():\n    print(name)\n"
+        "from IPython.display import Image, display\ndisplay(Image('a.png'), 3)\n"
+        "from tensorflow.python.framework import ops\nops.reset_default_graph()"
+    )
+    status, out, _ = run(notebook(cell), name="notebook.ipynb")
+    assert (status, out) == (0, "3\n")
