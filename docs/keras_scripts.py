@@ -88,14 +88,15 @@ def activation_of_tensorflow() -> None:
 
 def subclassed(base: Any, name: str) -> None:
     """A class of one's own on Keras' base class, made once."""
-    if name in ("Layer", "Loss"):
+    if name == "Loss":
         raise MiniCNNError(
             f"{name}: its call of tensors has no derivative: docs/write_your_own.md."
         )
+    if name in ("Model", "Layer"):  # whose call puts layers together
+        type("Own", (base,), {"call": lambda self, x: layers.ReLU()(x)})()(X)
+        return
     made = type("Own", (base,), {"__len__": lambda self: 1, "__getitem__": lambda self, i: (X, Y)})
-    if name == "Model":
-        made()
-    elif name == "RMSprop":
+    if name == "RMSprop":
         made(0.1)
     else:
         made()

@@ -30,8 +30,6 @@ ANY: dict[type, str] = {
 EVERYWHERE = {name for kind in (list, dict, str, set, np.ndarray) for name in dir(kind)}
 """Methods of so common names that nobody can tell whose they are."""
 
-CALL = "computes with tensors that have derivatives of their own"
-
 
 class Finding(NamedTuple):
     """What stands in the way of a line, and what to do."""
@@ -159,19 +157,21 @@ class _Reader(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self.generic_visit(node)
         methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+        used = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
         for base in filter(None, map(self.path_of, node.bases)):
             kind = base.rpartition(".")[2]
-            if kind == "Model" and "call" in methods:
+            if kind == "Model" and "train_step" in methods:
                 self.say(
                     node,
-                    f"{node.name}: a model whose call {CALL}. Write a function that returns "
-                    "Model(inputs, outputs): docs/graphs.md.",
+                    f"{node.name}: a model whose train_step takes derivatives of its own. Train "
+                    "with fit as it is, or in a loop: examples/custom_loop.py.",
                 )
-            if kind == "Layer" and "call" in methods:
+            arrays = "call" in methods and "forward" not in methods and "add_weight" in used
+            if kind == "Layer" and arrays:
                 self.say(
                     node,
-                    f"{node.name}: a layer whose call {CALL}. Give it forward and backward: "
-                    "examples/custom_layer.py.",
+                    f"{node.name}: a layer whose call computes with arrays of its own. Give it "
+                    "forward and backward: examples/custom_layer.py.",
                 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from minicnn._keras.modules import KerasModule, ModuleMaker
 from minicnn._keras.paths import ROOTS, answering
-from minicnn.as_keras import manners, old_names
+from minicnn.as_keras import by_name, manners, old_names
 from minicnn.errors import ConfigError
 
 __all__ = ["install"]
@@ -106,9 +106,11 @@ class Answer(KerasModule):
 
     def __getattr__(self, name: str) -> Any:
         if self._within is None:
-            old = (old_names.found(place, name) for place in answering(self._path))
-            found = next((one for one in old if one is not None), None)
-            return super().__getattr__(name) if found is None else found
+            for place in answering(self._path):
+                for found in (by_name.found(place, name), old_names.found(place, name)):
+                    if found is not None:
+                        return found
+            return super().__getattr__(name)
         if name.startswith("__"):
             raise AttributeError(name)
         if not self._within and name == "keras":

@@ -386,6 +386,7 @@ class BaseModel(Composite, Weights, Guarded):
 
         Raises ``ShapeError`` or ``DataError`` unless they fit the inputs.
         """
+        self.meet(x)
         given = unpacked(x, self.input_keys if self.input_keys else self._names_if(x))
         several = len(self.inputs) > 1
         if several and len(given) != len(self.inputs):
@@ -403,6 +404,9 @@ class BaseModel(Composite, Weights, Guarded):
                 f"{', '.join(str(len(one)) for one in arrays)}."
             )
         return arrays
+
+    def meet(self, x: Any) -> None:
+        """Nothing: a model that is put together for what it is given first does so here."""
 
     def _names_if(self, x: Any) -> list[str] | None:
         return self.input_names if isinstance(x, Mapping) else None

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minicnn._core.config import Configurable, library_names
+from minicnn._core.config import Configurable, Guarded, library_names
 from minicnn._core.custom_objects import get_custom_objects, named
 from minicnn._files.keras.saved import Ref, SavedCall
 from minicnn.errors import ConfigError, shown
@@ -292,7 +292,7 @@ def custom_classes(who: str, given: Any) -> dict[str, type[Configurable]]:
     """
     for name, cls in named(who, given).items():
         fits = callable(cls) and not isinstance(cls, Configurable)
-        fits = issubclass(cls, Configurable) if isinstance(cls, type) else fits
+        fits = issubclass(cls, Guarded) if isinstance(cls, type) else fits
         if not fits:
             raise ConfigError(
                 f"{who}: expected custom_objects as a dict of names and classes of layers, "

@@ -26,6 +26,7 @@ from minicnn.models.base import BaseModel
 
 def taken(model: BaseModel, who: str, x: Any, y: Any = None, sample_weight: Any = None) -> Data:
     """The data that were given, checked: one array for each input and each output."""
+    model.meet(x)
     single = len(model.inputs) < 2 and len(model.outputs) < 2
     if single and not any(isinstance(one, Mapping) for one in (x, y)):
         if len(model.inputs) == 1 and isinstance(x, list | tuple) and len(x) == 1:

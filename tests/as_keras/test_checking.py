@@ -28,12 +28,14 @@ KINDS = {
         "from keras.layers import Dense\nDense(3, kernel_size=2)",
         "line 2: keras.layers.Dense: argument 'kernel_size' is not supported",
     ),
-    "a model with call": (
-        "from keras import Model\nclass Net(Model):\n    def call(self, x):\n        return x",
-        "line 2: Net: a model whose call",
+    "a model with train_step": (
+        "from keras import Model\nclass Net(Model):\n    def train_step(self, data):\n        pass",
+        "line 2: Net: a model whose train_step",
     ),
-    "a layer with call": (
-        "import keras\nclass Own(keras.layers.Layer):\n    def call(self, x): return x",
+    "a layer with arrays of its own": (
+        "import keras\nclass Own(keras.layers.Layer):\n"
+        "    def build(self, shape): self.w = self.add_weight()\n"
+        "    def call(self, x): return x * self.w",
         "examples/custom_layer.py",
     ),
     "Python 2": ("import keras\nprint 'x'", "line 2: Missing parentheses"),

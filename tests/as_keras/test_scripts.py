@@ -38,6 +38,12 @@ SAYS = {
         "['accuracy', 'loss', 'val_accuracy', 'val_loss']",
         "Test score: ",
     ],
+    "subclassed_2022.py": [
+        "on a batch: (3, 10)",
+        "\nsame: True",
+        "codes: (4, 16, 16, 8)",
+        "loaded: True",
+    ],
     "tfdata_2022.py": ["5 3", "(3, 10) [1. 1. 1.]", "\n40\n"],
     "transfer_vgg16_2018.py": ["14 block4_pool False", "15 block5_conv1 True"],
     "tuning_loop_2018.py": ["2-conv-8-nodes-1-dense", "True (1, 1)"],

@@ -25,11 +25,15 @@ RUNS = [
     "mnist_cnn_2019.py",
     "multi_output_2022.py",
     "segmentation_2021.py",
+    "subclassed_2022.py",
     "tfdata_2022.py",
 ]
 """Those that Keras 3 runs."""
 
-IN_SHORT = ("flowers_2024.py", "keras3_2024.py", "mnist_cnn_2019.py", "multi_output_2022.py")
+IN_SHORT = (
+    "flowers_2024.py", "keras3_2024.py", "mnist_cnn_2019.py", "multi_output_2022.py",
+    "subclassed_2022.py",
+)  # fmt: skip
 """Those that are run every time; the others take minutes."""
 
 DEEP = ["chollet_second_2021.py"]
