@@ -15,6 +15,7 @@ from minicnn._keras.arguments import RENAMED, inert
 from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.as_keras.finder import ANSWERED
 from minicnn.as_keras.scripts import parts_of
+from minicnn.as_keras.subclassing import STEPS
 from minicnn.errors import AbsentError, ConfigError, MiniCNNError
 from minicnn.layers import Layer
 from minicnn.optimizers import Optimizer
@@ -157,21 +158,13 @@ class _Reader(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self.generic_visit(node)
         methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
-        used = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
         for base in filter(None, map(self.path_of, node.bases)):
             kind = base.rpartition(".")[2]
-            if kind == "Model" and "train_step" in methods:
+            if kind == "Model" and methods & {*STEPS}:
                 self.say(
                     node,
-                    f"{node.name}: a model whose train_step takes derivatives of its own. Train "
+                    f"{node.name}: a model whose {min(methods & {*STEPS})} takes derivatives of its own. Train "
                     "with fit as it is, or in a loop: examples/custom_loop.py.",
-                )
-            arrays = "call" in methods and "forward" not in methods and "add_weight" in used
-            if kind == "Layer" and arrays:
-                self.say(
-                    node,
-                    f"{node.name}: a layer whose call computes with arrays of its own. Give it "
-                    "forward and backward: examples/custom_layer.py.",
                 )
 
 

@@ -39,7 +39,7 @@ from minicnn.models.model import Model
 __all__ = ["TracedLayer", "TracedModel", "adopt"]
 
 
-STEPS = ("train_step", "test_step")
+STEPS = ("train_step", "test_step", "compute_loss")
 
 
 def adopt(cls: type) -> None:

@@ -32,12 +32,6 @@ KINDS = {
         "from keras import Model\nclass Net(Model):\n    def train_step(self, data):\n        pass",
         "line 2: Net: a model whose train_step",
     ),
-    "a layer with arrays of its own": (
-        "import keras\nclass Own(keras.layers.Layer):\n"
-        "    def build(self, shape): self.w = self.add_weight()\n"
-        "    def call(self, x): return x * self.w",
-        "examples/custom_layer.py",
-    ),
     "Python 2": ("import keras\nprint 'x'", "line 2: Missing parentheses"),
 }
 """By kind: a script, and part of what is found in it."""
