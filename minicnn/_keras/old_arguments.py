@@ -29,6 +29,7 @@ RENAMED = {
     "alpha": "negative_slope",
     "input": "inputs",
     "output": "outputs",
+    "smart_resize": "crop_to_aspect_ratio",
 }
 """Old name -> new name, wherever the new one is an argument and the old one is not."""
 

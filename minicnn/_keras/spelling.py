@@ -25,7 +25,8 @@ def snake_case(name: str) -> str:
 def as_logged(name: str, logs: Collection[str]) -> str | None:
     """The name under which a log is there: "acc" and "accuracy" are one; None if it is not.
 
-    Keras called the log after the metric's name up to 2.2, which was "acc", and "accuracy" since.
+    Keras called the log after the metric's name up to 2.2, which was "acc", and "accuracy" since;
+    "lr" is "learning_rate" since Keras 3.
 
     >>> as_logged("val_acc", ["loss", "val_accuracy"]), as_logged("acc", ["loss"])
     ('val_accuracy', None)
@@ -36,6 +37,8 @@ def as_logged(name: str, logs: Collection[str]) -> str | None:
     other = f"{before}accuracy" if short and name.endswith("acc") else None
     if name.endswith("accuracy"):
         other = f"{name.removesuffix('accuracy')}acc"
+    if name == "lr":
+        other = "learning_rate"
     return other if other in logs else None
 
 

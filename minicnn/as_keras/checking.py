@@ -160,10 +160,11 @@ class _Reader(ast.NodeVisitor):
         methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
         for base in filter(None, map(self.path_of, node.bases)):
             kind = base.rpartition(".")[2]
-            if kind == "Model" and methods & {*STEPS}:
+            steps = methods & {*STEPS}
+            if kind == "Model" and steps:
                 self.say(
                     node,
-                    f"{node.name}: a model whose {min(methods & {*STEPS})} takes derivatives of its own. Train "
+                    f"{node.name}: a model whose {min(steps)} takes derivatives of its own. Train "
                     "with fit as it is, or in a loop: examples/custom_loop.py.",
                 )
 

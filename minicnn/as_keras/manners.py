@@ -19,7 +19,7 @@ from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
 from minicnn._files.atomic import make_folder
-from minicnn.as_keras import shapes, subclassing, variables
+from minicnn.as_keras import activation_layers, shapes, subclassing, variables
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.callbacks.base import Callback
 from minicnn.callbacks.watching import Watching
@@ -52,6 +52,8 @@ def install() -> None:
     _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
     for parent in (Layer, Model):
         _change(parent, "__init_subclass__", classmethod(subclassing.adopt))
+    for change in list(activation_layers.changes()):
+        _change(*change)
     _change(Layer, "__init__", _plainly_named(Layer.__init__))
     _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
     _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()

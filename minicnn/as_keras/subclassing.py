@@ -56,6 +56,8 @@ def adopt(cls: type) -> None:
         return
     if of_library[0] is base:
         cls.__bases__ = (*(one for one in cls.__bases__ if one is not base), traced)
+    if isinstance(vars(cls).get("metrics"), property):  # those of a train_step
+        del cls.metrics  # type: ignore[attr-defined]
     if "build" in vars(cls):
         cls.build_as_in_keras = vars(cls)["build"]  # type: ignore[attr-defined]
         del cls.build  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ derivatives, its graphs or its devices is answered in one line.
 """
 
 import importlib
+import inspect
 import logging as _logging
 import operator
 from pathlib import Path
@@ -31,13 +32,34 @@ _OPS = {
     "range": "arange", "reduce_all": "all", "reduce_any": "any", "reduce_max": "max",
     "reduce_mean": "mean", "reduce_min": "min", "reduce_prod": "prod", "reduce_std": "std",
     "reduce_sum": "sum", "repeat": "repeat", "reshape": "reshape", "round": "round",
-    "shape": "shape", "sigmoid": "sigmoid", "sign": "sign", "sort": "sort", "split": "split",
+    "shape": "shape", "sigmoid": "sigmoid", "sign": "sign", "sort": "sort",
     "sqrt": "sqrt", "square": "square", "squeeze": "squeeze", "stack": "stack",
     "stop_gradient": "stop_gradient", "subtract": "subtract", "tanh": "tanh", "tile": "tile",
     "transpose": "transpose", "unstack": "unstack", "where": "where", "zeros": "zeros",
     "zeros_like": "zeros_like",
 }  # fmt: skip
 """TensorFlow's functions, and the names of minicnn.ops that do the same."""
+
+_FIRST = (
+    "features",
+    "indices",
+    "input",
+    "input_tensor",
+    "logits",
+    "t",
+    "tensor",
+    "value",
+    "values",
+)
+_ARGUMENTS = {
+    "clip_value_max": "x_max", "clip_value_min": "x_min", "depth": "num_classes",
+    "keep_dims": "keepdims", "multiples": "repeats", "paddings": "pad_width", "perm": "axes",
+    "alpha": "negative_slope", "shape": "newshape", "x": "x1", "y": "x2", "a": "x1", "b": "x2",
+}  # fmt: skip
+"""Arguments of TensorFlow's functions, where minicnn.ops has other names: the first, the rest."""
+
+_FROM_FIRST = ("argmax", "argmin", "cumsum", "take")
+"""Functions of minicnn.ops that go over all numbers where TensorFlow's go along the first axis."""
 
 _NN = {
     name: name
@@ -144,8 +166,16 @@ def _by_ops(name: str) -> Any:
     """A function of minicnn.ops that gives tensors; of symbolic tensors it gives those."""
     function = operator.attrgetter(name)(importlib.import_module("minicnn.ops"))
 
+    names = list(inspect.signature(function).parameters)
+
     def call(*arguments: Any, **options: Any) -> Any:
         options.pop("name", None)
+        for key in options.keys() - names:
+            today = names[0] if key in _FIRST else _ARGUMENTS.get(key)
+            if today in names:
+                options[today] = options.pop(key)
+        if name in _FROM_FIRST and "axis" not in options and len(arguments) <= names.index("axis"):
+            options["axis"] = 0
         return tensor(function(*arguments, **options))
 
     call.__name__ = name
@@ -159,6 +189,15 @@ def _data() -> Any:
 
     more: Any = {"AUTOTUNE": -1, "Options": Inert}
     return _Names("data", Dataset=Dataset, experimental=_Names("data", **more), **more)
+
+
+def split(
+    value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None, name: str | None = None
+) -> Any:
+    """As many parts of the same size, or parts of the sizes in a list."""
+    sizes = np.asarray(num_or_size_splits)
+    where = int(sizes) if sizes.ndim == 0 else np.cumsum(sizes)[:-1].tolist()
+    return _by_ops("split")(value, where, axis)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Any:

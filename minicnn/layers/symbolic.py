@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 
+from minicnn._core.settings import floatx
 from minicnn._core.shapes import Shape
 from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.layers.channels_first import settle, turned_back
@@ -104,6 +105,11 @@ class SymbolicTensor:
     def name(self) -> str | None:
         """The name of the layer that computes it."""
         return self.call.layer.name
+
+    @property
+    def dtype(self) -> str:
+        """That of the numbers which it stands for, unless its model is given another."""
+        return floatx()
 
     @property
     def ndim(self) -> int:

@@ -66,3 +66,30 @@ def test_random_pictures_are_drawn_from_the_seed():
     first = drawn()
     assert all(map(np.array_equal, first, drawn()))
     assert {np.array_equal(flip, x) for flip in first[:20]} == {True, False}
+
+
+def test_functions_go_along_the_axis_that_tensorflow_has():
+    """argmax, cumsum and gather go along the first axis unless told; split takes sizes."""
+    import tensorflow as tf
+
+    x = np.array([[0, 5, 2], [3, 4, 1]])
+    assert tf.argmax(x).numpy().tolist() == [1, 0, 0]
+    assert tf.math.argmin(x, 1).numpy().tolist() == [0, 2]
+    assert tf.cumsum(x).numpy().tolist() == [[0, 5, 2], [3, 9, 3]]
+    assert tf.gather(x, [1]).numpy().tolist() == [[3, 4, 1]]
+    assert [part.shape for part in tf.split(x, [1, 2], axis=1)] == [(2, 1), (2, 2)]
+    assert [part.shape for part in tf.split(x, num_or_size_splits=2)] == [(1, 3), (1, 3)]
+
+
+def test_functions_take_their_arguments_under_tensorflow_s_names():
+    """The first argument, whatever it is called, and others that minicnn.ops has renamed."""
+    import tensorflow as tf
+
+    x = np.array([[0.0, 5.0], [3.0, 4.0]])
+    clipped = tf.clip_by_value(x, clip_value_min=1.0, clip_value_max=4.0)
+    assert clipped.numpy().tolist() == [[1.0, 4.0], [3.0, 4.0]]
+    assert tf.reduce_sum(input_tensor=x, axis=1, keepdims=True).numpy().tolist() == [[5.0], [7.0]]
+    assert tf.one_hot(indices=[1], depth=3).numpy().tolist() == [[0.0, 1.0, 0.0]]
+    assert tf.concat(values=[x, x], axis=0).shape == (4, 2)
+    assert tf.transpose(tf.reshape(tensor=x, shape=(1, 4)), perm=[1, 0]).shape == (4, 1)
+    assert tf.nn.leaky_relu(features=np.array([-1.0]), alpha=0.5).numpy().tolist() == [-0.5]
