@@ -325,6 +325,11 @@ def _drawing(name: str) -> Any:
     return draw
 
 
+def _gamma(shape: Any, alpha: Any, beta: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers of a gamma distribution with the rate ``beta``."""
+    return tensor(_drawing("gamma")(shape, alpha, dtype=dtype, seed=seed) / np.float32(beta))
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     """Do nothing."""
 
@@ -339,7 +344,7 @@ uint8, uint16, uint32 = (np.dtype(f"u{n}") for n in (1, 2, 4))
 string = np.dtype("U")
 newaxis = None
 Session = InteractiveSession = ConfigProto = GPUOptions = Inert
-random = _Names("random", set_seed=set_random_seed, uniform=_drawing("uniform"),
+random = _Names("random", gamma=_gamma, set_seed=set_random_seed, uniform=_drawing("uniform"),
                 normal=_drawing("normal"), truncated_normal=_drawing("truncated_normal"),
                 shuffle=_drawing("shuffle"), categorical=_drawing("categorical"))  # fmt: skip
 nn = _Names("nn", _NN)
