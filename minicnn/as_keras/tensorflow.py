@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.random_seed import set_random_seed
+from minicnn.as_keras.tensorflow_arguments import of_ops
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
 from minicnn.as_keras.variables import variable
 from minicnn.errors import AbsentError
@@ -39,27 +40,6 @@ _OPS = {
     "zeros_like": "zeros_like",
 }  # fmt: skip
 """TensorFlow's functions, and the names of minicnn.ops that do the same."""
-
-_FIRST = (
-    "features",
-    "indices",
-    "input",
-    "input_tensor",
-    "logits",
-    "t",
-    "tensor",
-    "value",
-    "values",
-)
-_ARGUMENTS = {
-    "clip_value_max": "x_max", "clip_value_min": "x_min", "depth": "num_classes",
-    "keep_dims": "keepdims", "multiples": "repeats", "paddings": "pad_width", "perm": "axes",
-    "alpha": "negative_slope", "shape": "newshape", "x": "x1", "y": "x2", "a": "x1", "b": "x2",
-}  # fmt: skip
-"""Arguments of TensorFlow's functions, where minicnn.ops has other names: the first, the rest."""
-
-_FROM_FIRST = ("argmax", "argmin", "cumsum", "take")
-"""Functions of minicnn.ops that go over all numbers where TensorFlow's go along the first axis."""
 
 _NN = {
     name: name
@@ -169,13 +149,7 @@ def _by_ops(name: str) -> Any:
     names = list(inspect.signature(function).parameters)
 
     def call(*arguments: Any, **options: Any) -> Any:
-        options.pop("name", None)
-        for key in options.keys() - names:
-            today = names[0] if key in _FIRST else _ARGUMENTS.get(key)
-            if today in names:
-                options[today] = options.pop(key)
-        if name in _FROM_FIRST and "axis" not in options and len(arguments) <= names.index("axis"):
-            options["axis"] = 0
+        options = of_ops(name, names, len(arguments), options)
         return tensor(function(*arguments, **options))
 
     call.__name__ = name
