@@ -41,7 +41,7 @@ class ConfigError(MiniCNNError, ValueError):
     """An argument of a layer, a model, an optimizer or a command makes no sense."""
 
 
-class AbsentError(ConfigError, ImportError):
+class AbsentError(ConfigError, ModuleNotFoundError):
     """A name of Keras' was asked for that is not here."""
 
 

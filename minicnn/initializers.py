@@ -10,8 +10,9 @@ Numbers are drawn in double precision and then rounded, so that a float32 and a
 float64 model of one seed start alike.
 """
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -20,9 +21,11 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.config import Configurable, by_name, exported, find
+from minicnn._core.custom_objects import get_custom_objects
 from minicnn._core.shapes import Array, DType, Shape
+from minicnn._keras.descriptions import FunctionName
 from minicnn._keras.public_names import asked
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, shown
 
 __getattr__ = asked("initializers")
 
@@ -392,10 +395,37 @@ he_uniform, he_normal = HeUniform, HeNormal
 lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 
 
+class FromFunction(Initializer):
+    """What a function of the shape gives, as Keras takes one: ``f(shape, dtype=None)``.
+
+    Raises ``ConfigError`` for numbers of another shape.
+
+    >>> FromFunction(lambda shape, dtype=None: np.full(shape, 2))((2,), np.random.default_rng(0))
+    array([2., 2.], dtype=float32)
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+        typed = "dtype" in inspect.signature(self.function).parameters
+        made = np.asarray(self.function(shape, **({"dtype": "float32"} if typed else {})))
+        if made.shape != tuple(shape) or made.dtype.kind not in "biuf":
+            name = getattr(self.function, "__name__", "function")
+            raise ConfigError(f"{name}: expected numbers of shape {shape}, got {shown(made)}.")
+        return made.astype(np.float64)
+
+
 def get(who: str, argument: str, value: Any) -> Initializer:
     """The initializer that ``value`` names; raises ``ConfigError`` when there is none.
 
     >>> get("Dense", "kernel_initializer", "he_normal")
     HeNormal()
     """
+    if isinstance(value, Mapping) and value.get("class_name") == "function":
+        value = FunctionName(value.get("config"))
+    custom: Any = get_custom_objects().get(value) if isinstance(value, str) else value
+    of_function = callable(custom) and not isinstance(custom, Initializer | type)
+    if of_function and not hasattr(custom, "stands_for"):
+        return FromFunction(custom)
     return find(who, argument, value, Initializer, _BY_NAME)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minicnn import Dense, Input, Sequential, initializers, load_model
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, ModelFileError
 from minicnn.initializers import fans
 
 SHAPE = (3, 3, 40, 60)
@@ -152,3 +152,24 @@ def test_mistakes_are_explained():
             initializers.VarianceScaling(**arguments)
     with pytest.raises(ConfigError, match="Orthogonal: expected a shape of two axes"):
         initializers.Orthogonal()((3,), np.random.default_rng(0))
+
+
+def twos(shape, dtype=None):
+    """2 everywhere, as a function that Keras takes."""
+    return np.full(shape, 2.0)
+
+
+def test_a_function_of_the_shape_is_an_initializer(tmp_path):
+    """As in Keras, f(shape, dtype=None) may be one; a file has its name, and asks for it."""
+    model = Sequential([Input((3,)), Dense(2, kernel_initializer=twos, bias_initializer=twos)])
+    assert [w.tolist() for w in model.get_weights()] == [[[2.0, 2.0]] * 3, [2.0, 2.0]]
+    for name in ("m.keras", "m.h5"):
+        model.save(tmp_path / name)
+        same = load_model(tmp_path / name, custom_objects={"twos": twos})
+        assert same.layers[0].kernel_initializer is not None
+        with pytest.raises(
+            ModelFileError, match=r"got 'twos'\. Give custom_objects=\{'twos': \.\.\.\}"
+        ):
+            load_model(tmp_path / name)
+    with pytest.raises(ConfigError, match=r"<lambda>: expected numbers of shape \(2,\), got array"):
+        initializers.FromFunction(lambda shape: twos((3,)))((2,), None)

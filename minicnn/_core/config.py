@@ -7,6 +7,7 @@ file holds) and their copies are read off the constructor's signature.
 
 import inspect
 from collections.abc import Iterable, Mapping
+from types import FunctionType
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from minicnn._core.signatures import (
 from minicnn._core.suggestions import did_you_mean
 from minicnn._keras.arguments import RENAMED
 from minicnn._keras.attributes import raise_no_attribute
-from minicnn._keras.descriptions import described
+from minicnn._keras.descriptions import FunctionName, described
 from minicnn._keras.spelling import snake_case
 from minicnn.errors import ConfigError, NameUnknownError, shown
 
@@ -233,6 +234,8 @@ def find(who: str, kind: str, value: Any, parent: type[Kind], table: Mapping[str
         names = f"{names[:most].rpartition(',')[0]}, ...;"
     if isinstance(value, type) and issubclass(value, parent):
         names, remedy = "a name,", f" Make an object: {value.__name__}(...)."
+    elif isinstance(name, FunctionName):
+        names, remedy = "a name,", f" Give custom_objects={{{name!r}: ...}}."
     elif callable(value):
         names, remedy = "a name,", f" A custom one is a class with the parent {parent.__name__}."
     raise ConfigError(
@@ -296,4 +299,8 @@ def _plain(value: Any) -> Any:
         return save_config(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, FunctionType):
+        name = value.__name__
+        kind = "function"
+        return {"module": "builtins", "class_name": kind, "config": name, "registered_name": kind}
     return value

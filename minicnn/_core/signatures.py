@@ -29,6 +29,7 @@ LACKING = {
 
 INSTEAD = {
     "activity_regularizer": " Outputs are not penalized here: use kernel_regularizer.",
+    "show_accuracy": " Give compile metrics=['accuracy'].",
     "data_format": " minicnn is channels-last: leave it out, and x.transpose(0, 2, 3, 1).",
 }
 """What to do instead of giving an argument that is not here, where no other name is meant."""

@@ -60,6 +60,12 @@ REGISTERED_AS_CUSTOM = {
 """Optimizers of tf.keras 2.11, which registered its classes as "Custom>Adam"."""
 
 
+class FunctionName(str):
+    """The name of a function that a file mentions."""
+
+    __slots__ = ()
+
+
 def described(
     module: str, class_name: str, config: Mapping[str, Any], custom: bool
 ) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def modern(value: Any, family: str = "") -> Any:
     if name == "__numpy__" and isinstance(config, Mapping):
         return config.get("value")
     if name == "function":
-        return config
+        return FunctionName(config)
     if not isinstance(config, Mapping | None):
         return value
     config = {key: modern(part) for key, part in (config or {}).items()}

@@ -46,6 +46,11 @@ _QUEUE = dict.fromkeys(
 )
 
 GONE = {
+    "compile": {
+        "class_mode": "class_mode is gone: the loss says it",
+        "theano_mode": "theano_mode is gone",
+        "sample_weight_mode": "sample_weight_mode is gone: weights fit the loss, or are refused",
+    },
     "Nadam": {"schedule_decay": "schedule_decay is gone: there is one schedule of momenta today"},
     "DepthwiseConv2D": {
         "kernel_initializer": "kernel_initializer did nothing: it is depthwise_initializer"

@@ -31,6 +31,7 @@ OLD = {
     "engine": "layers models",
     "experimental": "layers",
     "layers.experimental.preprocessing": "layers",
+    "initializations": "initializers",
     "legacy": "layers",
     "objectives": "losses",
     "optimizer_v1": "optimizers",

@@ -2,22 +2,28 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import os
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.signatures import arguments_of
+from minicnn import applications
+from minicnn._core.signatures import INSTEAD, arguments_of
 from minicnn._keras import old_arguments
 from minicnn._keras.arguments import RENAMED, inert
 from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.as_keras.finder import ANSWERED
-from minicnn.as_keras.scripts import parts_of
+from minicnn.as_keras.scripts import absent_name, missing, parts_of
 from minicnn.as_keras.subclassing import STEPS
-from minicnn.errors import AbsentError, ConfigError, MiniCNNError
+from minicnn.as_keras.variables import Variable
+from minicnn.errors import AbsentError, ConfigError, MiniCNNError, NameUnknownError
 from minicnn.layers import Layer
+from minicnn.models import Model
 from minicnn.optimizers import Optimizer
 
 __all__ = ["Finding", "findings"]
@@ -30,6 +36,12 @@ ANY: dict[type, str] = {
 
 EVERYWHERE = {name for kind in (list, dict, str, set, np.ndarray) for name in dir(kind)}
 """Methods of so common names that nobody can tell whose they are."""
+
+CAUGHT = ("BaseException", "Exception", "ImportError", "ModuleNotFoundError", "ValueError")
+"""What a script catches that tries whether something is there."""
+
+MODEL_MAKERS = {"load_model", "model_from_json", "clone_model", *applications.__all__}
+"""Functions whose results are models."""
 
 
 class Finding(NamedTuple):
@@ -51,6 +63,7 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
     """
     found: list[Finding] = []
     names: dict[str, str] = {}
+    kinds: dict[str, type] = {}
     own: set[str] = set()
     for part in parts_of(path):
         try:
@@ -61,7 +74,7 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
             continue
         tree = ast.parse(part.source)
         own |= _own(tree)
-        reader = _Reader(part.name, names, own)
+        reader = _Reader(part.name, names, own, kinds, Path(path).parent)
         reader.visit(tree)
         found += reader.found
     return list(dict.fromkeys(found))
@@ -70,11 +83,22 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
 class _Reader(ast.NodeVisitor):
     """Looks up every name of Keras' and TensorFlow's, and the arguments it is given."""
 
-    def __init__(self, place: str, names: dict[str, str], own: set[str]) -> None:
+    def __init__(
+        self,
+        place: str,
+        names: dict[str, str],
+        own: set[str],
+        kinds: dict[str, type],
+        folder: Path,
+    ) -> None:
         self.place = place
         self.own = own
+        self.folder = folder
+        self.starred = "*" in names
         self.names = names
         """Names of the script, and the full paths that they stand for."""
+        self.kinds = kinds
+        """Names of the script, and the classes of what they, or calls of them, are."""
         self.found: list[Finding] = []
 
     def say(self, node: ast.AST, message: str) -> None:
@@ -84,7 +108,7 @@ class _Reader(ast.NodeVisitor):
         """What is at a path, or None: then it has been said why not."""
         try:
             return _at(path)
-        except AbsentError as error:
+        except (AbsentError, NameUnknownError) as error:
             self.say(node, f"{path}: {error}")
         except (AttributeError, ImportError, MiniCNNError):
             self.say(node, f"{path}: neither Keras nor minicnn has it.")
@@ -97,13 +121,71 @@ class _Reader(ast.NodeVisitor):
                     alias.name if alias.asname else alias.name.partition(".")[0]
                 )
                 self.look_up(node, alias.name)
+            else:
+                self.look_beside(node, alias.name)
+
+    def look_beside(self, node: ast.AST, module: str) -> None:
+        """Say so if a module of somebody else's is not there."""
+        name = module.partition(".")[0]
+        if (self.folder / name).is_dir() or (self.folder / f"{name}.py").is_file():
+            return
+        try:
+            there = importlib.util.find_spec(name) is not None
+        except (ImportError, ValueError):
+            there = name in sys.modules
+        if not there:
+            self.say(node, missing(name))
+
+    def visit_Try(self, node: ast.Try) -> None:
+        """What is tried may fail, if the script catches that."""
+        before = len(self.found)
+        for part in node.body:
+            self.visit(part)
+        if any(map(_catches, node.handlers)):
+            del self.found[before:]
+        for other in (*node.handlers, *node.orelse, *node.finalbody):
+            self.visit(other)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """What it returns is what a call of it is."""
+        kinds = dict(self.kinds)
+        for parameter in ast.walk(node.args):
+            if isinstance(parameter, ast.arg) and parameter.arg != "self":
+                self.kinds.pop(parameter.arg, None)
+        self.generic_visit(node)
+        returned = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
+        found = [kind for kind in map(self.kind_of, filter(None, returned)) if kind]
+        self.kinds.clear()
+        self.kinds.update(kinds)
+        if found:
+            self.kinds[f"{node.name}()"] = found[-1]
+
+    def kind_of(self, node: ast.AST) -> type | None:
+        """The class of what an expression is, if it is one of the library's."""
+        if isinstance(node, ast.Name):
+            return self.kinds.get(node.id)
+        if not isinstance(node, ast.Call):
+            return None
+        if isinstance(node.func, ast.Name) and f"{node.func.id}()" in self.kinds:
+            return self.kinds[f"{node.func.id}()"]
+        path = self.path_of(node.func)
+        try:
+            made = _at(path) if path else None
+        except (AttributeError, ImportError, MiniCNNError):
+            return None
+        if isinstance(made, type):
+            return made if made.__module__.startswith("minicnn.") else None
+        return Model if getattr(made, "__name__", "") in MODEL_MAKERS else None
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
+        if not node.level and module.partition(".")[0] not in ANSWERED:
+            self.look_beside(node, module)
         if node.level or module.partition(".")[0] not in ANSWERED:
             return
         for alias in node.names:
             if alias.name == "*":
+                self.starred = True
                 found = self.look_up(node, module)
                 public = getattr(found, "__all__", ())
                 self.names |= {name: f"{module}.{name}" for name in public}
@@ -115,8 +197,11 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
         for target in node.targets:
             if isinstance(target, ast.Name):
-                path = self.path_of(node.value)
+                path, kind = self.path_of(node.value), self.kind_of(node.value)
                 self.names.pop(target.id, None)
+                self.kinds.pop(target.id, None)
+                if kind:
+                    self.kinds[target.id] = kind
                 if path:
                     self.names[target.id] = path
 
@@ -134,10 +219,31 @@ class _Reader(ast.NodeVisitor):
         if path:
             self.look_up(node, path)
             return
-        absent = ATTRIBUTES["Model"].get(node.attr)
-        if absent and "_" in node.attr and node.attr not in EVERYWHERE | self.own:
-            self.say(node, f".{node.attr}: if it is a model's, {absent}.")
+        kind = self.kind_of(node.value)
+        if kind is not None:
+            answers = (ATTRIBUTES.get(parent.__name__, {}) for parent in kind.__mro__)
+            nearest = next((found[node.attr] for found in answers if node.attr in found), None)
+            if nearest and not hasattr(kind, node.attr) and node.attr not in self.own:
+                self.say(node, f"{kind.__name__} has no {node.attr}: {nearest}.")
+            self.generic_visit(node)
+            return
+        plain = isinstance(node.value, ast.Name) and node.value.id == "self"
+        if "_" in node.attr and not plain and node.attr not in EVERYWHERE | self.own:
+            for of, kind in (("a model", Model), ("a layer", Layer), ("an optimizer", Optimizer)):
+                absent = ATTRIBUTES[kind.__name__].get(node.attr)
+                if absent and not any(
+                    hasattr(other, node.attr) for other in (Model, Layer, Variable)
+                ):
+                    self.say(node, f".{node.attr}: if it is {of}'s, {absent}.")
+                    break
         self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        """Names that an import of all would bring in Keras, and does not here."""
+        if self.starred and node.id not in self.own and node.id not in self.names:
+            absent = absent_name(node.id)
+            if absent:
+                self.say(node, absent)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
@@ -148,6 +254,9 @@ class _Reader(ast.NodeVisitor):
                 called = _at(path)
             except (AttributeError, ImportError, MiniCNNError):
                 return
+        elif isinstance(node.func, ast.Attribute):
+            called = getattr(self.kind_of(node.func.value), node.func.attr, None)
+            path = node.func.attr
         if not callable(called):
             return
         for keyword in node.keywords:
@@ -156,7 +265,10 @@ class _Reader(ast.NodeVisitor):
                 self.say(keyword.value, f"{path}: {problem}")
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        bases = [self.kind_of(ast.Call(base, [], [])) for base in node.bases]
+        self.kinds.update(("self", kind) for kind in bases if kind)
         self.generic_visit(node)
+        self.kinds.pop("self", None)
         methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
         for base in filter(None, map(self.path_of, node.bases)):
             kind = base.rpartition(".")[2]
@@ -170,13 +282,18 @@ class _Reader(ast.NodeVisitor):
 
 
 def _own(tree: ast.AST) -> set[str]:
-    """Attributes that the script sets, and methods that it defines."""
-    return {
-        node.attr if isinstance(node, ast.Attribute) else node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-        or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
-    }
+    """Names and attributes that the script sets, and what it defines and imports."""
+    own: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.alias):
+            own.add(node.asname or node.name)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.attr if isinstance(node, ast.Attribute) else node.id)
+    return own
 
 
 def _at(path: str) -> Any:
@@ -197,11 +314,11 @@ def _problem(called: Any, keyword: ast.keyword) -> str | None:
     if name is None:
         return None
     known = _parameters(called)
-    if known is None or name in known:
+    if known is None:
         return None
-    if isinstance(called, type) and any(
-        issubclass(called, kind) and name in names.split() for kind, names in ANY.items()
-    ):
+    if isinstance(called, type):
+        known = [*known, *(n for k, ns in ANY.items() if issubclass(called, k) for n in ns.split())]
+    if name in known:
         return None
     try:
         value = ast.literal_eval(keyword.value)
@@ -214,7 +331,7 @@ def _problem(called: Any, keyword: ast.keyword) -> str | None:
         return None
     now = RENAMED.get(name, "")
     near = f" Did you mean {now!r}?" if now in known else ""
-    return f"argument {name!r} is not supported.{near}"
+    return f"argument {name!r} is not supported.{INSTEAD.get(name, near)}"
 
 
 def _parameters(called: Any) -> Sequence[str] | None:
@@ -226,3 +343,9 @@ def _parameters(called: Any) -> Sequence[str] | None:
     if any(p.kind is p.VAR_KEYWORD and p.name != "old" for p in parameters.values()):
         return None
     return [*arguments_of(called)] if isinstance(called, type) else [*parameters]
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    """Whether it catches that a name is not here."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in CAUGHT) for kind in kinds)

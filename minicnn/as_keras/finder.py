@@ -8,15 +8,21 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from minicnn._core.suggestions import did_you_mean
 from minicnn._keras.modules import KerasModule, ModuleMaker
-from minicnn._keras.paths import ROOTS, answering
+from minicnn._keras.paths import MODULES, ROOTS, answering
 from minicnn.as_keras import by_name, manners, old_names
-from minicnn.errors import ConfigError
+from minicnn.errors import AbsentError, ConfigError, NameUnknownError
 
 __all__ = ["install"]
 
 TENSORFLOW = "minicnn.as_keras.tensorflow"
 """The module that has what scripts with Keras use of TensorFlow."""
+
+IN_PLACE = dict.fromkeys(
+    ("mixed_precision", "mixed_precision.experimental"), "minicnn.as_keras.mixed_precision"
+)
+"""Paths within Keras that a module of this package stands for."""
 
 KERAS_VERSION, TENSORFLOW_VERSION = "3.15.0", "2.21.0"
 """What scripts are told that ask: the releases that minicnn is compared with."""
@@ -99,12 +105,34 @@ class Answer(KerasModule):
 
     def check(self) -> None:
         """Raise ``AbsentError`` unless there is a module of that name."""
+        if self._path in IN_PLACE:
+            return
         if self._within is None:
-            super().check()
+            parent, _, name = self._path.rpartition(".")
+            for place in answering(parent):  # a name of old that nothing stands for
+                old_names.found(place, name)
+            try:
+                super().check()
+            except AbsentError as error:
+                near = _near(parent, name) if str(error).endswith("such name either.") else ""
+                raise AbsentError(f"{error}{near}") from None
         elif self._within:
-            _of_tensorflow(self._within)
+            try:
+                _of_tensorflow(self._within)
+            except NameUnknownError as error:
+                raise AbsentError(str(error)) from None
 
     def __getattr__(self, name: str) -> Any:
+        try:
+            return self._get(name)
+        except AbsentError as error:  # which hasattr does not know
+            raise NameUnknownError(str(error)) from None
+
+    def _get(self, name: str) -> Any:
+        if self._within is None and f"{self._path}.{name}".lstrip(".") in IN_PLACE:
+            return importlib.import_module(f"{self.__name__}.{name}")
+        if self._path in IN_PLACE:
+            return getattr(importlib.import_module(IN_PLACE[self._path]), name)
         if self._within is None:
             for place in answering(self._path):
                 for found in (by_name.found(place, name), old_names.found(place, name)):
@@ -119,11 +147,30 @@ class Answer(KerasModule):
             return importlib.import_module(f"{self.__name__}.{name}")
         return _of_tensorflow([*self._within, name])
 
+    @property
+    def __all__(self) -> list[str]:
+        """For ``from keras.layers import *``: with the names of old."""
+        if self._within is not None:
+            raise AttributeError("__all__")
+        return sorted(
+            {
+                *super().__all__,
+                *(n for place in answering(self._path) for n in old_names.names(place)),
+            }
+        )
+
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call ``merge``, which was a function before there was a module of that name."""
         if self._path != "layers.merge":
             raise TypeError(f"{self.__name__} is a module and cannot be called.")
         return old_names.merge(*arguments, **options)
+
+
+def _near(parent: str, name: str) -> str:
+    """What is there by nearly that name."""
+    modules = [importlib.import_module(f"minicnn.{p}".rstrip(".")) for p in answering(parent)]
+    known = {n for module in modules for n in dir(module) if not n.startswith("_")}
+    return did_you_mean(name, known if parent else known | {p for p in MODULES if "." not in p})
 
 
 def _of_tensorflow(names: Sequence[str]) -> Any:

@@ -66,6 +66,7 @@ def install() -> None:
     _change(Loss, "in_unit", lambda self, y_true: y_true)  # noisy labels of adversarial networks
     for name in ("on_train_begin", "monitored"):
         _change(Watching, name, _only_warns(getattr(Watching, name)))
+    _change(Callback, "validation_data", None)
     _change(Model, "compile", _compile(Model.compile))
     for name in ("save", "save_weights"):
         _change(Model, name, _into_folder(getattr(Model, name)))

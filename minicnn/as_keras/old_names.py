@@ -4,22 +4,56 @@ import importlib
 from typing import Any
 
 from minicnn._core.console import warn_once
+from minicnn._core.random_seed import generator
+from minicnn.as_keras import mixed_precision
 from minicnn.errors import AbsentError, ConfigError
+from minicnn.initializers import RandomNormal, RandomUniform
 from minicnn.layers import Add, Average, Concatenate, Dot, Maximum, Multiply
 
-__all__ = ["found", "merge"]
+__all__ = ["found", "merge", "names"]
 
 SAME = {
     "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"},
     "layers": {"AtrousConvolution2D": "Convolution2D", "Deconv2D": "Conv2DTranspose"},
+    "initializers": {
+        "zero": "Zeros", "one": "Ones",
+        "constant": "Constant",
+    },
     "losses": {"cosine_proximity": "cosine_similarity"},
     "models": {"Input": "Input"},
     "regularizers": {"l1l2": "L1L2"},
+    "metrics": {"precision": "Precision", "recall": "Recall"},
     "utils": {"plot": "plot_model"},
-}
+}  # fmt: skip
 """By module, old names and those of today."""
 
 ABSENT = {
+    **dict.fromkeys(
+        (
+            "activity_l1",
+            "activity_l2",
+            "activity_l1l2",
+            "ActivityRegularizer",
+            "EigenvalueRegularizer",
+            "WeightRegularizer",
+        ),
+        "use regularizers.l2(0.01) as kernel_regularizer",
+    ),
+    **dict.fromkeys(("fbeta_score", "fmeasure"), "use metrics.F1Score()"),
+    "matthews_correlation": "use metrics.Precision() and metrics.Recall()",
+    "Graph": "use Model(inputs, outputs): docs/graphs.md",
+    "AutoEncoder": "use Model(inputs, outputs), trained on (x, x)",
+    "Siamese": "call one model on two inputs: docs/graphs.md",
+    "LambdaMerge": "use Add, Concatenate or another layer of merging: docs/graphs.md",
+    "ParametricSoftplus": "use PReLU, or Activation('softplus')",
+    "SReLU": "use PReLU or LeakyReLU",
+    "ThresholdedLinear": "use ReLU(threshold=theta)",
+    "TimeDistributedDense": "use Dense, which takes the last axis of any input",
+    "LocallyConnected1D": "use Conv2D: Keras 3 has it no more either",
+    "layer_from_config": "use from_config of the class",
+    "slice_X": "use NumPy: x[start:stop]",
+    "KerasClassifier": "call fit and predict",
+    "KerasRegressor": "call fit and predict",
     "Deconvolution2D": "use Conv2DTranspose(filters, kernel_size, strides), without output_shape",
     "HDF5Matrix": "read the array with h5py, or use minicnn.data.load_hdf5",
     "Highway": "use Multiply, Add and Dense with a sigmoid",
@@ -55,6 +89,11 @@ def found(module: str, name: str) -> Any:
     return None
 
 
+def names(module: str) -> set[str]:
+    """The old names for which there is something, for ``from keras.layers import *``."""
+    return {*SAME.get(module, ()), *_FUNCTIONS.get(module, ())}
+
+
 def merge(
     inputs: Any, mode: str = "sum", concat_axis: int = -1, dot_axes: int = -1, name: Any = None
 ) -> Any:
@@ -73,6 +112,20 @@ def multi_gpu_model(model: Any, gpus: Any = None, **_: Any) -> Any:
     return model
 
 
+def normal(shape: Any = 0.0, scale: float = 0.05, name: Any = None, **options: Any) -> Any:
+    """Numbers, as in Keras 1, where a shape is given first; else Keras 2's ``RandomNormal``."""
+    if isinstance(shape, tuple | list):
+        return RandomNormal(stddev=scale)(tuple(shape), generator(None))
+    return RandomNormal(shape, options.pop("stddev", scale), **options)
+
+
+def uniform(shape: Any = -0.05, scale: float = 0.05, name: Any = None, **options: Any) -> Any:
+    """Numbers, as in Keras 1, where a shape is given first; else Keras 2's ``RandomUniform``."""
+    if isinstance(shape, tuple | list):
+        return RandomUniform(-scale, scale)(tuple(shape), generator(None))
+    return RandomUniform(options.pop("minval", shape), options.pop("maxval", scale), **options)
+
+
 def print_summary(model: Any, line_length: Any = None, positions: Any = None, **_: Any) -> None:
     """``model.summary()``."""
     model.summary(line_length=line_length)
@@ -88,7 +141,13 @@ def probas_to_classes(y_pred: Any) -> Any:
 
 
 _FUNCTIONS: dict[str, dict[str, Any]] = {
+    "": {"DTypePolicy": mixed_precision.Policy},
     "backend": {"set_session": set_session},
+    "config": {
+        "dtype_policy": mixed_precision.global_policy,
+        "set_dtype_policy": mixed_precision.set_global_policy,
+    },
+    "initializers": {"normal": normal, "uniform": uniform},
     "layers": {"merge": merge},
     "utils": {
         "multi_gpu_model": multi_gpu_model,

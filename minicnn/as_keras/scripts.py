@@ -14,10 +14,13 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from minicnn._core.console import say
+from minicnn._core.suggestions import did_you_mean
 from minicnn._files.paths import path_of
-from minicnn.errors import ConfigError, MiniCNNError
+from minicnn._keras.public_names import ABSENT
+from minicnn.as_keras import old_names
+from minicnn.errors import AbsentError, ConfigError, MiniCNNError
 
-__all__ = ["Part", "parts_of", "run"]
+__all__ = ["Part", "absent_name", "missing", "parts_of", "run"]
 
 LARGEST = 100 << 20
 """Bytes of a script or a notebook."""
@@ -161,8 +164,12 @@ def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
     except MiniCNNError as error:
         raise ConfigError(f"{_place(error, parts)}: {error}") from None
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{_place(error, parts)}: {_missing(error)}") from None
+        name = (error.name or "").partition(".")[0]
+        raise ConfigError(f"{_place(error, parts)}: {missing(name)}") from None
     except Exception as error:
+        answer = _unknown(error, parts)
+        if answer:
+            raise ConfigError(f"{_place(error, parts)}: {answer}") from None
         _show(error, parts)
         return 1
     finally:
@@ -182,18 +189,88 @@ def _tell_of_commands(parts: Sequence[Part]) -> None:
         )
 
 
-PACKAGES = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image",
-            "sklearn": "scikit-learn", "yaml": "pyyaml"}  # fmt: skip
-"""Modules whose packages have other names."""
+PACKAGES = {
+    "PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    **{name: name for name in ("albumentations", "imageio", "imutils", "pandas", "plotly", "scipy",
+                               "seaborn", "torch", "torchvision")},
+}  # fmt: skip
+"""Modules that scripts import, and the packages that have them."""
+
+INSTEAD_OF = {
+    "theano": "minicnn computes with NumPy: leave it out, or use keras.backend",
+    "tensorflow_datasets": "it needs TensorFlow: use keras.datasets, or a folder of pictures",
+    "tensorflow_hub": "it needs TensorFlow: use keras.applications",
+    "tensorflow_addons": "it needs TensorFlow: use the layers, losses and optimizers of keras",
+    "tensorflow_probability": "it needs TensorFlow: use NumPy",
+    "tensorflow_model_optimization": "it needs TensorFlow: leave it out",
+    "tensorboard": "the callback TensorBoard writes without it; to look: pip install tensorboard",
+    "keras_applications": "use keras.applications",
+    "keras_contrib": "it needs Keras 2: use keras.layers, or minicnn.layers",
+    "keras_cv": "it needs TensorFlow: use the Random... layers of keras.layers",
+    "keras_hub": "it needs TensorFlow: use keras.applications",
+    "keras_tuner": "it needs Keras itself: write the loop over the arguments",
+    "kerastuner": "it needs Keras itself: write the loop over the arguments",
+    "scikeras": "it needs Keras itself: call fit and predict",
+    "talos": "it needs Keras itself: write the loop over the arguments",
+    "tf2onnx": "use minicnn.export_onnx",
+    "tensorflowjs": "use minicnn.export_onnx",
+    "coremltools": "use minicnn.export_onnx",
+    "efficientnet": "use keras.applications.EfficientNetB0",
+    "segmentation_models": "it needs Keras itself: build it with Model(inputs, outputs)",
+    "vis": "it needs Keras 2: minicnn.explain and minicnn.plots have its pictures",
+    "tf_explain": "it needs TensorFlow: minicnn.explain has its pictures",
+    "tf_keras_vis": "it needs TensorFlow: minicnn.explain has its pictures",
+}
+"""Modules that belong to Keras or TensorFlow, and what to use instead."""
 
 
-def _missing(error: ModuleNotFoundError) -> str:
-    """What to do about a module that is not there."""
-    name = (error.name or "").partition(".")[0]
+def missing(name: str) -> str:
+    """What to do about a module that is not there.
+
+    >>> missing("cv2")
+    "there is no module 'cv2' here: pip install opencv-python."
+    """
+    if name in INSTEAD_OF:
+        return f"there is no {name} here: {INSTEAD_OF[name]}."
     if name.startswith("tensorflow_"):
-        return f"there is no {name} here, and it needs TensorFlow: use keras.datasets or a folder."
-    package = PACKAGES.get(name, name)
-    return f"there is no module {name!r} here: pip install {package}, or put {name}.py beside it."
+        return f"there is no {name} here: it needs TensorFlow, for which minicnn stands in."
+    if name in PACKAGES:
+        return f"there is no module {name!r} here: pip install {PACKAGES[name]}."
+    return f"there is no module {name!r} here: pip install {name}, or put {name}.py beside it."
+
+
+ANSWERING = ("keras", "tensorflow", "tf_keras", "minicnn")
+
+
+def _unknown(error: Exception, parts: Sequence[Part]) -> str | None:
+    """What to say of a name of Keras' that minicnn has not, or None."""
+    if isinstance(error, NameError):
+        starred = any(re.search(r"^\s*from \S*keras\S* import \*", p.source, re.M) for p in parts)
+        return absent_name(error.name or "") if starred else None
+    if isinstance(error, AttributeError) and error.name:
+        kind = type(error.obj)
+        where = getattr(error.obj, "__name__", "")
+        if isinstance(error.obj, ModuleType) and where.partition(".")[0] in ANSWERING:
+            near = did_you_mean(error.name, (n for n in dir(error.obj) if not n.startswith("_")))
+            return f"{where} has no {error.name}, and Keras has no such name either.{near}"
+        if kind.__module__.startswith("minicnn.") and not isinstance(error.obj, ModuleType):
+            public = (name for name in dir(error.obj) if not name.startswith("_"))
+            near = did_you_mean(error.name, public)
+            return f"{kind.__name__} has no attribute {error.name!r}.{near}"
+    return None
+
+
+def absent_name(name: str) -> str | None:
+    """What is said of a name that ``from keras.layers import *`` does not bring, or None."""
+    for module in ("layers", "models", "optimizers", "callbacks", "losses", "metrics", "utils"):
+        try:
+            old_names.found(module, name)
+        except AbsentError as error:
+            return str(error)
+        if name in ABSENT.get(module, {}):
+            return f"minicnn.{module} has no {name}, which Keras has: {ABSENT[module][name]}."
+    return None
 
 
 def _shell() -> Any:

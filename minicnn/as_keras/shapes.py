@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from minicnn.as_keras.tensors import TensorShape
 from minicnn.errors import ConfigError
 from minicnn.layers import Layer
 from minicnn.layers.registry import LAYERS
@@ -70,21 +71,6 @@ def _with_batch(shapes: str) -> property:
         return found[0] if len(found) == 1 else found
 
     return property(shape)
-
-
-class TensorShape(tuple[Any, ...]):
-    """The shape of a symbolic tensor, with the methods of TensorFlow's."""
-
-    def as_list(self) -> list[Any]:
-        """The sizes, None for the batch axis."""
-        return list(self)
-
-    @property
-    def rank(self) -> int:
-        """The number of axes."""
-        return len(self)
-
-    ndims = rank
 
 
 def changes() -> Iterator[tuple[type, str, Any]]:

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.random_seed import set_random_seed
+from minicnn._core.suggestions import did_you_mean
+from minicnn.as_keras.tensorflow_answers import NOTHING_NEAR, nearest
 from minicnn.as_keras.tensorflow_arguments import of_ops
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
 from minicnn.as_keras.variables import variable
-from minicnn.errors import AbsentError
+from minicnn.errors import NameUnknownError
 
 _OPS = {
     "abs": "abs", "add": "add", "argmax": "argmax", "argmin": "argmin", "argsort": "argsort",
@@ -49,20 +51,6 @@ _NN = {
 _MATH = _OPS | {"log": "log", "softplus": "softplus", "cos": "cos", "sin": "sin", "ceil": "ceil",
                 "floor": "floor", "is_nan": "isnan", "log1p": "log1p",
                 "count_nonzero": "count_nonzero", "l2_normalize": "normalize"}  # fmt: skip
-
-_FIT = "train with model.fit, or with forward, backward and optimizer.step: examples/custom_loop.py"
-_NO_GRAPH = "minicnn has no sessions and no graphs of operations: call the model"
-_ABSENT = {
-    **dict.fromkeys(("GradientTape", "gradients", "Module", "train"), _FIT),
-    **dict.fromkeys(("placeholder", "layers", "contrib"), _NO_GRAPH),
-    "estimator": "train with model.fit",
-    "lite": "export_onnx writes a file that other runtimes take",
-    "saved_model": "save the model as .keras, .h5 or .onnx",
-    "nn": "use keras.layers, keras.activations and keras.losses",
-    "hub": "use keras.applications",
-    "summary": "use callbacks.TensorBoard",
-}
-"""Names of TensorFlow's that are not here, and the nearest thing."""
 
 
 class _Names:
@@ -127,6 +115,8 @@ def __getattr__(name: str) -> Any:
         return _data()
     if name == "image":
         return importlib.import_module("minicnn.as_keras.tensorflow_image")
+    if name == "train":
+        return _Names("train", **_old_optimizers())
     if name in ("initializers", "losses", "metrics", "optimizers"):
         return importlib.import_module(f"tensorflow.keras.{name}")
     if name.startswith(("disable_", "enable_")):
@@ -135,10 +125,15 @@ def __getattr__(name: str) -> Any:
 
 
 def _refused(name: str) -> Any:
-    nearest = _ABSENT.get(name) or _ABSENT.get(name.partition(".")[0])
-    raise AbsentError(
+    more = importlib.import_module("minicnn.as_keras.tensorflow_more").FOUND
+    if name in more:
+        return more[name]()
+    if any(path.startswith(f"{name}.") for path in more):
+        return _Names(name)
+    near = did_you_mean(name, (*_OPS, *globals(), "data", "image"))
+    raise NameUnknownError(
         f"minicnn answers for little of TensorFlow, and not for tensorflow.{name}: "
-        f"{nearest or 'use NumPy, or what Keras has'}."
+        f"{nearest(name)}.{near if nearest(name) == NOTHING_NEAR else ''}"
     )
 
 
@@ -158,10 +153,22 @@ def _by_ops(name: str) -> Any:
     return call
 
 
+def _old_optimizers() -> dict[str, Any]:
+    """TensorFlow 1's optimizers, which models of Keras could be given."""
+    optimizers = importlib.import_module("minicnn.optimizers")
+    names = {"AdamOptimizer": "Adam", "GradientDescentOptimizer": "SGD", "MomentumOptimizer": "SGD",
+             "RMSPropOptimizer": "RMSprop", "AdagradOptimizer": "Adagrad"}  # fmt: skip
+    return {old: getattr(optimizers, name) for old, name in names.items()}
+
+
 def _data() -> Any:
     from minicnn.data.pipeline import Dataset
 
-    more: Any = {"AUTOTUNE": -1, "Options": Inert}
+    more: Any = {
+        "AUTOTUNE": -1, "Options": Inert, "ThreadingOptions": Inert, "AutoShardPolicy": Inert(),
+        "INFINITE_CARDINALITY": -1, "UNKNOWN_CARDINALITY": -2,
+        "cardinality": lambda dataset: dataset.cardinality(),
+    }  # fmt: skip
     return _Names("data", Dataset=Dataset, experimental=_Names("data", **more), **more)
 
 
@@ -280,7 +287,17 @@ def _decode(*arguments: Any, **options: Any) -> Any:
     )
 
 
-_DECODERS: Any = dict.fromkeys(("decode_image", "decode_jpeg", "decode_png"), _decode)
+def _encode(name: str) -> Any:
+    def encode(*arguments: Any, **options: Any) -> Any:
+        image = importlib.import_module("minicnn.as_keras.tensorflow_image")
+        return getattr(image, name)(*arguments, **options)
+
+    return encode
+
+
+_DECODERS: Any = dict.fromkeys(
+    [f"decode_{kind}" for kind in ("image", "jpeg", "png", "bmp", "gif", "webp")], _decode
+)
 
 
 def _split(input: Any, sep: str = " ", maxsplit: int = -1) -> Any:
@@ -318,18 +335,28 @@ uint8, uint16, uint32 = (np.dtype(f"u{n}") for n in (1, 2, 4))
 string = np.dtype("U")
 newaxis = None
 Session = InteractiveSession = ConfigProto = GPUOptions = Inert
+Graph = get_default_graph = Inert
 random = _Names("random", gamma=_gamma, set_seed=set_random_seed, uniform=_drawing("uniform"),
                 normal=_drawing("normal"), truncated_normal=_drawing("truncated_normal"),
                 shuffle=_drawing("shuffle"), categorical=_drawing("categorical"))  # fmt: skip
-nn = _Names("nn", _NN)
+nn = _Names("nn", _NN | {"l2_normalize": "normalize"})
 math = _Names("math", _MATH, confusion_matrix=confusion_matrix)
-io = _Names("io", read_file=_read_file, **_DECODERS)
+io = _Names("io", read_file=_read_file, **_DECODERS, **{
+    name: _encode(name) for name in ("encode_jpeg", "encode_png")
+})  # fmt: skip
 strings = _Names("strings", split=_split)
-version = SimpleNamespace(VERSION="2.21.0")
+version = SimpleNamespace(VERSION="2.21.0", GIT_VERSION="", COMPILER_VERSION="")
+double, half = float64, float16
+sysconfig = Inert()
 numpy_function = py_function
 as_dtype = np.dtype
 TensorSpec = Inert
-dtypes = SimpleNamespace(as_dtype=np.dtype)
+dtypes = _Names(
+    "dtypes", as_dtype=np.dtype, cast=cast, float16=float16, float32=float32, float64=float64,
+    int8=int8, int16=int16, int32=int32, int64=int64, uint8=uint8, uint16=uint16, uint32=uint32,
+    bool=np.dtype("?"), string=string, DType=np.dtype,
+)  # fmt: skip
+DType = np.dtype
 linalg = _Names("linalg", {"matmul": "matmul", "norm": "norm"})
 logging = _Names(
     "logging", set_verbosity=_nothing, DEBUG=10, INFO=20, WARN=30, WARNING=30, ERROR=40, FATAL=50
@@ -356,7 +383,13 @@ config = _Names(
         enable_op_determinism=_nothing,
     ),
 )
-test = _Names("test", is_gpu_available=_no, is_built_with_cuda=_no, gpu_device_name=lambda: "")
+test = _Names(
+    "test",
+    is_built_with_gpu_support=_no,
+    is_gpu_available=_no,
+    is_built_with_cuda=_no,
+    gpu_device_name=lambda: "",
+)
 distribute = _Names(
     "distribute", MirroredStrategy=_Strategy, OneDeviceStrategy=_Strategy, get_strategy=_Strategy
 )

@@ -3,33 +3,55 @@
 Images are (H, W, C) or (N, H, W, C). What is random draws from the process' seed.
 """
 
+import inspect
 import io
 from typing import Any
 
 import numpy as np
 
 from minicnn import ops, random
+from minicnn._core.random_seed import seeded
 from minicnn._core.shapes import Array
 from minicnn.as_keras.tensors import tensor
-from minicnn.errors import AbsentError, DataError, ShapeError
+from minicnn.errors import DataError, NameUnknownError, ShapeError
 from minicnn.layers.symbolic import SymbolicTensor
 
 __all__ = [
-    "adjust_brightness", "adjust_contrast", "central_crop", "convert_image_dtype",
-    "crop_to_bounding_box", "decode_image", "decode_jpeg", "decode_png", "flip_left_right",
-    "flip_up_down", "grayscale_to_rgb", "per_image_standardization", "random_brightness",
-    "random_contrast", "random_crop", "random_flip_left_right", "random_flip_up_down", "resize",
-    "resize_with_crop_or_pad", "rgb_to_grayscale", "rot90",
+    "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation",
+    "central_crop", "convert_image_dtype", "crop_to_bounding_box", "decode_bmp", "decode_gif",
+    "decode_image", "decode_jpeg", "decode_png", "decode_webp", "encode_jpeg", "encode_png",
+    "flip_left_right", "flip_up_down", "grayscale_to_rgb", "hsv_to_rgb", "pad_to_bounding_box",
+    "per_image_standardization", "psnr", "random_brightness", "random_contrast", "random_crop",
+    "random_flip_left_right", "random_flip_up_down", "random_hue", "random_saturation", "resize",
+    "resize_with_crop_or_pad", "resize_with_pad", "rgb_to_grayscale", "rgb_to_hsv", "rot90",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    raise AbsentError(
+    if name.startswith("stateless_random_"):
+        same = globals().get(name.removeprefix("stateless_"))
+        if same is not None:
+            return _stateless(same)
+    raise NameUnknownError(
         f"minicnn answers for little of TensorFlow, and not for tensorflow.image.{name}: use a "
         "layer (RandomFlip, RandomBrightness, Resizing, ...) or ImageDataGenerator."
     )
+
+
+def _stateless(draw: Any) -> Any:
+    """What its seed alone decides; the numbers are not TensorFlow's."""
+
+    def drawn(*arguments: Any, seed: Any = (0, 0), **options: Any) -> Any:
+        takes = list(inspect.signature(draw).parameters)
+        if len(arguments) >= takes.index("seed") + 1:
+            *arguments, seed = arguments  # type: ignore[assignment]
+        first, second = (abs(int(one)) for one in np.ravel(seed)[:2])
+        with seeded(first * 65537 + second):
+            return draw(*arguments, **options)
+
+    return drawn
 
 
 class ResizeMethod:
@@ -53,7 +75,22 @@ def decode_image(contents: Any, channels: int = 0, dtype: Any = np.uint8, **_: A
     return tensor(pixels) if dtype == np.uint8 else convert_image_dtype(pixels, dtype)
 
 
-decode_jpeg = decode_png = decode_image
+decode_jpeg = decode_png = decode_bmp = decode_gif = decode_webp = decode_image
+
+
+def encode_png(image: Any, *_: Any, format: str = "png", **__: Any) -> Any:
+    """The bytes of a picture's file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    x = np.asarray(image)
+    Image.fromarray(x[..., 0] if x.shape[-1] == 1 else x).save(buffer, format)
+    return tensor(np.array(buffer.getvalue(), object))
+
+
+def encode_jpeg(image: Any, *_: Any, **__: Any) -> Any:
+    """The bytes of a JPEG file."""
+    return encode_png(image, format="jpeg")
 
 
 def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False) -> Any:
@@ -193,6 +230,98 @@ def random_crop(value: Any, size: Any, seed: Any = None, name: str | None = None
         raise ShapeError(f"tensorflow.image.random_crop: expected a part of {x.shape}, got {size}.")
     starts = [int(random.randint((), 0, int(one) + 1)) for one in room]
     return tensor(x[tuple(slice(a, a + int(n)) for a, n in zip(starts, size, strict=True))])
+
+
+def pad_to_bounding_box(
+    image: Any, offset_height: int, offset_width: int, target_height: int, target_width: int
+) -> Any:
+    """The image within zeros."""
+    x = np.asarray(image)
+    bottom = target_height - offset_height - x.shape[-3]
+    right = target_width - offset_width - x.shape[-2]
+    if min(offset_height, offset_width, bottom, right) < 0:
+        raise ShapeError(
+            f"tensorflow.image: expected room for an image of shape {x.shape}, got {target_height} "
+            f"rows and {target_width} columns from ({offset_height}, {offset_width}) on."
+        )
+    widths = [(0, 0)] * (x.ndim - 3) + [(offset_height, bottom), (offset_width, right), (0, 0)]
+    return tensor(np.pad(x, widths))
+
+
+def resize_with_pad(
+    image: Any, target_height: int, target_width: int, method: str = "bilinear", **_: Any
+) -> Any:
+    """As large as it fits with its own proportions, in the middle of zeros."""
+    h, w = np.shape(image)[-3:-1]
+    ratio = max(h / target_height, w / target_width)
+    small = resize(image, (int(h / ratio), int(w / ratio)), method)
+    top, left = (target_height - small.shape[-3]) // 2, (target_width - small.shape[-2]) // 2
+    return pad_to_bounding_box(small, top, left, target_height, target_width)
+
+
+def adjust_gamma(image: Any, gamma: float = 1.0, gain: float = 1.0) -> Any:
+    """gain * x^gamma."""
+    return _as_floats(image, lambda x: np.asarray(gain * x**gamma, np.float32))
+
+
+def adjust_saturation(image: Any, saturation_factor: float) -> Any:
+    """The saturation times a factor, at most 1."""
+
+    def change(h: Array, s: Array, v: Array) -> tuple[Array, Array, Array]:
+        return h, np.clip(s * saturation_factor, 0, 1), v
+
+    return _as_floats(image, lambda x: _in_hsv(x, change))
+
+
+def adjust_hue(image: Any, delta: float) -> Any:
+    """Every hue turned by ``delta``, of 1 all around."""
+    return _as_floats(image, lambda x: _in_hsv(x, lambda h, s, v: ((h + delta) % 1, s, v)))
+
+
+def random_saturation(image: Any, lower: float, upper: float, seed: Any = None) -> Any:
+    """``adjust_saturation`` by lower to upper."""
+    return adjust_saturation(image, _drawn(lower, upper))
+
+
+def random_hue(image: Any, max_delta: float, seed: Any = None) -> Any:
+    """``adjust_hue`` by up to ``max_delta`` either way."""
+    return adjust_hue(image, _drawn(-max_delta, max_delta))
+
+
+def rgb_to_hsv(images: Any) -> Any:
+    """Hue, saturation and value, each from 0 to 1, of red, green and blue."""
+    x = np.asarray(images)
+    r, g, b = (x[..., i] for i in range(3))
+    high, spread = x.max(axis=-1), np.ptp(x, axis=-1)
+    safe = np.where(spread == 0, 1, spread)
+    of_green, of_blue = (b - r) / safe + 2, (r - g) / safe + 4
+    hue = np.where(high == r, (g - b) / safe % 6, np.where(high == g, of_green, of_blue))
+    hue = np.where(spread == 0, 0, hue / 6)
+    saturation = np.where(high == 0, 0, spread / np.where(high == 0, 1, high))
+    return tensor(np.stack([hue, saturation, high], axis=-1).astype(x.dtype))
+
+
+def hsv_to_rgb(images: Any) -> Any:
+    """Red, green and blue of hue, saturation and value."""
+    x = np.asarray(images)
+    h, s, v = (x[..., i] for i in range(3))
+    channels = []
+    for n in (5, 3, 1):
+        k = (n + h * 6) % 6
+        channels.append(v - v * s * np.clip(np.minimum(k, 4 - k), 0, 1))
+    return tensor(np.stack(channels, axis=-1).astype(x.dtype))
+
+
+def _in_hsv(x: Array, change: Any) -> Array:
+    hsv = np.asarray(rgb_to_hsv(x))
+    changed = np.stack(change(*(hsv[..., i] for i in range(3))), axis=-1)
+    return np.asarray(hsv_to_rgb(changed.astype(x.dtype)))
+
+
+def psnr(a: Any, b: Any, max_val: float, name: Any = None) -> Any:
+    """20 log10(max_val) - 10 log10(mean of the squared differences), for each image."""
+    error = np.square(np.asarray(a, np.float32) - np.asarray(b, np.float32)).mean((-3, -2, -1))
+    return tensor(np.float32(20 * np.log10(max_val) - 10 * np.log10(error)))
 
 
 def resize_with_crop_or_pad(image: Any, target_height: int, target_width: int) -> Any:

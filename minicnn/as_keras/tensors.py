@@ -20,6 +20,13 @@ class TensorShape(tuple[int | None, ...]):
         """The sizes."""
         return list(self)
 
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self)
+
+    ndims = rank
+
 
 class Tensor(np.ndarray):
     """An array with the methods of a tensor; its parts are such arrays, too.

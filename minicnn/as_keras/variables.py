@@ -78,6 +78,11 @@ class Rate(Number):
         return float, (float(self),)
 
 
+OLD_NAMES = {"W": "kernel", "b": "bias", "running_mean": "moving_mean",
+             "running_std": "moving_variance"}  # fmt: skip
+"""What weights were called in Keras 1."""
+
+
 def changes() -> Iterator[tuple[type, str, Any]]:
     """What takes the place of what, in which class."""
     for name, arrays in (("weights", "arrays"), ("trainable_weights", "learned")):
@@ -86,7 +91,7 @@ def changes() -> Iterator[tuple[type, str, Any]]:
     found = vars(Parametrized)["__getattr__"]
 
     def of_layer(self: Any, name: str) -> Any:
-        array = found(self, name)
+        array = found(self, OLD_NAMES.get(name, name))
         return variable(array, _path(self, name)) if isinstance(array, np.ndarray) else array
 
     yield Parametrized, "__getattr__", of_layer

@@ -133,21 +133,7 @@ class Lambda(InnerNodes):
         output = self._called(inputs if self.merges or len(shapes) > 1 else inputs[0])
         if any(output is x for x in inputs):
             output = Identity()(output)
-        at = {id(x): i for i, x in enumerate(inputs)}
-        nodes: list[Node] = []
-        seen: dict[int, str | None] = {}
-        for call in calls_behind(self.who, inputs, [output]).calls:
-            layer: Any = call.layer
-            if not call.inputs:
-                continue
-            if id(layer) not in seen:
-                name_layer(self.who, layer, set(seen.values()))
-                seen[id(layer)] = layer.name
-            reads = [at[id(x)] for x in call.inputs]
-            found = put(nodes, len(inputs), layer, reads, layer.name, call.shape, call.training)
-            at |= {id(x): i for x, i in zip(call.outputs, found, strict=True)}
-            layer.calls.remove(call)  # which is in no model
-        return tuple(nodes), at[id(output)]
+        return nodes_between(self.who, inputs, output)
 
     def _begin(self, shape: Shape) -> SymbolicTensor:
         """What the function is called with, as the script has the axes of images."""
@@ -215,6 +201,27 @@ class Lambda(InnerNodes):
             "run from a file, as in Keras' safe mode. In Keras write it with keras.ops on tensors "
             "instead of Lambda, and save the model again."
         )
+
+
+def nodes_between(
+    who: str, inputs: Sequence[SymbolicTensor], output: SymbolicTensor
+) -> tuple[tuple[Node, ...], int]:
+    """The nodes that make a tensor of others, and the number of that one."""
+    at = {id(x): i for i, x in enumerate(inputs)}
+    nodes: list[Node] = []
+    seen: dict[int, str | None] = {}
+    for call in calls_behind(who, inputs, [output]).calls:
+        layer: Any = call.layer
+        if not call.inputs:
+            continue
+        if id(layer) not in seen:
+            name_layer(who, layer, set(seen.values()))
+            seen[id(layer)] = layer.name
+        reads = [at[id(x)] for x in call.inputs]
+        found = put(nodes, len(inputs), layer, reads, layer.name, call.shape, call.training)
+        at |= {id(x): i for x, i in zip(call.outputs, found, strict=True)}
+        layer.calls.remove(call)  # which is in no model
+    return tuple(nodes), at[id(output)]
 
 
 class Replay:

@@ -5,7 +5,7 @@ layer, or of a model, with the tensors that it takes and gives. ``Model(inputs, 
 its layers from them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -158,6 +158,21 @@ class SymbolicTensor:
     def __neg__(self) -> "SymbolicTensor":
         return _arithmetic("*", self, -1.0)
 
+    def arithmetic(self, sign: str, a: Any, b: Any) -> "SymbolicTensor":
+        """What a sign makes of two operands, of which it is one."""
+        return ARITHMETIC[sign](a, b)
+
+    def apply(
+        self, name: str, make: "Callable[..., Any] | None", arguments: Mapping[str, Any]
+    ) -> Any:
+        """What a function of ``minicnn.ops`` makes of its arguments, of which it is one."""
+        if make is None:
+            raise ConfigError(
+                f"{name}: expected arrays, got a symbolic tensor, and no layer here does that. "
+                "Write it as a custom layer with its backward pass: docs/write_your_own.md."
+            )
+        return make(**arguments)
+
     def _no_numbers(self, *_: Any, **__: Any) -> NoReturn:
         raise ConfigError(
             f"{self!r}: expected numbers here, got a tensor without any: it only says what flows "
@@ -189,7 +204,8 @@ ARITHMETIC: dict[str, Arithmetic] = {}
 
 
 def _arithmetic(sign: str, a: Any, b: Any) -> SymbolicTensor:
-    return ARITHMETIC[sign](a, b)
+    tensor: SymbolicTensor = a if isinstance(a, SymbolicTensor) else b
+    return tensor.arithmetic(sign, a, b)
 
 
 def tensors_of(who: str, given: Any) -> list[SymbolicTensor]:

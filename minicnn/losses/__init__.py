@@ -12,7 +12,7 @@ from typing import Any
 
 from minicnn._core.config import by_name, exported, find
 from minicnn._keras.public_names import asked
-from minicnn.errors import ConfigError, shown
+from minicnn.errors import ConfigError
 from minicnn.losses.base import Loss as Loss
 from minicnn.losses.crossentropy import BinaryCrossentropy as BinaryCrossentropy
 from minicnn.losses.crossentropy import CategoricalCrossentropy as CategoricalCrossentropy
@@ -36,6 +36,7 @@ from minicnn.losses.regression import MeanAbsoluteError as MeanAbsoluteError
 from minicnn.losses.regression import MeanAbsolutePercentageError as MeanAbsolutePercentageError
 from minicnn.losses.regression import MeanSquaredError as MeanSquaredError
 from minicnn.losses.regression import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
+from minicnn.losses.traced import of_function as _of_function
 
 __getattr__ = asked("losses")
 
@@ -69,12 +70,10 @@ def get(who: str, value: Any) -> Loss:
             f"numbers) and others; got {value!r}."
         )
     if callable(value) and not isinstance(value, Loss | type) and not hasattr(value, "stands_for"):
-        raise ConfigError(
-            f"{who}: expected loss as Loss or a name, got {shown(value)}, whose derivative nobody "
-            "knows. Derive a class from minicnn.losses.Loss, with per_sample and slope: "
-            "docs/write_your_own.md."
-        )
+        return _of_function(value)
     loss = find(who, "loss", value, Loss, _BY_NAME)
+    if hasattr(loss, "call") and type(loss).per_sample is Loss.per_sample:
+        return _of_function(loss)
     if loss.reduction != "sum_over_batch_size":
         raise ConfigError(
             f"{who}: expected a loss whose mean is trained, reduction='sum_over_batch_size', got "

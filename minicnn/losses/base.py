@@ -11,6 +11,7 @@ from minicnn._core.config import Configurable
 from minicnn._core.shapes import Array, Shape
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError, shown
+from minicnn.layers.whole import WholeTensor
 
 EPSILON = 1e-7
 """Probabilities are kept this far from 0 and 1 before a logarithm, as in Keras."""
@@ -86,6 +87,8 @@ class Loss(Configurable):
 
         Raises ``DataError`` when the labels or the weights do not fit.
         """
+        if isinstance(y_pred, WholeTensor):  # within a function that is a loss itself
+            return y_pred.losses(self, y_true).mean()
         y_pred = self._predictions(y_pred)
         y_true = self.targets(y_true, y_pred.shape[1:])
         losses = self.per_sample(y_true, y_pred)
@@ -119,13 +122,10 @@ class Loss(Configurable):
             )
         return y_true.reshape(shape)
 
-    in_place_of_call = (
-        "per_sample",
-        "Define per_sample(y_true, y_pred) and slope, its derivative: docs/write_your_own.md.",
-    )
-
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """The loss of each sample."""
+        if hasattr(self, "call"):  # as Keras has it: see losses/traced.py
+            return np.asarray(self.call(y_true, y_pred))
         raise TypeError(f"{type(self).__name__} defines no per_sample(y_true, y_pred).")
 
     def slope(self, y_true: Array, y_pred: Array) -> Array:

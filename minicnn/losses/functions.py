@@ -14,6 +14,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._core.signatures import arguments_of, checked
+from minicnn.layers.whole import WholeTensor
 from minicnn.losses.base import Loss
 
 ENDS = [
@@ -30,8 +31,10 @@ def functions(classes: Mapping[str, type[Loss]]) -> dict[str, Callable[..., Arra
 
 def _function(name: str, cls: type[Loss]) -> Callable[..., Array]:
     def function(y_true: Any, y_pred: Any, **arguments: Any) -> Array:
-        y_true, y_pred = rows(y_true, y_pred)
         loss = cls(**arguments)
+        if isinstance(y_pred, WholeTensor):
+            return y_pred.losses(loss, y_true)  # type: ignore[return-value]
+        y_true, y_pred = rows(y_true, y_pred)
         alone = y_pred.ndim == 1
         if alone:
             y_true, y_pred = y_true[None], y_pred[None]

@@ -235,7 +235,10 @@ def _compile_as_saved(
         model.compile(**with_custom_objects(arguments, custom_objects))
     except ConfigError as error:
         if not lenient:
-            raise ConfigError(f"{error} To predict only, load it with compile=False.") from None
+            raise ConfigError(
+                f"{error} A custom one goes into custom_objects={{name: object}}. To predict only, "
+                "load it with compile=False."
+            ) from None
         text = f"{who}: {error} The model is not compiled: compile it again to train it."
         warn(text, UserWarning)
 

@@ -8,7 +8,8 @@ import numpy as np
 from minicnn._core.console import warn_once
 from minicnn._core.shapes import Array
 
-PASSED_BY = ("max_queue_size", "max_q_size", "workers", "use_multiprocessing", "pickle_safe")
+PASSED_BY = ("max_queue_size", "max_q_size", "workers", "use_multiprocessing", "pickle_safe",
+             "nb_worker", "nb_val_worker")  # fmt: skip
 """Arguments that said how a generator is to be run."""
 
 

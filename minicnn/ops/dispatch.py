@@ -53,13 +53,9 @@ def holds_tensors(value: Any) -> bool:
 
 
 def _of_tensors(name: str, arguments: Mapping[str, Any]) -> Any:
-    make = SYMBOLIC.get(name)
-    if make is None:
-        raise ConfigError(
-            f"{name}: expected arrays, got a symbolic tensor, and no layer here does that. Write "
-            "it as a custom layer with its backward pass: docs/write_your_own.md."
-        )
-    return make(**arguments)
+    parts = [p for x in arguments.values() for p in (x if isinstance(x, list | tuple) else [x])]
+    tensor = next(part for part in parts if isinstance(part, SymbolicTensor))
+    return tensor.apply(name, SYMBOLIC.get(name), arguments)
 
 
 def array(x: Any, dtype: Any = None) -> Array:

@@ -53,7 +53,7 @@ def test_what_is_not_keras_is_left_alone(tmp_path):
     """Names of other packages, of the script and of old spellings are no findings."""
     path = tmp_path / "script.py"
     path.write_text(
-        "import sklearn.nowhere, os\nfrom keras.layers import Dense, Convolution2D\n"
+        "import numpy.nowhere, os\nfrom keras.layers import Dense, Convolution2D\n"
         "from keras.optimizers import SGD\nDense(output_dim=3, init='uniform', input_dim=4)\n"
         "Convolution2D(3, 3, 3, border_mode='same')\nSGD(lr=0.1, decay=1e-6)\nkeras = os\n"
     )
@@ -76,3 +76,33 @@ def test_the_command(tmp_path, capsys):
     assert main(["check-script", str(good), str(bad)]) == 1
     assert f"{bad}, line 2" in capsys.readouterr().out
     assert main(["check-script", str(tmp_path / "missing.py")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import cv2_is_not_here", ["there is no module 'cv2_is_not_here'"]),
+        ("import tensorflow_hub as hub", ["use keras.applications"]),
+        ("try:\n    import theano\nexcept ImportError:\n    pass", []),
+        ("try:\n    from keras.layers import LSTM\nexcept:\n    pass", []),
+        ("from keras.layers import *\nHighway()", ["minicnn has no Highway"]),
+        ("from keras.layers import *\ndef LSTM(): pass\nLSTM()", []),
+        ("from keras.models import Sequential\nm = Sequential()\nm.fit(show_accuracy=True)",
+         ["fit: argument 'show_accuracy' is not supported. Give compile metrics=['accuracy']."]),
+        ("from keras.models import *\ndef net():\n    a = Sequential()\n    return a\n"
+         "b = net()\nb.pop()", ["Sequential has no pop: use layers"]),
+        ("from keras.optimizers import SGD\ns = SGD()\ns.minimize(3)", ["SGD has no minimize"]),
+        ("def f(x):\n    return x.pop()", []),
+        ("from keras.metrics import Metric\nclass M(Metric):\n    def __init__(self):\n"
+         "        self.n = self.add_weight(name='n')\n        self.n.assign_add(1)", []),
+        ("from keras.layers import MaxPooling2D\nMaxPooling2D(dim_ordering='th')", []),
+    ],
+)  # fmt: skip
+def test_what_is_found_is_what_happens(tmp_path, source, said):
+    """Missing modules, attributes and arguments of models, optimizers and layers, by their kind."""
+    path = tmp_path / "script.py"
+    path.write_text(source)
+    found = [one.message for one in findings(path)]
+    assert len(found) == len(said), found
+    for one, words in zip(found, said, strict=True):
+        assert words in one

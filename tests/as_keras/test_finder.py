@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn.errors import AbsentError, ConfigError
+from minicnn.errors import AbsentError, ConfigError, NameUnknownError
 
 PATHS = {
     "keras.layers.Conv2D": "layers.Conv2D",
@@ -60,7 +60,13 @@ def test_paths_lead_to_what_minicnn_has(path, ours, as_keras):
     ("line", "says"),
     [
         ("from keras.layers import LSTM", "minicnn.layers has no LSTM"),
-        ("from keras.layers import Conv2d", "Keras has no such name"),
+        (
+            "from keras.layers import Conv2d",
+            "no such name either. Did you mean 'Conv2D'?",
+        ),
+        ("from keras.layer import Dense", "Did you mean 'layers'?"),
+        ("import tensorflow as tf; tf.imag", "Did you mean 'image'?"),
+        ("import tensorflow as tf; tf.data.TFRecordDataset", "reads no TFRecord files"),
         ("from keras.preprocessing.text import Tokenizer", "nothing for text"),
         ("import keras.nowhere", "keras.nowhere"),
         ("from keras.wrappers.scikit_learn import KerasClassifier", "scikit-learn's methods"),
@@ -73,12 +79,12 @@ def test_paths_lead_to_what_minicnn_has(path, ours, as_keras):
 )
 def test_what_is_not_here_is_refused_in_a_line(line, says, as_keras):
     """A name that is not here raises one error, in a line, that says what to do."""
-    with pytest.raises(ImportError) as caught:
+    with pytest.raises((ImportError, AttributeError)) as caught:
         exec(line, {})
     if says is None:
         assert isinstance(caught.value, ModuleNotFoundError)
         return
-    assert isinstance(caught.value, AbsentError)
+    assert isinstance(caught.value, AbsentError | NameUnknownError)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -174,3 +180,37 @@ def test_settings_of_devices_do_nothing(as_keras):
         assert not tf.test.is_gpu_available()
     assert tf.config.experimental.list_physical_devices("GPU") == []
     K.clear_session()
+
+
+def test_hasattr_says_that_a_name_is_not_here(as_keras):
+    """Scripts ask for what there is in one release and not in another."""
+    import keras
+    import tensorflow as tf
+
+    assert not any(hasattr(tf, name) for name in ("contrib", "placeholder", "no_such"))
+    assert not hasattr(keras.layers, "LSTM")
+    assert not hasattr(tf.nn, "conv2d")
+    assert hasattr(keras.backend, "set_image_dim_ordering")
+    assert hasattr(tf.random, "set_seed")
+    with pytest.raises(ModuleNotFoundError):
+        import keras.layers.nowhere
+
+
+def test_mixed_precision_is_float32(as_keras):
+    """Policies are taken, and what is computed in is said; the optimizer is the one given."""
+    import keras
+    from keras import mixed_precision
+
+    with pytest.warns(UserWarning, match="mixed_float16: minicnn computes in float32"):
+        mixed_precision.set_global_policy("mixed_float16")
+    assert mixed_precision.global_policy().name == "float32"
+    assert mixed_precision.experimental.Policy("mixed_float16").compute_dtype == "float32"
+    optimizer = keras.optimizers.Adam()
+    assert mixed_precision.LossScaleOptimizer(optimizer) is optimizer
+    try:
+        keras.config.set_dtype_policy("float64")
+        assert keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).dtype == "float64"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(ConfigError, match="Policy: expected one of float32"):
+        mixed_precision.set_global_policy("half")

@@ -77,7 +77,7 @@ def test_an_absent_package_is_one_line(run):
     status, _, errors = run("import cv2_is_not_here.core\n")
     assert status == 2
     assert "line 1: there is no module 'cv2_is_not_here' here: pip install" in last(errors)
-    status, _, errors = run("import tensorflow_hub_is_not_here\n")
+    status, _, errors = run("import tensorflow_is_not_here\n")
     assert "it needs TensorFlow" in last(errors)
 
 
@@ -189,3 +189,43 @@ def test_latin_1_is_read(tmp_path):
     path = tmp_path / "old.py"
     path.write_bytes(b"# -*- coding: latin-1 -*-\nx = '\xe9'\n")
     assert parts_of(path)[0].source.splitlines()[-1] == "x = 'é'"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import theano", "there is no theano here: minicnn computes with NumPy"),
+        ("import tensorflow_hub", "use keras.applications"),
+        (
+            "from keras.layers import *\nHighway()",
+            "line 2: minicnn has no Highway, which Keras 2 had",
+        ),
+        ("from keras.layers import *\nLSTM(3)", "line 2: minicnn.layers has no LSTM"),
+        ("import keras\nkeras.Sequential().sumary()", "Did you mean 'summary'?"),
+        ("import keras\nkeras.layers.Dense(3).get_output()", "Dense has no get_output"),
+        ("import keras\nkeras.Sequential().fit(show_accuracy=True)", "metrics=['accuracy']"),
+    ],
+)
+def test_what_is_not_here_is_one_line(run, source, said):
+    """Modules, names and attributes that are not here: never a traceback, always a remedy."""
+    status, _, errors = run(source)
+    assert status == 2
+    assert said in last(errors)
+    assert "Traceback" not in errors
+
+
+def test_a_mistake_of_the_scripts_own_is_its_traceback(run):
+    """A name that nobody has, and an attribute of something else, are Python's own errors."""
+    for source in ("from keras.layers import *\nno_such_name", "import os\nos.no_such_name"):
+        status, _, errors = run(source)
+        assert status == 1
+        assert "no_such_name" in last(errors)
+
+
+def test_old_names_come_with_an_import_of_all(run):
+    """``from keras.layers import *`` brings ``merge``, as Keras 1 did."""
+    status, out, _ = run(
+        "from keras.layers import *\nfrom keras.constraints import *\nprint(merge, maxnorm)"
+    )
+    assert status == 0
+    assert "merge" in out

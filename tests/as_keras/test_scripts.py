@@ -26,6 +26,7 @@ SAYS = {
     "keras3_2024.py": ["3 True", "True percent cat (1, 2)", "'avg_pool', 'batch_normalization'"],
     "lenet_2016.py": ["[INFO] Predicted: ", "(40,) (2, 10)"],
     "minivgg_argparse_2018.py": ["[INFO] saved True"],
+    "losses_2020.py": ["'dice_coef', 'loss', 'val_dice_coef', 'val_loss'", "True"],
     "mlm_kfold_2019.py": ["n=3"],
     "mnist_cnn_2019.py": ["80 train samples", "Test accuracy: "],
     "multi_output_2022.py": ["(5, 4) (5, 1)", "age_mae: ", "[(None, 24, 24, 3), (None, 2)]"],

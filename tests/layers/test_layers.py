@@ -20,7 +20,6 @@ from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import left_unset
 from minicnn.layers import Layer
 from minicnn.layers.building import walk
-from minicnn.losses import Loss
 from minicnn.models.fusing import FusedConv, fused
 from minicnn.models.saved import adopt
 from minicnn.testing import CHECKS, LayerCase
@@ -52,7 +51,7 @@ def test_a_layer_can_be_built_without_memory(case):
 
 
 def test_a_call_of_tensors_is_answered():
-    """Layers and losses that are written as in Keras say which methods take the place of call."""
+    """Layers that are written as in Keras say which methods take the place of call."""
 
     class Scaled(Layer):
         def __init__(self, **options):
@@ -61,18 +60,12 @@ def test_a_call_of_tensors_is_answered():
         def call(self, x):
             return 2 * x
 
-    class Squares(Loss):
-        def call(self, y_true, y_pred):
-            return (y_true - y_pred) ** 2
-
     class Both(Scaled):
         def forward(self, x, *, training=False, rng=None):
             return 2 * x, None
 
     with pytest.raises(ConfigError, match=r"Scaled: its call .* Define forward\(x\) and backward"):
         Scaled()
-    with pytest.raises(ConfigError, match=r"Squares: its call .* Define per_sample"):
-        Squares()
     assert Both().forward(np.ones(2))[0].tolist() == [2, 2]
 
 

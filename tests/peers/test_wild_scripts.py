@@ -22,6 +22,7 @@ RUNS = [
     "flowers_2024.py",
     "gtsrb_2020.py",
     "keras3_2024.py",
+    "losses_2020.py",
     "mnist_cnn_2019.py",
     "multi_output_2022.py",
     "segmentation_2021.py",
