@@ -1,9 +1,30 @@
-"""The arguments of TensorFlow's functions, as those of minicnn.ops that do the same."""
+"""TensorFlow's functions and their arguments, as those of minicnn.ops that do the same."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["of_ops"]
+__all__ = ["OPS", "of_ops"]
+
+OPS = {
+    "abs": "abs", "add": "add", "argmax": "argmax", "argmin": "argmin", "argsort": "argsort",
+    "clip_by_value": "clip", "concat": "concatenate", "divide": "divide", "einsum": "einsum",
+    "cumsum": "cumsum", "equal": "equal", "exp": "exp", "expand_dims": "expand_dims", "eye": "eye",
+    "gather": "take", "greater": "greater", "greater_equal": "greater_equal", "less": "less",
+    "less_equal": "less_equal", "linspace": "linspace", "logical_and": "logical_and",
+    "logical_not": "logical_not", "logical_or": "logical_or", "matmul": "matmul",
+    "maximum": "maximum", "meshgrid": "meshgrid",
+    "minimum": "minimum", "multiply": "multiply", "norm": "norm", "not_equal": "not_equal",
+    "one_hot": "one_hot", "ones": "ones", "ones_like": "ones_like", "pad": "pad", "pow": "power",
+    "range": "arange", "reduce_all": "all", "reduce_any": "any", "reduce_max": "max",
+    "reduce_mean": "mean", "reduce_min": "min", "reduce_prod": "prod", "reduce_std": "std",
+    "reduce_sum": "sum", "repeat": "repeat", "reshape": "reshape", "round": "round",
+    "shape": "shape", "sigmoid": "sigmoid", "sign": "sign", "sort": "sort",
+    "sqrt": "sqrt", "square": "square", "squeeze": "squeeze", "stack": "stack",
+    "stop_gradient": "stop_gradient", "subtract": "subtract", "tanh": "tanh", "tile": "tile",
+    "transpose": "transpose", "unstack": "unstack", "where": "where", "zeros": "zeros",
+    "zeros_like": "zeros_like",
+}  # fmt: skip
+"""TensorFlow's functions, and the names of minicnn.ops that do the same."""
 
 FIRST = ("features", "indices", "input", "input_tensor", "logits", "t", "tensor", "value", "values")
 """What TensorFlow calls a first argument."""
