@@ -37,3 +37,7 @@ def test_distributions():
     assert abs((kept == 0).mean() - 0.25) < 0.01
     np.testing.assert_allclose(kept[kept > 0], 4 / 3)
     assert set(random.randint((1000,), 2, 5, seed=0).tolist()) == {2, 3, 4}
+    assert abs(random.gamma(n, 2.0, seed=0).var() - 2) < 0.05
+    assert abs(random.beta(n, 0.2, 0.2, seed=0).var() - 0.25 / 1.4) < 0.01
+    with pytest.raises(ConfigError, match=r"random.beta: expected alpha above 0, got -1"):
+        random.beta(n, -1, 1)

@@ -48,7 +48,7 @@ backend: ctc_batch_cost ctc_decode ctc_label_dense_to_sparse temporal_padding re
   -> minicnn is for images, and has nothing for sequences and volumes
 backend: batch_dot
   -> use layers.Dot, or minicnn.ops.einsum
-random: beta binomial gamma
+random: binomial
   -> use numpy.random.default_rng
 ops: conv conv_transpose depthwise_conv separable_conv max_pool average_pool adaptive_average_pool
   adaptive_max_pool batch_normalization layer_normalization rms_normalization

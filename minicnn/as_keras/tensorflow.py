@@ -18,58 +18,17 @@ import numpy as np
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.suggestions import did_you_mean
 from minicnn.as_keras.tensorflow_answers import NOTHING_NEAR, nearest
+from minicnn.as_keras.tensorflow_arguments import OPS, of_ops
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
 from minicnn.as_keras.variables import variable
 from minicnn.errors import NameUnknownError
-
-_OPS = {
-    "abs": "abs", "add": "add", "argmax": "argmax", "argmin": "argmin", "argsort": "argsort",
-    "clip_by_value": "clip", "concat": "concatenate", "divide": "divide", "einsum": "einsum",
-    "cumsum": "cumsum", "equal": "equal", "exp": "exp", "expand_dims": "expand_dims", "eye": "eye",
-    "gather": "take", "greater": "greater", "greater_equal": "greater_equal", "less": "less",
-    "less_equal": "less_equal", "linspace": "linspace", "logical_and": "logical_and",
-    "logical_not": "logical_not", "logical_or": "logical_or", "matmul": "matmul",
-    "maximum": "maximum", "meshgrid": "meshgrid",
-    "minimum": "minimum", "multiply": "multiply", "norm": "norm", "not_equal": "not_equal",
-    "one_hot": "one_hot", "ones": "ones", "ones_like": "ones_like", "pad": "pad", "pow": "power",
-    "range": "arange", "reduce_all": "all", "reduce_any": "any", "reduce_max": "max",
-    "reduce_mean": "mean", "reduce_min": "min", "reduce_prod": "prod", "reduce_std": "std",
-    "reduce_sum": "sum", "repeat": "repeat", "reshape": "reshape", "round": "round",
-    "shape": "shape", "sigmoid": "sigmoid", "sign": "sign", "sort": "sort",
-    "sqrt": "sqrt", "square": "square", "squeeze": "squeeze", "stack": "stack",
-    "stop_gradient": "stop_gradient", "subtract": "subtract", "tanh": "tanh", "tile": "tile",
-    "transpose": "transpose", "unstack": "unstack", "where": "where", "zeros": "zeros",
-    "zeros_like": "zeros_like",
-}  # fmt: skip
-"""TensorFlow's functions, and the names of minicnn.ops that do the same."""
-
-_FIRST = (
-    "features",
-    "indices",
-    "input",
-    "input_tensor",
-    "logits",
-    "t",
-    "tensor",
-    "value",
-    "values",
-)
-_ARGUMENTS = {
-    "clip_value_max": "x_max", "clip_value_min": "x_min", "depth": "num_classes",
-    "keep_dims": "keepdims", "multiples": "repeats", "paddings": "pad_width", "perm": "axes",
-    "alpha": "negative_slope", "shape": "newshape", "x": "x1", "y": "x2", "a": "x1", "b": "x2",
-}  # fmt: skip
-"""Arguments of TensorFlow's functions, where minicnn.ops has other names: the first, the rest."""
-
-_FROM_FIRST = ("argmax", "argmin", "cumsum", "take")
-"""Functions of minicnn.ops that go over all numbers where TensorFlow's go along the first axis."""
 
 _NN = {
     name: name
     for name in ("elu", "gelu", "leaky_relu", "log_softmax", "relu", "relu6", "selu", "sigmoid",
                  "silu", "softmax", "softplus", "softsign", "swish", "tanh")
 }  # fmt: skip
-_MATH = _OPS | {"log": "log", "softplus": "softplus", "cos": "cos", "sin": "sin", "ceil": "ceil",
+_MATH = OPS | {"log": "log", "softplus": "softplus", "cos": "cos", "sin": "sin", "ceil": "ceil",
                 "floor": "floor", "is_nan": "isnan", "log1p": "log1p",
                 "count_nonzero": "count_nonzero", "l2_normalize": "normalize"}  # fmt: skip
 
@@ -145,8 +104,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     if name in ("bool", "print"):  # which are Python's own in this module
         return {"bool": np.dtype("?"), "print": print}[name]
-    if name in _OPS:
-        return _by_ops(_OPS[name])
+    if name in OPS:
+        return _by_ops(OPS[name])
     if name == "data":
         return _data()
     if name == "image":
@@ -166,7 +125,7 @@ def _refused(name: str) -> Any:
         return more[name]()
     if any(path.startswith(f"{name}.") for path in more):
         return _Names(name)
-    near = did_you_mean(name, (*_OPS, *globals(), "data", "image"))
+    near = did_you_mean(name, (*OPS, *globals(), "data", "image"))
     raise NameUnknownError(
         f"minicnn answers for little of TensorFlow, and not for tensorflow.{name}: "
         f"{nearest(name)}.{near if nearest(name) == NOTHING_NEAR else ''}"
@@ -180,13 +139,7 @@ def _by_ops(name: str) -> Any:
     names = list(inspect.signature(function).parameters)
 
     def call(*arguments: Any, **options: Any) -> Any:
-        options.pop("name", None)
-        for key in options.keys() - names:
-            today = names[0] if key in _FIRST else _ARGUMENTS.get(key)
-            if today in names:
-                options[today] = options.pop(key)
-        if name in _FROM_FIRST and "axis" not in options and len(arguments) <= names.index("axis"):
-            options["axis"] = 0
+        options = of_ops(name, names, len(arguments), options)
         return tensor(function(*arguments, **options))
 
     call.__name__ = name
@@ -358,6 +311,11 @@ def _drawing(name: str) -> Any:
     return draw
 
 
+def _gamma(shape: Any, alpha: Any, beta: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers of a gamma distribution with the rate ``beta``."""
+    return tensor(_drawing("gamma")(shape, alpha, dtype=dtype, seed=seed) / np.float32(beta))
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     """Do nothing."""
 
@@ -380,7 +338,7 @@ string = np.dtype("U")
 newaxis = None
 Session = InteractiveSession = ConfigProto = GPUOptions = Inert
 Graph = get_default_graph = Inert
-random = _Names("random", set_seed=set_random_seed, uniform=_drawing("uniform"),
+random = _Names("random", gamma=_gamma, set_seed=set_random_seed, uniform=_drawing("uniform"),
                 normal=_drawing("normal"), truncated_normal=_drawing("truncated_normal"),
                 shuffle=_drawing("shuffle"), categorical=_drawing("categorical"))  # fmt: skip
 nn = _Names("nn", _NN | {"l2_normalize": "normalize"})

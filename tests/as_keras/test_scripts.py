@@ -64,7 +64,7 @@ def pictures(tmp_path_factory):
 
 IN_SHORT = (
     "alpaca_course_2023.ipynb", "cifar10_cnn_2016.py", "dogs_cats_2017.py", "gan_2018.py",
-    "siamese_2018.py", "tfdata_2022.py", "unet_2019.py",
+    "siamese_2018.py", "subclassed_2022.py", "tfdata_2022.py", "unet_2019.py",
 )  # fmt: skip
 """Those of each kind that are run every time; CI runs all."""
 
