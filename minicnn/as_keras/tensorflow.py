@@ -16,6 +16,7 @@ import numpy as np
 
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.suggestions import did_you_mean
+from minicnn.as_keras.inert import Inert
 from minicnn.as_keras.tensorflow_answers import NOTHING_NEAR, nearest
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
 from minicnn.as_keras.variables import variable
@@ -86,36 +87,6 @@ class _Names:
         if name in self._ops:
             return _by_ops(self._ops[name])
         return _refused(f"{self._path}.{name}")
-
-
-class Inert:
-    """An object of TensorFlow's that has no meaning here: all can be read, set and called."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Inert()
-
-    def __call__(self, *_: Any, **__: Any) -> "Inert":
-        return self
-
-    def __enter__(self) -> "Inert":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        pass
-
-
-class Shell(Inert):
-    """What ``get_ipython()`` gives: without a kernel, by which one knows a notebook's."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "kernel":
-            raise AttributeError(name)
-        return super().__getattr__(name)
 
 
 class _Strategy(Inert):
