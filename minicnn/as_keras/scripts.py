@@ -86,9 +86,11 @@ def _cells(path: Path, text: str) -> list[Part]:
 
 
 MAGIC = re.compile(
-    r"(?P<indent>\s*)(?:[%!?]|(?P<name>[\w.\[\], ]+=\s*)[%!]|[^#'\"]*\?\s*$)", re.DOTALL
+    r"(?P<indent>\s*)(?:[%!?]|(?P<name>[\w.\[\], ]+=\s*)[%!]|[^#'\"]*\?\s*$"
+    r"|(?:pip|conda|cd|ls|cat|cp|mv|rm|mkdir)\s+[\w./~-])",
+    re.DOTALL,
 )
-"""A line of IPython's: %matplotlib, !pip install, ?help, help?, files = !ls."""
+"""A line of IPython's: %matplotlib, !pip install, ?help, help?, files = !ls, pip install."""
 
 PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 """Those of a whole cell that is Python."""

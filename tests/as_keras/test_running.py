@@ -179,6 +179,12 @@ def test_magic_lines_keep_their_place():
     compile(made, "cell", "exec")
 
 
+def test_commands_that_ipython_knows_without_a_sign_are_left_out():
+    """As its automagic has them; a variable of that name stays."""
+    made = without_magics("pip install keras==2.3\ncp a.txt b.txt\nls = 3\n")
+    assert made == "pass  # pip install keras==2.3\npass  # cp a.txt b.txt\nls = 3\n"
+
+
 def test_python_that_looks_like_magic_stays():
     """Lines that go on in %, strings and what follows a command with a backslash are told apart."""
     source = """!wget --quiet \\
