@@ -20,6 +20,7 @@ from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.as_keras.finder import ANSWERED
 from minicnn.as_keras.scripts import absent_name, missing, parts_of
 from minicnn.as_keras.subclassing import STEPS
+from minicnn.as_keras.unused import at, used_names
 from minicnn.as_keras.variables import Variable
 from minicnn.errors import AbsentError, ConfigError, MiniCNNError, NameUnknownError
 from minicnn.layers import Layer
@@ -65,7 +66,9 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
     names: dict[str, str] = {}
     kinds: dict[str, type] = {}
     own: set[str] = set()
-    for part in parts_of(path):
+    parts = parts_of(path)
+    used = used_names(part.source for part in parts)
+    for part in parts:
         try:
             part.compiled()
         except ConfigError as error:
@@ -74,7 +77,7 @@ def findings(path: str | os.PathLike[str]) -> list[Finding]:
             continue
         tree = ast.parse(part.source)
         own |= _own(tree)
-        reader = _Reader(part.name, names, own, kinds, Path(path).parent)
+        reader = _Reader(part.name, names, own, kinds, Path(path).parent, used)
         reader.visit(tree)
         found += reader.found
     return list(dict.fromkeys(found))
@@ -90,8 +93,10 @@ class _Reader(ast.NodeVisitor):
         own: set[str],
         kinds: dict[str, type],
         folder: Path,
+        used: set[str],
     ) -> None:
         self.place = place
+        self.used = used
         self.own = own
         self.folder = folder
         self.starred = "*" in names
@@ -107,7 +112,7 @@ class _Reader(ast.NodeVisitor):
     def look_up(self, node: ast.AST, path: str) -> Any:
         """What is at a path, or None: then it has been said why not."""
         try:
-            return _at(path)
+            return at(path)
         except (AbsentError, NameUnknownError) as error:
             self.say(node, f"{path}: {error}")
         except (AttributeError, ImportError, MiniCNNError):
@@ -170,7 +175,7 @@ class _Reader(ast.NodeVisitor):
             return self.kinds[f"{node.func.id}()"]
         path = self.path_of(node.func)
         try:
-            made = _at(path) if path else None
+            made = at(path) if path else None
         except (AttributeError, ImportError, MiniCNNError):
             return None
         if isinstance(made, type):
@@ -191,7 +196,8 @@ class _Reader(ast.NodeVisitor):
                 self.names |= {name: f"{module}.{name}" for name in public}
                 continue
             self.names[alias.asname or alias.name] = f"{module}.{alias.name}"
-            self.look_up(node, f"{module}.{alias.name}")
+            if (alias.asname or alias.name) in self.used:  # others are left out
+                self.look_up(node, f"{module}.{alias.name}")
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
@@ -251,7 +257,7 @@ class _Reader(ast.NodeVisitor):
         called = None
         if path:
             try:
-                called = _at(path)
+                called = at(path)
             except (AttributeError, ImportError, MiniCNNError):
                 return
         elif isinstance(node.func, ast.Attribute):
@@ -294,18 +300,6 @@ def _own(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
             own.add(node.attr if isinstance(node, ast.Attribute) else node.id)
     return own
-
-
-def _at(path: str) -> Any:
-    """What is at a path, as an import and attributes find it."""
-    parts = path.split(".")
-    value: Any = importlib.import_module(parts[0])
-    for i, name in enumerate(parts[1:], 2):
-        try:
-            value = getattr(value, name)
-        except AttributeError:
-            value = importlib.import_module(".".join(parts[:i]))
-    return value
 
 
 def _problem(called: Any, keyword: ast.keyword) -> str | None:

@@ -77,7 +77,7 @@ class Around(Finder):
 class _Inert(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Give it every name that is asked for."""
-        from minicnn.as_keras.tensorflow import Inert, Shell, display
+        from minicnn.as_keras.inert import Inert, Shell, display
 
         def __getattr__(name: str) -> Any:  # noqa: N807
             if name.startswith("__"):

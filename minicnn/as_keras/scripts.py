@@ -18,6 +18,7 @@ from minicnn._core.suggestions import did_you_mean
 from minicnn._files.paths import path_of
 from minicnn._keras.public_names import ABSENT
 from minicnn.as_keras import old_names
+from minicnn.as_keras.unused import LeavingOut, used_names
 from minicnn.errors import AbsentError, ConfigError, MiniCNNError
 
 __all__ = ["Part", "absent_name", "missing", "parts_of", "run"]
@@ -32,10 +33,16 @@ class Part(NamedTuple):
     name: str
     source: str
 
-    def compiled(self) -> Any:
-        """Its code; raises ``ConfigError`` with the line where it is not Python 3."""
+    def compiled(self, used: set[str] | None = None) -> Any:
+        """Its code; raises ``ConfigError`` with the line where it is not Python 3.
+
+        With the names that the script uses, without imports of others that are not here.
+        """
         try:
-            return compile(self.source, self.name, "exec")
+            tree = ast.parse(self.source, self.name)
+            if used is not None:
+                tree = LeavingOut(self.name, used).visit(tree)
+            return compile(tree, self.name, "exec")
         except SyntaxError as error:
             remedy = ""
             if "call to 'print'" in str(error.msg):
@@ -79,9 +86,11 @@ def _cells(path: Path, text: str) -> list[Part]:
 
 
 MAGIC = re.compile(
-    r"(?P<indent>\s*)(?:[%!?]|(?P<name>[\w.\[\], ]+=\s*)[%!]|[^#'\"]*\?\s*$)", re.DOTALL
+    r"(?P<indent>\s*)(?:[%!?]|(?P<name>[\w.\[\], ]+=\s*)[%!]|[^#'\"]*\?\s*$"
+    r"|(?:pip|conda|cd|ls|cat|cp|mv|rm|mkdir)\s+[\w./~-])",
+    re.DOTALL,
 )
-"""A line of IPython's: %matplotlib, !pip install, ?help, help?, files = !ls."""
+"""A line of IPython's: %matplotlib, !pip install, ?help, help?, files = !ls, pip install."""
 
 PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 """Those of a whole cell that is Python."""
@@ -148,7 +157,8 @@ def run(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> int:
     A mistake that minicnn finds is raised as ``ConfigError``, with the line of the script.
     """
     parts = parts_of(path)
-    codes = [part.compiled() for part in parts]
+    used = used_names(part.source for part in parts)
+    codes = [part.compiled(used) for part in parts]
     _tell_of_commands(parts)
     module = ModuleType("__main__")
     vars(module).update(__file__=os.fspath(path), __builtins__=builtins, get_ipython=_shell)
@@ -275,7 +285,7 @@ def absent_name(name: str) -> str | None:
 
 def _shell() -> Any:
     """What a notebook, and a script made of one, asks for magic."""
-    from minicnn.as_keras.tensorflow import Shell
+    from minicnn.as_keras.inert import Shell
 
     return Shell()
 

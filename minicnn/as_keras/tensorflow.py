@@ -8,7 +8,6 @@ import importlib
 import inspect
 import logging as _logging
 import operator
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from minicnn._core.random_seed import set_random_seed
 from minicnn._core.suggestions import did_you_mean
+from minicnn.as_keras.inert import Inert
 from minicnn.as_keras.tensorflow_answers import NOTHING_NEAR, nearest
 from minicnn.as_keras.tensorflow_arguments import OPS, of_ops
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
@@ -46,51 +46,6 @@ class _Names:
         if name in self._ops:
             return _by_ops(self._ops[name])
         return _refused(f"{self._path}.{name}")
-
-
-class Inert:
-    """An object of TensorFlow's that has no meaning here: all can be read, set and called."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Inert()
-
-    def __call__(self, *_: Any, **__: Any) -> "Inert":
-        return self
-
-    def __getitem__(self, key: Any) -> "Inert":
-        return Inert()
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __enter__(self) -> "Inert":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        pass
-
-
-class Shell(Inert):
-    """What ``get_ipython()`` gives: without a kernel, by which one knows a notebook's."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "kernel":
-            raise AttributeError(name)
-        return super().__getattr__(name)
 
 
 class _Strategy(Inert):
@@ -318,13 +273,6 @@ def _gamma(shape: Any, alpha: Any, beta: Any = 1.0, dtype: Any = None, seed: Any
 
 def _nothing(*_: Any, **__: Any) -> None:
     """Do nothing."""
-
-
-def display(*values: Any, **_: Any) -> None:
-    """Print what there is to see, as a notebook's ``display``."""
-    for value in values:
-        if not isinstance(value, Inert):
-            print(value)
 
 
 def _no(*_: Any, **__: Any) -> bool:

@@ -52,8 +52,18 @@ class Tensor(np.ndarray):
     def __getitem__(self, index: Any) -> Any:
         return tensor(super().__getitem__(index))
 
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """NumPy's functions make arrays of tensors, as of TensorFlow's: with values to hash."""
+        return _plain(super().__array_function__(func, types, args, kwargs))
+
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return np.asarray(array).view(Tensor)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return np.asarray(value)[()]
+    return type(value)(map(_plain, value)) if type(value) in (tuple, list) else value
 
 
 class Number(float):

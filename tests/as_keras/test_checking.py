@@ -10,11 +10,11 @@ pytestmark = pytest.mark.usefixtures("as_keras")
 
 KINDS = {
     "a module that is not here": (
-        "from keras.preprocessing.text import Tokenizer",
+        "from keras.preprocessing.text import Tokenizer\nTokenizer()",
         "line 1: keras.preprocessing.text.Tokenizer",
     ),
-    "a name that is not here": ("from keras.layers import LSTM", "has no LSTM"),
-    "a name that nobody has": ("from keras.layers import Conv2d", "Conv2d"),
+    "a name that is not here": ("from keras.layers import LSTM\nLSTM(3)", "has no LSTM"),
+    "a name that nobody has": ("from keras.layers import Conv2d\nConv2d(3, 3)", "Conv2d"),
     "an attribute": ("import keras\nx = keras.layers.GRU(3)", "line 2: keras.layers.GRU"),
     "a name behind another": (
         "import tensorflow as tf\nL = tf.keras.layers\nL.Embedding(3, 4)",
@@ -47,6 +47,13 @@ def test_each_kind_is_found(kind, tmp_path):
     assert len(found) == 1, found
     assert says in found[0]
     assert found[0].startswith(f"{path}, line ")
+
+
+def test_imports_that_are_not_used_are_no_findings(tmp_path):
+    """A run leaves them out; a name used in a later cell or in quotes is used."""
+    path = tmp_path / "script.py"
+    path.write_text("from keras.layers import LSTM, GRU\nprint(globals()['GRU'])\n")
+    assert ["has no GRU" in str(finding) for finding in findings(path)] == [True]
 
 
 def test_what_is_not_keras_is_left_alone(tmp_path):

@@ -66,10 +66,33 @@ def test_a_mistake_names_the_line_of_the_script(run):
 
 
 def test_an_absent_name_is_one_line(run):
-    """So is an import of what is not here."""
-    status, _, errors = run("import numpy\nfrom keras.layers import LSTM\n")
+    """So is an import of what is not here, and is used."""
+    status, _, errors = run("import numpy\nfrom keras.layers import LSTM\nLSTM(3)\n")
     assert status == 2
     assert "script.py, line 2: minicnn.layers has no LSTM" in last(errors)
+
+
+def test_what_is_not_here_and_not_used_is_left_out_of_imports(run):
+    """It is told with the line; names used, and imports that the script tries, stay."""
+    source = (
+        "from keras.layers import Dense, LSTM, GRU as G\n"
+        "from keras.preprocessing import sequence\n"
+        "try:\n    from keras.layers import CuDNNLSTM\n"
+        "except ImportError:\n    print('caught', Dense(3).units)\n"
+    )
+    status, out, errors = run(source)
+    assert (status, out) == (0, "caught 3\n")
+    assert "script.py, line 1: left out, as it is not here and not used: LSTM, GRU." in errors
+    assert "line 2: left out, as it is not here and not used: sequence." in errors
+    status, _, errors = run("from keras.layers import LSTM as L\nprint(globals()['L'])\n")
+    assert status == 2
+    assert "has no LSTM" in last(errors)
+
+
+def test_nobody_uploads_files(run):
+    """A notebook of Colab's goes through what is uploaded: nothing."""
+    source = "from google.colab import files\nfor name in files.upload().keys():\n    print(name)\n"
+    assert run(source)[:2] == (0, "")
 
 
 def test_an_absent_package_is_one_line(run):
@@ -154,6 +177,12 @@ def test_magic_lines_keep_their_place():
     assert len(made.splitlines()) == 5
     assert made.splitlines()[3:] == ["# why?", "b = 1"]
     compile(made, "cell", "exec")
+
+
+def test_commands_that_ipython_knows_without_a_sign_are_left_out():
+    """As its automagic has them; a variable of that name stays."""
+    made = without_magics("pip install keras==2.3\ncp a.txt b.txt\nls = 3\n")
+    assert made == "pass  # pip install keras==2.3\npass  # cp a.txt b.txt\nls = 3\n"
 
 
 def test_python_that_looks_like_magic_stays():

@@ -51,6 +51,18 @@ def test_functions_of_tensors():
     assert tf.rank(np.ones((2, 3))) == 2
 
 
+def test_numpy_makes_arrays_of_tensors():
+    """As it does of TensorFlow's: their values are numbers, which scikit-learn puts in sets."""
+    import tensorflow as tf
+
+    labels = tf.argmax(np.eye(3)[[2, 0, 2]], axis=1)
+    values, counts = np.unique(labels, return_counts=True)
+    assert type(values) is np.ndarray
+    assert dict(zip(values, counts, strict=True)) == {0: 1, 2: 2}
+    assert isinstance(np.max(labels), np.integer)
+    assert hasattr(labels + 1, "numpy")
+
+
 def test_random_pictures_are_drawn_from_the_seed():
     """Flips, crops and brightness come out the same after ``tf.random.set_seed``."""
     import tensorflow as tf
