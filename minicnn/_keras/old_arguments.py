@@ -40,7 +40,8 @@ OF_CLASS = {
 """The same for a class alone."""
 
 GONE = {
-    "Nadam": {"schedule_decay": "schedule_decay is gone: there is one schedule of momenta today"}
+    "InputLayer": {"batch_size": "batch_size does nothing: batches may be of any size"},
+    "Nadam": {"schedule_decay": "schedule_decay is gone: there is one schedule of momenta today"},
 }
 """Of a class, arguments that do nothing any more, and what is said of them."""
 
@@ -115,6 +116,9 @@ def modern(
 
 
 def _today(who: str, name: str, value: Any) -> Today | None:
+    if who == "InputLayer" and name in ("batch_shape", "batch_input_shape"):
+        words = f"{name}=(None, ...) is shape=(...) here"
+        return _batch_input_shape(value)._replace(name="shape", words=words)
     if name in CHANGED:
         return CHANGED[name](value)
     new = OF_CLASS.get(who, {}).get(name) or RENAMED.get(name)

@@ -132,10 +132,7 @@ layers: FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper Wrapper InputSpec deseri
   -> write it with the layers there are; a custom layer is in examples/custom_layer.py
 models: model_from_yaml
   -> Keras 2.6 took it out: use to_json and model_from_json
-Sequential: variables trainable_variables
-  non_trainable_variables
-  -> use get_weights, or params, which training changes in place
-Sequential: pop losses
+Sequential: losses
   -> use layers, and a new Sequential of those that are wanted
 Sequential: to_yaml
   -> Keras 2.6 took it out: use to_json, or save

@@ -47,7 +47,7 @@ SIGNATURES = {
         RandomZoom(height_factor, width_factor=None, fill_mode='reflect', interpolation='bilinear', seed=None, fill_value=0.0)
         RandomContrast(factor, value_range=(0, 255), seed=None)
         RandomBrightness(factor, value_range=(0, 255), seed=None)
-        Input(shape)
+        Input(shape=None, batch_size=None, batch_shape=None, name=None, tensor=None)
         InputLayer()
         Add()
         Subtract()

@@ -16,7 +16,7 @@ from minicnn import losses, metrics
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
-from minicnn.as_keras import shapes
+from minicnn.as_keras import shapes, variables
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError
@@ -38,7 +38,7 @@ _trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictiona
 
 
 CHANGED: list[tuple[type, str, Any]] = []
-"""Classes, names of their methods, and these methods as they were."""
+"""Classes, names of their methods, and these methods as they were; None where there was none."""
 
 
 def install() -> None:
@@ -52,7 +52,7 @@ def install() -> None:
     for value in [*vars(metrics).values(), *vars(losses).values()]:
         if isinstance(value, type):
             _show_numbers(value)
-    for change in list(shapes.changes()):
+    for change in [*shapes.changes(), *variables.changes()]:
         _change(*change)
     _change(Model, "compile", _compile(Model.compile))
     for name in ("fit", "train_on_batch"):
@@ -63,11 +63,14 @@ def take_back() -> None:
     """Have everything as it was."""
     while CHANGED:
         owner, name, method = CHANGED.pop()
-        setattr(owner, name, method)
+        if method is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, method)
 
 
 def _change(owner: type, name: str, method: Any) -> None:
-    CHANGED.append((owner, name, vars(owner)[name]))
+    CHANGED.append((owner, name, vars(owner).get(name)))
     setattr(owner, name, method)
 
 

@@ -93,6 +93,9 @@ def set_value(x: Any, value: Any) -> None:
     >>> x.tolist()
     [1.0, 2.0]
     """
+    if hasattr(x, "assign"):
+        x.assign(value)
+        return
     if not isinstance(x, np.ndarray):
         raise ConfigError(
             f"set_value: expected an array, got {shown(x)}. Of an optimizer write "

@@ -46,6 +46,21 @@ class Weights:
         learned = {id(array) for array in self.trainable_weights}
         return [array for array in self.weights if id(array) not in learned]
 
+    @property
+    def variables(self) -> list[Array]:
+        """``weights``, under its other name."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Array]:
+        """``trainable_weights``, under its other name."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Array]:
+        """``non_trainable_weights``, under its other name."""
+        return self.non_trainable_weights
+
 
 class Parametrized(Weights, Configurable):
     """The base class of ``Layer``: a name, and arrays of parameters and state."""
@@ -199,7 +214,7 @@ class Parametrized(Weights, Configurable):
         >>> Sequential([Input((4,)), Dense(3)]).layers[0].get_weights()[1].tolist()
         [0.0, 0.0, 0.0]
         """
-        return [array.copy() for array in self.weights]
+        return [array.copy() for array in self.arrays().values()]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Replace the arrays that ``get_weights`` returns.

@@ -433,7 +433,7 @@ class BaseModel(Composite, Weights, Guarded):
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, layer by layer, the learned ones first, as in Keras."""
         self.require_built()
-        return [array.copy() for array in self.weights]
+        return [array.copy() for array in self.arrays().values()]
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Put arrays in the place of those that ``get_weights`` gives.

@@ -92,6 +92,9 @@ class OldVerbs:
         warn_once("predict_proba", "predict_proba is predict today.")
         return self.predict(x, batch_size=batch_size, verbose=verbose)
 
+    def reset_metrics(self) -> None:
+        """Nothing: each run, and each batch that is trained alone, has metrics of its own."""
+
     @property
     def metrics_names(self) -> list[str]:
         """What the numbers are that ``evaluate`` returns, as in Keras 2."""

@@ -67,6 +67,22 @@ class Sequential(Model):
         """Put a layer or a model at the end; it is named, and built if that can be."""
         self._extend([layer])
 
+    def pop(self) -> "Layer | BaseModel":
+        """Take off the layer at the end, and return it; raises ``ConfigError`` if there is none.
+
+        >>> model = Sequential([Input((4,)), Dense(3), Dense(2)])
+        >>> model.pop().name, model.output_shape
+        ('dense_1', (3,))
+        """
+        if not self.stack or isinstance(self.stack[-1], InputLayer):
+            raise ConfigError(f"{self.who}: expected a layer to pop, got none.")
+        layer: Layer | BaseModel = self.stack.pop()
+        if self.outputs:
+            call = self.inner_calls.pop()
+            call.layer.calls.remove(call)
+            self.outputs, self._graph = list(call.inputs), None
+        return layer
+
     def _extend(self, layers: "Sequence[Layer | BaseModel | SymbolicTensor]") -> None:
         """Add several, in time that grows with their number and not with its square."""
         taken = {layer.name for layer in self.stack}

@@ -6,7 +6,7 @@ import pytest
 import minicnn
 from minicnn import Input, Model, Sequential
 from minicnn.errors import ConfigError
-from minicnn.layers import Conv2D, Dense, Dropout, RandomFlip, Rescaling
+from minicnn.layers import Conv2D, Dense, Dropout, InputLayer, RandomFlip, Rescaling
 from minicnn.optimizers import Adam
 
 pytestmark = pytest.mark.usefixtures("as_keras")
@@ -146,3 +146,31 @@ def test_shapes_of_models_have_a_batch_axis():
     assert whole.predict(np.ones((2, 8, 8, 3))).shape == (2, 1, 1, 1)
     two = Model(base.input, [base.output, base.input])
     assert two.output_shape == [(None, 6, 6, 2), (None, 8, 8, 3)]
+
+
+def test_an_input_is_said_with_its_batch():
+    """``batch_shape``, ``batch_size`` and ``tensor`` of Input and InputLayer are taken."""
+    for x in (
+        Input(batch_shape=(None, 8, 8, 1)),
+        Input(shape=(8, 8, 1), batch_size=16),
+        Input(tensor=Input((8, 8, 1))),
+    ):
+        assert x.shape == (None, 8, 8, 1)
+    with pytest.warns(UserWarning, match="batch_input_shape"):
+        model = Sequential([InputLayer(batch_input_shape=(None, 4)), Dense(1)])
+    assert model.input_shape == (None, 4)
+    with pytest.raises(ConfigError, match="Numbers go into"):
+        Input(tensor=np.ones((2, 3)))
+    with pytest.raises(ConfigError, match="expected a shape"):
+        Input()
+    with pytest.raises(ConfigError, match="expected shape, or batch_shape"):
+        Input((3,), batch_shape=(None, 3))
+
+
+def test_a_history_knows_what_the_run_was():
+    """``history.params`` has the epochs and steps, as in Keras."""
+    model = network()
+    model.compile("sgd", "mse")
+    history = model.fit(np.ones((8, 4)), np.ones(8), batch_size=4, epochs=2, verbose=0)
+    assert (history.params["epochs"], history.params["steps"]) == (2, 2)
+    model.reset_metrics()
