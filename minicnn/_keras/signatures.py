@@ -157,6 +157,7 @@ SIGNATURES = {
         Recall(thresholds=None, top_k=None, class_id=None, name=None)
         AUC(num_thresholds=200, curve='ROC', summation_method='interpolation', name=None, from_logits=False)
         F1Score(average=None, threshold=None, name='f1_score')
+        FBetaScore(average=None, beta=1.0, threshold=None, name='fbeta_score')
         MeanSquaredError(name='mean_squared_error')
         MeanAbsoluteError(name='mean_absolute_error')
         RootMeanSquaredError(name='root_mean_squared_error')
