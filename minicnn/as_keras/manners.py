@@ -6,13 +6,22 @@ model was compiled: so do the two halves of an adversarial network.
 """
 
 import functools
+import inspect
 from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from minicnn import losses, metrics
+from minicnn import (
+    activations,
+    constraints,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
@@ -37,8 +46,8 @@ _trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictiona
 """The layers of each model, and whether they were trainable when it was compiled."""
 
 
-CHANGED: list[tuple[type, str, Any]] = []
-"""Classes, names of their methods, and these methods as they were; None where there was none."""
+CHANGED: list[tuple[Any, str, Any]] = []
+"""Classes or modules, names of their methods, and these methods as they were; None where there was none."""
 
 
 def install() -> None:
@@ -54,6 +63,16 @@ def install() -> None:
             _show_numbers(value)
     for change in [*shapes.changes(), *variables.changes()]:
         _change(*change)
+    for module in (
+        activations,
+        constraints,
+        initializers,
+        losses,
+        metrics,
+        optimizers,
+        regularizers,
+    ):
+        _change(module, "get", _by_name(module))
     _change(Model, "compile", _compile(Model.compile))
     for name in ("fit", "train_on_batch"):
         _change(Model, name, _as_compiled(getattr(Model, name)))
@@ -69,9 +88,28 @@ def take_back() -> None:
             setattr(owner, name, method)
 
 
-def _change(owner: type, name: str, method: Any) -> None:
+def _change(owner: Any, name: str, method: Any) -> None:
     CHANGED.append((owner, name, vars(owner).get(name)))
     setattr(owner, name, method)
+
+
+def _by_name(module: Any) -> Any:
+    """``losses.get("mse")``, as in Keras; the library itself says who asks, too."""
+    get, before = module.get, len(inspect.signature(module.get).parameters) - 1
+
+    @functools.wraps(get)
+    def found(*given: Any) -> Any:
+        if len(given) != 1:
+            return get(*given)
+        value = given[0]
+        if value is None and module is not activations:
+            return None
+        if module is activations and activations.is_custom(value):
+            return value
+        made = get(*[f"{module.__name__.rpartition('.')[2]}.get", "identifier"][:before], value)
+        return made.forward if isinstance(made, activations.Function) else made
+
+    return found
 
 
 def _counted(cardinality: Any) -> Any:

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Input, Model, Sequential
+from minicnn import (
+    Input,
+    Model,
+    Sequential,
+    activations,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from minicnn.errors import ConfigError
 from minicnn.layers import Conv2D, Dense, Dropout, InputLayer, RandomFlip, Rescaling
 from minicnn.optimizers import Adam
@@ -174,3 +184,18 @@ def test_a_history_knows_what_the_run_was():
     history = model.fit(np.ones((8, 4)), np.ones(8), batch_size=4, epochs=2, verbose=0)
     assert (history.params["epochs"], history.params["steps"]) == (2, 2)
     model.reset_metrics()
+
+
+def test_things_are_got_by_their_names_alone():
+    """``get`` of each family takes a name, as in Keras, and a bad one is answered."""
+    x = np.array([[-1.0, 2.0]])
+    assert activations.get("relu")(x).tolist() == [[0.0, 2.0]]
+    assert activations.get(None)(x) is x
+    assert isinstance(losses.get("mse"), losses.MeanSquaredError)
+    assert isinstance(optimizers.get("adam"), Adam)
+    assert isinstance(initializers.get("he_normal"), initializers.HeNormal)
+    assert isinstance(regularizers.get("l2"), regularizers.L2)
+    assert regularizers.get(None) is None
+    assert isinstance(metrics.get("mse"), metrics.MeanSquaredError)
+    with pytest.raises(ConfigError, match=r"^losses\.get: .*Did you mean 'mse'"):
+        losses.get("mze")
