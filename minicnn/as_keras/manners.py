@@ -25,7 +25,7 @@ from minicnn import (
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
-from minicnn.as_keras import shapes, variables
+from minicnn.as_keras import functions, shapes, variables
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError
@@ -47,7 +47,7 @@ _trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictiona
 
 
 CHANGED: list[tuple[Any, str, Any]] = []
-"""Classes or modules, names of their methods, and these methods as they were; None where there was none."""
+"""Classes or modules, names of their methods, and these as they were; None where there was none."""
 
 
 def install() -> None:
@@ -61,7 +61,7 @@ def install() -> None:
     for value in [*vars(metrics).values(), *vars(losses).values()]:
         if isinstance(value, type):
             _show_numbers(value)
-    for change in [*shapes.changes(), *variables.changes()]:
+    for change in [*shapes.changes(), *variables.changes(), *functions.changes()]:
         _change(*change)
     for module in (
         activations,

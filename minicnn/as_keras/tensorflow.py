@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.random_seed import set_random_seed
+from minicnn.as_keras.functions import leaky_relu
 from minicnn.as_keras.tensors import Tensor, TensorShape, tensor
 from minicnn.errors import AbsentError
 
@@ -287,7 +288,7 @@ Session = InteractiveSession = ConfigProto = GPUOptions = Inert
 random = _Names("random", set_seed=set_random_seed, uniform=_drawing("uniform"),
                 normal=_drawing("normal"), truncated_normal=_drawing("truncated_normal"),
                 shuffle=_drawing("shuffle"), categorical=_drawing("categorical"))  # fmt: skip
-nn = _Names("nn", _NN)
+nn = _Names("nn", _NN, leaky_relu=leaky_relu)
 math = _Names("math", _MATH, confusion_matrix=confusion_matrix)
 io = _Names("io", read_file=_read_file, **_DECODERS)
 strings = _Names("strings", split=_split)

@@ -1,5 +1,7 @@
 """What layers and models do otherwise where a Keras script runs."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from minicnn import (
     regularizers,
 )
 from minicnn.errors import ConfigError
-from minicnn.layers import Conv2D, Dense, Dropout, InputLayer, RandomFlip, Rescaling
+from minicnn.layers import Activation, Conv2D, Dense, Dropout, InputLayer, RandomFlip, Rescaling
 from minicnn.optimizers import Adam
 
 pytestmark = pytest.mark.usefixtures("as_keras")
@@ -199,3 +201,22 @@ def test_things_are_got_by_their_names_alone():
     assert isinstance(metrics.get("mse"), metrics.MeanSquaredError)
     with pytest.raises(ConfigError, match=r"^losses\.get: .*Did you mean 'mse'"):
         losses.get("mze")
+
+
+def test_activations_take_symbolic_tensors_and_older_arguments():
+    """A script's own activation may be made of those of Keras and TensorFlow."""
+    nn = importlib.import_module("tensorflow").nn
+    x = np.array([[-2.0, 1.0, 9.0]], np.float32)
+    for function, wanted in (
+        (lambda z: activations.relu(z, max_value=6), [0.0, 1.0, 6.0]),
+        (lambda z: activations.relu(z, negative_slope=0.5), [-1.0, 1.0, 9.0]),
+        (lambda z: nn.leaky_relu(z, alpha=0.5), [-1.0, 1.0, 9.0]),
+        (lambda z: activations.linear(z) * 2, [-4.0, 2.0, 18.0]),
+    ):
+        assert np.asarray(function(x))[0].tolist() == wanted
+        model = Sequential([Input((3,)), Activation(function)])
+        assert model.predict(x, verbose=0)[0].tolist() == wanted
+    z = Sequential([Input((3,)), Activation(lambda z: activations.softmax(z))])
+    assert z.predict(x).sum() == pytest.approx(1)
+    assert Activation(activations.relu).activation == "relu"
+    assert Activation(nn.leaky_relu).activation == "leaky_relu"
