@@ -22,6 +22,7 @@ __getattr__ = KerasModule(__name__, "layers.core").__getattr__
 @checked
 def Input(  # noqa: N802 - as in Keras
     shape: Shape | None = None,
+    *,
     batch_size: int | None = None,
     batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
