@@ -96,6 +96,7 @@ DIFFERENCES = {
         f"{ONE}; weights are not rounded to whole numbers",
     ),
     "metrics.F1Score": f"{BITS}; exact, where Keras adds 1e-7",
+    "metrics.FBetaScore": f"{BITS}; exact, where Keras adds 1e-7",
     "callbacks.EarlyStopping": "the best weights are put back after Ctrl-C and errors as well",
     "callbacks.TerminateOnNaN": "weights that are no numbers end the training too; the step that shows it is not taken",
     "callbacks.BackupAndRestore": "keeps all that a checkpoint does: what follows is equal to the bit; refuses other data and batches",

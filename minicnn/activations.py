@@ -8,7 +8,7 @@ Nothing here overflows, but for ``exponential``, whose infinity is the right ans
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -377,21 +377,31 @@ def name_of(who: str, activation: NameOrFunction | None) -> str | None:
     >>> name_of("Dense", relu), name_of("Dense", "swish"), name_of("Dense", None)
     ('relu', 'swish', None)
     """
-    if activation is None or (isinstance(activation, str) and activation in ACTIVATIONS):
-        return activation
+    name = _known(activation)
+    if activation is None or name is not None:
+        return name
+    raise ConfigError(
+        f"{who}: expected activation to be one of {', '.join(ACTIVATIONS)}, a function, a layer or "
+        f"None, got {shown(activation)}.{did_you_mean(activation, ACTIVATIONS)}"
+    )
+
+
+def is_custom(activation: Any) -> bool:
+    """Whether it is a function that is not known by a name.
+
+    >>> is_custom(relu), is_custom("relu"), is_custom(lambda x: x * 2)
+    (False, False, True)
+    """
+    return callable(activation) and _known(activation) is None
+
+
+def _known(activation: Any) -> str | None:
+    if isinstance(activation, str):
+        return activation if activation in ACTIVATIONS else None
     for name, function in ACTIVATIONS.items():
         if activation is function.forward or getattr(activation, "activation", "") == name:
             return name
-    got, remedy = shown(activation), did_you_mean(activation, ACTIVATIONS)
-    if callable(activation):
-        got = f"the function {getattr(activation, '__name__', got)!r}"
-        remedy = " A custom function goes into a custom layer."
-    if hasattr(activation, "forward"):
-        got, remedy = f"the layer {shown(activation)}", " Add that layer after this one."
-    raise ConfigError(
-        f"{who}: expected activation to be one of {', '.join(ACTIVATIONS)}, a function of "
-        f"minicnn.activations or None, got {got}.{remedy}"
-    )
+    return None
 
 
 def get(who: str, activation: NameOrFunction | None) -> Function:

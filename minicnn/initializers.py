@@ -395,19 +395,19 @@ he_uniform, he_normal = HeUniform, HeNormal
 lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 
 
-class FromFunction(Initializer):
+class _FromFunction(Initializer):
     """What a function of the shape gives, as Keras takes one: ``f(shape, dtype=None)``.
 
     Raises ``ConfigError`` for numbers of another shape.
 
-    >>> FromFunction(lambda shape, dtype=None: np.full(shape, 2))((2,), np.random.default_rng(0))
+    >>> _FromFunction(lambda shape, dtype=None: np.full(shape, 2))((2,), np.random.default_rng(0))
     array([2., 2.], dtype=float32)
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:  # noqa: D102
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
         typed = "dtype" in inspect.signature(self.function).parameters
         made = np.asarray(self.function(shape, **({"dtype": "float32"} if typed else {})))
         if made.shape != tuple(shape) or made.dtype.kind not in "biuf":
@@ -427,5 +427,5 @@ def get(who: str, argument: str, value: Any) -> Initializer:
     custom: Any = get_custom_objects().get(value) if isinstance(value, str) else value
     of_function = callable(custom) and not isinstance(custom, Initializer | type)
     if of_function and not hasattr(custom, "stands_for"):
-        return FromFunction(custom)
+        return _FromFunction(custom)
     return find(who, argument, value, Initializer, _BY_NAME)

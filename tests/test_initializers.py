@@ -172,4 +172,4 @@ def test_a_function_of_the_shape_is_an_initializer(tmp_path):
         ):
             load_model(tmp_path / name)
     with pytest.raises(ConfigError, match=r"<lambda>: expected numbers of shape \(2,\), got array"):
-        initializers.FromFunction(lambda shape: twos((3,)))((2,), None)
+        initializers.get("Dense", "kernel_initializer", lambda shape: twos((3,)))((2,), None)

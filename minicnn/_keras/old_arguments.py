@@ -46,6 +46,7 @@ _QUEUE = dict.fromkeys(
 )
 
 GONE = {
+    "InputLayer": {"batch_size": "batch_size does nothing: batches may be of any size"},
     "compile": {
         "class_mode": "class_mode is gone: the loss says it",
         "theano_mode": "theano_mode is gone",
@@ -136,6 +137,9 @@ def modern(
 
 
 def _today(who: str, name: str, value: Any) -> Today | None:
+    if who == "InputLayer" and name in ("batch_shape", "batch_input_shape"):
+        words = f"{name}=(None, ...) is shape=(...) here"
+        return _batch_input_shape(value)._replace(name="shape", words=words)
     if name in CHANGED:
         return CHANGED[name](value)
     new = OF_CLASS.get(who, {}).get(name) or RENAMED.get(name)

@@ -135,7 +135,7 @@ models: model_from_yaml
 losses: CTC CategoricalGeneralizedCrossEntropy Circle categorical_generalized_cross_entropy circle
   ctc deserialize serialize
   -> derive from minicnn.losses.Loss, with per_sample and slope
-metrics: Accuracy ConcordanceCorrelation FBetaScore MeanMetricWrapper PearsonCorrelation R2Score
+metrics: Accuracy ConcordanceCorrelation MeanMetricWrapper PearsonCorrelation R2Score
   binary_focal_crossentropy categorical_focal_crossentropy concordance_correlation huber log_cosh
   pearson_correlation deserialize serialize
   -> derive from minicnn.metrics.Metric, with reset_state, update_state and result, or give compile

@@ -14,12 +14,15 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from minicnn import losses, metrics
+from minicnn import (
+    losses,
+    metrics,
+)
 from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
 from minicnn._files.atomic import make_folder
-from minicnn.as_keras import activation_layers, shapes, subclassing, variables
+from minicnn.as_keras import functions, shapes, subclassing, variables
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.callbacks.base import Callback
 from minicnn.callbacks.watching import Watching
@@ -42,8 +45,8 @@ _trainable: WeakKeyDictionary[Model, list[tuple[Layer, bool]]] = WeakKeyDictiona
 """The layers of each model, and whether they were trainable when it was compiled."""
 
 
-CHANGED: list[tuple[type, str, Any]] = []
-"""Classes, names of their methods, and these methods as they were, None if there were none."""
+CHANGED: list[tuple[Any, str, Any]] = []
+"""Classes or modules, names of their methods, and these as they were; None where there was none."""
 
 
 def install() -> None:
@@ -52,8 +55,6 @@ def install() -> None:
     _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
     for parent in (Layer, Model):
         _change(parent, "__init_subclass__", classmethod(subclassing.adopt))
-    for change in list(activation_layers.changes()):
-        _change(*change)
     _change(Layer, "__init__", _plainly_named(Layer.__init__))
     _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
     _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()
@@ -61,7 +62,7 @@ def install() -> None:
     for value in [*vars(metrics).values(), *vars(losses).values()]:
         if isinstance(value, type):
             _show_numbers(value)
-    for change in [*shapes.changes(), *variables.changes()]:
+    for change in [*shapes.changes(), *variables.changes(), *functions.changes()]:
         _change(*change)
     _change(Loss, "in_unit", lambda self, y_true: y_true)  # noisy labels of adversarial networks
     for name in ("on_train_begin", "monitored"):
@@ -84,7 +85,7 @@ def take_back() -> None:
             setattr(owner, name, method)
 
 
-def _change(owner: type, name: str, method: Any) -> None:
+def _change(owner: Any, name: str, method: Any) -> None:
     CHANGED.append((owner, name, vars(owner).get(name)))
     setattr(owner, name, method)
 

@@ -40,6 +40,8 @@ class History:
     """
     epochs_of: dict[str, list[int]] = field(default_factory=dict)
     """The epochs that have each value, where these are not all: with ``validation_freq``."""
+    params: dict[str, Any] = field(default_factory=dict, compare=False)
+    """What callbacks were told of the run: "epochs", "steps", "verbose", ..."""
     exit_status: int = 0
     """A status for ``sys.exit``: 0, 130 after Ctrl-C, 143 after SIGTERM."""
 

@@ -11,6 +11,7 @@ from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn._core.traits import computes_as, keeps
 from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
+from minicnn.layers.activated import Activated, Given
 from minicnn.layers.base import ExpectedShape, Grads, Layer, OnnxOperator
 from minicnn.regularizers import Regularizer
 
@@ -18,15 +19,15 @@ from minicnn.regularizers import Regularizer
 class ActivationCache(NamedTuple):
     """The array for the backward pass of an activation."""
 
-    kept: Array
-    """Its output, or its input where the derivative needs that."""
+    kept: Any
+    """Its output, or its input where the derivative needs that; of a layer, its cache."""
 
 
-class Activation(Layer):
+class Activation(Activated):
     """y = f(x) for the function of that name, such as "relu", "gelu" or "softmax".
 
     All names are in ``minicnn.activations.ACTIVATIONS``; the functions of that module can be given
-    as well.
+    as well, those that ``Lambda`` takes, and layers that do the same in training.
 
     >>> Activation("relu").forward(np.array([[-1.0, 2.0]]))[0].tolist()
     [[0.0, 2.0]]
@@ -36,25 +37,34 @@ class Activation(Layer):
     additive = True
     ends_in_activation = True
 
-    def __init__(self, activation: activations.NameOrFunction, name: str | None = None) -> None:
-        super().__init__(name)
-        self.activation = activations.name_of(self.who, activation)
+    def __init__(self, activation: Given, name: str | None = None) -> None:
+        super().__init__(activation, name)
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator, dtype: DType | type | str
+    ) -> None:
+        """Build the layer that the activation is, if it is one."""
+        super().build(input_shape, rng, dtype)
+        self.build_activation(input_shape, rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, ActivationCache]:
         """y = f(x)."""
-        y, kept = activations.get(self.who, self.activation).activate(self.check_input(x))
+        y, kept = self.activate(self.check_input(x))
         return y, ActivationCache(kept)
 
     def backward(self, dy: Array, cache: ActivationCache) -> tuple[Array, Grads]:
         """dx = dy * f'(x)."""
-        self.check_dy(dy, cache.kept.shape)
-        return activations.get(self.who, self.activation).gradient(dy, cache.kept), {}
+        if isinstance(self.activation, str):
+            self.check_dy(dy, cache.kept.shape)
+        return self.back_through_activation(dy, cache.kept)
 
     def split_activation(self) -> tuple[Layer | None, str | None]:
         """Nothing, and the activation."""
-        return (None, self.activation) if keeps(self, "ends_in_activation") else (self, None)
+        if not keeps(self, "ends_in_activation") or isinstance(self.activation, Layer):
+            return self, None
+        return None, self.activation
 
 
 class _Named(Activation):

@@ -82,6 +82,9 @@ def settle(layer: Any, tensors: Sequence[Any]) -> None:
         raise ConfigError(f"{layer.who}: expected images with channels last: {refused}.{REMEDY}")
     _turn_axes(layer)
     layer.settled = True
+    inner = getattr(layer, "activation", None)
+    if hasattr(inner, "settled"):
+        settle(inner, tensors)
 
 
 def _begun_late(image: Any) -> None:

@@ -18,11 +18,11 @@ from minicnn._core.shapes import (
     pair,
     windows,
 )
-from minicnn.activations import NameOrFunction
 from minicnn.constraints import Constraint
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart
+from minicnn.layers.activated import Given
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
 from minicnn.layers.windowed import Place, Windowed
@@ -125,7 +125,7 @@ class Conv2DCache(NamedTuple):
     """The arrays for ``Conv2D.backward``."""
 
     x: Array
-    y: Array | None
+    y: Any
     """The output or input of the activation, as its backward pass needs it, if there is one."""
 
 
@@ -167,7 +167,7 @@ class Conv2D(Sliding):
         padding: Padding = "valid",
         dilation_rate: int | Sequence[int] = (1, 1),
         groups: int = 1,
-        activation: NameOrFunction | None = None,
+        activation: Given = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
@@ -210,6 +210,7 @@ class Conv2D(Sliding):
         self.add_param("kernel", (*size, channels, filters), rng)
         if self.use_bias:
             self.add_param("bias", (filters,), rng)
+        self.build_activation(input_shape, rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -227,12 +228,13 @@ class Conv2D(Sliding):
         x, y = cache
         seen, (_, strides, pads, out), dilation = self.seen(x)
         self.check_dy(dy, (len(x), *out, int(self.filters)))
-        dz = self.back_through_activation(dy, y)
+        dz, grads = self.back_through_activation(dy, y)
         dx, dkernel, dbias = self.kernels.conv2d_backward(
             dz, seen, self.params["kernel"], strides, pads, need_dx, dilation, self.groups
         )
         dx = self.unseen(dx, x)
-        return dx, {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
+        own = {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
+        return dx, own | grads
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """H' * W' * filters * kh * kw * C / groups."""

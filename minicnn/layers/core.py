@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.arguments import check_array, number
+from minicnn._core.arguments import check_array, number, whole_number
 from minicnn._core.shapes import Array, Shape
 from minicnn._core.signatures import checked
 from minicnn._keras.modules import KerasModule
@@ -21,19 +21,43 @@ __getattr__ = KerasModule(__name__, "layers.core").__getattr__
 
 @checked
 def Input(  # noqa: N802 - as in Keras
-    shape: Shape, name: str | None = None
+    shape: Shape | None = None,
+    *,
+    batch_size: int | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    tensor: SymbolicTensor | None = None,
 ) -> SymbolicTensor:
     """What a model begins with: a symbolic tensor of that shape.
 
     ``shape`` leaves out the batch axis: (64, 64, 3) for colour images of 64x64. Layers are called
     on it, or it stands first in ``Sequential``. After ``set_image_data_format("channels_first")``
-    it is (3, 64, 64), and models take and give images so. Raises ``ConfigError`` for what is no
-    shape.
+    it is (3, 64, 64), and models take and give images so. ``batch_shape`` has the batch axis
+    first; batches may be of any size, whatever it or ``batch_size`` says. Of ``tensor`` the answer
+    is that tensor. Raises ``ConfigError`` for what is no shape.
 
     >>> x = Input((64, 64, 3))
     >>> x.shape, Flatten()(x).shape
     ((None, 64, 64, 3), (None, 12288))
     """
+    if tensor is not None:
+        if isinstance(tensor, SymbolicTensor):
+            return tensor
+        raise ConfigError(
+            f"Input: expected tensor as what a layer gives, got {shown(tensor)}. Numbers go into "
+            "the finished model: Model(inputs, outputs).predict(x)."
+        )
+    if batch_size is not None:
+        whole_number("Input", "batch_size", batch_size)
+    if batch_shape is not None:
+        if shape is not None or not isinstance(batch_shape, tuple | list) or not batch_shape:
+            raise ConfigError(
+                f"Input: expected shape, or batch_shape with the batch axis first, as in (None, "
+                f"64, 64, 3), got shape={shape!r} and batch_shape={batch_shape!r}."
+            )
+        shape = tuple(batch_shape[1:])
+    if shape is None:
+        raise ConfigError("Input: expected a shape, such as (64, 64, 3), got none.")
     return beginning(InputLayer(shape, name)).tensor()
 
 

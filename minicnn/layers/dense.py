@@ -1,15 +1,15 @@
 """The fully connected layer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel.threads import product
-from minicnn.activations import NameOrFunction
 from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
+from minicnn.layers.activated import Given
 from minicnn.layers.base import Grads
 from minicnn.layers.weighted import Weighted
 from minicnn.regularizers import Regularizer
@@ -26,7 +26,7 @@ class DenseCache(NamedTuple):
     """The arrays for ``Dense.backward``."""
 
     x: Array
-    y: Array | None
+    y: Any
     """The output or input of the activation, as its backward pass needs it, if there is one."""
 
 
@@ -48,7 +48,7 @@ class Dense(Weighted):
     def __init__(
         self,
         units: int,
-        activation: NameOrFunction | None = None,
+        activation: Given = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
@@ -76,6 +76,7 @@ class Dense(Weighted):
         self.add_param("kernel", (input_shape[-1], int(self.units)), rng)
         if self.use_bias:
             self.add_param("bias", (int(self.units),), rng)
+        self.build_activation(input_shape, rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -91,14 +92,15 @@ class Dense(Weighted):
 
     def backward(self, dy: Array, cache: DenseCache) -> tuple[Array, Grads]:
         """dx = dz @ kernel.T, dkernel = x.T @ dz, dbias = the sum of dz."""
-        dz = self._dz(dy, cache)
-        return product(dz, self.params["kernel"].T), self._grads(dz, cache)
+        dz, grads = self._dz(dy, cache)
+        return product(dz, self.params["kernel"].T), self._grads(dz, cache) | grads
 
     def param_grads(self, dy: Array, cache: DenseCache) -> Grads:
         """The gradients of kernel and bias, at half the cost of ``backward``."""
-        return self._grads(self._dz(dy, cache), cache)
+        dz, grads = self._dz(dy, cache)
+        return self._grads(dz, cache) | grads
 
-    def _dz(self, dy: Array, cache: DenseCache) -> Array:
+    def _dz(self, dy: Array, cache: DenseCache) -> tuple[Array, Grads]:
         self.check_dy(dy, (*cache.x.shape[:-1], int(self.units)))
         return self.back_through_activation(dy, cache.y)
 

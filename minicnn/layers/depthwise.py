@@ -1,15 +1,15 @@
 """Depthwise convolution, alone and followed by one over the channels."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array, DType, Padding, Shape
-from minicnn.activations import NameOrFunction
 from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
+from minicnn.layers.activated import Given
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding
 from minicnn.regularizers import Regularizer
@@ -40,7 +40,7 @@ class DepthwiseConv2D(Sliding):
         padding: Padding = "valid",
         depth_multiplier: int = 1,
         dilation_rate: int | Sequence[int] = (1, 1),
-        activation: NameOrFunction | None = None,
+        activation: Given = None,
         use_bias: bool = True,
         depthwise_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
@@ -71,6 +71,7 @@ class DepthwiseConv2D(Sliding):
         self.add_param("kernel", (*size, c, times), rng, prefix="depthwise")
         if self.use_bias:
             self.add_param("bias", (c * times,), rng)
+        self.build_activation(input_shape, rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -88,12 +89,13 @@ class DepthwiseConv2D(Sliding):
         x, y = cache
         seen, (_, strides, pads, _), dilation = self.seen(x)
         self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
-        dz = self.back_through_activation(dy, y)
+        dz, grads = self.back_through_activation(dy, y)
         dx, dkernel, dbias = self.kernels.depthwise_backward(
             dz, seen, self.params["kernel"], strides, pads, need_dx, dilation
         )
         dx = self.unseen(dx, x)
-        return dx, {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
+        own = {"kernel": dkernel, "bias": dbias} if self.use_bias else {"kernel": dkernel}
+        return dx, own | grads
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """H' * W' * C * depth_multiplier * kh * kw."""
@@ -107,7 +109,7 @@ class SeparableConv2DCache(NamedTuple):
     x: Array
     between: Array
     """The output of the depthwise convolution."""
-    y: Array | None
+    y: Any
     """The output or input of the activation, as its backward pass needs it, if there is one."""
 
 
@@ -137,7 +139,7 @@ class SeparableConv2D(Sliding):
         padding: Padding = "valid",
         dilation_rate: int | Sequence[int] = (1, 1),
         depth_multiplier: int = 1,
-        activation: NameOrFunction | None = None,
+        activation: Given = None,
         use_bias: bool = True,
         depthwise_initializer: str | Initializer = "glorot_uniform",
         pointwise_initializer: str | Initializer = "glorot_uniform",
@@ -174,6 +176,7 @@ class SeparableConv2D(Sliding):
         self.add_param("pointwise_kernel", (1, 1, c * times, filters), rng, prefix="pointwise")
         if self.use_bias:
             self.add_param("bias", (filters,), rng)
+        self.build_activation(input_shape, rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -194,7 +197,7 @@ class SeparableConv2D(Sliding):
         x, between, y = cache
         seen, (_, strides, pads, _), dilation = self.seen(x)
         self.check_dy(dy, (len(x), *self.output_shape(x.shape[1:])))
-        dz = self.back_through_activation(dy, y)
+        dz, grads = self.back_through_activation(dy, y)
         dbetween, dpointwise, dbias = self.kernels.conv2d_backward(
             dz, between, self.params["pointwise_kernel"], (1, 1), ((0, 0), (0, 0))
         )
@@ -203,8 +206,8 @@ class SeparableConv2D(Sliding):
             dbetween, seen, self.params["depthwise_kernel"], strides, pads, need_dx, dilation
         )
         dx = self.unseen(dx, x)
-        grads = {"depthwise_kernel": ddepthwise, "pointwise_kernel": dpointwise}
-        return dx, grads | {"bias": dbias} if self.use_bias else grads
+        own = {"depthwise_kernel": ddepthwise, "pointwise_kernel": dpointwise}
+        return dx, (own | {"bias": dbias} if self.use_bias else own) | grads
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """H' * W' * C * depth_multiplier * (kh * kw + filters)."""

@@ -174,6 +174,13 @@ class Lambda(InnerNodes):
             "name": self.name,
         }
 
+    def plainest(self) -> Layer:
+        """The layer that does the same, of a function that was found to be one layer; or itself."""
+        done = self._replay()
+        if done is not None and len(done.nodes) == done.output == 1:
+            return done.nodes[0][0]
+        return self
+
     def _replay(self) -> "Replay | None":
         """What the function did, if that is known."""
         if isinstance(self.function, Replay) or not self.traces:

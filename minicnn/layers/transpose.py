@@ -7,11 +7,11 @@ import numpy as np
 
 from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array, DType, Shape, pair
-from minicnn.activations import NameOrFunction
 from minicnn.constraints import Constraint
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
 from minicnn.kernels import apart
+from minicnn.layers.activated import Given
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2DCache, Sliding
 from minicnn.layers.windowed import Place
@@ -53,7 +53,7 @@ class Conv2DTranspose(Sliding):
         padding: str = "valid",
         output_padding: int | Sequence[int] | None = None,
         dilation_rate: int | Sequence[int] = (1, 1),
-        activation: NameOrFunction | None = None,
+        activation: Given = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
@@ -116,6 +116,7 @@ class Conv2DTranspose(Sliding):
         self.add_param("kernel", (*size, int(self.filters), input_shape[-1]), rng)
         if self.use_bias:
             self.add_param("bias", (int(self.filters),), rng)
+        self.build_activation(input_shape, rng)
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -148,8 +149,8 @@ class Conv2DTranspose(Sliding):
         x, y = cache
         image, place, dilation, far = self.place(x.shape[1:])
         self.check_dy(dy, (len(x), *image, int(self.filters)))
-        dz, kernel = self.back_through_activation(dy, y), self.params["kernel"]
-        seen = dz
+        dz, grads = self.back_through_activation(dy, y)
+        seen, kernel = dz, self.params["kernel"]
         if far:
             seen = apart.gathered(dz, place, dilation)
             place, dilation = apart.side_by_side(place), (1, 1)
@@ -160,8 +161,10 @@ class Conv2DTranspose(Sliding):
         _, dkernel, _ = self.kernels.conv2d_backward(
             x, seen, kernel, strides, pads, need_dx=False, dilation=dilation
         )
-        grads = {"kernel": dkernel}
-        return dx, grads | {"bias": self.kernels.channel_sums(dz)} if self.use_bias else grads
+        own = {"kernel": dkernel}
+        if self.use_bias:
+            own["bias"] = self.kernels.channel_sums(dz)
+        return dx, own | grads
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """H * W * C * filters * kh * kw."""

@@ -51,6 +51,7 @@ from minicnn.metrics.means import MeanAbsoluteError as MeanAbsoluteError
 from minicnn.metrics.means import MeanSquaredError as MeanSquaredError
 from minicnn.metrics.means import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
 from minicnn.metrics.positives import F1Score as F1Score
+from minicnn.metrics.positives import FBetaScore as FBetaScore
 from minicnn.metrics.positives import Precision as Precision
 from minicnn.metrics.positives import Recall as Recall
 from minicnn.metrics.report import ClassificationReport as ClassificationReport

@@ -122,38 +122,42 @@ class Recall(_AtThresholds):
         return self._shown(ratio(self.true_positives, self.positives))
 
 
-class F1Score(Metric):
-    """The harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN), 0 for 0 / 0.
+class FBetaScore(Metric):
+    """(1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP) with b = ``beta``, and 0 for 0 / 0.
 
     For labels of 0 and 1 in the shape of the predictions (N, ..., classes). Positive are
     predictions strictly above ``threshold``; without one it is the largest of each row, or the
     largest ones where several are equal and not 0.
 
     ``average``: None gives an array of one number for each class, "macro" their mean, "weighted"
-    their mean weighted by how often each class is true, "micro" the F1 of all counts together.
+    their mean weighted by how often each class is true, "micro" the score of all counts together.
+    A ``beta`` above 1 counts what is missed more than what is found wrongly.
 
-    >>> metric = F1Score(threshold=0.5)
+    >>> metric = FBetaScore(beta=2.0, threshold=0.5)
     >>> y = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0]])
     >>> metric.update_state(y, np.array([[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]))
     >>> metric.result().round(3).tolist()
-    [0.5, 0.8, 0.667]
+    [0.385, 0.909, 0.833]
     """
 
     def __init__(
         self,
         average: str | None = None,
+        beta: float = 1.0,
         threshold: float | None = None,
-        name: str = "f1_score",
+        name: str = "fbeta_score",
     ) -> None:
         super().__init__(name)
+        who = type(self).__name__
         if average not in (None, "micro", "macro", "weighted"):
             raise ConfigError(
-                "F1Score: expected average as None, 'micro', 'macro' or 'weighted', "
-                f"got {average!r}."
+                f"{who}: expected average as None, 'micro', 'macro' or 'weighted', got {average!r}."
             )
+        number(who, "beta", beta, above=0)
         if threshold is not None:
-            number("F1Score", "threshold", threshold, above=0, most=1)
+            number(who, "threshold", threshold, above=0, most=1)
         self.average = average
+        self.beta = beta
         self.threshold = threshold
 
     def reset_state(self) -> None:
@@ -171,9 +175,10 @@ class F1Score(Metric):
         elif y_pred.shape[-1] > 1:
             found = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
         else:
+            who = type(self).__name__
             raise DataError(
-                "F1Score: expected predictions of several classes, of which the largest counts, "
-                "got one. Use F1Score(threshold=0.5)."
+                f"{who}: expected predictions of several classes, of which the largest counts, "
+                f"got one. Use {who}(threshold=0.5)."
             )
         batch = tuple(range(y_pred.ndim - 1))
         once = 1 if sample_weight is None else weights_like(self, sample_weight, y_pred)
@@ -183,16 +188,39 @@ class F1Score(Metric):
 
     def result(self) -> float | Array:
         """A number, or without ``average`` one for each class."""
-        tp, wrong = self.true_positives, self.false_positives + self.false_negatives
+        square, tp = float(self.beta) ** 2, self.true_positives
+        wrong = self.false_positives + square * self.false_negatives
+        right = (1 + square) * tp
         if self.average == "micro":
-            return float(ratio(2 * tp.sum(), 2 * tp.sum() + wrong.sum()))
-        scores = ratio(2 * tp, 2 * tp + wrong)
+            return float(ratio(right.sum(), right.sum() + wrong.sum()))
+        scores = ratio(right, right + wrong)
         if self.average == "macro":
             return float(scores.mean())
         if self.average == "weighted":
             support = tp + self.false_negatives
             return float(ratio(np.sum(scores * support), support.sum()))
         return scores
+
+
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN), 0 for 0 / 0.
+
+    It is ``FBetaScore`` with ``beta=1``, which says what ``average`` and ``threshold`` are.
+
+    >>> metric = F1Score(threshold=0.5)
+    >>> y = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0]])
+    >>> metric.update_state(y, np.array([[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]))
+    >>> metric.result().round(3).tolist()
+    [0.5, 0.8, 0.667]
+    """
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str = "f1_score",
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name)
 
 
 def ratio(part: Array | float, whole: Array | float) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 from minicnn._core.shapes import Array, Shape
 from minicnn._core.traits import computes_as, keeps
 from minicnn.kernels import PLAIN, Fusion, Scale, Tail
+from minicnn.layers.activated import apart
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2D
@@ -128,6 +129,7 @@ def fused(graph: Graph) -> Graph:
     A layer whose class derives from a library's is fused like that one, as long as it has the
     passes of that class.
     """
+    graph = apart(graph)
     planner = _Planner(graph)
     for place in range(len(graph.nodes)):
         planner.take(place)

@@ -286,7 +286,11 @@ PRODUCTS = {
 
 def _kind(step: Step) -> str:
     layer = step.layer
-    return layer.activation or "" if isinstance(layer, Activation) else type(layer).__name__.lower()
+    return (
+        str(layer.activation or "")
+        if isinstance(layer, Activation)
+        else type(layer).__name__.lower()
+    )
 
 
 def _line(step: Step) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError
 from minicnn.layers import Layer
+from minicnn.layers.activated import apart
 from minicnn.layers.core import Flatten
 from minicnn.layers.dense import Dense
 from minicnn.layers.graph import Graph as Network
@@ -61,7 +62,7 @@ def _written(model: Model, layout: str, onnx: Any) -> Any:
         for name, shape in zip(inputs, model.input_shapes, strict=True)
     ]
     ends = [_axes(shape, layout) for shape in model.output_shapes]
-    ys = _nodes(graph, model.graph(), begins)
+    ys = _nodes(graph, apart(model.graph()), begins)
     graph.end([graph.moved(y, end).name for y, end in zip(ys, ends, strict=True)], outputs)
     made = onnx.helper.make_model(
         onnx.helper.make_graph(

@@ -80,8 +80,8 @@ PRODUCTS = {"silu": ("Sigmoid",), "swish": ("Sigmoid",), "mish": ("Softplus", "T
 """The activations that are x times the output of these nodes."""
 
 
-def activated(graph: Graph, name: str | None, x: Flow) -> Flow:
-    """f(x) for the function of that name."""
+def activated(graph: Graph, name: str | Layer | None, x: Flow) -> Flow:
+    """f(x) for the function of that name; activations that are layers are nodes of their own."""
     if name in NODES:
         op, attributes = NODES[name]
         return graph.on(x, op, **attributes)

@@ -240,7 +240,7 @@ class Optimizer(Configurable):
 
     def _rate_from(self, what: str, value: Any) -> float:
         if isinstance(value, np.ndarray) and value.ndim == 0:
-            value = value[()]
+            value = np.asarray(value)[()]  # also of a subclass, as scripts have
         return self._number(what, value)
 
     def _weight_decay(self, name: str) -> float:

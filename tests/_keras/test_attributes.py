@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from minicnn import SGD, BatchNorm, Conv2D, Dense, Flatten, Input, Model, Sequential
-from minicnn._core import console
 from minicnn._keras.attributes import ATTRIBUTES
 from minicnn.callbacks import EarlyStopping
 from minicnn.errors import ConfigError, NameUnknownError
@@ -117,11 +116,9 @@ def test_only_what_is_meant_is_suggested(layer, argument, meant):
         assert meant in str(error.value)
 
 
-def test_the_shape_of_a_batch_is_taken(monkeypatch):
-    """Input(batch_shape=(None, ...)) is Input(shape=(...)), which is said once."""
-    monkeypatch.setattr(console, "_said", set())
-    with pytest.warns(UserWarning, match=r"batch_shape=\(None, ...\) is shape"):
-        assert Input(batch_shape=(None, 4)).shape == (None, 4)
+def test_the_shape_of_a_batch_is_taken():
+    """Input(batch_shape=(None, ...)) is Input(shape=(...))."""
+    assert Input(batch_shape=(None, 4)).shape == (None, 4)
 
 
 def test_pop_takes_the_last_layer_off(net):

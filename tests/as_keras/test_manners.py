@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Input, Model, Sequential, losses
+from minicnn import (
+    Input,
+    Model,
+    Sequential,
+    activations,
+    losses,
+)
 from minicnn.errors import ConfigError
-from minicnn.layers import Conv2D, Dense, Dropout, RandomFlip, Rescaling
+from minicnn.layers import Activation, Conv2D, Dense, Dropout, InputLayer, RandomFlip, Rescaling
 from minicnn.optimizers import Adam
 
 pytestmark = pytest.mark.usefixtures("as_keras")
@@ -198,3 +204,50 @@ def test_arguments_of_queues_do_nothing():
 def test_what_keras_drew_with_need_not_be_there():
     """``import pydot`` of old notebooks works without it."""
     assert importlib.import_module("pydot").Dot() is not None
+
+
+def test_an_input_is_said_with_its_batch():
+    """``batch_shape``, ``batch_size`` and ``tensor`` of Input and InputLayer are taken."""
+    for x in (
+        Input(batch_shape=(None, 8, 8, 1)),
+        Input(shape=(8, 8, 1), batch_size=16),
+        Input(tensor=Input((8, 8, 1))),
+    ):
+        assert x.shape == (None, 8, 8, 1)
+    with pytest.warns(UserWarning, match="batch_input_shape"):
+        model = Sequential([InputLayer(batch_input_shape=(None, 4)), Dense(1)])
+    assert model.input_shape == (None, 4)
+    with pytest.raises(ConfigError, match="Numbers go into"):
+        Input(tensor=np.ones((2, 3)))
+    with pytest.raises(ConfigError, match="expected a shape"):
+        Input()
+    with pytest.raises(ConfigError, match="expected shape, or batch_shape"):
+        Input((3,), batch_shape=(None, 3))
+
+
+def test_a_history_knows_what_the_run_was():
+    """``history.params`` has the epochs and steps, as in Keras."""
+    model = network()
+    model.compile("sgd", "mse")
+    history = model.fit(np.ones((8, 4)), np.ones(8), batch_size=4, epochs=2, verbose=0)
+    assert (history.params["epochs"], history.params["steps"]) == (2, 2)
+    model.reset_metrics()
+
+
+def test_activations_take_symbolic_tensors_and_older_arguments():
+    """A script's own activation may be made of those of Keras and TensorFlow."""
+    nn = importlib.import_module("tensorflow").nn
+    x = np.array([[-2.0, 1.0, 9.0]], np.float32)
+    for function, wanted in (
+        (lambda z: activations.relu(z, max_value=6), [0.0, 1.0, 6.0]),
+        (lambda z: activations.relu(z, negative_slope=0.5), [-1.0, 1.0, 9.0]),
+        (lambda z: nn.leaky_relu(z, alpha=0.5), [-1.0, 1.0, 9.0]),
+        (lambda z: activations.linear(z) * 2, [-4.0, 2.0, 18.0]),
+    ):
+        assert np.asarray(function(x))[0].tolist() == wanted
+        model = Sequential([Input((3,)), Activation(function)])
+        assert model.predict(x, verbose=0)[0].tolist() == wanted
+    z = Sequential([Input((3,)), Activation(lambda z: activations.softmax(z))])
+    assert z.predict(x).sum() == pytest.approx(1)
+    assert Activation(activations.relu).activation == "relu"
+    assert Activation(nn.leaky_relu).activation == "leaky_relu"

@@ -61,6 +61,7 @@ def main():
 
         keras.config.set_floatx(PRECISION)
         keras.config.set_dtype_policy(PRECISION)
+        tf.config.run_functions_eagerly("EAGER" in os.environ)
         image = tf.image
         model, dataset, datasets = keras.Model, tf.data.Dataset, keras.datasets
         for name in AUGMENTING:

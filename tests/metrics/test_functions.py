@@ -83,12 +83,6 @@ def broken(y_true, y_pred):
     return "text"
 
 
-def test_a_function_of_one_s_own_is_no_loss():
-    """Its derivative is not known: one line says which class to write."""
-    with pytest.raises(ConfigError, match=r"the function highest, .* minicnn\.losses\.Loss"):
-        model(highest, None)
-
-
 def test_reductions():
     """A sum and the single losses can be called; only the mean can be trained."""
     y, p = np.array([[0.0], [0.0]]), np.array([[1.0], [3.0]])

@@ -429,3 +429,24 @@ def test_a_model_is_made_again_from_its_config():
     assert again.get_config() == model.get_config()
     assert [repr(layer) for layer in again.stack] == [repr(layer) for layer in model.stack]
     assert not np.array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
+def test_pop_takes_off_the_last_layer():
+    """The layer goes, with its call, and another may come; of none there is nothing to pop."""
+    model = Sequential([Input((4,)), Dense(3, name="kept"), Dense(2, name="last")], seed=0)
+    kept = model.layers[0].get_weights()
+    last = model.pop()
+    assert last.name == "last"
+    assert not last.calls
+    model.add(Dense(5, activation="softmax"))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(np.ones((6, 4)), np.arange(6) % 5, verbose=0)
+    assert model.output_shape == (5,)
+    np.testing.assert_array_equal(kept[0].shape, model.layers[0].get_weights()[0].shape)
+    for _ in range(2):
+        model.pop()
+    with pytest.raises(ConfigError, match="expected layers, of which to take one off, got none"):
+        model.pop()
+    unbuilt = Sequential([Dense(3), Dense(2)])
+    unbuilt.pop()
+    assert len(unbuilt.layers) == 1

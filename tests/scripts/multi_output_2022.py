@@ -11,9 +11,9 @@ np.random.seed(42)
 tf.random.set_seed(42)
 
 IMG = 24
-images = np.random.rand(80, IMG, IMG, 3).astype(np.float32)
-extra = np.random.rand(80, 2).astype(np.float32)
-color = np.random.randint(0, 4, size=(80,))
+images = np.random.rand(72, IMG, IMG, 3).astype(np.float32)
+extra = np.random.rand(72, 2).astype(np.float32)
+color = np.random.randint(0, 4, size=(72,))
 age = (images.mean(axis=(1, 2, 3)) * 10).astype(np.float32)
 
 

@@ -48,7 +48,7 @@ with strategy.scope():
       tf.keras.layers.Conv2D(8, 3, activation=tf.nn.leaky_relu),
       tf.keras.layers.MaxPool2D(),
       tf.keras.layers.Flatten(),
-      tf.keras.layers.Dense(32, activation=tf.keras.activations.relu),
+      tf.keras.layers.Dense(32, activation=tf.keras.layers.LeakyReLU()),
       tf.keras.layers.Dropout(0.2),
       tf.keras.layers.Dense(10, activation=tf.keras.activations.softmax),
   ])

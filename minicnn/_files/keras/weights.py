@@ -28,6 +28,9 @@ Source = bytes | Path
 OF_OLD = "_layer_checkpoint_dependencies"
 """What the group of the layers is called in the first files of this kind, of tf.keras 2.12."""
 
+OF_ACTIVATION = "/activation"
+"""Where, within its group, a layer has the arrays of an activation that is a layer."""
+
 
 def weights_file(model: SavedModel) -> bytes:
     """The content of model.weights.h5, which is that of a .weights.h5 file too."""
@@ -37,7 +40,11 @@ def weights_file(model: SavedModel) -> bytes:
     with h5py.File(buffer, "w") as file:
         placed(model)
         for layer in model.order:
-            _write(file, layer.group, layer.weights.values()).attrs["name"] = layer.name
+            within = {k: x for k, x in layer.weights.items() if k.startswith("activation.")}
+            own = [x for k, x in layer.weights.items() if k not in within]
+            _write(file, layer.group, own).attrs["name"] = layer.name
+            if within:
+                _write(file, layer.group + OF_ACTIVATION, within.values())
         file.create_group("vars")
         if model.compiled is not None:
             _write(file, "optimizer", model.optimizer)
@@ -102,7 +109,7 @@ def read_some(
             return legacy.read_some(who, file, model, shapes, by_name, skip_mismatch)
         file, skipped = slashed(file), []
         for layer, expected in zip(model.order, shapes, strict=True):
-            names = [f"{layer.group}/vars/{i}" for i in range(len(expected))]
+            names = _names(file, layer.group, len(expected))
             found = [file.datasets[name].shape for name in names if name in file.datasets]
             if not layer.group or not expected:
                 continue
@@ -126,17 +133,24 @@ def _read(
 ) -> dict[str, Array]:
     if OF_OLD in file.groups:
         group = group.replace("layers", OF_OLD)
-    inside = file.inside(f"{group}/vars")
-    if len(inside) != len(shapes):
+    held = sum(len(file.inside(f"{place}/vars")) for place in (group, group + OF_ACTIVATION))
+    if held != len(shapes):
         raise ModelFileError(
-            f"{who}: expected {len(shapes)} arrays in {group}, got {len(inside) or 'none'}: they "
-            "are of other layers."
+            f"{who}: expected {len(shapes)} arrays in {group}, got {held or 'none'}: they are of "
+            "other layers."
         )
-    names = [f"{group}/vars/{i}" for i in range(len(shapes))]
+    names = _names(file, group, len(shapes))
     return {
         name: _array(who, file, model, name, shape)
         for name, shape in zip(names, shapes, strict=True)
     }
+
+
+def _names(file: File, group: str, count: int) -> list[str]:
+    """Where so many arrays of a layer are: first its own, then those of its activation."""
+    within = len(file.inside(f"{group}{OF_ACTIVATION}/vars"))
+    own = [f"{group}/vars/{i}" for i in range(count - within)]
+    return own + [f"{group}{OF_ACTIVATION}/vars/{i}" for i in range(within)]
 
 
 def _array(who: str, file: File, model: SavedModel, name: str, shape: Shape) -> Array:
@@ -151,7 +165,7 @@ def _array(who: str, file: File, model: SavedModel, name: str, shape: Shape) -> 
 
 def _refuse_more(who: str, file: File, model: SavedModel) -> None:
     """Raise ``ModelFileError`` if the file has arrays of layers that the model has not."""
-    known = {layer.group for layer in model.order}
+    known = {layer.group + part for layer in model.order for part in ("", OF_ACTIVATION)}
     for name in file.datasets:
         group, _, number = name.replace(OF_OLD, "layers").rpartition("/vars/")
         # What Dropout and its like draw from in Keras; minicnn has one generator for all.

@@ -146,6 +146,9 @@ METRICS = [
         for average in (None, "micro", "macro", "weighted")
         for threshold in (None, 0.7)
     ),
+    MetricCase(metrics.FBetaScore("macro", 2.0, 0.7), MANY_BITS, SCORES),
+    MetricCase(metrics.FBetaScore("weighted", 0.5), MANY_BITS, SCORES),
+    MetricCase(metrics.FBetaScore("micro", 0.5), MANY_BITS, SCORES),
     MetricCase(metrics.MeanSquaredError(), SCORES[::-1], SCORES),
     MetricCase(metrics.MeanAbsoluteError(), SCORES[::-1], SCORES),
     MetricCase(metrics.RootMeanSquaredError(), SCORES[::-1], SCORES),
