@@ -30,7 +30,17 @@ from minicnn.saving import load_model as load_model
 
 __version__ = "0.1.0"
 
-_LATER = ("backend", "config", "datasets", "ops", "plots", "preprocessing", "random", "runs")
+_LATER = (
+    "backend",
+    "config",
+    "datasets",
+    "evaluation",
+    "ops",
+    "plots",
+    "preprocessing",
+    "random",
+    "runs",
+)
 """Modules that are loaded when they are asked for."""
 
 __getattr__ = _asked("", later=_LATER)

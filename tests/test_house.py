@@ -26,7 +26,17 @@ LEVELS = [
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
     ["models"],
-    ["applications", "lr_finder", "onnx", "plots", "runs", "saving", "testing", "utils"],
+    [
+        "applications",
+        "evaluation",
+        "lr_finder",
+        "onnx",
+        "plots",
+        "runs",
+        "saving",
+        "testing",
+        "utils",
+    ],
     ["config", "ops", "random"],
     ["backend"],
     ["as_keras"],
@@ -35,7 +45,7 @@ LEVELS = [
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications as_keras backend callbacks config constraints data datasets errors
-    initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
+    evaluation initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
     preprocessing random regularizers runs saving testing utils __init__ __main__
 """
 FILES = {

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from minicnn._cli.convert import read_model
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array
-from minicnn.activations import ACTIVATIONS
 from minicnn.data import Dataset
 from minicnn.errors import ConfigError, DataError
+from minicnn.evaluation import probabilities
 from minicnn.layers import Layer, Rescaling
 from minicnn.metrics import wilson_interval
 from minicnn.models.model import Model
@@ -48,18 +47,8 @@ def scored(model: Model, data: Dataset) -> Score:
 
 def classes(model: Model, x: Array) -> tuple[Array, Array]:
     """(class, its probability) for each image; a single output is the probability of class 1."""
-    loss: Any = model.loss
-    if len(model.outputs) > 1 or len(model.inputs) > 1:
-        raise ConfigError(
-            f"{model.name}: expected a model of one input and one output, that names classes, got "
-            f"{len(model.inputs)} and {len(model.outputs)}."
-        )
-    outputs = model.predict(x)
-    if getattr(loss, "from_logits", False):
-        outputs = ACTIVATIONS[loss.activation].forward(outputs)
-    if outputs.shape[-1] == 1:
-        outputs = np.concatenate([1 - outputs, outputs], axis=-1)
-    return outputs.argmax(axis=-1), outputs.max(axis=-1)
+    scores = probabilities(model, x)
+    return scores.argmax(axis=-1), scores.max(axis=-1)
 
 
 def check_range(path: Path, x: Array) -> None:

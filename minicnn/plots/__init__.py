@@ -1,7 +1,12 @@
-"""Pictures of a run, drawn without a display and shown where a notebook can."""
+"""Pictures of runs, networks and results, drawn without a display, shown where a notebook can."""
 
-from minicnn.plots.curves import plot_history
-from minicnn.plots.learning_rates import plot_learning_rates
-from minicnn.plots.networks import model_to_dot, plot_model
-
-__all__ = ["model_to_dot", "plot_history", "plot_learning_rates", "plot_model"]
+from minicnn.plots.classifying import plot_calibration as plot_calibration
+from minicnn.plots.classifying import plot_confusion as plot_confusion
+from minicnn.plots.classifying import plot_images as plot_images
+from minicnn.plots.classifying import plot_mistakes as plot_mistakes
+from minicnn.plots.classifying import plot_precision_recall as plot_precision_recall
+from minicnn.plots.classifying import plot_roc as plot_roc
+from minicnn.plots.curves import plot_history as plot_history
+from minicnn.plots.learning_rates import plot_learning_rates as plot_learning_rates
+from minicnn.plots.networks import model_to_dot as model_to_dot
+from minicnn.plots.networks import plot_model as plot_model
