@@ -25,7 +25,8 @@ from minicnn import layers
 from minicnn._core import console
 from minicnn._core.signatures import modern_arguments
 from minicnn._keras.arguments import inert
-from minicnn.as_keras.checking import ANY, _at, _parameters
+from minicnn.as_keras.checking import ANY, _parameters
+from minicnn.as_keras.unused import at
 from minicnn.errors import MiniCNNError
 
 PAGE = Path(__file__).parent / "keras_scripts.md"
@@ -69,7 +70,7 @@ def called() -> None:
 
 def from_dataset() -> None:
     """What tf.data.Dataset gives."""
-    model().fit(_at("tensorflow.data.Dataset").from_tensor_slices((X, Y)).batch(4), verbose=0)
+    model().fit(at("tensorflow.data.Dataset").from_tensor_slices((X, Y)).batch(4), verbose=0)
 
 
 def from_generator() -> None:
@@ -85,7 +86,7 @@ def functional() -> None:
 
 def activation_of_tensorflow() -> None:
     """A function of tf.nn as an activation."""
-    layers.Dense(2, activation=_at("tensorflow.nn.relu"))
+    layers.Dense(2, activation=at("tensorflow.nn.relu"))
 
 
 def subclassed(base: Any, name: str) -> None:
@@ -130,7 +131,7 @@ OBJECTS = (
 
 def objects(kind: str) -> list[Any]:
     """The things that a name such as Layer.padding may be an attribute of."""
-    generator = _at("keras.preprocessing.image.ImageDataGenerator")()
+    generator = at("keras.preprocessing.image.ImageDataGenerator")()
     net = model()
     return {
         "Model": [net],
@@ -153,13 +154,13 @@ def looked_up(name: str) -> Any:
         family = {"activation": "activations", "initializer": "initializers"}.get(
             kind[1], {"loss": "losses", "metric": "metrics", "optimizer": "optimizers"}.get(kind[1])
         )
-        get = _at(f"minicnn.{family}.get")
+        get = at(f"minicnn.{family}.get")
         return get("script", "given", quoted) if kind[1] == "initializer" else get("script", quoted)
     if name.startswith("subclass:"):
         name = name.removeprefix("subclass:")
         places = ("layers", "models", "losses", "callbacks", "optimizers", "utils")
-        found = [p for p in places if hasattr(_at(f"minicnn.{p}"), name)]
-        return subclassed(_at(f"minicnn.{found[0]}.{name}"), name)
+        found = [p for p in places if hasattr(at(f"minicnn.{p}"), name)]
+        return subclassed(at(f"minicnn.{found[0]}.{name}"), name)
     first, _, rest = name.partition(".")
     if first in OBJECTS:
         if rest in OWN:
@@ -169,7 +170,7 @@ def looked_up(name: str) -> Any:
             if hasattr(thing, rest):
                 return getattr(thing, rest)
         return getattr(things[-1], rest)
-    return _at(f"keras.{name}")
+    return at(f"keras.{name}")
 
 
 def taken(found: Any, argument: str) -> None:
