@@ -221,10 +221,12 @@ class TracedLayer(Traced, InnerNodes):
         super().build(input_shape, rng, dtype)
         self.begun = [x for x in self.sublayers if not x.built and isinstance(x, Layer)]
         own = {id(one) for one in self.attributes()}
+        done = set()
         for trace in self.traces.values():
             for step in trace.steps:
-                if isinstance(step.layer, BaseModel):
-                    continue  # built when it was called
+                if isinstance(step.layer, BaseModel) or id(step.layer) in done:
+                    continue  # a model is built when it is called, a layer for its first use
+                done.add(id(step.layer))
                 build_layer(self.who, step.layer, step.shape, rng, self.dtype, self.kernel_set)
                 if step.layer.params and id(step.layer) not in own:
                     raise ConfigError(

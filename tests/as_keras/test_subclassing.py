@@ -5,7 +5,7 @@ import pytest
 
 from minicnn import Input, Model, Sequential
 from minicnn.errors import ConfigError
-from minicnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer
+from minicnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from minicnn.models import load_model
 
 pytestmark = pytest.mark.usefixtures("as_keras")
@@ -204,3 +204,23 @@ def test_a_layer_that_learns_is_made_once():
 
     with pytest.raises(ConfigError, match="Make it in __init__"):
         Own()(X)
+
+
+def test_a_layer_without_weights_is_used_at_several_sizes():
+    """One MaxPooling2D twice within a layer's ``call``, as in many an encoder."""
+
+    class Encoder(Layer):
+        def __init__(self):
+            super().__init__()
+            self.first = Conv2D(2, 3, padding="same")
+            self.pool = MaxPooling2D()
+
+        def call(self, x):
+            return self.pool(self.pool(self.first(x)))
+
+    encoder = Encoder()
+    model = Sequential([Input((8, 8, 1)), encoder])
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 1))
+    y = encoder.first.forward(x.astype(np.float32))[0]
+    expected = y.reshape(2, 2, 4, 2, 4, 2).max(axis=(2, 4))
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-5)
