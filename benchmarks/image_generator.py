@@ -2,13 +2,13 @@
 
     python benchmarks/image_generator.py [--peer keras]
 
-Batches of 32 pictures that lie in memory are drawn, turned, shifted, zoomed and so on, on one
-thread each. The two take turns; of each the quickest of some rounds counts. Keras' needs SciPy.
+Batches of 32 pictures that lie in memory are drawn, turned, shifted, zoomed and so on: here on all
+threads, by Keras on its one. They take turns; of each the quickest of some rounds counts. Keras'
+needs SciPy.
 """
 
 import argparse
 import importlib
-import os
 import time
 
 import numpy as np
@@ -52,7 +52,6 @@ def main(arguments=None):
     parser.add_argument("--peer", choices=["keras"], help="measure Keras' generator as well")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="the quickest of them counts")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     names = ["minicnn"] + [options.peer] * bool(options.peer)
     modules = {name: importlib.import_module(MODULES[name]) for name in names}
     peer = " Keras' | times |" if options.peer else ""

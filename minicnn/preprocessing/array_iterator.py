@@ -70,8 +70,8 @@ class NumpyArrayIterator(Saving):
         super().__init__(len(self.x), batch_size, shuffle, seed)
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
-        pictures = self.x[index_array].astype(self.dtype, copy=False)
-        pictures = self.image_data_generator._batch(pictures, self._rng)
+        change = self.image_data_generator._batch
+        pictures = change(self.x, index_array, self._rng, self.dtype)
         self._save(pictures, index_array, 1e4)
         x = [pictures, *(o[index_array] for o in self.x_misc)] if self.x_misc else pictures
         if self.y is None:

@@ -84,8 +84,8 @@ class FromFiles(Saving):
         self._filepaths = [os.path.join(directory, name) for name in self.filenames]
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
-        x = np.empty((len(index_array), *self.image_shape), self.dtype)
-        for i, index in enumerate(index_array):
+        pictures: list[Array] = []
+        for index in index_array:
             picture = read_picture(
                 Path(self.filepaths[index]),
                 self.color_mode,
@@ -94,9 +94,12 @@ class FromFiles(Saving):
                 self.keep_aspect_ratio,
             )
             pixels = np.asarray(picture).reshape(*self.target_size, -1)
-            x[i] = pixels.transpose(2, 0, 1) if self._first else pixels
+            pictures.append(pixels.transpose(2, 0, 1) if self._first else pixels)
+        x = np.stack(pictures)
         if self.image_data_generator:
-            x = self.image_data_generator._batch(x, self._rng)
+            every = np.arange(len(x))
+            x = self.image_data_generator._batch(x, every, self._rng, self.dtype)
+        x = x.astype(self.dtype, copy=False)
         self._save(x, index_array, 1e7)
         if self.class_mode is None:
             return x

@@ -10,6 +10,7 @@ from minicnn._core.console import warn
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Pair, Shape
 from minicnn._core.signatures import checked
+from minicnn._parallel import threads
 from minicnn.data.arrays import as_array
 from minicnn.errors import ConfigError, DataError, shown
 from minicnn.preprocessing.affine import FILL_MODES
@@ -20,9 +21,14 @@ from minicnn.preprocessing.transforms import (
     STILL,
     Numbers,
     random_state,
+    recoloured,
     transformed,
     two_numbers,
+    unmoved,
 )
+
+MOVING = 10
+"""Nanoseconds that a number of a picture takes that is turned or shifted."""
 
 PART = 1 << 20
 """Bytes of a batch that are changed together, so that they stay in the cache."""
@@ -219,31 +225,55 @@ class ImageDataGenerator(Standardizing, Flows):
         """One image transformed by numbers that are drawn."""
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
-    def _batch(self, x: Array, rng: np.random.RandomState) -> Array:
-        """A batch, which may be written to, transformed at random and standardized.
+    def _batch(self, images: Array, places: Array, rng: np.random.RandomState, dtype: Any) -> Array:
+        """Those of the images, transformed at random and standardized.
 
         What a derived class does otherwise is asked for each image.
         """
         cls, base = type(self), ImageDataGenerator
         custom = ("get_random_transform", "apply_transform", "random_transform", "standardize")
         if all(getattr(cls, name) is getattr(base, name) for name in custom):
-            image = x.shape[self.row_axis], x.shape[self.col_axis]
-            numbers = self._numbers(rng, len(x), image)
-            many = max(1, PART // max(1, x[:1].nbytes))
-            for first in range(0, len(x), many):
-                some = slice(first, first + many)
-                theirs = {name: values[some] for name, values in numbers.items()}
-                part = x[some]
-                y = self._transformed(part, theirs).astype(self.dtype, copy=False)
-                y = self._standardized(y, each=True)
-                if y is not part:
-                    x[some] = y
-            return x
+            return self._changed(images, places, rng, dtype)
         self._rng = rng
+        x: Array = images[places].astype(dtype, copy=False)
         for i, image in enumerate(x):
             parameters = self.get_random_transform(image.shape)
             y = self.standardize(self.apply_transform(image, parameters))
             x[i] = same_shape(f"{cls.__name__}: expected its methods", y, image)
+        return x
+
+    def _changed(
+        self, images: Array, places: Array, rng: np.random.RandomState, dtype: Any
+    ) -> Array:
+        """The same, some at a time, so that what is changed step by step lies in the cache."""
+        x = np.empty((len(places), *images.shape[1:]), dtype)
+        size = images.shape[self.row_axis], images.shape[self.col_axis]
+        numbers = self._numbers(rng, len(x), size)
+        still = unmoved(numbers)
+        ours = self.channel_axis == 3
+        many = max(1, PART // max(1, x[:1].nbytes))
+
+        def change(begin: int, end: int) -> None:
+            for first in range(begin, end, many):
+                some = slice(first, min(first + many, end))
+                theirs = {name: values[some] for name, values in numbers.items()}
+                part = x[some]
+                if still and ours:
+                    recoloured(images, places[some], theirs, part)
+                    y = part.astype(self.dtype, copy=False)
+                else:
+                    part[...] = images[places[some]]
+                    y = self._transformed(part, theirs).astype(self.dtype, copy=False)
+                y = self._standardized(y, each=True)
+                if y is not part:
+                    part[...] = y
+
+        cost = x.size * (1 if still else MOVING)
+        if self.preprocessing_function or threads.shards_of(len(x), cost) == 1:
+            change(0, len(x))  # a user's function may not be called by several threads
+        else:
+            with threads.working():
+                threads.shards(len(x), change, cost)
         return x
 
     @checked

@@ -21,8 +21,8 @@ class Changing(Protocol):
     def _checked(self, method: str, x: Any) -> Array:
         """Images that it can change."""
 
-    def _batch(self, x: Array, rng: np.random.RandomState) -> Array:
-        """A batch changed at random, with numbers that are drawn from ``rng``."""
+    def _batch(self, images: Array, places: Array, rng: np.random.RandomState, dtype: Any) -> Array:
+        """Those of the images changed at random, with numbers that are drawn from ``rng``."""
 
 
 class Iterator:
@@ -52,7 +52,7 @@ class Iterator:
 
     def _begin_batch(self) -> None:
         if self.seed is not None:
-            self._rng = random_state((self.seed + self.total_batches_seen) % (1 << 32))
+            self._rng.seed((self.seed + self.total_batches_seen) % (1 << 32))
         self.total_batches_seen += 1
         if not self.n:
             raise DataError(f"{type(self).__name__}: there are no pictures to give.")

@@ -52,15 +52,21 @@ class Standardizing:
 
     def _standardized(self, x: Array, each: bool) -> Array:
         """The same of a batch (``each``) of which each image is one, or of one image."""
-        axes = (1, 2, 3) if each else None
         if self.preprocessing_function:
             x = self._preprocessed(x, each)
         if self.rescale:
             x *= self.rescale
+        rows = x.reshape(len(x) if each else 1, -1)
         if self.samplewise_center:
-            x -= x.mean(axis=axes, keepdims=True)
+            rows -= rows.mean(axis=1, keepdims=True)
         if self.samplewise_std_normalization:
-            x /= x.std(axis=axes, keepdims=True) + EPSILON
+            if self.samplewise_center:
+                squares = np.array([[row @ row] for row in rows], x.dtype)
+                deviation = np.sqrt(squares / rows.shape[1])
+            else:
+                deviation = rows.std(axis=1, keepdims=True)
+            rows /= deviation + x.dtype.type(EPSILON)
+        x = rows.reshape(x.shape)
         if self.featurewise_center and self._fitted("featurewise_center", self.mean):
             x -= self.mean
         if self.featurewise_std_normalization and self._fitted(

@@ -23,6 +23,10 @@ STILL = {"theta": 0.0, "tx": 0.0, "ty": 0.0, "shear": 0.0, "zx": 1.0, "zy": 1.0}
 """What leaves an image where it is."""
 
 
+LARGE = 1 << 14
+"""Numbers of an image from which on images are written one by one."""
+
+
 def random_state(seed: int | None = None) -> np.random.RandomState:
     """A generator of the kind that Keras draws from here, which the same seed lets agree with it.
 
@@ -55,6 +59,58 @@ def transformed(
     if "brightness" in numbers:
         x = brightened(x, numbers["brightness"], scale=False)
     return x
+
+
+def unmoved(numbers: Numbers) -> bool:
+    """Whether all pixels stay where they are, but for flips."""
+    return all((numbers[name] == still).all() for name, still in STILL.items())
+
+
+def recoloured(images: Array, places: Array, numbers: Numbers, out: Array) -> None:
+    """Some of the images that are not moved: flipped, their channels shifted, brightened.
+
+    They are of any dtype, and written into ``out``, of floating point. Of bytes the limits are
+    known, and each step is taken as they become numbers.
+    """
+    coloured = {"channel_shift_intensity", "brightness"} & numbers.keys()
+    if not coloured and out[0].size >= LARGE:
+        flips = zip(numbers["flip_horizontal"], numbers["flip_vertical"], strict=True)
+        for place, (across, upside_down), to in zip(places, flips, out, strict=True):
+            _flipped(images[place], across, upside_down, to)
+        return
+    x = images[places]
+    if (which := np.flatnonzero(numbers["flip_horizontal"])).size:
+        x[which] = x[which].take(np.arange(x.shape[2])[::-1], axis=2)
+    if (which := np.flatnonzero(numbers["flip_vertical"])).size:
+        x[which] = x[which][:, ::-1]
+    shift, brightness = (numbers.get(key) for key in ("channel_shift_intensity", "brightness"))
+    bytes_alone = x.dtype == np.uint8 and out.dtype == np.float32 and x.shape[3] < 4
+    if shift is not None:
+        flat = x.reshape(len(x), -1)
+        least, most = (f(axis=1).reshape(-1, 1, 1, 1) for f in (flat.min, flat.max))
+        np.add(x, shift.reshape(-1, 1, 1, 1), out=out, dtype=out.dtype, casting="unsafe")
+        np.clip(out, least, most, out=out, casting="unsafe")
+        x = out
+    elif brightness is not None and bytes_alone:
+        factor = brightness.astype(np.float32).reshape(-1, 1, 1, 1)
+        np.multiply(x, factor, out=out, dtype=out.dtype, casting="unsafe")
+        np.clip(out, 0, 255, out=out)
+        np.trunc(out, out=out)
+        return
+    if brightness is not None:
+        x = brightened(x, brightness, scale=False)
+    if x is not out:
+        out[...] = x
+
+
+def _flipped(x: Array, across: bool, upside_down: bool, out: Array) -> None:
+    """Write one image into ``out``."""
+    x = x[::-1] if upside_down else x
+    if across:
+        for channel in range(x.shape[2]):  # much quicker than pixel by pixel
+            out[..., channel] = x[:, ::-1, channel]
+    else:
+        out[...] = x
 
 
 def placed(numbers: Numbers, image: Pair, swapped: bool = True) -> tuple[Array, Array]:
