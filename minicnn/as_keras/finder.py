@@ -8,6 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from minicnn import optimizers
 from minicnn._core.suggestions import did_you_mean
 from minicnn._keras.modules import KerasModule, ModuleMaker
 from minicnn._keras.paths import MODULES, ROOTS, answering
@@ -160,10 +161,15 @@ class Answer(KerasModule):
         )
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call ``merge``, which was a function before there was a module of that name."""
-        if self._path != "layers.merge":
-            raise TypeError(f"{self.__name__} is a module and cannot be called.")
-        return old_names.merge(*arguments, **options)
+        """Call ``merge``, or ``adam``, which were there before there were modules of these names."""
+        if self._path == "layers.merge":
+            return old_names.merge(*arguments, **options)
+        family, _, name = self._path.rpartition(".")
+        if family == "optimizers":
+            for key, value in vars(optimizers).items():
+                if key.lower() == name and isinstance(value, type):
+                    return value(*arguments, **options)
+        raise TypeError(f"{self.__name__} is a module and cannot be called.")
 
 
 def _near(parent: str, name: str) -> str:

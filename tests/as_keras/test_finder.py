@@ -9,6 +9,7 @@ import pytest
 
 import minicnn
 from minicnn.errors import AbsentError, ConfigError, NameUnknownError
+from minicnn.optimizers import SGD, Adam, RMSprop
 
 PATHS = {
     "keras.layers.Conv2D": "layers.Conv2D",
@@ -214,3 +215,13 @@ def test_mixed_precision_is_float32(as_keras):
         keras.config.set_dtype_policy("float32")
     with pytest.raises(ConfigError, match="Policy: expected one of float32"):
         mixed_precision.set_global_policy("half")
+
+
+def test_optimizers_have_their_names_of_old(as_keras):
+    """``keras.optimizers.adam(...)`` was the class before it was a module."""
+    from keras import optimizers as keras_optimizers
+    from keras.optimizers import adam, rmsprop
+
+    assert isinstance(adam(0.1), Adam)
+    assert isinstance(keras_optimizers.sgd(0.1), SGD)
+    assert isinstance(rmsprop(), RMSprop)
