@@ -25,6 +25,7 @@ LEVELS = [
     ["data", "datasets", "kernels", "preprocessing"],
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
+    ["explain"],
     ["models"],
     ["applications", "lr_finder", "onnx", "plots", "runs", "saving", "testing", "utils"],
     ["config", "ops", "random"],
@@ -35,7 +36,7 @@ LEVELS = [
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications as_keras backend callbacks config constraints data datasets errors
-    initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
+    explain initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
     preprocessing random regularizers runs saving testing utils __init__ __main__
 """
 FILES = {
