@@ -286,11 +286,8 @@ def _same(alone: dict[str, Array], grads: dict[str, Array]) -> list[Compared]:
 def _whole(program: Program, data: Data, step: float, seed: int) -> Iterator[Compared]:
     """Some gradients of the loss by parameters all over the network."""
 
-    def result() -> tuple[float, dict[str, Array]]:
-        made = program.gradients(data, 1.0, np.random.default_rng(seed))
-        return made.loss + program.penalty(), made.grads
-
-    grads = {name: grad.copy() for name, grad in result()[1].items()}
+    made = program.gradients(data, 1.0, np.random.default_rng(seed)).grads
+    grads = {name: grad.copy() for name, grad in made.items()}
     for name, param, regularizer in program.penalties:
         grads[name] += regularizer.gradient(param)
     names = [name for name in program.params if name in grads]
@@ -302,7 +299,7 @@ def _whole(program: Program, data: Data, step: float, seed: int) -> Iterator[Com
             kept = param.copy()
             param[...] = moved
             try:
-                value = result()[0]
+                value = program.loss(data, np.random.default_rng(seed))
                 return value, abs(value)
             finally:
                 param[...] = kept

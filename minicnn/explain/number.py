@@ -21,6 +21,7 @@ from minicnn.errors import ConfigError, DataError
 from minicnn.explain import rules, telling
 from minicnn.explain.terms import Position, Terms, given, in_double, users
 from minicnn.explain.trace import BackwardTrace, Trace, back_from_loss, back_from_output
+from minicnn.layers import InputLayer
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,9 @@ def _one(xs: Sequence[Array], who: str) -> Sequence[Array]:
 def explained(trace: Trace, number: int, position: Position) -> Explanation:
     """How a number of a trace came about."""
     value = float(trace.values[number][(0, *position)])
-    if number < trace.graph.given:
+    node = None if number < trace.graph.given else trace.node(number)
+    if node is None or (isinstance(node.layer, InputLayer) and node.reads[0] < trace.graph.given):
         return _given(trace, number, position, value)
-    node = trace.node(number)
     layer, xs = in_double(node.layer), trace.inputs(node)
     trunk, name = layer.split_activation()
     z: Array | None
@@ -203,7 +204,7 @@ def _activated(made: rules.Made, name: str, z: Array | None, position: Position)
     row = np.zeros(1) if z is None else z[(0, *position[:-1])].astype(np.float64)
     own = 0 if z is None else position[-1]
     if z is not None:
-        made.numbers = made.numbers | {"logits": row.tolist()}
+        made.numbers = made.numbers | {"logits": row.tolist(), "which": own}
 
     def finish(total: float) -> float:
         changed = row.copy()

@@ -247,7 +247,7 @@ def softmax(layer: Any, xs: Sequence[Array], position: Position) -> Made:
     others = [at for at in places if at != position]
     also = Terms([0] * len(others), others, np.delete(logits, own), np.ones(len(others)))
     terms = Terms([0], [position], logits[own : own + 1], np.ones(1))
-    numbers = {"logits": logits.tolist()}
+    numbers = {"logits": logits.tolist(), "which": own}
     return Made(terms, "function", {}, numbers, also, activation="softmax", finish=finish)
 
 
@@ -316,7 +316,7 @@ def _standardized(
         "gamma": gamma,
         "beta": beta,
     }
-    constants = {"- mean * weight": -mean * weight, "beta": beta}
+    constants = {"(-mean) * weight": -mean * weight, "beta": beta}
     terms = Terms([0], [position], xs[0][(0, *position)][None], np.array([weight]))
     others = [one for one in members if one != position]
     x = np.array([xs[0][(0, *one)] for one in others])

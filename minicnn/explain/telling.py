@@ -49,6 +49,8 @@ def shown(value: float) -> str:
     text = f"{value:.3g}"
     if len(text) < CELL and "e" not in text:
         return text
+    if abs(value) >= 1e-3 and abs(value) < 1:
+        return f"{value:.4f}"
     digits, _, power = f"{value:.1e}".partition("e")
     return f"{digits}e{int(power)}" if power else text
 
@@ -91,7 +93,7 @@ def _window(one: Explanation) -> list[str]:
         return [*said, ""]
     by_channel = [(float(grid(one, c)[2].sum()), c) for c in channels]
     largest = sorted(by_channel, key=lambda pair: (-abs(pair[0]), pair[1]))
-    fits = (CELL * len(columns) + 3) * 3 <= WIDTH
+    fits = (CELL * len(columns) + 3) * 3 - 1 <= WIDTH
     few = [c for _, c in largest[: (3 if len(channels) <= 3 else 2) if fits else 1]]
     for c in sorted(few):
         said += ["", *_table(one, c, len(channels) > 1)]
@@ -141,7 +143,7 @@ def _table(one: Explanation, channel: int, several: bool) -> list[str]:
     if one.rule == "maximum":
         named = named[:1]
     width = CELL * pixels.shape[1]
-    rows = [named] if (width + 3) * len(named) <= WIDTH else [[each] for each in named]
+    rows = [named] if (width + 3) * len(named) - 1 <= WIDTH else [[each] for each in named]
     said = [f"  channel {channel}, sum {shown(float(products.sum()))}"] if several else []
     for beside in rows:
         said.append("  " + "   ".join(f"{name:>{width}}" for name, _ in beside))
@@ -185,6 +187,9 @@ def _sum(one: Explanation) -> list[str]:
         return said
     count = len(one.terms.positions)
     products = float(one.terms.products.sum())
+    if one.rule in ("maximum", "minimum"):
+        said.append(f"  {'= the ' + WORDS[one.rule].split()[1]:<40}{shown(one.total):>30}")
+        return said
     if count != 1 or one.constants:
         text = f"sum of {count:,} product{'s' * (count != 1)}"
         said.append(f"  {text:<40}{shown(products):>30}")
@@ -213,7 +218,7 @@ def _logits(one: Explanation) -> list[str]:
         return []
     row = np.array(logits)
     powers = np.exp(row - row.max())
-    own = int(np.argmin(np.abs(row - one.total)))
+    own = one.numbers["which"]
     order = np.argsort(-row, kind="stable")[:SHOWN].tolist()
     order += [own] if own not in order else []
     said = [f"  {'of':>6}{'logit':>12}{'exp(logit - max)':>20}{'share':>12}"]
