@@ -25,18 +25,10 @@ LEVELS = [
     ["data", "datasets", "kernels", "preprocessing"],
     ["layers", "losses", "metrics", "optimizers"],
     ["_training", "callbacks"],
+    ["explain"],
     ["models"],
-    [
-        "applications",
-        "evaluation",
-        "lr_finder",
-        "onnx",
-        "plots",
-        "runs",
-        "saving",
-        "testing",
-        "utils",
-    ],
+    ["applications", "evaluation", "lr_finder", "onnx", "runs", "saving", "testing"],
+    ["plots", "utils"],
     ["config", "ops", "random"],
     ["backend"],
     ["as_keras"],
@@ -45,8 +37,8 @@ LEVELS = [
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications as_keras backend callbacks config constraints data datasets errors
-    evaluation initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
-    preprocessing random regularizers runs saving testing utils __init__ __main__
+    evaluation explain initializers kernels layers losses lr_finder metrics models onnx ops optimizers
+    plots preprocessing random regularizers runs saving testing utils __init__ __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

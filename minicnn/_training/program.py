@@ -117,6 +117,12 @@ class Program(Inference):
         losses = self._mean_losses(data, zs)
         return self._total(losses), losses, self._predictions(zs)
 
+    def loss(self, data: Data, rng: np.random.Generator) -> float:
+        """That of a batch in training, with the penalties."""
+        with self.workspace.begin():
+            zs, _ = self.graph.forward(self._read(data.xs), True, rng)
+        return self._total(self._mean_losses(data, zs)) + self.penalty()
+
     def gradients(self, part: Data, fraction: float, rng: np.random.Generator) -> Result:
         """Forward and backward pass of that part, and fraction, of a batch.
 

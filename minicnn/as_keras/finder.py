@@ -161,7 +161,7 @@ class Answer(KerasModule):
         )
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call ``merge``, or ``adam``, which were there before there were modules of these names."""
+        """Call ``merge``, or ``adam``, which were there before modules of these names."""
         if self._path == "layers.merge":
             return old_names.merge(*arguments, **options)
         family, _, name = self._path.rpartition(".")

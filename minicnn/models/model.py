@@ -28,6 +28,7 @@ from minicnn.metrics import Metric
 from minicnn.models import door, saving, summary, taking
 from minicnn.models.base import BaseModel
 from minicnn.models.configs import custom_classes, from_config, model_config
+from minicnn.models.explaining import Explaining
 from minicnn.models.functional import put_together
 from minicnn.models.memory import check_memory
 from minicnn.models.old_verbs import OldVerbs
@@ -35,7 +36,7 @@ from minicnn.models.packing import packed
 from minicnn.optimizers import Optimizer
 
 
-class Model(OldVerbs, BaseModel):
+class Model(OldVerbs, Explaining, BaseModel):
     """The layers between symbolic tensors: a network of any form, with the verbs of Keras.
 
     ``inputs`` and ``outputs`` are tensors, lists of them, or dictionaries of names. ``seed``,

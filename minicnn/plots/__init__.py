@@ -7,6 +7,7 @@ from minicnn.plots.classifying import plot_mistakes as plot_mistakes
 from minicnn.plots.classifying import plot_precision_recall as plot_precision_recall
 from minicnn.plots.classifying import plot_roc as plot_roc
 from minicnn.plots.curves import plot_history as plot_history
+from minicnn.plots.explanations import plot_explanation as plot_explanation
 from minicnn.plots.learning_rates import plot_learning_rates as plot_learning_rates
 from minicnn.plots.networks import model_to_dot as model_to_dot
 from minicnn.plots.networks import plot_model as plot_model

@@ -1,0 +1,101 @@
+"""The verbs of a model that say what it did: how a number came about, whether gradients are right.
+
+What they need is imported when they are called.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minicnn._core.arguments import number, whole_number
+from minicnn._core.shapes import Array
+from minicnn.models import taking
+from minicnn.models.base import BaseModel
+
+if TYPE_CHECKING:
+    from minicnn.explain.gradient_check import GradientCheck
+    from minicnn.explain.number import Explanation
+
+
+class Explaining(BaseModel):
+    """``explain``, ``explain_gradient`` and ``check_gradients``, for ``Model``."""
+
+    def explain(self: Any, x: Any, layer: Any, position: Any) -> "Explanation":
+        """How one activation came about: window, kernel, products, sum, bias, activation.
+
+        ``x`` is one picture, or a batch of one, as ``predict`` takes it. ``layer`` is a name (also
+        of a layer within: "base.conv2d"), an index in ``layers`` or the layer; ``position`` an
+        index into its output, without the batch axis: (row, column, channel) or (unit,). The
+        network computes as in ``predict``, not as in training. The terms that are shown add up to
+        the number; ``step`` of what comes back goes on to a number that it came from. Raises
+        ``ConfigError`` for a layer that is not there, ``ShapeError`` for a position outside.
+
+        >>> model = Sequential([Input((2,)), Dense(3, kernel_initializer="ones")])
+        >>> explanation = model.explain(np.array([1.0, 2.0]), "dense", 0)
+        >>> explanation.terms.products.tolist(), explanation.value
+        ([1.0, 2.0], 3.0)
+        """
+        from minicnn.explain import number
+
+        return number.explain(self, _one(self, "explain", x), layer, position)
+
+    def explain_gradient(
+        self: Any, x: Any, layer: Any, position: Any, output: Any = None, label: Any = None
+    ) -> "Explanation":
+        """Where the gradient at one activation came from: dy * weight of all that used it.
+
+        With ``output``, an index, it is the gradient of that output, before its softmax or sigmoid
+        (by default of the largest; of a model with several outputs ``{name: index}``), with
+        ``label`` that of the loss that ``compile`` was given. Both are as outside training:
+        nothing is dropped, and BatchNorm uses its moving statistics. ``x``, ``layer`` and
+        ``position`` are as in ``explain``; the input layer's gradients are those of the pixels.
+        Raises what ``explain`` raises.
+
+        >>> model = Sequential([Input((2,)), Dense(3, kernel_initializer="ones"), ReLU(), Dense(1)])
+        >>> model.explain_gradient(np.ones(2), "input_layer", 1, output=0).sources
+        ['dense']
+        """
+        from minicnn.explain import number
+
+        xs = _one(self, "explain_gradient", x)
+        return number.explain_gradient(self, xs, layer, position, output, label)
+
+    def check_gradients(
+        self: Any, x: Any, y: Any, entries: int = 4, step: float = 1e-5, seed: int = 0
+    ) -> "GradientCheck":
+        """Compare the gradients of the loss with central differences, in double precision.
+
+            (loss(w + step) - loss(w - step)) / (2 * step)
+
+        ``x`` and ``y`` are a small batch as ``fit`` takes it, for a compiled model, which stays as
+        it is. In each array of parameters, and behind each layer in what flows on, so many
+        ``entries`` are moved. What is random (dropout, noise) is drawn alike each time; an entry
+        that lies at a corner (of a ReLU or of a pool, where there is no gradient) is told by
+        one-sided differences and left out. Raises what ``fit`` raises for such data.
+
+        >>> model = Sequential([Input((4,)), Dense(3, activation="softmax")], seed=0)
+        >>> model.compile("sgd", "sparse_categorical_crossentropy")
+        >>> model.check_gradients(np.ones((2, 4)), np.array([0, 2])).right
+        True
+        """
+        from minicnn.explain import gradient_check
+
+        whole_number("check_gradients", "entries", entries)
+        number("check_gradients", "step", step, above=0)
+        whole_number("check_gradients", "seed", seed, least=0)
+        data = taking.taker(self)("check_gradients", x, y)
+        return gradient_check.check_gradients(self, data, entries, step, seed)
+
+
+def _one(model: Any, who: str, x: Any) -> list[Array]:
+    """One picture as a batch of one, for each input."""
+    ranks = [len(shape) for shape in model.input_shapes] if model.built else []
+    if len(ranks) == 1 and np.ndim(x) == ranks[0]:
+        x = np.asarray(x)[None]
+    elif len(ranks) > 1 and isinstance(x, list | tuple) and len(x) == len(ranks):
+        x = [
+            np.asarray(one)[None] if np.ndim(one) == rank else one
+            for one, rank in zip(x, ranks, strict=True)
+        ]
+    arrays: list[Array] = model.arrays_of(who, x)
+    return arrays
