@@ -27,7 +27,7 @@ LEVELS = [
     ["_training", "callbacks"],
     ["models"],
     ["applications", "lr_finder", "onnx", "plots", "runs", "saving", "testing", "utils"],
-    ["config", "ops", "random"],
+    ["config", "ops", "pages", "random"],
     ["backend"],
     ["as_keras"],
     ["_cli", "__init__", "__main__"],
@@ -35,7 +35,7 @@ LEVELS = [
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications as_keras backend callbacks config constraints data datasets errors
-    initializers kernels layers losses lr_finder metrics models onnx ops optimizers plots
+    initializers kernels layers losses lr_finder metrics models onnx ops optimizers pages plots
     preprocessing random regularizers runs saving testing utils __init__ __main__
 """
 FILES = {

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import minicnn
-from minicnn._cli import check_script, convert, doctor, evaluate, predict, run, summary, train
+from minicnn._cli import (
+    check_script,
+    convert,
+    doctor,
+    evaluate,
+    explain,
+    predict,
+    run,
+    summary,
+    train,
+)
 from minicnn._cli.options import Parser
 from minicnn._core import console
 from minicnn._core.console import say
@@ -86,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}")
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (train, evaluate, predict, summary, convert, run, check_script, doctor):
+    for command in (train, evaluate, predict, explain, summary, convert, run, check_script, doctor):
         command.add(commands)
     return parser
 
