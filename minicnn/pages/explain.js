@@ -161,7 +161,7 @@ function showCam() {
     at("cam-text").textContent = "Not known here: a layer on the way is computed by NumPy alone.";
     return;
   }
-  const [height, width] = cam.shape, most = Math.max(...cam.data), heat = new ImageData(width, height);
+  const [height, width] = cam.shape, [, most] = extremes(cam.data), heat = new ImageData(width, height);
   cam.data.forEach((value, i) => heat.data.set([255, 120, 0, most ? 190 * (value / most) : 0], 4 * i));
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = true;

@@ -1,0 +1,84 @@
+"""The explain page in a browser: every click, on five networks, beside NumPy's numbers."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from minicnn.applications import NETWORKS, unet
+from minicnn.data.synthetic import fingers
+from minicnn.pages import explain_page
+from minicnn.pages.network import network_of
+from page_helpers import with_statistics
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+SLOW = ("lenet5", "small", "resnet20", "unet")
+CLICKING = Path(__file__).parent / "clicking.js"
+
+
+def in_browser(page, width=1200):
+    """The page's markup after its scripts, and all that waits, have run."""
+    switches = "--headless --no-sandbox --disable-gpu --disable-background-networking"
+    command = [CHROMIUM, *switches.split(), f"--window-size={width},800", "--dump-dom"]
+    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=600000"]
+    done = subprocess.run(
+        [*command, page.as_uri()], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def with_clicks(page, wanted):
+    """A copy of a page that clicks through itself, under the same policy."""
+    text, clicks = page.read_text(encoding="utf-8"), CLICKING.read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(clicks.encode()).digest()).decode()
+    text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
+    values = f'<script type="application/json" id="wanted">{json.dumps(wanted)}</script>'
+    before, after = text.rsplit("</body>", 1)
+    copy = page.with_name("clicked.html")
+    copy.write_text(f"{before}{values}<script>{clicks}</script></body>{after}", encoding="utf-8")
+    return copy
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "course",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW),
+    ],
+)
+def test_every_click_works_and_every_number_is_numpys(name, tmp_path):
+    """Maps, windows, numbers back to the picture, answers, Grad-CAM, other pictures, a dropped one:
+    no error, nothing loaded, and all values within 1e-4 of NumPy's."""
+    x, _ = fingers(2, seed=0)
+    make = {**NETWORKS, "unet": unet}[name]
+    model = with_statistics(make((64, 64, 3), 3, seed=0))
+    model.class_names = ("one", "<i>two</i>", "</script>")
+    explain_page(model, x, tmp_path / "page.html")
+    network = network_of(model.graph())
+    values = network.computed(x[0], model.dtype, True)
+    wanted = {str(number): value.ravel().tolist() for number, value in values}
+    text = in_browser(with_clicks(tmp_path / "page.html", wanted))
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', text)[1]))
+    assert found["errors"] == []
+    assert found["loaded"] == []
+    assert found["worst"] < 1e-4
+    assert found["clicks"] > 5 * len(network.steps)
+    assert found["figures"] > 5 * len(network.steps)
+    assert found["ends"].count(0) > len(found["ends"]) / 2, "one comes back to the picture"
+
+
+def test_the_page_itself_runs_on_a_phone(tmp_path):
+    """As it is written, under its policy, it computes and shows the answer."""
+    x, _ = fingers(1, seed=0)
+    explain_page(NETWORKS["course"]((64, 64, 3), 6, seed=0), x, tmp_path / "page.html")
+    text = in_browser(tmp_path / "page.html", width=360)
+    assert "computed in" in text
+    assert text.count('class="probability"') == 6
