@@ -47,7 +47,7 @@ def explain_page(model: Model, pictures: Any, path: str | os.PathLike[str]) -> N
     ...     explain_page(model, np.zeros((1, 8, 8, 1), np.uint8), path)
     ...     with open(path, encoding="utf-8") as page:
     ...         page.read(15)
-    '<!doctype html>'
+    '<!DOCTYPE html>'
     """
     path = path_of("explain_page", "path", path)
     names, batch = _batch(model, pictures)

@@ -1,5 +1,5 @@
 "use strict";
-// How one number came about, as elements: {said: a sentence, shown: elements}.
+// How one number came about, as elements and as sentences.
 //
 // `page` is {network, values}, `go(number, at)` shows another number, so that one gets back to the
 // picture step by step.
@@ -64,7 +64,7 @@ function grid(caption, rows, limit, cellOf) {
 }
 
 /** What a window sees of one channel, times the kernel, and the products. */
-function windowBlock(page, number, at, c, seen, go) {
+function windowBlock(page, number, at, c, seen, go, chosen = -1) {
   const from = nodeOf(page, number).reads[0], { shape: [height, width, channels], data } = page.values[from];
   const index = (i, j) => {
     const h = seen.top + i * seen.down, w = seen.left + j * seen.across;
@@ -79,10 +79,12 @@ function windowBlock(page, number, at, c, seen, go) {
   const most = (rows) => Math.max(...rows.flat().map(Math.abs)) || 1;
   const plain = (value) => make("span", { text: figure(value, 3) });
   const sum = products.flat().reduce((a, b) => a + b, 0);
-  const cell = (value, i, j) =>
-    index(i, j) < 0
-      ? make("span", { text: "0", class: "padding", title: "padding" })
-      : link(page, from, index(i, j), go, figure(data[index(i, j)], 3));
+  const cell = (value, i, j) => {
+    if (index(i, j) < 0) return make("span", { text: "0", class: "padding", title: "padding" });
+    const made = link(page, from, index(i, j), go, figure(data[index(i, j)], 3));
+    made.classList.toggle("winner", index(i, j) === chosen);
+    return made;
+  };
   return {
     sum, xs,
     made: () => make("div", { class: "block" },
@@ -166,8 +168,8 @@ const SPECIAL = {
   },
   max_pool(page, number, at, go) {
     const node = nodeOf(page, number), xs = [page.values[node.reads[0]]];
-    const block = windowBlock(page, number, at, 0, LAYERS.max_pool.window(node, xs, at), go);
     const best = termsOf(page, number, at).find((term) => term.weight === 1);
+    const block = windowBlock(page, number, at, 0, LAYERS.max_pool.window(node, xs, at), go, best.index);
     return [block.window(), formula("the largest is ", link(page, best.number, best.index, go),
       ` at ${placeName(page, best.number, best.index)}`)];
   },
@@ -233,27 +235,27 @@ function sumOf(page, number, at, go) {
   const bias = layer.bias ? layer.bias(node, at) : 0;
   const sum = terms.reduce((total, term) => total + term.product, 0);
   const inside = layer.window ? windowBlocks(page, number, at, go) : [termsTable(page, number, at, go)];
-  const products = `${terms.length} product${terms.length === 1 ? "" : "s"}`;
+  const products = `sum of ${terms.length} product${terms.length === 1 ? "" : "s"}`;
   return [
-    formula(`sum of ${products} ${figure(sum)} + bias ${figure(bias)} = ${figure(sum + bias)}`),
+    formula(bias ? `${products} ${figure(sum)} + bias ${figure(bias)} = ${figure(sum + bias)}` : `${products} = ${figure(sum)}`),
     ...activationLines(page, number, at, go),
     ...inside,
   ];
 }
 
-/** How number `at` of the output of a node came about. */
+const UNKNOWN = {
+  float32: "NumPy computed it: this page does not know the layer.",
+  maps: "NumPy computed it: the kernels of this network do not fit on a page.",
+};
+
+/** How number `at` of the output of a node came about: {head, said, shown}. */
 function explained(page, number, at, go) {
-  const value = page.values[number];
-  const head = `${nameOf(page, number)}, ${placeName(page, number, at)} is ${figure(value.data[at])}.`;
-  if (number === 0) return { said: `${head} It is a number of the picture itself.`, shown: [] };
-  const node = nodeOf(page, number);
-  if (node.op === "unknown") {
-    return { said: `${head} NumPy computed it: this page does not know how.`, shown: [] };
-  }
-  if (node.reads.some((i) => !page.values[i] || page.values[i].partly)) {
-    return { said: `${head} What it is made of is not on this page.`, shown: [] };
-  }
-  const shown = (KINDS[node.op] ?? sumOf)(page, number, at, go);
+  const head = `${nameOf(page, number)}, ${placeName(page, number, at)} is ${figure(page.values[number].data[at])}`;
+  const node = number ? nodeOf(page, number) : null;
+  let shown;
+  if (!node) shown = [formula("a number of the picture itself")];
+  else if (node.op === "unknown") shown = [formula(UNKNOWN[page.network.precision] ?? UNKNOWN.float32)];
+  else shown = (KINDS[node.op] ?? sumOf)(page, number, at, go);
   const formulas = shown.filter((one) => one.className === "formula").map((one) => one.textContent);
-  return { said: [head, ...formulas].join(" "), shown };
+  return { head, said: [head, ...formulas].join(". "), shown };
 }

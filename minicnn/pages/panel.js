@@ -165,7 +165,7 @@ class View {
     }
     if (!this.input) return;
     const terms = termsOf(page, this.number, this.index);
-    const most = terms.reduce((a, b) => (Math.abs(b.product) > Math.abs(a?.product ?? -1) ? b : a), null);
+    const most = terms.reduce((a, b) => (a && Math.abs(a.product) >= Math.abs(b.product) ? a : b), null);
     if (most) this.from = most.number;
     const source = page.values[this.from];
     this.channel = most ? placeOf(source.shape, most.index)[2] : 0;
@@ -188,9 +188,8 @@ class View {
     stop();
     this.draw();
     showTrail();
-    const { said, shown } = explained(page, this.number, this.index, go);
-    this.numbers.replaceChildren(make("p", { class: "head", text: said.split(". ")[0].replace(/\.$/, "") }), ...shown);
-    if (!shown.length) this.numbers.append(make("p", { text: said }));
+    const { head, said, shown } = explained(page, this.number, this.index, go);
+    this.numbers.replaceChildren(make("p", { class: "head", text: head }), ...shown);
     at("said").textContent = said;
   }
 
