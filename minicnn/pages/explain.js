@@ -108,7 +108,7 @@ function scoreTable({ z, y, channels }) {
   const sum = named ? z.reduce((total, value) => total + Math.exp(value - most), 0) : 1;
   const node = network.nodes[network.output - 1];
   const softmax = named && (node.activation === "softmax" || network.softmax === "softmax");
-  const numbers = (i) => button(figure((z ?? y)[i]), (event) => open(network.output, i, event.target), {
+  const numbers = (i) => button(figure((z ?? y)[i]), (event) => openPanel(network.output, i, event.target), {
     class: "number", "aria-label": `${className(i)}: how ${figure((z ?? y)[i])} comes about`,
   });
   const rows = row.map((i) => [channels === 1 ? className(1) : className(i), numbers(i),
@@ -121,7 +121,7 @@ function scoreTable({ z, y, channels }) {
     made.prepend(make("p", { text: `softmax = exp(z \u2212 ${figure(most)}) / ${figure(sum)}, the sum of all ${channels}` }));
   }
   const best = bestOf(y), sure = channels === 1 && best === 0 ? 1 - y[0] : y[best];
-  made.prepend(make("p", { class: "said" }, make("strong", { text: className(best) }), ` (${figure(sure)})`));
+  made.prepend(make("p", { class: "said" }, "The network says ", make("strong", { text: className(best) }), ` (${figure(sure)})`));
   return made;
 }
 
@@ -139,7 +139,10 @@ function pixelTable({ y, channels }, counts) {
   return make("div", { class: "answer" }, canvas, table(["class", "pixels", "part"], rows));
 }
 
-/** The layers whose maps Grad-CAM can weigh, and which of them it begins with: the last of maps. */
+/**
+ * The layers whose maps Grad-CAM can weigh. It begins with what the last convolution (of a network
+ * that becomes wide again, the narrowest) gives to the next after normalization and activation.
+ */
 function takeTargets() {
   const { number: scores } = scoresOf(network);
   let best = 0, least = Infinity;
@@ -149,6 +152,8 @@ function takeTargets() {
     at("target").append(make("option", { value: number, text: `${number}. ${node.name}` }));
     if (["conv2d", "depthwise"].includes(node.op) && pixels <= least) [best, least] = [number, pixels];
   });
+  const follows = (node) => ["batchnorm", "activation", "prelu", "add"].includes(node.op) && node.reads.includes(best);
+  while (best && best + 1 < scores && follows(network.nodes[best])) best++;
   if (best) at("target").value = best;
   for (const id of ["class", "target"]) at(id).addEventListener("change", showCam);
 }
@@ -236,13 +241,13 @@ function mapButton(number, channel) {
   paint(canvas, mapPixels(value, channel));
   return make("button", {
     type: "button", class: "map", "aria-label": `${name} of ${nameOf(page, number)}`,
-    click: (event) => open(number, channel, event.currentTarget, true),
+    click: (event) => openPanel(number, channel, event.currentTarget, true),
   }, canvas, make("span", { text: name.replace("map ", "") }));
 }
 
 function numberButton(number, channel) {
   const value = page.values[number].data[channel], name = channelName(page, number, channel);
-  const made = button(figure(value), (event) => open(number, channel, event.currentTarget), {
+  const made = button(figure(value), (event) => openPanel(number, channel, event.currentTarget), {
     class: "number", "aria-label": `${name} of ${nameOf(page, number)}: ${figure(value)}`, title: name,
   });
   page.values[number].limit ??= Math.max(...extremes(page.values[number].data).map(Math.abs)) || 1;

@@ -8,7 +8,7 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)"), STEP = 140;
 let timer = null, opener = null;
 
 /** Show how a number came about, the first on a new way back to the picture. */
-function open(number, index, from, moving = false) {
+function openPanel(number, index, from, moving = false) {
   opener = from;
   page.trail = [];
   go(number, index, moving);
@@ -20,7 +20,7 @@ function go(number, index, moving = false) {
 }
 
 function closePanel() {
-  stop();
+  stopWindow();
   at("panel").classList.remove("open");
   document.body.classList.remove("explaining");
   page.trail = [];
@@ -44,11 +44,11 @@ function showTrail() {
 
 /** The panel for the last place of the trail: where its window lies, and its numbers. */
 function show(moving) {
-  stop();
+  stopWindow();
   const [number, index] = page.trail.at(-1), value = page.values[number];
   at("panel").classList.add("open");
   document.body.classList.add("explaining");
-  at("panel-title").textContent = `How ${nameOf(page, number)} comes about`;
+  at("panel-title").textContent = number ? `How ${nameOf(page, number)} comes about` : "The picture";
   const view = new View(number, index);
   at("view").replaceChildren(...view.elements);
   at("panel").scrollTop = 0;
@@ -59,7 +59,7 @@ function show(moving) {
   else view.explain();
 }
 
-function stop() {
+function stopWindow() {
   clearInterval(timer);
   timer = null;
   const play = at("play");
@@ -185,7 +185,7 @@ class View {
   }
 
   explain() {
-    stop();
+    stopWindow();
     this.draw();
     showTrail();
     const { head, said, shown } = explained(page, this.number, this.index, go);
@@ -194,7 +194,7 @@ class View {
   }
 
   play() {
-    stop();
+    stopWindow();
     at("play").textContent = "Stop the window";
     this.draw();
     showTrail();

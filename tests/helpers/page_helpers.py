@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minicnn.layers import Layer
 from minicnn.pages import explaining
 
 FOLDER = Path(explaining.__file__).parent
@@ -61,3 +62,15 @@ def with_statistics(model, seed=0):
 def far(got, wanted):
     """The largest difference, relative to the largest number."""
     return float(np.max(np.abs(got - wanted)) / max(np.max(np.abs(wanted)), 1e-30))
+
+
+class Twice(Layer):
+    """A custom layer, which the page does not know."""
+
+    additive = True
+
+    def forward(self, x, *, training=False, rng=None):
+        return 2 * x, ()
+
+    def backward(self, dy, cache):
+        return 2 * dy, {}

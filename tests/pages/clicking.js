@@ -118,13 +118,13 @@ async function everything(wanted) {
     await until(() => maps.children.length);
     const more = [...maps.children].find((one) => one.textContent.startsWith("All "));
     if (more) click(more);
-    const { children } = maps, all = network.nodes[i].shape.at(-1);
+    const children = maps.querySelectorAll("button"), all = page.values[i + 1].shape.at(-1);
     if (children.length !== all) say(`${children.length} maps of ${all}`);
     await explore(children[0], wanted);
     await explore(children[all - 1], wanted);
   }
   for (const number of document.querySelectorAll("#scores .number")) await explore(number, wanted);
-  for (const id of ["class", "target"]) {
+  for (const id of at("why").hidden ? [] : ["class", "target"]) {
     for (const option of [...at(id).options].slice(-3)) {
       at(id).value = option.value;
       at(id).dispatchEvent(new Event("change"));
@@ -137,7 +137,7 @@ async function everything(wanted) {
     await ready();
     if (picture.getAttribute("aria-pressed") !== "true") say("a picture is not chosen");
   }
-  await drop();
+  if (network.own !== null) await drop();
   found.loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
 }
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from minicnn import Conv2D, Dense, GlobalAvgPool, Input, Model
 from minicnn.applications import NETWORKS, unet
 from minicnn.data.synthetic import fingers
-from minicnn.pages import explain_page
+from minicnn.pages import explain_page, explaining
 from minicnn.pages.network import network_of
-from page_helpers import with_statistics
+from page_helpers import Twice, with_statistics
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -73,6 +74,29 @@ def test_every_click_works_and_every_number_is_numpys(name, tmp_path):
     assert found["clicks"] > 5 * len(network.steps)
     assert found["figures"] > 5 * len(network.steps)
     assert found["ends"].count(0) > len(found["ends"]) / 2, "one comes back to the picture"
+
+
+@pytest.mark.parametrize("kind", ["custom", "maps"])
+def test_what_the_page_does_not_know_is_shown(kind, tmp_path, monkeypatch):
+    """A custom layer, and a network that does not fit: NumPy's maps, every click without an error;
+    of a dropped picture what follows the custom layer is said not to be known."""
+    x, _ = fingers(2, seed=0)
+    image = Input((64, 64, 3))
+    y = Conv2D(3, 5, strides=4, activation="relu")(Twice()(image))
+    model = Model(image, Dense(3, "softmax")(GlobalAvgPool()(y)), seed=0)
+    if kind == "maps":
+        monkeypatch.setattr(explaining, "MOST_NUMBERS", 200)
+    explain_page(model, x, tmp_path / "page.html")
+    values = network_of(model.graph()).computed(x[0], model.dtype, True)
+    wanted = {str(i): v.ravel().tolist() for i, v in values} if kind == "custom" else {}
+    text = in_browser(with_clicks(tmp_path / "page.html", wanted))
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', text)[1]))
+    assert found["errors"] == []
+    assert found["worst"] < 1e-4
+    assert found["clicks"] > 10
+    shown = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert ("too large for a page" in shown) == (kind == "maps")
+    assert ("Not known for this picture" in shown) == (kind == "custom")
 
 
 def test_the_page_itself_runs_on_a_phone(tmp_path):

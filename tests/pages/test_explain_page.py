@@ -18,7 +18,6 @@ from minicnn import (
     Model,
     ReLU,
     Sequential,
-    layers,
 )
 from minicnn.applications import NETWORKS, unet
 from minicnn.errors import ConfigError, DataError, ShapeError
@@ -28,7 +27,7 @@ from minicnn.pages.describing import parts_of
 from minicnn.pages.network import network_of
 from minicnn.pages.packing import Packer
 from minicnn.testing.cases import LAYERS, MERGING
-from page_helpers import array_of, data_of, far, needs_node, run_in_node, with_statistics
+from page_helpers import Twice, array_of, data_of, far, needs_node, run_in_node, with_statistics
 
 CASES = [*LAYERS, *MERGING]
 UNKNOWN = {"Dot", "Elementwise", "Lambda", "Power", "Clip", "Reduce", "Slice", "Resizing"}
@@ -120,18 +119,6 @@ def test_nothing_can_be_loaded_or_smuggled_in(tmp_path):
     for (content,) in (script, style):
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
-
-
-class Twice(layers.Layer):
-    """A custom layer, which the page does not know."""
-
-    additive = True
-
-    def forward(self, x, *, training=False, rng=None):
-        return 2 * x, ()
-
-    def backward(self, dy, cache):
-        return 2 * dy, {}
 
 
 def test_a_custom_layer_is_shown_with_numpys_values(tmp_path):
