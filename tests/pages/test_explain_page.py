@@ -104,7 +104,8 @@ def test_nothing_can_be_loaded_or_smuggled_in(tmp_path):
     found = Strict()
     found.feed(text)
     assert data_of(tmp_path / "page.html")["pictures"][0]["name"] == evil
-    assert evil not in text
+    inside = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]
+    assert not set("<>&") & set(inside)
     names = {name for _, name, _ in found.attributes}
     assert not {"src", "href", "action", "style"} & names
     assert not [name for name in names if name.startswith("on")]
