@@ -6,8 +6,7 @@ const FIRST = 16;
 // The picture ---------------------------------------------------------------------------------
 
 function pictureButton(entry) {
-  const canvas = make("canvas", { "aria-hidden": "true" });
-  paint(canvas, picturePixels(entry.picture));
+  const canvas = canvasOf(picturePixels(entry.picture));
   const label = make("span", { text: entry.name });
   return make("button", { type: "button", class: "map", "aria-pressed": "false", click: () => choose(entry) }, canvas, label);
 }
@@ -237,8 +236,7 @@ function addMaps(maps, number, first, end) {
 
 function mapButton(number, channel) {
   const value = page.values[number], name = channelName(page, number, channel);
-  const canvas = make("canvas", { "aria-hidden": "true" });
-  paint(canvas, mapPixels(value, channel));
+  const canvas = canvasOf(mapPixels(value, channel));
   return make("button", {
     type: "button", class: "map", "aria-label": `${name} of ${nameOf(page, number)}`,
     click: (event) => openPanel(number, channel, event.currentTarget, true),

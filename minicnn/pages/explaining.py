@@ -59,7 +59,8 @@ def explain_page(model: Model, pictures: Any, path: str | os.PathLike[str]) -> N
     else:
         raise ConfigError(
             f"explain_page: expected a page of at most {LARGEST:,} bytes, got {len(page):,} of "
-            f"{len(names)} pictures. Give it fewer."
+            f"{len(names)} pictures. Give it fewer, or a part of the network: "
+            "Model(model.input, layer.output)."
         )
     with replacing(path) as unfinished:
         unfinished.write_bytes(page)
