@@ -13,7 +13,7 @@ from minicnn.errors import ConfigError, DataError, printable, shown
 from minicnn.models.model import Model
 from minicnn.pages.document import document
 from minicnn.pages.network import Network, Step, network_of
-from minicnn.pages.packing import Packer
+from minicnn.pages.packing import Described, Packer
 
 LARGEST = 5_000_000
 """Bytes of a page."""
@@ -92,7 +92,8 @@ def _batch(model: Model, pictures: Any) -> tuple[list[str], Array]:
 def _versions(model: Model, names: Sequence[str], batch: Array) -> Iterator[dict[str, Any]]:
     """What the page may carry, the most exact first: float32, float16, maps alone."""
     network = network_of(model.graph())
-    numbers = sum(array.size for step in network.steps for array in step.part.arrays.values())
+    arrays = {id(array): array for step in network.steps for array in step.part.arrays.values()}
+    numbers = sum(array.size for array in arrays.values())
     if 2 * numbers <= MOST_NUMBERS:
         yield _data(model, network, names, batch, "float32")
     if numbers <= MOST_NUMBERS:
@@ -114,6 +115,7 @@ def _data(
 ) -> dict[str, Any]:
     """All that the page's scripts read."""
     packer, maps = Packer(), precision == "maps"
+    shared: dict[int, Described] = {}
     return {
         "name": printable(model.name or "model"),
         "parameters": model.count_params(),
@@ -123,7 +125,7 @@ def _data(
         "softmax": _missing_activation(model),
         "own": None if maps else _own(batch),
         "output": network.output,
-        "nodes": [_node(step, packer, precision) for step in network.steps],
+        "nodes": [_node(step, packer, precision, shared) for step in network.steps],
         "pictures": [
             {
                 "name": name,
@@ -140,16 +142,18 @@ def _data(
     }
 
 
-def _node(step: Step, packer: Packer, precision: str) -> dict[str, Any]:
-    """A step with its arrays, unless there are to be maps alone."""
+def _node(
+    step: Step, packer: Packer, precision: str, shared: dict[int, Described]
+) -> dict[str, Any]:
+    """A step with its arrays, those of a layer that is used twice once, unless maps are alone."""
     head = {"name": printable(step.name), "kind": step.kind, "reads": step.reads}
     head["shape"] = step.part.shape
     if precision == "maps":
         return head | {"op": "unknown", "arrays": {}}
-    arrays = {
-        name: packer.add(array, half=precision == "float16" and array.ndim > 1)
-        for name, array in step.part.arrays.items()
-    }
+    for array in step.part.arrays.values():
+        if id(array) not in shared:
+            shared[id(array)] = packer.add(array, precision == "float16" and array.ndim > 1)
+    arrays = {name: shared[id(array)] for name, array in step.part.arrays.items()}
     return head | {"op": step.part.op, "arrays": arrays} | step.part.more
 
 

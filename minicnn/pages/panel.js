@@ -39,13 +39,15 @@ function showTrail() {
       show(false);
     }, last ? { "aria-current": "step" } : {}));
   });
-  at("trail").replaceChildren(make("ol", {}, ...steps));
+  const list = make("ol", {}, ...steps);
+  at("trail").replaceChildren(list);
+  list.scrollLeft = list.scrollWidth;
 }
 
 /** The panel for the last place of the trail: where its window lies, and its numbers. */
 function show(moving) {
   stopWindow();
-  const [number, index] = page.trail.at(-1), value = page.values[number];
+  const [number, index] = page.trail.at(-1);
   at("panel").classList.add("open");
   document.body.classList.add("explaining");
   at("panel-title").textContent = number ? `How ${nameOf(page, number)} comes about` : "The picture";
@@ -54,7 +56,7 @@ function show(moving) {
   at("panel").scrollTop = 0;
   at("panel").scrollIntoView({ block: "nearest" });
   at("panel-title").focus({ preventScroll: true });
-  const plays = moving && !calm.matches && value.shape.length === 3 && view.from !== null;
+  const plays = moving && !calm.matches && view.output && view.from !== null;
   if (plays) view.play();
   else view.explain();
 }

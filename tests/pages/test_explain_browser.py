@@ -9,9 +9,26 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from minicnn import Conv2D, Dense, GlobalAvgPool, Input, Model
+from minicnn import (
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Input,
+    LayerNorm,
+    MaxPool,
+    Model,
+    PReLU,
+    Reshape,
+    SeparableConv2D,
+    Sequential,
+    Softmax,
+    UpSampling2D,
+)
 from minicnn.applications import NETWORKS, unet
 from minicnn.data.synthetic import fingers
 from minicnn.pages import explain_page, explaining
@@ -171,3 +188,29 @@ def test_a_html_validator_finds_nothing(tmp_path):
         command = ["node", "-e", VALIDATE, str(tmp_path / name), styles]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert json.loads(done.stdout or "0") == [], done.stderr
+
+
+SMALL_ONES = {
+    "a single output": lambda: [
+        *(SeparableConv2D(4, 3, activation="gelu"), LayerNorm(), MaxPool(2), UpSampling2D(2)),
+        *(Conv2D(3, 2, dilation_rate=2), GlobalMaxPool(), Dense(1, "sigmoid")),
+    ],
+    "rows of numbers": lambda: [
+        *(PReLU(), Reshape((12, 48)), Dense(5), Flatten(), Dense(40), Softmax()),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", SMALL_ONES)
+def test_other_forms_of_outputs_and_layers_work_as_well(name, tmp_path):
+    """Every click, of pictures that are fractions, with one output and with rows in the middle."""
+    x = np.random.default_rng(0).random((2, 16, 12, 3)).astype("float32")
+    model = Sequential([Input((16, 12, 3)), *SMALL_ONES[name]()], seed=0)
+    explain_page(model, x, tmp_path / "page.html")
+    values = network_of(model.graph()).computed(x[0], model.dtype, True)
+    wanted = {str(number): value.ravel().tolist() for number, value in values}
+    clicks = CLICKING.read_text(encoding="utf-8")
+    found = found_in(in_browser(with_script(tmp_path / "page.html", clicks, wanted)))
+    assert found["errors"] == []
+    assert found["worst"] < 1e-4
+    assert found["ends"].count(0) == len(found["ends"])

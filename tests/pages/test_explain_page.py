@@ -79,6 +79,15 @@ def test_branches_merges_and_models_within_are_nodes(tmp_path):
     assert next(iter(nodes)).startswith("inner.")
 
 
+def test_a_shared_layer_is_carried_once(tmp_path):
+    """Two uses of a layer read the same place of the page's bytes."""
+    image, shared = Input((8, 8, 3)), Conv2D(3, 3, padding="same", use_bias=False)
+    model = Model(image, Flatten()(shared(shared(image))), seed=0)
+    explain_page(model, pictures(1), tmp_path / "page.html")
+    first, second, _ = data_of(tmp_path / "page.html")["nodes"]
+    assert first["arrays"] == second["arrays"]
+
+
 class Strict(HTMLParser):
     """Collects the tags and attributes of a page."""
 
