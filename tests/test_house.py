@@ -29,7 +29,7 @@ LEVELS = [
     ["models"],
     ["applications", "evaluation", "lr_finder", "onnx", "runs", "saving", "testing"],
     ["plots", "utils"],
-    ["config", "ops", "random"],
+    ["config", "ops", "pages", "random"],
     ["backend"],
     ["as_keras"],
     ["_cli", "__init__", "__main__"],
@@ -37,8 +37,9 @@ LEVELS = [
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 PUBLIC = """
     activations applications as_keras backend callbacks config constraints data datasets errors
-    evaluation explain initializers kernels layers losses lr_finder metrics models onnx ops optimizers
-    plots preprocessing random regularizers runs saving testing utils __init__ __main__
+    evaluation explain initializers kernels layers losses lr_finder metrics models onnx ops
+    optimizers pages plots preprocessing random regularizers runs saving testing utils __init__
+    __main__
 """
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

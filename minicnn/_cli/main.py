@@ -15,6 +15,7 @@ from minicnn._cli import (
     convert,
     doctor,
     evaluate,
+    explain,
     predict,
     run,
     summary,
@@ -96,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}")
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    every = (train, evaluate, compare, predict, summary, convert, run, check_script, doctor)
+    others = (summary, convert, run, check_script, doctor)
+    every = (train, evaluate, compare, predict, explain, *others)
     for command in every:
         command.add(commands)
     return parser

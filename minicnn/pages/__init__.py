@@ -1,0 +1,5 @@
+"""Self-contained HTML pages, which need neither a network nor anything beside a browser."""
+
+from minicnn.pages.explaining import explain_page
+
+__all__ = ["explain_page"]
