@@ -119,8 +119,11 @@ function scoreTable({ z, y, channels }) {
   if (softmax) {
     made.prepend(make("p", { text: `softmax = exp(z \u2212 ${figure(most)}) / ${figure(sum)}, the sum of all ${channels}` }));
   }
-  const best = bestOf(y), sure = channels === 1 && best === 0 ? 1 - y[0] : y[best];
-  made.prepend(make("p", { class: "said" }, "The network says ", make("strong", { text: className(best) }), ` (${figure(sure)})`));
+  const best = bestOf(y), one = best ? y[0] : 1 - y[0], sure = channels === 1 ? one : y[best];
+  const says = channels > 1 || [node.activation, network.softmax].includes("sigmoid")
+    ? [make("strong", { text: className(best) }), ` (${figure(sure)})`]
+    : [make("strong", { text: figure(y[0]) })];
+  made.prepend(make("p", { class: "said" }, "The network says ", ...says));
   return made;
 }
 

@@ -191,6 +191,7 @@ def test_a_html_validator_finds_nothing(tmp_path):
 
 
 SMALL_ONES = {
+    "a number": lambda: [GlobalAvgPool(), Dense(1)],
     "a single output": lambda: [
         *(SeparableConv2D(4, 3, activation="gelu"), LayerNorm(), MaxPool(2), UpSampling2D(2)),
         *(Conv2D(3, 2, dilation_rate=2), GlobalMaxPool(), Dense(1, "sigmoid")),
