@@ -76,6 +76,8 @@ def _word(one: Explanation) -> str:
         if not one.terms.positions:
             return f"nothing came back: {one.of} does not depend on it here"
         return "what came back from each number that used it, times its weight there"
+    if one.rule == "function":
+        return f"{one.activation} of one number"
     return WORDS[one.rule] + (f", then {one.activation}" if one.activation else "")
 
 
@@ -140,7 +142,7 @@ def _table(one: Explanation, channel: int, several: bool) -> list[str]:
         ("weight", weights),
         ("product", np.where(np.isnan(pixels), np.nan, products)),
     ]
-    if one.rule == "maximum":
+    if one.rule in ("maximum", "mean"):
         named = named[:1]
     width = CELL * pixels.shape[1]
     rows = [named] if (width + 3) * len(named) - 1 <= WIDTH else [[each] for each in named]
@@ -177,7 +179,22 @@ def _list(one: Explanation) -> list[str]:
     if len(order) > len(some):
         rest = float(products[order[len(some) :]].sum())
         said.append(f"  {f'{len(order) - len(some):,} more, smaller ones':<61}{shown(rest):>9}")
-    return [*said, ""]
+    if one.rule == "product" and one.also is not None:
+        for read, at, x in zip(one.also.reads, one.also.positions, one.also.x, strict=True):
+            said.append(f"    the weight is of {spot(one.sources[read], at)}: {shown(x)}")
+    return [*_region(one), *said, ""]
+
+
+def _region(one: Explanation) -> list[str]:
+    """Where in an image many terms are from."""
+    positions = one.terms.positions
+    if len(positions) < 2 or {len(at) for at in positions} != {3} or len(set(one.sources)) > 1:
+        return []
+    rows, columns, channels = (sorted({at[i] for at in positions}) for i in range(3))
+    return [
+        f"  in {one.sources[0]}: rows {rows[0]} to {rows[-1]}, columns {columns[0]} to "
+        f"{columns[-1]}, {len(channels)} channel{'s' * (len(channels) != 1)}"
+    ]
 
 
 def _sum(one: Explanation) -> list[str]:
@@ -192,14 +209,15 @@ def _sum(one: Explanation) -> list[str]:
         return said
     if count != 1 or one.constants:
         text = f"sum of {count:,} product{'s' * (count != 1)}"
-        said.append(f"  {text:<40}{shown(products):>30}")
+        each = f", each x {shown(one.terms.weights[0])}" if one.rule == "mean" else ""
+        said.append(f"  {text + each:<40}{shown(products):>30}")
     for name, value in one.constants.items():
         said.append(f"  {'+ ' + name:<40}{shown(value):>30}")
     said.append(f"  {'= total':<40}{shown(one.total):>30}")
     if one.activation:
         text = f"{one.activation} of it"
         said.append(f"  {text:<40}{shown(one.result):>30}")
-    if one.value != one.result:
+    if f"{one.value:.9g}" != f"{one.result:.9g}":
         said.append(f"  {'the network has, rounded to its dtype':<40}{one.value:>30.9g}")
         said.append(f"  {'these terms give':<40}{one.result:>30.9g}")
     return said

@@ -38,9 +38,9 @@ def plot_explanation(
     bars. Below, the sum, the bias and the activation. ``path`` and the result are as in
     ``plot_history``. Raises ``ConfigError`` for anything else, or a channel that is not seen.
 
-    >>> model = Sequential([Input((8, 8, 3)), Conv2D(2, 3, name="conv")], seed=0)
-    >>> figure = plot_explanation(model.explain(np.ones((8, 8, 3)), "conv", (2, 2, 0)))
-    >>> [axes.get_title().partition(",")[0] for axes in figure.axes[1:]]
+    >>> model = Sequential([Input((8, 8, 1)), Conv2D(2, 3, name="conv")], seed=0)
+    >>> figure = plot_explanation(model.explain(np.ones((8, 8, 1)), "conv", (2, 2, 0)))
+    >>> [axes.get_title() for axes in figure.axes[1:]]
     ['pixels', 'kernel', 'products']
     """
     if not isinstance(explanation, Explanation):
@@ -102,7 +102,9 @@ def _window(one: Explanation, channel: int, channels: int) -> "Figure":
         )
     axes[0].set_xlim(min(-0.5, left), max(image.shape[1] - 0.5, left + wide))
     axes[0].set_ylim(max(image.shape[0] - 0.5, top + high), min(-0.5, top))
-    axes[0].set_title(literal(one.sources[0] + (f", channel {channel}" if channels > 1 else "")))
+    axes[0].set_title(
+        literal(one.sources[0] + (f", channel {channel}" if one.image_of().shape[-1] > 1 else ""))
+    )
     _numbers(axes[1], pixels, "pixels", "gray")
     if one.rule == "maximum":
         _mark(axes[1], np.argwhere(np.nan_to_num(weights) > 0))

@@ -86,6 +86,7 @@ def test_a_planted_sign_error_is_found(kind, monkeypatch):
     others = {node.name for node in model.graph().nodes if type(node.layer) is kind}
     assert named == others
     assert "planted" in str(check)
+    assert "its sign is wrong" in str(check)
 
 
 @pytest.mark.parametrize("name", ["kernel", "bias"])
