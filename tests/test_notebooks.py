@@ -14,10 +14,11 @@ from minicnn import Dense, History, Input, Residual, Sequential
 from minicnn._core.console import width_of
 from minicnn.callbacks import BackupAndRestore, Callback, EarlyStopping, TimeBudget
 from minicnn.data import Dataset
+from minicnn.errors import ConfigError
 from minicnn.layers import Layer
 from minicnn.lr_finder import RateSweep
 from minicnn.metrics import classification_report
-from minicnn.plots import plot_history, plot_learning_rates
+from minicnn.plots import LivePlot, plot_history, plot_learning_rates
 
 X, Y = np.random.default_rng(0).random((40, 4)), np.arange(40) % 2
 CURVES = {"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]}
@@ -211,3 +212,25 @@ def test_tables_stand_in_columns_whatever_the_names(capsys):
     Sequential([Input((4,)), *(Dense(2, name=name) for name in names[:2])]).summary()
     lines = [line for line in capsys.readouterr().out.splitlines() if "(N," in line]
     assert len({width_of(line.partition("(N,")[0]) for line in lines}) == 1
+
+
+def test_a_live_plot_changes_in_its_place(notebook, tmp_path):
+    """One output, redrawn after each epoch, and the file with it."""
+    live = LivePlot(tmp_path / "a.png", seconds=0)
+    live_model = compiled()
+    live_model.fit(X, Y, epochs=3, verbose=0, callbacks=[live])
+    assert len(notebook.outputs) == 1
+    assert 1 <= notebook.updates <= 2  # drawing takes a twentieth of the time at most
+    picture = base64.b64decode(notebook.outputs[0]["image/png"])
+    assert picture[:4] == (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    assert "3 epochs" in notebook.outputs[0]["text/plain"]
+
+
+def test_a_live_plot_never_costs_the_run(tmp_path, monkeypatch):
+    """A folder that is not there is one warning; outside a notebook a path must be given."""
+    live = LivePlot(tmp_path / "nowhere" / "a.png", seconds=0)
+    with pytest.warns(RuntimeWarning, match="LivePlot: the curves are not drawn any more"):
+        history = compiled().fit(X, Y, epochs=3, verbose=0, callbacks=[live])
+    assert len(history.epoch) == 3
+    with pytest.raises(ConfigError, match=r"expected a path such as 'curves\.png'"):
+        LivePlot()

@@ -9,5 +9,6 @@ from minicnn.plots.classifying import plot_roc as plot_roc
 from minicnn.plots.curves import plot_history as plot_history
 from minicnn.plots.explanations import plot_explanation as plot_explanation
 from minicnn.plots.learning_rates import plot_learning_rates as plot_learning_rates
+from minicnn.plots.live import LivePlot as LivePlot
 from minicnn.plots.networks import model_to_dot as model_to_dot
 from minicnn.plots.networks import plot_model as plot_model

@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from minicnn._core.arguments import boolean, number
 from minicnn._core.shapes import Array
 from minicnn.callbacks.history import History
 from minicnn.errors import ConfigError, printable
@@ -34,18 +35,30 @@ class _Curve(NamedTuple):
 
     epochs: Sequence[int]
     values: Array
+    low: Array | None = None
+    """Of the mean of several runs the lowest of these, and the highest."""
+    high: Array | None = None
 
 
 _Run = Mapping[str, _Curve]
 
 
-def plot_history(history: Any, path: str | os.PathLike[str] | None = None) -> "Figure":
+def plot_history(
+    history: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    band: bool = False,
+    smoothing: float = 0.0,
+) -> "Figure":
     """Draw loss and metrics over the epochs, training beside validation.
 
     One panel for each of "loss", "accuracy", ...; validation is told from training by dashes and
     darkness, so that the picture can be read in grey. A metric with a number for each class has as
     many curves; a learning rate that falls far has a logarithmic axis. ``history`` is what ``fit``
-    returns, or its dictionary, or several runs to compare, in a list or in a dictionary by name.
+    returns, or its dictionary, or several runs to compare, in a list or in a dictionary by name;
+    with ``band`` there is their mean instead, and a band from the lowest to the highest, as of what
+    ``evaluation.repeat`` returns. ``smoothing`` from 0 to below 1 draws running means, each
+    ``smoothing`` of the one before and the rest of the new value, over the faint values.
     With ``path`` (.png, .pdf, .svg) the picture is written there, whole or not at all. A notebook
     shows it where it is drawn. The figure is returned. Raises ``ConfigError`` for a history without
     epochs, for anything else and for a path of another kind.
@@ -57,7 +70,18 @@ def plot_history(history: Any, path: str | os.PathLike[str] | None = None) -> "F
     >>> [text.get_text() for text in both.axes[0].get_legend().get_texts()]
     ['Adam, training', 'SGD, training']
     """
-    runs = _runs(history)
+    histories = getattr(history, "histories", None)
+    runs = runs_of(history if histories is None else list(histories))
+    boolean("plot_history", "band", band)
+    number("plot_history", "smoothing", smoothing, least=0, below=1)
+    if band or histories is not None:
+        runs = {"": _together(runs.values())}
+    figure = figure_of(runs, smoothing)
+    return finished(figure, path)
+
+
+def figure_of(runs: Mapping[str, "_Run"], smoothing: float = 0.0) -> "Figure":
+    """The panels of some runs."""
     every = dict.fromkeys(name for run in runs.values() for name in run)
     names = list(dict.fromkeys(name.removeprefix("val_") for name in every))
     if not names:
@@ -68,13 +92,13 @@ def plot_history(history: Any, path: str | os.PathLike[str] | None = None) -> "F
         figure = new_figure(4.8 * columns, 3.6 * rows)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, name in zip(panels, names, strict=False):
-            _draw(axes, name, runs)
+            _draw(axes, name, runs, smoothing)
         for axes in panels[len(names) :]:
             axes.remove()
-    return finished(figure, path)
+    return figure
 
 
-def _runs(history: Any) -> dict[str, _Run]:
+def runs_of(history: Any) -> dict[str, _Run]:
     """Each run by its name; a single run has none."""
     if isinstance(history, Mapping) and any(map(_is_run, history.values())):
         return {str(name): _run(run) for name, run in history.items()}
@@ -114,7 +138,40 @@ def _run(history: Any) -> _Run:
     return curves
 
 
-def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
+def _together(runs: Iterable[_Run]) -> _Run:
+    """The mean of each metric over the runs that have it, epoch by epoch, and how far they lie."""
+    found: dict[str, dict[int, list[Array]]] = {}
+    for run in runs:
+        for name, curve in run.items():
+            for epoch, values in zip(curve.epochs, curve.values, strict=True):
+                found.setdefault(name, {}).setdefault(epoch, []).append(values)
+    made = {}
+    for name, by_epoch in found.items():
+        epochs = sorted(by_epoch)
+        groups = [np.stack(by_epoch[epoch]) for epoch in epochs]
+        mean, low, high = (
+            np.stack([take(group, axis=0) for group in groups])
+            for take in (np.mean, np.min, np.max)
+        )
+        made[name] = _Curve(epochs, mean, low, high)
+    return made
+
+
+def _smoothed(values: Array, smoothing: float) -> Array:
+    """Running means, whose beginning counts as much as the rest.
+
+    >>> _smoothed(np.array([[1.0], [2.0], [3.0]]), 0.5).ravel().round(3).tolist()
+    [1.0, 1.667, 2.429]
+    """
+    total, weight, made = np.zeros_like(values[0]), 0.0, []
+    for value in values:
+        total = smoothing * total + (1 - smoothing) * value
+        weight = smoothing * weight + (1 - smoothing)
+        made.append(total / weight)
+    return np.stack(made)
+
+
+def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run], smoothing: float) -> None:
     """A panel: one metric of all runs."""
     from matplotlib.ticker import MaxNLocator
 
@@ -129,9 +186,16 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run]) -> None:
                 colour = LIGHT if key == name else DARK
             if name in RATES:
                 part = ""
+            values = curve.values
+            if smoothing and name not in RATES:
+                axes.plot(curve.epochs, values, color=colour, alpha=0.3, linewidth=1)
+                values = _smoothed(values, smoothing)
+            if curve.low is not None and curve.high is not None and values.shape[1] == 1:
+                low, high = curve.low[:, 0], curve.high[:, 0]
+                axes.fill_between(curve.epochs, low, high, color=colour, alpha=0.25, linewidth=0)
             first, *_ = axes.plot(
                 curve.epochs,
-                curve.values,
+                values,
                 linewidth=2,
                 marker="o" if len(curve.epochs) < 3 else "",
                 linestyle=style,

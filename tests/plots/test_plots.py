@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -205,3 +206,26 @@ def test_several_numbers_in_a_cell(tmp_path):
     with open(tmp_path / "h.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [json.loads(row["f1"]) for row in rows] == values.tolist()
+
+
+def test_the_mean_of_several_runs_has_a_band():
+    """The line is the mean of the runs that have an epoch, the band reaches from least to most."""
+    runs = [{"loss": [1.0, 0.6, 0.2]}, {"loss": [2.0, 0.8]}]
+    axes = plot_history(runs, band=True).axes[0]
+    assert axes.lines[0].get_ydata().ravel().tolist() == pytest.approx([1.5, 0.7, 0.2])
+    edges = axes.collections[0].get_paths()[0].vertices
+    assert edges[:, 1].max() == 2.0
+    assert edges[edges[:, 0] == 2, 1].min() == 0.6
+    from_repeats = plot_history(SimpleNamespace(histories=[History({"loss": [1.0]})] * 2))
+    assert len(from_repeats.axes[0].collections) == 1
+
+
+def test_smoothed_curves_lie_over_the_values():
+    """Hand-worked running means, with the values faint behind them."""
+    axes = plot_history({"loss": [4.0, 2.0, 1.0]}, smoothing=0.5).axes[0]
+    faint, smooth = axes.lines
+    assert faint.get_ydata().ravel().tolist() == [4.0, 2.0, 1.0]
+    expected = [4.0, (4 / 2 + 2) / 1.5, (4 / 4 + 2 / 2 + 1) / 1.75]
+    assert smooth.get_ydata().ravel().tolist() == pytest.approx(expected)
+    with pytest.raises(ConfigError, match="smoothing"):
+        plot_history({"loss": [1.0]}, smoothing=1.0)
