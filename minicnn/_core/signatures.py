@@ -97,6 +97,8 @@ def near_argument(key: str, known: Collection[str]) -> str:
 
     >>> near_argument("kernal_size", ["filters", "kernel_size"]), near_argument("init", ["units"])
     (" Did you mean 'kernel_size'?", '')
+    >>> near_argument("val_data", ["y", "validation_data"]), near_argument("n_classes", ["classes"])
+    (" Did you mean 'validation_data'?", " Did you mean 'classes'?")
     """
     now = RENAMED.get(key, MEANT.get(key, key))
     found = [now] if now in known else []
@@ -105,10 +107,19 @@ def near_argument(key: str, known: Collection[str]) -> str:
     if not found and len(key) > 2:
         found = [name for name in known if key in name.split("_") or name.startswith(key)]
         found = found if len(found) == 1 else []
+    found = found or [name for name in known if _shortened(key, name)][:1]
     word = key.partition("_")[0]
     near = [name for name in known if get_close_matches(word, [name.partition("_")[0]], cutoff=0.6)]
     found = found or get_close_matches(key, near, n=1, cutoff=0.8)
     return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _shortened(key: str, name: str) -> bool:
+    """Whether each word begins as that of the name does, or all that differs is "number of"."""
+    words, whole = key.split("_"), name.split("_")
+    if words[0] in ("num", "n", "nb") and words[1:] == whole:
+        return True
+    return len(words) == len(whole) > 1 and all(map(str.startswith, whole, words))
 
 
 def _known(

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from minicnn._core.console import say
+
 __all__ = ["Inert", "Shell", "display"]
 
 
@@ -57,4 +59,4 @@ def display(*values: Any, **_: Any) -> None:
     """Print what there is to see, as a notebook's ``display``."""
     for value in values:
         if not isinstance(value, Inert):
-            print(value)
+            say(str(value))

@@ -47,6 +47,11 @@ def from_description(description: Mapping[str, Any], custom_objects: CustomObjec
     """
     name, custom = str(description["class_name"]), bool(description.get("custom"))
     cls = custom_objects.get(name, None if custom else LAYERS.get(name))
+    if name == "__lambda__":
+        raise ConfigError(
+            "expected an activation's name or layer, got a Python function, which is not run from "
+            "a file, as in Keras' safe mode."
+        )
     if not isinstance(cls, type) or not issubclass(cls, Layer):
         raise ConfigError(
             f"expected layers that minicnn has, got {name!r}"
