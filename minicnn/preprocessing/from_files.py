@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ FORMATS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 
 A_PICTURE = 200_000
 """Nanoseconds that one takes to be read and resized, about."""
+
+KEPT = 256 << 20
+"""Bytes of pixels that an iterator keeps, so that later passes need not decode these files."""
+
+Kept = tuple[tuple[int, int] | None, Array]
+"""When a file was last written and how long it was, and its pixels as they were then."""
 
 
 class FromFiles(Saving):
@@ -67,6 +74,8 @@ class FromFiles(Saving):
         split = generator._validation_split if generator else 0.0
         self.split = {"training": (split, 1), "validation": (0, split), None: None}[subset]
         self.dtype = np.dtype(dtype or floatx())
+        self._kept: dict[str, Kept] = {}
+        self._room = KEPT
 
     def _part(self, files: Sequence[Any]) -> Sequence[Any]:
         """Those of the files that the subset has."""
@@ -102,20 +111,35 @@ class FromFiles(Saving):
         return x, self._targets(x, index_array), self.sample_weight[index_array]
 
     def _read(self, index_array: Array) -> Array:
-        """The pixels of a batch, read on all threads."""
+        """The pixels of a batch, read on all threads, or kept from an earlier pass."""
+        paths = [self._filepaths[index] for index in index_array]
 
-        def read(first: int, last: int) -> list[Array]:
-            return [self._pixels(index) for index in index_array[first:last]]
+        def read(first: int, last: int) -> list[Kept]:
+            return [self._pixels(path) for path in paths[first:last]]
 
+        cost = A_PICTURE * sum(path not in self._kept for path in paths)
         with silence(), threads.working():
-            parts = threads.shards(len(index_array), read, len(index_array) * A_PICTURE)
-        return np.stack([pixels for part in parts for pixels in part])
+            found = [kept for part in threads.shards(len(paths), read, cost) for kept in part]
+        for path, kept in zip(paths, found, strict=True):
+            if path in self._kept:
+                self._kept[path] = kept
+            elif kept[1].nbytes <= self._room:
+                self._kept[path] = kept
+                self._room -= kept[1].nbytes
+        return np.stack([pixels for _, pixels in found])
 
-    def _pixels(self, index: int) -> Array:
-        path, resizing = Path(self._filepaths[index]), (self.interpolation, self.keep_aspect_ratio)
-        picture = read_picture(path, self.color_mode, self.target_size, *resizing)
+    def _pixels(self, path: str) -> Kept:
+        version = None  # reading says what is wrong with a file that is not there
+        with suppress(OSError, ValueError):
+            status = os.stat(path)
+            version = status.st_mtime_ns, status.st_size
+        kept = self._kept.get(path)
+        if kept and version and kept[0] == version:
+            return kept
+        resizing = self.interpolation, self.keep_aspect_ratio
+        picture = read_picture(Path(path), self.color_mode, self.target_size, *resizing)
         pixels = np.asarray(picture).reshape(*self.target_size, -1)
-        return pixels.transpose(2, 0, 1) if self._first else pixels
+        return version, pixels.transpose(2, 0, 1) if self._first else pixels
 
     def _targets(self, x: Array, index_array: Array) -> Any:
         """The labels of a batch, as the class mode has them."""
