@@ -12,6 +12,7 @@ import argparse
 import importlib
 import time
 from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,7 +76,7 @@ def main(arguments=None):
         with TemporaryDirectory() as folder:
             write_files(folder, x)
             for title in FILES:
-                with redirect_stdout(None):  # it says how many it found
+                with redirect_stdout(StringIO()):  # it says how many it found
                     flows = {
                         name: module.ImageDataGenerator(**ARGUMENTS[title]).flow_from_directory(
                             folder, (side, side), batch_size=BATCH, seed=0
