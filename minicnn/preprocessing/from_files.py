@@ -112,7 +112,8 @@ class FromFiles(Saving):
 
     def _read(self, index_array: Array) -> Array:
         """The pixels of a batch, read on all threads, or kept from an earlier pass."""
-        paths = [self._filepaths[index] for index in index_array]
+        filepaths = self.filepaths
+        paths = [filepaths[index] for index in index_array]
 
         def read(first: int, last: int) -> list[Kept]:
             return [self._pixels(path) for path in paths[first:last]]
