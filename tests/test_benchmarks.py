@@ -48,7 +48,7 @@ def test_the_image_generator_is_measured(benchmarks, monkeypatch, capsys):
     monkeypatch.setattr(image_generator, "SIZES", {8: 32})
     image_generator.main(["--rounds", "1"])
     rows = capsys.readouterr().out.splitlines()[2:]
-    assert len(rows) == len(image_generator.ARGUMENTS)
+    assert len(rows) == len(image_generator.ARGUMENTS) + 2 * len(image_generator.FILES)
     assert all(float(row.split("|")[3].replace(",", "")) > 0 for row in rows)
 
 

@@ -82,12 +82,7 @@ def opened(path: Path | BytesIO) -> Iterator["Image"]:
         len(path.getbuffer()) if isinstance(path, BytesIO) else regular_file_size(path, DataError)
     )
     try:
-        # Pillow's warnings of damaged EXIF data and the like are of no use here.
-        with (
-            warnings.catch_warnings(action="ignore"),
-            _silence(),
-            Image.open(path, formats=FORMATS) as picture,
-        ):
+        with silence(), Image.open(path, formats=FORMATS) as picture:
             pixels = picture.width * picture.height
             bytes_ = pixels * A_PIXEL_OF.get(str(picture.format), A_PIXEL)
             if bytes_ > FREE + A_BYTE * size or max(picture.size) > LONGEST_SIDE:
@@ -106,23 +101,40 @@ def opened(path: Path | BytesIO) -> Iterator["Image"]:
         raise DataError(f"{name}: expected a picture (PNG, JPEG, ...), got another file.") from None
 
 
-_one_by_one = threading.Lock()
+class _Silence:
+    """How many contexts are silent now, and what undoes it after the last of them."""
+
+    lock = threading.Lock()
+    contexts = 0
+    after = ExitStack()
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """A context in which neither Pillow nor its libtiff prints anything on standard error.
+def silence() -> Iterator[None]:
+    """A context in which neither Pillow nor its libtiff prints or warns of damaged data.
 
     Both are told so by the functions that they have for it, libtiff where it is found beside
-    Pillow: the output of anything else, and of other threads, is left alone.
+    Pillow: the output of anything else is left alone. Contexts within each other and of several
+    threads count as one, so that a batch of pictures pays for it once.
     """
-    pillow, nowhere = logging.getLogger("PIL"), logging.NullHandler()
-    with _one_by_one, ExitStack() as after:
-        pillow.addHandler(nowhere)  # or Python prints what nobody handles
-        after.callback(pillow.removeHandler, nowhere)
-        for put in _handlers_of_libtiff():
-            after.callback(put, put(None))
+    with _Silence.lock:
+        if not _Silence.contexts:
+            with ExitStack() as after:
+                after.enter_context(warnings.catch_warnings(action="ignore"))
+                pillow, nowhere = logging.getLogger("PIL"), logging.NullHandler()
+                pillow.addHandler(nowhere)  # or Python prints what nobody handles
+                after.callback(pillow.removeHandler, nowhere)
+                for put in _handlers_of_libtiff():
+                    after.callback(put, put(None))
+                _Silence.after = after.pop_all()
+        _Silence.contexts += 1
+    try:
         yield
+    finally:
+        with _Silence.lock:
+            _Silence.contexts -= 1
+            if not _Silence.contexts:
+                _Silence.after.close()
 
 
 @lru_cache(maxsize=1)

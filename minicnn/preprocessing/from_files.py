@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from minicnn._core.arguments import choice
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Pair, Shape, pair
+from minicnn._parallel import threads
+from minicnn.data.images import silence
 from minicnn.preprocessing.iterator import Changing, Saving
 from minicnn.preprocessing.pictures import (
     COLOR_MODES,
@@ -20,6 +23,15 @@ from minicnn.preprocessing.pictures import (
 
 FORMATS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 """How the names of pictures end."""
+
+A_PICTURE = 200_000
+"""Nanoseconds that one takes to be read and resized, about."""
+
+KEPT = 256 << 20
+"""Bytes of pixels that an iterator keeps, so that later passes need not decode these files."""
+
+Kept = tuple[tuple[int, int] | None, Array]
+"""When a file was last written and how long it was, and its pixels as they were then."""
 
 
 class FromFiles(Saving):
@@ -62,6 +74,8 @@ class FromFiles(Saving):
         split = generator._validation_split if generator else 0.0
         self.split = {"training": (split, 1), "validation": (0, split), None: None}[subset]
         self.dtype = np.dtype(dtype or floatx())
+        self._kept: dict[str, Kept] = {}
+        self._room = KEPT
 
     def _part(self, files: Sequence[Any]) -> Sequence[Any]:
         """Those of the files that the subset has."""
@@ -84,18 +98,7 @@ class FromFiles(Saving):
         self._filepaths = [os.path.join(directory, name) for name in self.filenames]
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
-        pictures: list[Array] = []
-        for index in index_array:
-            picture = read_picture(
-                Path(self.filepaths[index]),
-                self.color_mode,
-                self.target_size,
-                self.interpolation,
-                self.keep_aspect_ratio,
-            )
-            pixels = np.asarray(picture).reshape(*self.target_size, -1)
-            pictures.append(pixels.transpose(2, 0, 1) if self._first else pixels)
-        x = np.stack(pictures)
+        x = self._read(index_array)
         if self.image_data_generator:
             every = np.arange(len(x))
             x = self.image_data_generator._batch(x, every, self._rng, self.dtype)
@@ -106,6 +109,38 @@ class FromFiles(Saving):
         if self.sample_weight is None:
             return x, self._targets(x, index_array)
         return x, self._targets(x, index_array), self.sample_weight[index_array]
+
+    def _read(self, index_array: Array) -> Array:
+        """The pixels of a batch, read on all threads, or kept from an earlier pass."""
+        filepaths = self.filepaths
+        paths = [filepaths[index] for index in index_array]
+
+        def read(first: int, last: int) -> list[Kept]:
+            return [self._pixels(path) for path in paths[first:last]]
+
+        cost = A_PICTURE * sum(path not in self._kept for path in paths)
+        with silence(), threads.working():
+            found = [kept for part in threads.shards(len(paths), read, cost) for kept in part]
+        for path, kept in zip(paths, found, strict=True):
+            if path in self._kept:
+                self._kept[path] = kept
+            elif kept[1].nbytes <= self._room:
+                self._kept[path] = kept
+                self._room -= kept[1].nbytes
+        return np.stack([pixels for _, pixels in found])
+
+    def _pixels(self, path: str) -> Kept:
+        version = None  # reading says what is wrong with a file that is not there
+        with suppress(OSError, ValueError):
+            status = os.stat(path)
+            version = status.st_mtime_ns, status.st_size
+        kept = self._kept.get(path)
+        if kept and version and kept[0] == version:
+            return kept
+        resizing = self.interpolation, self.keep_aspect_ratio
+        picture = read_picture(Path(path), self.color_mode, self.target_size, *resizing)
+        pixels = np.asarray(picture).reshape(*self.target_size, -1)
+        return version, pixels.transpose(2, 0, 1) if self._first else pixels
 
     def _targets(self, x: Array, index_array: Array) -> Any:
         """The labels of a batch, as the class mode has them."""

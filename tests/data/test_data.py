@@ -1,6 +1,8 @@
 """Data files in all their forms, and one line for each way in which they are wrong."""
 
+import logging
 import os
+import warnings
 import zlib
 
 import h5py
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from minicnn.data import Dataset, batches, load_hdf5, load_images
-from minicnn.data.images import load_image
+from minicnn.data.images import load_image, silence
 from minicnn.errors import ConfigError, DataError
 
 rng = np.random.default_rng(0)
@@ -313,6 +315,21 @@ def test_a_damaged_picture_prints_nothing(tmp_path, capfd):
         load_image(tmp_path / "a.tif", (4, 4, 3))
     os.write(2, b"ours")
     assert capfd.readouterr() == ("", "ours")
+
+
+def test_silence_ends_with_the_last_of_its_contexts():
+    """Contexts that overlap are silent to the end of the last, and leave all as it was."""
+    before = list(warnings.filters), list(logging.getLogger("PIL").handlers)
+    first, second = silence(), silence()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.warn("damaged", UserWarning, stacklevel=1)
+    assert not heard
+    assert len(logging.getLogger("PIL").handlers) == len(before[1]) + 1
+    second.__exit__(None, None, None)
+    assert (list(warnings.filters), list(logging.getLogger("PIL").handlers)) == before
 
 
 def test_any_dataset_can_be_shown():

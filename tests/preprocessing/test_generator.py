@@ -1,12 +1,16 @@
 """ImageDataGenerator and its iterators, by hand."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from minicnn._core.settings import set_image_data_format
 from minicnn.errors import ConfigError, DataError
+from minicnn.preprocessing import from_files
 from minicnn.preprocessing.image import ImageDataGenerator, Iterator
+from minicnn.preprocessing.pictures import read_picture
 from minicnn.utils import set_random_seed
 
 rng = np.random.default_rng(0)
@@ -199,6 +203,38 @@ def test_folders(folder, capsys):
     np.testing.assert_array_equal(same, again)
     assert flow(subset="validation").filenames == ["a/1.png", "a/3.png", "b/0.png", "b/2.png"]
     assert len(flow(subset="training").filenames) == 6
+
+
+def test_pixels_are_kept_while_their_files_stay(folder, monkeypatch):
+    """Later passes decode what was not kept or was written anew, and nothing else."""
+    read = []
+
+    def reading(path, *how):
+        read.append(path)
+        return read_picture(path, *how)
+
+    monkeypatch.setattr(from_files, "read_picture", reading)
+    flow = ImageDataGenerator().flow_from_directory(folder, (4, 5), shuffle=False)
+    first = flow[0][0]
+    assert len(read) == len(first)
+    first[:] = -1
+    second = flow[0][0]
+    assert len(read) == len(first)
+    Image.new("RGB", (5, 4), (1, 2, 3)).save(flow.filepaths[1], "png")
+    os.utime(flow.filepaths[1], ns=(1, 1))
+    third = flow[0][0]
+    assert [str(path) for path in read[len(first) :]] == [flow.filepaths[1]]
+    assert (third[1] == [1, 2, 3]).all()
+    np.testing.assert_array_equal(np.delete(third, 1, 0), np.delete(second, 1, 0))
+    os.remove(flow.filepaths[1])
+    with pytest.raises(DataError, match=r"cannot|no such|No such"):
+        flow[0]
+
+    monkeypatch.setattr(from_files, "KEPT", 2 * second[0].size)
+    flow = ImageDataGenerator().flow_from_directory(folder, (4, 5), shuffle=False)
+    read.clear()
+    np.testing.assert_array_equal(flow[0][0], flow[0][0])
+    assert len(read) == 2 * flow.n - 2
 
 
 def test_data_frames(folder, capsys):
