@@ -61,7 +61,7 @@ class Standardizing:
             rows -= rows.mean(axis=1, keepdims=True)
         if self.samplewise_std_normalization:
             if self.samplewise_center:
-                squares = np.array([[row @ row] for row in rows], x.dtype)
+                squares = np.einsum("ij,ij->i", rows, rows)[:, None]
                 deviation = np.sqrt(squares / rows.shape[1])
             else:
                 deviation = rows.std(axis=1, keepdims=True)

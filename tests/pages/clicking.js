@@ -14,8 +14,9 @@ const click = (element) => {
 };
 const say = (message) => found.errors.push(message);
 
+/** The browser's clock runs ahead of what it does beside the page, such as opening a picture. */
 async function until(holds) {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 40000; i++) {
     if (holds()) return;
     await wait(25);
   }

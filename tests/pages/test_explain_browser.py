@@ -46,7 +46,7 @@ def in_browser(page, width=1200, *more):
     """The page's markup after its scripts, and all that waits, have run."""
     switches = "--headless --no-sandbox --disable-gpu --disable-background-networking"
     command = [CHROMIUM, *switches.split(), f"--window-size={width},800", "--dump-dom", *more]
-    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=600000"]
+    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=6000000"]
     done = subprocess.run(
         [*command, page.as_uri()], capture_output=True, text=True, timeout=300, check=False
     )
