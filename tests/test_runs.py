@@ -9,6 +9,7 @@ from minicnn import Dense, Flatten, Input, Model, Sequential, layers, runs
 from minicnn._cli.main import main
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.layers import Layer
+from picture_helpers import write_pair
 
 X = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.uint8)
 Y = np.arange(12) % 3
@@ -45,7 +46,9 @@ def test_a_run_opens_without_its_script(tmp_path, network):
 def test_data_of_a_run(tmp_path, monkeypatch):
     """``minicnn train`` knows its files, a script's run takes those it is given."""
     monkeypatch.chdir(tmp_path)
-    assert main(["train", "--epochs", "1", "--out", "run", "--quiet", "--model", "lenet5"]) == 0
+    write_pair("train.h5", "test.h5")
+    files = ["--train", "train.h5", "--test", "test.h5", "--model", "lenet5"]
+    assert main(["train", "--epochs", "1", "--out", "run", "--quiet", *files]) == 0
     found = runs.load_run("run")
     train, test = found.data()
     model = found.model()
@@ -55,7 +58,7 @@ def test_data_of_a_run(tmp_path, monkeypatch):
     (tmp_path / "run/settings.json").unlink()
     with pytest.raises(ConfigError, match=r"one of a script\. Give its files"):
         runs.load_run("run").data()
-    given, nothing = runs.load_run("run").data("datasets/test_fingers.h5")
+    given, nothing = runs.load_run("run").data("test.h5")
     assert len(given) == len(test)
     assert nothing is None
 

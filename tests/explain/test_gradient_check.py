@@ -28,7 +28,14 @@ EVERY = NETWORKS | {"unet": unet}
 SIZES = {"resnet50": (16, 16, 3), "lenet5": (28, 28, 1)}
 
 
-@pytest.mark.parametrize("name", EVERY)
+LARGE = ("resnet50", "densenet", "efficientnet_b0")
+"""Those that take seconds each."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in EVERY],
+)
 def test_every_network_passes(name):
     """Every small network of ``applications``, on pictures of bytes."""
     shape = SIZES.get(name, (32, 32, 3))

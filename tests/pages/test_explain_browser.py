@@ -111,6 +111,7 @@ def test_every_click_works_and_every_number_is_numpys(name, tmp_path):
     assert found["ends"].count(0) > len(found["ends"]) / 2, "one comes back to the picture"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["custom", "maps"])
 def test_what_the_page_does_not_know_is_shown(kind, tmp_path, monkeypatch):
     """A custom layer, and a network that does not fit: NumPy's maps, every click without an error;
@@ -202,6 +203,7 @@ SMALL_ONES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL_ONES)
 def test_other_forms_of_outputs_and_layers_work_as_well(name, tmp_path):
     """Every click, of pictures that are fractions, with one output and with rows in the middle."""
