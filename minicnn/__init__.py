@@ -35,6 +35,7 @@ _LATER = (
     "config",
     "datasets",
     "evaluation",
+    "explain",
     "ops",
     "plots",
     "preprocessing",

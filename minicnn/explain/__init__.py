@@ -2,3 +2,9 @@
 
 ``Model.explain``, ``Model.explain_gradient`` and ``Model.check_gradients`` are the way in.
 """
+
+from minicnn.explain.maps import ClassMap as ClassMap
+from minicnn.explain.maps import feature_maps as feature_maps
+from minicnn.explain.maps import grad_cam as grad_cam
+from minicnn.explain.maps import occlusion as occlusion
+from minicnn.explain.maps import saliency as saliency

@@ -10,5 +10,10 @@ from minicnn.plots.curves import plot_history as plot_history
 from minicnn.plots.explanations import plot_explanation as plot_explanation
 from minicnn.plots.learning_rates import plot_learning_rates as plot_learning_rates
 from minicnn.plots.live import LivePlot as LivePlot
+from minicnn.plots.maps import plot_feature_maps as plot_feature_maps
+from minicnn.plots.maps import plot_filters as plot_filters
+from minicnn.plots.maps import plot_grad_cam as plot_grad_cam
+from minicnn.plots.maps import plot_occlusion as plot_occlusion
+from minicnn.plots.maps import plot_saliency as plot_saliency
 from minicnn.plots.networks import model_to_dot as model_to_dot
 from minicnn.plots.networks import plot_model as plot_model
