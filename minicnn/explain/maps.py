@@ -115,8 +115,8 @@ def grad_cam(model: Any, image: Any, of: int | str | None = None, layer: Any = N
 
     ``image`` is one picture (H, W, C), as ``predict`` takes it; ``of`` the class, by number or
     name: the predicted one by default. The score is that before a softmax or sigmoid. ``layer`` is
-    a name, an index or a layer whose output has places: by default the last one of several places
-    that is no pooling.
+    a name, an index or a layer whose output has places: by default the last convolution, with the
+    normalization and activation behind it.
     Selvaraju et al. (2017). Raises ``ConfigError`` for a class or a layer that is not there,
     ``ShapeError`` for a layer without places, or one that does not lead to the score.
 
@@ -141,17 +141,28 @@ def grad_cam(model: Any, image: Any, of: int | str | None = None, layer: Any = N
 
 
 def _last_maps(trace: BackwardTrace) -> int:
-    """The last number, before the score, of more than one place, that is not of a pooling."""
+    """The last convolution of several places, with the normalization and activation behind it.
+
+    Without a convolution it is the last number of several places.
+    """
     end = trace.graph.outputs[0]
-    for number in range(len(trace.values) - 1, trace.graph.given - 1, -1):
-        value = trace.values[number]
-        pooled = hasattr(trace.node(number).layer, "pool_size")
-        several = value.ndim == 4 and min(value.shape[1:3]) > 1 and not pooled
-        if several and number != end and number in trace.gradients:
-            return number
-    raise ShapeError(
-        "grad_cam: expected a network with maps of several places, got none: it has no convolution."
-    )
+    several = [
+        number
+        for number in range(trace.graph.given, len(trace.values))
+        if number != end
+        and number in trace.gradients
+        and trace.values[number].ndim == 4
+        and min(trace.values[number].shape[1:3]) > 1
+    ]
+    if not several:
+        raise ShapeError("grad_cam: expected a network with maps of several places, got none.")
+    convolutions = [n for n in several if hasattr(trace.node(n).layer, "kernel_size")]
+    found = (convolutions or several)[-1]
+    for number in several:
+        same = trace.values[number].shape == trace.values[found].shape
+        if number > found and trace.node(number).reads == (found,) and same:
+            found = number
+    return found
 
 
 def saliency(

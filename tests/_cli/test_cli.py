@@ -93,7 +93,9 @@ def test_the_same_command_gives_the_same_bits_in_another_folder(home):
     assert (home / "elsewhere/run/model.keras").exists()
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "network", [pytest.param(n, marks=[pytest.mark.slow] * (n == "resnet50")) for n in NETWORKS]
+)
 def test_every_network_can_be_trained(network, tmp_path, monkeypatch, capsys):
     """Each name that --model takes trains for an epoch, on few and small pictures."""
     monkeypatch.chdir(tmp_path)

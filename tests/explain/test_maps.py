@@ -84,7 +84,7 @@ def test_grad_cam_is_the_formula_written_out():
 
 
 def test_the_class_and_the_layer_are_found():
-    """By default the predicted one, and the last maps before the score that are no pool's."""
+    """By default the predicted one, and the last convolution's maps, behind its activation."""
     model = network()
     x = RNG.normal(size=(12, 10, 2))
     found = explain.grad_cam(model, x)
@@ -92,6 +92,11 @@ def test_the_class_and_the_layer_are_found():
     assert found.layer == "dropout"
     last = Sequential([Input((8, 8, 1)), Conv2D(2, 3), MaxPool(2), Flatten(), Dense(2)])
     assert explain.grad_cam(last, np.ones((8, 8, 1))).layer == "conv2d"
+    more = Sequential(
+        [Input((8, 8, 1)), Conv2D(2, 3), BatchNorm(), ReLU(), MaxPool(2), Dropout(0.1)]
+    )
+    model = Model(more.input, Dense(2)(GlobalAvgPool()(more.output)))
+    assert explain.grad_cam(model, np.ones((8, 8, 1))).layer == "re_lu"
 
 
 def test_occlusion_is_predicting_covered_pictures():

@@ -86,7 +86,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_terms_add_up_in_whole_networks(name, dtype):
     """At a place of each layer, of a picture of bytes: within the rounding of the dtype."""
