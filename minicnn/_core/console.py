@@ -100,6 +100,17 @@ def figure_text(value: Any, digits: int = 4) -> str:
         return str(value)
 
 
+def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of columns side by side; names are texts, whatever is in them.
+
+    >>> text_table([["", "mean"], ["loss", "0.5"]])
+    ['      mean', 'loss  0.5']
+    """
+    cells = [[legible(cell).replace("\t", " ") for cell in row] for row in rows]
+    widths = [max(map(width_of, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(padded, row, widths)).rstrip() for row in cells]
+
+
 def html_table(rows: Sequence[Sequence[Any]], below: str = "") -> str:
     """A notebook's table: the first row is the header; names are texts, whatever is in them.
 

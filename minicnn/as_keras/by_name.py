@@ -21,6 +21,9 @@ FAMILIES = {
 }
 """The modules of Keras' that have ``get``, and what it gives."""
 
+OF_RELU = {"negative_slope": "alpha"}
+"""Arguments of ``activations.relu``, and what ``backend.relu`` calls them."""
+
 
 def found(module: str, name: str) -> Any:
     """What a script gets for a name that is another thing in minicnn's module; None for others.
@@ -65,6 +68,11 @@ def _of_tensors(name: str) -> Callable[..., Any]:
         from minicnn.as_keras.tensors import tensor
         from minicnn.layers.symbolic import SymbolicTensor
 
+        if name == "relu" and (arguments or options):  # which has further arguments in backend
+            backend = importlib.import_module("minicnn.backend")
+            options = {OF_RELU.get(key, key): value for key, value in options.items()}
+            made = backend.relu(x, *arguments, **options)
+            return made if isinstance(x, SymbolicTensor) else tensor(made)
         if isinstance(x, SymbolicTensor):
             ops = importlib.import_module("minicnn.ops")
             layers = importlib.import_module("minicnn.layers")

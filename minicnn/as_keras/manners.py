@@ -22,7 +22,7 @@ from minicnn._core.console import warn_once
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
 from minicnn._files.atomic import make_folder
-from minicnn.as_keras import functions, shapes, subclassing, variables
+from minicnn.as_keras import shapes, subclassing, variables
 from minicnn.as_keras.tensors import Number, tensor
 from minicnn.callbacks.base import Callback
 from minicnn.callbacks.watching import Watching
@@ -62,7 +62,7 @@ def install() -> None:
     for value in [*vars(metrics).values(), *vars(losses).values()]:
         if isinstance(value, type):
             _show_numbers(value)
-    for change in [*shapes.changes(), *variables.changes(), *functions.changes()]:
+    for change in [*shapes.changes(), *variables.changes()]:
         _change(*change)
     _change(Loss, "in_unit", lambda self, y_true: y_true)  # noisy labels of adversarial networks
     for name in ("on_train_begin", "monitored"):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn._core.arguments import whole_number
-from minicnn._core.console import html_table
+from minicnn._core.console import html_table, text_table
 from minicnn._core.shapes import Array
 from minicnn.evaluation.predicting import check_labels, pairs, probabilities
 
@@ -55,12 +55,7 @@ class Mistakes(Sequence[Mistake]):
 
     def __str__(self) -> str:
         """A line for each."""
-        rows = list(self._rows())
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
+        lines = text_table(list(self._rows()))
         return "\n".join([f"{self.wrong:,} of {self.total:,} are wrong.", *lines])
 
     __repr__ = __str__

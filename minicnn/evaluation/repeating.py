@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minicnn._core.arguments import whole_number
-from minicnn._core.console import figure_text, html_table
+from minicnn._core.console import figure_text, html_table, text_table
 from minicnn._core.shapes import Array
 from minicnn.callbacks.history import History
 from minicnn.errors import ConfigError, DataError, shown
@@ -54,13 +54,7 @@ class Repeats:
 
     def __str__(self) -> str:
         """A line for each log: the mean of the trainings, its interval, the lowest and highest."""
-        rows = list(self._rows())
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
-        return "\n".join([*lines, self._below()])
+        return "\n".join([*text_table(list(self._rows())), self._below()])
 
     __repr__ = __str__
 

@@ -10,7 +10,6 @@ from minicnn import (
     Input,
     Model,
     Sequential,
-    activations,
     losses,
 )
 from minicnn.errors import ConfigError
@@ -236,6 +235,7 @@ def test_a_history_knows_what_the_run_was():
 
 def test_activations_take_symbolic_tensors_and_older_arguments():
     """A script's own activation may be made of those of Keras and TensorFlow."""
+    activations = importlib.import_module("keras.activations")
     nn = importlib.import_module("tensorflow").nn
     x = np.array([[-2.0, 1.0, 9.0]], np.float32)
     for function, wanted in (
