@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from minicnn import optimizers
+from minicnn._core.console import notebook
 from minicnn._core.suggestions import did_you_mean
 from minicnn._keras.modules import KerasModule, ModuleMaker
 from minicnn._keras.paths import MODULES, ROOTS, answering
@@ -58,6 +59,8 @@ class Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """A spec that makes an ``Answer``, or None for all other modules."""
+        if fullname == "tqdm.notebook" and notebook() is None:
+            return ModuleSpec(fullname, _PlainBar())
         if fullname.partition(".")[0] not in ANSWERED:
             return None
         return ModuleSpec(fullname, ModuleMaker(Answer(fullname)), is_package=True)
@@ -87,6 +90,16 @@ class _Inert(Loader):
             return known.get(name) or Inert()
 
         module.__getattr__ = __getattr__  # type: ignore[method-assign]
+
+
+class _PlainBar(Loader):
+    """The notebook's bar where there is no notebook: that of a terminal."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give it the names of ``tqdm.notebook``."""
+        from tqdm import tqdm, trange
+
+        vars(module).update(tqdm=tqdm, tqdm_notebook=tqdm, trange=trange, tnrange=trange)
 
 
 class Answer(KerasModule):

@@ -280,3 +280,12 @@ def test_what_a_notebook_shows_and_uploads_is_passed_over(run):
     )
     status, out, _ = run(notebook(cell), name="notebook.ipynb")
     assert (status, out) == (0, "3\n")
+
+
+def test_a_notebooks_bar_is_a_plain_one_in_a_terminal(run):
+    """``tqdm.notebook`` asks for widgets of a notebook, which is not there."""
+    status, output, errors = run(
+        "from tqdm.notebook import tqdm\nimport keras\nprint(sum(tqdm(range(4))))\n"
+    )
+    assert status == 0, errors
+    assert output.splitlines()[-1] == "6"
