@@ -16,6 +16,7 @@ def benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
 
 
+@pytest.mark.slow
 def test_compare_runs(benchmarks, tmp_path, monkeypatch, capsys):
     """One round of minicnn alone gives the tables, the CSV file and the chart."""
     import compare

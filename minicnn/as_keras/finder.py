@@ -109,6 +109,8 @@ class Answer(KerasModule):
         keras = name.replace("keras_preprocessing", "keras.preprocessing", 1)
         root = max((r for r in ROOTS if f"{keras}.".startswith(f"{r}.")), key=len, default=None)
         super().__init__(name, "" if root is None else keras[len(root) + 1 :])
+        if self._path.startswith("layers.experimental"):  # which Keras 3 has not any more
+            manners.keras_2()
         self._within: list[str] | None = None
         """The path within TensorFlow, if it is not one within Keras."""
         if root is None:

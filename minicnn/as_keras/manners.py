@@ -49,6 +49,18 @@ CHANGED: list[tuple[Any, str, Any]] = []
 """Classes or modules, names of their methods, and these as they were; None where there was none."""
 
 
+_of_keras_2: list[bool] = []
+"""Whether the script has said that it is one of Keras 2."""
+
+
+def keras_2() -> None:
+    """Do as Keras 2 from now on: arithmetic on tensors counts among ``model.layers``."""
+    if not _of_keras_2:
+        _of_keras_2.append(True)
+        layers: Any = vars(BaseModel)["layers"]
+        _change(BaseModel, "layers", property(lambda self: list(self.stack), doc=layers.__doc__))
+
+
 def install() -> None:
     """Take on these manners from now on, in this process."""
     _change(Layer, "__call__", _called(Layer.__call__, _layer))
@@ -77,6 +89,7 @@ def install() -> None:
 
 def take_back() -> None:
     """Have everything as it was."""
+    _of_keras_2.clear()
     while CHANGED:
         owner, name, method = CHANGED.pop()
         if method is None:

@@ -153,7 +153,7 @@ def read_after(path, harm):
         file.read("one")
 
 
-@pytest.mark.parametrize("size", [1, 10**6])
+@pytest.mark.parametrize("size", [1, pytest.param(10**6, marks=pytest.mark.slow)])
 def test_a_process_that_is_stopped_is_not_waited_for(size, path):
     """Stopped with a file open, or before it takes one of any size, it is ended, and not the file
     is blamed; the next file is read."""

@@ -98,7 +98,9 @@ def test_mobilenet_is_small():
     assert learned(model) < 0.5 * learned(resnet20((64, 64, 3), 6, seed=0))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "resnet50")) for n in NETWORKS]
+)
 def test_a_life(name, tmp_path):
     """Probabilities from bytes, a finite loss, and the same predictions from its file."""
     x, y = fingers(8, seed=0)

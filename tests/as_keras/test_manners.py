@@ -251,3 +251,14 @@ def test_activations_take_symbolic_tensors_and_older_arguments():
     assert z.predict(x).sum() == pytest.approx(1)
     assert Activation(activations.relu).activation == "relu"
     assert Activation(nn.leaky_relu).activation == "leaky_relu"
+
+
+def test_a_script_of_keras_2_counts_arithmetic_among_the_layers():
+    """``model.layers[4]`` of the course, behind a scaling written as x / 127.5 - 1."""
+    x = Input((8, 8, 3))
+    y = Conv2D(2, 3)(x / 127.5 - 1)
+    model = Model(x, y)
+    assert [layer.name for layer in model.layers] == [model.input.name, "conv2d"]
+    importlib.import_module("tensorflow.keras.layers.experimental.preprocessing")
+    assert model.layers[3].name == "conv2d"
+    assert len(model.layers) == 4
