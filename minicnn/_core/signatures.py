@@ -47,7 +47,6 @@ INSTEAD = {
     "gradient_accumulation_steps": " Give fit a batch_size as many times as large.",
     "use_ema": " There are no averages of weights here: leave it out.",
     "activity_regularizer": " Outputs are not penalized here: use kernel_regularizer.",
-    "show_accuracy": " Give compile metrics=['accuracy'].",
     "data_format": " minicnn is channels-last: leave it out, and x.transpose(0, 2, 3, 1).",
 }
 """What to do instead of giving an argument that is not here, where no other name is meant."""

@@ -94,8 +94,6 @@ def test_the_command(tmp_path, capsys):
         ("try:\n    from keras.layers import LSTM\nexcept:\n    pass", []),
         ("from keras.layers import *\nHighway()", ["minicnn has no Highway"]),
         ("from keras.layers import *\ndef LSTM(): pass\nLSTM()", []),
-        ("from keras.models import Sequential\nm = Sequential()\nm.fit(show_accuracy=True)",
-         ["fit: argument 'show_accuracy' is not supported. Give compile metrics=['accuracy']."]),
         ("from keras.models import *\ndef net():\n    a = Sequential()\n    return a\n"
          "b = net()\nb.export('a')", ["Sequential has no export: use save"]),
         ("from keras.optimizers import SGD\ns = SGD()\ns.minimize(3)", ["SGD has no minimize"]),

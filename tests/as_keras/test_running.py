@@ -232,7 +232,6 @@ def test_latin_1_is_read(tmp_path):
         ("from keras.layers import *\nLSTM(3)", "line 2: minicnn.layers has no LSTM"),
         ("import keras\nkeras.Sequential().sumary()", "Did you mean 'summary'?"),
         ("import keras\nkeras.layers.Dense(3).get_output()", "Dense has no get_output"),
-        ("import keras\nkeras.Sequential().fit(show_accuracy=True)", "metrics=['accuracy']"),
     ],
 )
 def test_what_is_not_here_is_one_line(run, source, said):
