@@ -33,7 +33,9 @@ from minicnn.layers.augmentation.base import RandomImages
 from minicnn.layers.channels_first import images_first
 from minicnn.layers.symbolic import SymbolicTensor
 from minicnn.losses import Loss
+from minicnn.losses.traced import _FunctionLoss
 from minicnn.metrics import Metric
+from minicnn.metrics.running import _FunctionMean
 from minicnn.models.base import BaseModel
 from minicnn.models.model import Model
 from minicnn.optimizers import Optimizer
@@ -80,6 +82,8 @@ def install() -> None:
     for name in ("on_train_begin", "monitored"):
         _change(Watching, name, _only_warns(getattr(Watching, name)))
     _change(Callback, "validation_data", None)
+    _change(_FunctionLoss, "_called", _of_tensors(_FunctionLoss._called))
+    _change(_FunctionMean, "update_state", _of_tensors(_FunctionMean.update_state))
     _change(Model, "compile", _compile(Model.compile))
     for name in ("save", "save_weights"):
         _change(Model, name, _into_folder(getattr(Model, name)))
@@ -101,6 +105,17 @@ def take_back() -> None:
 def _change(owner: Any, name: str, method: Any) -> None:
     CHANGED.append((owner, name, vars(owner).get(name)))
     setattr(owner, name, method)
+
+
+def _of_tensors(call: Any) -> Any:
+    """With labels and predictions as a script's own function expects them: as tensors."""
+
+    @functools.wraps(call)
+    def called(self: Any, y_true: Any, y_pred: Any, *others: Any) -> Any:
+        given = [tensor(y) if isinstance(y, np.ndarray) else y for y in (y_true, y_pred)]
+        return call(self, *given, *others)
+
+    return called
 
 
 def _into_folder(save: Any) -> Any:

@@ -8,6 +8,7 @@ from minicnn.errors import ConfigError
 from minicnn.layers import Layer
 from minicnn.layers.registry import LAYERS
 from minicnn.layers.symbolic import SymbolicTensor
+from minicnn.layers.whole import WholeTensor
 from minicnn.models.base import BaseModel
 
 __all__ = ["changes"]
@@ -77,6 +78,7 @@ def changes() -> Iterator[tuple[type, str, Any]]:
     """What takes the place of what, in which class."""
     shape: Any = vars(SymbolicTensor)["shape"]
     yield SymbolicTensor, "shape", property(lambda x: TensorShape(shape.fget(x)))
+    yield WholeTensor, "shape", property(lambda x: TensorShape(x.sizes))
     yield SymbolicTensor, "get_shape", lambda x: x.shape
     yield SymbolicTensor, "_keras_shape", property(lambda x: x.shape)
     yield BaseModel, "input_shape", _with_batch("input_shapes")

@@ -42,6 +42,15 @@ class Tensor(np.ndarray):
 
     eval = numpy
 
+    @property
+    def shape(self) -> Any:
+        """The sizes, with the methods of TensorFlow's."""
+        return TensorShape(super().shape)
+
+    @shape.setter
+    def shape(self, sizes: Any) -> None:
+        np.ndarray.shape.__set__(self, sizes)  # type: ignore[attr-defined]
+
     def get_shape(self) -> Any:
         """The shape."""
         return TensorShape(self.shape)

@@ -262,3 +262,24 @@ def test_a_script_of_keras_2_counts_arithmetic_among_the_layers():
     importlib.import_module("tensorflow.keras.layers.experimental.preprocessing")
     assert model.layers[3].name == "conv2d"
     assert len(model.layers) == 4
+
+
+def test_own_losses_and_metrics_are_given_tensors():
+    """``y_pred.shape.as_list()``, ``y_true.dtype`` and ``.numpy()`` of a metric are there."""
+    backend = importlib.import_module("keras.backend")
+
+    def halves(y_true, y_pred):
+        n = y_pred.shape.as_list()[-1]
+        near, far = y_pred[:, : n // 2], y_pred[:, n // 2 :]
+        return backend.mean(backend.square(near - far - backend.cast(y_true, y_pred.dtype)), axis=1)
+
+    def largest(y_true, y_pred):
+        assert y_true.get_shape().as_list()[1:] == [2]
+        return y_pred.numpy().max()
+
+    model = Sequential([Input((3,)), Dense(4)], seed=0)
+    model.compile("sgd", halves, metrics=[largest])
+    x, y = np.random.default_rng(0).normal(size=(4, 3)), np.ones((4, 2))
+    history = model.fit(x, y, epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+    assert len(history["largest"]) == 3
