@@ -102,7 +102,7 @@ def same_bits(ours, theirs):
 
 
 def check_same(keras, ours, theirs, x):
-    """Weights and the optimizer's memory are equal to the bit, outputs within 1e-5."""
+    """Weights and the optimizer's memory are equal to the bit, outputs within 1e-4."""
     check_same_weights(ours, theirs, x)
     state = [numbers(keras, variable) for variable in theirs.optimizer.variables]
     assert same_bits(ours.optimizer.get_state(ours.params), state)
@@ -111,7 +111,8 @@ def check_same(keras, ours, theirs, x):
 def check_same_weights(ours, theirs, x):
     assert same_bits(ours.get_weights(), theirs.get_weights())
     expected = np.asarray(theirs.predict(x, verbose=0))
-    np.testing.assert_allclose(ours.predict(x), expected, rtol=1e-5, atol=1e-5)
+    # Keras 3.0 takes variances as a difference of squares, which costs it digits.
+    np.testing.assert_allclose(ours.predict(x), expected, rtol=1e-5, atol=1e-4)
 
 
 def in_order_of_keras(model):
