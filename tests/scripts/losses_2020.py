@@ -51,7 +51,7 @@ for loss in (dice_coef_loss, bce_dice_loss):
 
 model = Sequential([Flatten(input_shape=(16, 16, 1)), Dense(8, activation='relu'), Dense(1)])
 model.compile(loss=HuberLoss(0.5), optimizer='nadam', metrics=['mae'])
-model.fit(x, 4 * x.mean(axis=(1, 2, 3)), epochs=2, batch_size=8)
+model.fit(x, 4 * x.mean(axis=(1, 2)), epochs=2, batch_size=8)
 model.save('my_model_with_a_custom_loss.h5')
 again = keras.models.load_model('my_model_with_a_custom_loss.h5',
                                 custom_objects={'HuberLoss': HuberLoss})
