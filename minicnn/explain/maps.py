@@ -49,6 +49,9 @@ class _Seen:
             raise ShapeError(f"{who}: expected one picture, got {len(self.x)}.")
         self.who, self.model = who, model
         self.whole = model.graph()
+        last = self.whole.nodes[self.whole.outputs[0] - self.whole.given].layer
+        self.middle = 0.5 if last.split_activation()[1] == "sigmoid" else 0.0
+        """Where a single output stands between class 0 and class 1: a probability or a logit."""
         self.output = self._outputs(self.x)[0]
         self.of = self._class(of)
 
@@ -62,7 +65,7 @@ class _Seen:
         """What the network gives the class for each picture of a batch; the mean over places."""
         outputs = self._outputs(x)
         if outputs.shape[-1] == 1:
-            given = outputs[..., 0] if self.of else 1 - outputs[..., 0]
+            given = outputs[..., 0] if self.of else 2 * self.middle - outputs[..., 0]
         else:
             given = outputs[..., self.of]
         return np.asarray(given.reshape(len(given), -1).mean(axis=1))
@@ -72,7 +75,7 @@ class _Seen:
         n = max(self.output.shape[-1], 2)
         if of is None:
             means = self.output.reshape(-1, self.output.shape[-1]).mean(axis=0)
-            return int(means.argmax()) if len(means) > 1 else int(means[0] > 0.5)
+            return int(means.argmax()) if len(means) > 1 else int(means[0] > self.middle)
         if isinstance(of, str) and of in names:
             return names.index(of)
         whole = isinstance(of, int | np.integer) and not isinstance(of, bool)
@@ -160,7 +163,9 @@ def _last_maps(trace: BackwardTrace) -> int:
     found = (convolutions or several)[-1]
     for number in several:
         same = trace.values[number].shape == trace.values[found].shape
-        if number > found and trace.node(number).reads == (found,) and same:
+        node = trace.node(number)
+        random = getattr(node.layer, "random", False)  # dropout does nothing here
+        if number > found and node.reads == (found,) and same and not random:
             found = number
     return found
 
@@ -231,13 +236,14 @@ def occlusion(
         whole_number("occlusion", name, value, 1, most)
     step = max(1, min(rows, columns) // 2) if stride is None else stride
     whole_number("occlusion", "stride", step)
-    colour = seen.x[0].mean(axis=(0, 1)) if fill is None else fill
-    before = seen.values(seen.x)[0]
+    x = seen.x.astype(model.dtype)  # bytes could not hold every fill
+    colour = x[0].mean(axis=(0, 1)) if fill is None else fill
+    before = seen.values(x)[0]
     total, count = np.zeros((height, width)), np.zeros((height, width))
     places = list(_squares((height, width), (rows, columns), step))
     for first in range(0, len(places), BATCH):
         some = places[first : first + BATCH]
-        covered = np.repeat(seen.x, len(some), axis=0)
+        covered = np.repeat(x, len(some), axis=0)
         for picture, place in zip(covered, some, strict=True):
             picture[place] = colour
         for place, value in zip(some, seen.values(covered), strict=True):

@@ -62,8 +62,8 @@ def follow(who: str, function: Callable[[Any], Any], x: Array) -> Followed:
         return Followed(np.asarray(found, x.dtype), lambda dy: np.zeros_like(x))
     end = Identity()(found.inner)
     nodes, output = nodes_between(who, journey.inputs, end)
+    rng = np.random.default_rng(0)  # for layers without arrays
     for node in nodes:
-        rng = np.random.default_rng(0)
         build_layer(who, node.layer, node.shape, rng, x.dtype, DEFAULT)  # type: ignore[arg-type]
     graph = Graph(len(journey.inputs), nodes, (output,))
     (value,), caches = graph.forward([array[None] for array in journey.arrays], False, None)

@@ -69,7 +69,7 @@ def test_saliency_is_the_largest_of_the_finite_differences(end, classes):
 
 
 def test_grad_cam_is_the_formula_written_out():
-    """Maps weighed with the means of their gradients, which finite differences give."""
+    """Behind the maps a mean and a dense layer, whose gradients are known."""
     model = network(dtype="float64")
     x = RNG.normal(size=(12, 10, 2))
     found = explain.grad_cam(model, x, of="kind 2", layer="conv2d_1")
@@ -83,13 +83,62 @@ def test_grad_cam_is_the_formula_written_out():
     assert found.value == pytest.approx(model.predict(x[None])[0, 2])
 
 
+def test_gradients_of_maps_are_those_of_finite_differences():
+    """Behind the maps an activation, a pool and two dense layers, which are run by hand."""
+    model = Sequential(
+        [
+            *(Input((9, 8, 2)), Conv2D(3, 3), ReLU(), MaxPool(2), Flatten()),
+            *(Dense(6, activation="tanh"), Dense(3, activation="softmax")),
+        ],
+        seed=2,
+        dtype="float64",
+    )
+    x = RNG.normal(size=(9, 8, 2))
+    found = explain.grad_cam(model, x, of=1, layer="conv2d")
+    maps = explain.feature_maps(model, x, "conv2d")
+
+    def score_of(maps):
+        y = maps[None]
+        for layer in model.layers[1:-1]:
+            y, _ = layer.forward(y)
+        last = model.layers[-1].params
+        return (y @ last["kernel"] + last["bias"])[0, 1]
+
+    slopes = np.empty(maps.shape)
+    for at in np.ndindex(*maps.shape):
+        step = np.zeros_like(maps)
+        step[at] = 1e-6
+        slopes[at] = (score_of(maps + step) - score_of(maps - step)) / 2e-6
+    expected = np.maximum((maps * slopes.mean(axis=(0, 1))).sum(axis=-1), 0)
+    np.testing.assert_allclose(found.map, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_a_single_output_without_sigmoid_is_a_logit():
+    """Above 0 it speaks for class 1; class 0 has its negative, with a sigmoid the rest of 1."""
+    x = RNG.normal(size=(12, 10, 2))
+    plain, squashed = network(None, 1), network("sigmoid", 1)
+    logit, p = plain.predict(x[None])[0, 0], squashed.predict(x[None])[0, 0]
+    for model, value, other in ((plain, logit, -logit), (squashed, p, 1 - p)):
+        assert explain.grad_cam(model, x).of == int(logit > 0)
+        assert explain.saliency(model, x, 1).value == pytest.approx(value, abs=1e-6)
+        assert explain.saliency(model, x, 0).value == pytest.approx(other, abs=1e-6)
+
+
+def test_bytes_are_covered_as_numbers_are():
+    """A fill between two bytes is not cut: bytes and the same numbers give the same map."""
+    x = RNG.integers(0, 256, (12, 10, 2)).astype(np.uint8)
+    for fill in (None, 9.9):
+        maps = [explain.occlusion(network(), one, 1, fill=fill).map for one in (x, x / 1.0)]
+        np.testing.assert_allclose(*maps, atol=1e-6)
+
+
 def test_the_class_and_the_layer_are_found():
     """By default the predicted one, and the last convolution's maps, behind its activation."""
     model = network()
     x = RNG.normal(size=(12, 10, 2))
     found = explain.grad_cam(model, x)
     assert found.of == model.predict(x[None]).argmax()
-    assert found.layer == "dropout"
+    assert found.layer == "conv2d_1"
     last = Sequential([Input((8, 8, 1)), Conv2D(2, 3), MaxPool(2), Flatten(), Dense(2)])
     assert explain.grad_cam(last, np.ones((8, 8, 1))).layer == "conv2d"
     more = Sequential(
