@@ -39,6 +39,10 @@ LONGEST_SIDE = 50_000
 """Pixels; Pillow takes memory for each row besides."""
 
 
+WHOLE = 16 << 20
+"""Bytes up to which a file is read in one piece."""
+
+
 def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
     """Read a picture (PNG, JPEG, ...) as uint8 of ``shape`` (H, W, C), resized if it must be.
 
@@ -82,7 +86,9 @@ def opened(path: Path | BytesIO) -> Iterator["Image"]:
         len(path.getbuffer()) if isinstance(path, BytesIO) else regular_file_size(path, DataError)
     )
     try:
-        with silence(), Image.open(path, formats=FORMATS) as picture:
+        # Pillow reads a header in some twenty pieces, at each of which threads change places.
+        source = BytesIO(path.read_bytes()) if isinstance(path, Path) and size <= WHOLE else path
+        with silence(), Image.open(source, formats=FORMATS) as picture:
             pixels = picture.width * picture.height
             bytes_ = pixels * A_PIXEL_OF.get(str(picture.format), A_PIXEL)
             if bytes_ > FREE + A_BYTE * size or max(picture.size) > LONGEST_SIDE:

@@ -24,14 +24,20 @@ from minicnn.preprocessing.pictures import (
 FORMATS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 """How the names of pictures end."""
 
-A_PICTURE = 200_000
-"""Nanoseconds that one takes to be read and resized, about."""
+SMALL = 16_000
+"""Bytes up to which reading a file is mostly Pillow's Python, which threads only slow down."""
+
+A_BYTE = 10
+"""Nanoseconds that a byte of a larger one takes to be decoded and resized, about."""
 
 KEPT = 256 << 20
 """Bytes of pixels that an iterator keeps, so that later passes need not decode these files."""
 
-Kept = tuple[tuple[int, int] | None, Array]
-"""When a file was last written and how long it was, and its pixels as they were then."""
+Version = tuple[int, int] | None
+"""When a file was last written, and its bytes; None if there is none."""
+
+Kept = tuple[Version, Array]
+"""The pixels of a file, and of which version of it they are."""
 
 
 class FromFiles(Saving):
@@ -115,11 +121,14 @@ class FromFiles(Saving):
         filepaths = self.filepaths
         paths = [filepaths[index] for index in index_array]
 
-        def read(first: int, last: int) -> list[Kept]:
-            return [self._pixels(path) for path in paths[first:last]]
+        versions = [_version(path) for path in paths]
 
-        cost = A_PICTURE * sum(path not in self._kept for path in paths)
+        def read(first: int, last: int) -> list[Kept]:
+            which = slice(first, last)
+            return list(map(self._pixels, paths[which], versions[which]))
+
         with silence(), threads.working():
+            cost = sum(map(self._cost, paths, versions))
             found = [kept for part in threads.shards(len(paths), read, cost) for kept in part]
         for path, kept in zip(paths, found, strict=True):
             if path in self._kept:
@@ -129,14 +138,18 @@ class FromFiles(Saving):
                 self._room -= kept[1].nbytes
         return np.stack([pixels for _, pixels in found])
 
-    def _pixels(self, path: str) -> Kept:
-        version = None  # reading says what is wrong with a file that is not there
-        with suppress(OSError, ValueError):
-            status = os.stat(path)
-            version = status.st_mtime_ns, status.st_size
-        kept = self._kept.get(path)
-        if kept and version and kept[0] == version:
-            return kept
+    def _fresh(self, path: str, version: Version) -> bool:
+        return version is not None and path in self._kept and self._kept[path][0] == version
+
+    def _cost(self, path: str, version: Version) -> int:
+        """Nanoseconds of reading it that threads can share."""
+        if version is None or version[1] <= SMALL or self._fresh(path, version):
+            return 0
+        return A_BYTE * version[1]
+
+    def _pixels(self, path: str, version: Version) -> Kept:
+        if self._fresh(path, version):
+            return self._kept[path]
         resizing = self.interpolation, self.keep_aspect_ratio
         picture = read_picture(Path(path), self.color_mode, self.target_size, *resizing)
         pixels = np.asarray(picture).reshape(*self.target_size, -1)
@@ -153,3 +166,11 @@ class FromFiles(Saving):
                 y[i, found] = 1  # a picture of a data frame may belong to several
             return y
         return np.array(classes, self.dtype)
+
+
+def _version(path: str) -> Version:
+    """None, if there is no file: reading it will say what is wrong."""
+    with suppress(OSError, ValueError):
+        status = os.stat(path)
+        return status.st_mtime_ns, status.st_size
+    return None
