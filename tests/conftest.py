@@ -1,5 +1,6 @@
 """Common to all tests."""
 
+import os
 import signal
 
 import pytest
@@ -27,3 +28,9 @@ def plain_minicnn():
 def no_advice(monkeypatch):
     """Be silent about the BLAS of this machine, which a test does not choose."""
     monkeypatch.setattr(blas, "_told", True)
+
+
+@pytest.fixture(autouse=True)
+def no_power_cut(monkeypatch):
+    """No test pulls the plug: files need not wait for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)

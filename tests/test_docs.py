@@ -121,4 +121,4 @@ def test_readme_names_both_commands():
     """The two commands of the quick start stand in the README as they are run in CI."""
     lines = PAGES[0].read_text(encoding="utf-8").splitlines()
     assert "pip install . && minicnn train" in lines
-    assert 'pip install ".[dev]" && pytest' in lines
+    assert 'pip install ".[dev]" && pytest -n auto' in lines

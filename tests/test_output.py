@@ -193,7 +193,7 @@ def streams():
         yield Broken(error, terminal=False)
 
 
-@pytest.mark.parametrize("stream", list(streams()), ids=repr)
+@pytest.mark.parametrize("stream", list(streams()))
 @pytest.mark.parametrize("verbose", [1, 2])
 def test_training_continues_without_output(stream, verbose, monkeypatch, tmp_path):
     """Without standard output and error, or with ones that fail, all is done as it is with them."""

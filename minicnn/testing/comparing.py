@@ -46,8 +46,9 @@ def checked_pair(layer: Layer, should: str, made: Any, like: Any) -> tuple[Any, 
     pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], type(like))
     fits = pair and len(each(made[0])) == len(each(like))
     fits = fits and all(isinstance(a, np.ndarray) for a in each(made[0]))
-    first = f"a tuple of {len(like)} arrays" if isinstance(like, tuple) else "an array"
-    require(layer, fits, f"{should}, the first {first}, got {shown(made)}")
+    if not fits:
+        first = f"a tuple of {len(like)} arrays" if isinstance(like, tuple) else "an array"
+        require(layer, False, f"{should}, the first {first}, got {shown(made)}")
     return made[0], made[1]
 
 

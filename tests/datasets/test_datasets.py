@@ -214,9 +214,9 @@ def test_archives_without_the_batches_are_refused(tmp_path):
         b"hello",
         idx(np.zeros((3, 4), np.uint8))[:-9],
         idx(np.zeros((3, 4), np.uint8))[:20],
-        gzip.compress(b"\0\0\x08\x02\0\0\0\3\0\0\0\4" + bytes(11)),
-        gzip.compress(b"\0\0\x08\x02\0\0\0\3\0\0\0\4" + bytes(13)),
-        gzip.compress(b"\0\0\x0d\x01\0\0\0\3" + bytes(3)),
+        gzip.compress(b"\0\0\x08\x02\0\0\0\3\0\0\0\4" + bytes(11), mtime=0),
+        gzip.compress(b"\0\0\x08\x02\0\0\0\3\0\0\0\4" + bytes(13), mtime=0),
+        gzip.compress(b"\0\0\x0d\x01\0\0\0\3" + bytes(3), mtime=0),
     ],
 )
 def test_bad_idx_files_are_refused(data, tmp_path):

@@ -137,7 +137,7 @@ def assert_backward_agrees(name, arrays, how, tolerance):
 groupings = st.sampled_from([1, 1, 1, 2, 3, 4, 8])
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     geometries(DILATED), groupings, small, small, st.integers(0, 3), st.booleans(), dtypes, seeds,
     cuts(),
@@ -145,7 +145,7 @@ groupings = st.sampled_from([1, 1, 1, 2, 3, 4, 8])
 def test_convolution_agrees_with_the_loops(
     geometry, groups, c, filters, n, biased, precision, seed, cut
 ):
-    """Forward and backward convolution agree with the loops on 1,000 generated shapes."""
+    """Forward and backward convolution agree with the loops on 500 generated shapes."""
     (image, place, dilation), (draw, tolerance) = geometry, numbers(precision, seed)
     x, kernel = draw(n, *image, groups * c), draw(*place.size, c, groups * filters)
     bias = draw(groups * filters) if biased else None
@@ -204,7 +204,7 @@ tails = st.builds(
 scales = st.sampled_from([None, Scale(0.5, 0.0), Scale(0.25, -1.0)])
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(geometries(), small, small, st.integers(0, 3), tails, scales, dtypes, seeds, cuts())
 def test_fused_is_one_after_the_other(geometry, c, filters, n, tail, scale, precision, seed, cut):
     """A convolution with what surrounds it, in one pass or layer by layer, is the same.

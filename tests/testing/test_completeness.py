@@ -213,7 +213,9 @@ def test_every_object_comes_back_from_a_file(family, made, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("family", "made"), [x for x in OBJECTS if type(x[1]) is not minicnn.History], ids=repr
+    ("family", "made"),
+    [x for x in OBJECTS if type(x[1]) is not minicnn.History],
+    ids=lambda x: x if isinstance(x, str) else type(x).__name__,
 )
 def test_every_class_is_closed_and_those_derived_from_it_are_not(family, made):
     """An attribute that is not there is refused, but of a custom class."""
