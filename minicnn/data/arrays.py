@@ -1,16 +1,22 @@
 """Images with their labels, in memory."""
 
+import base64
 import itertools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Self
 
 import numpy as np
 
+from minicnn._core.console import html_table
 from minicnn._core.shapes import Array, Shape
 from minicnn.data.axis_order import order_of, transposition
 from minicnn.errors import ConfigError, DataError, shown
+
+SHOWN_CLASSES = 12
+"""The most classes of which a notebook shows a row and an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +100,48 @@ class Dataset:
         )
 
     def __repr__(self) -> str:
-        whole = self.class_names or ((self.y >= 0).all() and (self.y == np.floor(self.y)).all())
-        labels = f"{self.classes} classes" if whole else f"{self.y.dtype} labels"
+        labels = f"{self.classes} classes" if self._of_classes() else f"{self.y.dtype} labels"
         return f"Dataset({self.source!r}: {self.x.dtype} {self.x.shape}, {labels})"
+
+    def _repr_html_(self) -> str:
+        """How many images each class has, and the first one of each, for a notebook."""
+        if not self._of_classes():
+            figures = [f"{value:.6g}" for value in (self.y.min(), self.y.mean(), self.y.max())]
+            rows = [["", "least", "mean", "largest"], ["labels", *figures]]
+            return html_table(rows, repr(self)) + _strip(self.x[:SHOWN_CLASSES])
+        found, counts = np.unique(self.y.astype(int), return_counts=True)
+        shown_ = found[:SHOWN_CLASSES]
+        names = dict(enumerate(self.class_names))
+        rows = [["class", "images", "share"]]
+        for label, n in zip(shown_, counts, strict=False):
+            rows.append([names.get(label, str(label)), f"{n:,}", f"{n / len(self):.1%}"])
+        if len(found) > len(shown_):
+            rows.append([f"... {len(found) - len(shown_):,} more", "", ""])
+        firsts = [self.x[np.argmax(self.y == label)] for label in shown_]
+        return html_table(rows, repr(self)) + _strip(firsts)
+
+    def _of_classes(self) -> bool:
+        """Whether the labels are class numbers."""
+        whole = (self.y >= 0).all() and (self.y == np.floor(self.y)).all()
+        return bool(self.class_names) or bool(whole)
+
+
+def _strip(images: Sequence[Array] | Array) -> str:
+    """Images beside each other, if they are bytes of grey or of colours."""
+    if images[0].ndim != 3 or images[0].dtype != np.uint8 or images[0].shape[2] not in (1, 3):
+        return ""
+    from PIL import Image  # it comes with matplotlib
+
+    height = min(images[0].shape[0], 96)
+    width = max(1, images[0].shape[1] * height // images[0].shape[0])
+    strip = Image.new("RGB", (width * len(images), height))
+    for i, image in enumerate(images):
+        picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
+        strip.paste(picture.resize((width, height)), (i * width, 0))
+    png = BytesIO()
+    strip.save(png, "png")
+    content = base64.b64encode(png.getvalue()).decode()
+    return f'<img alt="The first image of each class" src="data:image/png;base64,{content}">'
 
 
 def check_batch_size(batch_size: int) -> None:

@@ -255,4 +255,4 @@ def _logits(one: Explanation) -> list[str]:
 def html(one: Explanation) -> str:
     """The lines for a notebook, in one column width."""
     text = markup.escape("\n".join(lines(one)))
-    return f"<pre style='line-height: 1.3'>{text}</pre>"
+    return f"<pre style='line-height: 1.3; font-family: monospace'>{text}</pre>"

@@ -53,6 +53,10 @@ def plot_confusion(
         counts, class_names = y_true.confusion, class_names or y_true.class_names
     elif y_pred is None:
         counts = np.asarray(y_true)
+    elif np.asarray(y_pred).dtype.kind in "US":
+        raise DataError(
+            "plot_confusion: expected y_pred as predictions, got texts. Give class_names=names."
+        )
     else:
         counts = confusion_matrix(np.asarray(y_true), np.asarray(y_pred), len(class_names) or None)
     n = len(counts)

@@ -1,13 +1,17 @@
 """Data files in all their forms, and one line for each way in which they are wrong."""
 
+import base64
+import io
 import logging
 import os
+import re
 import warnings
 import zlib
 
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from minicnn.data import Dataset, batches, load_hdf5, load_images
 from minicnn.data.images import load_image, silence
@@ -338,6 +342,20 @@ def test_any_dataset_can_be_shown():
     assert repr(Dataset(x, np.arange(4))).endswith("4 classes)")
     assert repr(Dataset(x, np.linspace(0, 1, 4))).endswith("float64 labels)")
     assert repr(Dataset(x, np.arange(4) - 1)).endswith("int64 labels)")
+
+
+def test_a_notebook_shows_the_classes_and_an_image_of_each():
+    """A row a class, beside the first image of each; of other labels their range; 12 at most."""
+    shown = Dataset(X, Y, ("no", "<yes>", "maybe"), "drawn")._repr_html_()
+    assert ">&lt;yes&gt;</td><td>2</td><td>33.3%</td>" in shown
+    content = re.search(r'base64,(.*)">', shown).group(1)
+    with Image.open(io.BytesIO(base64.b64decode(content))) as strip:
+        np.testing.assert_array_equal(np.asarray(strip), np.hstack([X[0], X[1], X[2]]))
+    assert "<td>-1</td><td>0.5</td><td>2</td>" in Dataset(X[:4], np.arange(4) - 1)._repr_html_()
+    many = Dataset(np.zeros((20, 3)), np.arange(20))._repr_html_()
+    assert many.count("<tr>") == 1 + 12 + 1
+    assert "... 8 more" in many
+    assert "<img" not in many
 
 
 def test_a_name_that_is_no_utf8_damages_no_file(tmp_path):

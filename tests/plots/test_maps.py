@@ -37,6 +37,17 @@ def test_the_map_lies_over_the_picture(kind, tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
+def test_an_empty_map_says_so():
+    """Where no place speaks for a class the title says it, as the picture has one colour."""
+    model = network()
+    model.layers[1].params["kernel"][:] = 1
+    model.layers[-1].params["kernel"][:] = [1, -1]  # every map speaks against class 1
+    titles = [
+        plots.plot_grad_cam(model, IMAGE, of, layer="conv2d").axes[1].get_title() for of in (0, 1)
+    ]
+    assert ["0 everywhere" in title for title in titles] == [False, True]
+
+
 def test_maps_and_filters_have_a_panel_each():
     """The first ones, with one scale for all; what has none is refused."""
     model = network()
