@@ -8,6 +8,7 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn._files.ch
     given       what the script may change: a resumed run takes what stands here
     network     the network and how it was compiled, from which ``load_run`` makes the model anew
     machine     versions, BLAS and threads: with others the bits may differ
+    ran         for reports: where, the seconds that each epoch took, and how many were asked for
     epoch, step how many epochs are done, and how many batches of the next one
     stopped     whether a callback has ended the run
     generator   the state of the model's generator
