@@ -267,9 +267,7 @@ def put_back(model: Model, state: Tree) -> None:
     generator = type(model.rng.bit_generator)()
     generator.state = state["generator"]
     layers = {str(layer.name): layer for layer in model.stack}
-    arrays = {name: layer.arrays() for name, layer in layers.items()}
-    weights = state["model"]["weights"]
-    _check(arrays, weights)
+    _check_weights(model, state)
     params = {f"{name}.{key}": a for name, x in layers.items() for key, a in x.params.items()}
     slots, counters = state["optimizer"]["slots"], state["optimizer"]["counters"]
     _check({name: dict.fromkeys(optimizer.slot_names, params[name]) for name in slots}, slots)
@@ -286,11 +284,21 @@ def put_back(model: Model, state: Tree) -> None:
         optimizer.learning_rate = rate
     for layer, value in zip(walk(model.stack), trainable, strict=True):
         layer.trainable = value
-    for name, found in arrays.items():
-        for key, array in found.items():
-            array[...] = weights[name][key]
+    put_weights(model, state)
     model.rng.bit_generator.state = generator.state
     model.stop_training = stopped
+
+
+def put_weights(model: Model, state: Tree) -> None:
+    """Take over the weights alone; raises as ``put_back`` does."""
+    _check_weights(model, state)
+    for layer in model.stack:
+        for key, array in layer.arrays().items():
+            array[...] = state["model"]["weights"][str(layer.name)][key]
+
+
+def _check_weights(model: Model, state: Tree) -> None:
+    _check({str(layer.name): layer.arrays() for layer in model.stack}, state["model"]["weights"])
 
 
 def _check(expected: Any, found: Any) -> None:
