@@ -1,15 +1,17 @@
 """Statistics of every layer on one batch: activations, gradients, weights and the next step.
 
     activations      mean, standard deviation, the share of zeros, the share of dead units
-    gradient         the norm of the gradients of its arrays
-    weight           the norm of its arrays
-    update           how far the next step moves its kernels: |new - old| / |old|
+    flow             the norm of the gradient of the loss at what it gives
+    weight           the norm of its kernels, or of its arrays where it has no kernels
+    gradient         the norm of their gradients
+    update           how far the next step moves them: |new - old| / |old|
 
 A unit (a channel of a map, a number of a vector) is dead if it is 0 at every place of every sample.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,11 +39,12 @@ class LayerRow(NamedTuple):
     """The share of zeros among what it gives."""
     dead: float
     """The share of units that are 0 for every sample; NaN for a layer that does not end in ReLU."""
+    flow: float
     gradient: float
     weight: float
-    relative: float
-    """The norm of its kernels' gradients divided by that of the kernels."""
     update: float
+    learns: bool
+    """Whether it has kernels to learn."""
 
 
 class Pass(NamedTuple):
@@ -53,26 +56,25 @@ class Pass(NamedTuple):
 
     def learning(self) -> list[LayerRow]:
         """The layers that have kernels to learn, in running order."""
-        return [row for row in self.rows if row.weight > 0 and not np.isnan(row.relative)]
+        return [row for row in self.rows if row.learns]
 
 
-def layer_statistics(
-    model: Model, data: Data, *, optimizer: Optimizer | None = None, seed: int = 0
-) -> Pass:
+def layer_statistics(model: Model, data: Data, optimizer: Optimizer | None = None) -> Pass:
     """One pass over a batch whose labels are prepared; the model stays as it is.
 
-    The batch is computed as in training, with the same dropout for the same ``seed``. ``optimizer``
+    The batch is computed as in training, but nothing is dropped or moved at random. ``optimizer``
     is the one whose next step is measured; it stays as it is too.
     """
     program = Program(model)
     graph, losses, _ = objective(model.graph(), [goal.loss for goal in program.goals])
+    graph = without_chance(graph)
     with at_work():
         values: list[Any] = [
             x if same else x.astype(model.dtype, copy=False)
             for x, same in zip(data.xs, graph.reads_bytes(), strict=True)
         ]
         caches, made = [], []
-        for step in graph.steps(values, True, np.random.default_rng(seed)):
+        for step in graph.steps(values, True, None):
             caches.append(step.cache)
             made.append(_activations(step.node, step.made))
         dvalues: list[Any] = [None] * len(values)
@@ -86,14 +88,23 @@ def layer_statistics(
             total += float(loss(y, values[number], *more)) * goal.weight
             dz = loss.gradient(y, values[number], *more) * model.dtype.type(goal.weight)
             dvalues[number] = dz if dvalues[number] is None else dvalues[number] + dz
-        grads = _gradients(graph, dvalues, caches)
+        grads, flows = _gradients(graph, dvalues, caches)
         steps = _steps(program, grads, optimizer)
     rows = tuple(
-        LayerRow(node.name, *one, *_weights(node, grads, steps))
-        for node, one in zip(graph.nodes, made, strict=True)
+        LayerRow(node.name, *one, flow, *_weights(node, grads, steps))
+        for node, one, flow in zip(graph.nodes, made, flows, strict=True)
         if not isinstance(node.layer, InputLayer)
     )
     return Pass(total, rows)
+
+
+def without_chance(graph: Graph) -> Graph:
+    """The graph in which what is random (dropout, augmentation) computes as outside training."""
+    nodes = [
+        node._replace(training=False) if getattr(node.layer, "random", False) else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
 
 
 def ends_in_relu(layer: Any) -> bool:
@@ -112,10 +123,14 @@ def _activations(node: Node, y: Array) -> tuple[float, float, float, float]:
     return float(y.mean()), float(y.std()), float(nothing.mean()), dead
 
 
-def _gradients(graph: Graph, dvalues: list[Any], caches: Sequence[Any]) -> dict[str, Array]:
-    """Those of what is trained, by the names in ``model.params``."""
+def _gradients(
+    graph: Graph, dvalues: list[Any], caches: Sequence[Any]
+) -> tuple[dict[str, Array], list[float]]:
+    """Those of what is trained, by the names in ``model.params``, and what each node was given."""
     grads: dict[str, Array] = {}
+    flows: dict[int, float] = {}
     for step in graph.steps_back(dvalues, caches, need_dx=False):
+        flows[id(step.node)] = _norm([step.taken])
         learned = step.node.layer.learned()
         for key, grad in step.cache.items():
             full = f"{step.node.name}.{key}"
@@ -123,7 +138,7 @@ def _gradients(graph: Graph, dvalues: list[Any], caches: Sequence[Any]) -> dict[
                 grads[full] = grads[full] + grad
             elif key in learned:
                 grads[full] = grad
-    return grads
+    return grads, [flows.get(id(node), float("nan")) for node in graph.nodes]
 
 
 def _steps(
@@ -142,20 +157,24 @@ def _steps(
     return {name: moved - program.params[name] for name, moved in params.items()}
 
 
-def _weights(node: Node, grads: dict[str, Array], steps: dict[str, Array]) -> Iterator[float]:
-    """The norms of gradients and weights; of kernels relative gradient and relative step."""
+def _weights(
+    node: Node, grads: dict[str, Array], steps: dict[str, Array]
+) -> tuple[float, float, float, bool]:
+    """The norms of gradients and weights, the relative step, whether there are kernels."""
     learned = node.layer.learned()
-    names = {key: f"{node.name}.{key}" for key in learned}
     kernels = [key for key, array in learned.items() if array.ndim > 1]
-    size = _norm(learned[key] for key in kernels)
-    yield _norm(grads[names[key]] for key in learned if names[key] in grads)
-    yield _norm(learned.values())
-    for found in (grads, steps):
-        moved = _norm(found[names[key]] for key in kernels if names[key] in found)
-        yield moved / size if size > 0 else float("nan")
+    counted = kernels or list(learned)
+
+    def norm(found: dict[str, Array]) -> float:
+        names = [f"{node.name}.{key}" for key in counted]
+        return _norm(found[name] for name in names if name in found)
+
+    size = _norm(learned[key] for key in counted)
+    update = norm(steps) / size if size > 0 else float("nan")
+    return norm(grads), size, update, bool(kernels)
 
 
-def _norm(arrays: Any) -> float:
+def _norm(arrays: Iterable[Array]) -> float:
     """The root of the sum of all squares; NaN of nothing."""
     squares = [float(np.vdot(array, array)) for array in arrays]
     return float(np.sqrt(sum(squares))) if squares else float("nan")

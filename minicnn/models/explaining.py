@@ -88,7 +88,12 @@ class Explaining(BaseModel):
         return gradient_check.check_gradients(self, data, entries, step, seed)
 
     def diagnose(
-        self: Any, x: Any, y: Any = None, history: Any = None, validation_data: Any = None
+        self: Any,
+        x: Any,
+        y: Any = None,
+        history: Any = None,
+        validation_data: Any = None,
+        batch_size: int | None = None,
     ) -> "Findings":
         """What ails the training on such data, causes first: see ``explain.diagnose``.
 
@@ -102,6 +107,7 @@ class Explaining(BaseModel):
             loader.sample,
             None if validation is None else validation.sample,
             self.history if history is None else history,
+            batch_size,
         )
         return diagnosis.examine(found)
 

@@ -1,57 +1,34 @@
 """The doctor: why a run does not learn, or learns the wrong thing; silent when all is well.
 
-Each check is a function that looks at a run (``Examined``) and gives its findings. They run in the
-order of ``CHECKS``, causes before consequences: what the run is given, how it begins, its rate, its
-layers, what came of it.
+Each check is a function that looks at a run (``Examined``) and gives its findings. They are called
+in the order of ``CHECKS``, causes before consequences: what the run is given, how it begins, its
+rate, its layers, what came of it.
 """
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from minicnn.explain.diagnosis import ends, given, learning, signals
-from minicnn.explain.diagnosis.examined import Examined
-from minicnn.explain.diagnosis.finding import Finding, Findings
-
-__all__ = ["CHECKS", "Examined", "Finding", "Findings", "diagnose", "examine"]
-
-Check = Callable[[Examined], Iterator[Finding]]
-
-CHECKS: tuple[Check, ...] = (
-    given.pixels,
-    given.constant_labels,
-    ends.wrong_loss,
-    signals.exploding,
-    ends.first_loss,
-    signals.vanishing,
-    learning.too_high,
-    learning.too_low,
-    given.shuffled_labels,
-    signals.updates,
-    signals.dead,
-    signals.batchnorm,
-    learning.by_heart,
-    learning.overfitting,
-    learning.not_falling,
-)
-
-
-def examine(run: Examined) -> Findings:
-    """All findings; what only says that it does not learn is left out where the cause is found."""
-    found = Findings()
-    for check in CHECKS:
-        if not (found and check is learning.not_falling):
-            found += check(run)
-    return found
+from minicnn.explain.diagnosis.checks import CHECKS as CHECKS
+from minicnn.explain.diagnosis.checks import examine as examine
+from minicnn.explain.diagnosis.doctor import Doctor as Doctor
+from minicnn.explain.diagnosis.examined import Examined as Examined
+from minicnn.explain.diagnosis.finding import Finding as Finding
+from minicnn.explain.diagnosis.finding import Findings as Findings
 
 
 def diagnose(
-    model: Any, x: Any = None, y: Any = None, history: Any = None, validation_data: Any = None
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    history: Any = None,
+    validation_data: Any = None,
+    batch_size: int | None = None,
 ) -> Findings:
     """What ails a run, causes first; an empty list when all is well.
 
     ``model`` is a compiled model, before or after its training, with ``x`` and ``y`` that it learns
     from as ``fit`` takes them; or the run of ``runs.load_run``, whose files are known. ``history``
-    is what ``fit`` returned, by default the model's. The model stays as it is. Of a model that has
+    is what ``fit`` returned, by default the model's; ``batch_size`` that of the run, if the history
+    does not tell. The model stays as it is. Of a model that has
     learned nothing copies are trained for some steps, at its rate and at others; the rest costs
     three passes or so.
 
@@ -64,6 +41,7 @@ def diagnose(
     if callable(getattr(model, "model", None)):  # a run
         train, test = model.data() if x is None else (x, validation_data)
         history = model.history if history is None else history
-        return diagnose(model.model(), train, y, history, test)
-    found: Findings = model.diagnose(x, y, history=history, validation_data=validation_data)
+        size = model.settings.get("batch_size") if batch_size is None else batch_size
+        return diagnose(model.model(), train, y, history, test, size)
+    found: Findings = model.diagnose(x, y, history, validation_data, batch_size)
     return found

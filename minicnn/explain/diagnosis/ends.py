@@ -63,7 +63,7 @@ def first_loss(run: Examined) -> Iterator[Finding]:
     if run.uniform is None or run.first_loss <= max(TOO_LARGE * run.uniform, run.uniform + MARGIN):
         return
     kind = "2" if isinstance(run.loss, BinaryCrossentropy) else str(run.outputs)
-    row = run.before.learning()[-1] if run.before.learning() else None
+    row = next(iter(run.before.learning()[::-1]), None)
     size = ""
     if row is not None and np.isfinite(row.std):
         size = f" {row.layer} gives numbers of size {row.std:.2g} then."

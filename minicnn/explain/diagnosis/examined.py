@@ -23,11 +23,14 @@ from minicnn.losses import (
     SparseCategoricalCrossentropy,
 )
 
-MOST = 64
-"""Images of the batch that is looked at."""
+MOST, WORK = 64, 2e10
+"""Images of the batch that is looked at, and the multiply-adds of their forward pass, at most."""
 
 MANY = 512
 """Images that are predicted at most."""
+
+RUSHING = 1.0
+"""The update-to-weight ratio of a first step after which nothing of the weights is left."""
 
 FALLEN = 0.8
 """A run has learned something when its loss is below this part of that of the frequencies."""
@@ -45,7 +48,7 @@ class Examined:
         data: Data,
         validation: Data | None = None,
         history: Any = None,
-        first_loss: float | None = None,
+        batch_size: int | None = None,
         seed: int = 0,
     ) -> None:
         self.model = model
@@ -55,10 +58,17 @@ class Examined:
         self.validation = None if validation is None else self.program.targets(validation)
         self.raw_validation = validation
         self.history = logs_of(history)
-        steps = getattr(history, "params", {}).get("steps")
-        self.batch_size = -(-data.samples // steps) if steps else min(32, data.samples)
+        steps = getattr(history, "params", {}).get("steps") or 0
+        size = batch_size or (-(-data.samples // steps) if steps else 32)
+        self.batch_size = min(size, data.samples)
         self.seed = seed
-        self.given_first_loss = first_loss
+        self.beginning = False
+        """Whether it is the beginning of a run, which has had no time to learn."""
+
+    def begun_as(self, other: "Examined") -> None:
+        """Take over what the same run's beginning was found to be."""
+        shared = ("fresh", "before", "peak_rate", "_trials", "quiet", "heart", "first_penalty")
+        vars(self).update((name, vars(other)[name]) for name in shared if name in vars(other))
 
     # What is given -------------------------------------------------------------------
 
@@ -80,7 +90,7 @@ class Examined:
         """Those of the validation's images that are predicted."""
         if self.labels is None or self.raw_validation is None:
             return None
-        return classes_of(self.chosen(self.raw_validation, MANY).y)
+        return classes_of(self.chosen(self.raw_validation, self._most(MANY)).y)
 
     @cached_property
     def frequencies(self) -> Array:
@@ -130,7 +140,12 @@ class Examined:
     @cached_property
     def batch(self) -> Data:
         """The batch that is looked at."""
-        return self.chosen(self.data, MOST)
+        return self.chosen(self.data, self._most(MOST))
+
+    def _most(self, most: int) -> int:
+        """Fewer images for a network that computes long at each."""
+        work = WORK * most / MOST
+        return min(most, max(8, int(work / max(self.program.multiply_adds, 1))))
 
     # Measurements --------------------------------------------------------------------
 
@@ -152,31 +167,39 @@ class Examined:
     @cached_property
     def before(self) -> Pass:
         """The batch before the first step."""
-        return layer_statistics(self.fresh, self.batch, optimizer=self.fresh.optimizer)
+        optimizer = copy.deepcopy(self.fresh.optimizer)
+        optimizer.learning_rate = self.peak_rate
+        return layer_statistics(self.fresh, self.batch, optimizer)
+
+    @property
+    def ratio(self) -> float:
+        """The update-to-weight ratio of the first step: the median over layers; 0 of none."""
+        ratios = [row.update for row in self.before.learning() if np.isfinite(row.update)]
+        return float(np.median(ratios)) if ratios else 0.0
 
     @cached_property
     def now(self) -> Pass:
         """The batch with the weights as they are."""
-        if not self.steps:
+        if not self.steps or self.beginning:
             return self.before
-        return layer_statistics(self.model, self.batch, optimizer=self.model.optimizer)
+        return layer_statistics(self.model, self.batch, self.model.optimizer)
 
     @property
     def first_loss(self) -> float:
         """That of the batch before the first step."""
-        return self.before.loss if self.given_first_loss is None else self.given_first_loss
+        return self.before.loss
 
     @cached_property
     def predicted(self) -> tuple[float, Array]:
         """(loss, predictions) for images that it learned from, outside training."""
-        return self._evaluated(self.chosen(self.data, MANY))
+        return self._evaluated(self.chosen(self.data, self._most(MANY)))
 
     @cached_property
     def validated(self) -> tuple[float, Array] | None:
         """The same for the validation's images."""
         if self.validation is None:
             return None
-        return self._evaluated(self.chosen(self.validation, MANY))
+        return self._evaluated(self.chosen(self.validation, self._most(MANY)))
 
     def _evaluated(self, data: Data) -> tuple[float, Array]:
         losses, found = [], []
@@ -196,6 +219,11 @@ class Examined:
         return float(self.program.penalty())
 
     @cached_property
+    def first_penalty(self) -> float:
+        """The same before the first step."""
+        return float(Program(self.fresh).penalty())
+
+    @cached_property
     def last_loss(self) -> float:
         """The training loss at the end, without the penalties."""
         if self.epochs:
@@ -204,10 +232,14 @@ class Examined:
 
     @cached_property
     def stuck(self) -> bool:
-        """Whether it has learned nothing of note."""
+        """Whether it has learned nothing of note, though it has begun."""
+        if self.beginning:
+            return False
         if not math.isfinite(self.last_loss):
             return True
-        return self.last_loss > FALLEN * min(self.chance, self.first_loss)
+        if self.labels is None and self.fresh.optimizer.iterations:
+            return False  # it goes on from somewhere, and nobody knows from where
+        return self.last_loss > FALLEN * self.chance
 
     @cached_property
     def peak_rate(self) -> float:
@@ -237,6 +269,13 @@ class Examined:
     def own(self) -> Trial:
         """Some steps from the beginning, at its own rate."""
         return self.tried(1)
+
+    @cached_property
+    def quiet(self) -> Trial:
+        """The same without dropout, noise and augmentation."""
+        model = copy.deepcopy(self.fresh)
+        model.optimizer.learning_rate = self.peak_rate
+        return trial(model, self.data, min(self.batch_size, 32), self.seed, quiet=True)
 
     @cached_property
     def heart(self) -> Trial:

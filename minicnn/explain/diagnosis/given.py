@@ -1,7 +1,7 @@
 """Ailments of what a run is given: its images and its labels."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ SAMPLES = 400
 SIDE = 8
 """Places along each axis of the small images that are compared."""
 
-SURE = 1e-3
+SURE = 0.01
 """The chance of a coincidence, from which on it is none."""
 
 
@@ -42,56 +42,62 @@ def constant_labels(run: Examined) -> Iterator[Finding]:
 
 def shuffled_labels(run: Examined) -> Iterator[Finding]:
     """Labels that have nothing to do with their images."""
-    if run.labels is None or len(np.unique(run.labels)) < 2 or run.raw.samples < 60:
+    labels = run.labels
+    if labels is None or len(np.unique(labels)) < 2 or len(labels) < 60 or not run.steps:
         return
-    most = float(run.frequencies.max())
-    said = ""
-    if run.validation is not None and run.steps and not run.stuck:
-        right, count = _right(run)
-        if coincidence(right, count, most) < 0.05:
+    said, chances = "", []
+    if not run.stuck:
+        if run.validated is None or run.validation_labels is None:
             return
+        outputs, others = run.validated[1], run.validation_labels
+        named = outputs.argmax(axis=-1) if outputs.shape[-1] > 1 else outputs[..., 0] > 0.5
+        right = int((named == others).sum())
+        chances.append(agreement(named, others))
         said = (
-            f"It has learned its images (loss {run.last_loss:.3g}), but of {count} others it names "
-            f"{right} right, no more than by chance; and "
+            f"It has learned its images (loss {run.last_loss:.3g}), but of {len(others)} others it "
+            f"names {right} right, no more than by chance; "
         )
-    elif not run.stuck or not run.steps:
+    found = alike(run.raw.x, run.seed)
+    named = labels[found[0]], labels[found[1]]
+    chances.append(agreement(*named))
+    if together(chances) < SURE:
         return
-    found, of = neighbours(run.raw.x, run.labels, run.seed)
-    if coincidence(found, of, _expected(run.frequencies)) < SURE:
-        return
-    images = f"images that look alike do not share labels ({found} of {of} do)."
+    same = int((named[0] == named[1]).sum())
     yield Finding(
         "labels shuffled",
-        f"{said}{images}" if said else images.capitalize(),
+        f"{said}{'of' if said else 'Of'} {len(found[0])} images {same} share their label with the "
+        "one that looks most like them, no more than by chance.",
         "Check that images and labels are in one order: shuffle both with one permutation, and "
         "look at some with plots.plot_images.",
     )
 
 
-def _expected(frequencies: Array) -> float:
-    """How often two images drawn at random share a label."""
-    return float((frequencies**2).sum())
+def agreement(one: Array, other: Array) -> float:
+    """The probability that two rows of class numbers agree so often if neither knows the other."""
+    classes = np.union1d(one, other)
+    chance = sum(float((one == k).mean() * (other == k).mean()) for k in classes)
+    return coincidence(int((one == other).sum()), len(one), chance)
 
 
-def _right(run: Examined) -> tuple[int, int]:
-    """How many of the validation's images are named right, of how many."""
-    assert run.validated is not None
-    assert run.validation_labels is not None
-    outputs, labels = run.validated[1], run.validation_labels
-    named = outputs.argmax(axis=-1) if outputs.shape[-1] > 1 else outputs[..., 0] > 0.5
-    return int((named == labels).sum()), len(labels)
+def together(chances: Sequence[float]) -> float:
+    """The probability of independent coincidences, by Fisher's method.
+
+    >>> round(together([0.05]), 3), round(together([0.05, 0.05]), 4)
+    (0.05, 0.0175)
+    """
+    log = -math.fsum(math.log(max(chance, 1e-300)) for chance in chances)
+    return math.exp(-log) * sum(log**k / math.factorial(k) for k in range(len(chances)))
 
 
-def neighbours(x: Array, labels: Array, seed: int) -> tuple[int, int]:
-    """(how many images share the label of the one that looks most like them, of how many)."""
+def alike(x: Array, seed: int) -> tuple[Array, Array]:
+    """Some images, and of each the number of the one that looks most like it."""
     rng = np.random.default_rng(seed)
     some = rng.permutation(len(x))[:SAMPLES]
     flat = small(x[some])
     squares = (flat**2).sum(axis=1)
     distances = squares[:, None] + squares - 2 * flat @ flat.T
     np.fill_diagonal(distances, np.inf)
-    y = labels[some]
-    return int((y[distances.argmin(axis=1)] == y).sum()), len(y)
+    return some, some[distances.argmin(axis=1)]
 
 
 def small(x: Array) -> Array:

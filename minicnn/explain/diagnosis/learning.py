@@ -4,46 +4,67 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minicnn.explain.diagnosis.examined import Examined
+from minicnn.explain.diagnosis.examined import RUSHING, Examined
 from minicnn.explain.diagnosis.finding import Finding
 
 HIGH, LOW = "learning rate too high", "learning rate too low"
 
+NOTABLE = 0.03
+"""The part of the first loss by which one trial must end below another, on the same batches."""
+
 PATIENCE = 100
 """Steps after which a loss should have fallen."""
 
+TRAVEL = 0.02
+"""How far the weights must move in a run, in parts of their size, to learn anything."""
+
 
 def too_high(run: Examined) -> Iterator[Finding]:
-    """A rate at which the loss does not fall, where a tenth or a hundredth of it would do."""
+    """A rate at which the loss does not fall, where a tenth or less of it would do."""
+    ratio = run.ratio
+    if ratio > RUSHING:
+        yield Finding(
+            HIGH,
+            f"With a rate of {run.peak_rate:.2g} the first step changes the weights by {ratio:.2g} "
+            "times their size; healthy steps change 1e-4 to 1e-2 of it.",
+            f"Try learning_rate={run.peak_rate / ratio / 100:.1g}, or what find_learning_rate "
+            "suggests.",
+        )
+        return
     if not run.stuck:
         return
     own = run.own
-    if own.falls(0.05) and own.highest < 3 * own.start:
+    broken = own.highest > 10 * own.start
+    if own.falls(0.05) and not broken:
         return
     for factor in (0.1, 0.01, 0.001):
         other = run.tried(factor)
-        if other.falls(0.1) and other.end < 0.9 * own.end:
+        better = other.end < own.end - NOTABLE * own.start
+        if better and (other.falls(0.1) or (broken and other.falls(0.01))):
             yield _rate(run, HIGH, factor)
             return
-    if own.highest > 10 * own.start:
-        yield _rate(run, HIGH, 0.1)
 
 
 def too_low(run: Examined) -> Iterator[Finding]:
-    """A rate at which the loss hardly moves, where ten or a hundred times as much would do."""
+    """A rate at which the weights hardly move, where a larger one brings more."""
     if not run.stuck:
         return
     own = run.own
     if own.falls(0.1) or own.highest > 1.5 * own.start:
         return
-    ratios = [row.update for row in run.before.learning() if np.isfinite(row.update)]
-    if not ratios or np.median(ratios) > 1e-3:
-        return
+    ratio = run.ratio
     for factor in (10, 100, 1000):
         other = run.tried(factor)
-        if other.falls(0.15) and other.end < 0.9 * own.end:
+        if 0 < ratio < 1e-3 and other.end < own.end - NOTABLE * own.start:
             yield _rate(run, LOW, factor)
             return
+    if 0 < ratio < 1e-4 and 0 < run.steps * ratio < TRAVEL:
+        yield Finding(
+            LOW,
+            f"A step changes the weights by {ratio:.1e} of their size, all {run.steps:,} by "
+            f"{run.steps * ratio:.1e} at most: too little to learn anything.",
+            "Try what find_learning_rate suggests; healthy steps change 1e-4 to 1e-2.",
+        )
 
 
 def _rate(run: Examined, name: str, factor: float) -> Finding:
@@ -60,10 +81,9 @@ def _rate(run: Examined, name: str, factor: float) -> Finding:
 
 def by_heart(run: Examined) -> Iterator[Finding]:
     """A network that cannot learn a few images by heart."""
-    if not run.stuck:
+    if not run.stuck or not run.chance > 0:
         return
-    best = min(run.heart.losses)
-    if best < 0.5 * min(run.chance, run.heart.start):
+    if run.heart.lowest < 0.5 * min(run.chance, run.heart.start):
         return
     yield Finding(
         "cannot learn a batch by heart",
@@ -92,15 +112,32 @@ def overfitting(run: Examined) -> Iterator[Finding]:
     )
 
 
+def penalties(run: Examined) -> Iterator[Finding]:
+    """Regularizers that are all that counts."""
+    if not run.stuck or run.first_penalty < run.first_loss:
+        return
+    yield Finding(
+        "penalties too large",
+        f"Before the first step the regularizers add {run.first_penalty:.3g} to a loss of "
+        f"{run.first_loss:.3g}: the run makes weights small, and learns nothing else.",
+        "Take a tenth or a hundredth of them, such as L2(1e-4).",
+    )
+
+
 def not_falling(run: Examined) -> Iterator[Finding]:
     """A loss that does not fall, for no reason that is known."""
     if not run.stuck or run.steps < PATIENCE or run.epochs < 3:
         return
     losses = run.history["loss"]
+    if losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance:
+        return
+    remedy = "Take a larger network, another optimizer, or more epochs."
+    if run.quiet.end < run.own.end - NOTABLE * run.own.start:
+        remedy = "Take less dropout, noise or augmentation: without them it falls from the start."
     yield Finding(
         "loss not falling",
         f"After {run.epochs} epochs and {run.steps:,} steps the training loss is "
         f"{losses[-1]:.3g}, from {losses[0]:.3g}; knowing how often each class comes gives "
         f"{run.chance:.3g}.",
-        "Take less dropout and smaller penalties, a larger network, or more epochs.",
+        remedy,
     )

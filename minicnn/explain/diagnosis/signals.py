@@ -4,27 +4,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from minicnn._core.traits import computes_as
 from minicnn._training.objective import objective
 from minicnn._training.program import at_work
-from minicnn.explain.diagnosis.examined import Examined
+from minicnn.explain.diagnosis.examined import RUSHING, Examined
 from minicnn.explain.diagnosis.finding import Finding
 from minicnn.explain.statistics import Pass
 from minicnn.layers import BatchNorm
 
 VANISHED = 1e-4
-"""The gradient of an early layer, relative to its weights, as a part of that of the last one."""
+"""The gradient at the first layer as a part of that at the last but one."""
 
 EXPLODED = 1e3
-"""The same for gradients that grow on their way back."""
+"""The same where it grows on its way back."""
 
-DEAD = 0.5
-"""The share of a layer's units that are dead."""
+DEAD, DYING = 0.95, 0.8
+"""The share of a layer's units that are dead: of any run, and of one that does not learn."""
 
-STILL, RUSHING = 1e-6, 0.5
-"""Update-to-weight ratios that are far out of the band of 1e-4 to 1e-2."""
+STILL = 1e-6
+"""An update-to-weight ratio far below the band of 1e-4 to 1e-2."""
 
 APART = 1.5
 """How many times larger BatchNorm's loss may be outside training, and by 0.3 more."""
@@ -34,71 +32,76 @@ def vanishing(run: Examined) -> Iterator[Finding]:
     """Gradients that are next to nothing when they come to the first layers."""
     if not run.stuck:
         return
-    for found in _passes(run):
-        rows = [row for row in found.learning() if row.dead != 1]
-        if len(rows) < 3:
-            continue
-        last = rows[-1].relative
-        least = min(rows[:-1], key=lambda row: row.relative)
-        if last > 0 and 0 < least.relative < VANISHED * last:
+    for found in (run.before, run.now):
+        rows = found.learning()[:-1]
+        if len(rows) < 2:
+            return
+        first, last = rows[0].flow, rows[-1].flow
+        if last > 0 and 0 < first < VANISHED * last:
             yield Finding(
                 "vanishing gradients",
-                f"The gradient of {least.layer} is {least.relative:.1e} of its weights, that of "
-                f"{rows[-1].layer} {last:.1e}: what comes back to the first layers is next to "
-                "nothing.",
+                f"The gradient is {last:.1e} at {rows[-1].layer} and {first:.1e} when it comes "
+                f"back to {rows[0].layer}: next to nothing.",
                 "Take 'relu' for sigmoid or tanh, he_normal for the weights, BatchNorm between "
                 "the layers, or Residual.",
-                least.layer,
+                rows[0].layer,
             )
             return
 
 
 def exploding(run: Examined) -> Iterator[Finding]:
     """Gradients that grow from layer to layer on their way back."""
-    rows = run.before.learning()
-    if len(rows) < 3 or not run.stuck:
+    rows = run.before.learning()[:-1]
+    if len(rows) < 2 or not (run.stuck or run.first_loss > 10 * run.chance):
         return
-    most, last = max(rows[:-1], key=lambda row: row.relative), rows[-1].relative
-    if last > 0 and (most.relative > EXPLODED * last or not np.isfinite(most.relative)):
+    first, last = rows[0].flow, rows[-1].flow
+    if last > 0 and not first < EXPLODED * last:
         yield Finding(
             "exploding gradients",
-            f"Before the first step the gradient of {most.layer} is {most.relative:.1e} of its "
-            f"weights, that of {rows[-1].layer} {last:.1e}: it grows from layer to layer.",
+            f"Before the first step the gradient is {last:.1e} at {rows[-1].layer} and "
+            f"{first:.1e} when it comes back to {rows[0].layer}: it grows from layer to layer.",
             "Begin with smaller weights (he_normal for ReLU, glorot_uniform for tanh), put "
             "BatchNorm between the layers, or give the optimizer global_clipnorm=1.0.",
-            most.layer,
+            rows[0].layer,
         )
+
+
+def born_dead(run: Examined) -> Iterator[Finding]:
+    """ReLUs that are 0 for every image before the first step."""
+    yield from _dead(run, "Before the first step", run.before)
 
 
 def dead(run: Examined) -> Iterator[Finding]:
-    """ReLUs that are 0 for every image."""
-    for when, found in (("Before the first step", run.before), ("Now", run.now)):
-        rows = [row for row in found.rows if row.dead > DEAD]
-        if not rows:
-            continue
-        row = rows[0]
-        yield Finding(
-            "dead ReLUs",
-            f"{when} {row.dead:.0%} of the units of {row.layer} are 0 for each of "
-            f"{run.batch.samples} images, and learn nothing any more.",
-            "Take a smaller learning rate, biases that begin at 0, BatchNorm before the ReLU, or "
-            "LeakyReLU.",
-            row.layer,
-        )
-        return
+    """ReLUs that have become 0 for every image."""
+    if run.steps and not any(born_dead(run)):
+        yield from _dead(run, "Now", run.now)
+
+
+def _dead(run: Examined, when: str, found: Pass) -> Iterator[Finding]:
+    for row in found.rows:
+        if row.dead > (DYING if run.stuck else DEAD):
+            yield Finding(
+                "dead ReLUs",
+                f"{when} {row.dead:.0%} of the units of {row.layer} are 0 for each of "
+                f"{run.batch.samples} images, and learn nothing.",
+                "Take a smaller learning rate, biases that begin at 0, BatchNorm before the ReLU, "
+                "or LeakyReLU.",
+                row.layer,
+            )
+            return
 
 
 def updates(run: Examined) -> Iterator[Finding]:
-    """Layers that a step moves by next to nothing, or throws over."""
-    rows = [row for row in run.before.learning() if np.isfinite(row.update) and row.update > 0]
-    for row in rows:
-        if STILL < row.update < RUSHING:
+    """Single layers that a step moves by next to nothing, or throws over."""
+    all_rush = run.ratio > RUSHING  # then it is the rate
+    for row in run.before.learning():
+        if STILL < row.update < RUSHING or all_rush or not row.gradient > 0:
             continue
-        slow = row.update < STILL
+        slow = row.update <= STILL
         yield Finding(
             "update-to-weight ratio",
-            f"A step changes the weights of {row.layer} by {row.update:.1e} of their size; "
-            f"healthy steps change 1e-4 to 1e-2.",
+            f"The first step changes the weights of {row.layer} by {row.update:.1e} of their size; "
+            "healthy steps change 1e-4 to 1e-2.",
             f"Begin with {'smaller' if slow else 'larger'} weights in {row.layer}, or take a "
             f"{'larger' if slow else 'smaller'} learning rate.",
             row.layer,
@@ -152,9 +155,3 @@ def _losses(run: Examined) -> tuple[float, float]:
 
 def _is_batchnorm(node: Any) -> bool:
     return computes_as(node.layer, BatchNorm)
-
-
-def _passes(run: Examined) -> Iterator[Pass]:
-    yield run.before
-    if run.steps:
-        yield run.now

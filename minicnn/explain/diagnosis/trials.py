@@ -1,20 +1,22 @@
 """Short trainings of copies: from fresh weights, at other rates, on a few images."""
 
 import copy
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._training.model import Model
-from minicnn._training.objective import goals, objective
 from minicnn._training.program import Program, at_work
 from minicnn.data.fitting import Data
+from minicnn.explain.statistics import without_chance
 from minicnn.optimizers import Adam
 
-STEPS = 40
+STEPS = 60
 """Steps of a trial."""
+
+WORK = 3e12
+"""Multiply-adds that a trial may take: of a large network it has fewer steps and images."""
 
 TAIL = 8
 """The steps at its end that count."""
@@ -35,6 +37,11 @@ class Trial(NamedTuple):
     def start(self) -> float:
         """The first loss."""
         return self.losses[0]
+
+    @property
+    def lowest(self) -> float:
+        """The smallest loss."""
+        return float(np.nan_to_num(np.array(self.losses), nan=np.inf).min())
 
     @property
     def end(self) -> float:
@@ -76,10 +83,18 @@ def fresh_copy(model: Model, seed: int) -> Any:
     return twin
 
 
-def trial(model: Any, data: Data, batch_size: int, seed: int) -> Trial:
-    """Train a copy for some steps; labels are prepared."""
-    rng = np.random.default_rng(seed)
-    return _trained(Program(model), data, batch_size, STEPS, rng, 0.0)
+def trial(model: Any, data: Data, batch_size: int, seed: int, quiet: bool = False) -> Trial:
+    """Train a copy for some steps; labels are prepared. With ``quiet`` nothing is random."""
+    program = _Plain(model) if quiet else Program(model)
+    size, steps = _sizes(program, batch_size, STEPS)
+    return _trained(program, data, size, steps, np.random.default_rng(seed), 0.0)
+
+
+def _sizes(program: Program, batch_size: int, steps: int) -> tuple[int, int]:
+    """(images of a batch, steps), as many as the work allows."""
+    each = WORK / max(3 * program.multiply_adds, 1)
+    size = min(batch_size, max(8, int(each / steps)))
+    return size, min(steps, max(2 * TAIL, int(each / size)))
 
 
 def by_heart(model: Any, data: Data, labels: Array | None, chance: float, seed: int) -> Trial:
@@ -91,10 +106,11 @@ def by_heart(model: Any, data: Data, labels: Array | None, chance: float, seed: 
         twin = copy.deepcopy(model)
         twin.optimizer = Adam(rate)
         program = _Plain(twin)
-        found = _trained(program, few, few.samples, HEART, rng, 0.1 * chance)
-        if best is None or found.end < best.end:
+        steps = _sizes(program, few.samples, HEART)[1]
+        found = _trained(program, few, few.samples, steps, rng, 0.1 * chance)
+        if best is None or found.lowest < best.lowest:
             best = found
-        if best.end < 0.3 * chance:
+        if best.lowest < 0.3 * chance:
             break
     assert best is not None
     return best
@@ -105,12 +121,7 @@ class _Plain(Program):
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
-        graph = objective(model.graph(), [goal.loss for goal in goals(model)]).graph
-        nodes = [
-            node._replace(training=False) if getattr(node.layer, "random", False) else node
-            for node in graph.nodes
-        ]
-        self.graph = replace(graph, nodes=tuple(nodes))
+        self.graph = without_chance(self.graph)
         self.penalties = []
 
 
