@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn.explain.diagnosis.finding import Finding
 
 FEW = 50
 """Images of a class from which less is learned than people hope."""
@@ -21,14 +22,6 @@ NAMED = 5
 """Examples in a sentence."""
 
 
-class Danger(NamedTuple):
-    """Something about the data that leads people astray."""
-
-    name: str
-    sentence: str
-    remedy: str
-
-
 class Part(NamedTuple):
     """The images that are learned from, or those that are tested on."""
 
@@ -38,14 +31,14 @@ class Part(NamedTuple):
     """The number of each image's class; None for labels of another kind."""
 
 
-def dangers(parts: Sequence[Part], class_names: Sequence[str]) -> list[Danger]:
+def dangers(parts: Sequence[Part], class_names: Sequence[str]) -> list[Finding]:
     """What is found in the training images, and in the test images.
 
     >>> x = np.zeros((2, 4, 4, 1), np.uint8)
     >>> [one.name for one in dangers([Part("training", x, None)], ())]
     ['duplicates', 'constant images']
     """
-    found: list[Danger] = []
+    found: list[Finding] = []
     for part in parts:
         if part.classes is not None:
             found += _counts(part, class_names)
@@ -57,14 +50,14 @@ def dangers(parts: Sequence[Part], class_names: Sequence[str]) -> list[Danger]:
     return found
 
 
-def _counts(part: Part, class_names: Sequence[str]) -> Iterator[Danger]:
+def _counts(part: Part, class_names: Sequence[str]) -> Iterator[Finding]:
     assert part.classes is not None
     n = max(len(class_names), int(part.classes.max()) + 1)
     counts = np.bincount(part.classes, minlength=n)
     names = [str(class_names[i]) if i < len(class_names) else str(i) for i in range(n)]
     if not counts.all():
         none = [name for name, count in zip(names, counts, strict=True) if not count]
-        yield Danger(
+        yield Finding(
             "missing classes",
             f"There is no {part.what} image of {_listed(none)}.",
             "Add some, or take the class away: nothing is learned or known of it.",
@@ -72,7 +65,7 @@ def _counts(part: Part, class_names: Sequence[str]) -> Iterator[Danger]:
     there = counts[counts > 0]
     if len(there) > 1 and there.max() >= UNEVEN * there.min():
         most, least = int(counts.argmax()), int(np.where(counts, counts, counts.max()).argmin())
-        yield Danger(
+        yield Finding(
             "imbalance",
             f"Of the {part.what} images {counts[most]:,} are of {names[most]}, and "
             f"{counts[least]:,} of {names[least]}.",
@@ -80,7 +73,7 @@ def _counts(part: Part, class_names: Sequence[str]) -> Iterator[Danger]:
             "more images of the rare class, help it.",
         )
     if part.what == "training" and there.min() < FEW:
-        yield Danger(
+        yield Finding(
             "few images",
             f"A class has no more than {there.min():,} training images.",
             "Collect more, let layers such as RandomFlip and RandomTranslation make variants, or "
@@ -88,7 +81,7 @@ def _counts(part: Part, class_names: Sequence[str]) -> Iterator[Danger]:
         )
     if part.what == "test" and len(part.classes) < FEW_TESTED:
         points = 98 / np.sqrt(len(part.classes))
-        yield Danger(
+        yield Finding(
             "few test images",
             f"{len(part.classes):,} test images tell an accuracy within {points:.0f} points at "
             "worst.",
@@ -96,18 +89,18 @@ def _counts(part: Part, class_names: Sequence[str]) -> Iterator[Danger]:
         )
 
 
-def _ranges(train: Part, test: Part) -> Iterator[Danger]:
+def _ranges(train: Part, test: Part) -> Iterator[Finding]:
     """Images of which one kind was scaled and the other was not."""
     high = [float(np.abs(part.x).max()) for part in (train, test)]
     if min(high) > 0 and max(high) > 10 * min(high):
-        yield Danger(
+        yield Finding(
             "other ranges",
             f"The training images reach {high[0]:.3g}, the test images {high[1]:.3g}.",
             "Scale both alike.",
         )
 
 
-def _duplicates(parts: Sequence[Part]) -> Iterator[Danger]:
+def _duplicates(parts: Sequence[Part]) -> Iterator[Finding]:
     """Images that are there twice, byte for byte."""
     first: dict[bytes, tuple[int, int]] = {}
     pairs: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -125,7 +118,7 @@ def _duplicates(parts: Sequence[Part]) -> Iterator[Danger]:
         is_, where = ("is", "are")[len(found) != 1], "another one" if within else "a training image"
         others = _with_other_labels(parts[q], parts[p], found)
         more = f" {others:,} of them with another label." * bool(others)
-        yield Danger(
+        yield Finding(
             "duplicates" if within else "test images in training",
             f"{count} {is_} byte for byte {where}: {examples}.{more}",
             "Take them out of the training images: what was seen is no test."
@@ -142,12 +135,12 @@ def _with_other_labels(one: Part, other: Part, found: Sequence[tuple[int, int]])
     return sum(bool(one.classes[j] != other.classes[i]) for j, i in found)
 
 
-def _constant(part: Part) -> Iterator[Danger]:
+def _constant(part: Part) -> Iterator[Finding]:
     """Images of one colour."""
     rows = part.x.reshape(len(part.x), -1)
     same = np.flatnonzero(rows.max(axis=1) == rows.min(axis=1))
     if len(same):
-        yield Danger(
+        yield Finding(
             "constant images",
             f"{len(same):,} {part.what} image{'s have' if len(same) > 1 else ' has'} the same "
             f"number everywhere: {_listed(list(map(str, same)))}.",

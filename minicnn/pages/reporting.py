@@ -15,7 +15,8 @@ from minicnn._training.fingerprint import checksum_of
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, DataError, MiniCNNError, shown
 from minicnn.evaluation.predicting import class_numbers
-from minicnn.explain.maps import grad_cam
+from minicnn.explain import diagnose, grad_cam
+from minicnn.explain.diagnosis.finding import Finding
 from minicnn.models.model import Model
 from minicnn.pages import facts
 from minicnn.pages.curves import curves, said_at_the_end
@@ -95,6 +96,8 @@ class _Report:
         self.outcome: Outcome | None = None
         if self.model is not None and "test" in self.data:
             self.outcome = outcome(self.model, self.data["test"], self.names)
+        self.dangers = dangers(list(self.parts.values()), self.names)
+        self.ailments = self._diagnosed()
 
     def _model(self, custom_objects: Mapping[str, Any] | None) -> Model | None:
         """The run's model; without its loss, or None, where custom classes are missing."""
@@ -244,25 +247,32 @@ class _Report:
         caption = tag("figcaption", joined((tag("span", line) for line in lines), " "))
         return tag("li", tag("figure", tag("div", *shown_), caption))
 
+    def _diagnosed(self) -> list[Finding] | None:
+        """What ails the run; None where what the doctor needs is not here."""
+        if self.model is None or self.model.loss is None or "training" not in self.data:
+            return None
+        data = self.data["training"]
+        x, y = (data, None) if isinstance(data, Dataset) else data
+        test = self.data.get("test")
+        return diagnose(self.model, x, y, history=self.run.history, validation_data=test)
+
     def _findings(self) -> Markup:
-        """What is wrong with the data."""
-        if not self.parts:
-            return section(
-                "findings", "Findings", note("Without the data nothing is known of them.")
-            )
-        found = dangers(list(self.parts.values()), self.names)
-        if not found:
-            return section("findings", "Findings", tag("p", "Nothing was found."))
+        """What ails the run, and what is wrong with the data."""
+        found = [*(self.ailments or []), *self.dangers]
         items = [
             tag(
                 "li",
-                tag("strong", f"{one.name.capitalize()}."),
+                tag("strong", f"{one.name[:1].upper()}{one.name[1:]}."),
                 f" {one.sentence} ",
                 tag("em", one.remedy),
             )
             for one in found
         ]
-        return section("findings", "Findings", tag("ul", *items, class_="findings"))
+        parts = [tag("ul", *items, class_="findings") if found else tag("p", "Nothing was found.")]
+        if self.ailments is None:
+            needs = "the training images, the network and its loss, of which one is not here"
+            parts.append(note(f"The doctor was not asked: that takes {needs}."))
+        return section("findings", "Findings", *parts)
 
     def _trained(self) -> Markup:
         counted = [part for part in self.parts.values() if part.classes is not None]

@@ -352,6 +352,19 @@ def test_dangers_of_the_data(name, says):
     assert found.remedy.endswith(".")
 
 
+@pytest.mark.usefixtures("no_curves")
+def test_the_doctor_is_asked(tmp_path):
+    """What ails a run comes before its data's dangers; without its images nobody is asked."""
+    model = Sequential([Input((8, 8, 3)), Flatten(), Dense(3, activation="softmax")], seed=0)
+    with pytest.warns(RuntimeWarning, match="unscaled"):
+        trained(tmp_path, model)
+    report_page(tmp_path, tmp_path / "page.html", train=(X[30:], Y[30:]), test=(X[:30], Y[:30]))
+    text = shown(tmp_path / "page.html")
+    assert text.index("Images not scaled.") < text.index("Few images.")
+    report_page(tmp_path, tmp_path / "page.html", test=(X[:30], Y[:30]))
+    assert "The doctor was not asked" in shown(tmp_path / "page.html")
+
+
 def test_good_data_are_silent():
     """Nothing is said where nothing is wrong."""
     assert dangers(ailing(""), ["a", "b", "c"]) == []
