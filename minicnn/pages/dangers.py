@@ -91,7 +91,7 @@ def _counts(part: Part, class_names: Sequence[str]) -> Iterator[Finding]:
 
 def _ranges(train: Part, test: Part) -> Iterator[Finding]:
     """Images of which one kind was scaled and the other was not."""
-    high = [float(np.abs(part.x).max()) for part in (train, test)]
+    high = [max(float(part.x.max()), -float(part.x.min())) for part in (train, test)]
     if min(high) > 0 and max(high) > 10 * min(high):
         yield Finding(
             "other ranges",
@@ -104,10 +104,11 @@ def _duplicates(parts: Sequence[Part]) -> Iterator[Finding]:
     """Images that are there twice, byte for byte."""
     first: dict[bytes, tuple[int, int]] = {}
     pairs: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    dtype = np.result_type(*(part.x for part in parts)) if parts else np.float64
     for p, part in enumerate(parts):
-        x = part.x if len({one.x.dtype for one in parts}) == 1 else part.x.astype(np.float64)
-        for i, image in enumerate(x):
-            key = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        for i, image in enumerate(part.x):
+            content = np.ascontiguousarray(image, dtype).data
+            key = hashlib.blake2b(content, digest_size=16).digest()
             q, j = first.setdefault(key, (p, i))
             if (q, j) != (p, i):
                 pairs.setdefault((q, p), []).append((j, i))

@@ -38,7 +38,7 @@ MIXED = 10
 
 YES = ("no", "yes")
 
-OUTPUTS = 30
+OUTPUTS = 10
 """Outputs of a regression in a table."""
 
 
@@ -342,7 +342,7 @@ def _numbers(said: Array, y: Array) -> Outcome:
 
 
 def _bootstrapped(values: Array, root: bool = False) -> str:
-    low, high = bootstrap_interval(values, draws=1000)
+    low, high = bootstrap_interval(values, draws=500)
     found = [float(values.mean()), low, high]
     mean, low, high = np.sqrt(found) if root else found
     return f"{figure_text(mean)} ({figure_text(low)} to {figure_text(high)})"

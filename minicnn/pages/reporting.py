@@ -188,12 +188,11 @@ class _Report:
             "repeat": facts.repeating(run),
         }
         written = datetime.fromtimestamp((run.folder / NEWEST).stat().st_mtime)
+        epochs = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
         head = tag(
             "header",
             tag("h1", f"Run {name}"),
-            tag(
-                "p", f"Checkpoint of {written:%Y-%m-%d %H:%M}, {run.epochs} epochs", class_="facts"
-            ),
+            tag("p", f"Checkpoint of {written:%Y-%m-%d %H:%M}, {epochs}", class_="facts"),
             *self.notes,
             tag("nav", tag("ul", *map(_link, TITLES)), aria_label="Parts of this page"),
         )
