@@ -75,6 +75,8 @@ def kind_of(model: Model, y: Any) -> str:
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.output_shape) != 1:
         return "other"
     (n,), y = model.output_shape, np.asarray(y)
+    if y.dtype.kind not in "buif":
+        return "other"
     activation, alone = last_activation(model), y.ndim == 1 or y.shape[1:] == (1,)
     whole = bool((y == np.floor(y)).all()) and bool((y >= 0).all())
     if n > 1 and alone:

@@ -10,7 +10,7 @@ import numpy as np
 
 from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
-from minicnn._training.checkpoints import NEWEST
+from minicnn._training.checkpoints import NEWEST, damage
 from minicnn._training.fingerprint import checksum_of
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, DataError, MiniCNNError, shown
@@ -141,16 +141,17 @@ class _Report:
 
     def _compare(self, what: str, data: Data) -> None:
         """Note whether these are the images that the run had."""
-        known = facts.about(self.run).get("data" if what == "training" else "validation") or {}
-        then, x = known.get("x", {}), data.x if isinstance(data, Dataset) else data[0]
-        if "checksum" not in then or not isinstance(x, np.ndarray):
-            return
-        if list(x.shape) != then["shape"]:
-            self.notes.append(
-                note(f"The run had {what} images {tuple(then['shape'])}; these are {x.shape}.")
-            )
-        elif x.dtype.name == then["dtype"] and checksum_of(x) != then["checksum"]:
-            self.notes.append(note(f"These are not the {what} images that the run had."))
+        x = data.x if isinstance(data, Dataset) else data[0]
+        with damage(self.run.folder / NEWEST):
+            known = facts.about(self.run).get("data" if what == "training" else "validation") or {}
+            then = known.get("x", {})
+            if "checksum" not in then or not isinstance(x, np.ndarray):
+                return
+            shape = tuple(then["shape"])
+            if x.shape != shape:
+                self.notes.append(note(f"The run had {what} images {shape}; these are {x.shape}."))
+            elif x.dtype.name == then["dtype"] and checksum_of(x) != then["checksum"]:
+                self.notes.append(note(f"These are not the {what} images that the run had."))
 
     def _names(self) -> list[str]:
         known = list(map(str, self.model.class_names)) if self.model else []
@@ -168,7 +169,13 @@ class _Report:
         x, y = (data.x, data.y) if isinstance(data, Dataset) else data
         kind = "other" if self.model is None else kind_of(self.model, y)
         classes = class_numbers("report_page", y) if kind == "classes" else None
-        return Part(what, np.asarray(x), classes)
+        x = np.asarray(x)
+        if classes is not None and len(classes) != len(x):
+            raise DataError(
+                f"report_page: expected a label for each {what} image, got {len(classes)} for "
+                f"{len(x)}."
+            )
+        return Part(what, x, classes)
 
     # The page -------------------------------------------------------------------------
 
@@ -177,16 +184,18 @@ class _Report:
         run, model, found = self.run, self.model, self.outcome
         name = run.folder.resolve().name
         predicted = (len(self.parts["test"].x), found.seconds) if found and found.seconds else None
-        sections = {
-            "result": section("result", "Result", *self._result()),
-            "mistakes": self._mistakes(mistakes),
-            "findings": self._findings(),
-            "trained": self._trained(),
-            "curves": curves(run, model),
-            "speed": facts.speed(run, model, predicted),
-            "environment": facts.environment(run),
-            "repeat": facts.repeating(run),
-        }
+        pictured = self._mistakes(mistakes)
+        with damage(run.folder / NEWEST):
+            sections = {
+                "result": section("result", "Result", *self._result()),
+                "mistakes": pictured,
+                "findings": self._findings(),
+                "trained": self._trained(),
+                "curves": curves(run, model),
+                "speed": facts.speed(run, model, predicted),
+                "environment": facts.environment(run),
+                "repeat": facts.repeating(run),
+            }
         written = datetime.fromtimestamp((run.folder / NEWEST).stat().st_mtime)
         epochs = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
         head = tag(

@@ -1,6 +1,7 @@
 """The report of a run: its numbers are right, what does not apply is left out with a word."""
 
 import base64
+import contextlib
 import io
 import re
 from html import unescape
@@ -26,7 +27,7 @@ from minicnn import (
     runs,
 )
 from minicnn.data import Dataset
-from minicnn.errors import ConfigError, DataError
+from minicnn.errors import ConfigError, DataError, ModelFileError, ShapeError
 from minicnn.metrics import wilson_interval
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.pages import curves, report_page
@@ -263,6 +264,10 @@ def test_without_data_the_run_itself_tells(tmp_path):
     assert "there are no test images" in shown(page)
     with pytest.raises(DataError, match=r"expected test as an HDF5 file, a data set or \(x, y\)"):
         report_page(tmp_path, page, test=3)
+    with pytest.raises(DataError, match="a label for each training image, got 90 for 30"):
+        report_page(tmp_path, page, train=(X[:30], Y))
+    with pytest.raises(ShapeError, match=r"\(N, 8, 8, 3\), got"):
+        report_page(tmp_path, page, test=(X[:, :4], Y))
     with pytest.raises(ConfigError, match="got a folder without"):
         report_page(tmp_path.parent, page)
 
@@ -291,6 +296,19 @@ def test_a_checkpoint_of_an_older_minicnn(run, tmp_path):
     assert "Of now: the checkpoint does not say that of the run." in text
     assert "its network is not here" in text
     assert "SGD(" in text
+
+
+@pytest.mark.usefixtures("no_curves")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ran", {"asked": 3}), ("ran", {"seconds": "x"}), ("about", {"data": [1]}), ("step", [])],
+)
+def test_a_damaged_checkpoint_is_one_line(run, name, value, tmp_path):
+    """What is no checkpoint of a run is refused as such, or has no part in the page."""
+    found = runs.load_run(run[0])
+    found.tree[name] = value
+    with contextlib.suppress(ModelFileError):
+        report_page(found, tmp_path / "page.html", train=(X, Y))
 
 
 @pytest.mark.usefixtures("no_curves")
