@@ -27,7 +27,7 @@ def described(value: Any) -> str:
     """
     if isinstance(value, Mapping) and "class_name" in value:
         config = value.get("config") or {}
-        given = [f"{key}={described(x)}" for key, x in config.items() if x is not None]
+        given = [f"{key}={_written(x)}" for key, x in config.items() if x is not None]
         return f"{value['class_name']}({', '.join(given)})"
     if isinstance(value, list | tuple):
         return ", ".join(filter(None, map(described, value)))
