@@ -25,7 +25,7 @@ from minicnn._files.archive import json_object
 from minicnn._files.checkpoint import Tree
 from minicnn._files.hdf5 import regular_file_size
 from minicnn._files.paths import path_of
-from minicnn._training.checkpoints import NEWEST, PREVIOUS, damage, put_back
+from minicnn._training.checkpoints import NEWEST, PREVIOUS, damage, put_back, put_weights
 from minicnn.callbacks.history import History
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, ModelFileError
@@ -91,10 +91,11 @@ class RunFolder:
         regular_file_size(path, ConfigError)
         return json_object(str(path), path.read_bytes(), ConfigError)
 
-    def model(self, custom_objects: Mapping[str, Any] | None = None) -> Model:
+    def model(self, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:
         """The run's model, compiled as it was, with the weights of the checkpoint.
 
-        ``custom_objects`` has custom classes by their names. Raises ``ConfigError`` where one is
+        ``custom_objects`` has custom classes by their names; without ``compile`` those of the loss,
+        the optimizer and the metrics are not needed. Raises ``ConfigError`` where one is
         missing, ``ModelFileError`` for a damaged checkpoint.
         """
         found = self.tree.get("network")
@@ -107,7 +108,11 @@ class RunFolder:
         try:
             with damage(self.folder / NEWEST):
                 model = _made(found, custom)
-                put_back(model, self.tree)
+                if compile:
+                    _compile(model, found, custom)
+                    put_back(model, self.tree)
+                else:
+                    put_weights(model, self.tree)
         except ModelFileError as error:
             if isinstance(error.__cause__, ConfigError):  # a custom class is missing
                 raise error.__cause__ from None
@@ -145,11 +150,14 @@ def _newest(there: list[Path]) -> Tree:
 
 
 def _made(found: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> Model:
-    """The network, compiled, with new weights."""
+    """The network with new weights."""
     kind = Sequential if found["class_name"] == "Sequential" else Model
     model = kind.from_config(found["config"], custom_objects)
     if not model.built:
         model.build(tuple(found["input_shape"]))
     model.class_names = tuple(found["class_names"])
-    model.compile(**with_custom_objects(found["compile"], custom_objects, "load_run"))
     return model
+
+
+def _compile(model: Model, found: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> None:
+    model.compile(**with_custom_objects(found["compile"], custom_objects, "load_run"))

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minicnn import Dense, Flatten, Input, Model, Sequential, layers, runs
+from minicnn import Dense, Flatten, Input, Model, Sequential, layers, ops, runs
 from minicnn._cli.main import main
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.layers import Layer
@@ -109,3 +109,23 @@ def test_no_run(tmp_path):
     (tmp_path / "file").write_text(json.dumps({}))
     with pytest.raises(ConfigError, match="got a file"):
         runs.load_run(tmp_path / "file")
+
+
+def cubic(y, p):
+    """A custom loss."""
+    return ops.mean(ops.abs(y - p) ** 3, axis=-1)
+
+
+def test_a_run_with_a_custom_loss(tmp_path):
+    """Without ``compile`` its network opens without the loss; with it the loss is asked for."""
+    model = Sequential([Input((8, 8, 1)), Flatten(), Dense(1)], seed=0)
+    model.compile("adam", cubic)
+    x = X / 255
+    model.fit(x, Y / 2, checkpoint=tmp_path, verbose=0)
+    found = runs.load_run(tmp_path)
+    with pytest.raises(ConfigError, match="cubic"):
+        found.model()
+    again = found.model(compile=False)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert again.loss is None
+    assert found.model({"cubic": cubic}).train_on_batch(x, Y) == model.train_on_batch(x, Y)

@@ -1,28 +1,74 @@
-"""``minicnn doctor``: which BLAS NumPy uses, and how fast it is."""
+"""``minicnn doctor``: what ails a run; without one, which BLAS NumPy uses, and how fast it is."""
 
 import argparse
+import textwrap
+from pathlib import Path
 
 import minicnn
-from minicnn._cli.options import Commands
+from minicnn._cli.options import Commands, add_keys
 from minicnn._core.console import say
 from minicnn._parallel import blas
+from minicnn.data import load_hdf5
+from minicnn.errors import ConfigError, printable
+from minicnn.runs import load_run
+
+WIDTH = 79
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser(
         "doctor",
-        help="show which BLAS NumPy uses, and how fast it is",
-        description="Show the versions, the processor, the BLAS that scripts get here and how "
-        "fast it is, and how to make it faster.",
+        help="say why a run does not learn; without one, how fast the BLAS is",
+        description="Say what ails a run, causes first, each with its remedy; the exit status is 1 "
+        "if there is anything. Without a run: show the versions, the processor, the BLAS that "
+        "scripts get here and how fast it is, and how to make it faster.",
     )
+    command.add_argument(
+        "folder", type=Path, nargs="?", metavar="RUN", help="a run's folder, with a checkpoint"
+    )
+    command.add_argument(
+        "--train", type=Path, metavar="FILE", help="HDF5 file it learned from; default: the run's"
+    )
+    command.add_argument(
+        "--test", type=Path, metavar="FILE", help="HDF5 file to test on; default: the run's"
+    )
+    add_keys(command, "--x-key", "--y-key")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the versions, the BLAS, its speed and how to make it faster."""
+    """Print what was found of a run, or of the machine."""
+    if options.folder is not None:
+        return _diagnose(options)
+    for name in ("train", "test", "x_key", "y_key"):
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"doctor: expected a run's folder with --{name.replace('_', '-')}, got none."
+            )
     say(f"{'minicnn':<18}{minicnn.__version__}")
     for label, value in blas.report():
         say(f"{label:<18}{value}")
     say(blas.verdict())
     return 0
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from minicnn.explain import diagnose
+
+    found = load_run(options.folder)
+    keys = options.x_key, options.y_key
+    if options.train is None:
+        train, test = found.data()
+    else:
+        train, test = load_hdf5(options.train, *keys), None
+    if options.test is not None:
+        test = load_hdf5(options.test, *keys)
+    findings = diagnose(found, train, validation_data=test)
+    for one in findings:
+        say(f"{one.name}:")
+        for text in (one.sentence, one.remedy):
+            say(*textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  "))
+    if not findings:
+        say(f"{printable(str(options.folder))}: nothing found after {found.epochs} epochs.")
+    return int(bool(findings))

@@ -18,7 +18,10 @@ import numpy as np
 from minicnn._core.console import say
 from minicnn._parallel.threads import chosen_threads, controller
 
-__all__ = ["CORETYPE", "advice", "advise_once", "better_coretype", "report", "verdict"]
+__all__ = [
+    *("CORETYPE", "advice", "advise_once", "better_coretype"),
+    *("processor", "report", "verdict"),
+]
 
 CORETYPE = "OPENBLAS_CORETYPE"
 
@@ -112,8 +115,7 @@ def report() -> Iterator[tuple[str, str]]:
     """
     yield "Python", platform.python_version()
     yield "NumPy", np.__version__
-    name = _processor("model name") or platform.processor() or platform.machine() or "unknown"
-    yield "processor", f"{name}, {os.cpu_count()} cores"
+    yield "processor", processor()
     blas = _blas()
     kind = blas.get("internal_api", "unknown")
     yield "BLAS", " ".join([NAMES.get(kind, kind), blas.get("version") or ""]).strip()
@@ -129,6 +131,16 @@ def report() -> Iterator[tuple[str, str]]:
             speed = 2 * n**3 / _seconds(n, 3) / 1e9
         speeds.append(f"{speed:.0f} GFLOP/s on {count} thread{'s' if count > 1 else ''}")
     yield "product", f"{', '.join(speeds)} (float32, {n} x {n})"
+
+
+def processor() -> str:
+    """The processor's name, and how many cores there are.
+
+    >>> processor().endswith("s")
+    True
+    """
+    name = _processor("model name") or platform.processor() or platform.machine() or "unknown"
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def _processor(name: str) -> str:

@@ -1,7 +1,13 @@
 """The checkpoints of a run: written while it goes on, and what it is resumed from."""
 
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
 from minicnn._core.console import say
 from minicnn._files.checkpoint import Tree
+from minicnn._parallel import blas
 from minicnn._training.checkpoints import Checkpoints, damage, finite, put_back, state_of
 from minicnn._training.fingerprint import described_run, given, network
 from minicnn._training.model import Model
@@ -9,6 +15,45 @@ from minicnn._training.options import EXACT, FitOptions
 from minicnn._training.run import Observer, Run
 from minicnn.callbacks.callback_list import watched
 from minicnn.data.loaders import Loader
+
+
+class Record:
+    """What a checkpoint keeps of a run for those who read of it."""
+
+    def __init__(self) -> None:
+        self.on = {"the processor": blas.processor(), "the system": platform.platform()}
+        self.seconds: list[float] = []
+        """Of each epoch, with its validation and callbacks."""
+        self.asked: list[list[int]] = []
+        """(the epochs that were done, the last one to be done) whenever the latter changed."""
+        self.begun = time.monotonic()
+        """When the epoch began, or would have without what lay between two parts of it."""
+        self.before = 0.0
+        """The seconds of the epoch's part before the run was resumed."""
+
+    def begin(self) -> None:
+        """An epoch begins, or what is left of one."""
+        self.begun, self.before = time.monotonic() - self.before, 0.0
+
+    def end(self) -> None:
+        """The epoch is done."""
+        self.seconds.append(round(time.monotonic() - self.begun, 4))
+
+    def ask(self, done: int, last: int) -> None:
+        """Note that epochs up to the last one are wanted."""
+        if not self.asked or self.asked[-1][1] != last:
+            self.asked.append([done, last])
+
+    def get_state(self, step: int) -> dict[str, Any]:
+        """For a checkpoint after so many batches of an epoch."""
+        before = time.monotonic() - self.begun if step else 0.0
+        return {"on": self.on, "seconds": self.seconds, "asked": self.asked, "before": before}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``get_state`` gave."""
+        self.seconds = [float(one) for one in state["seconds"]]
+        self.asked = [[int(done), int(last)] for done, last in state["asked"]]
+        self.before = float(state["before"])
 
 
 class Checkpointing(Observer):
@@ -30,14 +75,19 @@ class Checkpointing(Observer):
         )
         steps = options.steps_per_epoch or loader.steps
         self.found = self.checkpoints.read(options.resume, options.epochs, steps)
+        self.record = Record()
         self.saved = False
         """Whether the last checkpoint that was to be written has been."""
+
+    def epoch_begin(self, run: Run) -> None:
+        self.record.begin()
 
     def batch_end(self, run: Run) -> None:
         if not run.ending:
             self.save(run)
 
     def epoch_end(self, run: Run) -> None:
+        self.record.end()
         self.save(run, must=run.ending or run.epoch == run.options.epochs)
 
     def epoch_cut_short(self, run: Run) -> None:
@@ -54,6 +104,7 @@ class Checkpointing(Observer):
             lambda: (
                 state_of(run.model)
                 | {
+                    "ran": self.record.get_state(run.step),
                     "epoch": run.epoch,
                     "step": run.step,
                     "running": run.metrics.get_state(),
@@ -68,9 +119,11 @@ class Checkpointing(Observer):
     def resume(self, run: Run) -> None:
         """If a checkpoint was found, go on from it."""
         tree, self.found = self.found, None  # its arrays are not needed twice
+        if tree is not None:
+            self._put_back(run, tree)
+        self.record.ask(run.epoch, run.options.epochs)
         if tree is None:
             return
-        self._put_back(run, tree)
         if run.options.verbose:
             say(self._resumed(run))
 
@@ -84,6 +137,8 @@ class Checkpointing(Observer):
                 run.metrics.set_state(tree["running"])
             run.stream.set_state(tree["stream"])
             run.history.set_state(tree["history"])
+            if "ran" in tree:  # not in those of an older minicnn
+                self.record.set_state(tree["ran"])
             run.callbacks.set_state(tree["callbacks"], custom=False)
         run.callbacks.set_state(tree["callbacks"], custom=True)
         with damage(self.checkpoints.path):

@@ -8,6 +8,7 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn._files.ch
     given       what the script may change: a resumed run takes what stands here
     network     the network and how it was compiled, from which ``load_run`` makes the model anew
     machine     versions, BLAS and threads: with others the bits may differ
+    ran         for reports: where, the seconds that each epoch took, and how many were asked for
     epoch, step how many epochs are done, and how many batches of the next one
     stopped     whether a callback has ended the run
     generator   the state of the model's generator
@@ -266,9 +267,7 @@ def put_back(model: Model, state: Tree) -> None:
     generator = type(model.rng.bit_generator)()
     generator.state = state["generator"]
     layers = {str(layer.name): layer for layer in model.stack}
-    arrays = {name: layer.arrays() for name, layer in layers.items()}
-    weights = state["model"]["weights"]
-    _check(arrays, weights)
+    _check_weights(model, state)
     params = {f"{name}.{key}": a for name, x in layers.items() for key, a in x.params.items()}
     slots, counters = state["optimizer"]["slots"], state["optimizer"]["counters"]
     _check({name: dict.fromkeys(optimizer.slot_names, params[name]) for name in slots}, slots)
@@ -285,11 +284,21 @@ def put_back(model: Model, state: Tree) -> None:
         optimizer.learning_rate = rate
     for layer, value in zip(walk(model.stack), trainable, strict=True):
         layer.trainable = value
-    for name, found in arrays.items():
-        for key, array in found.items():
-            array[...] = weights[name][key]
+    put_weights(model, state)
     model.rng.bit_generator.state = generator.state
     model.stop_training = stopped
+
+
+def put_weights(model: Model, state: Tree) -> None:
+    """Take over the weights alone; raises as ``put_back`` does."""
+    _check_weights(model, state)
+    for layer in model.stack:
+        for key, array in layer.arrays().items():
+            array[...] = state["model"]["weights"][str(layer.name)][key]
+
+
+def _check_weights(model: Model, state: Tree) -> None:
+    _check({str(layer.name): layer.arrays() for layer in model.stack}, state["model"]["weights"])
 
 
 def _check(expected: Any, found: Any) -> None:

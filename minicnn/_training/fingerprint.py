@@ -103,7 +103,7 @@ def _described_data(loader: Loader) -> dict[str, Any]:
         f"{name}{i + 1 if i else ''}": {
             "shape": array.shape,
             "dtype": array.dtype.name,
-            **({"checksum": _checksum(array)} if loader.in_memory else {}),
+            **({"checksum": checksum_of(array)} if loader.in_memory else {}),
         }
         for name, arrays in kinds
         for i, array in enumerate(arrays)
@@ -111,7 +111,12 @@ def _described_data(loader: Loader) -> dict[str, Any]:
     }
 
 
-def _checksum(array: Array) -> int:
+def checksum_of(array: Array) -> int:
+    """The checksum of an array, as a run's fingerprint has it.
+
+    >>> checksum_of(np.zeros((2, 2), np.uint8))
+    558161692
+    """
     found = 0
     for start in range(0, len(array), 1024):  # a view may not lie in one piece in memory
         found = checkpoint.checksum(array[start : start + 1024], found)

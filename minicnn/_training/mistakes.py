@@ -32,28 +32,47 @@ UNIT = ("sigmoid", "hard_sigmoid", "softmax")
 """The activations that give numbers from 0 to 1, whatever comes in."""
 
 
+class Mistake(NamedTuple):
+    """What is so, and what to do."""
+
+    name: str
+    said: str
+    remedy: str
+
+
+AXES, UNSCALED, SCALED_TWICE = "channels first", "images not scaled", "images scaled twice"
+LAST, HIDDEN = "softmax or sigmoid with the wrong loss", "softmax within the network"
+ACCURACY, FEW_STEPS = "accuracy of numbers", "batch larger than the data"
+
+
 def advise(model: Model, program: Program, data: Data, batch_size: int) -> None:
     """Warn of what training on such data will not bring; ``model`` is built and compiled."""
+    for one in [*mistakes(model, program, data), *_steps(data.samples, batch_size)]:
+        warn(f"fit: {one.said} {one.remedy}")
+
+
+def mistakes(model: Model, program: Program, data: Data) -> list[Mistake]:
+    """Those in the images, the labels and the last layers; ``model`` is built and compiled."""
     row = model.graph().row()
-    told = [*_pixels(row, data.x), *_steps(data.samples, batch_size)]
+    found = [*_pixels(row, data.x)]
     if len(row) == len(model.graph().nodes):
-        told += _hidden(row)
+        found += _hidden(row)
     if len(program.goals) == 1:
         (goal,) = program.goals
         assert goal.loss is not None
-        told += [*_output(program, goal.loss, data), *_accuracy(model, program, goal, data.y)]
-    for text in told:
-        warn(f"fit: {text}")
+        found += [*_output(program, goal.loss, data), *_accuracy(model, program, goal, data.y)]
+    return found
 
 
-def _pixels(layers: Sequence[Layer], x: Array) -> Iterator[str]:
+def _pixels(layers: Sequence[Layer], x: Array) -> Iterator[Mistake]:
     """Channels that come first, and pixels that are not scaled or are scaled twice."""
     if x.ndim != 4 or len(x) < LOOKED_AT:
         return  # of a few images nobody can tell
     if order := order_of(x.shape, len(x)):
-        yield (
-            f"images of shape {x.shape[1:]} look channels-first, and minicnn is channels-last. "
-            f"Try {transposition(order)}, and Input of that shape."
+        yield Mistake(
+            AXES,
+            f"images of shape {x.shape[1:]} look channels-first, and minicnn is channels-last.",
+            f"Try {transposition(order)}, and Input of that shape.",
         )
         return
     way, some = _way_in(layers), x[:LOOKED_AT]
@@ -65,16 +84,19 @@ def _pixels(layers: Sequence[Layer], x: Array) -> Iterator[str]:
     span = f"from {low:.3g} to {high:.3g}"
     if whole and low >= 0 and LARGE < high < 2**16 and max(map(abs, ends)) > LARGE:
         brightest = 255 if high <= 255 else 65535
-        yield (
+        yield Mistake(
+            UNSCALED,
             f"images {span} reach {way.first.who} {'as large as ' * way.scaled}"
-            f"{f'{max(ends):.3g}' if way.scaled else 'unscaled'}, which trains badly. "
-            f"{'Put' if not way.scaled else 'Take'} Rescaling(1 / {brightest}) after Input."
+            f"{f'{max(ends):.3g}' if way.scaled else 'unscaled'}, which trains badly.",
+            f"{'Put' if not way.scaled else 'Take'} Rescaling(1 / {brightest}) after Input.",
         )
     small = high <= 1 or not whole
     if way.scaled and abs(way.scale) * LARGE < 1 and small and 0 < high - low < LARGE:
-        yield (
+        yield Mistake(
+            SCALED_TWICE,
             f"images {span} are scaled once more by the model's Rescaling, which is meant for "
-            "0 to 255. Give the images as they were, or leave the Rescaling out."
+            "0 to 255.",
+            "Give the images as they were, or leave the Rescaling out.",
         )
 
 
@@ -109,15 +131,17 @@ def _known(layer: Layer) -> bool:
     return any(computes_as(layer, cls) for cls in LAYERS.values())
 
 
-def _output(program: Program, loss: Loss, data: Data) -> Iterator[str]:
+def _output(program: Program, loss: Loss, data: Data) -> Iterator[Mistake]:
     """A last activation that does not go with the loss."""
     name, outputs = program.activation, program.output_shapes[0][-1]
     who, wanted = type(loss).__name__, loss.activation
     if outputs == 1 and (name == "softmax" or wanted == "softmax"):
         what = "a softmax over one output is always 1" if name == "softmax" else f"{who} of one"
-        yield (
-            f"{what}{' output is always 0' * (name != 'softmax')}. For two classes end in "
-            f"Dense(1, 'sigmoid') with {BINARY}, or in Dense(2, 'softmax') with {SPARSE}."
+        yield Mistake(
+            LAST,
+            f"{what}{' output is always 0' * (name != 'softmax')}.",
+            f"For two classes end in Dense(1, 'sigmoid') with {BINARY}, or in "
+            f"Dense(2, 'softmax') with {SPARSE}.",
         )
         return
     if not wanted or name == wanted or getattr(loss, "from_logits", False):
@@ -130,26 +154,29 @@ def _output(program: Program, loss: Loss, data: Data) -> Iterator[str]:
         return
     got = "that do not sum to 1" if name in UNIT else f"such as {y.min():.3g} and {y.max():.3g}"
     logits = f", or give the loss from_logits=True: {who}(from_logits=True)"
-    yield (
-        f"{who} expects probabilities, got outputs {got}. End the model in activation={wanted!r}"
-        f"{logits if name in (None, 'linear') else f' instead of {name!r}'}."
+    yield Mistake(
+        LAST,
+        f"{who} expects probabilities, got outputs {got}.",
+        f"End the model in activation={wanted!r}"
+        f"{logits if name in (None, 'linear') else f' instead of {name!r}'}.",
     )
 
 
-def _hidden(layers: Sequence[Layer]) -> Iterator[str]:
+def _hidden(layers: Sequence[Layer]) -> Iterator[Mistake]:
     """A softmax before the last layers."""
     learning = [i for i, layer in enumerate(layers) if layer.params]
     names = [layer.split_activation()[1] for layer in layers]
     for i, (layer, name) in enumerate(zip(layers, names, strict=True)):
         if name == "softmax" and ("softmax" in names[i + 1 :] or i < max(learning, default=0)):
-            yield (
-                f"the softmax of {layer.who} is not the model's last, and lets little through. "
-                "Take 'relu' there, or leave it out."
+            yield Mistake(
+                HIDDEN,
+                f"the softmax of {layer.who} is not the model's last, and lets little through.",
+                "Take 'relu' there, or leave it out.",
             )
             return
 
 
-def _accuracy(model: Model, program: Program, goal: Goal, y: Array) -> Iterator[str]:
+def _accuracy(model: Model, program: Program, goal: Goal, y: Array) -> Iterator[Mistake]:
     """An accuracy of labels that are no classes."""
     numbers = isinstance(goal.loss, MeanSquaredError | MeanAbsoluteError | Huber)
     numbers = numbers and program.activation != "softmax"
@@ -163,16 +190,20 @@ def _accuracy(model: Model, program: Program, goal: Goal, y: Array) -> Iterator[
         ):
             other = y.ravel() if not one_hot(y) else None
         if other is not None and other.size:
-            yield (
+            yield Mistake(
+                ACCURACY,
                 f"the metric {metric.name!r} counts classes ({type(metric).__name__}), got labels "
-                f"such as {other[0]:.3g}. For numbers (regression) watch 'mae'."
+                f"such as {other[0]:.3g}.",
+                "For numbers (regression) watch 'mae'.",
             )
 
 
-def _steps(images: int, batch_size: int) -> Iterator[str]:
+def _steps(images: int, batch_size: int) -> Iterator[Mistake]:
     """A batch far larger than all there is."""
     if batch_size > max(images, 1000):
-        yield (
+        yield Mistake(
+            FEW_STEPS,
             f"batch_size={batch_size} is more than the {images} images there are: an epoch is a "
-            "single step. Try batch_size=32."
+            "single step.",
+            "Try batch_size=32.",
         )

@@ -83,6 +83,7 @@ class Run:
         self.callbacks = CallbackList(options.callbacks, model, params)
         self.history = model.history = self.callbacks.history
         self.history.params = params
+        self.callbacks.set_run(self)
         self.workers: Workers | None = None
         self.observers: list[Observer] = []
         """In the order in which they are told of an end; of a beginning the last is told first."""

@@ -79,6 +79,12 @@ class CallbackList:
         for method in self.methods[event]:
             method(*arguments)
 
+    def set_run(self, run: Any) -> None:
+        """Give the run to the callbacks that look into it, as those of ``explain`` do."""
+        for callback in self.callbacks:
+            if hasattr(callback, "set_run"):
+                callback.set_run(run)
+
     def get_state(self) -> dict[str, Any]:
         """The states of the callbacks that have ``get_state``, by the names of their classes."""
         return {name: callback.get_state() for name, callback in with_state(self.callbacks).items()}

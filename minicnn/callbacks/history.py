@@ -59,7 +59,7 @@ class History:
     def _repr_html_(self) -> str:
         """A row an epoch, for a notebook: the first ones and the last ones where there are many."""
         rows = [["epoch", *self.history]]
-        for epoch, *values in self._rows():
+        for epoch, *values in self.rows():
             rows.append(
                 [epoch, *(value if value == "" else figure_text(value) for value in values)]
             )
@@ -67,7 +67,7 @@ class History:
             rows[SHOWN + 1 : -SHOWN] = [["..."] * len(rows[0])]
         return html_table(rows)
 
-    def _rows(self) -> Iterator[list[Any]]:
+    def rows(self) -> Iterator[list[Any]]:
         """For each epoch its number, from 1, and its values, "" for one that it lacks."""
         columns = [
             dict(zip(self.epochs(name), values, strict=True))
@@ -128,7 +128,7 @@ class History:
         ):
             writer = csv.writer(file)
             writer.writerow(["epoch", *self.history])
-            writer.writerows([cell(value) for value in row] for row in self._rows())
+            writer.writerows([cell(value) for value in row] for row in self.rows())
 
 
 def _plain(value: Any) -> Any:

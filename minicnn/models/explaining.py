@@ -13,6 +13,7 @@ from minicnn.models import taking
 from minicnn.models.base import BaseModel
 
 if TYPE_CHECKING:
+    from minicnn.explain.diagnosis import Findings
     from minicnn.explain.gradient_check import GradientCheck
     from minicnn.explain.number import Explanation
 
@@ -85,6 +86,30 @@ class Explaining(BaseModel):
         whole_number("check_gradients", "seed", seed, least=0)
         data = taking.taker(self)("check_gradients", x, y)
         return gradient_check.check_gradients(self, data, entries, step, seed)
+
+    def diagnose(
+        self: Any,
+        x: Any,
+        y: Any = None,
+        history: Any = None,
+        validation_data: Any = None,
+        batch_size: int | None = None,
+    ) -> "Findings":
+        """What ails the training on such data, causes first: see ``explain.diagnose``.
+
+        Raises what ``fit`` raises for such data.
+        """
+        from minicnn.explain import diagnosis
+
+        loader, validation = taking.to_fit(self, x, y, None, None, 0.0, validation_data, (32, 32))
+        found = diagnosis.Examined(
+            self,
+            loader.sample,
+            None if validation is None else validation.sample,
+            self.history if history is None else history,
+            batch_size,
+        )
+        return diagnosis.examine(found)
 
 
 def _one(model: Any, who: str, x: Any) -> list[Array]:

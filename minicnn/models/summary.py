@@ -98,18 +98,23 @@ def lines(model: Network, options: Options) -> list[str]:
     limit = options.limit
     connected = model.built and not model.is_row
     found = lines_of(rows, header, connected, limit, fill=options.line_length is not None)
-    return [*found, *(part for total in _totals(model) for part in wrap(total, limit))]
+    return [*found, *(part for total in totals(model) for part in wrap(total, limit))]
 
 
 def html(model: Network) -> str:
     """The same for a notebook, with all that is within."""
+    return html_table(table(model), f"Model {model.name!r}: {'; '.join(totals(model))}")
+
+
+def table(model: Network) -> list[list[str]]:
+    """The header, and the cells of a row for each layer, with all that is within."""
     options = Options(expand_nested=True)
     connected = [] if model.is_row else ["connected to"]
     rows = [["layer", *list(COLUMNS)[:-1], *connected]]
     for row in _rows(model, model.stack, options):
         name = f"{row.indent}{row.name} ({row.kind})"
         rows.append([name, *row.cells, *[", ".join(row.inputs)][: len(connected)]])
-    return html_table(rows, f"Model {model.name!r}: {'; '.join(_totals(model))}")
+    return rows
 
 
 def brief(model: Network) -> str:
@@ -195,7 +200,8 @@ def _row(
     return Row(str(layer.name), type(layer).__name__, [*cells, *extra], inputs, depth)
 
 
-def _totals(model: Network) -> list[str]:
+def totals(model: Network) -> list[str]:
+    """Parameters, and what an image takes."""
     if not model.built:
         return ["Not built: call build(input_shape), or let it start with Input(shape)."]
     memory = sum(

@@ -1,5 +1,6 @@
 """Self-contained HTML pages, which need neither a network nor anything beside a browser."""
 
 from minicnn.pages.explaining import explain_page
+from minicnn.pages.reporting import report_page
 
-__all__ = ["explain_page"]
+__all__ = ["explain_page", "report_page"]

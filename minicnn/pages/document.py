@@ -3,33 +3,38 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 
-def document(title: str, html: str, css: str, scripts: list[str], data: Any) -> str:
-    """A page of the package's files of these names, with ``data`` as what its scripts read.
+def document(title: str, body: str, styles: Sequence[str], script: str = "") -> str:
+    """A page of this body and script, with the package's styles of these names.
 
-    The Content-Security-Policy lets exactly these styles and scripts run, and nothing be loaded,
-    sent or framed.
+    The Content-Security-Policy lets exactly these styles and this script run, pictures stand within
+    the page, and nothing be loaded, sent or framed.
     """
-    style, script = _source(css), "\n".join(map(_source, scripts))
+    style = "\n".join(map(source, styles))
     policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src '{_digest(style)}'; "
+        + f"script-src '{_digest(script)}'; " * bool(script)
+        + "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    page = _source(html)
-    for name, content in (
-        ("policy", policy),
-        ("title", escape(title)),
-        ("style", style),
-        ("data", as_json(data)),
-        ("script", script),
-    ):
-        before, after = page.split(f"{{{{{name}}}}}")
-        page = before + content + after
-    return page
+    return filled(source("page.html"), policy=policy, title=escape(title), style=style, body=body)
+
+
+def filled(template: str, **parts: str) -> str:
+    """A text with each ``{{name}}`` replaced by what has that name, whatever is in it.
+
+    >>> filled("<h1>{{title}}</h1>{{body}}", title="{{body}}", body="!")
+    '<h1>{{body}}</h1>!'
+    """
+    made = []
+    for name, content in parts.items():
+        before, template = template.split(f"{{{{{name}}}}}")
+        made += [before, content]
+    return "".join([*made, template])
 
 
 def as_json(data: Any) -> str:
@@ -42,7 +47,8 @@ def as_json(data: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """A file of the package."""
     return (files("minicnn.pages") / name).read_text(encoding="utf-8")
 
 

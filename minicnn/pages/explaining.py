@@ -11,7 +11,7 @@ from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError, DataError, printable, shown
 from minicnn.models.model import Model
-from minicnn.pages.document import document
+from minicnn.pages.document import as_json, document, filled, source
 from minicnn.pages.network import Network, Step, network_of
 from minicnn.pages.packing import Described, Packer
 
@@ -51,9 +51,11 @@ def explain_page(model: Model, pictures: Any, path: str | os.PathLike[str]) -> N
     """
     path = path_of("explain_page", "path", path)
     names, batch = _batch(model, pictures)
+    script = "\n".join(map(source, SCRIPTS))
     for data in _versions(model, names, batch):
         title = f"{data['name']}: how it computes"
-        page = document(title, "explain.html", "explain.css", SCRIPTS, data).encode()
+        body = filled(source("explain.html"), data=as_json(data), script=script)
+        page = document(title, body, ("page.css", "explain.css"), script).encode()
         if len(page) <= LARGEST:
             break
     else:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -244,3 +245,29 @@ def test_a_stream_goes_on(shuffled):
         for _ in range(6):
             numbers = [np.arange(10)[next(stream)] for stream in streams]
             np.testing.assert_array_equal(*numbers)
+
+
+def test_what_reports_are_told_of(tmp_path):
+    """The seconds of each epoch, those of a part of one before the run was stopped among them,
+    how many epochs were asked for, and where; a checkpoint of before has none, and is resumed."""
+
+    def stop(batch, logs):
+        if batch == 1:
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    fit(network(), tmp_path, 1)
+    fit(network(), tmp_path, 3, resume=True, callbacks=LambdaCallback(on_train_batch_end=stop))
+    time.sleep(0.7)
+    fit(network(), tmp_path, 3, resume=True)
+    path = tmp_path / "checkpoint.h5"
+    tree = checkpoint.read(path)
+    ran = tree["ran"]
+    assert ran["asked"] == [[0, 1], [1, 3]]
+    assert len(ran["seconds"]) == 3
+    assert 0.2 < ran["seconds"][1] < 0.8, "not what lay between"
+    assert "cores" in ran["on"]["the processor"]
+    del tree["ran"]
+    checkpoint.write(path, tree, None)
+    fit(network(), tmp_path, 4, resume=True)
+    assert [len(checkpoint.read(path)["ran"][key]) for key in ("asked", "seconds")] == [1, 1]

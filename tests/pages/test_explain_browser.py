@@ -1,17 +1,19 @@
 """The explain page in a browser: every click, on five networks, beside NumPy's numbers."""
 
-import base64
-import hashlib
-import html
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from browser_helpers import (
+    findings_of_validator,
+    found_in,
+    in_browser,
+    needs_chromium,
+    node_module,
+    with_script,
+)
 from minicnn import (
     Conv2D,
     Dense,
@@ -35,51 +37,10 @@ from minicnn.pages import explain_page, explaining
 from minicnn.pages.network import network_of
 from page_helpers import Twice, with_statistics
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = needs_chromium
 SLOW = ("lenet5", "small", "resnet20", "unet")
 CLICKING = Path(__file__).parent / "clicking.js"
 AUDITING = Path(__file__).parent / "auditing.js"
-
-
-def in_browser(page, width=1200, *more):
-    """The page's markup after its scripts, and all that waits, have run."""
-    switches = "--headless --no-sandbox --disable-gpu --disable-background-networking"
-    command = [CHROMIUM, *switches.split(), f"--window-size={width},800", "--dump-dom", *more]
-    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=6000000"]
-    done = subprocess.run(
-        [*command, page.as_uri()], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
-def with_script(page, script, wanted=None):
-    """A copy of a page with a further script, which the policy allows as well."""
-    text = page.read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-    values = f'<script type="application/json" id="wanted">{json.dumps(wanted)}</script>'
-    before, after = text.rsplit("</body>", 1)
-    copy = page.with_name("driven.html")
-    copy.write_text(f"{before}{values}<script>{script}</script></body>{after}", encoding="utf-8")
-    return copy
-
-
-def found_in(text):
-    """What such a script has written into the page."""
-    return json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', text)[1]))
-
-
-def node_module(name):
-    """Where a module of node's is, as node looks for it (NODE_PATH); skips the test without it."""
-    command = ["node", "-p", f"require.resolve({name!r})"]
-    done = None
-    if shutil.which("node"):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done is None or done.returncode:
-        pytest.skip(f"{name} is not installed (npm install {name}, and NODE_PATH)")
-    return Path(done.stdout.strip())
 
 
 @pytest.mark.parametrize(
@@ -169,26 +130,14 @@ def test_axe_finds_nothing(name, width, dark, tmp_path):
     assert found["moves"] is not dark
 
 
-VALIDATE = """
-const { HtmlValidate } = require("html-validate");
-const rules = { "no-inline-style": process.argv[2] };
-const validator = new HtmlValidate({ extends: ["html-validate:recommended"], rules });
-Promise.resolve(validator.validateFile(process.argv[1])).then((report) =>
-  console.log(JSON.stringify(report.results.flatMap((one) => one.messages.map((m) => m.message)))));
-"""
-
-
 def test_a_html_validator_finds_nothing(tmp_path):
     """As it is written, and as it is once its scripts have run."""
-    node_module("html-validate")
     x, _ = fingers(2, seed=0)
     page = tmp_path / "page.html"
     explain_page(NETWORKS["course"]((64, 64, 3), 4, seed=0), x, page)
     (tmp_path / "run.html").write_text(in_browser(page), encoding="utf-8")
     for name, styles in (("page.html", "error"), ("run.html", "off")):
-        command = ["node", "-e", VALIDATE, str(tmp_path / name), styles]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert json.loads(done.stdout or "0") == [], done.stderr
+        assert findings_of_validator(tmp_path / name, styles) == []
 
 
 SMALL_ONES = {

@@ -1,0 +1,143 @@
+"""Ailments of the course of a run: its learning rate, what it cannot learn, and overfitting."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from minicnn.explain.diagnosis.examined import RUSHING, Examined
+from minicnn.explain.diagnosis.finding import Finding
+
+HIGH, LOW = "learning rate too high", "learning rate too low"
+
+NOTABLE = 0.03
+"""The part of the first loss by which one trial must end below another, on the same batches."""
+
+PATIENCE = 100
+"""Steps after which a loss should have fallen."""
+
+TRAVEL = 0.02
+"""How far the weights must move in a run, in parts of their size, to learn anything."""
+
+
+def too_high(run: Examined) -> Iterator[Finding]:
+    """A rate at which the loss does not fall, where a tenth or less of it would do."""
+    ratio = run.ratio
+    if ratio > RUSHING:
+        yield Finding(
+            HIGH,
+            f"With a rate of {run.peak_rate:.2g} the first step changes the weights by {ratio:.2g} "
+            "times their size; healthy steps change 1e-4 to 1e-2 of it.",
+            f"Try learning_rate={run.peak_rate / ratio / 100:.1g}, or what find_learning_rate "
+            "suggests.",
+        )
+        return
+    if not run.stuck:
+        return
+    own = run.own
+    broken = own.highest > 10 * own.start
+    if own.falls(0.05) and not broken:
+        return
+    for factor in (0.1, 0.01, 0.001):
+        other = run.tried(factor)
+        better = other.end < own.end - NOTABLE * own.start
+        if better and (other.falls(0.1) or (broken and other.falls(0.01))):
+            yield _rate(run, HIGH, factor)
+            return
+
+
+def too_low(run: Examined) -> Iterator[Finding]:
+    """A rate at which the weights hardly move, where a larger one brings more."""
+    if not run.stuck:
+        return
+    own = run.own
+    if own.falls(0.1) or own.highest > 1.5 * own.start:
+        return
+    ratio = run.ratio
+    for factor in (10, 100, 1000):
+        other = run.tried(factor)
+        if 0 < ratio < 1e-3 and other.end < own.end - NOTABLE * own.start:
+            yield _rate(run, LOW, factor)
+            return
+    if 0 < ratio < 1e-4 and 0 < run.steps * ratio < TRAVEL:
+        yield Finding(
+            LOW,
+            f"A step changes the weights by {ratio:.1e} of their size, all {run.steps:,} by "
+            f"{run.steps * ratio:.1e} at most: too little to learn anything.",
+            "Try what find_learning_rate suggests; healthy steps change 1e-4 to 1e-2.",
+        )
+
+
+def _rate(run: Examined, name: str, factor: float) -> Finding:
+    own, other = run.own, run.tried(factor)
+    rate, better = run.peak_rate, run.peak_rate * factor
+    end = f"{own.end:.3g}" if np.isfinite(own.end) else "no number any more"
+    return Finding(
+        name,
+        f"After {len(other.losses)} steps from the start the loss goes from {own.start:.3g} to "
+        f"{end} with a rate of {rate:.2g}, to {other.end:.3g} with {better:.2g}.",
+        f"Try learning_rate={better:.2g}, or what find_learning_rate suggests.",
+    )
+
+
+def by_heart(run: Examined) -> Iterator[Finding]:
+    """A network that cannot learn a few images by heart."""
+    if not run.stuck or not run.chance > 0:
+        return
+    if run.heart.lowest < 0.5 * min(run.chance, run.heart.start):
+        return
+    yield Finding(
+        "cannot learn a batch by heart",
+        f"After {len(run.heart.losses)} steps on the same few images, without dropout and "
+        f"penalties, the loss is still {run.heart.end:.3g}, from {run.heart.start:.3g}.",
+        "Look for a layer that lets nothing through or is too narrow, and check custom layers: "
+        "model.check_gradients(x[:4], y[:4]).",
+    )
+
+
+def overfitting(run: Examined) -> Iterator[Finding]:
+    """A validation that gets worse while the training goes on getting better."""
+    values = np.array(run.history.get("val_loss", ()), float)
+    if len(values) < 4 or run.stuck or not np.isfinite(values).all():
+        return
+    best = int(values.argmin())
+    last, train = float(values[-2:].mean()), run.last_loss
+    if last < 1.5 * values[best] or last < 3 * train or last - train < 0.5 * run.chance:
+        return
+    yield Finding(
+        "overfitting",
+        f"The loss of the validation was lowest after epoch {best + 1}, {values[best]:.3g}, and is "
+        f"{last:.3g} now, that of the training {train:.3g}.",
+        "Stop there (EarlyStopping(restore_best_weights=True)), take more images or augmentation "
+        "(RandomFlip, RandomTranslation), Dropout, or a smaller network.",
+    )
+
+
+def penalties(run: Examined) -> Iterator[Finding]:
+    """Regularizers that are all that counts."""
+    if not run.stuck or run.first_penalty < run.first_loss:
+        return
+    yield Finding(
+        "penalties too large",
+        f"Before the first step the regularizers add {run.first_penalty:.3g} to a loss of "
+        f"{run.first_loss:.3g}: the run makes weights small, and learns nothing else.",
+        "Take a tenth or a hundredth of them, such as L2(1e-4).",
+    )
+
+
+def not_falling(run: Examined) -> Iterator[Finding]:
+    """A loss that does not fall, for no reason that is known."""
+    if not run.stuck or run.steps < PATIENCE or run.epochs < 3:
+        return
+    losses = run.history["loss"]
+    if losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance:
+        return
+    remedy = "Take a larger network, another optimizer, or more epochs."
+    if run.quiet.end < run.own.end - NOTABLE * run.own.start:
+        remedy = "Take less dropout, noise or augmentation: without them it falls from the start."
+    yield Finding(
+        "loss not falling",
+        f"After {run.epochs} epochs and {run.steps:,} steps the training loss is "
+        f"{losses[-1]:.3g}, from {losses[0]:.3g}; knowing how often each class comes gives "
+        f"{run.chance:.3g}.",
+        remedy,
+    )
