@@ -17,6 +17,7 @@ from minicnn._cli import (
     evaluate,
     explain,
     predict,
+    replay,
     run,
     summary,
     train,
@@ -28,7 +29,7 @@ from minicnn._files.atomic import reason
 from minicnn._parallel import blas
 from minicnn.errors import MiniCNNError
 
-COMPUTING = ("train", "evaluate", "compare", "predict", "run")
+COMPUTING = ("train", "evaluate", "compare", "predict", "replay", "run")
 
 
 def command() -> int:
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     others = (summary, convert, run, check_script, doctor)
-    every = (train, evaluate, compare, predict, explain, *others)
+    every = (train, evaluate, compare, predict, explain, replay, *others)
     for command in every:
         command.add(commands)
     return parser

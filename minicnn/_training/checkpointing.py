@@ -1,5 +1,7 @@
 """The checkpoints of a run: written while it goes on, and what it is resumed from."""
 
+from pathlib import Path
+
 from minicnn._core.console import say
 from minicnn._files.checkpoint import Tree
 from minicnn._training.checkpoints import Checkpoints, damage, finite, put_back, state_of
@@ -50,19 +52,7 @@ class Checkpointing(Observer):
         self.saved = False
         if not finite(run.model):
             return
-        self.checkpoints.write(
-            lambda: (
-                state_of(run.model)
-                | {
-                    "epoch": run.epoch,
-                    "step": run.step,
-                    "running": run.metrics.get_state(),
-                    "stream": run.stream.get_state(),
-                    "history": run.history.get_state(),
-                    "callbacks": run.callbacks.get_state(),
-                }
-            )
-        )
+        self.checkpoints.write(lambda: state_of_run(run))
         self.saved = not self.checkpoints.failed
 
     def resume(self, run: Run) -> None:
@@ -70,24 +60,9 @@ class Checkpointing(Observer):
         tree, self.found = self.found, None  # its arrays are not needed twice
         if tree is None:
             return
-        self._put_back(run, tree)
+        go_on_from(run, tree, self.checkpoints.path)
         if run.options.verbose:
             say(self._resumed(run))
-
-    def _put_back(self, run: Run, tree: Tree) -> None:
-        """Put all back as it was; raises ``ModelFileError`` if it cannot be."""
-        run.epoch, run.step = tree["epoch"], tree["step"]
-        if run.step:
-            run.callbacks("on_epoch_begin", run.epoch, {})
-        with damage(self.checkpoints.path):
-            if run.step:
-                run.metrics.set_state(tree["running"])
-            run.stream.set_state(tree["stream"])
-            run.history.set_state(tree["history"])
-            run.callbacks.set_state(tree["callbacks"], custom=False)
-        run.callbacks.set_state(tree["callbacks"], custom=True)
-        with damage(self.checkpoints.path):
-            put_back(run.model, tree)
 
     def _resumed(self, run: Run) -> str:
         """What a user is told of the checkpoint that was found."""
@@ -106,3 +81,35 @@ class Checkpointing(Observer):
         if not self.saved:
             return f"{self.checkpoints.path} is of some time before"
         return f"{self.checkpoints.path} has all that it takes to resume: fit(..., resume=True)"
+
+
+def state_of_run(run: Run) -> Tree:
+    """What a checkpoint keeps of a run and its model; the arrays are not copies."""
+    return state_of(run.model) | {
+        "epoch": run.epoch,
+        "step": run.step,
+        "epochs": run.options.epochs,
+        "running": run.metrics.get_state(),
+        "stream": run.stream.get_state(),
+        "history": run.history.get_state(),
+        "callbacks": run.callbacks.get_state(),
+    }
+
+
+def go_on_from(run: Run, tree: Tree, path: Path) -> None:
+    """Put all back as it was in the checkpoint at ``path``; raises ``ModelFileError`` if it fails.
+
+    The tree belongs to the run then.
+    """
+    run.epoch, run.step = tree["epoch"], tree["step"]
+    if run.step:
+        run.callbacks("on_epoch_begin", run.epoch, {})
+    with damage(path):
+        if run.step:
+            run.metrics.set_state(tree["running"])
+        run.stream.set_state(tree["stream"])
+        run.history.set_state(tree["history"])
+        run.callbacks.set_state(tree["callbacks"], custom=False)
+    run.callbacks.set_state(tree["callbacks"], custom=True)
+    with damage(path):
+        put_back(run.model, tree)
