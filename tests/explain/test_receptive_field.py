@@ -25,7 +25,7 @@ from minicnn import (
     layers,
 )
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.explain.receptive_field import fields
+from minicnn.explain.receptive_fields import fields
 from minicnn.layers import Layer
 from minicnn.layers.graph import Graph
 from random_graphs import random_graph
@@ -92,12 +92,12 @@ NETWORKS = {
 
 
 def pixels(model, layer, position):
-    """The rows and columns of pixels with a gradient."""
+    """The rows and columns of pixels with a gradient; of a place all channels."""
     part = Model(model.input, model.get_layer(layer).output, dtype="float64")
     rng = np.random.default_rng(0)
     y, caches = part.forward(1 + rng.random((1, *model.input_shape)))
     dy = np.zeros_like(y)
-    dy[(0, *position)] = 1 + rng.random(y.shape[-1])
+    dy[(0, *position)] = 1
     dx = part.backward(dy, caches)[0]
     found = np.abs(dx[0]).sum(-1) > 0
     return tuple(np.nonzero(found.any(axis=axis))[0] for axis in (1, 0))
@@ -181,7 +181,7 @@ def test_published_numbers(name):
 
 
 def test_what_sees_everything():
-    """Behind Flatten, a Dense, a global pool, and a gate that one of these makes."""
+    """Behind a Dense, a global pool, and a gate that one of these makes."""
     x = Input((8, 8, 3))
     y = Conv2D(3, 3, padding="same")(x)
     gate = Dense(3, activation="sigmoid")(GlobalAvgPool()(y))
@@ -196,6 +196,19 @@ def test_what_sees_everything():
     assert explain.receptive_field(model, "conv2d").size == (3, 3)
     mixed = Sequential([Input((8, 8, 4)), Conv2D(4, 1), layers.GroupNormalization(2)])
     assert explain.receptive_field(mixed, -1).whole
+
+
+def test_a_flattened_image():
+    """Each number still sees its window; a Dense sees all."""
+    model = Sequential(
+        [Input(SIZE), Conv2D(2, 3, **ONES), AvgPool(2), Flatten(), layers.Dropout(0.5), Dense(2)],
+        dtype="float64",
+    )
+    field = explain.receptive_field(model, "dropout")
+    assert field.size == (4, 4)
+    window = [(one.start, one.stop) for one in field.window(71)]
+    assert window == box(pixels(model, "dropout", (71,)))
+    assert explain.receptive_field(model, "dense").whole
 
 
 class Shifted(Layer):

@@ -8,7 +8,7 @@ what comes before, and where ways meet the union counts. Dumoulin and Visin (201
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -22,12 +22,17 @@ from minicnn._training.model import Model
 from minicnn.errors import ConfigError, ShapeError, shown
 from minicnn.explain.trace import number_of
 from minicnn.layers import (
+    BatchNorm,
     Conv2DTranspose,
     Cropping2D,
     Dot,
+    Dropout,
+    Flatten,
     GroupNormalization,
     LayerNorm,
+    LeakyReLU,
     Permute,
+    ReLU,
     Softmax,
     UnitNormalization,
     UpSampling2D,
@@ -74,19 +79,23 @@ class ReceptiveField:
     """Height and width of the input."""
     along: tuple[Along | None, Along | None]
     """By row and by column; None: the whole image."""
+    flat: Shape | None = None
+    """The shape (H, W, C) of what was flattened: positions are numbers then."""
 
     @property
     def whole(self) -> bool:
         """Whether every position sees the whole image, as behind a Dense or a global pooling."""
         return self.along == (None, None)
 
-    def window(self, position: Sequence[int]) -> tuple[slice, slice]:
+    def window(self, position: Any) -> tuple[slice, slice]:
         """The rows and columns of the image that a position (row, column, ...) sees.
 
         >>> model = Sequential([Input((9, 9, 1)), Conv2D(1, 3), MaxPool(2)])
         >>> explain.receptive_field(model, "max_pooling2d").window((1, 0))
         (slice(2, 6, None), slice(0, 4, None))
         """
+        if self.flat is not None:
+            position = np.unravel_index(int(np.ravel(position)[0]), self.flat)
         if not self.whole and len(position) < 2:
             raise ShapeError(
                 f"window: expected a position as (row, column), got {shown(position)}."
@@ -186,6 +195,8 @@ def _behind(node: Node, before: Sequence[ReceptiveField | None]) -> ReceptiveFie
     image = seen[0].image
     shapes = node.shape if node.layer.merges else (node.shape,)
     out = node.layer.output_shape(node.shape)
+    if len(out) == 1 and any(computes_as(node.layer, kind) for kind in (Flatten, *ONE_BY_ONE)):
+        return replace(seen[0], flat=seen[0].flat or node.shape) if not seen[0].whole else seen[0]
     if len(out) != 3 or any(field.image != image for field in seen):
         return _field(image, (None, None))
     along = []
@@ -209,6 +220,9 @@ class Move(NamedTuple):
     by: int = 1
     of: int = 1
 
+
+ONE_BY_ONE = (Dropout, ReLU, LeakyReLU, BatchNorm)
+"""Layers that make each number of a flattened image of the one at its place."""
 
 MIXING = (GroupNormalization, Permute, Dot)
 """Layers that keep height and width and yet make a number of those at other places."""
