@@ -17,7 +17,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minicnn._core.signatures import checked
 from minicnn._files import checkpoint
@@ -33,6 +33,9 @@ from minicnn.layers.registry import with_custom_objects
 from minicnn.models.configs import custom_classes
 from minicnn.models.model import Model
 from minicnn.models.sequential import Sequential
+
+if TYPE_CHECKING:
+    from minicnn.explain.replay import Replay
 
 __all__ = ["RunFolder", "load_run"]
 
@@ -118,6 +121,26 @@ class RunFolder:
                 raise error.__cause__ from None
             raise
         return model
+
+    def replay(
+        self,
+        step: int,
+        x: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        callbacks: Any = None,
+        verbose: str | int = 0,
+        custom_objects: Mapping[str, Any] | None = None,
+    ) -> "Replay":
+        """A step of the run, done again to the bit, to look into: see ``Model.replay``.
+
+        Without ``x`` the data are those of a run of ``minicnn train``. Raises what ``model``,
+        ``data`` and ``Model.replay`` raise.
+        """
+        given = (self.data()[0] if x is None else x), y, sample_weight, class_weight
+        model = self.model(custom_objects)
+        return model.replay(self.folder, step, *given, callbacks, verbose)
 
     def data(
         self,

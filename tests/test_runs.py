@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import minicnn
 from minicnn import Dense, Flatten, Input, Model, Sequential, layers, ops, runs
 from minicnn._cli.main import main
 from minicnn.errors import ConfigError, ModelFileError
@@ -129,3 +130,29 @@ def test_a_run_with_a_custom_loss(tmp_path):
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     assert again.loss is None
     assert found.model({"cubic": cubic}).train_on_batch(x, Y) == model.train_on_batch(x, Y)
+
+
+def test_a_step_of_a_run(tmp_path, monkeypatch, capsys):
+    """The table has the run's batch and fits 80 columns; a branch at the run's rate is the run."""
+    monkeypatch.chdir(tmp_path)
+    write_pair("train.h5", "test.h5")
+    files = ["--train", "train.h5", "--test", "test.h5", "--model", "course"]
+    options = ["--epochs", "2", "--batch-size", "5", "--learning-rate", "0.01", "--quiet"]
+    assert main(["train", "--out", "run", *options, *files]) == 0
+    found = runs.load_run("run")
+    capsys.readouterr()
+    replay = ["replay", "run", "--step", "2"]
+    assert main([*replay, "--learning-rate", "0.01", "--out", "again.keras"]) == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    step = str(found.replay(2)).splitlines()
+    assert lines[: len(step)] == step
+    assert max(map(len, [*step, *lines[-4:]])) <= 80
+    losses = [line.split()[1:3] for line in lines[-3:-1]]
+    assert all(run == branch for run, branch in losses)
+    again = minicnn.load_model("again.keras")
+    assert all(map(np.array_equal, again.get_weights(), found.model().get_weights()))
+    assert main([*replay, "--train", "test.h5"]) == 2
+    assert "expected the data of the run in run" in capsys.readouterr().err
+    assert main([*replay, "--out", "again.keras"]) == 2
+    assert "give --learning-rate" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from minicnn._cli import (
     evaluate,
     explain,
     predict,
+    replay,
     report,
     run,
     summary,
@@ -29,7 +30,7 @@ from minicnn._files.atomic import reason
 from minicnn._parallel import blas
 from minicnn.errors import MiniCNNError
 
-COMPUTING = ("train", "evaluate", "compare", "predict", "report", "run")
+COMPUTING = ("train", "evaluate", "compare", "predict", "replay", "report", "run")
 
 
 def command() -> int:
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     others = (summary, convert, run, check_script, doctor)
-    every = (train, evaluate, compare, predict, explain, report, *others)
+    every = (train, evaluate, compare, predict, explain, replay, report, *others)
     for command in every:
         command.add(commands)
     return parser

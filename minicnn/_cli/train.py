@@ -3,6 +3,7 @@
 model.keras   history.csv   curves.png    written at the end, also after Ctrl-C and SIGTERM
 settings.json                             the options, written at the beginning
 checkpoint.h5 (and the one before it)     where ``minicnn train --resume RUN`` continues
+checkpoint.start.h5                       from where ``minicnn replay RUN`` replays steps
 
 Ctrl-C and SIGTERM end the run after the batch at hand. A later one, while the results are written,
 ends the command at once; ``--resume`` then writes them again.
@@ -205,7 +206,7 @@ def _folder(options: argparse.Namespace, model: Model) -> Iterator[Path]:
         yield folder
     except MiniCNNError:
         if model.history is None or not model.history.epoch:
-            for name in (SETTINGS, checkpoints.NEWEST, checkpoints.PREVIOUS):
+            for name in (SETTINGS, *checkpoints.FILES):
                 (folder / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # another run may have begun in runs/
                 for path in made:

@@ -39,6 +39,9 @@ class Workers(Protocol):
     Whoever computes a shard, its result is the same to the bit, and so is the batch's.
     """
 
+    shards: Shards
+    """How batches are cut, and what computes a shard."""
+
     def start(self) -> None:
         """Get ready to compute."""
 

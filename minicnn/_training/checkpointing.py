@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from minicnn._core.console import say
@@ -50,7 +51,9 @@ class Record:
         return {"on": self.on, "seconds": self.seconds, "asked": self.asked, "before": before}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``get_state`` gave."""
+        """Take over what ``get_state`` gave; an older minicnn kept nothing."""
+        if not state:
+            return
         self.seconds = [float(one) for one in state["seconds"]]
         self.asked = [[int(done), int(last)] for done, last in state["asked"]]
         self.before = float(state["before"])
@@ -100,49 +103,19 @@ class Checkpointing(Observer):
         self.saved = False
         if not finite(run.model):
             return
-        self.checkpoints.write(
-            lambda: (
-                state_of(run.model)
-                | {
-                    "ran": self.record.get_state(run.step),
-                    "epoch": run.epoch,
-                    "step": run.step,
-                    "running": run.metrics.get_state(),
-                    "stream": run.stream.get_state(),
-                    "history": run.history.get_state(),
-                    "callbacks": run.callbacks.get_state(),
-                }
-            )
-        )
+        self.checkpoints.write(lambda: state_of_run(run) | {"ran": self.record.get_state(run.step)})
         self.saved = not self.checkpoints.failed
 
     def resume(self, run: Run) -> None:
         """If a checkpoint was found, go on from it."""
         tree, self.found = self.found, None  # its arrays are not needed twice
         if tree is not None:
-            self._put_back(run, tree)
+            with damage(self.checkpoints.path):
+                self.record.set_state(tree.get("ran", {}))
+            go_on_from(run, tree, self.checkpoints.path)
         self.record.ask(run.epoch, run.options.epochs)
-        if tree is None:
-            return
-        if run.options.verbose:
+        if tree is not None and run.options.verbose:
             say(self._resumed(run))
-
-    def _put_back(self, run: Run, tree: Tree) -> None:
-        """Put all back as it was; raises ``ModelFileError`` if it cannot be."""
-        run.epoch, run.step = tree["epoch"], tree["step"]
-        if run.step:
-            run.callbacks("on_epoch_begin", run.epoch, {})
-        with damage(self.checkpoints.path):
-            if run.step:
-                run.metrics.set_state(tree["running"])
-            run.stream.set_state(tree["stream"])
-            run.history.set_state(tree["history"])
-            if "ran" in tree:  # not in those of an older minicnn
-                self.record.set_state(tree["ran"])
-            run.callbacks.set_state(tree["callbacks"], custom=False)
-        run.callbacks.set_state(tree["callbacks"], custom=True)
-        with damage(self.checkpoints.path):
-            put_back(run.model, tree)
 
     def _resumed(self, run: Run) -> str:
         """What a user is told of the checkpoint that was found."""
@@ -161,3 +134,35 @@ class Checkpointing(Observer):
         if not self.saved:
             return f"{self.checkpoints.path} is of some time before"
         return f"{self.checkpoints.path} has all that it takes to resume: fit(..., resume=True)"
+
+
+def state_of_run(run: Run) -> Tree:
+    """What a checkpoint keeps of a run and its model; the arrays are not copies."""
+    return state_of(run.model) | {
+        "epoch": run.epoch,
+        "step": run.step,
+        "epochs": run.options.epochs,
+        "running": run.metrics.get_state(),
+        "stream": run.stream.get_state(),
+        "history": run.history.get_state(),
+        "callbacks": run.callbacks.get_state(),
+    }
+
+
+def go_on_from(run: Run, tree: Tree, path: Path) -> None:
+    """Put all back as it was in the checkpoint at ``path``; raises ``ModelFileError`` if it fails.
+
+    The tree belongs to the run then.
+    """
+    run.epoch, run.step = tree["epoch"], tree["step"]
+    if run.step:
+        run.callbacks("on_epoch_begin", run.epoch, {})
+    with damage(path):
+        if run.step:
+            run.metrics.set_state(tree["running"])
+        run.stream.set_state(tree["stream"])
+        run.history.set_state(tree["history"])
+        run.callbacks.set_state(tree["callbacks"], custom=False)
+    run.callbacks.set_state(tree["callbacks"], custom=True)
+    with damage(path):
+        put_back(run.model, tree)

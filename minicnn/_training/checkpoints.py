@@ -1,7 +1,8 @@
 """Checkpoints: all that a run needs to be resumed to the bit.
 
-``Sequential.fit(checkpoint=folder)`` keeps two files in the folder: ``checkpoint.h5`` and, in case
-that one gets damaged, the one before it. Each holds a tree (``minicnn._files.checkpoint``):
+``Sequential.fit(checkpoint=folder)`` keeps three files in the folder: ``checkpoint.h5``; in case
+that one gets damaged, the one before it; and the run's start, from which steps can be replayed.
+Each holds a tree (``minicnn._files.checkpoint``):
 
     about       the model's layers and how it was compiled, the run's settings, what the data
                 are: a resumed run must have the same
@@ -10,6 +11,7 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn._files.ch
     machine     versions, BLAS and threads: with others the bits may differ
     ran         for reports: where, the seconds that each epoch took, and how many were asked for
     epoch, step how many epochs are done, and how many batches of the next one
+    epochs      how many there are to be
     stopped     whether a callback has ended the run
     generator   the state of the model's generator
     stream      how many batches of the present pass over the images were taken, and the state of
@@ -24,7 +26,7 @@ that one gets damaged, the one before it. Each holds a tree (``minicnn._files.ch
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +45,11 @@ from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.layers.building import walk
 
 NEWEST, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
+
+START = "checkpoint.start.h5"
+"""The one of before the first step."""
+
+FILES = NEWEST, PREVIOUS, START
 
 EVERY = 30.0
 """Seconds after which a checkpoint is written in mid-epoch."""
@@ -105,7 +112,8 @@ class Checkpoints:
                 "network": self.network,
                 "machine": self.machine,
             }
-            checkpoint.write(newest, kept | state(), previous if self.newest_is_good else None)
+            tree = kept | state()
+            checkpoint.write(newest, tree, previous if self.newest_is_good else None)
         except ConfigError as error:
             if not self.written:
                 raise
@@ -113,6 +121,9 @@ class Checkpoints:
                 warn(f"{error} The training goes on; the checkpoint before stays as it was.")
             self.failed = True
         else:
+            if not self.written:
+                with suppress(ConfigError):  # only steps to replay are lost
+                    checkpoint.write(self.folder / START, tree, None)
             self.written = self.newest_is_good = True
             self.failed = False
             self.path = newest
@@ -120,8 +131,8 @@ class Checkpoints:
         self.cost = self.last - started
 
     def delete(self) -> None:
-        """Delete both."""
-        for name in (NEWEST, PREVIOUS):
+        """Delete all."""
+        for name in FILES:
             (self.folder / name).unlink(missing_ok=True)
 
     def read(self, resume: bool, epochs: int, steps: int | None) -> Tree | None:

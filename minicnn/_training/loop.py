@@ -5,7 +5,7 @@ attached to it. ``train`` is the loop: epochs, their batches, the validation. On
 ``Run.train``: forward and backward passes, the sum of the shards, the update.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from minicnn._core.console import say
@@ -55,10 +55,16 @@ def train_epoch(run: Run) -> bool:
 
 
 def fit(
-    model: Model, program: Program, loader: Loader, validation: Loader | None, options: FitOptions
+    model: Model,
+    program: Program,
+    loader: Loader,
+    validation: Loader | None,
+    options: FitOptions,
+    begin: Callable[[Run], None] | None = None,
 ) -> History:
     """Train as the options say. A signal ends it after a batch; such an epoch is not recorded.
 
+    ``begin`` puts a run back to where it is to go on from, where that is no checkpoint's matter.
     Raises ``ConfigError`` for a model that is being trained already.
     """
     prepared = program.prepared(model, loader)
@@ -81,12 +87,13 @@ def fit(
         if options.checkpoint is not None:
             held_out_data = None if held_out is None else held_out[0]
             checkpointing = Checkpointing(model, prepared[0], held_out_data, options)
-        resumed = checkpointing is not None and checkpointing.found is not None
+        found = checkpointing is not None and checkpointing.found is not None
+        resumed = found or begin is not None
         run = Run(model, program, prepared, held_out, options, stop, resumed)
         run.observers = [FiniteNumbers(), ProgressBar(options.verbose), StartWorkers(), Callbacks()]
         run.observers += [Recorder(), *([checkpointing] if checkpointing else [])]
         with run:
-            _train_all(run, checkpointing)
+            _train_all(run, checkpointing, begin)
         complete = model.stop_training or run.epoch >= options.epochs
         if complete and backup and backup.delete_checkpoint and checkpointing:
             checkpointing.checkpoints.delete()
@@ -95,9 +102,13 @@ def fit(
     return run.history
 
 
-def _train_all(run: Run, checkpointing: Checkpointing | None) -> None:
+def _train_all(
+    run: Run, checkpointing: Checkpointing | None, begin: Callable[[Run], None] | None
+) -> None:
     """From ``on_train_begin`` to ``on_train_end``, which comes however the run ends."""
     run.callbacks("on_train_begin", {})
+    if begin is not None:
+        begin(run)
     if checkpointing is not None:
         checkpointing.resume(run)
     try:

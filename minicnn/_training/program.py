@@ -162,9 +162,17 @@ class Program(Inference):
 
     def update(self, grads: dict[str, Array]) -> None:
         """Add the penalties' gradients, and let the optimizer move the parameters."""
-        assert self.optimizer is not None
+        self.add_penalties(grads)
+        self.optimize(grads)
+
+    def add_penalties(self, grads: dict[str, Array]) -> None:
+        """Add the gradients of what the regularizers add to the loss."""
         for name, param, regularizer in self.penalties:
             grads[name] += regularizer.gradient(param)
+
+    def optimize(self, grads: dict[str, Array]) -> None:
+        """Let the optimizer move the parameters."""
+        assert self.optimizer is not None
         self.optimizer.step(self.params, grads)
 
     def workers(

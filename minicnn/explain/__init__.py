@@ -12,5 +12,7 @@ from minicnn.explain.maps import feature_maps as feature_maps
 from minicnn.explain.maps import grad_cam as grad_cam
 from minicnn.explain.maps import occlusion as occlusion
 from minicnn.explain.maps import saliency as saliency
+from minicnn.explain.receptive_fields import ReceptiveField as ReceptiveField
+from minicnn.explain.receptive_fields import receptive_field as receptive_field
 from minicnn.explain.statistics import LayerRow as LayerRow
 from minicnn.explain.watching import LayerStatistics as LayerStatistics

@@ -46,28 +46,8 @@ class Trace:
         return tuple(self.values[i].astype(np.float64) for i in node.reads)
 
     def number_of(self, who: str, layer: Any) -> int:
-        """The number that a layer makes, by its name, its index in ``model.layers`` or itself.
-
-        Of a model or Residual it is the last; so is that of a layer that is used several times.
-        """
-        known: Any = self.model
-        if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
-            layer = known.get_layer(index=int(layer) % max(len(known.layers), 1) if layer < 0
-                                    else int(layer))  # fmt: skip
-        if not isinstance(layer, str) and hasattr(layer, "is_graph") and layer.is_graph:
-            layer = layer.name
-        names = [node.name for node in self.graph.nodes]
-        for matches in (
-            lambda node: node.layer is layer or node.name == layer,
-            lambda node: isinstance(layer, str) and node.name.startswith(f"{layer}."),
-            lambda node: isinstance(layer, str) and node.name.endswith(f".{layer}"),
-        ):
-            found = [place for place, node in enumerate(self.graph.nodes) if matches(node)]
-            if found:
-                return self.graph.given + found[-1]
-        raise ConfigError(
-            f"{who}: expected one of the layers {', '.join(names[:40])}, got {shown(layer)}."
-        )
+        """The number that a layer makes: see ``number_of``."""
+        return number_of(self.model, self.graph, who, layer)
 
     def position_of(self, who: str, number: int, position: Any) -> Position:
         """An index into what makes a number, without the batch axis, counted from the front."""
@@ -85,6 +65,31 @@ class Trace:
                 f"{tuple(map(int, given))}."
             )
         return tuple(int(i) % n for i, n in zip(given, shape, strict=True))
+
+
+def number_of(model: Model, graph: Graph, who: str, layer: Any) -> int:
+    """The number that a layer makes, by its name, its index in ``model.layers`` or itself.
+
+    Of a model or Residual it is the last; so is that of a layer that is used several times.
+    """
+    known: Any = model
+    if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
+        many = max(len(known.layers), 1)
+        layer = known.get_layer(index=int(layer) % many if layer < 0 else int(layer))
+    if not isinstance(layer, str) and hasattr(layer, "is_graph") and layer.is_graph:
+        layer = layer.name
+    names = [node.name for node in graph.nodes]
+    for matches in (
+        lambda node: node.layer is layer or node.name == layer,
+        lambda node: isinstance(layer, str) and node.name.startswith(f"{layer}."),
+        lambda node: isinstance(layer, str) and node.name.endswith(f".{layer}"),
+    ):
+        found = [place for place, node in enumerate(graph.nodes) if matches(node)]
+        if found:
+            return graph.given + found[-1]
+    raise ConfigError(
+        f"{who}: expected one of the layers {', '.join(names[:40])}, got {shown(layer)}."
+    )
 
 
 class BackwardTrace(Trace):

@@ -1,14 +1,19 @@
-"""The verbs of a model that say what it did: how a number came about, whether gradients are right.
+"""The verbs of a model that say what it did: how a number came about, what a step of a run was.
 
 What they need is imported when they are called.
 """
 
+import copy
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minicnn._core.arguments import number, whole_number
 from minicnn._core.shapes import Array
+from minicnn._files.paths import path_of
+from minicnn.callbacks.callback_list import flat
 from minicnn.models import taking
 from minicnn.models.base import BaseModel
 
@@ -16,10 +21,11 @@ if TYPE_CHECKING:
     from minicnn.explain.diagnosis import Findings
     from minicnn.explain.gradient_check import GradientCheck
     from minicnn.explain.number import Explanation
+    from minicnn.explain.replay import Replay
 
 
 class Explaining(BaseModel):
-    """``explain``, ``explain_gradient`` and ``check_gradients``, for ``Model``."""
+    """``explain``, ``explain_gradient``, ``check_gradients`` and ``replay``, for ``Model``."""
 
     def explain(self: Any, x: Any, layer: Any, position: Any) -> "Explanation":
         """How one activation came about: window, kernel, products, sum, bias, activation.
@@ -110,6 +116,52 @@ class Explaining(BaseModel):
             batch_size,
         )
         return diagnosis.examine(found)
+
+    def replay(
+        self: Any,
+        folder: str | os.PathLike[str],
+        step: int,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        callbacks: Any = None,
+        verbose: str | int = 0,
+    ) -> "Replay":
+        """A step of a run, done again from its checkpoints to the bit, to look into.
+
+        ``folder`` is what ``fit(..., checkpoint=folder)`` of a model like this one was given; this
+        one stays as it is. ``step`` is the optimizer's ``iterations`` after it: 312 is the 312th
+        batch of a run. ``x``, ``y`` and weights are those of ``fit``, all of them in their order,
+        with those that ``validation_split`` held out; ``callbacks`` those that change what is
+        learned. The run is trained on from the last checkpoint before the step, or from its start.
+
+        What comes back has the batch, each node's input, output, caches and gradients, each
+        parameter before and after; its ``branch`` trains on from there, if you like at another
+        rate. Raises ``ConfigError`` for other data, another model or a step that the run has not.
+
+        >>> x, y = np.ones((8, 4)), np.arange(8) % 2
+        >>> model = Sequential([Input((4,)), Dense(2, activation="softmax")], seed=0)
+        >>> model.compile("sgd", "sparse_categorical_crossentropy")
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> history = model.fit(x, y, 4, epochs=3, checkpoint=folder, verbose=0)
+        >>> replay = model.replay(folder, 5, x, y)
+        >>> replay.epoch, replay.batch, replay.x.shape, replay["dense"].y.shape
+        (3, 1, (4, 4), (4, 2))
+        >>> bool((replay.branch().get_weights()[0] == model.get_weights()[0]).all())
+        True
+        """
+        from minicnn.explain import replay
+
+        whole_number("replay", "step", step)
+
+        def loaders(run: Any, validation_data: Any = None) -> Any:
+            given = x, y, sample_weight, class_weight, validation_data
+            return taking.as_in_run(self, run, *given)
+
+        path = path_of("replay", "folder", folder)
+        return replay.replay(copy.deepcopy(self), path, step, loaders, flat(callbacks), verbose)
 
 
 def _one(model: Any, who: str, x: Any) -> list[Array]:

@@ -48,6 +48,8 @@ class FusedConv:
         self.conv = conv
         self.tail = tail
         self.scale = scale
+        self.stands_for: tuple[str, ...] = ()
+        """The names of the nodes that it computes, but for the scaling before it."""
 
     @property
     def who(self) -> str:
@@ -207,6 +209,7 @@ class _Planner:
         tail, count = _tail(layer, [self.graph.nodes[i] for i in following])
         self.taken.update((place, *following[:count]))
         unit = FusedConv(layer.kernels.fusion, layer, tail, scale)
+        unit.stands_for = tuple(self.graph.nodes[i].name for i in (place, *following[:count]))
         number = self.graph.given + (place, *following)[count]
         self.entries.append((number, node._replace(layer=unit, reads=reads)))
 

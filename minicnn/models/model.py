@@ -33,6 +33,7 @@ from minicnn.models.functional import put_together
 from minicnn.models.memory import check_memory
 from minicnn.models.old_verbs import OldVerbs
 from minicnn.models.packing import packed
+from minicnn.models.summary_data import Summary
 from minicnn.optimizers import Optimizer
 
 
@@ -418,8 +419,12 @@ class Model(OldVerbs, Explaining, BaseModel):
         show_trainable: bool = False,
         layer_range: Sequence[str] | None = None,
         batch_size: int | None = None,
-    ) -> None:
-        """Print a table: each layer's output, parameters, multiply-adds and memory an image.
+    ) -> Summary:
+        """Print a table: each layer's output, kernel, receptive field, parameters and work.
+
+        A kernel of 3x3/2 moves by 2, one of 3x3*2 is dilated; the receptive field is that of
+        ``explain.receptive_field``. In a narrow table numbers are short. What comes back has
+        the ``text``, and the same as data: ``layers`` and ``totals``.
 
         * ``line_length``: the columns of a line; else as many as are needed, up to 80 if that can
           be. ``positions`` is taken and left aside: a column is as wide as what is in it.
@@ -431,7 +436,6 @@ class Model(OldVerbs, Explaining, BaseModel):
           within 25%, or 8 MB where that is more. The optimizer counts; before ``compile``, Adam.
         """
         options = summary.Options(line_length, expand_nested, show_trainable, layer_range)
-        lines = summary.lines(self, options)
-        if batch_size is not None:
-            lines += summary.memory_lines(self, self.optimizer, batch_size, options)
-        summary.show([f"Model {self.name!r}", *lines], print_fn)
+        found = summary.summary(self, options, self.optimizer, batch_size)
+        summary.show(found.lines, print_fn)
+        return found

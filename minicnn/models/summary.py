@@ -1,8 +1,7 @@
 """What a model is made of, as a table."""
 
-import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any, Protocol
@@ -17,20 +16,29 @@ from minicnn.layers import InputLayer
 from minicnn.layers.graph import Graph
 from minicnn.layers.symbolic import Call
 from minicnn.models.memory import MemoryUse, memory_use
-from minicnn.models.summary_table import Row, lines_of
+from minicnn.models.summary_data import LayerFacts, Summary, facts, totals
+from minicnn.models.summary_table import Column, Row, lines_of
 from minicnn.optimizers import Adam, Optimizer
 
-COLUMNS = {
-    "output shape": "output shape",
-    "params": "params",
-    "multiply-adds": "multiply-\nadds",
-    "activations": "activa-\ntions",
-    "trainable": "train-\nable",
-}
-"""What is said of a layer, and the same in two lines."""
+COLUMNS = (
+    Column("output shape", "output\nshape", right=False),
+    Column("kernel", "kernel"),
+    Column("receptive field", "field"),
+    Column("params", "params"),
+    Column("multiply-adds", "multi-\nply-\nadds"),
+    Column("activations", "activa-\ntions"),
+)
+"""What is said of a layer; the kernel and the field where there are any."""
+
+TRAINABLE = Column("trainable", "train-\nable", right=False)
 
 WIDTH = 80
 """Columns that most terminals have, and into which a table fits where it can."""
+
+EXACT = 7
+"""Characters of a number of parameters that is not shortened."""
+
+MARKS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 UNKNOWN = "?"
 """What is said of a layer that is not built."""
@@ -89,32 +97,46 @@ class Options:
         return int(self.line_length or WIDTH)
 
 
-def lines(model: Network, options: Options) -> list[str]:
+def summary(
+    model: Network, options: Options, optimizer: Optimizer | None, batch_size: Any
+) -> Summary:
     """A line or more for each of a model's layers and their parts, and the totals."""
     layers = _between(model.stack, options.layer_range)
-    rows = list(_rows(model, layers, options))
-    count = len(COLUMNS) - (not options.show_trainable)
-    header = list(COLUMNS.items())[:count]
-    limit = options.limit
-    connected = model.built and not model.is_row
-    found = lines_of(rows, header, connected, limit, fill=options.line_length is not None)
-    return [*found, *(part for total in totals(model) for part in wrap(total, limit))]
+    found = list(facts(model, layers, options.expand_nested))
+    sums = totals(model)
+    columns = _columns(found, options.show_trainable)
+    rows = [_row(layer, columns) for layer in found]
+    limit, fill = options.limit, options.line_length is not None
+    table = lines_of(rows, columns, model.built and not model.is_row, limit, fill)
+    lines = [f"Model {model.name!r}", *table]
+    lines += [part for total in _totals(sums) for part in wrap(total, limit)]
+    if batch_size is not None:
+        use, line = _memory(model, optimizer, batch_size)
+        lines += wrap(line, limit)
+        sums |= {"training_bytes": use.training, "predicting_bytes": use.predicting}
+    return Summary(model.name, lines, found, sums, html(model))
 
 
 def html(model: Network) -> str:
-    """The same for a notebook, with all that is within."""
-    return html_table(table(model), f"Model {model.name!r}: {'; '.join(totals(model))}")
+    """The table for a notebook, with all that is within."""
+    return html_table(table(model), f"Model {model.name!r}: {'; '.join(total_lines(model))}")
 
 
 def table(model: Network) -> list[list[str]]:
     """The header, and the cells of a row for each layer, with all that is within."""
-    options = Options(expand_nested=True)
+    found = list(facts(model, model.stack, expand_nested=True))
     connected = [] if model.is_row else ["connected to"]
-    rows = [["layer", *list(COLUMNS)[:-1], *connected]]
-    for row in _rows(model, model.stack, options):
+    columns = _columns(found, show_trainable=False)
+    rows = [["layer", *(column.title for column in columns), *connected]]
+    for row in (_row(layer, columns) for layer in found):
         name = f"{row.indent}{row.name} ({row.kind})"
         rows.append([name, *row.cells, *[", ".join(row.inputs)][: len(connected)]])
     return rows
+
+
+def total_lines(model: Network) -> list[str]:
+    """Parameters, and what an image takes."""
+    return _totals(totals(model))
 
 
 def brief(model: Network) -> str:
@@ -161,73 +183,63 @@ def _between(layers: Sequence[Any], ends: Sequence[str] | None) -> Sequence[Any]
     return layers[first[0] : last[-1] + 1]
 
 
-def _rows(model: Network, layers: Sequence[Any], options: Options) -> Iterator[Row]:
-    """What is said of layers: multiply-adds and activations are those of one image."""
-    calls: dict[int, list[Call]] = {}
-    for call in model.inner_calls:
-        calls.setdefault(id(call.layer), []).append(call)
-    for layer in layers:
-        uses = calls.get(id(layer), []) if model.built else []
-        shapes = [x.sizes for use in uses for x in use.outputs]
-        size = sum(math.prod(shape) for shape in shapes) * model.dtype.itemsize
-        adds = sum(layer.multiply_adds(use.shape) for use in uses if use.inputs)
-        inputs = [] if model.is_row else [str(x.name) for use in uses for x in use.inputs]
-        cells = _cells(layer, shapes[0], adds, size) if uses else [UNKNOWN] * 4
-        yield _row(layer, cells, options, 0, inputs)
-        if uses:
-            yield from _within(layer, options, 1)
-
-
-def _within(layer: Any, options: Options, depth: int) -> Iterator[Row]:
-    """The lines of what a layer is made of, or a model if that is asked for."""
-    if hasattr(layer, "inner_calls") and not options.expand_nested:
-        return
-    for part in layer.sublayers:
-        shape = _output(part)
-        adds = part.multiply_adds(part.input_shape)
-        cells = _cells(part, shape, adds, math.prod(shape) * part.dtype.itemsize)
-        yield _row(part, cells, options, depth)
-        yield from _within(part, options, depth + 1)
-
-
-def _row(
-    layer: Any, cells: Sequence[str], options: Options, depth: int, inputs: Sequence[str] = ()
-) -> Row:
-    learns = "yes" if layer.trainable else "no"
-    if cells[0] != UNKNOWN and not layer.arrays():
-        learns = "-"
-    extra = [learns] * options.show_trainable
-    return Row(str(layer.name), type(layer).__name__, [*cells, *extra], inputs, depth)
-
-
-def totals(model: Network) -> list[str]:
-    """Parameters, and what an image takes."""
-    if not model.built:
-        return ["Not built: call build(input_shape), or let it start with Input(shape)."]
-    memory = sum(
-        math.prod(x.sizes) * model.dtype.itemsize
-        for call in model.inner_calls
-        for x in call.outputs
-    )
-    params = sum(array.size for array in model.arrays().values())
-    learned = sum(array.size for array in model.learned().values())
-    work = sum(node.layer.multiply_adds(node.shape) for node in model.graph().nodes)
+def _columns(found: Sequence[LayerFacts], show_trainable: bool) -> list[Column]:
+    """Those of which there is something to say."""
+    some = {"kernel": any(f.kernel for f in found), "receptive field": any(f.field for f in found)}
     return [
-        f"{params:,} parameters ({_bytes(params * model.dtype.itemsize)}), {learned:,} of them "
-        "trainable",
-        f"{work:,} multiply-adds and {_bytes(memory)} of activations an image",
+        *(column for column in COLUMNS if some.get(column.title, True)),
+        *[TRAINABLE] * show_trainable,
     ]
 
 
-def _output(layer: Any) -> Any:
-    if hasattr(layer, "output_shapes"):  # a model
-        return layer.output_shapes[0]
-    return layer.output_shape(layer.input_shape)
+def _row(layer: LayerFacts, columns: Sequence[Column]) -> Row:
+    """The texts of a layer, and short ones where there is little space."""
+    known = layer.output_shape is not None
+    numbers = layer.params, layer.multiply_adds, layer.activation_bytes
+    params, adds, size = (UNKNOWN,) * 3
+    brief = [UNKNOWN] * 3
+    if known:
+        params, adds, size = f"{numbers[0]:,}", f"{numbers[1]:,}", _bytes(numbers[2] or 0)
+        exact = params if len(params) <= EXACT else _short(numbers[0] or 0)
+        brief = [exact, _short(numbers[1] or 0), size.replace(".0 ", " ")]
+    shape = f"({', '.join(['N', *map(str, layer.output_shape or ())])})" if known else UNKNOWN
+    learns = "-" if layer.trainable is None else "yes" if layer.trainable else "no"
+    flat = "x".join(map(str, layer.output_shape or ())) if known else UNKNOWN
+    both = {
+        "output shape": (shape, flat),
+        "kernel": (layer.kernel,) * 2,
+        "receptive field": (layer.field,) * 2,
+        "params": (params, brief[0]),
+        "multiply-adds": (adds, brief[1]),
+        "activations": (size, brief[2]),
+        "trainable": (learns,) * 2,
+    }
+    cells, short = zip(*(both[column.title] for column in columns), strict=True)
+    return Row(layer.name, layer.class_name, cells, short, layer.connected_to, layer.depth)
 
 
-def _cells(layer: Any, shape: Any, adds: int, size: int) -> list[str]:
-    params = sum(array.size for array in layer.arrays().values())
-    return [f"({', '.join(['N', *map(str, shape)])})", f"{params:,}", f"{adds:,}", _bytes(size)]
+def _short(number: int) -> str:
+    """A number in three figures from ten thousand on.
+
+    >>> _short(9_999), _short(16_384), _short(2_359_296), _short(4_089_184_256)
+    ('9,999', '16.4k', '2.36M', '4.09G')
+    """
+    if number < 10_000:
+        return f"{number:,}"
+    size, mark = next(one for one in MARKS if number >= one[0])
+    return f"{number / size:.3g}{mark}"
+
+
+def _totals(found: Mapping[str, int]) -> list[str]:
+    if not found:
+        return ["Not built: call build(input_shape), or let it start with Input(shape)."]
+    params = found["parameters"]
+    return [
+        f"{params:,} parameters ({_bytes(found['parameter_bytes'])}), {found['trainable']:,} of "
+        "them trainable",
+        f"{found['multiply_adds']:,} multiply-adds and {_bytes(found['activation_bytes'])} of "
+        "activations an image",
+    ]
 
 
 def show(lines: Sequence[str], print_fn: Any) -> None:
@@ -238,15 +250,13 @@ def show(lines: Sequence[str], print_fn: Any) -> None:
         (print_fn or say)(line)
 
 
-def memory_lines(
-    model: Any, optimizer: Optimizer | None, batch_size: Any, options: Options
-) -> list[str]:
+def _memory(model: Any, optimizer: Optimizer | None, batch_size: Any) -> tuple[MemoryUse, str]:
     """What training and predicting on batches take, with Adam where there is no optimizer."""
     model.require_built()
     check_batch_size(batch_size)
     optimizer = optimizer or Adam()
     use = memory_use(model, model.fused(), optimizer, int(batch_size))
-    return wrap(memory_line(use, batch_size, optimizer), options.limit)
+    return use, memory_line(use, batch_size, optimizer)
 
 
 def memory_line(use: MemoryUse, batch_size: int, optimizer: Optimizer) -> str:

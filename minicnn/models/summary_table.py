@@ -6,7 +6,8 @@ all layers are connected to stands below them.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from minicnn._core.console import legible, padded, width_of
 
@@ -17,6 +18,15 @@ LEAST = 12
 """Columns that a name has at least, however long a line may be."""
 
 
+class Column(NamedTuple):
+    """A column of numbers, or of texts if it is not ``right``."""
+
+    title: str
+    short: str
+    """In several lines."""
+    right: bool = True
+
+
 @dataclass(frozen=True)
 class Row:
     """A layer: its name, its class, its numbers as texts, and the layers that it takes."""
@@ -24,6 +34,8 @@ class Row:
     name: str
     kind: str
     cells: Sequence[str]
+    short: Sequence[str]
+    """The same in fewer columns."""
     inputs: Sequence[str] = ()
     depth: int = 0
 
@@ -35,31 +47,35 @@ class Row:
     def legible(self) -> "Row":
         """The same, as it can be printed."""
         inputs = [legible(name) for name in self.inputs]
-        return Row(legible(self.name), self.kind, self.cells, inputs, self.depth)
+        return replace(self, name=legible(self.name), inputs=inputs)
+
+    def shortened(self) -> "Row":
+        """The same with its short cells."""
+        return replace(self, cells=self.short)
 
 
 def lines_of(
-    rows: Sequence[Row], header: Sequence[Sequence[str]], connected: bool, limit: int, fill: bool
+    rows: Sequence[Row], columns: Sequence[Column], connected: bool, limit: int, fill: bool
 ) -> list[str]:
     """The table, with its header and rules.
 
-    ``header`` has a long and a short form of each column's title, the short one in several lines.
     With ``fill`` the lines are ``limit`` long even if they could be shorter.
     """
     rows = [row.legible() for row in rows]
-    numbers = [max([width_of(row.cells[i]) for row in rows], default=0) for i in range(len(header))]
+    right = [column.right for column in columns]
     names = max([width_of(f"{row.indent}{row.name} ({row.kind})") for row in rows], default=0)
     ends = max([width_of(", ".join(row.inputs)) for row in rows], default=0)
     ends = max(ends, len("connected to"))
-    long = [max(n, len(titles[0])) for n, titles in zip(numbers, header, strict=True)]
+    titles = [[column.title] for column in columns]
+    long = _widths(rows, titles)
     room = limit - sum(long) - GAP * (len(long) + connected)
     if names + ends * connected <= room:
         if fill:
             names = room - ends * connected
-        titles = [[title] for title, _ in header]
-        return _columns(rows, titles, [names, *long, *[ends] * connected])
-    titles = [short.split("\n") for _, short in header]
-    short = [max(n, *map(len, lines)) for n, lines in zip(numbers, titles, strict=True)]
+        return _columns(rows, titles, [names, *long, *[ends] * connected], right)
+    titles = [column.short.split("\n") for column in columns]
+    rows = [row.shortened() for row in rows]
+    short = _widths(rows, titles)
     room = limit - sum(short) - GAP * (len(short) + connected)
     if connected:
         single = max([width_of(f"{name},") for row in rows for name in row.inputs], default=0)
@@ -67,10 +83,18 @@ def lines_of(
         if _narrow(rows) + single <= room:
             names = min(names, room - single)
             ends = room - names if fill else min(ends, room - names)
-            return _columns(rows, titles, [names, *short, ends])
+            return _columns(rows, titles, [names, *short, ends], right)
         room += GAP  # the column is not there
     room = max(room, LEAST)
-    return _columns(rows, titles, [room if fill else min(names, room), *short])
+    return _columns(rows, titles, [room if fill else min(names, room), *short], right)
+
+
+def _widths(rows: Sequence[Row], titles: Sequence[Sequence[str]]) -> list[int]:
+    """Those of the columns, as their titles and cells are."""
+    return [
+        max(width_of(text) for text in (*lines, *(row.cells[i] for row in rows)))
+        for i, lines in enumerate(titles)
+    ]
 
 
 def _narrow(rows: Sequence[Row]) -> int:
@@ -86,7 +110,10 @@ def _narrow(rows: Sequence[Row]) -> int:
 
 
 def _columns(
-    rows: Sequence[Row], titles: Sequence[Sequence[str]], widths: Sequence[int]
+    rows: Sequence[Row],
+    titles: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    right: Sequence[bool],
 ) -> list[str]:
     """The lines, in columns of these widths: names, numbers and, if there is one more, inputs."""
     beside = len(widths) > len(titles) + 1
@@ -94,26 +121,29 @@ def _columns(
     if not beside and any(row.inputs for row in rows):
         first.append("  <- connected to")
     heads = [first, *titles, *[["connected to"]] * beside]
-    lines = list(_laid_out(heads, widths))
+    right = [False, *right, False]
+    lines = list(_laid_out(heads, widths, right))
     body: list[str] = []
     for row in rows:
         given = _wrapped([f"{name}," for name in row.inputs], widths[-1] if beside else sum(widths))
         cells = [_name(row, widths[0]), *[[cell] for cell in row.cells]]
-        body += _laid_out([*cells, *[given] * beside], widths)
+        body += _laid_out([*cells, *[given] * beside], widths, right)
         if given and not beside:
             body += [f"{row.indent}  <- {line}" for line in given]
     rule = "-" * max([sum(widths) + GAP * (len(widths) - 1), *map(width_of, body)])
     return [*lines, rule, *body, rule]
 
 
-def _laid_out(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
-    """Cells of one line or more beside each other; the numbers, from the third on, to the right."""
+def _laid_out(
+    cells: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]
+) -> Iterator[str]:
+    """Cells of one line or more beside each other; the numbers to the right."""
     for i in range(max(map(len, cells))):
         parts = []
         for j, (lines, width) in enumerate(zip(cells, widths, strict=True)):
             text = lines[i] if i < len(lines) else ""
-            right = 2 <= j <= 4
-            parts.append(" " * (width - width_of(text)) + text if right else padded(text, width))
+            before = " " * (width - width_of(text)) if right[j] else ""
+            parts.append(padded(before + text, width))
         yield (" " * GAP).join(parts).rstrip()
 
 

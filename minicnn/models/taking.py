@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array
@@ -115,3 +115,34 @@ def to_fit(
             check_validation("fit", one, other)
         validation = ArrayLoader(data, sizes[1])
     return loader, validation
+
+
+def as_in_run(
+    model: BaseModel,
+    run: "Ran",
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    validation_data: Any,
+) -> tuple[Loader, Loader | None]:
+    """The same for a run of the past; what it held out of the data is held out again."""
+    given = model, x, y, sample_weight, class_weight
+    loader, validation = to_fit(*given, 0.0, validation_data, run.sizes)
+    samples = loader.sample.samples
+    if isinstance(loader, ArrayLoader) and run.validated and run.samples < samples:
+        split = 1 - (run.samples + 0.5) / samples
+        loader, held_out = to_fit(*given, split, None, run.sizes)
+        validation = validation or held_out
+    return loader, validation
+
+
+class Ran(Protocol):
+    """What is known of a run of the past."""
+
+    @property
+    def sizes(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
+    def samples(self) -> int: ...  # noqa: D102
+    @property
+    def validated(self) -> bool: ...  # noqa: D102

@@ -11,7 +11,7 @@ from minicnn._parallel import blas
 from minicnn._training.fingerprint import machine
 from minicnn.models.memory import memory_use
 from minicnn.models.model import Model
-from minicnn.models.summary import memory_line, table, totals
+from minicnn.models.summary import memory_line, table, total_lines
 from minicnn.optimizers import Adam
 from minicnn.pages.dangers import Part
 from minicnn.pages.markup import Markup, joined, note, pairs, section, tag
@@ -75,7 +75,7 @@ def trained(
             )
         )
     else:
-        below = [tag("p", line, class_="facts") for line in totals(model)]
+        below = [tag("p", line, class_="facts") for line in total_lines(model)]
         body += [html_table("The layers, and what an image takes in each", table(model)), *below]
     return section("trained", "What was trained on what", *body, *counts)
 
@@ -156,7 +156,7 @@ def speed(run: RunFolder, model: Model | None, predicted: tuple[int, float] | No
         optimizer, size = model.optimizer or Adam(), int(about(run).get("batch_size") or 32)
         use = memory_use(model, model.fused(), optimizer, size)
         rows.append(("Memory", memory_line(use, size, optimizer)))
-        rows.append(("Size", joined(totals(model), "; ")))
+        rows.append(("Size", joined(total_lines(model), "; ")))
     return section("speed", "Speed and memory", pairs(rows))
 
 

@@ -59,6 +59,7 @@ def test_a_run(home, capsys):
         "curves.png",
         "settings.json",
         "checkpoint.h5",
+        "checkpoint.start.h5",
     }
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["model"] == "course"

@@ -341,7 +341,7 @@ def test_a_folder_in_use(tmp_path):
     assert told == [0, 1]
     fit(network(), tmp_path, 3, resume=True)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert set(names) == {"checkpoint.h5", "checkpoint.previous.h5"}
+    assert set(names) == {"checkpoint.h5", "checkpoint.previous.h5", "checkpoint.start.h5"}
 
 
 def test_a_folder_in_use_by_another_process(tmp_path):

@@ -51,7 +51,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
     alone = fit(network(), None, 3)
     with pytest.warns(RuntimeWarning, match="no space left on device. The training goes on") as w:
         assert fit(network(), tmp_path / "run", 3).history == alone.history
-    assert asked == [0, 1, 2, 3]
+    assert asked == [0, 0, 1, 2, 3]  # the start is kept for itself as well
     assert len(w) == 1
 
 
@@ -107,7 +107,7 @@ def test_a_full_disk(tmp_path):
     names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
     assert names == [
         *("history.csv", "model.keras", "other", "run"),
-        *("run/checkpoint.h5", "run/checkpoint.previous.h5"),
+        *("run/checkpoint.h5", "run/checkpoint.previous.h5", "run/checkpoint.start.h5"),
     ]
     assert minicnn.saving.load_model(tmp_path / "model.keras").layers[0].params["bias"].max() < 1
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 2

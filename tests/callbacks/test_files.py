@@ -228,7 +228,7 @@ def test_a_killed_run_is_resumed(optimizer, killed_in, tmp_path):
     )
     with pytest.raises(RuntimeError, match="killed"):
         fit(made(0), [last, killer, BackupAndRestore(tmp_path)], 5)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
     again = made(None)
     history = fit(again, [last, BackupAndRestore(tmp_path)], 5)
     assert history.history == alone.history.history
@@ -245,7 +245,10 @@ def test_backups_leave_other_files_alone(tmp_path):
     assert other.read_bytes() == b"mine"
     fit(network(), BackupAndRestore(tmp_path, delete_checkpoint=False))
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["checkpoint.h5", "checkpoint.previous.h5", "checkpoint.weights.h5"]
+    assert names == [
+        *("checkpoint.h5", "checkpoint.previous.h5", "checkpoint.start.h5"),
+        "checkpoint.weights.h5",
+    ]
     batches = []
     watch = LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
     history = fit(network(), [watch, BackupAndRestore(tmp_path, delete_checkpoint=False)])

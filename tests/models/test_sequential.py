@@ -154,7 +154,7 @@ def test_summary_counts_by_hand(capsys):
     text = capsys.readouterr().out
     for part in (
         "conv2d (Conv2D)",
-        "(N, 4, 4, 4)",
+        "4x4x4",
         "112",  # 3 * 3 * 3 * 4 + 4 parameters
         "1,728",  # 4 * 4 * 4 * 27 multiply-adds
         "138 parameters",  # 112 + 16 + 10

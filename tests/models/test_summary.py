@@ -1,5 +1,6 @@
 """What ``summary`` prints: all that Keras' arguments say, in 80 columns."""
 
+import json
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from minicnn import (
     Dropout,
     GlobalAvgPool,
     Input,
+    MaxPool,
     Model,
     ReLU,
     Residual,
@@ -76,7 +78,7 @@ def test_a_small_graph_is_a_line_a_layer():
     lines = printed(small())
     assert lines[1].split("  ")[0] == "layer"
     assert lines[1].endswith("connected to")
-    assert re.fullmatch(r"c \(Concatenate\) +\(N, 6, 6, 6\) +0 +0 +0\.8 KiB +i, a", lines[5])
+    assert re.fullmatch(r"c \(Concatenate\) +6x6x6 +1x1 +0 +0 +0\.8 KiB +i, a", lines[-4])
 
 
 def test_what_a_layer_takes_goes_on_below():
@@ -86,7 +88,7 @@ def test_what_a_layer_takes_goes_on_below():
     at = lines[start].index("way_0")
     end = next(i for i in range(start, len(lines)) if lines[i].startswith("---"))
     found = [line[at:] for line in lines[start:end]]
-    assert end - start == 3
+    assert end - start == 6
     assert " ".join(found).split(", ") == [f"way_{i}" for i in range(6)]
 
 
@@ -95,8 +97,9 @@ def test_what_a_layer_takes_stands_under_it_where_nothing_else_fits():
     lines = printed(large())
     assert lines[2].startswith("  <- connected to")
     at = next(i for i, line in enumerate(lines) if line.startswith("concatenate "))
-    assert lines[at + 1 :][:1] == [
-        "  <- input_layer, block1_convolution_with_a_long_name, batch_normalization"
+    assert lines[at + 1 :][:2] == [
+        "  <- input_layer, block1_convolution_with_a_long_name,",
+        "  <- batch_normalization",
     ]
 
 
@@ -105,9 +108,10 @@ def test_line_length_is_how_long_lines_are():
     for length in (100, 120, 150):
         lines = printed(large(), line_length=length)
         assert max(map(width_of, lines)) == length
-    lines = printed(small(), line_length=100)
-    assert "multiply-adds  activations" in lines[1]
-    assert {len(line) for line in lines if "---" in line} == {100}
+    lines = printed(small(), line_length=120)
+    assert "receptive field  params  multiply-adds  activations" in lines[1]
+    assert "(N, 6, 6, 3)" in lines[3]
+    assert {len(line) for line in lines if "---" in line} == {120}
     for wrong in (0, 3.5, "wide"):
         with pytest.raises(ConfigError, match="summary: expected line_length as a whole number"):
             small().summary(line_length=wrong)
@@ -138,7 +142,7 @@ def test_show_trainable_says_what_learns():
     model = Sequential([Input((4,)), Dense(3), ReLU(), Dense(2)])
     model.layers[0].trainable = False
     lines = printed(model, show_trainable=True)
-    assert [line.split()[-1] for line in lines if "(N," in line] == ["-", "no", "-", "yes"]
+    assert [line.split()[-1] for line in lines[-7:-3]] == ["-", "no", "-", "yes"]
 
 
 def test_layer_range_shows_some():
@@ -174,3 +178,37 @@ def test_keras_arguments_are_taken_by_place():
     lines = []
     small().summary(90, [0.3, 0.6, 0.7, 1.0], lines.append)
     assert max(map(len, lines)) == 90
+
+
+def test_kernels_and_receptive_fields_are_columns():
+    """With strides and dilation; of what sees all of the image too, but not where there is none."""
+    x = Input((32, 32, 3))
+    y = Conv2D(4, (3, 5), strides=(2, 1), name="wide")(x)
+    y = Conv2D(4, 3, dilation_rate=2, name="far")(MaxPool(2, name="pool")(y))
+    model = Model(x, Dense(2, name="end")(GlobalAvgPool(name="mean")(y)))
+    cells = {line.split()[0]: line.split()[3:5] for line in printed(model) if " (" in line}
+    assert cells["wide"] == ["3x5/2x1", "3x5"]
+    assert cells["pool"] == ["2x2/2", "5x6"]
+    assert cells["far"] == ["3x3*2", "21x14"]
+    assert cells["mean"][0] == cells["end"][0] == "all"
+    assert "<td>21x14</td>" in model._repr_html_()
+    assert "field" not in " ".join(printed(Sequential([Input((4,)), Dense(3)])))
+
+
+def test_what_is_printed_comes_back_as_data(capsys):
+    """The text is what was printed; the numbers are those of the layers."""
+    found = large().summary(batch_size=4)
+    assert capsys.readouterr().out == f"{found.text}\n"
+    assert repr(found) == "Summary('model', 9 layers, 208,354 parameters)"
+    assert [layer.depth for layer in found.layers].count(1) == 3
+    conv = found.layers[1]
+    assert (conv.output_shape, conv.kernel_size, conv.strides) == ((96, 96, 64), (3, 3), (1, 1))
+    assert (conv.receptive_field, conv.params, conv.trainable) == ((3, 3), 1792, True)
+    assert conv.connected_to == ("input_layer",)
+    assert found.totals["parameters"] == sum(f.params for f in found.layers if not f.depth)
+    assert found.totals["training_bytes"] > found.totals["predicting_bytes"]
+    plain = json.loads(json.dumps(found.to_dict()))
+    assert plain["layers"][1]["receptive_field"] == [3, 3]
+    empty = Sequential([Dense(3)]).summary(print_fn=[].append)
+    assert (empty.totals, empty.layers[0].output_shape) == ({}, None)
+    assert repr(empty) == "Summary('sequential', 1 layer, not built)"

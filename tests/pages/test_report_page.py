@@ -169,7 +169,7 @@ def test_what_was_trained_on_what(run):
     """Layers, parameters, optimizer, loss, data, images of each class, epochs and where."""
     text = shown(run[2])
     layers = rows_of(run[2], "The layers, and what an image takes in each")
-    assert layers[3][:3] == ["conv2d (Conv2D)", "(N, 6, 6, 4)", "112"]
+    assert layers[3][:5] == ["conv2d (Conv2D)", "(N, 6, 6, 4)", "3x3", "3x3", "112"]
     assert "SGD(learning_rate=0.01" in text
     assert "SparseCategoricalCrossentropy" in text
     assert "60 of shape (8, 8, 3), uint8" in text
