@@ -3,14 +3,18 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minicnn._keras.paths import MODULES, NOT_HERE, answering
 from minicnn._keras.public_names import ABSENT, raise_absent
 from minicnn.errors import AbsentError
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # importing it takes 5 ms
 
 __all__ = ["KerasModule", "OldPaths"]
 
@@ -89,7 +93,7 @@ class ModuleMaker(Loader):
         self.module.check()
 
 
-class OldPaths(MetaPathFinder):
+class OldPaths:
     """Finds ``minicnn.layers.core``, ``minicnn.utils.np_utils`` and the like.
 
     It is asked when there is no such module; for paths that Keras does not have it finds none.

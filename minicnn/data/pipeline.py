@@ -5,7 +5,6 @@ An example is an array, or a tuple or a dictionary of examples. Functions given 
 """
 
 import builtins
-import glob
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
@@ -83,6 +82,8 @@ class Dataset(Flattening):
         Raises ``DataError`` if there are none.
         """
         patterns = file_pattern if isinstance(file_pattern, list | tuple) else [file_pattern]
+        import glob
+
         paths = sorted(path for one in patterns for path in glob.glob(str(one)))
         if not paths:
             raise DataError(f"Dataset.list_files: expected files that match {file_pattern}, got 0.")

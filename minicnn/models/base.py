@@ -22,7 +22,7 @@ from minicnn.layers.composite import Composite
 from minicnn.layers.graph import Graph, Node, put
 from minicnn.layers.params import Weights, put_weights
 from minicnn.layers.symbolic import Call, SymbolicTensor, tensors_of
-from minicnn.models import door, fusing, summary
+from minicnn.models import door, fusing
 from minicnn.models.packing import packed, unpacked
 
 
@@ -102,10 +102,14 @@ class BaseModel(Composite, Weights, Guarded):
 
     def __repr__(self) -> str:
         """In one line; ``summary`` has more."""
+        from minicnn.models import summary
+
         return summary.brief(self)
 
     def _repr_html_(self) -> str | None:
         """The table of ``summary``, for a notebook."""
+        from minicnn.models import summary
+
         return summary.html(self) if self.built else None
 
     # Its layers ----------------------------------------------------------------------

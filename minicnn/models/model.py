@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from minicnn.errors import ConfigError, shown
 from minicnn.kernels import DEFAULT
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
-from minicnn.models import door, saving, summary, taking
+from minicnn.models import door, saving, taking
 from minicnn.models.base import BaseModel
 from minicnn.models.configs import custom_classes, from_config, model_config
 from minicnn.models.explaining import Explaining
@@ -33,8 +33,10 @@ from minicnn.models.functional import put_together
 from minicnn.models.memory import check_memory
 from minicnn.models.old_verbs import OldVerbs
 from minicnn.models.packing import packed
-from minicnn.models.summary_data import Summary
 from minicnn.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from minicnn.models.summary_data import Summary
 
 
 class Model(OldVerbs, Explaining, BaseModel):
@@ -419,7 +421,7 @@ class Model(OldVerbs, Explaining, BaseModel):
         show_trainable: bool = False,
         layer_range: Sequence[str] | None = None,
         batch_size: int | None = None,
-    ) -> Summary:
+    ) -> "Summary":
         """Print a table: each layer's output, kernel, receptive field, parameters and work.
 
         A kernel of 3x3/2 moves by 2, one of 3x3*2 is dilated; the receptive field is that of
@@ -435,6 +437,8 @@ class Model(OldVerbs, Explaining, BaseModel):
           take at most, in all processes and besides the data and Python with minicnn imported:
           within 25%, or 8 MB where that is more. The optimizer counts; before ``compile``, Adam.
         """
+        from minicnn.models import summary
+
         options = summary.Options(line_length, expand_nested, show_trainable, layer_range)
         found = summary.summary(self, options, self.optimizer, batch_size)
         summary.show(found.lines, print_fn)
