@@ -69,7 +69,8 @@ def install() -> None:
     _change(BaseModel, "__call__", _called(BaseModel.__call__, _model))
     for parent in (Layer, Model):
         _change(parent, "__init_subclass__", classmethod(subclassing.adopt))
-    _change(Layer, "__init__", _plainly_named(Layer.__init__))
+    _change(Layer, "__init__", _by_class(_plainly_named(Layer.__init__), subclassing.TracedLayer))
+    _change(Model, "__init__", _by_class(Model.__init__, subclassing.TracedModel))
     _change(BaseModel, "get_layer", _plainly_named(BaseModel.get_layer))
     _change(Dataset, "shown", staticmethod(tensor))  # for images[0].numpy()
     _change(Dataset, "cardinality", _counted(Dataset.cardinality))
@@ -159,6 +160,20 @@ def _plainly_named(call: Any) -> Any:
         return call(self, name, *arguments, **options)
 
     return named
+
+
+def _by_class(begin: Any, traced: type) -> Any:
+    """For ``keras.Model.__init__(self)`` in a class that got the parent ``traced``."""
+
+    @functools.wraps(begin)
+    def begun(self: Any, *arguments: Any, **options: Any) -> None:
+        if isinstance(self, traced) and not arguments and "_begun" not in vars(self):
+            vars(self)["_begun"] = True
+            traced.__init__(self, **options)  # type: ignore[misc]
+        else:
+            begin(self, *arguments, **options)
+
+    return begun
 
 
 def _show_numbers(kind: type) -> None:

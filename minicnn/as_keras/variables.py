@@ -83,6 +83,22 @@ OLD_NAMES = {"W": "kernel", "b": "bias", "running_mean": "moving_mean",
 """What weights were called in Keras 1."""
 
 
+class Count(int):
+    """A whole number with the method of a tensor."""
+
+    def numpy(self) -> int:
+        """The plain number."""
+        return int(self)
+
+
+def _iterations(self: Optimizer) -> Count:
+    return Count(vars(self)["iterations"])
+
+
+def _set_iterations(self: Optimizer, count: int) -> None:
+    vars(self)["iterations"] = int(count)
+
+
 def changes() -> Iterator[tuple[type, str, Any]]:
     """What takes the place of what, in which class."""
     for name, arrays in (("weights", "arrays"), ("trainable_weights", "learned")):
@@ -103,6 +119,7 @@ def changes() -> Iterator[tuple[type, str, Any]]:
         return number
 
     yield Optimizer, "learning_rate", property(learning_rate, rate.fset)
+    yield Optimizer, "iterations", property(_iterations, _set_iterations)
     yield RunningMetrics, "logs", _numbers(RunningMetrics.logs)
     yield Metric, "__init__", _begin_metric
     yield Metric, "add_weight", _add_weight

@@ -79,6 +79,8 @@ class InputLayer(Layer):
 
     def __init__(self, shape: Shape, name: str | None = None) -> None:
         super().__init__(name)
+        if isinstance(shape, int | np.integer):
+            shape = (shape,)  # as (10) is 10 to Python
         if not isinstance(shape, tuple | list) or not all(
             isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in shape
         ):

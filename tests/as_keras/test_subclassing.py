@@ -131,6 +131,31 @@ def test_several_inputs_and_outputs():
     assert [y.shape for y in model.predict((wide, deep))] == [(4, 3), (4, 1)]
 
 
+def test_a_parent_is_begun_by_its_name():
+    """``keras.Model.__init__(self)``, of older scripts, and a count of steps that is a tensor."""
+
+    class Head(Layer):
+        def __init__(self):
+            Layer.__init__(self)
+            self.dense = Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    class Network(Model):
+        def __init__(self):
+            Model.__init__(self, name="mine")
+            self.head = Head()
+
+        def call(self, x):
+            return self.head(x)
+
+    model = Network()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 3)), np.ones((8, 2)), batch_size=4, verbose=0)
+    assert (model.name, len(model.weights), model.optimizer.iterations.numpy()) == ("mine", 2, 2)
+
+
 def test_a_layer_with_forward_is_minicnn_s():
     """A class that has forward and backward stays what it is, even with a ``call``."""
 

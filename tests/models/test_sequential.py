@@ -222,7 +222,7 @@ def test_arguments_that_make_no_sense():
         (lambda: model.compile("sgd", "mse", 5), "metrics as a list, got 5"),
         (lambda: model.set_weights(None), "expected a list of arrays"),
         (lambda: Input((0, 3)), "whole numbers above 0"),
-        (lambda: Input(3), "whole numbers above 0"),
+        (lambda: Input(3.5), "whole numbers above 0"),
         (lambda: Sequential([Input((4, 4, 1)), MaxPool(2, padding=2)]), "smaller than the window"),
     ):
         with pytest.raises(ConfigError, match=message):
@@ -341,7 +341,8 @@ def test_the_first_layer_may_say_the_shape_of_the_input():
     ]
     assert model.built
     with pytest.raises(ConfigError, match="expected shape as a tuple"):
-        Sequential([Dense(3, input_shape=4)])
+        Sequential([Dense(3, input_shape="4")])
+    assert Sequential([Dense(3, input_shape=4)]).input_shape == (4,)
 
 
 def test_layers_of_another_model_bring_its_input():
