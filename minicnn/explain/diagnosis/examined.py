@@ -14,7 +14,7 @@ from minicnn._training.model import Model
 from minicnn._training.program import Program, at_work
 from minicnn.data.fitting import Data, classes_of
 from minicnn.errors import ConfigError, shown
-from minicnn.explain.diagnosis.trials import Trial, by_heart, fresh_copy, trial
+from minicnn.explain.diagnosis.trials import Trial, by_heart, fresh_copy, mean_of_last, trial
 from minicnn.explain.statistics import Pass, layer_statistics
 from minicnn.losses import (
     BinaryCrossentropy,
@@ -67,7 +67,16 @@ class Examined:
 
     def begun_as(self, other: "Examined") -> None:
         """Take over what the same run's beginning was found to be."""
-        shared = ("fresh", "before", "peak_rate", "_trials", "quiet", "heart", "first_penalty")
+        shared = (
+            "fresh",
+            "before",
+            "peak_rate",
+            "_trials",
+            "_still",
+            "quiet",
+            "heart",
+            "first_penalty",
+        )
         vars(self).update((name, vars(other)[name]) for name in shared if name in vars(other))
 
     # What is given -------------------------------------------------------------------
@@ -174,7 +183,7 @@ class Examined:
     @property
     def ratio(self) -> float:
         """The update-to-weight ratio of the first step: the median over layers; 0 of none."""
-        ratios = [row.update for row in self.before.learning() if np.isfinite(row.update)]
+        ratios = [row.update for row in self.before.learning() if not np.isnan(row.update)]
         return float(np.median(ratios)) if ratios else 0.0
 
     @cached_property
@@ -255,10 +264,7 @@ class Examined:
     def tried(self, factor: float) -> Trial:
         """Some steps from the beginning, at another rate."""
         if factor not in self._trials:
-            model = copy.deepcopy(self.fresh)
-            model.optimizer.learning_rate = self.peak_rate * factor
-            size = min(self.batch_size, 32)
-            self._trials[factor] = trial(model, self.data, size, self.seed)
+            self._trials[factor] = Trial(self._trial(factor), self._still)
         return self._trials[factor]
 
     @cached_property
@@ -273,9 +279,17 @@ class Examined:
     @cached_property
     def quiet(self) -> Trial:
         """The same without dropout, noise and augmentation."""
+        return Trial(self._trial(1, quiet=True), self._still)
+
+    @cached_property
+    def _still(self) -> float:
+        """The loss of the last of these batches before anything is learned."""
+        return mean_of_last(self._trial(1, learns=False))
+
+    def _trial(self, factor: float, **options: bool) -> tuple[float, ...]:
         model = copy.deepcopy(self.fresh)
-        model.optimizer.learning_rate = self.peak_rate
-        return trial(model, self.data, min(self.batch_size, 32), self.seed, quiet=True)
+        model.optimizer.learning_rate = self.peak_rate * factor
+        return trial(model, self.data, min(self.batch_size, 32), self.seed, **options)
 
     @cached_property
     def heart(self) -> Trial:

@@ -16,7 +16,7 @@ SAMPLES = 400
 SIDE = 8
 """Places along each axis of the small images that are compared."""
 
-SURE = 0.01
+SURE = 0.05
 """The chance of a coincidence, from which on it is none."""
 
 

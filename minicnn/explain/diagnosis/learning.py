@@ -6,8 +6,12 @@ import numpy as np
 
 from minicnn.explain.diagnosis.examined import RUSHING, Examined
 from minicnn.explain.diagnosis.finding import Finding
+from minicnn.explain.statistics import is_random
 
 HIGH, LOW = "learning rate too high", "learning rate too low"
+
+SLOW = 1e-3
+"""The update-to-weight ratio of a first step from which on a rate may be too high, else too low."""
 
 NOTABLE = 0.03
 """The part of the first loss by which one trial must end below another, on the same batches."""
@@ -31,7 +35,7 @@ def too_high(run: Examined) -> Iterator[Finding]:
             "suggests.",
         )
         return
-    if not run.stuck:
+    if not run.stuck or ratio < SLOW:
         return
     own = run.own
     broken = own.highest > 10 * own.start
@@ -47,18 +51,18 @@ def too_high(run: Examined) -> Iterator[Finding]:
 
 def too_low(run: Examined) -> Iterator[Finding]:
     """A rate at which the weights hardly move, where a larger one brings more."""
-    if not run.stuck:
+    ratio = run.ratio
+    if not run.stuck or not 0 < ratio < SLOW:
         return
     own = run.own
     if own.falls(0.1) or own.highest > 1.5 * own.start:
         return
-    ratio = run.ratio
     for factor in (10, 100, 1000):
         other = run.tried(factor)
-        if 0 < ratio < 1e-3 and other.end < own.end - NOTABLE * own.start:
+        if other.end < own.end - NOTABLE * own.start:
             yield _rate(run, LOW, factor)
             return
-    if 0 < ratio < 1e-4 and 0 < run.steps * ratio < TRAVEL:
+    if ratio < SLOW / 10 and 0 < run.steps * ratio < TRAVEL:
         yield Finding(
             LOW,
             f"A step changes the weights by {ratio:.1e} of their size, all {run.steps:,} by "
@@ -99,9 +103,11 @@ def overfitting(run: Examined) -> Iterator[Finding]:
     values = np.array(run.history.get("val_loss", ()), float)
     if len(values) < 4 or run.stuck or not np.isfinite(values).all():
         return
-    best = int(values.argmin())
-    last, train = float(values[-2:].mean()), run.last_loss
-    if last < 1.5 * values[best] or last < 3 * train or last - train < 0.5 * run.chance:
+    best, some = int(values.argmin()), max(2, len(values) // 5)
+    last, train = float(np.median(values[-some:])), run.last_loss
+    if len(values) - best <= some or last < 1.4 * values[best]:
+        return
+    if last < 3 * train or last - train < 0.5 * run.chance:
         return
     yield Finding(
         "overfitting",
@@ -124,20 +130,34 @@ def penalties(run: Examined) -> Iterator[Finding]:
     )
 
 
+def noise(run: Examined) -> Iterator[Finding]:
+    """Dropout, noise or augmentation that drown what there is to learn."""
+    if not run.stuck or not any(is_random(node) for node in run.model.graph().nodes):
+        return
+    own, quiet = run.own, run.quiet
+    if own.falls(0.05) and own.end < run.chance:
+        return
+    if quiet.falls(0.1) and quiet.end < own.end - 3 * NOTABLE * own.start:
+        yield Finding(
+            "too much dropout or noise",
+            f"After {len(own.losses)} steps from the start the loss is {own.end:.3g}, without "
+            f"dropout, noise and augmentation {quiet.end:.3g}.",
+            "Take a smaller rate of Dropout (0.2 to 0.5), one layer of it, or weaker augmentation.",
+        )
+
+
 def not_falling(run: Examined) -> Iterator[Finding]:
     """A loss that does not fall, for no reason that is known."""
     if not run.stuck or run.steps < PATIENCE or run.epochs < 3:
         return
     losses = run.history["loss"]
-    if losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance:
+    falling = losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance
+    if falling and run.last_loss < run.chance:
         return
-    remedy = "Take a larger network, another optimizer, or more epochs."
-    if run.quiet.end < run.own.end - NOTABLE * run.own.start:
-        remedy = "Take less dropout, noise or augmentation: without them it falls from the start."
     yield Finding(
         "loss not falling",
         f"After {run.epochs} epochs and {run.steps:,} steps the training loss is "
         f"{losses[-1]:.3g}, from {losses[0]:.3g}; knowing how often each class comes gives "
         f"{run.chance:.3g}.",
-        remedy,
+        "Take a larger network, another optimizer, or more epochs.",
     )
