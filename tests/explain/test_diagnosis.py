@@ -23,10 +23,14 @@ from minicnn import (
     Sequential,
     explain,
 )
+from minicnn.applications import NETWORKS
 from minicnn.callbacks import TerminateOnNaN
+from minicnn.data import load_hdf5
+from minicnn.data.synthetic import fingers
 from minicnn.errors import ConfigError, DivergenceError
 from minicnn.explain.diagnosis.given import agreement, coincidence, together
 from minicnn.initializers import Constant, RandomNormal
+from minicnn.optimizers import RMSprop
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.regularizers import L2
 
@@ -212,7 +216,7 @@ def test_nothing_is_said_when_all_is_well(name, capsys):
     model, validation = HEALTHY[name](), (VX, VY)
     doctor = explain.Doctor()
     assert explain.diagnose(model, X, Y, validation_data=validation) == []
-    history = model.fit(X, Y, epochs=30, validation_data=validation, callbacks=[doctor], verbose=0)
+    history = model.fit(X, Y, epochs=20, validation_data=validation, callbacks=[doctor], verbose=0)
     assert history.history["accuracy"][-1] > 0.8
     assert explain.diagnose(model, X, Y, history, validation) == doctor.findings == []
     assert capsys.readouterr() == ("", "")
@@ -338,3 +342,90 @@ def test_coincidences_are_counted_as_they_are():
     assert agreement(Y, Y) < 1e-10
     both = rng.uniform(size=(2000, 2))
     assert np.mean([together(one) < 0.05 for one in both]) == pytest.approx(0.05, abs=0.02)
+
+
+def reduced(data, step):
+    """Every so many-th pixel of its images."""
+    return data[0][:, ::step, ::step], data[1]
+
+
+def dense(shape, classes, seed):
+    layers = [Dense(64, activation="relu"), Dense(32, activation="relu")]
+    return Sequential(
+        [Input(shape), Rescaling(1 / 255), Flatten(), *layers, Dense(classes, "softmax")], seed=seed
+    )
+
+
+def plain(shape, classes, seed):
+    """The network of many a tutorial."""
+    layers = [Input(shape), Rescaling(1 / 255)]
+    for filters in (32, 64):
+        layers += [Conv2D(filters, 3, activation="relu"), MaxPool(2)]
+    return Sequential(
+        [*layers, Flatten(), Dense(64, activation="relu"), Dropout(0.3), Dense(classes, "softmax")],
+        seed=seed,
+    )
+
+
+MADE = {"dense": dense, "plain": plain}
+
+RUNS = [
+    ("course", "digits", 1, Adam, 2e-3, 20),
+    ("course", "digits", 1, Adam, 9e-3, 15),
+    ("course", "fingers", 1, Adam, 4e-3, 20),
+    ("course", "cats", 1, Adam, 2e-3, 15),
+    ("lenet5", "digits", 2, Adam, 3e-4, 15),
+    ("lenet5", "digits", 2, Adam, 3e-3, 12),
+    ("lenet5", "fingers", 2, Adam, 1e-3, 15),
+    ("lenet5", "signs", 2, RMSprop, 1e-3, 25),
+    ("small", "digits", 2, Adam, 1e-3, 8),
+    ("small", "digits", 2, Adam, 4e-3, 8),
+    ("small", "fingers", 2, Adam, 4e-3, 12),
+    ("small", "cats", 1, Adam, 1e-3, 8),
+    ("vgg", "digits", 2, Adam, 1e-3, 6),
+    ("vgg", "fingers", 2, Adam, 5e-4, 8),
+    ("resnet20", "digits", 2, Adam, 1e-3, 4),
+    ("mobilenet", "digits", 2, Adam, 4e-3, 8),
+    ("dense", "digits", 2, Adam, 1e-3, 15),
+    ("dense", "fingers", 2, partial(SGD, momentum=0.9), 1e-2, 30),
+    ("plain", "digits", 2, Adam, 1e-3, 10),
+    ("plain", "digits", 2, partial(SGD, momentum=0.9), 1e-2, 10),
+]
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Each data set: what is learned from, and what is evaluated."""
+    if not DATASETS.is_dir():
+        pytest.skip("the data sets are not there")
+    x, y = fingers(720, seed=5)
+    signs = load_hdf5(DATASETS / "test_signs.h5")
+    found = {
+        "fingers": ((x[:600], y[:600]), (x[600:], y[600:])),
+        "signs": ((signs.x[:90], signs.y[:90]), (signs.x[90:], signs.y[90:])),
+    }
+    for name, file in (("digits", "signdigits"), ("cats", "catvnoncat")):
+        pair = [load_hdf5(DATASETS / f"{part}_{file}.h5") for part in ("train", "test")]
+        found[name] = tuple((one.x, one.y) for one in pair)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: "-".join(map(str, (*run[:2], run[4]))))
+def test_twenty_healthy_runs_are_silent(run, pictures, capsys):
+    """Networks of applications and others, data sets and rates: before, beside and after them."""
+    network, data, step, optimizer, rate, epochs = run
+    (x, y), validation = (reduced(one, step) for one in pictures[data])
+    model = (NETWORKS | MADE)[network](x.shape[1:], int(y.max()) + 1, seed=0)
+    steps = epochs * -(-len(x) // 32)
+    model.compile(optimizer(CosineDecay(rate, steps)), SPARSE, metrics=["accuracy"])
+    assert explain.diagnose(model, x, y, validation_data=validation) == []
+    history = model.fit(
+        *(x, y),
+        epochs=epochs,
+        validation_data=validation,
+        callbacks=[explain.Doctor()],
+        verbose=0,
+    )
+    assert explain.diagnose(model, x, y, history, validation) == []
+    assert capsys.readouterr() == ("", "")

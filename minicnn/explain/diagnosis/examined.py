@@ -32,6 +32,13 @@ MANY = 512
 RUSHING = 1.0
 """The update-to-weight ratio of a first step after which nothing of the weights is left."""
 
+RIGHT = 0.1
+"""The accuracy that says the same, above that of always naming the most frequent class."""
+
+ACCURACIES = (
+    *("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy"),
+)
+
 FALLEN = 0.8
 """A run has learned something when its loss is below this part of that of the frequencies."""
 
@@ -248,7 +255,15 @@ class Examined:
             return True
         if self.labels is None and self.fresh.optimizer.iterations:
             return False  # it goes on from somewhere, and nobody knows from where
+        right = self.accuracies("")
+        if self.labels is not None and right and right[-1] > self.frequencies.max() + RIGHT:
+            return False
         return self.last_loss > FALLEN * self.chance
+
+    def accuracies(self, prefix: str) -> list[float]:
+        """The accuracy of each epoch, if it was watched; of the validation with "val_"."""
+        names = [prefix + name for name in ACCURACIES if prefix + name in self.history]
+        return [float(value) for value in self.history[names[0]]] if names else []
 
     @cached_property
     def peak_rate(self) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minicnn.explain.diagnosis.examined import RUSHING, Examined
+from minicnn.explain.diagnosis.examined import FALLEN, RUSHING, Examined
 from minicnn.explain.diagnosis.finding import Finding
 from minicnn.explain.statistics import is_random
 
@@ -18,6 +18,9 @@ NOTABLE = 0.03
 
 PATIENCE = 100
 """Steps after which a loss should have fallen."""
+
+BEHIND = 0.25
+"""How far the accuracy of the validation is behind that of the training where it is overfitting."""
 
 TRAVEL = 0.02
 """How far the weights must move in a run, in parts of their size, to learn anything."""
@@ -52,7 +55,8 @@ def too_high(run: Examined) -> Iterator[Finding]:
 def too_low(run: Examined) -> Iterator[Finding]:
     """A rate at which the weights hardly move, where a larger one brings more."""
     ratio = run.ratio
-    if not run.stuck or not 0 < ratio < SLOW:
+    slow = SLOW if run.steps else SLOW / 10  # before a run nobody knows how long it will be
+    if not run.stuck or not 0 < ratio < slow:
         return
     own = run.own
     if own.falls(0.1) or own.highest > 1.5 * own.start:
@@ -87,7 +91,7 @@ def by_heart(run: Examined) -> Iterator[Finding]:
     """A network that cannot learn a few images by heart."""
     if not run.stuck or not run.chance > 0:
         return
-    if run.heart.lowest < 0.5 * min(run.chance, run.heart.start):
+    if run.heart.lowest < 0.75 * min(run.chance, run.heart.start):
         return
     yield Finding(
         "cannot learn a batch by heart",
@@ -99,15 +103,17 @@ def by_heart(run: Examined) -> Iterator[Finding]:
 
 
 def overfitting(run: Examined) -> Iterator[Finding]:
-    """A validation that gets worse while the training goes on getting better."""
+    """A validation that gets worse, or stays far behind, while the training gets better."""
     values = np.array(run.history.get("val_loss", ()), float)
     if len(values) < 4 or run.stuck or not np.isfinite(values).all():
         return
     best, some = int(values.argmin()), max(2, len(values) // 5)
     last, train = float(np.median(values[-some:])), run.last_loss
-    if len(values) - best <= some or last < 1.4 * values[best]:
+    if len(values) - best <= some or last < 3 * train or last - train < 0.4 * run.chance:
         return
-    if last < 3 * train or last - train < 0.5 * run.chance:
+    right, others = run.accuracies(""), run.accuracies("val_")
+    behind = len(values) >= 10 and len(right) and len(others) and right[-1] > others[-1] + BEHIND
+    if last < 1.4 * values[best] and not behind:
         return
     yield Finding(
         "overfitting",
@@ -135,9 +141,7 @@ def noise(run: Examined) -> Iterator[Finding]:
     if not run.stuck or not any(is_random(node) for node in run.model.graph().nodes):
         return
     own, quiet = run.own, run.quiet
-    if own.falls(0.05) and own.end < run.chance:
-        return
-    if quiet.falls(0.1) and quiet.end < own.end - 3 * NOTABLE * own.start:
+    if quiet.end < FALLEN * run.chance < 0.95 * run.chance < own.end:
         yield Finding(
             "too much dropout or noise",
             f"After {len(own.losses)} steps from the start the loss is {own.end:.3g}, without "

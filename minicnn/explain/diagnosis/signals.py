@@ -117,13 +117,14 @@ def batchnorm(run: Examined) -> Iterator[Finding]:
     if outside <= APART * inside + 0.3 or run.stuck:
         return
     layer = next(n for n in run.model.graph().nodes if _is_batchnorm(n))
-    momentum = getattr(layer.layer, "momentum", None)
+    momentum = float(getattr(layer.layer, "momentum", 0.99))
+    smaller = f"take a smaller momentum than {momentum:g} (BatchNorm(momentum=0.9)), or "
     yield Finding(
         "BatchNorm in training and outside far apart",
         f"With the means of the batch the loss is {inside:.3g}, with the moving means, as in "
         f"predict, {outside:.3g}.",
-        f"Train for more steps, or take a smaller momentum than {momentum} (BatchNorm(momentum="
-        "0.9)); batches of 16 images or more; and the same preparation of images in both.",
+        f"Train for more steps, {smaller * (momentum > 0.9)}let the rate fall towards the end "
+        "(CosineDecay); take batches of 16 images or more.",
         layer.name,
     )
 
