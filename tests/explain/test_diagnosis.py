@@ -222,6 +222,16 @@ def test_nothing_is_said_when_all_is_well(name, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_loss_that_rises_again_is_a_rate_too_high():
+    """It had fallen, and the last epochs are worse than chance, or no number at all."""
+    model = network()
+    for last in (5.0, float("nan")):
+        history = {"loss": [1.3, 0.5, last, last, last], "accuracy": [0.3, 0.9, 0.3, 0.3, 0.3]}
+        found = explain.diagnose(model, X, Y, history)
+        assert found[0].name == "learning rate too high"
+        assert "had come to 0.5 after epoch 2" in found[0].sentence
+
+
 def test_binary_and_one_hot_labels_are_understood():
     """Two classes by one output, and one-hot labels; a regression has no labels to speak of."""
     y = (Y > 1).astype(int)

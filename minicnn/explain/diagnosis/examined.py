@@ -247,18 +247,23 @@ class Examined:
         return self.predicted[0] if self.steps else self.own.end
 
     @cached_property
-    def stuck(self) -> bool:
-        """Whether it has learned nothing of note, though it has begun."""
+    def flat(self) -> bool:
+        """Whether the loss has not fallen to anything of note, though the run has begun."""
         if self.beginning:
             return False
         if not math.isfinite(self.last_loss):
             return True
         if self.labels is None and self.fresh.optimizer.iterations:
             return False  # it goes on from somewhere, and nobody knows from where
-        right = self.accuracies("")
-        if self.labels is not None and right and right[-1] > self.frequencies.max() + RIGHT:
-            return False
         return self.last_loss > FALLEN * self.chance
+
+    @cached_property
+    def stuck(self) -> bool:
+        """Whether it has learned nothing of note: the loss is flat, and no more are right."""
+        right = self.accuracies("")
+        if self.labels is not None and right and math.isfinite(self.last_loss):
+            return self.flat and right[-1] <= self.frequencies.max() + RIGHT
+        return self.flat
 
     def accuracies(self, prefix: str) -> list[float]:
         """The accuracy of each epoch, if it was watched; of the validation with "val_"."""

@@ -38,7 +38,20 @@ def too_high(run: Examined) -> Iterator[Finding]:
             "suggests.",
         )
         return
-    if not run.stuck or ratio < SLOW:
+    if not run.stuck:
+        return
+    losses = np.nan_to_num(run.history.get("loss", [np.inf]), nan=np.inf)
+    best = int(np.argmin(losses))
+    if losses[best] < FALLEN * run.chance < losses[-1]:
+        yield Finding(
+            HIGH,
+            f"The training loss had come to {losses[best]:.3g} after epoch {best + 1}, and is "
+            f"{run.history['loss'][-1]:.3g} now.",
+            f"Try learning_rate={run.peak_rate / 10:.1g}, a rate that falls (CosineDecay), or "
+            "global_clipnorm=1.0 for the optimizer.",
+        )
+        return
+    if ratio < SLOW:
         return
     own = run.own
     broken = own.highest > 10 * own.start
@@ -126,7 +139,7 @@ def overfitting(run: Examined) -> Iterator[Finding]:
 
 def penalties(run: Examined) -> Iterator[Finding]:
     """Regularizers that are all that counts."""
-    if not run.stuck or run.first_penalty < run.first_loss:
+    if not run.flat or run.first_penalty < run.first_loss:
         return
     yield Finding(
         "penalties too large",

@@ -16,7 +16,7 @@ from minicnn.optimizers import Adam
 STEPS = 60
 """Steps of a trial."""
 
-WORK = 3e12
+WORK = 2e11
 """Multiply-adds that a trial may take: of a large network it has fewer steps and images."""
 
 TAIL = 8
