@@ -16,7 +16,7 @@ def runs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_pair("train.h5", "test.h5")
-        options = ["--model", "lenet5", "--epochs", "1", "--out", "well", "--quiet"]
+        options = ["--model", "course", "--epochs", "1", "--out", "well", "--quiet"]
         assert main(["train", *options, "--train", "train.h5", "--test", "test.h5"]) == 0
         data = load_hdf5("train.h5")
         layers = [Rescaling(1 / 255), Flatten(), Dense(data.classes, activation="softmax")]

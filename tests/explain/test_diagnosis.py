@@ -105,6 +105,19 @@ def data(y=Y, vy=VY, scale=None):
     return x, y, (vx, vy)
 
 
+class Batches:
+    """Data that come batch by batch."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, i):
+        return self.batches[i]
+
+
 LAST = "softmax or sigmoid with the wrong loss"
 FAR = "BatchNorm in training and outside far apart"
 
@@ -216,7 +229,7 @@ def test_nothing_is_said_when_all_is_well(name, capsys):
     model, validation = HEALTHY[name](), (VX, VY)
     doctor = explain.Doctor()
     assert explain.diagnose(model, X, Y, validation_data=validation) == []
-    history = model.fit(X, Y, epochs=20, validation_data=validation, callbacks=[doctor], verbose=0)
+    history = model.fit(X, Y, epochs=15, validation_data=validation, callbacks=[doctor], verbose=0)
     assert history.history["accuracy"][-1] > 0.8
     assert explain.diagnose(model, X, Y, history, validation) == doctor.findings == []
     assert capsys.readouterr() == ("", "")
@@ -248,6 +261,17 @@ def test_binary_and_one_hot_labels_are_understood():
     )
     numbers = network(last=None, loss="mse")
     assert explain.diagnose(numbers, X, ONE_HOT) == []
+    tags = network(last="sigmoid", loss="binary_crossentropy")
+    some = np.random.default_rng(0).integers(0, 2, (96, 4)).astype(float)
+    assert explain.diagnose(tags, X, some, tags.fit(X, some, epochs=3, verbose=0)) == []
+
+
+def test_a_batch_of_one_class_says_nothing_of_the_others():
+    """Of data that come in batches only the first is looked at."""
+    model, doctor = network(), explain.Doctor()
+    batches = [(X[k == Y], Y[k == Y]) for k in range(4)]
+    history = model.fit(Batches(batches), epochs=2, callbacks=[doctor], verbose=0)
+    assert explain.diagnose(model, Batches(batches), history=history) == doctor.findings == []
 
 
 def test_what_is_found_is_a_list_that_can_be_read():

@@ -69,6 +69,8 @@ class Examined:
         size = batch_size or (-(-data.samples // steps) if steps else 32)
         self.batch_size = min(size, data.samples)
         self.seed = seed
+        self.whole = True
+        """Whether these are all data, not just the first batch of them."""
         self.beginning = False
         """Whether it is the beginning of a run, which has had no time to learn."""
 
@@ -99,6 +101,8 @@ class Examined:
         kinds = BinaryCrossentropy | CategoricalCrossentropy | SparseCategoricalCrossentropy
         if not isinstance(self.loss, kinds) or len(self.program.output_shapes[0]) != 1:
             return None
+        if isinstance(self.loss, BinaryCrossentropy) and self.outputs > 1:
+            return None  # an image may be of several classes, or of none
         return classes_of(self.raw.y)
 
     @property
@@ -125,10 +129,7 @@ class Examined:
         if self.labels is None:
             return self.first_loss
         p = self.frequencies[self.frequencies > 0]
-        entropy = float(-(p * np.log(p)).sum())
-        if isinstance(self.loss, BinaryCrossentropy) and self.outputs > 1:
-            return self.first_loss
-        return entropy
+        return float(-(p * np.log(p)).sum())
 
     @cached_property
     def uniform(self) -> float | None:

@@ -30,7 +30,7 @@ def pixels(run: Examined) -> Iterator[Finding]:
 def constant_labels(run: Examined) -> Iterator[Finding]:
     """Labels that are all the same."""
     y = run.raw.y if len(run.raw.ys) == 1 else None
-    if y is None or len(y) < 2 or not (y == y[:1]).all():
+    if y is None or len(y) < 2 or not run.whole or not (y == y[:1]).all():
         return
     which = f"{y.argmax(axis=1)[0]}" if y.ndim == 2 and y.shape[1] > 1 else f"{y.ravel()[0]:g}"
     yield Finding(

@@ -55,7 +55,7 @@ def too_high(run: Examined) -> Iterator[Finding]:
         return
     own = run.own
     broken = own.highest > 10 * own.start
-    if own.falls(0.05) and not broken:
+    if own.falls(0.05) and not broken and run.steps < PATIENCE:
         return
     for factor in (0.1, 0.01, 0.001):
         other = run.tried(factor)
