@@ -154,13 +154,25 @@ def noise(run: Examined) -> Iterator[Finding]:
     if not run.stuck or not any(is_random(node) for node in run.model.graph().nodes):
         return
     own, quiet = run.own, run.quiet
-    if quiet.end < FALLEN * run.chance < 0.95 * run.chance < own.end:
-        yield Finding(
-            "too much dropout or noise",
-            f"After {len(own.losses)} steps from the start the loss is {own.end:.3g}, without "
-            f"dropout, noise and augmentation {quiet.end:.3g}.",
-            "Take a smaller rate of Dropout (0.2 to 0.5), one layer of it, or weaker augmentation.",
+    if own.end < 0.95 * run.chance:
+        return
+    if own.start > 1.5 * max(run.first_loss, run.chance):
+        said = (
+            f"Before the first step the loss is {own.start:.3g}, without dropout, noise and "
+            f"augmentation {run.first_loss:.3g}."
         )
+    elif quiet.end < FALLEN * run.chance:
+        said = (
+            f"After {len(own.losses)} steps from the start the loss is {own.end:.3g}, without "
+            f"dropout, noise and augmentation {quiet.end:.3g}."
+        )
+    else:
+        return
+    yield Finding(
+        "too much dropout or noise",
+        said,
+        "Take a smaller rate of Dropout (0.2 to 0.5), one layer of it, or weaker augmentation.",
+    )
 
 
 def not_falling(run: Examined) -> Iterator[Finding]:
