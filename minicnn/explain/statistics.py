@@ -1,7 +1,8 @@
 """Statistics of every layer on one batch: activations, gradients, weights and the next step.
 
     activations      mean, standard deviation, the share of zeros, the share of dead units
-    flow             the norm of the gradient of the loss at what it gives
+    flow             the norm of the gradient of the loss at what it gives, or, where that is
+                     normalized, behind the normalization: before it, scales are of no account
     weight           the norm of its kernels, or of its arrays where it has no kernels
     gradient         the norm of their gradients
     update           how far the next step moves them: |new - old| / |old|
@@ -21,7 +22,7 @@ from minicnn._training.model import Model
 from minicnn._training.objective import objective
 from minicnn._training.program import Program, at_work
 from minicnn.data.fitting import Data
-from minicnn.layers import InputLayer, ReLU
+from minicnn.layers import BatchNorm, InputLayer, LayerNorm, ReLU
 from minicnn.layers.graph import Graph, Node
 from minicnn.optimizers import Optimizer
 
@@ -100,11 +101,13 @@ def layer_statistics(model: Model, data: Data, optimizer: Optimizer | None = Non
 
 def without_chance(graph: Graph) -> Graph:
     """The graph in which what is random (dropout, augmentation) computes as outside training."""
-    nodes = [
-        node._replace(training=False) if getattr(node.layer, "random", False) else node
-        for node in graph.nodes
-    ]
+    nodes = [node._replace(training=False) if is_random(node) else node for node in graph.nodes]
     return replace(graph, nodes=tuple(nodes))
+
+
+def is_random(node: Node) -> bool:
+    """Whether a node computes something else each time in training."""
+    return bool(getattr(node.layer, "random", False))
 
 
 def ends_in_relu(layer: Any) -> bool:
@@ -138,7 +141,13 @@ def _gradients(
                 grads[full] = grads[full] + grad
             elif key in learned:
                 grads[full] = grad
-    return grads, [flows.get(id(node), float("nan")) for node in graph.nodes]
+    readers, found = graph.readers(), []
+    for number, node in enumerate(graph.nodes, graph.given):
+        ahead = [graph.nodes[place] for place in readers[number] if place >= 0]
+        if len(ahead) == 1 and isinstance(ahead[0].layer, BatchNorm | LayerNorm):
+            (node,) = ahead
+        found.append(flows.get(id(node), float("nan")))
+    return grads, found
 
 
 def _steps(
@@ -176,5 +185,13 @@ def _weights(
 
 def _norm(arrays: Iterable[Array]) -> float:
     """The root of the sum of all squares; NaN of nothing."""
-    squares = [float(np.vdot(array, array)) for array in arrays]
+    squares = [_square(array) for array in arrays]
     return float(np.sqrt(sum(squares))) if squares else float("nan")
+
+
+def _square(array: Array) -> float:
+    found = float(np.vdot(array, array))
+    if np.isinf(found):  # the squares are too large for single precision
+        array = array.astype(np.float64)
+        found = float(np.vdot(array, array))
+    return found

@@ -115,6 +115,7 @@ class Explaining(BaseModel):
             self.history if history is None else history,
             batch_size,
         )
+        found.whole = loader.in_memory
         return diagnosis.examine(found)
 
     def replay(

@@ -138,7 +138,7 @@ def _map(axes: "Axes", steps: list[int], table: Array, names: list[str], powers:
     axes.set_yticks(rows, [literal(names[i]) for i in rows], fontsize="x-small")
     axes.set_xlabel("steps")
     bar = axes.figure.colorbar(drawn, ax=axes)
-    if powers:
+    if powers and some.size:
         for edge in (LOW, HIGH):
             if some.min() < edge < some.max() and axes.get_title().startswith("update"):
                 bar.ax.axhline(edge, color="#cc3311", linewidth=2)

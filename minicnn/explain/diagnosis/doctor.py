@@ -90,7 +90,7 @@ are read: print(np.unique(y, return_counts=True)).
         validation = None if run.validation is None else run.validation[0].sample
         size = run.loader.batch_size
         found = Examined(run.model, run.loader.sample, validation, self.history, size)
-        found.beginning = begin
+        found.beginning, found.whole = begin, run.loader.in_memory
         if begin:
             found.fresh = copy.deepcopy(run.model)
             self._begun = found

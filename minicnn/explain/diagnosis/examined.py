@@ -14,7 +14,7 @@ from minicnn._training.model import Model
 from minicnn._training.program import Program, at_work
 from minicnn.data.fitting import Data, classes_of
 from minicnn.errors import ConfigError, shown
-from minicnn.explain.diagnosis.trials import Trial, by_heart, fresh_copy, trial
+from minicnn.explain.diagnosis.trials import Trial, by_heart, fresh_copy, mean_of_last, trial
 from minicnn.explain.statistics import Pass, layer_statistics
 from minicnn.losses import (
     BinaryCrossentropy,
@@ -31,6 +31,13 @@ MANY = 512
 
 RUSHING = 1.0
 """The update-to-weight ratio of a first step after which nothing of the weights is left."""
+
+RIGHT = 0.1
+"""The accuracy that says the same, above that of always naming the most frequent class."""
+
+ACCURACIES = (
+    *("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy"),
+)
 
 FALLEN = 0.8
 """A run has learned something when its loss is below this part of that of the frequencies."""
@@ -62,12 +69,23 @@ class Examined:
         size = batch_size or (-(-data.samples // steps) if steps else 32)
         self.batch_size = min(size, data.samples)
         self.seed = seed
+        self.whole = True
+        """Whether these are all data, not just the first batch of them."""
         self.beginning = False
         """Whether it is the beginning of a run, which has had no time to learn."""
 
     def begun_as(self, other: "Examined") -> None:
         """Take over what the same run's beginning was found to be."""
-        shared = ("fresh", "before", "peak_rate", "_trials", "quiet", "heart", "first_penalty")
+        shared = (
+            "fresh",
+            "before",
+            "peak_rate",
+            "_trials",
+            "_still",
+            "quiet",
+            "heart",
+            "first_penalty",
+        )
         vars(self).update((name, vars(other)[name]) for name in shared if name in vars(other))
 
     # What is given -------------------------------------------------------------------
@@ -83,6 +101,8 @@ class Examined:
         kinds = BinaryCrossentropy | CategoricalCrossentropy | SparseCategoricalCrossentropy
         if not isinstance(self.loss, kinds) or len(self.program.output_shapes[0]) != 1:
             return None
+        if isinstance(self.loss, BinaryCrossentropy) and self.outputs > 1:
+            return None  # an image may be of several classes, or of none
         return classes_of(self.raw.y)
 
     @property
@@ -109,10 +129,7 @@ class Examined:
         if self.labels is None:
             return self.first_loss
         p = self.frequencies[self.frequencies > 0]
-        entropy = float(-(p * np.log(p)).sum())
-        if isinstance(self.loss, BinaryCrossentropy) and self.outputs > 1:
-            return self.first_loss
-        return entropy
+        return float(-(p * np.log(p)).sum())
 
     @cached_property
     def uniform(self) -> float | None:
@@ -174,7 +191,7 @@ class Examined:
     @property
     def ratio(self) -> float:
         """The update-to-weight ratio of the first step: the median over layers; 0 of none."""
-        ratios = [row.update for row in self.before.learning() if np.isfinite(row.update)]
+        ratios = [row.update for row in self.before.learning() if not np.isnan(row.update)]
         return float(np.median(ratios)) if ratios else 0.0
 
     @cached_property
@@ -231,8 +248,8 @@ class Examined:
         return self.predicted[0] if self.steps else self.own.end
 
     @cached_property
-    def stuck(self) -> bool:
-        """Whether it has learned nothing of note, though it has begun."""
+    def flat(self) -> bool:
+        """Whether the loss has not fallen to anything of note, though the run has begun."""
         if self.beginning:
             return False
         if not math.isfinite(self.last_loss):
@@ -240,6 +257,19 @@ class Examined:
         if self.labels is None and self.fresh.optimizer.iterations:
             return False  # it goes on from somewhere, and nobody knows from where
         return self.last_loss > FALLEN * self.chance
+
+    @cached_property
+    def stuck(self) -> bool:
+        """Whether it has learned nothing of note: the loss is flat, and no more are right."""
+        right = self.accuracies("")
+        if self.labels is not None and right and math.isfinite(self.last_loss):
+            return self.flat and right[-1] <= self.frequencies.max() + RIGHT
+        return self.flat
+
+    def accuracies(self, prefix: str) -> list[float]:
+        """The accuracy of each epoch, if it was watched; of the validation with "val_"."""
+        names = [prefix + name for name in ACCURACIES if prefix + name in self.history]
+        return [float(value) for value in self.history[names[0]]] if names else []
 
     @cached_property
     def peak_rate(self) -> float:
@@ -255,10 +285,7 @@ class Examined:
     def tried(self, factor: float) -> Trial:
         """Some steps from the beginning, at another rate."""
         if factor not in self._trials:
-            model = copy.deepcopy(self.fresh)
-            model.optimizer.learning_rate = self.peak_rate * factor
-            size = min(self.batch_size, 32)
-            self._trials[factor] = trial(model, self.data, size, self.seed)
+            self._trials[factor] = Trial(self._trial(factor), self._still)
         return self._trials[factor]
 
     @cached_property
@@ -273,9 +300,17 @@ class Examined:
     @cached_property
     def quiet(self) -> Trial:
         """The same without dropout, noise and augmentation."""
+        return Trial(self._trial(1, quiet=True), self._still)
+
+    @cached_property
+    def _still(self) -> float:
+        """The loss of the last of these batches before anything is learned."""
+        return mean_of_last(self._trial(1, learns=False))
+
+    def _trial(self, factor: float, **options: bool) -> tuple[float, ...]:
         model = copy.deepcopy(self.fresh)
-        model.optimizer.learning_rate = self.peak_rate
-        return trial(model, self.data, min(self.batch_size, 32), self.seed, quiet=True)
+        model.optimizer.learning_rate = self.peak_rate * factor
+        return trial(model, self.data, min(self.batch_size, 32), self.seed, **options)
 
     @cached_property
     def heart(self) -> Trial:

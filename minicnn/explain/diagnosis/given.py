@@ -16,7 +16,7 @@ SAMPLES = 400
 SIDE = 8
 """Places along each axis of the small images that are compared."""
 
-SURE = 0.01
+SURE = 0.05
 """The chance of a coincidence, from which on it is none."""
 
 
@@ -30,7 +30,7 @@ def pixels(run: Examined) -> Iterator[Finding]:
 def constant_labels(run: Examined) -> Iterator[Finding]:
     """Labels that are all the same."""
     y = run.raw.y if len(run.raw.ys) == 1 else None
-    if y is None or len(y) < 2 or not (y == y[:1]).all():
+    if y is None or len(y) < 2 or not run.whole or not (y == y[:1]).all():
         return
     which = f"{y.argmax(axis=1)[0]}" if y.ndim == 2 and y.shape[1] > 1 else f"{y.ravel()[0]:g}"
     yield Finding(

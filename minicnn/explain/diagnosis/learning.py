@@ -4,16 +4,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minicnn.explain.diagnosis.examined import RUSHING, Examined
+from minicnn.explain.diagnosis.examined import FALLEN, RUSHING, Examined
 from minicnn.explain.diagnosis.finding import Finding
+from minicnn.explain.statistics import is_random
 
 HIGH, LOW = "learning rate too high", "learning rate too low"
+
+SLOW = 1e-3
+"""The update-to-weight ratio of a first step from which on a rate may be too high, else too low."""
 
 NOTABLE = 0.03
 """The part of the first loss by which one trial must end below another, on the same batches."""
 
 PATIENCE = 100
 """Steps after which a loss should have fallen."""
+
+BEHIND = 0.25
+"""How far the accuracy of the validation is behind that of the training where it is overfitting."""
 
 TRAVEL = 0.02
 """How far the weights must move in a run, in parts of their size, to learn anything."""
@@ -33,9 +40,22 @@ def too_high(run: Examined) -> Iterator[Finding]:
         return
     if not run.stuck:
         return
+    losses = np.nan_to_num(run.history.get("loss", [np.inf]), nan=np.inf)
+    best = int(np.argmin(losses))
+    if losses[best] < FALLEN * run.chance < losses[-1]:
+        yield Finding(
+            HIGH,
+            f"The training loss had come to {losses[best]:.3g} after epoch {best + 1}, and is "
+            f"{run.history['loss'][-1]:.3g} now.",
+            f"Try learning_rate={run.peak_rate / 10:.1g}, a rate that falls (CosineDecay), or "
+            "global_clipnorm=1.0 for the optimizer.",
+        )
+        return
+    if ratio < SLOW:
+        return
     own = run.own
     broken = own.highest > 10 * own.start
-    if own.falls(0.05) and not broken:
+    if own.falls(0.05) and not broken and run.steps < PATIENCE:
         return
     for factor in (0.1, 0.01, 0.001):
         other = run.tried(factor)
@@ -47,18 +67,19 @@ def too_high(run: Examined) -> Iterator[Finding]:
 
 def too_low(run: Examined) -> Iterator[Finding]:
     """A rate at which the weights hardly move, where a larger one brings more."""
-    if not run.stuck:
+    ratio = run.ratio
+    slow = SLOW if run.steps else SLOW / 10  # before a run nobody knows how long it will be
+    if not run.stuck or not 0 < ratio < slow:
         return
     own = run.own
     if own.falls(0.1) or own.highest > 1.5 * own.start:
         return
-    ratio = run.ratio
     for factor in (10, 100, 1000):
         other = run.tried(factor)
-        if 0 < ratio < 1e-3 and other.end < own.end - NOTABLE * own.start:
+        if other.end < own.end - NOTABLE * own.start:
             yield _rate(run, LOW, factor)
             return
-    if 0 < ratio < 1e-4 and 0 < run.steps * ratio < TRAVEL:
+    if ratio < SLOW / 10 and 0 < run.steps * ratio < TRAVEL:
         yield Finding(
             LOW,
             f"A step changes the weights by {ratio:.1e} of their size, all {run.steps:,} by "
@@ -83,7 +104,7 @@ def by_heart(run: Examined) -> Iterator[Finding]:
     """A network that cannot learn a few images by heart."""
     if not run.stuck or not run.chance > 0:
         return
-    if run.heart.lowest < 0.5 * min(run.chance, run.heart.start):
+    if run.heart.lowest < 0.75 * min(run.chance, run.heart.start):
         return
     yield Finding(
         "cannot learn a batch by heart",
@@ -95,13 +116,17 @@ def by_heart(run: Examined) -> Iterator[Finding]:
 
 
 def overfitting(run: Examined) -> Iterator[Finding]:
-    """A validation that gets worse while the training goes on getting better."""
+    """A validation that gets worse, or stays far behind, while the training gets better."""
     values = np.array(run.history.get("val_loss", ()), float)
     if len(values) < 4 or run.stuck or not np.isfinite(values).all():
         return
-    best = int(values.argmin())
-    last, train = float(values[-2:].mean()), run.last_loss
-    if last < 1.5 * values[best] or last < 3 * train or last - train < 0.5 * run.chance:
+    best, some = int(values.argmin()), max(2, len(values) // 5)
+    last, train = float(np.median(values[-some:])), run.last_loss
+    if len(values) - best <= some or last < 3 * train or last - train < 0.4 * run.chance:
+        return
+    right, others = run.accuracies(""), run.accuracies("val_")
+    behind = len(values) >= 10 and len(right) and len(others) and right[-1] > others[-1] + BEHIND
+    if last < 1.4 * values[best] and not behind:
         return
     yield Finding(
         "overfitting",
@@ -114,7 +139,7 @@ def overfitting(run: Examined) -> Iterator[Finding]:
 
 def penalties(run: Examined) -> Iterator[Finding]:
     """Regularizers that are all that counts."""
-    if not run.stuck or run.first_penalty < run.first_loss:
+    if not run.flat or run.first_penalty < run.first_loss:
         return
     yield Finding(
         "penalties too large",
@@ -124,20 +149,44 @@ def penalties(run: Examined) -> Iterator[Finding]:
     )
 
 
+def noise(run: Examined) -> Iterator[Finding]:
+    """Dropout, noise or augmentation that drown what there is to learn."""
+    if not run.stuck or not any(is_random(node) for node in run.model.graph().nodes):
+        return
+    own, quiet = run.own, run.quiet
+    if own.end < 0.95 * run.chance:
+        return
+    if own.start > 1.5 * max(run.first_loss, run.chance):
+        said = (
+            f"Before the first step the loss is {own.start:.3g}, without dropout, noise and "
+            f"augmentation {run.first_loss:.3g}."
+        )
+    elif quiet.end < FALLEN * run.chance:
+        said = (
+            f"After {len(own.losses)} steps from the start the loss is {own.end:.3g}, without "
+            f"dropout, noise and augmentation {quiet.end:.3g}."
+        )
+    else:
+        return
+    yield Finding(
+        "too much dropout or noise",
+        said,
+        "Take a smaller rate of Dropout (0.2 to 0.5), one layer of it, or weaker augmentation.",
+    )
+
+
 def not_falling(run: Examined) -> Iterator[Finding]:
     """A loss that does not fall, for no reason that is known."""
     if not run.stuck or run.steps < PATIENCE or run.epochs < 3:
         return
     losses = run.history["loss"]
-    if losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance:
+    falling = losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance
+    if falling and run.last_loss < run.chance:
         return
-    remedy = "Take a larger network, another optimizer, or more epochs."
-    if run.quiet.end < run.own.end - NOTABLE * run.own.start:
-        remedy = "Take less dropout, noise or augmentation: without them it falls from the start."
     yield Finding(
         "loss not falling",
         f"After {run.epochs} epochs and {run.steps:,} steps the training loss is "
         f"{losses[-1]:.3g}, from {losses[0]:.3g}; knowing how often each class comes gives "
         f"{run.chance:.3g}.",
-        remedy,
+        "Take a larger network, another optimizer, or more epochs.",
     )

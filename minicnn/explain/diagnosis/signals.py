@@ -15,8 +15,8 @@ from minicnn.layers import BatchNorm
 VANISHED = 1e-4
 """The gradient at the first layer as a part of that at the last but one."""
 
-EXPLODED = 1e3
-"""The same where it grows on its way back."""
+EXPLODED, GROWN = 1e3, 30.0
+"""The same where it grows on its way back, and where the first loss shows that all grows."""
 
 DEAD, DYING = 0.95, 0.8
 """The share of a layer's units that are dead: of any run, and of one that does not learn."""
@@ -55,7 +55,8 @@ def exploding(run: Examined) -> Iterator[Finding]:
     if len(rows) < 2 or not (run.stuck or run.first_loss > 10 * run.chance):
         return
     first, last = rows[0].flow, rows[-1].flow
-    if last > 0 and not first < EXPLODED * last:
+    most = GROWN if run.first_loss > 10 * run.chance else EXPLODED
+    if last > 0 and not first < most * last:
         yield Finding(
             "exploding gradients",
             f"Before the first step the gradient is {last:.1e} at {rows[-1].layer} and "
@@ -117,13 +118,14 @@ def batchnorm(run: Examined) -> Iterator[Finding]:
     if outside <= APART * inside + 0.3 or run.stuck:
         return
     layer = next(n for n in run.model.graph().nodes if _is_batchnorm(n))
-    momentum = getattr(layer.layer, "momentum", None)
+    momentum = float(getattr(layer.layer, "momentum", 0.99))
+    smaller = f"take a smaller momentum than {momentum:g} (BatchNorm(momentum=0.9)), or "
     yield Finding(
         "BatchNorm in training and outside far apart",
         f"With the means of the batch the loss is {inside:.3g}, with the moving means, as in "
         f"predict, {outside:.3g}.",
-        f"Train for more steps, or take a smaller momentum than {momentum} (BatchNorm(momentum="
-        "0.9)); batches of 16 images or more; and the same preparation of images in both.",
+        f"Train for more steps, {smaller * (momentum > 0.9)}let the rate fall towards the end "
+        "(CosineDecay); take batches of 16 images or more.",
         layer.name,
     )
 

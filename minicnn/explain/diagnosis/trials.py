@@ -1,6 +1,7 @@
 """Short trainings of copies: from fresh weights, at other rates, on a few images."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from minicnn.optimizers import Adam
 STEPS = 60
 """Steps of a trial."""
 
-WORK = 3e12
+WORK = 2e11
 """Multiply-adds that a trial may take: of a large network it has fewer steps and images."""
 
 TAIL = 8
@@ -32,11 +33,8 @@ class Trial(NamedTuple):
     """The losses of the batches, each before its step, without penalties."""
 
     losses: tuple[float, ...]
-
-    @property
-    def start(self) -> float:
-        """The first loss."""
-        return self.losses[0]
+    start: float
+    """The mean loss of the last batches before anything is learned."""
 
     @property
     def lowest(self) -> float:
@@ -46,8 +44,7 @@ class Trial(NamedTuple):
     @property
     def end(self) -> float:
         """The mean of the last losses; infinite if the loss broke."""
-        end = float(np.mean(self.losses[-TAIL:]))
-        return end if np.isfinite(end) else float("inf")
+        return mean_of_last(self.losses)
 
     @property
     def highest(self) -> float:
@@ -57,6 +54,12 @@ class Trial(NamedTuple):
     def falls(self, by: float) -> bool:
         """Whether the loss has fallen by such a part."""
         return self.end < (1 - by) * self.start
+
+
+def mean_of_last(losses: Sequence[float]) -> float:
+    """The mean of the losses that count; infinite where one is no number."""
+    end = float(np.mean(losses[-TAIL:]))
+    return end if np.isfinite(end) else float("inf")
 
 
 def fresh_copy(model: Model, seed: int) -> Any:
@@ -83,11 +86,17 @@ def fresh_copy(model: Model, seed: int) -> Any:
     return twin
 
 
-def trial(model: Any, data: Data, batch_size: int, seed: int, quiet: bool = False) -> Trial:
-    """Train a copy for some steps; labels are prepared. With ``quiet`` nothing is random."""
+def trial(
+    model: Any, data: Data, batch_size: int, seed: int, *, quiet: bool = False, learns: bool = True
+) -> tuple[float, ...]:
+    """The losses of a copy that is trained for some steps; labels are prepared.
+
+    With ``quiet`` nothing is random; unless it ``learns`` it stays as it is. The batches, and what
+    is dropped, are the same for the same ``seed``.
+    """
     program = _Plain(model) if quiet else Program(model)
     size, steps = _sizes(program, batch_size, STEPS)
-    return _trained(program, data, size, steps, np.random.default_rng(seed), 0.0)
+    return _trained(program, data, size, steps, np.random.default_rng(seed), 0.0, learns)
 
 
 def _sizes(program: Program, batch_size: int, steps: int) -> tuple[int, int]:
@@ -107,7 +116,8 @@ def by_heart(model: Any, data: Data, labels: Array | None, chance: float, seed: 
         twin.optimizer = Adam(rate)
         program = _Plain(twin)
         steps = _sizes(program, few.samples, HEART)[1]
-        found = _trained(program, few, few.samples, steps, rng, 0.1 * chance)
+        losses = _trained(program, few, few.samples, steps, rng, 0.1 * chance)
+        found = Trial(losses, losses[0])
         if best is None or found.lowest < best.lowest:
             best = found
         if best.lowest < 0.3 * chance:
@@ -144,7 +154,8 @@ def _trained(
     steps: int,
     rng: np.random.Generator,
     enough: float,
-) -> Trial:
+    learns: bool = True,
+) -> tuple[float, ...]:
     losses, order = [], np.empty(0, np.intp)
     with at_work():
         for _ in range(steps):
@@ -155,5 +166,6 @@ def _trained(
             losses.append(float(result.loss))
             if not result.grads or losses[-1] < enough:
                 break
-            program.update(result.grads)
-    return Trial(tuple(losses))
+            if learns:
+                program.update(result.grads)
+    return tuple(losses)
