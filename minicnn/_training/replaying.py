@@ -65,6 +65,8 @@ class Kept:
             try:
                 tree = checkpoint.read(path)
                 with damage(path):
+                    if not (0 <= tree["epoch"] + tree["step"] < 10**9):
+                        raise ValueError
                     found.append((done(tree), path, tree))
             except ModelFileError as error:
                 errors.append(error)
@@ -80,6 +82,8 @@ class Kept:
             self.samples = int(self.about["data"]["x"]["shape"][0])
             """Those that the run learned from; of data in batches those of the first."""
             self.validated = self.about["validation"] is not None
+            self.callbacks = list(self.about["callbacks"])
+            self.stopped = bool(self.newest["stopped"])
             self.options = self._options()
             self.history.set_state(self.newest["history"])
 
@@ -104,9 +108,9 @@ class Kept:
 
         Raises ``ConfigError`` for a step that the run has not, or that no checkpoint reaches.
         """
-        first, (last, _, newest) = self.found[0][0] + 1, self.found[-1]
-        if steps and not newest["stopped"]:  # a run that was killed has come further than it says
-            last += (self.options.epochs - newest["epoch"]) * steps - newest["step"]
+        first, last = self.found[0][0] + 1, self.found[-1][0]
+        if steps and not self.stopped:  # a run that was killed has come further than it says
+            last += (self.options.epochs - self.newest["epoch"]) * steps - self.newest["step"]
         if not first <= step <= last:
             raise ConfigError(
                 f"replay: expected a step from {first} to {last}, which the checkpoints in "
@@ -314,7 +318,7 @@ def _check(kept: Kept, model: Model, loader: Loader, callbacks: Sequence[Any]) -
     given = with_state(callbacks)
     missing = [
         name
-        for name in about["callbacks"]
+        for name in kept.callbacks
         if name not in given and name.partition("_")[0] not in harmless
     ]
     if missing:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from minicnn._core.console import notebook
-from minicnn._core.shapes import Shape
+from minicnn._core.shapes import Pair, Shape
 from minicnn.layers.symbolic import Call
 from minicnn.layers.windowed import Windowed
 
@@ -39,13 +39,9 @@ class LayerFacts:
     @property
     def kernel(self) -> str:
         """Its window as 3x3, with strides 3x3/2, or dilated 3x3*2."""
-        if self.kernel_size is None:
+        if self.kernel_size is None or self.strides is None or self.dilation is None:
             return ""
-        text = _by(self.kernel_size)
-        for mark, of in (("/", self.strides), ("*", self.dilation)):
-            if of is not None and of != (1, 1):
-                text += f"{mark}{of[0] if of[0] == of[1] else _by(of)}"
-        return text
+        return window_text(self.kernel_size, self.strides, self.dilation)
 
     @property
     def field(self) -> str:
@@ -217,6 +213,27 @@ def totals(model: Any) -> dict[str, int]:
         "multiply_adds": sum(node.layer.multiply_adds(node.shape) for node in nodes),
         "activation_bytes": sum(math.prod(x.sizes) for x in outputs) * itemsize,
     }
+
+
+def kernel_text(layer: Any, taken: Any) -> str:
+    """The window of a layer on such an image, as ``LayerFacts.kernel``; "" if it has none."""
+    if not isinstance(layer, Windowed):
+        return ""
+    place = layer.place(taken)
+    return window_text(place.windows.size, place.windows.strides, place.dilation)
+
+
+def window_text(size: Pair, strides: Pair, dilation: Pair) -> str:
+    """A window in short.
+
+    >>> window_text((3, 3), (2, 2), (1, 1)), window_text((1, 5), (1, 1), (2, 1))
+    ('3x3/2', '1x5*2x1')
+    """
+    text = _by(size)
+    for mark, of in (("/", strides), ("*", dilation)):
+        if of != (1, 1):
+            text += f"{mark}{of[0] if of[0] == of[1] else _by(of)}"
+    return text
 
 
 def _by(pair: tuple[int, int]) -> str:

@@ -8,6 +8,7 @@ from minicnn.plots.classifying import plot_precision_recall as plot_precision_re
 from minicnn.plots.classifying import plot_roc as plot_roc
 from minicnn.plots.curves import plot_history as plot_history
 from minicnn.plots.explanations import plot_explanation as plot_explanation
+from minicnn.plots.folded import plot_network as plot_network
 from minicnn.plots.layers import plot_layer_statistics as plot_layer_statistics
 from minicnn.plots.learning_rates import plot_learning_rates as plot_learning_rates
 from minicnn.plots.live import LivePlot as LivePlot

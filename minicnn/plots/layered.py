@@ -31,7 +31,11 @@ class Layout(NamedTuple):
     height: float
 
 
-def laid_out(sizes: Sequence[tuple[float, float]], arrows: Sequence[tuple[int, int]]) -> Layout:
+def laid_out(
+    sizes: Sequence[tuple[float, float]],
+    arrows: Sequence[tuple[int, int]],
+    between: float = BETWEEN,
+) -> Layout:
     """The layout of boxes of (width, height), with arrows between them, none of which leads back.
 
     >>> laid_out([(1, 1), (1, 1)], [(0, 1)]).centres
@@ -41,7 +45,7 @@ def laid_out(sizes: Sequence[tuple[float, float]], arrows: Sequence[tuple[int, i
     heights = [0.0] * (max(ranks, default=-1) + 1)
     for rank, (_, height) in zip(ranks, sizes, strict=True):
         heights[rank] = max(heights[rank], height)
-    tops = [sum(heights[:i]) + i * BETWEEN for i in range(len(heights) + 1)]
+    tops = [sum(heights[:i]) + i * between for i in range(len(heights) + 1)]
     graph = _Places(sizes, arrows, ranks)
     graph.order()
     x = graph.positions()
@@ -56,7 +60,7 @@ def laid_out(sizes: Sequence[tuple[float, float]], arrows: Sequence[tuple[int, i
             way += [(x[place] - left, tops[rank]), (x[place] - left, tops[rank] + heights[rank])]
         ways.append([*way, (centres[b][0], centres[b][1] - sizes[b][1] / 2)])
     _spread_ends(ways, arrows, sizes)
-    return Layout(centres, ways, right - left, tops[-1] - BETWEEN if heights else 0.0)
+    return Layout(centres, ways, right - left, tops[-1] - between if heights else 0.0)
 
 
 def _ranks(count: int, arrows: Sequence[tuple[int, int]]) -> list[int]:
@@ -147,8 +151,9 @@ class _Places:
         x = [0.0] * len(self.ranks)
         for row in self.rows:
             self._put(row, [0.0] * len(row), x)
-        for sweep in range(SWEEPS):
-            near = self.above if sweep % 2 == 0 else self.below
+        both = [above + below for above, below in zip(self.above, self.below, strict=True)]
+        turns = [self.above, self.below] * (SWEEPS // 2) + [both] * SWEEPS + [self.above]
+        for sweep, near in enumerate(turns):
             for row in self.rows if sweep % 2 == 0 else reversed(self.rows):
                 self._put(row, [self._wanted(i, near, x) for i in row], x)
         return x
@@ -160,10 +165,11 @@ class _Places:
             x[i] = place
 
     def _wanted(self, i: int, near: Sequence[Sequence[int]], x: Sequence[float]) -> float:
-        """The mean place of the neighbours; boxes follow boxes: the main way is straight."""
+        """The mean place of the neighbours; a box follows a single one: shortcuts go around."""
         found = near[i]
-        if i < self.boxes:
-            found = [j for j in found if j < self.boxes] or found
+        boxes = [j for j in found if j < self.boxes]
+        if i < self.boxes and len(boxes) == 1:
+            found = boxes
         return sum(x[j] for j in found) / len(found) if found else x[i]
 
     def _offsets(self, row: Sequence[int]) -> list[float]:

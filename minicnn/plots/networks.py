@@ -238,7 +238,7 @@ def drawn(network: Boxes, rankdir: str) -> "Figure":
     sideways = _direction(rankdir) in ("LR", "RL")
     backwards = rankdir in ("BT", "RL")
     with matplotlib_ready():
-        sizes = [_size(box) for box in network.boxes]
+        sizes = [box_size(box) for box in network.boxes]
         turned = [(h, w) for w, h in sizes] if sideways else sizes
         layout = laid_out(turned, network.arrows)
         long, high = layout.width, layout.height
@@ -256,9 +256,9 @@ def drawn(network: Boxes, rankdir: str) -> "Figure":
         axes.set_xlim(-MARGIN, width + MARGIN)
         axes.set_ylim(height + MARGIN, -MARGIN)
         for box, size, centre in zip(network.boxes, sizes, layout.centres, strict=True):
-            _draw_box(axes, box, size, place(centre))
+            draw_box(axes, box, size, place(centre))
         for way in layout.ways:
-            _draw_way(axes, [place(point) for point in way], sideways)
+            draw_way(axes, [place(point) for point in way], sideways)
     return figure
 
 
@@ -268,7 +268,7 @@ def _direction(rankdir: Any) -> str:
     return str(rankdir)
 
 
-def _size(box: Box) -> tuple[float, float]:
+def box_size(box: Box) -> tuple[float, float]:
     """Inches of a box around its text."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
@@ -281,21 +281,24 @@ def _size(box: Box) -> tuple[float, float]:
     return max(widths) + 0.24, (1 + len(box.lines)) * LINE + 0.1
 
 
-def _draw_box(axes: "Axes", box: Box, size: tuple[float, float], centre: Point) -> None:
+def draw_box(
+    axes: "Axes", box: Box, size: tuple[float, float], centre: Point, colour: str = HEAD
+) -> None:
+    """A box around its texts; the heading has the colour."""
     from matplotlib.patches import Rectangle
 
     (width, height), (x, y) = size, centre
     left, top = x - width / 2, y - height / 2
     head = LINE + 0.06 if box.lines else height
     axes.add_patch(Rectangle((left, top), width, height, facecolor=BODY, edgecolor=EDGE, lw=0.8))
-    axes.add_patch(Rectangle((left, top), width, head, facecolor=HEAD, edgecolor=EDGE, lw=0.8))
+    axes.add_patch(Rectangle((left, top), width, head, facecolor=colour, edgecolor=EDGE, lw=0.8))
     style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": TEXT}
     axes.text(x, top + head / 2, literal(box.heading), color="white", weight="bold", **style)
     for i, line in enumerate(box.lines):
         axes.text(x, top + head + (i + 0.5) * LINE + 0.02, literal(line), color="#111111", **style)
 
 
-def _draw_way(axes: "Axes", points: Sequence[Point], sideways: bool) -> None:
+def draw_way(axes: "Axes", points: Sequence[Point], sideways: bool) -> None:
     """A line from box to box that leaves, passes ranks and arrives straight."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Line
@@ -319,6 +322,12 @@ def _draw_way(axes: "Axes", points: Sequence[Point], sideways: bool) -> None:
             shrinkB=0,
         )
     )
+
+
+def within_limits(width: float, height: float) -> tuple[float, float]:
+    """Inches of a figure of that form that is not too large to draw at 120 dots an inch."""
+    shrink = min(1.0, MOST_PIXELS / 120 / max(width, height))
+    return width * shrink, height * shrink
 
 
 def _dpi(figure: "Figure", wanted: float) -> float:
