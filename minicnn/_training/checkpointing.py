@@ -60,7 +60,9 @@ class Checkpointing(Observer):
         tree, self.found = self.found, None  # its arrays are not needed twice
         if tree is None:
             return
+        was = tree.get("network")
         go_on_from(run, tree, self.checkpoints.path)
+        self.checkpoints.start_anew(was, lambda: state_of_run(run))
         if run.options.verbose:
             say(self._resumed(run))
 
