@@ -58,6 +58,7 @@ def notebook(monkeypatch):
     ipython, display = types.ModuleType("IPython"), types.ModuleType("IPython.display")
     ipython.get_ipython, display.display = lambda: shell, shell.display
     ipython.display = display
+    ipython.version_info = (9, 0)  # Matplotlib asks
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     return shell
@@ -212,6 +213,19 @@ def test_tables_stand_in_columns_whatever_the_names(capsys):
     Sequential([Input((4,)), *(Dense(2, name=name) for name in names[:2])]).summary()
     lines = [line for line in capsys.readouterr().out.splitlines() if "(N," in line]
     assert len({width_of(line.partition("(N,")[0]) for line in lines}) == 1
+
+
+def test_a_summary_is_shown_once(notebook, capsys):
+    """It is printed; as the value of that cell not again, alone in another as a table."""
+    found = compiled().summary()
+    assert capsys.readouterr().out == f"{found.text}\n"
+    found._ipython_display_()
+    assert notebook.outputs == []
+    notebook.execution_count += 1
+    found._ipython_display_()
+    (shown,) = notebook.outputs
+    assert shown["text/plain"] == found.text
+    assert "<td>(N, 2)</td>" in shown["text/html"]
 
 
 def test_a_live_plot_changes_in_its_place(notebook, tmp_path):

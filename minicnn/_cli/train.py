@@ -206,8 +206,8 @@ def _folder(options: argparse.Namespace, model: Model) -> Iterator[Path]:
         yield folder
     except MiniCNNError:
         if model.history is None or not model.history.epoch:
-            for name in (SETTINGS, *checkpoints.FILES):
-                (folder / name).unlink(missing_ok=True)
+            for path in (folder / SETTINGS, *checkpoints.files(folder)):
+                path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # another run may have begun in runs/
                 for path in made:
                     path.rmdir()

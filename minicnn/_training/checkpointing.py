@@ -112,7 +112,9 @@ class Checkpointing(Observer):
         if tree is not None:
             with damage(self.checkpoints.path):
                 self.record.set_state(tree.get("ran", {}))
+            was = tree.get("network")
             go_on_from(run, tree, self.checkpoints.path)
+            self.checkpoints.start_anew(was, lambda: state_of_run(run))
         self.record.ask(run.epoch, run.options.epochs)
         if tree is not None and run.options.verbose:
             say(self._resumed(run))

@@ -1,7 +1,8 @@
 """Checkpoints: all that a run needs to be resumed to the bit.
 
 ``Sequential.fit(checkpoint=folder)`` keeps three files in the folder: ``checkpoint.h5``; in case
-that one gets damaged, the one before it; and the run's start, from which steps can be replayed.
+that one gets damaged, the one before it; and the run's start, from which steps can be replayed (one
+more where it was resumed with another schedule of the learning rate).
 Each holds a tree (``minicnn._files.checkpoint``):
 
     about       the model's layers and how it was compiled, the run's settings, what the data
@@ -49,7 +50,12 @@ NEWEST, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
 START = "checkpoint.start.h5"
 """The one of before the first step."""
 
-FILES = NEWEST, PREVIOUS, START
+
+def files(folder: Path) -> list[Path]:
+    """All checkpoints that are there, the newest first."""
+    newest = [path for name in (NEWEST, PREVIOUS) if (path := folder / name).exists()]
+    return newest + sorted(folder.glob(f"{Path(START).stem}*{Path(START).suffix}"))
+
 
 EVERY = 30.0
 """Seconds after which a checkpoint is written in mid-epoch."""
@@ -106,13 +112,7 @@ class Checkpoints:
         newest, previous = self.folder / NEWEST, self.folder / PREVIOUS
         try:
             make_folder(self.folder)
-            kept = {
-                "about": self.about,
-                "given": self.given,
-                "network": self.network,
-                "machine": self.machine,
-            }
-            tree = kept | state()
+            tree = self._kept | state()
             checkpoint.write(newest, tree, previous if self.newest_is_good else None)
         except ConfigError as error:
             if not self.written:
@@ -122,18 +122,38 @@ class Checkpoints:
             self.failed = True
         else:
             if not self.written:
-                with suppress(ConfigError):  # only steps to replay are lost
-                    checkpoint.write(self.folder / START, tree, None)
+                self._write_start(START, tree)
             self.written = self.newest_is_good = True
             self.failed = False
             self.path = newest
         self.last = time.monotonic()
         self.cost = self.last - started
 
+    @property
+    def _kept(self) -> Tree:
+        """What each has besides the state."""
+        return {
+            "about": self.about,
+            "given": self.given,
+            "network": self.network,
+            "machine": self.machine,
+        }
+
+    def start_anew(self, was: Any, state: Callable[[], Tree]) -> None:
+        """Keep the state as another start, if the network that was had another schedule."""
+        then, now = schedule(was), schedule(self.network)
+        if then is not None and then != now:
+            path, count = Path(START), len(list(self.folder.glob(f"{Path(START).stem}*")))
+            self._write_start(f"{path.stem}.{count}{path.suffix}", self._kept | state())
+
+    def _write_start(self, name: str, tree: Tree) -> None:
+        with suppress(ConfigError):  # only steps to replay are lost
+            checkpoint.write(self.folder / name, tree, None)
+
     def delete(self) -> None:
         """Delete all."""
-        for name in FILES:
-            (self.folder / name).unlink(missing_ok=True)
+        for path in files(self.folder):
+            path.unlink(missing_ok=True)
 
     def read(self, resume: bool, epochs: int, steps: int | None) -> Tree | None:
         """The newest good one, or None if there is none.
@@ -215,6 +235,15 @@ class Checkpoints:
                 f"{self.path}: {'; '.join(changed)}. The training goes on, but its bits may differ "
                 "from those of one left alone."
             )
+
+
+def schedule(network: Any) -> Mapping[str, Any] | None:
+    """That of the learning rate in a network as a checkpoint has it; None if there is none."""
+    try:
+        found = network["compile"]["optimizer"]["config"]["learning_rate"]
+    except (LookupError, TypeError):  # of an older version, or damaged: nothing depends on it
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 @contextmanager

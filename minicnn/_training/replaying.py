@@ -19,8 +19,8 @@ from minicnn._files import checkpoint
 from minicnn._files.checkpoint import Tree
 from minicnn._parallel.shards import Result, reduced
 from minicnn._training.checkpointing import go_on_from, state_of_run
-from minicnn._training.checkpoints import FILES, damage
-from minicnn._training.fingerprint import described_run, differences, machine, other_run
+from minicnn._training.checkpoints import NEWEST, damage, files, schedule
+from minicnn._training.fingerprint import described_run, differences, machine, network, other_run
 from minicnn._training.loop import train
 from minicnn._training.model import Model
 from minicnn._training.observers import (
@@ -54,10 +54,10 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        there = [path for name in FILES if (path := folder / name).exists()]
+        there = files(folder)
         if not there:
             raise ConfigError(
-                f"replay: expected the folder of a run, with {FILES[0]}, got {folder}. fit(..., "
+                f"replay: expected the folder of a run, with {NEWEST}, got {folder}. fit(..., "
                 "checkpoint=folder) and minicnn train write one."
             )
         found, errors = [], list[ModelFileError]()
@@ -187,6 +187,8 @@ def replayed(
     _check(kept, model, prepared[0], callbacks)
     path, tree = kept.before(step, options.steps_per_epoch or loader.steps)
     _tell_machine(path, tree)
+    with damage(path):
+        _take_schedule(model, tree)
     model.stop_training = False
     validation = prepared if kept.validated else None  # it is never looked at
     run = _Replay(model, program, prepared, validation, options, Stop(), resumed=True)
@@ -326,6 +328,14 @@ def _check(kept: Kept, model: Model, loader: Loader, callbacks: Sequence[Any]) -
             f"replay: expected the callbacks of the run that may change what it learned, "
             f"{', '.join(missing)}, got {', '.join(given) or 'none'}. Give callbacks=[...]."
         )
+
+
+def _take_schedule(model: Model, tree: Tree) -> None:
+    """Let the learning rate follow the run's schedule, where it has another later."""
+    assert model.optimizer is not None
+    was = schedule(tree.get("network"))
+    if was is not None and was != schedule(network(model)):
+        model.optimizer.learning_rate = was
 
 
 def _tell_machine(path: Path, tree: Tree) -> None:

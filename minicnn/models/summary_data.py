@@ -1,11 +1,11 @@
 """What ``summary`` says of a model, as data."""
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from minicnn._core.console import notebook
 from minicnn._core.shapes import Pair, Shape
 from minicnn.layers.symbolic import Call
 from minicnn.layers.windowed import Windowed
@@ -78,7 +78,7 @@ class Summary:
         """Of the whole model "parameters", "parameter_bytes", "trainable", "multiply_adds" and
         "activation_bytes"; with ``batch_size`` also "training_bytes" and "predicting_bytes"."""
         self._html = html
-        self._cell = getattr(notebook(), "execution_count", None)
+        self._cell = _cell()
 
     @property
     def text(self) -> str:
@@ -102,10 +102,16 @@ class Summary:
 
     def _ipython_display_(self) -> None:
         """The table, but not as the value of the cell that has printed it."""
-        if getattr(notebook(), "execution_count", None) != self._cell:
+        if _cell() != self._cell:
             from IPython.display import display
 
             display({"text/html": self._html, "text/plain": self.text}, raw=True)
+
+
+def _cell() -> int | None:
+    """The number of IPython's cell, in a notebook or a terminal."""
+    find: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    return getattr(find(), "execution_count", None)
 
 
 def facts(model: Any, layers: Sequence[Any], expand_nested: bool) -> Iterator[LayerFacts]:

@@ -10,7 +10,7 @@ from minicnn._training.program import Program
 from minicnn.callbacks import LearningRateScheduler, ReduceLROnPlateau
 from minicnn.data.loaders import PyDataset
 from minicnn.errors import ConfigError, DivergenceError, ModelFileError
-from minicnn.optimizers.schedules import ExponentialDecay
+from minicnn.optimizers.schedules import CosineDecay, ExponentialDecay
 from shard_helpers import data, network
 
 X = np.random.default_rng(0).integers(0, 256, (44, 8, 8, 1)).astype(np.uint8)
@@ -117,6 +117,21 @@ def test_steps_of_a_run(build, count, tmp_path, gradients):
     other = replay.branch(learning_rate=0.5, epochs=6, validation_data=held_out)
     assert len(other.history.epoch) == 6
     assert not np.array_equal(weights[0], other.get_weights()[0])
+
+
+def test_a_run_that_was_resumed_with_another_schedule(tmp_path, gradients):
+    """Steps before it follow the one, steps after it the other; a later start reaches them."""
+    for epochs in (2, 4):
+        model, given, fit, _ = random_row()
+        model.optimizer.learning_rate = CosineDecay(0.01, 7 * epochs)
+        more = {"checkpoint": tmp_path, "resume": epochs > 2, "verbose": 0}
+        model.fit(*given, **fit | {"epochs": epochs} | more)
+    found = runs.load_run(tmp_path)
+    for step in (3, 14, 15, 20, 28):
+        replay = found.replay(step, *given)
+        for name, param in replay.params.items():
+            np.testing.assert_array_equal(param.after, gradients[step][2][name])
+        assert replay.learning_rate == CosineDecay(0.01, 14 if step < 15 else 28)(step - 1)
 
 
 def test_a_batch_that_was_cut(tmp_path, monkeypatch, gradients):
