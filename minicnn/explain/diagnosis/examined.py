@@ -71,6 +71,8 @@ class Examined:
         self.seed = seed
         self.whole = True
         """Whether these are all data, not just the first batch of them."""
+        self.underway = False
+        """Whether the run goes on."""
         self.beginning = False
         """Whether it is the beginning of a run, which has had no time to learn."""
 
@@ -128,8 +130,10 @@ class Examined:
         """The loss of a model that knows how often each class comes and nothing of the images."""
         if self.labels is None:
             return self.first_loss
-        p = self.frequencies[self.frequencies > 0]
-        return float(-(p * np.log(p)).sum())
+        weights = self.raw.weights[0]
+        counts = np.bincount(self.labels - self.labels.min(), weights) / len(self.labels)
+        counts = counts[counts > 0]
+        return float(-(counts * np.log(counts / counts.sum())).sum())
 
     @cached_property
     def uniform(self) -> float | None:
@@ -256,7 +260,9 @@ class Examined:
             return True
         if self.labels is None and self.fresh.optimizer.iterations:
             return False  # it goes on from somewhere, and nobody knows from where
-        return self.last_loss > FALLEN * self.chance
+        most = FALLEN * self.chance
+        # Weights of classes, dropout and the like make the loss of training larger than it is.
+        return self.last_loss > most and not (self.steps and self.predicted[0] < most)
 
     @cached_property
     def stuck(self) -> bool:
