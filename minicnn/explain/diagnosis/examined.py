@@ -33,7 +33,8 @@ RUSHING = 1.0
 """The update-to-weight ratio of a first step after which nothing of the weights is left."""
 
 RIGHT = 0.1
-"""The accuracy that says the same, above that of always naming the most frequent class."""
+"""An accuracy so far above that of always naming the most frequent class says the same; or half way
+from there to 1."""
 
 ACCURACIES = (
     *("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy"),
@@ -269,7 +270,8 @@ class Examined:
         """Whether it has learned nothing of note: the loss is flat, and no more are right."""
         right = self.accuracies("")
         if self.labels is not None and right and math.isfinite(self.last_loss):
-            return self.flat and right[-1] <= self.frequencies.max() + RIGHT
+            most = float(self.frequencies.max())
+            return self.flat and right[-1] <= most + min(RIGHT, (1 - most) / 2)
         return self.flat
 
     def accuracies(self, prefix: str) -> list[float]:

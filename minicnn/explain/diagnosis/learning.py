@@ -183,7 +183,8 @@ def not_falling(run: Examined) -> Iterator[Finding]:
     if run.last_loss < (1 - NOTABLE) * run.chance:
         return  # little, but there may be no more to learn
     losses = run.history["loss"]
-    if losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance:
+    falling = losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance
+    if falling and run.last_loss < run.chance:
         return
     yield Finding(
         "loss not falling",
