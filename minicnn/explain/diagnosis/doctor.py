@@ -38,7 +38,7 @@ are read: print(np.unique(y, return_counts=True)).
         self.history = History()
         self._run: Any = None
         self._begun: Examined | None = None
-        self._steps, self._next, self._looked = 0, SOON, -1
+        self._steps, self._next = 0, SOON
         self._failed = False
 
     def set_run(self, run: Any) -> None:
@@ -48,7 +48,7 @@ are read: print(np.unique(y, return_counts=True)).
     def on_train_begin(self, logs: Logs) -> None:
         """Look at the data, the network and its first gradients."""
         self.findings, self.history = Findings(), History()
-        self._steps, self._next, self._looked = 0, SOON, -1
+        self._steps, self._next = 0, SOON
         self._begun, self._failed = None, False
         self._look(begin=True)
 
@@ -65,25 +65,26 @@ are read: print(np.unique(y, return_counts=True)).
         error = sys.exc_info()[1]
         if isinstance(error, DivergenceError):
             self.history.append({"loss": float("nan")})
-        elif error is not None or self._looked == len(self.history.epoch):
+        elif error is not None:
             self._leave()
             return
-        self._look()
+        self._look(end=True)
         self._leave()
 
     def _leave(self) -> None:
         self._run = self._begun = None
 
-    def _look(self, begin: bool = False) -> None:
+    def _look(self, begin: bool = False, end: bool = False) -> None:
         if self._failed or self._run is None:
             return
         try:
-            self._say(examine(self._examined(begin)))
+            found = self._examined(begin)
+            found.underway = not end
+            self._say(examine(found))
         except Exception as error:
             self._failed = True
             why = " ".join(f"{type(error).__name__}: {error}".split())
             warn(f"Doctor: nothing more is looked at: {why}")
-        self._looked = len(self.history.epoch)
 
     def _examined(self, begin: bool) -> Examined:
         run = self._run

@@ -33,7 +33,8 @@ RUSHING = 1.0
 """The update-to-weight ratio of a first step after which nothing of the weights is left."""
 
 RIGHT = 0.1
-"""The accuracy that says the same, above that of always naming the most frequent class."""
+"""An accuracy so far above that of always naming the most frequent class says the same; or half way
+from there to 1."""
 
 ACCURACIES = (
     *("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy"),
@@ -71,6 +72,8 @@ class Examined:
         self.seed = seed
         self.whole = True
         """Whether these are all data, not just the first batch of them."""
+        self.underway = False
+        """Whether the run goes on."""
         self.beginning = False
         """Whether it is the beginning of a run, which has had no time to learn."""
 
@@ -128,8 +131,10 @@ class Examined:
         """The loss of a model that knows how often each class comes and nothing of the images."""
         if self.labels is None:
             return self.first_loss
-        p = self.frequencies[self.frequencies > 0]
-        return float(-(p * np.log(p)).sum())
+        weights = self.raw.weights[0]
+        counts = np.bincount(self.labels - self.labels.min(), weights) / len(self.labels)
+        counts = counts[counts > 0]
+        return float(-(counts * np.log(counts / counts.sum())).sum())
 
     @cached_property
     def uniform(self) -> float | None:
@@ -256,14 +261,17 @@ class Examined:
             return True
         if self.labels is None and self.fresh.optimizer.iterations:
             return False  # it goes on from somewhere, and nobody knows from where
-        return self.last_loss > FALLEN * self.chance
+        most = FALLEN * self.chance
+        # Weights of classes, dropout and the like make the loss of training larger than it is.
+        return self.last_loss > most and not (self.steps and self.predicted[0] < most)
 
     @cached_property
     def stuck(self) -> bool:
         """Whether it has learned nothing of note: the loss is flat, and no more are right."""
         right = self.accuracies("")
         if self.labels is not None and right and math.isfinite(self.last_loss):
-            return self.flat and right[-1] <= self.frequencies.max() + RIGHT
+            most = float(self.frequencies.max())
+            return self.flat and right[-1] <= most + min(RIGHT, (1 - most) / 2)
         return self.flat
 
     def accuracies(self, prefix: str) -> list[float]:

@@ -13,6 +13,9 @@ from minicnn.explain.diagnosis.finding import Finding
 SAMPLES = 400
 """Images among which neighbours are looked for."""
 
+FEWEST, SOON = 60, 50
+"""Images, and steps, of which nobody can tell."""
+
 SIDE = 8
 """Places along each axis of the small images that are compared."""
 
@@ -43,7 +46,7 @@ def constant_labels(run: Examined) -> Iterator[Finding]:
 def shuffled_labels(run: Examined) -> Iterator[Finding]:
     """Labels that have nothing to do with their images."""
     labels = run.labels
-    if labels is None or len(np.unique(labels)) < 2 or len(labels) < 60 or not run.steps:
+    if labels is None or len(np.unique(labels)) < 2 or len(labels) < FEWEST or run.steps < SOON:
         return
     said, chances = "", []
     if not run.stuck:

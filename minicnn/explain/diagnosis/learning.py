@@ -42,7 +42,7 @@ def too_high(run: Examined) -> Iterator[Finding]:
         return
     losses = np.nan_to_num(run.history.get("loss", [np.inf]), nan=np.inf)
     best = int(np.argmin(losses))
-    if losses[best] < FALLEN * run.chance < losses[-1]:
+    if losses[best] < FALLEN * run.chance and losses[-1] > run.chance:
         yield Finding(
             HIGH,
             f"The training loss had come to {losses[best]:.3g} after epoch {best + 1}, and is "
@@ -177,8 +177,11 @@ def noise(run: Examined) -> Iterator[Finding]:
 
 def not_falling(run: Examined) -> Iterator[Finding]:
     """A loss that does not fall, for no reason that is known."""
-    if not run.stuck or run.steps < PATIENCE or run.epochs < 3:
+    patience = 5 * PATIENCE if run.underway else PATIENCE
+    if not run.stuck or run.steps < patience or run.epochs < 3:
         return
+    if run.last_loss < (1 - NOTABLE) * run.chance:
+        return  # little, but there may be no more to learn
     losses = run.history["loss"]
     falling = losses[-1] < losses[len(losses) // 2] - NOTABLE * run.chance
     if falling and run.last_loss < run.chance:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from minicnn._core.traits import computes_as
 from minicnn._training.objective import objective
 from minicnn._training.program import at_work
@@ -26,6 +28,9 @@ STILL = 1e-6
 
 APART = 1.5
 """How many times larger BatchNorm's loss may be outside training, and by 0.3 more."""
+
+SETTLED = 5.0
+"""Steps times 1 - momentum after which moving means have forgotten where they began."""
 
 
 def vanishing(run: Examined) -> Iterator[Finding]:
@@ -119,6 +124,11 @@ def batchnorm(run: Examined) -> Iterator[Finding]:
         return
     layer = next(n for n in run.model.graph().nodes if _is_batchnorm(n))
     momentum = float(getattr(layer.layer, "momentum", 0.99))
+    if run.underway and run.steps * (1 - momentum) < SETTLED:
+        return  # the moving means are still on their way
+    values = run.history.get("val_loss", ())[-3:]
+    if len(values) == 3 and np.median(values) <= APART * inside + 0.3:
+        return  # it comes and goes
     smaller = f"take a smaller momentum than {momentum:g} (BatchNorm(momentum=0.9)), or "
     yield Finding(
         "BatchNorm in training and outside far apart",
