@@ -9,6 +9,7 @@ import numpy as np
 
 from minicnn._parallel import blas
 from minicnn._training.fingerprint import machine
+from minicnn._training.options import EXACT
 from minicnn.models.memory import memory_use
 from minicnn.models.model import Model
 from minicnn.models.summary import memory_line, table, total_lines
@@ -232,15 +233,7 @@ def _script(run: RunFolder) -> Iterator[str]:
     given = [f"{name}={_written(how[name])}" for name in names if how.get(name)]
     yield f"model.compile({', '.join(given)})"
     fit = {"epochs": asked(run)[-1][1] if asked(run) else run.epochs}
-    for name in (
-        "batch_size",
-        "shuffle",
-        "initial_epoch",
-        "steps_per_epoch",
-        "validation_steps",
-        "validation_batch_size",
-        "validation_freq",
-    ):
+    for name in EXACT:
         if known.get(name) not in (None, 0):
             fit[name] = known[name]
     callbacks = ", ".join(known.get("callbacks") or {})
