@@ -165,7 +165,7 @@ def plot_mistakes(mistakes: Mistakes, path: str | os.PathLike[str] | None = None
         for one in mistakes
     ]
     notes = [f"image {one.sample}" for one in mistakes]
-    return _gallery("plot_mistakes", mistakes.images, titles, notes, path)
+    return gallery("plot_mistakes", mistakes.images, titles, notes, path)
 
 
 def plot_images(
@@ -207,21 +207,23 @@ def plot_images(
         titles = [
             _cut(named[labels[i]] if labels[i] < len(named) else str(labels[i])) for i in places
         ]
-    return _gallery("plot_images", x[places], titles, [f"{i}" for i in places], path)
+    return gallery("plot_images", x[places], titles, [f"{i}" for i in places], path)
 
 
-def _gallery(
+def gallery(
     who: str,
-    images: Array,
+    images: Sequence[Array] | Array,
     titles: Sequence[str],
     notes: Sequence[str],
     path: str | os.PathLike[str] | None,
+    columns: int | None = None,
 ) -> "Figure":
     """Pictures in rows, each with a title above and its number below."""
     pictures = [shown_as(who, image) for image in images]
     with matplotlib_ready():
         rows = max(1, int(np.sqrt(len(pictures) / 1.3)))
-        columns = -(-len(pictures) // rows)
+        columns = columns or -(-len(pictures) // rows)
+        rows = -(-len(pictures) // columns)
         figure = new_figure(1.75 * columns, (1.7 + 0.2 * max(t.count("\n") for t in titles)) * rows)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, picture, title, note in zip(panels, pictures, titles, notes, strict=False):
