@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minicnn._core import console
 from minicnn._files.atomic import replacing
@@ -70,7 +70,7 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def on_page(colour: str) -> str:
+def on_page(colour: Any) -> str:
     """A colour of lines and bars, or a lighter one where the page is dark, as its texts tell."""
     import colorsys
 
@@ -78,7 +78,7 @@ def on_page(colour: str) -> str:
     from matplotlib.colors import to_hex, to_rgb
 
     if sum(to_rgb(rcParams["text.color"])) < 1.5:
-        return colour
+        return str(to_hex(colour))
     hue, lightness, saturation = colorsys.rgb_to_hls(*to_rgb(colour))
     return str(to_hex(colorsys.hls_to_rgb(hue, 1 - 0.6 * lightness, saturation)))
 

@@ -218,9 +218,9 @@ def test_it_looks_as_it_did(name):
 
 
 def test_every_plot_has_a_golden_picture():
-    """All that minicnn.plots draws is drawn here, and no copy is left of what is not."""
+    """All of minicnn.plots is drawn here, but what is tested by its parts; no copy is left over."""
     told = Path(__file__).read_text(encoding="utf-8")
-    for name in set(vars(plots)) - {"plot_layer_statistics"}:  # is drawn of a run
+    for name in set(vars(plots)) - {"plot_layer_statistics", "plot_network"}:
         assert not name.startswith("plot_") or name == "plot_model" or f"plots.{name}" in told, name
     assert {path.stem for path in GOLDEN.iterdir()} == set(NAMES)
 
