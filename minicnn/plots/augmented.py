@@ -56,6 +56,9 @@ def plot_augmentation(
 
 def _changed(who: str, layers: Any, x: Array, rng: np.random.Generator) -> Array:
     """What comes out of the last layer that changes pictures at random."""
+    inside = getattr(layers, "layers", [])
+    if inside and all(isinstance(layer, RandomImages) for layer in inside):
+        layers = inside  # which need no shapes
     if hasattr(layers, "graph"):
         layers.require_built()
         graph = layers.graph()

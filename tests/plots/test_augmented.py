@@ -27,6 +27,8 @@ def test_a_row_is_the_picture_and_its_changes():
         assert any(mirrored)
     again = drawn(plot_augmentation([RandomFlip("horizontal")], Dataset(X, np.zeros(6, int))))
     assert len(again) == 4 * 8
+    unbuilt = drawn(plot_augmentation(Sequential([RandomFlip("horizontal")]), X, times=9, most=2))
+    np.testing.assert_array_equal(unbuilt, panels)
 
 
 def test_of_a_model_it_is_what_its_last_random_layer_gives():
