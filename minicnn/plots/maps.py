@@ -136,12 +136,13 @@ def plot_feature_maps(
 ) -> "Figure":
     """Draw what a layer made of a picture, a panel for each of the first ``most`` channels.
 
-    All have one scale. See ``explain.feature_maps``. Raises ``ShapeError`` for a layer whose
-    output is no maps.
+    All have one scale, at their side. See ``explain.feature_maps``. Raises ``ShapeError`` for a
+    layer whose output is no maps.
 
     >>> model = Sequential([Input((8, 8, 1)), Conv2D(4, 3), GlobalAvgPool(), Dense(3)])
-    >>> len(plot_feature_maps(model, np.ones((8, 8, 1)), "conv2d", most=3).axes)
-    3
+    >>> figure = plot_feature_maps(model, np.ones((8, 8, 1)), "conv2d", most=3)
+    >>> [axes.get_title() for axes in figure.axes[:3]]
+    ['0', '1', '2']
     """
     whole_number("plot_feature_maps", "most", most)
     maps = feature_maps(model, image, layer)
@@ -191,7 +192,7 @@ def _panels(
     with matplotlib_ready():
         columns = min(len(pictures), 8)
         rows = -(-len(pictures) // columns)
-        figure = new_figure(1.15 * columns + 0.4, 1.25 * rows + 0.3)
+        figure = new_figure(1.15 * columns + (0.4 if values is None else 0.9), 1.25 * rows + 0.3)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for i, (axes, picture) in enumerate(zip(panels, pictures, strict=False)):
             axes.imshow(
@@ -206,4 +207,8 @@ def _panels(
             axes.set_yticks([])
         for axes in panels[len(pictures) :]:
             axes.remove()
+        if values is not None:
+            shown = list(panels[: len(pictures)])
+            bar = figure.colorbar(shown[0].get_images()[0], ax=shown, fraction=0.05, pad=0.01)
+            bar.ax.tick_params(labelsize=8)
     return finished(figure, path)
