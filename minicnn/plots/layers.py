@@ -98,7 +98,7 @@ def _lines(axes: "Axes", steps: list[int], table: Array, names: list[str], power
     """A line a layer; 0 has no place among powers of ten."""
     import matplotlib
 
-    every = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(names)))
+    every = matplotlib.colormaps["viridis"](np.linspace(0, 0.75, len(names)))
     colours = [on_page(colour) for colour in every]
     for i, (name, values) in enumerate(zip(names, table.T, strict=True)):
         shown_values = np.where(values > 0, values, np.nan) if powers else values

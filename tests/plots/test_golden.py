@@ -8,6 +8,7 @@ and nothing is trained. Letters and layout differ a little from one Matplotlib t
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -28,6 +29,7 @@ from minicnn import (
 )
 from minicnn.data import Dataset
 from minicnn.evaluation import worst_mistakes
+from minicnn.explain.statistics import LayerRow
 from minicnn.lr_finder import RateSweep
 from minicnn.plots.networks import Shown, boxes_of, drawn
 
@@ -90,6 +92,19 @@ def kernels():
     layer.build((8, 8, 2), np.random.default_rng(0), np.dtype("f4"))
     layer.params["kernel"][...] = np.arange(72).reshape(3, 3, 2, 4) * 37 % 65 - 32
     return layer
+
+
+def statistics(layers):
+    """What the callback LayerStatistics has after a run, of layers that all end in ReLU."""
+    steps = [0, 1, 2, 4, 8, 16]
+    rows = [LayerRow(f"conv_{i}", 0, 1, 0.5, 0, 1, 1, 1, 1, True) for i in range(layers)]
+    falls = np.exp(-np.arange(6)[:, None] / 3 - np.arange(layers) / 4)
+    tables = {"std": falls + 0.5, "zeros": falls / 2 + 0.3, "gradient": falls, "update": falls / 50}
+    return SimpleNamespace(
+        steps=steps,
+        records=[SimpleNamespace(layers=SimpleNamespace(rows=rows))],
+        table=lambda name: tables[name],
+    )
 
 
 def curves(rate, noise=0.05):
@@ -159,10 +174,12 @@ CASES = {
     "explanation-window": lambda: explained("conv", (0, 5, 1)),
     "explanation-pool": lambda: explained("pool", (4, 4, 1)),
     "explanation-bars": lambda: explained("dense", 1),
+    "layer-statistics": lambda: plots.plot_layer_statistics(statistics(4)),
+    "layer-statistics-12": lambda: plots.plot_layer_statistics(statistics(12)),
     "model": model,
     "learning-rates": lambda: plots.plot_learning_rates(RateSweep(RATES, LOSSES, 8e-3)),
 }
-DARK = ("history", "roc-40", "explanation-bars")
+DARK = ("history", "roc-40", "explanation-bars", "layer-statistics")
 """Those that are drawn on a dark page as well."""
 
 
@@ -220,7 +237,7 @@ def test_it_looks_as_it_did(name):
 def test_every_plot_has_a_golden_picture():
     """All of minicnn.plots is drawn here, but what is tested by its parts; no copy is left over."""
     told = Path(__file__).read_text(encoding="utf-8")
-    for name in set(vars(plots)) - {"plot_layer_statistics", "plot_network"}:
+    for name in set(vars(plots)) - {"plot_network"}:
         assert not name.startswith("plot_") or name == "plot_model" or f"plots.{name}" in told, name
     assert {path.stem for path in GOLDEN.iterdir()} == set(NAMES)
 
