@@ -159,7 +159,6 @@ CASES = {
     "roc-6": lambda: of_classes(plots.plot_roc, 6),
     "roc-40": lambda: of_classes(plots.plot_roc, 40),
     "precision-recall-6": lambda: of_classes(plots.plot_precision_recall, 6),
-    "precision-recall-40": lambda: of_classes(plots.plot_precision_recall, 40),
     "calibration": lambda: plots.plot_calibration(*labels(6)),
     "mistakes": mistakes,
     "images": lambda: plots.plot_images(pictures(8), np.arange(8), names(8)),
@@ -179,7 +178,7 @@ CASES = {
     "model": model,
     "learning-rates": lambda: plots.plot_learning_rates(RateSweep(RATES, LOSSES, 8e-3)),
 }
-DARK = ("history", "roc-40", "explanation-bars", "layer-statistics")
+DARK = ("history", "roc-40", "explanation-bars")
 """Those that are drawn on a dark page as well."""
 
 
