@@ -53,6 +53,22 @@ def test_the_image_generator_is_measured(benchmarks, monkeypatch, capsys):
     assert all(float(row.split("|")[3].replace(",", "")) > 0 for row in rows)
 
 
+@pytest.mark.slow
+def test_pictures_are_timed(benchmarks, monkeypatch, capsys):
+    """Each plot has its row, and one that is slower than allowed is named."""
+    import pictures
+
+    monkeypatch.setattr(pictures, "IMAGES", 60)
+    monkeypatch.setattr(pictures, "ROUNDS", 1)
+    assert pictures.main(["--classes", "3", "--slowest", "1e-9"]) == 1
+    said = capsys.readouterr()
+    from minicnn import plots
+
+    for name in set(vars(plots)) - {"plot_layer_statistics", "plot_network"}:
+        assert not name.startswith("plot_") or f"| {name}" in said.out
+    assert "slower than 1e-09 s: plot_history, " in said.err
+
+
 def test_a_loss_that_is_off_stops_it(benchmarks):
     """Losses may differ by a relative 1e-4; beyond that, the one that is off is named."""
     from compare import compare_losses

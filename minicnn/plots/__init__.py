@@ -1,5 +1,6 @@
 """Pictures of runs, networks and results, drawn without a display, shown where a notebook can."""
 
+from minicnn.plots.augmented import plot_augmentation as plot_augmentation
 from minicnn.plots.classifying import plot_calibration as plot_calibration
 from minicnn.plots.classifying import plot_confusion as plot_confusion
 from minicnn.plots.classifying import plot_images as plot_images

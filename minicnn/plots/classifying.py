@@ -1,6 +1,7 @@
 """Pictures of a classifier's results: confusions, mistakes, curves over the threshold."""
 
 import os
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,17 @@ from minicnn.evaluation import Curve, calibration_curve, precision_recall_curve,
 from minicnn.evaluation.mistakes import Mistakes
 from minicnn.evaluation.predicting import check_labels, class_numbers, probabilities
 from minicnn.metrics import ClassificationReport, confusion_matrix, wilson_interval
-from minicnn.plots.curves import RUNS
-from minicnn.plots.drawing import finished, literal, matplotlib_ready, new_figure
+from minicnn.plots.drawing import (
+    MARKERS,
+    RUNS,
+    STYLES,
+    finished,
+    legend_below,
+    literal,
+    matplotlib_ready,
+    new_figure,
+    on_page,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +38,9 @@ NAMED = 12
 
 LONGEST_NAME = 18
 """Characters of a class name in a picture."""
+
+SHORT_NAME = 14
+"""The same where other words stand beside it."""
 
 
 def plot_confusion(
@@ -43,7 +56,7 @@ def plot_confusion(
     Labels and predictions are those of ``confusion_matrix``; or the first argument is such a
     matrix, or a ``classification_report``. A cell is as dark as its part of its row, whose numbers
     it has too, as the count and, with ``rates``, the part in percent; beyond 15 classes the colour
-    alone, and the most frequent mix-ups in the title. Raises ``DataError`` for other labels.
+    with its scale, and the commonest mix-up in the title. Raises ``DataError`` for other labels.
 
     >>> figure = plot_confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), ["cat", "dog"])
     >>> [text.get_text() for text in figure.axes[0].texts]
@@ -69,25 +82,31 @@ def plot_confusion(
     with matplotlib_ready():
         figure = new_figure(*(max(4.2, min(1.6 + 0.62 * n, 10.5)),) * 2)
         axes = figure.subplots()
-        axes.imshow(parts, cmap="Blues", vmin=0, vmax=1)
+        drawn = axes.imshow(parts, cmap="Blues", vmin=0, vmax=1)
         if n <= NUMBERED:
             _write_cells(axes, counts, parts, rates)
+        else:
+            label = "part of the images of a class"
+            figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02, label=label)
         ticks = range(n)
-        size = 9 if n <= NUMBERED else max(5, 300 // n)
+        size = 10 if n <= NUMBERED else max(5, 320 // n)
         upright = max(map(len, names)) > (3 if n > 4 else 10)
         axes.set_xticks(ticks, names, rotation=90 if upright else 0, fontsize=size)
         axes.set_yticks(ticks, names, fontsize=size)
         axes.set_xlabel("said")
         axes.set_ylabel("truth")
-        axes.set_title(_headline(counts, names), fontsize=10)
+        lines = _headline(counts, names).split("\n")
+        letters = max(10.0, 1.2 * figure.get_figwidth())
+        most = int(72 * figure.get_figwidth() / (0.57 * letters))
+        figure.suptitle("\n".join(textwrap.fill(line, most) for line in lines), fontsize=letters)
     return finished(figure, path)
 
 
 def _write_cells(axes: "Axes", counts: Array, parts: Array, rates: bool) -> None:
-    size = 9 if len(counts) <= 8 else 7
+    size = 12 if len(counts) <= 4 else 10 if len(counts) <= 8 else 9
     for (i, j), count in np.ndenumerate(counts):
         text = f"{count:,}" + f"\n{parts[i, j]:.0%}" * rates
-        colour = "white" if parts[i, j] > 0.55 else "black"
+        colour = "white" if parts[i, j] > 0.55 else "black" if count else "#777777"
         axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
 
 
@@ -102,13 +121,14 @@ def _headline(counts: Array, names: Sequence[str]) -> str:
     if not wrong.any():
         return line
     i, j = np.unravel_index(wrong.argmax(), wrong.shape)
-    return f"{line}\nmost often {names[i]} taken for {names[j]}: {wrong[i, j]:,}"
+    times = f"{wrong[i, j]:,} of {counts[i].sum():,}"
+    return f"{line}\nmost often {names[i]} taken for {names[j]}: {times}"
 
 
-def _cut(name: str) -> str:
+def _cut(name: str, most: int = LONGEST_NAME) -> str:
     """A name, or its beginning and its end."""
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME - 7]}\u2026{name[-6:]}"
+    if len(name) > most:
+        name = f"{name[: most - 7]}\u2026{name[-6:]}"
     return literal(name)
 
 
@@ -140,12 +160,12 @@ def plot_mistakes(mistakes: Mistakes, path: str | os.PathLike[str] | None = None
     if not mistakes:
         raise DataError("plot_mistakes: expected a mistake, got none: all are right.")
     titles = [
-        f"said {_cut(mistakes.name(one.said))} ({one.sure:.0%})\n"
-        f"is {_cut(mistakes.name(one.truth))} ({one.given:.0%})"
+        f"said {_cut(mistakes.name(one.said), SHORT_NAME)} ({one.sure:.0%})\n"
+        f"is {_cut(mistakes.name(one.truth), SHORT_NAME)} ({one.given:.0%})"
         for one in mistakes
     ]
     notes = [f"image {one.sample}" for one in mistakes]
-    return _gallery("plot_mistakes", mistakes.images, titles, notes, path)
+    return gallery("plot_mistakes", mistakes.images, titles, notes, path)
 
 
 def plot_images(
@@ -187,27 +207,29 @@ def plot_images(
         titles = [
             _cut(named[labels[i]] if labels[i] < len(named) else str(labels[i])) for i in places
         ]
-    return _gallery("plot_images", x[places], titles, [f"{i}" for i in places], path)
+    return gallery("plot_images", x[places], titles, [f"{i}" for i in places], path)
 
 
-def _gallery(
+def gallery(
     who: str,
-    images: Array,
+    images: Sequence[Array] | Array,
     titles: Sequence[str],
     notes: Sequence[str],
     path: str | os.PathLike[str] | None,
+    columns: int | None = None,
 ) -> "Figure":
     """Pictures in rows, each with a title above and its number below."""
     pictures = [shown_as(who, image) for image in images]
     with matplotlib_ready():
-        columns = min(len(pictures), max(2, int(np.ceil(np.sqrt(len(pictures) * 1.3)))))
+        rows = max(1, int(np.sqrt(len(pictures) / 1.3)))
+        columns = columns or -(-len(pictures) // rows)
         rows = -(-len(pictures) // columns)
         figure = new_figure(1.75 * columns, (1.7 + 0.2 * max(t.count("\n") for t in titles)) * rows)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, picture, title, note in zip(panels, pictures, titles, notes, strict=False):
             axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_title(title, fontsize=8)
-            axes.set_xlabel(note, fontsize=7)
+            axes.set_xlabel(note, fontsize=8)
             axes.set_xticks([])
             axes.set_yticks([])
         for axes in panels[len(pictures) :]:
@@ -250,7 +272,7 @@ def plot_roc(
     ``DataError`` for other shapes.
 
     >>> figure = plot_roc([0, 0, 1, 1], np.array([0.1, 0.4, 0.35, 0.8]))
-    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
     ['class 1: area 0.750']
     """
     return _over_thresholds("plot_roc", roc_curve, y_true, y_score, class_names, path)
@@ -265,8 +287,8 @@ def plot_precision_recall(
     """Draw precision over recall, for each class against the others; arguments as ``plot_roc``.
 
     >>> figure = plot_precision_recall([0, 0, 1, 1], np.array([0.1, 0.4, 0.35, 0.8]))
-    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    ['class 1: average 0.833']
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['class 1: average precision 0.833']
     """
     curve = precision_recall_curve
     return _over_thresholds("plot_precision_recall", curve, y_true, y_score, class_names, path)
@@ -291,9 +313,9 @@ def _over_thresholds(
         raise DataError(f"{who}: expected labels of two classes or more, got {np.unique(y)[:1]}.")
     areas = {i: one.area for i, one in found.items()}
     ends = {max(areas, key=areas.__getitem__), min(areas, key=areas.__getitem__)}
-    word = "area" if roc else "average"
+    word = "area" if roc else "average precision"
     with matplotlib_ready():
-        figure = new_figure(5.2, 4.6)
+        figure = new_figure(6.0, 4.8)
         axes = figure.subplots()
         drawn = 0
         for i, one in found.items():
@@ -301,8 +323,12 @@ def _over_thresholds(
             axes.plot(
                 one.x,
                 one.y,
-                ("-", "--", ":", "-.")[drawn % 4] if named else "-",
-                color=RUNS[drawn % len(RUNS)] if named else "#bbbbbb",
+                STYLES[(drawn + drawn // len(RUNS)) % len(STYLES)] if named else "-",
+                color=on_page(RUNS[drawn % len(RUNS)]) if named else "#888888",
+                alpha=1 if named else 0.5,
+                marker=MARKERS[drawn % len(MARKERS)] if named and len(found) > 1 else "",
+                markevery=(0.03 * drawn, 0.25),
+                markersize=5,
                 linewidth=1.8 if named else 0.6,
                 label=f"{names[i]}: {word} {one.area:.3f}" if named else None,
                 drawstyle="default" if roc else "steps-pre",
@@ -317,7 +343,7 @@ def _over_thresholds(
         axes.set_ylabel("true positive rate" if roc else "precision")
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.05)
-        axes.legend(fontsize=8, loc="lower right" if roc else "lower left")
+        legend_below(figure)
     return finished(figure, path)
 
 
@@ -342,11 +368,11 @@ def plot_calibration(
         right = np.rint(curve.right * curve.counts).astype(int).tolist()
         bounds = np.array(list(map(wilson_interval, right, curve.counts.tolist())))
         bars = abs(bounds.T - curve.right)
-        above.errorbar(curve.sure, curve.right, bars, fmt="o", color=RUNS[0], markersize=4, lw=0.8)
+        above.errorbar(curve.sure, curve.right, bars, fmt="o", color=on_page(RUNS[0]), lw=1.5)
         above.set_ylabel("fraction right")
         above.set_ylim(-0.02, 1.05)
         above.set_title(f"expected calibration error {curve.error:.3f}", fontsize=10)
-        below.bar(curve.sure, curve.counts, width=0.6 / bins, color=RUNS[0])
+        below.bar(curve.sure, curve.counts, width=0.6 / bins, color=on_page(RUNS[0]))
         below.set_ylabel("samples")
         below.set_xlabel("how sure it was")
         below.set_xlim(-0.02, 1.02)

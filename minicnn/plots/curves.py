@@ -11,20 +11,31 @@ from minicnn._core.arguments import boolean, number
 from minicnn._core.shapes import Array
 from minicnn.callbacks.history import History
 from minicnn.errors import ConfigError, printable
-from minicnn.plots.drawing import DARK, LIGHT, finished, literal, matplotlib_ready, new_figure
+from minicnn.plots.drawing import (
+    DARK,
+    LIGHT,
+    MARKERS,
+    RUNS,
+    finished,
+    legend_below,
+    literal,
+    matplotlib_ready,
+    new_figure,
+    on_page,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-RUNS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccaa22", "#33aacc", "#777777", "#222222")
-"""Tol's colours, which the colour-blind can tell apart, for several runs."""
 
 RATES = ("learning_rate", "lr")
 """Logs that belong to neither training nor validation, and fall by powers of ten."""
 
 COLUMNS = 3
 """Panels beside each other."""
+
+MANY = 5
+"""Curves of one metric, such as those of classes, that fill a panel."""
 
 LONGEST_LINE = 26
 """Characters of a name beside an axis."""
@@ -53,8 +64,9 @@ def plot_history(
     """Draw loss and metrics over the epochs, training beside validation.
 
     One panel for each of "loss", "accuracy", ...; validation is told from training by dashes and
-    darkness, so that the picture can be read in grey. A metric with a number for each class has as
-    many curves; a learning rate that falls far has a logarithmic axis. ``history`` is what ``fit``
+    darkness, so that the picture can be read in grey; runs also by their markers. A metric with a
+    number for each class has as many curves. The learning rate lies below, on a logarithmic axis
+    where it falls far. ``history`` is what ``fit``
     returns, or its dictionary, or several runs to compare, in a list or in a dictionary by name;
     with ``band`` there is their mean instead, and a band from the lowest to the highest, as of what
     ``evaluation.repeat`` returns. ``smoothing`` from 0 to below 1 draws running means, each
@@ -67,7 +79,7 @@ def plot_history(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['loss']
     >>> both = plot_history({"Adam": {"loss": [1.0, 0.5]}, "SGD": {"loss": [1.0, 0.8]}})
-    >>> [text.get_text() for text in both.axes[0].get_legend().get_texts()]
+    >>> [text.get_text() for text in both.legends[0].get_texts()]
     ['Adam, training', 'SGD, training']
     """
     histories = getattr(history, "histories", None)
@@ -86,16 +98,27 @@ def figure_of(runs: Mapping[str, "_Run"], smoothing: float = 0.0) -> "Figure":
     names = list(dict.fromkeys(name.removeprefix("val_") for name in every))
     if not names:
         raise ConfigError("plot_history: expected a history of at least one epoch, got none.")
+    rates = [name for name in names if name in RATES]
+    metrics = [name for name in names if name not in RATES]
     with matplotlib_ready():
-        columns = min(len(names), COLUMNS)
-        rows = -(-len(names) // columns)
-        figure = new_figure(4.8 * columns, 3.6 * rows)
-        panels = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, name in zip(panels, names, strict=False):
-            _draw(axes, name, runs, smoothing)
-        for axes in panels[len(names) :]:
-            axes.remove()
+        columns = min(max(len(metrics), 1), COLUMNS)
+        heights = [3.6] * -(-len(metrics) // columns) + [2.0 if metrics else 3.6] * len(rates)
+        figure = new_figure(4.8 * columns, sum(heights))
+        grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+        for i, name in enumerate(metrics):
+            _draw(figure.add_subplot(grid[i // columns, i % columns]), name, runs, smoothing)
+        for i, name in enumerate(rates, -len(rates)):
+            _draw(figure.add_subplot(grid[i, :]), name, runs, smoothing)
+        if _crowded(runs):
+            legend_below(figure)
     return figure
+
+
+def _crowded(runs: Mapping[str, _Run]) -> bool:
+    """Whether a legend within a panel would lie over curves."""
+    return any(runs) or any(
+        c.values.shape[1] >= MANY for run in runs.values() for c in run.values()
+    )
 
 
 def runs_of(history: Any) -> dict[str, _Run]:
@@ -176,7 +199,8 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run], smoothing: float) -
     from matplotlib.ticker import MaxNLocator
 
     drawn = []
-    for (label, run), colour in zip(runs.items(), RUNS * len(runs), strict=False):
+    for i, (label, run) in enumerate(runs.items()):
+        colour = RUNS[i % len(RUNS)]
         label = label if len(label) <= 30 else f"{label[:14]}...{label[-13:]}"
         for key, part, style in ((name, "training", "-"), (f"val_{name}", "validation", "--")):
             if key not in run:
@@ -188,18 +212,22 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run], smoothing: float) -
                 part = ""
             values = curve.values
             if smoothing and name not in RATES:
-                axes.plot(curve.epochs, values, color=colour, alpha=0.3, linewidth=1)
+                axes.plot(curve.epochs, values, color=on_page(colour), alpha=0.45, linewidth=1)
                 values = _smoothed(values, smoothing)
             if curve.low is not None and curve.high is not None and values.shape[1] == 1:
                 low, high = curve.low[:, 0], curve.high[:, 0]
-                axes.fill_between(curve.epochs, low, high, color=colour, alpha=0.25, linewidth=0)
+                axes.fill_between(
+                    curve.epochs, low, high, color=on_page(colour), alpha=0.3, linewidth=0
+                )
             first, *_ = axes.plot(
                 curve.epochs,
                 values,
-                linewidth=2,
-                marker="o" if len(curve.epochs) < 3 else "",
+                linewidth=2 if values.shape[1] < MANY else 0.8,
+                marker=MARKERS[i % len(MARKERS)] if label or len(curve.epochs) < 3 else "",
+                markevery=max(1, len(curve.epochs) // 8),
+                markersize=5,
                 linestyle=style,
-                color=colour,
+                color=on_page(colour),
             )
             first.set_label(literal(", ".join(filter(None, (label, part)))))
             drawn.append(curve)
@@ -213,8 +241,8 @@ def _draw(axes: "Axes", name: str, runs: Mapping[str, _Run], smoothing: float) -
     axes.set_ylabel(literal(_wrapped(printable(name))))
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
-    if any(runs) or name not in RATES:
-        axes.legend(frameon=False, fontsize="small" if any(runs) else None)
+    if not _crowded(runs) and name not in RATES:
+        axes.legend(frameon=False)
 
 
 def _wrapped(name: str) -> str:

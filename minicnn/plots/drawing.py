@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minicnn._core import console
 from minicnn._files.atomic import replacing
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 LIGHT, DARK = "#8aa4c8", "#7a1f1f"
 """Training and validation, which differ in grey as well."""
+
+RUNS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccaa22", "#33aacc", "#777777", "#222222")
+"""Tol's colours, which the colour-blind can tell apart, for several runs or classes."""
+
+STYLES, MARKERS = ("-", "--", ":", "-."), "osD^vPX*"
+"""What tells runs or classes apart in grey."""
+
+SIGNED = "cividis"
+"""Colours of numbers on both sides of 0, which is grey; they rise in grey too."""
 
 
 @contextmanager
@@ -59,6 +68,40 @@ def new_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def on_page(colour: Any) -> str:
+    """A colour of lines and bars, or a lighter one where the page is dark, as its texts tell."""
+    import colorsys
+
+    from matplotlib import rcParams
+    from matplotlib.colors import to_hex, to_rgb
+
+    if sum(to_rgb(rcParams["text.color"])) < 1.5:
+        return str(to_hex(colour))
+    hue, lightness, saturation = colorsys.rgb_to_hls(*to_rgb(colour))
+    return str(to_hex(colorsys.hls_to_rgb(hue, 1 - 0.6 * lightness, saturation)))
+
+
+def legend_below(figure: "Figure") -> None:
+    """One legend of what all panels have, below them, where no curve is; the figure grows by it."""
+    lines = {
+        str(line.get_label()): line
+        for axes in figure.axes
+        for line in axes.get_lines()
+        if not str(line.get_label()).startswith("_")
+    }
+    width, height = figure.get_size_inches()
+    columns = max(1, int(width / (0.7 + 0.08 * max(map(len, lines), default=1))))
+    figure.set_size_inches(width, height + 0.21 * -(-len(lines) // columns) + 0.1)
+    figure.legend(
+        handles=list(lines.values()),
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        handlelength=3,
+    )
 
 
 def finished(figure: "Figure", path: str | os.PathLike[str] | None) -> "Figure":

@@ -10,13 +10,13 @@ from minicnn.errors import ConfigError, shown
 from minicnn.explain.number import Explanation
 from minicnn.explain.telling import grid, spot
 from minicnn.explain.telling import shown as digits
-from minicnn.plots.drawing import finished, literal, matplotlib_ready, new_figure
+from minicnn.plots.drawing import SIGNED, finished, literal, matplotlib_ready, new_figure, on_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ABOVE, BELOW = "#542788", "#b35806"
-"""Terms that add, and terms that take away: the two ends of the colours of a kernel."""
+ABOVE, BELOW = "#b35806", "#2166ac"
+"""Terms that add, and terms that take away."""
 
 MOST_NUMBERS = 7
 """Pixels of a window, down and across, that have their numbers written on them."""
@@ -96,7 +96,7 @@ def _window(one: Explanation, channel: int, channels: int) -> "Figure":
     axes[0].imshow(image, cmap="gray")
     top, left = window.rows[0] - 0.5, window.columns[0] - 0.5
     high, wide = window.rows[-1] + 0.5 - top, window.columns[-1] + 0.5 - left
-    for colour, width in (("white", 4), (BELOW, 2)):
+    for colour, width in (("white", 4), (ABOVE, 2)):
         axes[0].add_patch(
             Rectangle((left, top), wide, high, fill=False, edgecolor=colour, linewidth=width)
         )
@@ -109,9 +109,9 @@ def _window(one: Explanation, channel: int, channels: int) -> "Figure":
     if one.rule == "maximum":
         _mark(axes[1], np.argwhere(np.nan_to_num(weights) > 0))
     else:
-        _numbers(axes[2], weights, "kernel" if kernel else "weights", "PuOr")
+        _numbers(axes[2], weights, "kernel" if kernel else "weights", SIGNED)
         part = "" if channels == 1 else f", sum {digits(float(np.nansum(products)))}"
-        _numbers(axes[3], products, f"products{part}", "PuOr")
+        _numbers(axes[3], products, f"products{part}", SIGNED)
         for left_of, sign in ((axes[2], TIMES), (axes[3], "=")):
             left_of.text(-0.1, 0.5, sign, transform=left_of.transAxes, ha="center", fontsize=18)
     return figure
@@ -121,14 +121,14 @@ def _mark(axes: Any, winners: Array) -> None:
     from matplotlib.patches import Rectangle
 
     for i, j in winners:
-        axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=BELOW, lw=4))
+        axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=ABOVE, lw=4))
     axes.set_title("pixels: the largest is marked")
 
 
 def _numbers(axes: Any, values: Array, title: str, colours: str) -> None:
     """A small array with its numbers on it; hatched where it lies in the padding."""
     largest = float(np.nanmax(np.abs(values), initial=0)) or 1.0
-    low = -largest if colours == "PuOr" else float(np.nanmin(values, initial=largest))
+    low = -largest if colours == SIGNED else float(np.nanmin(values, initial=largest))
     drawn = axes.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=largest)
     axes.patch.set(hatch="///", edgecolor="0.7", facecolor="white")
     axes.set_title(title)
@@ -137,15 +137,15 @@ def _numbers(axes: Any, values: Array, title: str, colours: str) -> None:
     h, w = values.shape
     if max(h, w) > MOST_NUMBERS:
         return
-    for i in range(h):
-        for j in range(w):
-            if np.isnan(values[i, j]):
-                continue
-            red, green, blue, _ = drawn.cmap(drawn.norm(values[i, j]))
-            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-            axes.text(
-                j, i, digits(values[i, j]), ha="center", va="center",
-                fontsize=min(12, 46 / w), color="white" if dark else "black",
+    write = digits if w < 6 else "{:.2f}".format
+    texts = {at: write(v) for at, v in np.ndenumerate(values) if not np.isnan(v)}
+    longest = max(map(len, texts.values()), default=1)
+    for (i, j), text in texts.items():
+        red, green, blue, _ = drawn.cmap(drawn.norm(values[i, j]))
+        dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+        axes.text(
+                j, i, text, ha="center", va="center",
+                fontsize=min(12, 270 / (w * longest)), color="white" if dark else "black",
             )  # fmt: skip
 
 
@@ -166,7 +166,8 @@ def _bars(one: Explanation) -> "Figure":
     figure = new_figure(9, 1.6 + 0.32 * max(len(bars), 1))
     axes = figure.subplots()
     values = [value for _, value in bars]
-    drawn = axes.barh(range(len(bars)), values, color=[ABOVE if v >= 0 else BELOW for v in values])
+    colours = [on_page(ABOVE if value >= 0 else BELOW) for value in values]
+    drawn = axes.barh(range(len(bars)), values, color=colours)
     axes.bar_label(drawn, [digits(v) for v in values], padding=3)
     axes.set_yticks(range(len(bars)), [literal(name) for name, _ in bars])
     axes.axvline(0, color="0.3", linewidth=1)

@@ -9,7 +9,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError, shown
 from minicnn.explain.statistics import LayerRow
-from minicnn.plots.drawing import finished, literal, matplotlib_ready, new_figure
+from minicnn.plots.drawing import finished, literal, matplotlib_ready, new_figure, on_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,8 @@ def _lines(axes: "Axes", steps: list[int], table: Array, names: list[str], power
     """A line a layer; 0 has no place among powers of ten."""
     import matplotlib
 
-    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(names)))
+    every = matplotlib.colormaps["viridis"](np.linspace(0, 0.75, len(names)))
+    colours = [on_page(colour) for colour in every]
     for i, (name, values) in enumerate(zip(names, table.T, strict=True)):
         shown_values = np.where(values > 0, values, np.nan) if powers else values
         axes.plot(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from minicnn.errors import ConfigError
 from minicnn.lr_finder import RateSweep
-from minicnn.plots.drawing import DARK, LIGHT, finished, matplotlib_ready, new_figure
+from minicnn.plots.drawing import DARK, LIGHT, finished, matplotlib_ready, new_figure, on_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +30,9 @@ def plot_learning_rates(sweep: RateSweep, path: str | os.PathLike[str] | None = 
     with matplotlib_ready():
         figure = new_figure(4.8, 3.6)
         axes = figure.subplots()
-        axes.semilogx(sweep.rates, sweep.losses, color=DARK, linewidth=2)
-        axes.axvline(sweep.suggestion, color=LIGHT, linestyle="--", label=f"{sweep.suggestion:.1e}")
+        axes.semilogx(sweep.rates, sweep.losses, color=on_page(DARK), linewidth=2)
+        label = f"suggested: {sweep.suggestion:.1e}"
+        axes.axvline(sweep.suggestion, color=on_page(LIGHT), linestyle="--", lw=2, label=label)
         axes.set_xlabel("learning rate")
         axes.set_ylabel("smoothed loss")
         axes.grid(alpha=0.3)

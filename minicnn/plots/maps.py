@@ -10,13 +10,14 @@ from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError, ShapeError
 from minicnn.explain.maps import ClassMap, feature_maps, grad_cam, occlusion, saliency
 from minicnn.plots.classifying import shown_as
-from minicnn.plots.drawing import finished, literal, matplotlib_ready, new_figure
+from minicnn.plots.drawing import SIGNED, finished, literal, matplotlib_ready, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS, SIGNED = "viridis", "PuOr_r"
-"""Maps of colours that the colour-blind can read, and that rise in grey; with a sign, both ways."""
+COLOURS = "viridis"
+"""Colours of numbers from 0 on, which the colour-blind can read, and which rise in grey too."""
 
 
 def plot_grad_cam(
@@ -28,6 +29,7 @@ def plot_grad_cam(
 ) -> "Figure":
     """Draw a picture, and over it the places of a layer that speak for a class.
 
+    A line runs around what has more than half of the largest value.
     See ``explain.grad_cam``.
 
     >>> model = Sequential([Input((8, 8, 1)), Conv2D(2, 3), GlobalAvgPool(), Dense(3, "softmax")])
@@ -86,7 +88,7 @@ def _over(
     height, width = picture.shape[:2]
     most = float(abs(found.map).max()) or 1.0
     with matplotlib_ready():
-        figure = new_figure(8.0, 4.2)
+        figure = new_figure(8.0, min(max(3.5 * height / width, 1.2), 7.0) + 0.5)
         left, right = figure.subplots(1, 2)
         for axes in (left, right):
             if not (alone and axes is right):
@@ -104,11 +106,24 @@ def _over(
             extent=(0, width, height, 0),
             interpolation="nearest" if alone else "bilinear",
         )
+        if not alone and found.map.any():
+            _rings(right, found.map, (height, width), most / 2)
         figure.colorbar(drawn, ax=right, fraction=0.046, pad=0.02)
         left.set_title(literal(f"{found.name}: {found.value:.3g}"), fontsize=10)
         nothing = "" if found.map.any() else "\n0 everywhere: no place of it does"
         right.set_title(literal(title) + nothing, fontsize=10)
     return finished(figure, path)
+
+
+def _rings(axes: "Axes", values: Array, size: tuple[int, int], half: float) -> None:
+    """A line around what has more than half of the largest value, for eyes that see no colours."""
+    for n in size:  # as the colours between the places of the map
+        places, fine = (np.arange(len(values)) + 0.5) / len(values), (np.arange(n) + 0.5) / n
+        values = np.array([np.interp(fine, places, column) for column in values.T])
+    down, across = (np.arange(n) + 0.5 for n in size)
+    if min(size) > 1 and values.min() < half < values.max():
+        for colour, width in (("black", 2.4), ("white", 1.2)):
+            axes.contour(across, down, values, [half], colors=colour, linewidths=width)
 
 
 def plot_feature_maps(
@@ -121,12 +136,13 @@ def plot_feature_maps(
 ) -> "Figure":
     """Draw what a layer made of a picture, a panel for each of the first ``most`` channels.
 
-    All have one scale. See ``explain.feature_maps``. Raises ``ShapeError`` for a layer whose
-    output is no maps.
+    All have one scale, at their side. See ``explain.feature_maps``. Raises ``ShapeError`` for a
+    layer whose output is no maps.
 
     >>> model = Sequential([Input((8, 8, 1)), Conv2D(4, 3), GlobalAvgPool(), Dense(3)])
-    >>> len(plot_feature_maps(model, np.ones((8, 8, 1)), "conv2d", most=3).axes)
-    3
+    >>> figure = plot_feature_maps(model, np.ones((8, 8, 1)), "conv2d", most=3)
+    >>> [axes.get_title() for axes in figure.axes[:3]]
+    ['0', '1', '2']
     """
     whole_number("plot_feature_maps", "most", most)
     maps = feature_maps(model, image, layer)
@@ -176,7 +192,7 @@ def _panels(
     with matplotlib_ready():
         columns = min(len(pictures), 8)
         rows = -(-len(pictures) // columns)
-        figure = new_figure(1.15 * columns + 0.4, 1.25 * rows + 0.3)
+        figure = new_figure(1.15 * columns + (0.4 if values is None else 0.9), 1.25 * rows + 0.3)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for i, (axes, picture) in enumerate(zip(panels, pictures, strict=False)):
             axes.imshow(
@@ -191,4 +207,8 @@ def _panels(
             axes.set_yticks([])
         for axes in panels[len(pictures) :]:
             axes.remove()
+        if values is not None:
+            shown = list(panels[: len(pictures)])
+            bar = figure.colorbar(shown[0].get_images()[0], ax=shown, fraction=0.05, pad=0.01)
+            bar.ax.tick_params(labelsize=8)
     return finished(figure, path)

@@ -12,7 +12,7 @@ from minicnn._core.arguments import number
 from minicnn._core.signatures import checked
 from minicnn._files.paths import path_of
 from minicnn.errors import ConfigError, shown
-from minicnn.plots.drawing import literal, matplotlib_ready, new_figure, save, write
+from minicnn.plots.drawing import literal, matplotlib_ready, new_figure, on_page, save, write
 from minicnn.plots.layered import Point, laid_out
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ def draw_way(axes: "Axes", points: Sequence[Point], sideways: bool) -> None:
         FancyArrowPatch(
             path=Line(corners, codes),
             arrowstyle="-|>,head_length=4,head_width=2",
-            color=EDGE,
+            color=on_page(EDGE),
             lw=0.8,
             shrinkA=0,
             shrinkB=0,

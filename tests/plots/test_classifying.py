@@ -33,9 +33,9 @@ def test_a_cell_has_its_count_and_is_as_dark_as_its_part(classes):
     np.testing.assert_allclose(drawn, counts / counts.sum(axis=1, keepdims=True))
     texts = [text.get_text().split("\n")[0] for text in axes.texts]
     assert texts == ([str(n) for n in counts.ravel()] if classes < 16 else [])
-    assert f"{np.trace(counts)} of 200 right (95% interval" in axes.get_title()
-    again = plots.plot_confusion(classification_report(y, p)).axes[0]
-    assert again.get_title() == axes.get_title()
+    assert f"{np.trace(counts)} of 200 right (95% interval" in figure.get_suptitle()
+    again = plots.plot_confusion(classification_report(y, p))
+    assert again.get_suptitle() == figure.get_suptitle()
 
 
 def test_pictures_are_written_and_hostile_names_are_texts(tmp_path):
@@ -87,14 +87,15 @@ def test_images_of_one_class():
 def test_curves_are_those_of_the_classes(classes):
     """Each line is the class' curve; of many only the best and the worst are named."""
     y, p = results(classes)
-    axes = plots.plot_roc(y, p).axes[0]
+    figure = plots.plot_roc(y, p)
+    axes = figure.axes[0]
     there = [1] if classes == 2 else range(classes)
     lines = axes.lines[: len(there)]
     for i, line in zip(there, lines, strict=True):
         curve = evaluation.roc_curve((y == i).astype(int), p[:, i])
         np.testing.assert_array_equal(line.get_xdata(), curve.x)
         np.testing.assert_array_equal(line.get_ydata(), curve.y)
-    named = len(axes.get_legend().get_texts())
+    named = len(figure.legends[0].get_texts())
     assert named == {2: 1, 6: 6, 40: 2}[classes]
     assert plots.plot_precision_recall(y, p).axes[0].get_xlabel() == "recall"
     assert "calibration error" in plots.plot_calibration(y, p).axes[0].get_title()

@@ -53,13 +53,15 @@ def test_maps_and_filters_have_a_panel_each():
     model = network()
     figure = plots.plot_feature_maps(model, IMAGE, "conv2d", most=4)
     maps = explain.feature_maps(model, IMAGE, "conv2d")
-    assert len(figure.axes) == 4
-    for i, axes in enumerate(figure.axes):
+    *panels, scale = figure.axes
+    assert len(panels) == 4
+    assert scale.get_ylim() == (0, pytest.approx(abs(maps).max()))
+    for i, axes in enumerate(panels):
         drawn = axes.get_images()[0]
         np.testing.assert_array_equal(drawn.get_array(), maps[..., i])
         assert drawn.get_clim() == (0, abs(maps).max())
     assert len(plots.plot_filters(model.layers[0]).axes) == 6
-    assert len(plots.plot_filters(model.layers[1]).axes) == 6
+    assert len(plots.plot_filters(model.layers[1]).axes) == 6 + 1
     with pytest.raises(ConfigError, match="expected a convolution"):
         plots.plot_filters(model.layers[-1])
     with pytest.raises(ShapeError, match="a layer of maps"):

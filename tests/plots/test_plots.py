@@ -59,7 +59,7 @@ def test_a_curve_for_each_class():
     figure = plot_history({"loss": [1.0] * 4, "f1": values, "val_f1": values})
     axes = figure.axes[1]
     assert len(axes.get_lines()) == 24
-    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["training", "validation"]
     np.testing.assert_array_equal(
         [line.get_ydata() for line in axes.get_lines()[:12]], np.transpose(values)
@@ -116,7 +116,7 @@ def test_names_stay_within_their_axes(name):
     )
     runs = plot_history({name: {"loss": [1.0, 0.5]}})
     runs.canvas.draw()
-    assert len(runs.axes[0].get_legend().get_texts()) == 1
+    assert len(runs.legends[0].get_texts()) == 1
 
 
 def test_many_metrics_are_in_rows():
