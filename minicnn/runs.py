@@ -138,7 +138,7 @@ class RunFolder:
         Without ``x`` the data are those of a run of ``minicnn train``. Raises what ``model``,
         ``data`` and ``Model.replay`` raise.
         """
-        given = (self.data()[0] if x is None else x), y, sample_weight, class_weight
+        given = (self._read("train") if x is None else x), y, sample_weight, class_weight
         model = self.model(custom_objects)
         return model.replay(self.folder, step, *given, callbacks, verbose)
 
@@ -151,14 +151,18 @@ class RunFolder:
 
         Raises ``ConfigError`` for a run of a script, whose data are not known, without a file.
         """
-        keys = self.settings.get("x_key"), self.settings.get("y_key")
-        files = train or self.settings.get("train"), test or self.settings.get("test")
-        if files[0] is None:
+        known = self._read("train", train)
+        tested = test or self.settings.get("test")
+        return known, self._read("test", test) if tested else None
+
+    def _read(self, part: str, given: str | os.PathLike[str] | None = None) -> Dataset:
+        file = given or self.settings.get(part)
+        if file is None:
             raise ConfigError(
                 f"{self.folder}: expected a run of minicnn train, which knows its files, got one "
                 "of a script. Give its files: --train FILE --test FILE."
             )
-        return load_hdf5(files[0], *keys), None if files[1] is None else load_hdf5(files[1], *keys)
+        return load_hdf5(file, self.settings.get("x_key"), self.settings.get("y_key"))
 
 
 def _newest(there: list[Path]) -> Tree:

@@ -156,3 +156,10 @@ def test_a_step_of_a_run(tmp_path, monkeypatch, capsys):
     assert "expected the data of the run in run" in capsys.readouterr().err
     assert main([*replay, "--out", "again.keras"]) == 2
     assert "give --learning-rate" in capsys.readouterr().err
+    (tmp_path / "test.h5").unlink()
+    assert main(replay) == 0  # it is for branches
+    capsys.readouterr()
+    for out in ("none/again.keras", "again.onnx", "run"):
+        assert main([*replay, "--learning-rate", "0.01", "--out", out]) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)  # before the branch is trained

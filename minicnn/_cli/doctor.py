@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 import minicnn
-from minicnn._cli.options import Commands, add_keys
+from minicnn._cli.options import Commands, add_keys, keys_of
 from minicnn._core.console import say
 from minicnn._parallel import blas
 from minicnn.data import load_hdf5
@@ -57,9 +57,9 @@ def _diagnose(options: argparse.Namespace) -> int:
     from minicnn.explain import diagnose
 
     found = load_run(options.folder)
-    keys = options.x_key, options.y_key
+    keys = keys_of("doctor", options, found.settings)
     if options.train is None:
-        train, test = found.data()
+        train, test = found.data(test=options.test)
     else:
         train, test = load_hdf5(options.train, *keys), None
     if options.test is not None:

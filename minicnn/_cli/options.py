@@ -1,6 +1,7 @@
 """Common parts of the commands' arguments."""
 
 import argparse
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
 from minicnn.errors import ConfigError
@@ -29,6 +30,19 @@ def add_keys(command: argparse.ArgumentParser, *options: str) -> None:
         command.add_argument(
             option, metavar="NAME", help=f"the HDF5 dataset with the {content}; default: {default}"
         )
+
+
+def keys_of(who: str, options: Any, settings: Mapping[str, Any]) -> list[str | None]:
+    """The names of a run's datasets: those given with its files, or its own."""
+    keys = ("x_key", "y_key")
+    if options.train is None and options.test is None:
+        for key in keys:
+            if getattr(options, key) is not None:
+                raise ConfigError(
+                    f"{who}: expected --train FILE or --test FILE beside "
+                    f"--{key.replace('_', '-')}, got neither."
+                )
+    return [getattr(options, key) or settings.get(key) for key in keys]
 
 
 def whole(text: str) -> int:

@@ -1,11 +1,12 @@
 """``minicnn replay``: one step of a run again, and a branch from there with another rate."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from minicnn._cli.options import Commands, add_keys, positive, whole
+from minicnn._cli.options import Commands, add_keys, keys_of, positive, whole
 from minicnn._core.console import figure_text, say
 from minicnn.callbacks.history import History
 from minicnn.data import Dataset, load_hdf5
@@ -47,8 +48,10 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the step, and the branch if there is to be one."""
-    if options.out is not None and options.learning_rate is None:
-        raise ConfigError("--out is for the model of a branch: give --learning-rate RATE as well.")
+    if options.out is not None:
+        if options.learning_rate is None:
+            raise ConfigError("--out is for a branch's model: give --learning-rate RATE as well.")
+        _check(options.out)
     found = load_run(options.folder)
     train, test = _data(found, options)
     watched = getattr(sys.stdout, "isatty", bool)()
@@ -59,13 +62,29 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(out: Path) -> None:
+    """Raise ``ConfigError`` for a file that cannot be written, before a branch is trained."""
+    if out.suffix not in (".keras", ".h5") or out.name.endswith(".weights.h5"):
+        raise ConfigError(f"{out}: expected a name that ends in .keras or .h5.")
+    if out.is_dir():
+        raise ConfigError(f"{out}: expected a file, got a folder.")
+    if not out.parent.is_dir():
+        raise ConfigError(f"{out}: cannot be written. Make the folder {out.parent} first.")
+    if not os.access(out.parent, os.W_OK):
+        raise ConfigError(f"{out}: cannot be written: {out.parent} is read-only.")
+
+
 def _data(found: RunFolder, options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
-    """The run's data, or those of the files that are given."""
-    if options.train is None:
-        return found.data(test=options.test)
-    keys = options.x_key, options.y_key
-    test = None if options.test is None else load_hdf5(options.test, *keys)
-    return load_hdf5(options.train, *keys), test
+    """The run's data, or those of the files that are given; those to test on are for a branch."""
+    keys = keys_of("replay", options, found.settings)
+    files = [options.train or found.settings.get("train"), options.test]
+    if files[0] is None:
+        found.data()
+    if options.train is None and options.test is None and options.learning_rate is not None:
+        files[1] = found.settings.get("test")
+    train, test = [None if file is None else load_hdf5(file, *keys) for file in files]
+    assert train is not None
+    return train, test
 
 
 def _branch(

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from minicnn._cli.options import Commands, add_keys
+from minicnn._cli.options import Commands, add_keys, keys_of
 from minicnn._core.console import say
 from minicnn.data import Dataset, load_hdf5
 from minicnn.errors import ConfigError, printable
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or options.folder / "report.html"
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{out}: expected a name that ends in .html. Give --out FILE.html.")
-    keys = [getattr(options, key) or found.settings.get(key) for key in ("x_key", "y_key")]
+    keys = keys_of("report", options, found.settings)
 
     def read(file: Path | None) -> Dataset | None:
         return None if file is None else load_hdf5(file, *keys)

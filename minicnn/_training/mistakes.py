@@ -18,7 +18,7 @@ from minicnn._training.objective import Goal
 from minicnn._training.program import Program
 from minicnn.data.axis_order import COLOURS, order_of, transposition
 from minicnn.data.fitting import Data
-from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Rescaling
+from minicnn.layers import Activation, BatchNorm, Layer, LayerNorm, Normalization, Rescaling
 from minicnn.layers.registry import LAYERS
 from minicnn.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
 from minicnn.losses.base import BINARY, SPARSE, one_hot
@@ -27,6 +27,9 @@ from minicnn.metrics import BinaryAccuracy, CategoricalAccuracy
 LOOKED_AT = 8
 """Images of the first batch that are looked at."""
 
+
+FAINT = 0.02
+"""Pixels that differ by less than this after their scaling were scaled more than once."""
 
 UNIT = ("sigmoid", "hard_sigmoid", "softmax")
 """The activations that give numbers from 0 to 1, whatever comes in."""
@@ -90,6 +93,13 @@ def _pixels(layers: Sequence[Layer], x: Array) -> Iterator[Mistake]:
             f"{f'{max(ends):.3g}' if way.scaled else 'unscaled'}, which trains badly.",
             f"{'Put' if not way.scaled else 'Take'} Rescaling(1 / {brightest}) after Input.",
         )
+    if whole and way.scaled and high > LARGE and 0 < (high - low) * abs(way.scale) < FAINT:
+        yield Mistake(
+            SCALED_TWICE,
+            f"images {span} are scaled more than once by the model's Rescaling layers, and reach "
+            f"{way.first.who} as small as {max(map(abs, ends)):.2g}.",
+            "Leave one Rescaling out.",
+        )
     small = high <= 1 or not whole
     if way.scaled and abs(way.scale) * LARGE < 1 and small and 0 < high - low < LARGE:
         yield Mistake(
@@ -113,7 +123,8 @@ def _way_in(layers: Sequence[Layer]) -> _WayIn | None:
     """Nothing where the pixels are normalized, or where nobody can tell what becomes of them."""
     scale, offset, scaled = 1.0, 0.0, False
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
-        if not _known(layer) or isinstance(layer, Activation | BatchNorm | LayerNorm):
+        normed = Activation | BatchNorm | LayerNorm | Normalization
+        if not _known(layer) or isinstance(layer, normed):
             return None
         if isinstance(layer, Rescaling):
             if np.ndim(layer.scale) or np.ndim(layer.offset):

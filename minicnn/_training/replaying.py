@@ -45,6 +45,9 @@ from minicnn.layers.graph import Graph, Step
 CHANGING = ("LearningRateScheduler", "ReduceLROnPlateau", "LambdaCallback")
 """The callbacks here that may change what a run learns; custom ones may, too."""
 
+WATCHING = ("Doctor", "LayerStatistics")
+"""Those of ``minicnn.explain``, which change nothing."""
+
 
 class Kept:
     """The checkpoints in the folder of a run.
@@ -111,6 +114,12 @@ class Kept:
         first, last = self.found[0][0] + 1, self.found[-1][0]
         if steps and not self.stopped:  # a run that was killed has come further than it says
             last += (self.options.epochs - self.newest["epoch"]) * steps - self.newest["step"]
+        if first > last:
+            raise ConfigError(
+                f"replay: expected a checkpoint from before step {step} in {self.folder}, got only "
+                f"that of the run's end, after step {last}. Runs that begin now keep their start, "
+                "checkpoint.start.h5."
+            )
         if not first <= step <= last:
             raise ConfigError(
                 f"replay: expected a step from {first} to {last}, which the checkpoints in "
@@ -252,7 +261,8 @@ class _Replay(Run):
             warn(
                 f"replay: epoch {self.epoch} of the run had the loss {was}, and has {now} now: the "
                 "step is not the run's to the bit. Callbacks that change what is learned, such as "
-                "one for the learning rate, must be given, and versions and threads be the same."
+                "one for the learning rate, must be given, what draws batches must be made anew, "
+                "and versions and threads be the same."
             )
 
     def _then(self) -> dict[str, Any]:
@@ -316,7 +326,7 @@ def _check(kept: Kept, model: Model, loader: Loader, callbacks: Sequence[Any]) -
             f"replay: expected the {'data' if of_data else 'model'} of the run in {kept.folder}, "
             f"but {what} was {was} and is now {is_now}. {remedy}".rstrip()
         )
-    harmless = set(dir(known_callbacks)) - set(CHANGING)
+    harmless = {*dir(known_callbacks), *WATCHING} - set(CHANGING)
     given = with_state(callbacks)
     missing = [
         name

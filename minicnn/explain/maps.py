@@ -10,7 +10,7 @@ from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array, Pair
 from minicnn._core.suggestions import did_you_mean
 from minicnn.errors import ConfigError, ShapeError, shown
-from minicnn.explain.trace import BackwardTrace, before_softmax
+from minicnn.explain.trace import BackwardTrace, before_softmax, check_model
 
 BATCH = 32
 """Pictures that are computed together in ``occlusion``."""
@@ -35,6 +35,7 @@ class _Seen:
     """A picture on its way through a network, and the class that is asked for."""
 
     def __init__(self, who: str, model: Any, image: Any, of: Any) -> None:
+        check_model(who, model)
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ConfigError(
                 f"{who}: expected a model of one input and one output, got {len(model.inputs)} and "
@@ -273,6 +274,7 @@ def feature_maps(model: Any, image: Any, layer: Any) -> Array:
     >>> explain.feature_maps(model, np.ones((4, 4, 1)), "conv2d").shape
     (2, 2, 2)
     """
+    check_model("feature_maps", model)
     image = np.asarray(image)
     one = image.ndim == len(model.input_shapes[0])
     xs: Sequence[Array] = model.arrays_of("feature_maps", image[None] if one else image)

@@ -20,7 +20,7 @@ from minicnn._core.shapes import Shape
 from minicnn._core.traits import computes_as
 from minicnn._training.model import Model
 from minicnn.errors import ConfigError, ShapeError, shown
-from minicnn.explain.trace import number_of
+from minicnn.explain.trace import check_model, number_of
 from minicnn.layers import (
     BatchNorm,
     Conv2DTranspose,
@@ -127,6 +127,7 @@ def receptive_field(model: Model, layer: Any) -> ReceptiveField:
     >>> field.size, field.stride, field.start
     ((8, 8), (2.0, 2.0), (0, 0))
     """
+    check_model("receptive_field", model)
     graph = model.graph()
     field = fields(graph)[number_of(model, graph, "receptive_field", layer)]
     if field is None:

@@ -67,12 +67,20 @@ class Trace:
         return tuple(int(i) % n for i, n in zip(given, shape, strict=True))
 
 
+def check_model(who: str, model: Any) -> None:
+    """Raise ``ConfigError`` unless it is a model."""
+    if not hasattr(model, "arrays_of"):
+        raise ConfigError(f"{who}: expected a model, got {shown(model)}.")
+
+
 def number_of(model: Model, graph: Graph, who: str, layer: Any) -> int:
     """The number that a layer makes, by its name, its index in ``model.layers`` or itself.
 
     Of a model or Residual it is the last; so is that of a layer that is used several times.
     """
     known: Any = model
+    if isinstance(layer, np.ndarray):
+        layer = shown(layer)  # which no layer is called
     if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
         many = max(len(known.layers), 1)
         layer = known.get_layer(index=int(layer) % many if layer < 0 else int(layer))

@@ -127,7 +127,11 @@ class _Report:
             if not os.path.exists(file):
                 self.notes.append(note(f"The {what} file is no longer there: {file}."))
                 return None
-            given = file
+            try:
+                return self._compared(what, load_hdf5(file, *keys))
+            except DataError as error:
+                self.notes.append(note(str(error)))
+                return None
         data: Any = load_hdf5(given, *keys) if isinstance(given, str | os.PathLike) else given
         pair = isinstance(data, tuple) and len(data) == 2
         if not isinstance(data, Dataset) and not pair:
@@ -135,23 +139,22 @@ class _Report:
                 f"report_page: expected {name} as an HDF5 file, a data set or (x, y), got "
                 f"{shown(given)}."
             )
-        self._compare(what, data)
-        found: Data = data
-        return found
+        return self._compared(what, data)
 
-    def _compare(self, what: str, data: Data) -> None:
-        """Note whether these are the images that the run had."""
+    def _compared(self, what: str, data: Data) -> Data:
+        """The data, with a note if these are not the images that the run had."""
         x = data.x if isinstance(data, Dataset) else data[0]
         with damage(self.run.folder / NEWEST):
             known = facts.about(self.run).get("data" if what == "training" else "validation") or {}
             then = known.get("x", {})
             if "checksum" not in then or not isinstance(x, np.ndarray):
-                return
+                return data
             shape = tuple(then["shape"])
             if x.shape != shape:
                 self.notes.append(note(f"The run had {what} images {shape}; these are {x.shape}."))
             elif x.dtype.name == then["dtype"] and checksum_of(x) != then["checksum"]:
                 self.notes.append(note(f"These are not the {what} images that the run had."))
+        return data
 
     def _names(self) -> list[str]:
         known = list(map(str, self.model.class_names)) if self.model else []

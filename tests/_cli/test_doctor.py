@@ -49,6 +49,9 @@ def test_a_sick_run_is_said_in_80_columns(runs, monkeypatch, capsys):
 def test_mistakes_are_one_line(runs, monkeypatch, capsys):
     """A folder without a run, files without a folder."""
     monkeypatch.chdir(runs)
-    for arguments in (["nowhere"], ["."], ["--test", "test.h5"], ["well", "--train", "none.h5"]):
+    for arguments in (
+        *(["nowhere"], ["."], ["--test", "test.h5"], ["well", "--train", "none.h5"]),
+        ["well", "--x-key", "x"],
+    ):
         assert main(["doctor", *arguments]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1

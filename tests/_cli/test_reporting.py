@@ -68,6 +68,9 @@ def test_files_that_are_gone_are_named(home):
     text = (home / "run/report.html").read_text(encoding="utf-8")
     assert "The test file is no longer there" in text
     assert "Images of each class" in text
+    (home / "test.h5").write_bytes(b"damaged")
+    assert main(["report", "run"]) == 0
+    assert "expected an HDF5 file" in (home / "run/report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,7 @@ def test_files_that_are_gone_are_named(home):
         (["none"], "got none"),
         (["run", "--out", "page.png"], "ends in .html"),
         (["run", "--test", "none.h5"], "none.h5"),
+        (["run", "--x-key", "z"], "expected --train FILE or --test FILE beside --x-key"),
         (["run", "--test", "test.h5", "--x-key", "z"], "expected a dataset 'z'"),
         ([], "RUN"),
     ],

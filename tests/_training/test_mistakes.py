@@ -17,6 +17,7 @@ from minicnn import (
     GlobalAvgPool,
     Input,
     MaxPool,
+    Normalization,
     ReLU,
     Rescaling,
     Sequential,
@@ -41,6 +42,14 @@ def fit(model, x=X, y=Y, **options):
 def unscaled():
     """The network of someone who has forgotten Rescaling."""
     model = Sequential([Input((12, 12, 3)), Conv2D(2, 3), Flatten(), Dense(6, "softmax")], seed=0)
+    model.compile("sgd", SPARSE)
+    return model
+
+
+def twice():
+    """The network of someone who has one Rescaling too many."""
+    scaled = [Rescaling(1 / 255), Rescaling(1 / 255)]
+    model = Sequential([Input((12, 12, 3)), *scaled, Flatten(), Dense(6, "softmax")], seed=0)
     model.compile("sgd", SPARSE)
     return model
 
@@ -183,6 +192,10 @@ WARNED = {
     "bytes as floats": (lambda: fit(unscaled(), X.astype("f4")), "unscaled"),
     "16 bits": (lambda: fit(network(), X.astype("u2") * 257), "Take Rescaling(1 / 65535)"),
     "scaled twice": (lambda: fit(network(), X / 255), "scaled once more by the model's Resc"),
+    "scaled twice within": (
+        lambda: fit(twice()),
+        "are scaled more than once by the model's Rescaling layers, and reach Dense",
+    ),
     "standardized": (lambda: fit(network(), X / 64 - 2), "from -2 to 1.98 are scaled once more"),
     "one softmax": (two("softmax", "binary_crossentropy"), "over one output is always 1"),
     "one softmax, mse": (two("softmax", "mse"), "Dense(1, 'sigmoid')"),
@@ -232,7 +245,11 @@ def test_fit_warns_of_nothing_honest():
     normed.compile("sgd", logits)
     places = Sequential([Input((12, 12, 3)), Conv2D(6, 3, activation="softmax"), GlobalAvgPool()])
     places.compile("sgd", SPARSE)
+    given = Normalization(mean=120.0, variance=2500.0)
+    by_hand = Sequential([Input((12, 12, 3)), given, Conv2D(2, 3), Flatten(), Dense(6, "softmax")])
+    by_hand.compile("sgd", SPARSE)
     for call in (
+        lambda: fit(by_hand),
         lambda: fit(network()),
         lambda: fit(network(), X.astype(float)),
         lambda: fit(network(), np.zeros(X.shape)),

@@ -10,6 +10,7 @@ from minicnn import (
     SGD,
     Adam,
     BatchNorm,
+    Concatenate,
     Conv2D,
     Dense,
     Dropout,
@@ -18,6 +19,9 @@ from minicnn import (
     Layer,
     LayerNorm,
     MaxPool,
+    Model,
+    RandomRotation,
+    RandomTranslation,
     ReLU,
     Rescaling,
     Sequential,
@@ -357,6 +361,69 @@ def test_frozen_layers_begin_as_they_are():
     assert (fresh.get_layer("dense").kernel == model.get_layer("dense").kernel).all()
     assert (fresh.get_layer("dense_1").kernel != model.get_layer("dense_1").kernel).any()
     assert fresh.optimizer.iterations == 0
+
+
+def test_weights_that_are_no_numbers_are_the_cause():
+    """They are named, and what follows from them is not."""
+    model = network()
+    model.layers[1].params["kernel"][0] = np.nan
+    (found,) = explain.diagnose(model, X, Y)
+    assert found.name == "weights that are no numbers"
+    assert "24 of the 72 numbers of kernel in conv2d" in found.sentence
+
+
+def test_a_short_run_with_dropout_has_had_no_time():
+    """Of a few steps nobody can say that the dropout is too much."""
+    model = network(Flatten(), Dropout(0.99))
+    history = model.fit(X, Y, epochs=3, verbose=0)
+    names = [one.name for one in explain.diagnose(model, X, Y, history)]
+    assert "too much dropout or noise" not in names
+
+
+def test_strong_augmentation_is_too_much_noise():
+    """After more than 100 steps nothing is learned, and without it something is, if not all."""
+    layers = [RandomTranslation(0.9, 0.9), RandomRotation(0.5), *conv()]
+    model = network(*layers, optimizer=Adam(2e-3))
+    history = model.fit(X, Y, epochs=40, verbose=0)
+    assert explain.diagnose(model, X, Y, history)[0].name == "too much dropout or noise"
+
+
+def test_all_layers_that_stand_still_are_the_rates_fault():
+    """It is not said of a single layer, even before the run has shown what the rate brings."""
+    doctor = explain.Doctor()
+    network(optimizer=Adam(1e-7)).fit(X, Y, epochs=4, callbacks=[doctor], verbose=0)
+    assert [one.name for one in doctor.findings] == ["learning rate too low"]
+
+
+def test_pairs_of_images_have_no_neighbours():
+    """A label of two images is not expected to be that of images like the first."""
+    one, other = Input((8, 8, 1)), Input((8, 8, 1))
+    encoder = Sequential([Input((8, 8, 1)), Rescaling(1 / 255), Flatten(), Dense(4)], seed=0)
+    both = Concatenate()([encoder(one), encoder(other)])
+    model = Model([one, other], Dense(1, activation="sigmoid")(both), seed=0)
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    pairs, same = [X, X[::-1]], (shuffled(Y) == shuffled(Y)[::-1]).astype(float)
+    history = model.fit(pairs, same, epochs=15, verbose=0)
+    names = [one.name for one in explain.diagnose(model, pairs, same, history)]
+    assert "labels shuffled" not in names
+
+
+def test_what_is_no_model_or_no_number_is_refused():
+    """In one line, whatever is asked."""
+    image = X[0]
+    for call in (
+        lambda: explain.diagnose("model.keras", X, Y),
+        lambda: explain.grad_cam("model.keras", image),
+        lambda: explain.feature_maps(None, image, 0),
+        lambda: explain.receptive_field(None, 0),
+    ):
+        with pytest.raises(ConfigError, match="expected a model"):
+            call()
+    for bad in ({"loss": 3}, {"loss": ["a"]}):
+        with pytest.raises(ConfigError, match="expected loss in the history as a list of numbers"):
+            explain.diagnose(network(), X, Y, bad)
+    with pytest.raises(ConfigError, match="expected batch_size as a whole number"):
+        explain.diagnose(network(), X, Y, batch_size=0)
 
 
 def test_a_history_of_another_kind_is_refused():

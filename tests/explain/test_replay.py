@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Dense, Flatten, Input, Model, Sequential, layers, losses, optimizers, runs
+from minicnn import (
+    Dense,
+    Flatten,
+    Input,
+    Model,
+    Sequential,
+    explain,
+    layers,
+    losses,
+    optimizers,
+    runs,
+)
 from minicnn._parallel import shards
 from minicnn._training.program import Program
 from minicnn.callbacks import LearningRateScheduler, ReduceLROnPlateau
@@ -224,6 +235,25 @@ def test_what_is_refused(tmp_path):
     for name in ("checkpoint.h5", "checkpoint.previous.h5", "checkpoint.start.h5"):
         (tmp_path / name).write_bytes(b"nothing")
     refused("checkpoint", error=ModelFileError)
+
+
+def test_a_run_beside_which_somebody_watched(tmp_path):
+    """The callbacks of ``explain`` change nothing, and need not be given again."""
+    model, given, fit, more = graph()
+    more["callbacks"] += [explain.Doctor(), explain.LayerStatistics()]
+    model.fit(*given, checkpoint=tmp_path, verbose=0, **fit, **more)
+    more["callbacks"] = more["callbacks"][:2]
+    assert model.replay(tmp_path, 3, *given, **more).step == 3
+
+
+def test_a_run_without_its_start(tmp_path):
+    """Of the run of an older minicnn only what comes after its last checkpoints can be reached."""
+    model, given, fit, more = graph()
+    model.fit(*given, checkpoint=tmp_path, verbose=0, **fit, **more)
+    (tmp_path / "checkpoint.start.h5").unlink()
+    (tmp_path / "checkpoint.previous.h5").unlink(missing_ok=True)
+    with pytest.raises(ConfigError, match=r"from before step 3 in .*, got only .* after step 20"):
+        model.replay(tmp_path, 3, *given, **more)
 
 
 def test_an_epoch_that_went_otherwise(tmp_path):

@@ -7,6 +7,7 @@ rate, its layers, what came of it.
 
 from typing import Any
 
+from minicnn.errors import ConfigError, shown
 from minicnn.explain.diagnosis.checks import CHECKS as CHECKS
 from minicnn.explain.diagnosis.checks import examine as examine
 from minicnn.explain.diagnosis.doctor import Doctor as Doctor
@@ -43,5 +44,7 @@ def diagnose(
         history = model.history if history is None else history
         size = model.settings.get("batch_size") if batch_size is None else batch_size
         return diagnose(model.model(), train, y, history, test, size)
+    if not callable(getattr(model, "diagnose", None)):
+        raise ConfigError(f"diagnose: expected a model, or a run of load_run, got {shown(model)}.")
     found: Findings = model.diagnose(x, y, history, validation_data, batch_size)
     return found

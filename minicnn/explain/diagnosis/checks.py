@@ -11,6 +11,7 @@ Check = Callable[[Examined], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     given.pixels,
     given.constant_labels,
+    given.no_numbers,
     ends.wrong_loss,
     signals.exploding,
     ends.first_loss,

@@ -8,6 +8,7 @@ from minicnn._training.mistakes import HIDDEN, LAST
 from minicnn._training.program import at_work
 from minicnn.explain.diagnosis.examined import Examined
 from minicnn.explain.diagnosis.finding import Finding
+from minicnn.explain.diagnosis.given import no_numbers
 from minicnn.losses import BinaryCrossentropy, MeanSquaredError
 from minicnn.losses.base import CATEGORICAL, SPARSE, one_hot
 
@@ -61,6 +62,8 @@ def _probabilities(run: Examined) -> bool:
 def first_loss(run: Examined) -> Iterator[Finding]:
     """A first loss far above ln K."""
     if run.uniform is None or run.first_loss <= max(TOO_LARGE * run.uniform, run.uniform + MARGIN):
+        return
+    if any(no_numbers(run)):
         return
     kind = "2" if isinstance(run.loss, BinaryCrossentropy) else str(run.outputs)
     row = next(iter(run.before.learning()[::-1]), None)

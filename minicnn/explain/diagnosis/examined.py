@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.arguments import whole_number
 from minicnn._core.shapes import Array
 from minicnn._training.mistakes import Mistake, mistakes
 from minicnn._training.model import Model
@@ -66,6 +67,8 @@ class Examined:
         self.validation = None if validation is None else self.program.targets(validation)
         self.raw_validation = validation
         self.history = logs_of(history)
+        if batch_size is not None:
+            batch_size = whole_number("diagnose", "batch_size", batch_size)
         steps = getattr(history, "params", {}).get("steps") or 0
         size = batch_size or (-(-data.samples // steps) if steps else 32)
         self.batch_size = min(size, data.samples)
@@ -334,4 +337,11 @@ def logs_of(history: Any) -> dict[str, Sequence[float]]:
             "diagnose: expected history as what fit returns, or its dictionary, got "
             f"{shown(history)}."
         )
+    for name, values in logs.items():
+        kind = np.asarray(values).dtype.kind if isinstance(values, Sequence | np.ndarray) else ""
+        if kind not in tuple("biuf"):
+            raise ConfigError(
+                f"diagnose: expected {name} in the history as a list of numbers, got "
+                f"{shown(values)}."
+            )
     return {str(name): values for name, values in logs.items()}

@@ -30,6 +30,23 @@ def pixels(run: Examined) -> Iterator[Finding]:
             yield Finding(one.name, one.said[0].upper() + one.said[1:], one.remedy)
 
 
+def no_numbers(run: Examined) -> Iterator[Finding]:
+    """Weights that are NaN or infinite before the first step."""
+    for node in run.fresh.graph().nodes:
+        for name, array in {**node.layer.params, **node.layer.state}.items():
+            broken = int(array.size - np.isfinite(array).sum())
+            if broken:
+                yield Finding(
+                    "weights that are no numbers",
+                    f"{broken:,} of the {array.size:,} numbers of {name} in {node.name} are NaN or "
+                    "infinite before the first step.",
+                    "Make the model anew, or load weights from before that: a run that diverged "
+                    "leaves such ones.",
+                    node.name,
+                )
+                return
+
+
 def constant_labels(run: Examined) -> Iterator[Finding]:
     """Labels that are all the same."""
     y = run.raw.y if len(run.raw.ys) == 1 else None
@@ -48,6 +65,8 @@ def shuffled_labels(run: Examined) -> Iterator[Finding]:
     labels = run.labels
     if labels is None or len(np.unique(labels)) < 2 or len(labels) < FEWEST or run.steps < SOON:
         return
+    if len(run.raw.xs) > 1:
+        return  # the label may be a matter of both images
     said, chances = "", []
     if not run.stuck:
         if run.validated is None or run.validation_labels is None:

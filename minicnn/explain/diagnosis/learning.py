@@ -16,6 +16,9 @@ SLOW = 1e-3
 NOTABLE = 0.03
 """The part of the first loss by which one trial must end below another, on the same batches."""
 
+AHEAD = 0.1
+"""The part of the loss of the frequencies by which a trial without noise must end below another."""
+
 PATIENCE = 100
 """Steps after which a loss should have fallen."""
 
@@ -139,7 +142,7 @@ def overfitting(run: Examined) -> Iterator[Finding]:
 
 def penalties(run: Examined) -> Iterator[Finding]:
     """Regularizers that are all that counts."""
-    if not run.flat or run.first_penalty < run.first_loss:
+    if not run.flat or not run.first_penalty >= run.first_loss:
         return
     yield Finding(
         "penalties too large",
@@ -151,7 +154,9 @@ def penalties(run: Examined) -> Iterator[Finding]:
 
 def noise(run: Examined) -> Iterator[Finding]:
     """Dropout, noise or augmentation that drown what there is to learn."""
-    if not run.stuck or not any(is_random(node) for node in run.model.graph().nodes):
+    if not run.stuck or run.steps < PATIENCE:
+        return  # with noise it takes longer
+    if not any(is_random(node) for node in run.model.graph().nodes):
         return
     own, quiet = run.own, run.quiet
     if own.end < 0.95 * run.chance:
@@ -161,7 +166,7 @@ def noise(run: Examined) -> Iterator[Finding]:
             f"Before the first step the loss is {own.start:.3g}, without dropout, noise and "
             f"augmentation {run.first_loss:.3g}."
         )
-    elif quiet.end < FALLEN * run.chance:
+    elif quiet.end < own.end - AHEAD * run.chance:
         said = (
             f"After {len(own.losses)} steps from the start the loss is {own.end:.3g}, without "
             f"dropout, noise and augmentation {quiet.end:.3g}."

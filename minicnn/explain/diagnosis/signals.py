@@ -23,8 +23,8 @@ EXPLODED, GROWN = 1e3, 30.0
 DEAD, DYING = 0.95, 0.8
 """The share of a layer's units that are dead: of any run, and of one that does not learn."""
 
-STILL = 1e-6
-"""An update-to-weight ratio far below the band of 1e-4 to 1e-2."""
+STILL, ALL_STILL = 1e-6, 1e-5
+"""An update-to-weight ratio far below the band of 1e-4 to 1e-2; and when all layers stand still."""
 
 APART = 1.5
 """How many times larger BatchNorm's loss may be outside training, and by 0.3 more."""
@@ -99,9 +99,10 @@ def _dead(run: Examined, when: str, found: Pass) -> Iterator[Finding]:
 
 def updates(run: Examined) -> Iterator[Finding]:
     """Single layers that a step moves by next to nothing, or throws over."""
-    all_rush = run.ratio > RUSHING  # then it is the rate
+    if not ALL_STILL < run.ratio <= RUSHING:
+        return  # then it is the rate
     for row in run.before.learning():
-        if STILL < row.update < RUSHING or all_rush or not row.gradient > 0:
+        if STILL < row.update < RUSHING or not row.gradient > 0:
             continue
         slow = row.update <= STILL
         yield Finding(
