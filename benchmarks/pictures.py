@@ -64,6 +64,7 @@ def pictures(classes):
             model.explain(one, "dense", 1), path
         ),
         "plot_model": lambda path: plots.plot_model(model, path, show_shapes=True),
+        "plot_network": lambda path: plots.plot_network(model, path),
         "plot_learning_rates": lambda path: plots.plot_learning_rates(
             RateSweep(rates, 1 + (np.log10(rates) + 2) ** 2, 1e-2), path
         ),

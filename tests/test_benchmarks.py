@@ -64,7 +64,7 @@ def test_pictures_are_timed(benchmarks, monkeypatch, capsys):
     said = capsys.readouterr()
     from minicnn import plots
 
-    for name in set(vars(plots)) - {"plot_layer_statistics", "plot_network"}:
+    for name in set(vars(plots)) - {"plot_layer_statistics"}:
         assert not name.startswith("plot_") or f"| {name}" in said.out
     assert "slower than 1e-09 s: plot_history, " in said.err
 

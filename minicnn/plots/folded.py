@@ -12,7 +12,7 @@ from minicnn.explain.receptive_fields import fields
 from minicnn.layers.weighted import Weighted
 from minicnn.layers.windowed import Windowed
 from minicnn.models.summary_data import kernel_text
-from minicnn.plots.drawing import finished, matplotlib_ready, new_figure
+from minicnn.plots.drawing import finished, matplotlib_ready, new_figure, on_page
 from minicnn.plots.layered import Layout, Point, laid_out
 from minicnn.plots.networks import (
     EDGE,
@@ -290,7 +290,7 @@ def _draw_across(
                 FancyArrowPatch(
                     path=Line(corners),
                     arrowstyle="-|>,head_length=4,head_width=2",
-                    color=EDGE,
+                    color=on_page(EDGE),
                     lw=0.8,
                     shrinkA=0,
                     shrinkB=0,
