@@ -32,7 +32,7 @@ from minicnn.callbacks import TerminateOnNaN
 from minicnn.data import load_hdf5
 from minicnn.data.synthetic import fingers
 from minicnn.errors import ConfigError, DivergenceError
-from minicnn.explain.diagnosis.given import agreement, coincidence, together
+from minicnn.explain.diagnosis.given import Agreement, independent
 from minicnn.initializers import Constant, RandomNormal
 from minicnn.optimizers import RMSprop
 from minicnn.optimizers.schedules import CosineDecay
@@ -432,17 +432,46 @@ def test_a_history_of_another_kind_is_refused():
         explain.diagnose(network(), X, Y, history=[1.0])
 
 
-def test_coincidences_are_counted_as_they_are():
-    """The binomial tail, two rows of classes that agree by chance, and Fisher's method."""
-    assert coincidence(0, 10, 0.5) == pytest.approx(1)
-    assert coincidence(10, 10, 0.5) == pytest.approx(2**-10)
+def test_rows_that_agree_by_chance():
+    """Cohen's kappa as scikit-learn has it, its error as drawn rows scatter, and what is enough."""
     rng = np.random.default_rng(0)
-    chances = [agreement(*rng.integers(0, 3, (2, 60))) for _ in range(300)]
-    assert 0.4 < np.mean(chances) < 0.65
-    assert np.mean(np.array(chances) < 0.05) < 0.1
-    assert agreement(Y, Y) < 1e-10
-    both = rng.uniform(size=(2000, 2))
-    assert np.mean([together(one) < 0.05 for one in both]) == pytest.approx(0.05, abs=0.02)
+    one, other = [0, 2, 1, 1, 2, 0, 2, 2], [0, 1, 1, 1, 2, 2, 2, 0]
+    assert Agreement.of(np.array(one), np.array(other)).kappa == pytest.approx(0.4285714)
+    drawn = [Agreement.of(*rng.choice(3, (2, 60), p=[0.6, 0.3, 0.1])) for _ in range(400)]
+    assert np.std([one.kappa for one in drawn]) == pytest.approx(drawn[0].error, rel=0.2)
+    assert Agreement.of(Y, Y).kappa == 1
+    assert not independent([Agreement.of(Y, Y)])
+    large, small = Agreement.of(*rng.integers(0, 4, (2, 400))), Agreement(0.0, 0.2)
+    assert independent([large])
+    assert independent([large, small])
+    assert not independent([small])  # of so few nobody knows
+    assert not independent([large, Agreement(0.5, 0.2)])
+    assert not independent([Agreement.of(0 * Y, 0 * Y)])
+
+
+@pytest.mark.parametrize("n", [60, 120])
+def test_few_or_rare_images_are_not_called_shuffled(n):
+    """Of runs that only name the frequent class: neighbours that disagree prove nothing yet."""
+    y = (np.arange(n) % 6 == 0).astype(float)
+    x = np.random.default_rng(0).integers(0, 200, (n, 8, 8, 1)).astype(np.uint8)
+    x[y == 1, 2:5, 2:5] += 55
+    model = Sequential([Input((8, 8, 1)), Rescaling(1 / 255), *conv(), Dense(1, "sigmoid")], seed=0)
+    model.compile(Adam(2e-4), "binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(x, y, epochs=60, verbose=0)
+    assert history.history["accuracy"][-1] < 0.9
+    names = [one.name for one in explain.diagnose(model, x, y, history)]
+    assert "labels shuffled" not in names
+
+
+def test_rare_classes_are_learned_by_heart_as_others_are():
+    """The few images are as many of each class, however rare it is among all."""
+    y = (np.arange(96) % 12 == 0).astype(float)
+    layers = [Rescaling(1 / 255), Flatten(), Dense(1, activation="sigmoid")]
+    model = Sequential([Input((8, 8, 1)), *layers], seed=0)
+    model.compile(Adam(1e-4), "binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(X, y, epochs=40, verbose=0)
+    names = [one.name for one in explain.diagnose(model, X, y, history)]
+    assert "cannot learn a batch by heart" not in names
 
 
 def reduced(data, step):
