@@ -30,9 +30,13 @@ from minicnn import (
 from minicnn.applications import NETWORKS
 from minicnn.callbacks import TerminateOnNaN
 from minicnn.data import load_hdf5
+from minicnn.data.fitting import Data
 from minicnn.data.synthetic import fingers
 from minicnn.errors import ConfigError, DivergenceError
-from minicnn.explain.diagnosis.given import agreement, coincidence, together
+from minicnn.explain.diagnosis.examined import Examined
+from minicnn.explain.diagnosis.given import Agreement, independent
+from minicnn.explain.diagnosis.learning import by_heart
+from minicnn.explain.diagnosis.trials import Trial
 from minicnn.initializers import Constant, RandomNormal
 from minicnn.optimizers import RMSprop
 from minicnn.optimizers.schedules import CosineDecay
@@ -432,17 +436,56 @@ def test_a_history_of_another_kind_is_refused():
         explain.diagnose(network(), X, Y, history=[1.0])
 
 
-def test_coincidences_are_counted_as_they_are():
-    """The binomial tail, two rows of classes that agree by chance, and Fisher's method."""
-    assert coincidence(0, 10, 0.5) == pytest.approx(1)
-    assert coincidence(10, 10, 0.5) == pytest.approx(2**-10)
+def test_rows_that_agree_by_chance():
+    """Cohen's kappa as scikit-learn has it, its error as drawn rows scatter, and what is enough."""
     rng = np.random.default_rng(0)
-    chances = [agreement(*rng.integers(0, 3, (2, 60))) for _ in range(300)]
-    assert 0.4 < np.mean(chances) < 0.65
-    assert np.mean(np.array(chances) < 0.05) < 0.1
-    assert agreement(Y, Y) < 1e-10
-    both = rng.uniform(size=(2000, 2))
-    assert np.mean([together(one) < 0.05 for one in both]) == pytest.approx(0.05, abs=0.02)
+    one, other = [0, 2, 1, 1, 2, 0, 2, 2], [0, 1, 1, 1, 2, 2, 2, 0]
+    assert Agreement.of(np.array(one), np.array(other)).kappa == pytest.approx(0.4285714)
+    drawn = [Agreement.of(*rng.choice(3, (2, 60), p=[0.6, 0.3, 0.1])) for _ in range(400)]
+    assert np.std([one.kappa for one in drawn]) == pytest.approx(drawn[0].error, rel=0.2)
+    assert Agreement.of(Y, Y).kappa == 1
+    assert not independent([Agreement.of(Y, Y)])
+    large, small = Agreement.of(*rng.integers(0, 4, (2, 400))), Agreement(0.0, 0.2)
+    assert independent([large])
+    assert independent([large, small])
+    assert not independent([small])  # of so few nobody knows
+    assert not independent([large, Agreement(0.5, 0.2)])
+    assert not independent([Agreement.of(0 * Y, 0 * Y)])
+
+
+def rare(n):
+    """Hands, of which those with five fingers are class 1."""
+    x, y = fingers(n, seed=0)
+    return x[:, ::2, ::2], (y == 5).astype(float)
+
+
+def names_of(layers, x, y, rate, epochs):
+    """What is found after a run with a single output."""
+    before = [Input(x.shape[1:]), Rescaling(1 / 255), Conv2D(8, 3, strides=2, activation="relu")]
+    model = Sequential([*before, *layers, Dense(1, activation="sigmoid")], seed=0)
+    model.compile(Adam(rate), "binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(x, y, batch_size=8, epochs=epochs, verbose=0)
+    assert history.history["accuracy"][-1] < 0.9
+    return [one.name for one in explain.diagnose(model, x, y, history)]
+
+
+@pytest.mark.parametrize("n", [60, 120])
+def test_few_or_rare_images_are_not_called_shuffled(n):
+    """Of runs that only name the frequent class: neighbours that disagree prove nothing yet."""
+    assert "labels shuffled" not in names_of([MaxPool(2), Flatten()], *rare(n), 3e-4, 15)
+
+
+def test_rare_classes_are_learned_by_heart_as_others_are(monkeypatch):
+    """The few images are as many of each class: a loss of 0.4 is something, however rare one is."""
+    y = (np.arange(96) % 12 == 0).astype(float)
+    layers = [Rescaling(1 / 255), Flatten(), Dense(1, activation="sigmoid")]
+    model = Sequential([Input((8, 8, 1)), *layers], seed=0)
+    model.compile(Adam(1e-3), "binary_crossentropy", metrics=["accuracy"])
+    history = {"loss": [0.29] * 3, "accuracy": [0.92] * 3}
+    for lowest, count in ((0.4, 0), (0.6, 1)):
+        monkeypatch.setattr(Examined, "heart", Trial((0.69, lowest), 0.69))
+        run = Examined(model, Data.of(X, y), history=history)
+        assert len(list(by_heart(run))) == count
 
 
 def reduced(data, step):

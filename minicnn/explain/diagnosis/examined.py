@@ -33,6 +33,9 @@ MANY = 512
 RUSHING = 1.0
 """The update-to-weight ratio of a first step after which nothing of the weights is left."""
 
+PATIENCE = 100
+"""Steps after which a loss should have fallen."""
+
 RIGHT = 0.1
 """An accuracy so far above that of always naming the most frequent class says the same; or half way
 from there to 1."""

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._training.mistakes import AXES, SCALED_TWICE, UNSCALED
-from minicnn.explain.diagnosis.examined import Examined
+from minicnn.explain.diagnosis.examined import PATIENCE, Examined
 from minicnn.explain.diagnosis.finding import Finding
 
 SAMPLES = 400
@@ -19,8 +20,11 @@ FEWEST, SOON = 60, 50
 SIDE = 8
 """Places along each axis of the small images that are compared."""
 
-SURE = 0.05
-"""The chance of a coincidence, from which on it is none."""
+SURE = 1.645
+"""The standard errors within which, at one side, 95% of all coincidences are."""
+
+LITTLE = 0.15
+"""The agreement below which labels have nothing to do with images, as far as these can tell."""
 
 
 def pixels(run: Examined) -> Iterator[Finding]:
@@ -67,48 +71,67 @@ def shuffled_labels(run: Examined) -> Iterator[Finding]:
         return
     if len(run.raw.xs) > 1:
         return  # the label may be a matter of both images
-    said, chances = "", []
-    if not run.stuck:
-        if run.validated is None or run.validation_labels is None:
+    said, found = "", []
+    if run.stuck:
+        if run.steps < PATIENCE:
             return
+    elif run.validated is None or run.validation_labels is None:
+        return
+    else:
         outputs, others = run.validated[1], run.validation_labels
         named = outputs.argmax(axis=-1) if outputs.shape[-1] > 1 else outputs[..., 0] > 0.5
         right = int((named == others).sum())
-        chances.append(agreement(named, others))
+        found.append(Agreement.of(named, others))
         said = (
             f"It has learned its images (loss {run.last_loss:.3g}), but of {len(others)} others it "
-            f"names {right} right, no more than by chance; "
+            f"names {right} right, hardly more than by chance; "
         )
-    found = alike(run.raw.x, run.seed)
-    named = labels[found[0]], labels[found[1]]
-    chances.append(agreement(*named))
-    if together(chances) < SURE:
+    one, other = alike(run.raw.x, run.seed)
+    found.append(Agreement.of(labels[one], labels[other]))
+    if not independent(found):
         return
-    same = int((named[0] == named[1]).sum())
+    same = int((labels[one] == labels[other]).sum())
     yield Finding(
         "labels shuffled",
-        f"{said}{'of' if said else 'Of'} {len(found[0])} images {same} share their label with the "
-        "one that looks most like them, no more than by chance.",
+        f"{said}{'of' if said else 'Of'} {len(one)} images {same} share their label with the "
+        "one that looks most like them, hardly more than by chance.",
         "Check that images and labels are in one order: shuffle both with one permutation, and "
         "look at some with plots.plot_images.",
     )
 
 
-def agreement(one: Array, other: Array) -> float:
-    """The probability that two rows of class numbers agree so often if neither knows the other."""
-    classes = np.union1d(one, other)
-    chance = sum(float((one == k).mean() * (other == k).mean()) for k in classes)
-    return coincidence(int((one == other).sum()), len(one), chance)
+class Agreement(NamedTuple):
+    """Cohen's kappa of two rows of class numbers: 0 where they agree as by chance, 1 always."""
+
+    kappa: float
+    error: float
+    """Its standard error where neither row knows the other; infinite where all are of one class."""
+
+    @classmethod
+    def of(cls, one: Array, other: Array) -> "Agreement":
+        """That of two rows.
+
+        >>> Agreement.of(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+        Agreement(kappa=0.5, error=0.5)
+        """
+        classes = np.union1d(one, other)
+        chance = sum(float((one == k).mean() * (other == k).mean()) for k in classes)
+        if chance >= 1:
+            return cls(0.0, math.inf)
+        kappa = (float((one == other).mean()) - chance) / (1 - chance)
+        return cls(kappa, math.sqrt(chance / (1 - chance) / len(one)))
 
 
-def together(chances: Sequence[float]) -> float:
-    """The probability of independent coincidences, by Fisher's method.
-
-    >>> round(together([0.05]), 3), round(together([0.05, 0.05]), 4)
-    (0.05, 0.0175)
-    """
-    log = -math.fsum(math.log(max(chance, 1e-300)) for chance in chances)
-    return math.exp(-log) * sum(log**k / math.factorial(k) for k in range(len(chances)))
+def independent(found: Sequence[Agreement]) -> bool:
+    """Whether rows do not know each other: none agree, and together they are enough to say so."""
+    if any(one.kappa > SURE * one.error for one in found):
+        return False
+    weights = [one.error**-2 if one.error else 0.0 for one in found]
+    total = sum(weights)
+    if not total:
+        return False
+    mean = sum(one.kappa * weight for one, weight in zip(found, weights, strict=True)) / total
+    return mean + SURE / math.sqrt(total) < LITTLE
 
 
 def alike(x: Array, seed: int) -> tuple[Array, Array]:
@@ -132,19 +155,3 @@ def small(x: Array) -> Array:
         x = np.stack([sums[:, :, columns == i].mean(axis=2) for i in np.unique(columns)], axis=2)
     flat = x.reshape(len(x), -1).astype(np.float64)
     return np.asarray((flat - flat.mean(axis=0)) / (flat.std(axis=0) + 1e-9))
-
-
-def coincidence(found: int, of: int, chance: float) -> float:
-    """The probability of so many or more, where each comes by ``chance``.
-
-    >>> round(coincidence(9, 10, 0.5), 4)
-    0.0107
-    """
-    if not 0 < chance < 1:
-        return 1.0
-    logs = [
-        math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1)
-        + k * math.log(chance) + (of - k) * math.log(1 - chance)
-        for k in range(found, of + 1)
-    ]  # fmt: skip
-    return min(1.0, math.fsum(map(math.exp, logs)))

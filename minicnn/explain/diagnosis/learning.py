@@ -1,11 +1,13 @@
 """Ailments of the course of a run: its learning rate, what it cannot learn, and overfitting."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from minicnn.explain.diagnosis.examined import FALLEN, RUSHING, Examined
+from minicnn.explain.diagnosis.examined import FALLEN, PATIENCE, RUSHING, Examined
 from minicnn.explain.diagnosis.finding import Finding
+from minicnn.explain.diagnosis.trials import FEW
 from minicnn.explain.statistics import is_random
 
 HIGH, LOW = "learning rate too high", "learning rate too low"
@@ -18,9 +20,6 @@ NOTABLE = 0.03
 
 AHEAD = 0.1
 """The part of the loss of the frequencies by which a trial without noise must end below another."""
-
-PATIENCE = 100
-"""Steps after which a loss should have fallen."""
 
 BEHIND = 0.25
 """How far the accuracy of the validation is behind that of the training where it is overfitting."""
@@ -107,7 +106,9 @@ def by_heart(run: Examined) -> Iterator[Finding]:
     """A network that cannot learn a few images by heart."""
     if not run.stuck or not run.chance > 0:
         return
-    if run.heart.lowest < 0.75 * min(run.chance, run.heart.start):
+    labels = run.labels  # of the few there are as many of each class
+    nothing = run.chance if labels is None else math.log(min(len(np.unique(labels)), FEW))
+    if run.heart.lowest < 0.75 * min(nothing, run.heart.start):
         return
     yield Finding(
         "cannot learn a batch by heart",
