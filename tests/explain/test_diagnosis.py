@@ -42,7 +42,7 @@ from minicnn.optimizers import RMSprop
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.regularizers import L2
 
-DATASETS = Path("/work/shared/datasets")
+DATASETS = Path(__file__).parents[2] / "datasets"
 SPARSE = "sparse_categorical_crossentropy"
 
 
@@ -540,8 +540,10 @@ RUNS = [
 @pytest.fixture(scope="module")
 def pictures():
     """Each data set: what is learned from, and what is evaluated."""
-    if not DATASETS.is_dir():
-        pytest.skip("the data sets are not there")
+    files = ("test_signs.h5", "train_signdigits.h5", "test_signdigits.h5")
+    files += ("train_catvnoncat.h5", "test_catvnoncat.h5")
+    if missing := [name for name in files if not (DATASETS / name).exists()]:
+        pytest.skip(f"not in datasets/: {', '.join(missing)}")
     x, y = fingers(720, seed=5)
     signs = load_hdf5(DATASETS / "test_signs.h5")
     found = {
