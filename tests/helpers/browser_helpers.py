@@ -16,8 +16,20 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
-def in_browser(page, width=1200, *more):
-    """The page's markup after its scripts, and all that waits, have run."""
+TRIES = 3
+"""The browser's clock is virtual: on a busy machine it may have run out before a script has."""
+
+
+def in_browser(page, width=1200, *more, until=""):
+    """The page's markup after its scripts, and all that waits, have run, and ``until`` is in it."""
+    for _ in range(TRIES):
+        text = _once_in_browser(page, width, *more)
+        if until in text:
+            break
+    return text
+
+
+def _once_in_browser(page, width, *more):
     switches = "--headless --no-sandbox --disable-gpu --disable-background-networking"
     command = [CHROMIUM, *switches.split(), f"--window-size={width},800", "--dump-dom", *more]
     command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=6000000"]
@@ -40,9 +52,15 @@ def with_script(page, script, wanted=None):
     return copy
 
 
-def found_in(text):
+def driven(page, width=1200, *more):
+    """(what such a script has written into the page, the page's markup)."""
+    text = in_browser(page, width, *more, until='<pre id="found">')
+    return json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', text)[1])), text
+
+
+def found_in(page, width=1200, *more):
     """What such a script has written into the page."""
-    return json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', text)[1]))
+    return driven(page, width, *more)[0]
 
 
 def node_module(name):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from browser_helpers import (
+    driven,
     findings_of_validator,
     found_in,
     in_browser,
@@ -62,8 +63,7 @@ def test_every_click_works_and_every_number_is_numpys(name, tmp_path):
     values = network.computed(x[0], model.dtype, True)
     wanted = {str(number): value.ravel().tolist() for number, value in values}
     clicks = CLICKING.read_text(encoding="utf-8")
-    text = in_browser(with_script(tmp_path / "page.html", clicks, wanted))
-    found = found_in(text)
+    found = found_in(with_script(tmp_path / "page.html", clicks, wanted))
     assert found["errors"] == []
     assert found["loaded"] == []
     assert found["worst"] < 1e-4
@@ -87,8 +87,7 @@ def test_what_the_page_does_not_know_is_shown(kind, tmp_path, monkeypatch):
     values = network_of(model.graph()).computed(x[0], model.dtype, True)
     wanted = {str(i): v.ravel().tolist() for i, v in values} if kind == "custom" else {}
     clicks = CLICKING.read_text(encoding="utf-8")
-    text = in_browser(with_script(tmp_path / "page.html", clicks, wanted))
-    found = found_in(text)
+    found, text = driven(with_script(tmp_path / "page.html", clicks, wanted))
     assert found["errors"] == []
     assert found["worst"] < 1e-4
     assert found["clicks"] > 10
@@ -101,7 +100,7 @@ def test_the_page_itself_runs_on_a_phone(tmp_path):
     """As it is written, under its policy, it computes and shows the answer."""
     x, _ = fingers(1, seed=0)
     explain_page(NETWORKS["course"]((64, 64, 3), 6, seed=0), x, tmp_path / "page.html")
-    text = in_browser(tmp_path / "page.html", width=360)
+    text = in_browser(tmp_path / "page.html", width=360, until="computed in")
     assert "computed in" in text
     assert text.count('class="probability"') == 6
 
@@ -121,8 +120,8 @@ def test_axe_finds_nothing(name, width, dark, tmp_path):
     script = f"{axe}\n{AUDITING.read_text(encoding='utf-8')}"
     scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
     calm = ["--force-prefers-reduced-motion"] * dark
-    driven = with_script(tmp_path / "page.html", script)
-    found = found_in(in_browser(driven, width, scheme, *calm))
+    page = with_script(tmp_path / "page.html", script)
+    found = found_in(page, width, scheme, *calm)
     assert found["findings"] == []
     assert found["wide"] == []
     assert found["states"] >= 6
@@ -162,7 +161,7 @@ def test_other_forms_of_outputs_and_layers_work_as_well(name, tmp_path):
     values = network_of(model.graph()).computed(x[0], model.dtype, True)
     wanted = {str(number): value.ravel().tolist() for number, value in values}
     clicks = CLICKING.read_text(encoding="utf-8")
-    found = found_in(in_browser(with_script(tmp_path / "page.html", clicks, wanted)))
+    found = found_in(with_script(tmp_path / "page.html", clicks, wanted))
     assert found["errors"] == []
     assert found["worst"] < 1e-4
     assert found["ends"].count(0) == len(found["ends"])

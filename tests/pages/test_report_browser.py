@@ -6,7 +6,6 @@ import pytest
 from browser_helpers import (
     findings_of_validator,
     found_in,
-    in_browser,
     needs_chromium,
     node_module,
     with_script,
@@ -19,7 +18,6 @@ const found = { errors: [], findings: [], wide: false, loaded: null, dark: false
 document.addEventListener("securitypolicyviolation", (e) => found.errors.push(e.violatedDirective));
 async function look() {
   for (const one of document.querySelectorAll("details")) one.open = true;
-  for (const one of document.images) await one.decode();
   found.blank = [...document.images].filter((one) => !one.naturalWidth).length;
   const { violations } = await axe.run({ resultTypes: ["violations"] });
   found.findings = violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`);
@@ -28,12 +26,14 @@ async function look() {
   found.loaded = performance.getEntriesByType("resource").map((entry) => entry.name)
     .filter((name) => !name.startsWith("data:"));
 }
-look().catch((error) => found.errors.push(error.stack)).finally(() => {
-  const made = document.createElement("pre");
-  made.id = "found";
-  made.textContent = JSON.stringify(found);
-  document.body.append(made);
-});
+addEventListener("load", () => look()
+  .catch((error) => found.errors.push(error.stack))
+  .finally(() => {
+    const made = document.createElement("pre");
+    made.id = "found";
+    made.textContent = JSON.stringify(found);
+    document.body.append(made);
+  }));
 """
 
 
@@ -72,7 +72,7 @@ def test_axe_finds_nothing(classes, width, dark, tmp_path):
     page.with_name("other.html").write_text(policy, encoding="utf-8")
     driven = with_script(page.with_name("other.html"), f"{axe}\n{LOOK}")
     scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
-    found = found_in(in_browser(driven, width, scheme))
+    found = found_in(driven, width, scheme)
     assert found["errors"] == []
     assert found["findings"] == []
     assert found["loaded"] == []
