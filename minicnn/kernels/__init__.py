@@ -6,7 +6,7 @@ asks for a set by its name, only for what it is capable of.
 """
 
 from minicnn.errors import ConfigError, shown
-from minicnn.kernels import reference, vectorized
+from minicnn.kernels import compiled, reference, vectorized
 from minicnn.kernels.base import (
     PLAIN,
     Convolution,
@@ -32,6 +32,7 @@ __all__ = [
     "WorkOf",
     "Workspace",
     "check_kernels",
+    "compiled",
     "reference",
     "vectorized",
 ]
@@ -39,6 +40,7 @@ __all__ = [
 KERNELS: dict[str, KernelSet] = {
     "reference": reference.REFERENCE,
     "vectorized": vectorized.VECTORIZED,
+    "compiled": compiled.COMPILED,
 }
 """The sets by name, as ``Sequential(kernels=...)`` takes it."""
 

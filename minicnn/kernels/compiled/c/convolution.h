@@ -1,0 +1,74 @@
+/* Where the windows of a convolution are, how it is cut into tasks, and the sums of products that
+ * all three of its passes are made of. */
+#ifndef MINICNN_CONVOLUTION_H
+#define MINICNN_CONVOLUTION_H
+
+#include "common.h"
+
+enum { NO_POOL, MAX_POOL, MEAN_POOL };
+
+/* A convolution and what is computed with it, as the caller gives it: all are Index. */
+typedef struct {
+    Index n, h, w, c;               /* the images */
+    Index kh, kw, filters, groups;  /* the kernel: (kh, kw, c / groups, filters) */
+    Index sh, sw, dh, dw;           /* strides and dilation */
+    Index top, bottom, left, right; /* padding */
+    Index oh, ow;                   /* rows and columns of windows */
+    Index bytes;                    /* whether the images are uint8 */
+    Index relu;                     /* whether a ReLU follows */
+    Index pool, ph, pw;             /* what pooling follows, and its window */
+    Index training;                 /* whether to keep what the gradients need */
+} Convolution;
+
+/* For each of some pixels that are made, the sum over taps and a run of numbers
+ *
+ *     out[to[p] + f] = bias[f] + sum over i, t of images[from[p] + tap[i] + t] * kernel[i, t, f]
+ *
+ * The kernel is packed: for each block of filters (next_filters), for each i and t their numbers. */
+typedef struct {
+    const Index *from, *to; /* offsets, for each pixel */
+    Index taps, run;
+    const Index *tap; /* offsets */
+    Index filters;
+    const T *kernel, *bias; /* bias: NULL for none; both reach to the end of the last block */
+    Index relu;
+} Correlation;
+
+void NAME(correlate)(const Correlation *it, Index pixels, const T *images, T *out);
+
+/* How many filters the next block has, of so many that are left. The last may have more. */
+Index NAME(next_filters)(Index left);
+Index NAME(packed_filters)(Index filters);
+
+/* Scratch memory, taken piece by piece; from NULL on, it only counts. */
+typedef struct {
+    char *at;
+} Scratch;
+
+INLINE void *take(Scratch *scratch, Index bytes) {
+    void *piece = scratch->at;
+    scratch->at += (bytes + 63) / 64 * 64;
+    return piece;
+}
+
+/* A task: some whole images, or a band of rows of one. Results do not depend on who does which. */
+typedef struct {
+    Index images, rows;  /* of each task but the last ones */
+    Index bands, count;  /* tasks in an image's rows, and in all */
+} Tasks;
+
+/* So many images, each with rows of what is made that take so many bytes of cache. ``unit``: rows
+ * that must stay together. */
+Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit);
+
+/* Rows first <= r < last of some images into a frame with zeros around them. */
+typedef struct {
+    Index h, w, c;   /* an image */
+    Index left, wide; /* pixels of zeros before a row; pixels of a row of the frame */
+    Index bytes;      /* whether the images are uint8: then numbers * scale + offset */
+    T scale, offset;
+} Frame;
+
+void NAME(lay)(const Frame *frame, const void *images, Index n, Index first, Index last, T *to);
+
+#endif
