@@ -39,49 +39,78 @@ typedef struct {
     const uint8_t *kept; /* see convolve */
 } Gradient;
 
-/* The gradient of one pixel's filters, dz[0..F). */
-static void gradient_of_pixel(const Gradient *from, Index image, Index h, Index w, T *dz) {
-    const Convolution *it = from->it;
-    Index f, filters = it->filters, high = it->oh / it->ph, across = it->ow / it->pw;
-    Index r = h / it->ph, q = w / it->pw;
-    if (it->pool && (r >= high || q >= across)) { /* beyond the last window */
-        memset(dz, 0, filters * sizeof(T));
-        return;
-    }
-    const T *dy = from->dy + ((image * high + r) * across + q) * filters;
-    if (it->pool == MAX_POOL) {
-        const uint8_t *winner = from->kept + (dy - from->dy), me = h % it->ph * it->pw + w % it->pw;
-        const T *y = from->y + (dy - from->dy);
-        if (it->relu)
-            for (f = 0; f < filters; f++)
-                dz[f] = winner[f] == me && y[f] > 0 ? dy[f] : 0;
-        else
-            for (f = 0; f < filters; f++)
-                dz[f] = winner[f] == me ? dy[f] : 0;
-    } else if (it->pool == MEAN_POOL) {
-        T part = (T)1 / (it->ph * it->pw);
-        const uint8_t *passed = from->kept + ((image * it->oh + h) * it->ow + w) * filters;
-        for (f = 0; f < filters; f++)
-            dz[f] = !it->relu || passed[f] ? dy[f] * part : 0;
-    } else if (it->relu) {
-        const T *y = from->y + (dy - from->dy);
-        for (f = 0; f < filters; f++)
-            dz[f] = y[f] > 0 ? dy[f] : 0;
-    } else
-        memcpy(dz, dy, filters * sizeof(T));
+/* A vector that may reach beyond the end of an array, of which so many numbers are left. */
+INLINE Vector load_some(const T *from, Index left) {
+    if (left >= LANES)
+        return load(from);
+    Vector v = {0};
+    memcpy(&v, from, left * sizeof(T));
+    return v;
+}
+INLINE Lanes load_bytes(const uint8_t *from, Index left) {
+    Bytes v = {0};
+    memcpy(&v, from, left >= LANES ? LANES : left);
+    return __builtin_convertvector(v, Lanes);
 }
 
-/* Rows first <= r < last and columns before <= q < before + wide of dz; zeros where there are none. */
+/* Columns first <= q < last of a row of dz, (q, f). A vector is written at a time, and what it has
+ * written too much of is written over by the next. */
+static void gradient_of_row(const Gradient *from, Index image, Index h, Index first, Index last,
+                            T *dz) {
+    const Convolution *it = from->it;
+    Index filters = it->filters, high = it->oh / it->ph, across = it->ow / it->pw;
+    Index row = (image * high + h / it->ph) * across * filters; /* of dy */
+    Index all = it->n * high * across * filters, down = h % it->ph * it->pw;
+    const Vector zero = {0}, part = splat((T)1 / (it->ph * it->pw));
+    for (Index q = first, w = first / it->pw, j = first % it->pw; q < last; q++, dz += filters) {
+        Index at = row + w * filters, pixel = ((image * it->oh + h) * it->ow + q) * filters;
+        Index pixels = it->n * it->oh * it->ow * filters;
+        for (Index f = 0; f < filters; f += LANES) {
+            Vector g = load_some(from->dy + at + f, all - at - f);
+            if (it->pool == MAX_POOL) {
+                Lanes won = load_bytes(from->kept + at + f, all - at - f)
+                            == (Lane)(down + j) - (Lanes){0};
+                if (it->relu)
+                    won &= load_some(from->y + at + f, all - at - f) > zero;
+                g = choose(won, g, zero);
+            } else if (it->pool == MEAN_POOL) {
+                g *= part;
+                if (it->relu)
+                    g = choose(load_bytes(from->kept + pixel + f, pixels - pixel - f) != 0, g, zero);
+            } else
+                g = choose(load_some(from->y + at + f, all - at - f) > zero, g, zero);
+            store(dz + f, g);
+        }
+        if (++j == it->pw) {
+            j = 0;
+            w++;
+        }
+    }
+}
+
+/* Rows first <= r < last and columns before <= q < before + wide of dz; zeros where there are none.
+ * Room is needed for a vector more. */
 static void lay_gradient(const Gradient *from, Index image, Index images, Index first, Index last,
                          Index before, Index wide, T *to) {
-    Index filters = from->it->filters;
+    const Convolution *it = from->it;
+    Index filters = it->filters, plain = !it->relu && !it->pool;
+    Index rows = it->oh / it->ph * it->ph, columns = it->ow / it->pw * it->pw;
+    Index begin = most(before, 0), end = least(before + wide, columns);
     for (Index i = image; i < image + images; i++)
-        for (Index r = first; r < last; r++)
-            for (Index q = before; q < before + wide; q++, to += filters)
-                if (r < 0 || r >= from->it->oh || q < 0 || q >= from->it->ow)
-                    memset(to, 0, filters * sizeof(T));
-                else
-                    gradient_of_pixel(from, i, r, q, to);
+        for (Index r = first; r < last; r++, to += wide * filters) {
+            if (r < 0 || r >= rows || begin >= end) {
+                memset(to, 0, wide * filters * sizeof(T));
+                continue;
+            }
+            T *inner = to + (begin - before) * filters, *behind = to + (end - before) * filters;
+            if (plain)
+                memcpy(inner, from->dy + ((i * rows + r) * columns + begin) * filters,
+                       (end - begin) * filters * sizeof(T));
+            else
+                gradient_of_row(from, i, r, begin, end, inner);
+            memset(to, 0, (begin - before) * filters * sizeof(T));
+            memset(behind, 0, (before + wide - end) * filters * sizeof(T));
+        }
 }
 
 /* ---------------------------------------------------------------------------- dkernel */
@@ -488,7 +517,7 @@ static Index prepare_images(Images *d, char *memory, Index threads, const T *ker
     Index rows = least(d->tasks.rows, it->h);
     d->high = d->direct ? it->oh
                         : (rows - 1 + it->top) / it->sh - it->top / it->sh + d->reach_h + 1;
-    d->frame_size = d->tasks.images * d->high * framed;
+    d->frame_size = d->direct ? 0 : d->tasks.images * d->high * framed + LANES;
     d->frames = take(&scratch, threads * d->frame_size * sizeof(T));
     d->phases = take(&scratch, it->sh * it->sw * sizeof(Phase));
     for (Index a = 0; a < it->sh; a++)
