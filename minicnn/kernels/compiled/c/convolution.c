@@ -250,6 +250,8 @@ const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index 
         return (const T *)pass->x + *image * size + first * it->w * it->c;
     const char *x = (const char *)pass->x + *image * size * (it->bytes ? 1 : sizeof(T));
     Index last = first + (*rows - 1) * it->sh + (it->kh - 1) * it->dh + 1;
+    if (pass->winograd.inputs)
+        last += *rows % 2;
     T *frames = pass->frames + worker * pass->frame_size;
     NAME(lay)(&pass->frame, x, *images, first, last, frames);
     return frames;
@@ -264,7 +266,10 @@ static void convolve_task(void *context, Index task, Index worker) {
         return;
     T *to = it->pool ? pass->made + worker * pass->made_size
                      : pass->y + (image * it->oh + row) * it->ow * it->filters;
-    for (Index g = 0; g < it->groups; g++)
+    if (pass->winograd.inputs)
+        NAME(winograd)(&pass->winograd, images, rows, it->ow, from, to,
+                       pass->tiles + worker * pass->tiles_size);
+    for (Index g = 0; !pass->winograd.inputs && g < it->groups; g++)
         NAME(correlate)(pass->groups + g, images * rows * it->ow, from,
                         to + g * (it->filters / it->groups));
     for (Index i = 0; it->pool && i < images; i++)
@@ -286,21 +291,33 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
     Index unit = it->pool ? it->ph : 1, limit = it->pool ? it->oh / unit * unit : it->oh;
     Index filters = it->filters / it->groups, packed = NAME(packed_filters)(filters);
 
-    pass->framed = it->bytes || it->top || it->bottom || it->left || it->right
+    Index winograd = NAME(winograd_pays)(it);
+    if (winograd)
+        pass->frame.wide = (it->ow + 1) / 2 * 2 + 2;
+    pass->framed = winograd || it->bytes || it->top || it->bottom || it->left || it->right
                    || pass->frame.scale != 1 || pass->frame.offset != 0;
     pass->wide = it->pool ? (it->filters + LANES - 1) / LANES * LANES : it->filters;
     Index pixel = pass->framed ? it->c : 0, row = pass->frame.wide * pixel;
     Index bytes = (row * it->sh + it->ow * pass->wide) * sizeof(T);
-    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes, unit);
+    if (winograd)
+        unit += unit % 2 * unit;
+    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes * (winograd ? 4 : 1), unit);
     Index images = pass->tasks.images, rows = least(pass->tasks.rows, limit);
     Index reach = most((rows - 1) * it->sh + (it->kh - 1) * it->dh + 1, 0);
+    if (winograd)
+        reach += rows % 2;
     pass->frame_size = pass->framed ? images * reach * row + LANES : 0;
     pass->made_size = forward && it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
 
     Index pixels = images * rows * it->ow;
     Index *from = take(&scratch, pixels * sizeof(Index)), *to = take(&scratch, pixels * sizeof(Index));
     Index *tap = take(&scratch, taps * it->groups * sizeof(Index));
-    Index weights_size = forward ? taps * run * packed : 0;
+    Index tiles = winograd ? images * tiles_of(rows, it->ow) : 0;
+    Index *tile_from = take(&scratch, tiles * sizeof(Index));
+    Index *tile_to = take(&scratch, tiles * sizeof(Index));
+    Index weights_size = forward ? (winograd ? 16 * it->c : taps * run) * packed : 0;
+    pass->tiles_size = winograd ? NAME(winograd_numbers)(tiles, it->c, it->filters) : 0;
+    pass->tiles = take(&scratch, threads * pass->tiles_size * sizeof(T));
     T *weights = take(&scratch, it->groups * weights_size * sizeof(T));
     T *biases = take(&scratch, it->groups * packed * sizeof(T));
     pass->groups = take(&scratch, it->groups * sizeof(Correlation));
@@ -311,12 +328,11 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
         return taken;
 
     Index wide = pass->framed ? pass->frame.wide : it->w, high = pass->framed ? reach : it->h;
-    Index last = least(pass->wide, it->filters);
     for (Index i = 0, p = 0; i < images; i++)
         for (Index r = 0; r < rows; r++)
             for (Index w = 0; w < it->ow; w++, p++) {
                 from[p] = ((i * high + r * it->sh) * wide + w * it->sw) * it->c;
-                to[p] = p * (it->pool ? pass->wide : last);
+                to[p] = p * pass->wide;
             }
     for (Index g = 0; g < it->groups; g++) {
         Index first = g * (it->c / it->groups);
@@ -325,7 +341,10 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
             tap[g * taps + i] = first + (down * it->dh * wide + across * it->dw) * it->c;
         }
         T *packed_here = weights + g * weights_size;
-        if (forward)
+        if (forward && winograd)
+            NAME(winograd_kernel)(kernel, 3 * it->c * filters, it->c * filters, filters, 1, it->c,
+                                  filters, 1, packed_here);
+        else if (forward)
             pack(it, kernel, g, taps, run, packed_here);
         memset(biases + g * packed, 0, packed * sizeof(T));
         if (bias)
@@ -334,6 +353,11 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
         Index relu = it->relu && it->pool != MAX_POOL;
         pass->groups[g] = (Correlation){from, to, taps, run, tap + g * taps, filters,
                                         packed_here, bias ? biases + g * packed : 0, relu};
+    }
+    if (winograd) {
+        pass->winograd = (Winograd){it->c, filters, wide, high, pass->wide, tiles, 0, 0, weights,
+                                    bias ? biases : 0, it->relu && it->pool != MAX_POOL};
+        NAME(winograd_tables)(&pass->winograd, tile_from, tile_to);
     }
     return taken;
 }

@@ -51,6 +51,33 @@ void NAME(correlate)(const Correlation *it, Index pixels, const T *images, T *ou
 Index NAME(next_filters)(Index left);
 Index NAME(packed_filters)(Index filters);
 
+/* A convolution of 3x3 by Winograd's method (winograd.c). */
+typedef struct {
+    Index inputs, outputs;
+    Index wide, high;       /* pixels in a row, and rows in an image, of the frame that is read */
+    Index stride;           /* numbers from pixel to pixel of what is made */
+    Index tiles;            /* the most that a task has */
+    const Index *from, *to; /* where the tiles are in the matrices */
+    const T *kernel, *bias; /* 16 matrices; bias or NULL */
+    Index relu;
+} Winograd;
+
+Index NAME(winograd_pays)(const Convolution *it);
+Index NAME(points_apart)(Index tiles, Index numbers);
+Index NAME(winograd_numbers)(Index tiles, Index inputs, Index outputs);
+void NAME(winograd_tables)(Winograd *it, Index *from, Index *to);
+void NAME(winograd_kernel)(const T *kernel, Index by_row, Index by_column, Index by_in,
+                           Index by_out, Index inputs, Index outputs, T factor, T *to);
+void NAME(winograd)(const Winograd *it, Index images, Index rows, Index columns, const T *frame,
+                    T *out, T *scratch);
+void NAME(winograd_points)(const Winograd *it, Index images, Index rows, Index columns,
+                           const T *frame, const T *dz, T *v, T *z);
+void NAME(winograd_kernel_gradient)(const T *sums, Index inputs, Index outputs, T *dkernel);
+
+INLINE Index widened(Index n) { return (n + LANES - 1) / LANES * LANES; }
+/* Tiles of 2x2 in so many pixels. */
+INLINE Index tiles_of(Index rows, Index columns) { return (rows + 1) / 2 * ((columns + 1) / 2); }
+
 /* Scratch memory, taken piece by piece; from NULL on, it only counts. */
 typedef struct {
     uintptr_t at;
@@ -90,6 +117,9 @@ typedef struct {
     uint8_t *kept;
     Tasks tasks;
     Frame frame;
+    Winograd winograd;   /* where it is computed so: else inputs is 0 */
+    T *tiles;            /* scratch of each worker for that */
+    Index tiles_size;
     Index framed;        /* whether images are laid into a frame, or read where they are */
     Correlation *groups; /* one for each group */
     T *frames, *made;    /* scratch of each worker: images, and what is to be pooled */

@@ -191,30 +191,52 @@ typedef struct {
     Index made_size, direct, sparse;  /* direct: dz is dy itself */
 } Kernel;
 
+/* sums[t][f] += the sum over pixels of x[from[p] + t] * dz[p * stride + f], one block of filters
+ * after another. */
+static void sums_of_run(const T *x, const Index *from, Index run, const T *dz, Index stride,
+                        Index pixels, Index filters, T *sums) {
+    for (Index f = 0, block; f < filters; f += block) {
+        Index largest;
+        block = NAME(next_filters)(filters - f);
+        Sums *const *functions = sums_of(block, &largest);
+        for (Index t = 0, size; t < run; t += size, sums += size * block) {
+            Index s = 0;
+            while ((size = sizes[s]) > least(largest, run - t))
+                s++;
+            functions[s](x + t, from, dz + f, stride, pixels, sums);
+        }
+    }
+}
+
 static void sums_of_task(const Kernel *k, const T *images, const T *dz, Index pixels, T *sums) {
     const Convolution *it = k->from.it;
     Index filters = it->filters / it->groups;
     for (Index g = 0; g < it->groups; g++) {
         const Correlation *group = k->pass->groups + g;
-        for (Index first = 0; first < pixels; first += CHUNK) {
-            Index some = least(CHUNK, pixels - first);
-            T *to = sums + g * (k->sums / it->groups);
-            for (Index f = 0, block; f < filters; f += block) {
-                const T *z = dz + first * it->filters + g * filters + f;
-                Index largest;
-                block = NAME(next_filters)(filters - f);
-                Sums *const *functions = sums_of(block, &largest);
-                for (Index i = 0; i < group->taps; i++)
-                    for (Index t = 0, size; t < group->run; t += size, to += size * block) {
-                        Index s = 0;
-                        while ((size = sizes[s]) > least(largest, group->run - t))
-                            s++;
-                        functions[s](images + group->tap[i] + t, group->from + first, z,
-                                     it->filters, some, to);
-                    }
-            }
-        }
+        Index size = k->sums / it->groups, apart = size / group->taps;
+        for (Index first = 0; first < pixels; first += CHUNK)
+            for (Index i = 0; i < group->taps; i++)
+                sums_of_run(images + group->tap[i], group->from + first, group->run,
+                            dz + first * it->filters + g * filters, it->filters,
+                            least(CHUNK, pixels - first), filters,
+                            sums + g * size + i * apart);
     }
+}
+
+/* The same at the 16 points of Winograd's method (winograd.c). */
+static void sums_of_tiles(const Kernel *k, Index images, Index rows, const T *frame, const T *dz,
+                          T *v, T *sums) {
+    const Winograd *w = &k->pass->winograd;
+    Index tiles = images * tiles_of(rows, k->from.it->ow);
+    Index v_apart = NAME(points_apart)(tiles, w->inputs);
+    Index z_apart = NAME(points_apart)(tiles, w->outputs);
+    T *z = v + 16 * v_apart;
+    NAME(winograd_points)(w, images, rows, k->from.it->ow, frame, dz, v, z);
+    for (Index first = 0; first < tiles; first += CHUNK)
+        for (Index i = 0; i < 16; i++)
+            sums_of_run(v + i * v_apart, w->from + first, w->inputs,
+                        z + i * z_apart + first * widened(w->outputs), widened(w->outputs),
+                        least(CHUNK, tiles - first), w->outputs, sums + i * (k->sums / 16));
 }
 
 static void biases_of_task(const Kernel *k, const T *dz, Index pixels, double *biases) {
@@ -287,7 +309,11 @@ static void part_of_kernel(void *context, Index part, Index worker) {
             lay_gradient(&k->from, image, images, row, row + rows, 0, it->ow, made);
             dz = made;
         }
-        sums_of_task(k, from, dz, images * rows * it->ow, sums);
+        if (k->pass->winograd.inputs)
+            sums_of_tiles(k, images, rows, from, dz, k->pass->tiles + worker * k->pass->tiles_size,
+                          sums);
+        else
+            sums_of_task(k, from, dz, images * rows * it->ow, sums);
         biases_of_task(k, dz, images * rows * it->ow, biases);
     }
 }
@@ -309,7 +335,7 @@ static void add_slice(void *context, Index slice, Index worker) {
 static void add_parts(const Kernel *k, Index threads, T *dkernel, T *dbias) {
     const Convolution *it = k->from.it;
     const Correlation *group = k->pass->groups;
-    Index filters = it->filters / it->groups, numbers = group->taps * group->run;
+    Index filters = it->filters / it->groups;
     minicnn_parallel_for((k->sums + SLICE - 1) / SLICE, threads, add_slice, (void *)k);
     for (Index f = 0; f < it->filters; f++) {
         double sum = 0;
@@ -325,13 +351,18 @@ static void add_parts(const Kernel *k, Index threads, T *dkernel, T *dbias) {
                     dkernel[(i * group->run + t) * filters + f] = from[t];
         return;
     }
+    if (k->pass->winograd.inputs) {
+        NAME(winograd_kernel_gradient)(from, it->c, filters, dkernel);
+        return;
+    }
     for (Index g = 0; g < it->groups; g++)
-        for (Index f = 0, block; f < filters; f += block) {
-            block = NAME(next_filters)(filters - f);
-            for (Index i = 0; i < numbers; i++, from += block)
-                memcpy(dkernel + i * it->filters + g * filters + f, from,
-                       least(block, filters - f) * sizeof(T));
-        }
+        for (Index i = 0; i < group->taps; i++)
+            for (Index f = 0, block; f < filters; f += block) {
+                block = NAME(next_filters)(filters - f);
+                for (Index t = 0; t < group->run; t++, from += block)
+                    memcpy(dkernel + (i * group->run + t) * it->filters + g * filters + f, from,
+                           least(block, filters - f) * sizeof(T));
+            }
 }
 
 static Index prepare_kernel(Kernel *k, Pass *pass, char *memory, Index threads) {
@@ -343,8 +374,10 @@ static Index prepare_kernel(Kernel *k, Pass *pass, char *memory, Index threads) 
     Index filters = it->filters / it->groups, packed = NAME(packed_filters)(filters);
     k->pass = pass;
     k->padded = (run + LANES - 1) / LANES * LANES;
-    k->sparse = it->pool == MAX_POOL && it->groups == 1 && it->ph * it->pw >= SPARSE && pass->framed;
+    k->sparse = it->pool == MAX_POOL && !NAME(winograd_pays)(it) && it->groups == 1 && it->ph * it->pw >= SPARSE && pass->framed;
     k->sums = k->sparse ? it->filters * taps * k->padded : it->groups * taps * run * packed;
+    if (NAME(winograd_pays)(it))
+        k->sums = 16 * it->c * packed;
     Index fit = most(SUMS_BYTES / most(k->sums * sizeof(T), 1), 2);
     k->parts = most(least(tasks->count, least(MOST_PARTS, fit)), 1);
     k->direct = !it->relu && !it->pool && packed == filters && filters % LANES == 0;
@@ -392,6 +425,9 @@ typedef struct {
     Index frame_size;
     T *frames;                 /* dz of each worker's task */
     Phase *phases;
+    Winograd winograd;         /* where it is computed so: else inputs is 0 */
+    T *tiles;                  /* scratch of each worker for that */
+    Index tiles_size;
 } Images;
 
 static void images_task(void *context, Index task, Index worker) {
@@ -406,11 +442,17 @@ static void images_task(void *context, Index task, Index worker) {
     if (!d->direct) {
         Index first = (row + it->top) / it->sh - d->reach_h;
         Index last = (row + rows - 1 + it->top) / it->sh + 1;
+        if (d->winograd.inputs)
+            last += rows % 2;
         T *made = d->frames + worker * d->frame_size;
         lay_gradient(&d->from, image, images, first, last, d->before, d->wide, made);
         dz = made;
     }
     T *dx = d->dx + (image * it->h + row) * it->w * it->c;
+    if (d->winograd.inputs) {
+        NAME(winograd)(&d->winograd, images, rows, it->w, dz, dx, d->tiles + worker * d->tiles_size);
+        return;
+    }
     for (Index p = 0; p < it->sh * it->sw; p++) {
         const Phase *phase = d->phases + p;
         Index high = phase->row < rows ? (rows - 1 - phase->row) / it->sh + 1 : 0;
@@ -512,13 +554,34 @@ static Index prepare_images(Images *d, char *memory, Index threads, const T *ker
     d->wide = (it->w - 1 + it->left) / it->sw - d->before + 1;
     d->direct = !it->relu && !it->pool && !it->top && !it->left && !d->reach_h && !d->reach_w
                 && (it->h - 1) / it->sh + 1 == it->oh && d->wide == it->ow;
+    Index winograd = NAME(winograd_pays)(it) && it->h > 2 && it->w > 2;
+    if (winograd)
+        d->wide = (it->w + 1) / 2 * 2 + 2;
     Index framed = d->direct ? 0 : d->wide * it->filters;
-    d->tasks = NAME(cut_tasks)(it->n, it->h, (framed / it->sh + it->w * it->c) * sizeof(T), it->sh);
+    Index bytes = (framed / it->sh + it->w * it->c) * sizeof(T) * (winograd ? 4 : 1);
+    d->tasks = NAME(cut_tasks)(it->n, it->h, bytes, winograd ? 2 : it->sh);
     Index rows = least(d->tasks.rows, it->h);
     d->high = d->direct ? it->oh
                         : (rows - 1 + it->top) / it->sh - it->top / it->sh + d->reach_h + 1;
+    d->high += winograd && rows % 2;
     d->frame_size = d->direct ? 0 : d->tasks.images * d->high * framed + LANES;
     d->frames = take(&scratch, threads * d->frame_size * sizeof(T));
+    if (winograd) {
+        Index tiles = d->tasks.images * tiles_of(rows, it->w);
+        T *weights = take(&scratch, 16 * it->filters * NAME(packed_filters)(it->c) * sizeof(T));
+        Index *at = take(&scratch, tiles * sizeof(Index)), *to = take(&scratch, tiles * sizeof(Index));
+        d->tiles_size = NAME(winograd_numbers)(tiles, it->filters, it->c);
+        d->tiles = take(&scratch, threads * d->tiles_size * sizeof(T));
+        if (memory) {
+            d->winograd = (Winograd){it->filters, it->c, d->wide, d->high, it->c, tiles, 0, 0,
+                                     weights, bias, 0};
+            NAME(winograd_tables)(&d->winograd, at, to);
+            Index by_row = 3 * it->c * it->filters, by_column = it->c * it->filters;
+            NAME(winograd_kernel)(kernel + 2 * by_row + 2 * by_column, -by_row, -by_column, 1,
+                                  it->filters, it->filters, it->c, factor, weights);
+        }
+        return scratch.at - (uintptr_t)memory;
+    }
     d->phases = take(&scratch, it->sh * it->sw * sizeof(Phase));
     for (Index a = 0; a < it->sh; a++)
         for (Index b = 0; b < it->sw; b++)
