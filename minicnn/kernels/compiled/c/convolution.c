@@ -129,12 +129,17 @@ void NAME(correlate)(const Correlation *it, Index pixels, const T *images, T *ou
 
 /* Tasks are as large as fits well into the second level of the cache, but so many that several
  * threads have something to do. */
-enum { TASK_BYTES = 256 << 10, ENOUGH_TASKS = 32, FEW_PIXELS = 56 };
+enum { TASK_BYTES = 256 << 10, ENOUGH_TASKS = 32 };
+/* A large kernel is read once for each task, from further away: that must be worth it. */
+enum { LARGE_KERNEL = 512 << 10, ENOUGH_PIXELS = 512 };
 
-Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit) {
+Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels,
+                      Index kernel) {
     Index image = most(rows * bytes_of_row, 1), units = most((rows + unit - 1) / unit, 1);
     Tasks tasks = {1, units * unit, 1, 0};
     tasks.images = most(least(TASK_BYTES / image, n / ENOUGH_TASKS), 1);
+    if (kernel * (Index)sizeof(T) > LARGE_KERNEL)
+        tasks.images = most(tasks.images, least(ENOUGH_PIXELS / most(pixels, 1), n / 2));
     Index bands = least(units, most((image + TASK_BYTES - 1) / TASK_BYTES, ENOUGH_TASKS / most(n, 1)));
     if (tasks.images == 1 && bands > 1) {
         tasks.rows = (units + bands - 1) / bands * unit;
@@ -301,7 +306,8 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
     Index bytes = (row * it->sh + it->ow * pass->wide) * sizeof(T);
     if (winograd)
         unit += unit % 2 * unit;
-    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes * (winograd ? 4 : 1), unit);
+    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes * (winograd ? 4 : 1), unit, limit * it->ow,
+                                  taps * run * packed);
     Index images = pass->tasks.images, rows = least(pass->tasks.rows, limit);
     Index reach = most((rows - 1) * it->sh + (it->kh - 1) * it->dh + 1, 0);
     if (winograd)
@@ -315,7 +321,7 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
     Index tiles = winograd ? images * tiles_of(rows, it->ow) : 0;
     Index *tile_from = take(&scratch, tiles * sizeof(Index));
     Index *tile_to = take(&scratch, tiles * sizeof(Index));
-    Index weights_size = forward ? (winograd ? 16 * it->c : taps * run) * packed : 0;
+    Index weights_size = forward ? (taps * run + (winograd ? 16 * it->c : 0)) * packed : 0;
     pass->tiles_size = winograd ? NAME(winograd_numbers)(tiles, it->c, it->filters) : 0;
     pass->tiles = take(&scratch, threads * pass->tiles_size * sizeof(T));
     T *weights = take(&scratch, it->groups * weights_size * sizeof(T));
@@ -341,11 +347,10 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
             tap[g * taps + i] = first + (down * it->dh * wide + across * it->dw) * it->c;
         }
         T *packed_here = weights + g * weights_size;
+        if (forward)
+            pack(it, kernel, g, taps, run, winograd ? packed_here + 16 * it->c * packed : packed_here);
         if (forward && winograd)
-            NAME(winograd_kernel)(kernel, 3 * it->c * filters, it->c * filters, filters, 1, it->c,
-                                  filters, 1, packed_here);
-        else if (forward)
-            pack(it, kernel, g, taps, run, packed_here);
+            NAME(winograd_kernel)(packed_here + 16 * it->c * packed, 0, it->c, filters, packed_here);
         memset(biases + g * packed, 0, packed * sizeof(T));
         if (bias)
             memcpy(biases + g * packed, bias + g * filters, filters * sizeof(T));

@@ -66,8 +66,7 @@ Index NAME(winograd_pays)(const Convolution *it);
 Index NAME(points_apart)(Index tiles, Index numbers);
 Index NAME(winograd_numbers)(Index tiles, Index inputs, Index outputs);
 void NAME(winograd_tables)(Winograd *it, Index *from, Index *to);
-void NAME(winograd_kernel)(const T *kernel, Index by_row, Index by_column, Index by_in,
-                           Index by_out, Index inputs, Index outputs, T factor, T *to);
+void NAME(winograd_kernel)(const T *kernel, Index upside_down, Index inputs, Index outputs, T *to);
 void NAME(winograd)(const Winograd *it, Index images, Index rows, Index columns, const T *frame,
                     T *out, T *scratch);
 void NAME(winograd_points)(const Winograd *it, Index images, Index rows, Index columns,
@@ -96,8 +95,9 @@ typedef struct {
 } Tasks;
 
 /* So many images, each with rows of what is made that take so many bytes of cache. ``unit``: rows
- * that must stay together. */
-Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit);
+ * that must stay together; ``pixels``: of an image; ``kernel``: how many numbers it has. */
+Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels,
+                      Index kernel);
 
 /* Rows first <= r < last of some images into a frame with zeros around them. */
 typedef struct {

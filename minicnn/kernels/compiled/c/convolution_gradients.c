@@ -559,7 +559,8 @@ static Index prepare_images(Images *d, char *memory, Index threads, const T *ker
         d->wide = (it->w + 1) / 2 * 2 + 2;
     Index framed = d->direct ? 0 : d->wide * it->filters;
     Index bytes = (framed / it->sh + it->w * it->c) * sizeof(T) * (winograd ? 4 : 1);
-    d->tasks = NAME(cut_tasks)(it->n, it->h, bytes, winograd ? 2 : it->sh);
+    d->tasks = NAME(cut_tasks)(it->n, it->h, bytes, winograd ? 2 : it->sh, it->h * it->w,
+                               it->kh * it->kw * it->c / it->groups * it->filters);
     Index rows = least(d->tasks.rows, it->h);
     d->high = d->direct ? it->oh
                         : (rows - 1 + it->top) / it->sh - it->top / it->sh + d->reach_h + 1;
@@ -568,7 +569,8 @@ static Index prepare_images(Images *d, char *memory, Index threads, const T *ker
     d->frames = take(&scratch, threads * d->frame_size * sizeof(T));
     if (winograd) {
         Index tiles = d->tasks.images * tiles_of(rows, it->w);
-        T *weights = take(&scratch, 16 * it->filters * NAME(packed_filters)(it->c) * sizeof(T));
+        Index packed = NAME(packed_filters)(it->c);
+        T *weights = take(&scratch, (16 + 9) * it->filters * packed * sizeof(T));
         Index *at = take(&scratch, tiles * sizeof(Index)), *to = take(&scratch, tiles * sizeof(Index));
         d->tiles_size = NAME(winograd_numbers)(tiles, it->filters, it->c);
         d->tiles = take(&scratch, threads * d->tiles_size * sizeof(T));
@@ -576,9 +578,9 @@ static Index prepare_images(Images *d, char *memory, Index threads, const T *ker
             d->winograd = (Winograd){it->filters, it->c, d->wide, d->high, it->c, tiles, 0, 0,
                                      weights, bias, 0};
             NAME(winograd_tables)(&d->winograd, at, to);
-            Index by_row = 3 * it->c * it->filters, by_column = it->c * it->filters;
-            NAME(winograd_kernel)(kernel + 2 * by_row + 2 * by_column, -by_row, -by_column, 1,
-                                  it->filters, it->filters, it->c, factor, weights);
+            T *turned = weights + 16 * it->filters * packed;
+            pack_turned(it, kernel, 0, 0, 0, 1, factor, turned);
+            NAME(winograd_kernel)(turned, 1, it->filters, it->c, weights);
         }
         return scratch.at - (uintptr_t)memory;
     }

@@ -79,37 +79,44 @@ INLINE void gradient_to_points(Vector y[2][2], T *to, Index apart) {
     }
 }
 
+/* Where there are enough channels for products, but not so many that the 16 matrices, larger than the
+ * kernel, are read from far away again and again. */
 Index NAME(winograd_pays)(const Convolution *it) {
-    return it->kh == 3 && it->kw == 3 && it->sh == 1 && it->sw == 1 && it->dh == 1 && it->dw == 1
+    return it->c * it->filters <= 128 * 128 && it->kh == 3 && it->kw == 3 && it->sh == 1 && it->sw == 1 && it->dh == 1 && it->dw == 1
            && it->groups == 1 && it->c >= 32 && it->filters >= 32 && it->oh > 2 && it->ow > 2;
 }
 
-/* A kernel, or one turned around, as 16 matrices (inputs, outputs), each packed for correlate.
- * Its number (i, j, in, out) is at kernel[i * by_row + j * by_column + in * by_in + out * by_out]. */
-void NAME(winograd_kernel)(const T *kernel, Index by_row, Index by_column, Index by_in,
-                           Index by_out, Index inputs, Index outputs, T factor, T *to) {
+/* The 16 matrices (inputs, outputs), packed for correlate, from the kernel (3, 3, inputs, outputs),
+ * packed in the same blocks. ``upside_down``: its rows are in reverse order. */
+void NAME(winograd_kernel)(const T *kernel, Index upside_down, Index inputs, Index outputs, T *to) {
     Index apart = inputs * NAME(packed_filters)(outputs);
-    for (Index f = 0, block; f < outputs; f += block) {
+    T points[4][3][3 * VECTOR_BYTES / sizeof(T)];
+    for (Index f = 0, block; f < outputs; f += block, kernel += 8 * inputs * block) {
         block = NAME(next_filters)(outputs - f);
-        for (Index c = 0; c < inputs; c++, to += block)
-            for (Index q = 0; q < block; q++) {
-                T points[4][3], g[3][3] = {{0}};
-                for (int i = 0; f + q < outputs && i < 3; i++)
-                    for (int j = 0; j < 3; j++)
-                        g[i][j] = factor * kernel[i * by_row + j * by_column + c * by_in
-                                                  + (f + q) * by_out];
-                for (int j = 0; j < 3; j++) {
-                    points[0][j] = g[0][j];
-                    points[1][j] = (g[0][j] + g[1][j] + g[2][j]) / 2;
-                    points[2][j] = (g[0][j] - g[1][j] + g[2][j]) / 2;
-                    points[3][j] = g[2][j];
-                }
-                FOUR(i) {
-                    const T *p = points[i];
-                    T row[4] = {p[0], (p[0] + p[1] + p[2]) / 2, (p[0] - p[1] + p[2]) / 2, p[2]};
-                    FOUR(j) to[(4 * i + j) * apart + q] = row[j];
+        Index row = 3 * inputs * block, first = upside_down ? 2 * row : 0;
+        row = upside_down ? -row : row;
+        for (Index c = 0; c < inputs; c++, to += block, kernel += block) {
+            for (int j = 0; j < 3; j++) {
+                const T *g = kernel + first + j * inputs * block;
+                for (Index q = 0; q < block; q++) {
+                    T g0 = g[q], g1 = g[q + row], g2 = g[q + 2 * row];
+                    points[0][j][q] = g0;
+                    points[1][j][q] = (g0 + g1 + g2) / 2;
+                    points[2][j][q] = (g0 - g1 + g2) / 2;
+                    points[3][j][q] = g2;
                 }
             }
+            FOUR(i) {
+                T *u = to + 4 * i * apart;
+                for (Index q = 0; q < block; q++) {
+                    T g0 = points[i][0][q], g1 = points[i][1][q], g2 = points[i][2][q];
+                    u[q] = g0;
+                    u[q + apart] = (g0 + g1 + g2) / 2;
+                    u[q + 2 * apart] = (g0 - g1 + g2) / 2;
+                    u[q + 3 * apart] = g2;
+                }
+            }
+        }
     }
 }
 
