@@ -10,14 +10,16 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._parallel.threads import set_threads
-from minicnn.kernels import KERNELS
+from minicnn.kernels.base import KernelSet
+from minicnn.kernels.compiled import COMPILED
 from minicnn.kernels.compiled.library import use
+from minicnn.kernels.vectorized import VECTORIZED
 
 Computed = dict[str, Any]
 """What functions gave, by their names."""
 
 
-def computed(kernels: Any, dtype: type) -> Computed:
+def computed(kernels: KernelSet, dtype: type) -> Computed:
     """What a kernel set gives, for images small and large enough for several threads."""
     found: Computed = {}
     for name, function in _calls(kernels, dtype):
@@ -27,7 +29,7 @@ def computed(kernels: Any, dtype: type) -> Computed:
     return found
 
 
-def _calls(kernels: Any, dtype: type) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _calls(kernels: KernelSet, dtype: type) -> Iterator[tuple[str, Callable[[], Any]]]:
     rng = np.random.default_rng(0)
     for h, w, c, filters in ((7, 5, 3, 6), (33, 48, 8, 20)):
         shapes = ((2, h, w, c), (3, 3, c, filters), (filters,), (3, 3, c, 2), (2 * c,))
@@ -65,8 +67,8 @@ def main(path: str) -> int:
     use(Path(path))
     set_threads(2)
     for dtype, tolerance in ((np.float32, 1e-4), (np.float64, 1e-10)):
-        wanted = computed(KERNELS["vectorized"], dtype)
-        for name, value in computed(KERNELS["compiled"], dtype).items():
+        wanted = computed(VECTORIZED, dtype)
+        for name, value in computed(COMPILED, dtype).items():
             if not np.allclose(value, wanted[name], rtol=tolerance, atol=tolerance):
                 print(f"wrong numbers from {name}")
                 return 1

@@ -133,7 +133,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def _full(name: str, path: Path) -> str:
-    return f"{name}.{hashlib.sha256(path.read_bytes()).hexdigest()}{SUFFIX}"
+    return f"{name}.{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}{SUFFIX}"
 
 
 def _make(
@@ -180,7 +180,7 @@ def _name(compiler: Compiler, processor: Sequence[str]) -> str:
         *building.flags_of(compiler, processor),
         machine(),
     ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def machine() -> str:

@@ -75,16 +75,13 @@ def identify(command: tuple[str, ...]) -> Compiler:
     """What a compiler says of itself; raises ``Failed`` if it says nothing."""
     name = printable(" ".join(command))
     try:
-        ran = subprocess.run(
-            [*command, "--version"],
-            **QUIET,
-            timeout=ANSWERS,
-            check=True,
-        )
+        ran = subprocess.run([*command, "--version"], **QUIET, timeout=ANSWERS, check=False)
     except subprocess.TimeoutExpired:
         raise Failed(f"{name} does not answer") from None
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError) as error:
         raise Failed(f"{name} cannot be run: {printable(str(error))}") from None
+    if ran.returncode:
+        raise Failed(f"{name} --version ended with status {ran.returncode}")
     said = ran.stdout.decode(errors="replace").strip()
     version = printable(said.partition("\n")[0]) or "a compiler that says nothing of itself"
     where = os.path.realpath(shutil.which(command[0]) or command[0])

@@ -17,7 +17,16 @@ from minicnn.errors import MiniCNNError
 if TYPE_CHECKING:
     from minicnn.kernels.compiled.compilers import Compiler
 
-__all__ = ["Function", "Loaded", "library", "loaded", "threads_now", "use", "why_not"]
+__all__ = [
+    "Function",
+    "Loaded",
+    "compiled_by",
+    "library",
+    "loaded",
+    "threads_now",
+    "use",
+    "why_not",
+]
 
 KINDS = {"a": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_double}
 
@@ -45,6 +54,7 @@ class _State:
     def __init__(self) -> None:
         self.loaded: Loaded | None = None
         self.failure = ""
+        self.said = False
         self.lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -58,26 +68,37 @@ if hasattr(os, "register_at_fork"):
 
 
 def library() -> ctypes.CDLL | None:
-    """The library, or None where there can be none, which is said once."""
+    """The library, or None where there can be none."""
     found = loaded()
     return None if found is None else found.library
 
 
 def loaded() -> Loaded | None:
-    """The library with what is known about it; what is found out first holds for the process."""
-    if _state.loaded is None and not _state.failure:
+    """The library with what is known about it, or None, and then it is said once why."""
+    if _state.loaded is None and not _state.said:
+        failure = why_not()
         with _state.lock:
-            if _state.loaded is None and not _state.failure:
-                _state.loaded, _state.failure = _load()
-                if _state.failure:
-                    say(f"minicnn: {_state.failure}", error=True)
+            if failure and not _state.said:
+                _state.said = True
+                say(f"minicnn: {failure}", error=True)
     return _state.loaded
 
 
 def why_not() -> str:
-    """Why there is no library: who, what, and the remedy; "" if there is one."""
-    loaded()
+    """Why there is no library, and the remedy; "" if there is one.
+
+    What is found out first holds for the process.
+    """
+    with _state.lock:
+        if _state.loaded is None and not _state.failure:
+            _state.loaded, _state.failure = _load()
     return _state.failure
+
+
+def compiled_by() -> str | None:
+    """The compiler of the library that was loaded, if one was."""
+    found = _state.loaded
+    return found.compiler.version if found and found.compiler else None
 
 
 def use(path: Path) -> None:

@@ -21,7 +21,7 @@ def require(library: Path) -> None:
         raise Failed("they cannot be tested in a process of their own here")
     # Modules are looked for where this process finds them, and not in the current folder.
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    surroundings = os.environ | {"PYTHONPATH": paths, "MINICNN_KERNELS": "vectorized"}
+    surroundings = os.environ | {"PYTHONPATH": paths}
     command = [sys.executable, "-P", "-m", AGREEMENT, str(library)]
     try:
         ran = subprocess.run(
