@@ -15,7 +15,7 @@ from minicnn._files import checkpoint
 from minicnn._parallel import threads
 from minicnn._training.model import Model
 from minicnn.data.loaders import Loader
-from minicnn.kernels import compiled_by
+from minicnn.kernels import compiler_version
 from minicnn.layers.building import walk
 
 KERNELS = "model.kernels"
@@ -142,7 +142,7 @@ def machine() -> dict[str, Any]:
         "the processor": platform.machine(),
         "the BLAS": blas,
         "the number of threads": threads.get_threads(),
-        "the compiler of the kernels": compiled_by(),
+        "the compiler of the kernels": compiler_version(),
     }
 
 

@@ -20,7 +20,7 @@ from minicnn.kernels.base import (
     WorkOf,
     Workspace,
 )
-from minicnn.kernels.compiled.library import compiled_by, loaded
+from minicnn.kernels.compiled.library import compiler_version, loaded
 
 __all__ = [
     "DEFAULT",
@@ -37,7 +37,7 @@ __all__ = [
     "check_kernels",
     "choose",
     "compiled",
-    "compiled_by",
+    "compiler_version",
     "kernel_set",
     "reference",
     "vectorized",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Function",
     "Loaded",
-    "compiled_by",
+    "compiler_version",
     "library",
     "loaded",
     "threads_now",
@@ -95,7 +95,7 @@ def why_not() -> str:
     return _state.failure
 
 
-def compiled_by() -> str | None:
+def compiler_version() -> str | None:
     """The compiler of the library that was loaded, if one was."""
     found = _state.loaded
     return found.compiler.version if found and found.compiler else None
