@@ -27,16 +27,11 @@
 
 /* How many pixels are summed at a time: with so many vectors of filters, as many as there are
  * registers for. */
-#if defined(__AVX512F__) || defined(__aarch64__)
+#if MANY_REGISTERS
 enum { PIXELS_1 = 14, PIXELS_2 = 14, PIXELS_3 = 9 };
 #else
 enum { PIXELS_1 = 12, PIXELS_2 = 6, PIXELS_3 = 4 };
 #endif
-
-/* Narrower vectors, for few filters. */
-typedef T Half __attribute__((vector_size(VECTOR_BYTES / 2 < 16 ? 16 : VECTOR_BYTES / 2),
-                              aligned(sizeof(T)), may_alias));
-typedef T Quarter __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
 
 typedef void Block(const T *const *pixel, const Correlation *it, const T *kernel, const T *bias,
                    T *const *out, Index filters);
@@ -187,19 +182,6 @@ static void pack(const Convolution *it, const T *kernel, Index group, Index taps
     }
 }
 
-typedef struct {
-    Convolution it;
-    const void *x;
-    T *y;
-    uint8_t *kept;
-    Tasks tasks;
-    Frame frame;
-    Index framed;         /* whether images are laid into a frame, or read where they are */
-    Correlation *groups;  /* one for each group */
-    T *frames, *made;     /* scratch of each worker */
-    Index frame_size, made_size, wide; /* numbers; filters of a pixel of ``made`` */
-} Pass;
-
 /* Rows of the convolution pooled, a vector of filters at a time: windows side by side.
  *
  *     winner = 0;
@@ -255,27 +237,33 @@ static void pool_rows(const Pass *pass, const T *made, Index first, Index rows, 
         }
 }
 
+const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,
+                              Index *images, Index *row, Index *rows) {
+    const Convolution *it = &pass->it;
+    Index limit = it->pool ? it->oh / it->ph * it->ph : it->oh;
+    *image = task / pass->tasks.bands * pass->tasks.images;
+    *images = least(pass->tasks.images, it->n - *image);
+    *row = task % pass->tasks.bands * pass->tasks.rows;
+    *rows = least(pass->tasks.rows, limit - *row);
+    Index size = it->h * it->w * it->c, first = *row * it->sh - it->top;
+    if (*rows <= 0 || !pass->framed)
+        return (const T *)pass->x + *image * size + first * it->w * it->c;
+    const char *x = (const char *)pass->x + *image * size * (it->bytes ? 1 : sizeof(T));
+    Index last = first + (*rows - 1) * it->sh + (it->kh - 1) * it->dh + 1;
+    T *frames = pass->frames + worker * pass->frame_size;
+    NAME(lay)(&pass->frame, x, *images, first, last, frames);
+    return frames;
+}
+
 static void convolve_task(void *context, Index task, Index worker) {
     const Pass *pass = context;
     const Convolution *it = &pass->it;
-    Index image = task / pass->tasks.bands * pass->tasks.images;
-    Index row = task % pass->tasks.bands * pass->tasks.rows;
-    Index images = least(pass->tasks.images, it->n - image);
-    Index limit = it->pool ? it->oh / it->ph * it->ph : it->oh;
-    Index rows = least(pass->tasks.rows, limit - row);
+    Index image, images, row, rows;
+    const T *from = NAME(images_of_task)(pass, task, worker, &image, &images, &row, &rows);
     if (rows <= 0)
         return;
-    Index size = it->h * it->w * it->c, first = row * it->sh - it->top;
-    const T *from = (const T *)pass->x + image * size + first * it->w * it->c;
-    if (pass->framed) {
-        T *frames = pass->frames + worker * pass->frame_size;
-        const char *x = (const char *)pass->x + image * size * (it->bytes ? 1 : sizeof(T));
-        Index last = first + (rows - 1) * it->sh + (it->kh - 1) * it->dh + 1;
-        NAME(lay)(&pass->frame, x, images, first, last, frames);
-        from = frames;
-    }
     T *to = it->pool ? pass->made + worker * pass->made_size
-                     : pass->y + ((image * it->oh + row) * it->ow) * it->filters;
+                     : pass->y + (image * it->oh + row) * it->ow * it->filters;
     for (Index g = 0; g < it->groups; g++)
         NAME(correlate)(pass->groups + g, images * rows * it->ow, from,
                         to + g * (it->filters / it->groups));
@@ -283,11 +271,16 @@ static void convolve_task(void *context, Index task, Index worker) {
         pool_rows(pass, to + i * rows * it->ow * pass->wide, row, rows, image + i);
 }
 
-/* The whole pass prepared: what its tasks share, in scratch memory. From a scratch of NULL it
- * returns how many bytes that takes. */
-static Index prepare(Pass *pass, char *memory, Index threads, const T *kernel, const T *bias) {
+Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double offset) {
+    Frame frame = {it->h, it->w, it->c, it->left, it->left + it->w + it->right, it->bytes,
+                   (T)scale, (T)offset};
+    return (Pass){.it = *it, .x = x, .frame = frame};
+}
+
+Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, const T *kernel,
+                    const T *bias) {
     const Convolution *it = &pass->it;
-    Scratch scratch = {memory};
+    Scratch scratch = {(uintptr_t)memory};
     Index merged = it->groups == 1 && it->dw == 1;
     Index taps = it->kh * (merged ? 1 : it->kw), run = it->c / it->groups * (merged ? it->kw : 1);
     Index unit = it->pool ? it->ph : 1, limit = it->pool ? it->oh / unit * unit : it->oh;
@@ -295,26 +288,27 @@ static Index prepare(Pass *pass, char *memory, Index threads, const T *kernel, c
 
     pass->framed = it->bytes || it->top || it->bottom || it->left || it->right
                    || pass->frame.scale != 1 || pass->frame.offset != 0;
-    pass->frame.wide = it->left + it->w + it->right;
     pass->wide = it->pool ? (it->filters + LANES - 1) / LANES * LANES : it->filters;
     Index pixel = pass->framed ? it->c : 0, row = pass->frame.wide * pixel;
     Index bytes = (row * it->sh + it->ow * pass->wide) * sizeof(T);
     pass->tasks = NAME(cut_tasks)(it->n, limit, bytes, unit);
     Index images = pass->tasks.images, rows = least(pass->tasks.rows, limit);
     Index reach = most((rows - 1) * it->sh + (it->kh - 1) * it->dh + 1, 0);
-    pass->frame_size = pass->framed ? images * reach * row : 0;
-    pass->made_size = it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
+    pass->frame_size = pass->framed ? images * reach * row + LANES : 0;
+    pass->made_size = forward && it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
 
     Index pixels = images * rows * it->ow;
     Index *from = take(&scratch, pixels * sizeof(Index)), *to = take(&scratch, pixels * sizeof(Index));
     Index *tap = take(&scratch, taps * it->groups * sizeof(Index));
-    T *weights = take(&scratch, it->groups * taps * run * packed * sizeof(T));
+    Index weights_size = forward ? taps * run * packed : 0;
+    T *weights = take(&scratch, it->groups * weights_size * sizeof(T));
     T *biases = take(&scratch, it->groups * packed * sizeof(T));
     pass->groups = take(&scratch, it->groups * sizeof(Correlation));
     pass->frames = take(&scratch, threads * pass->frame_size * sizeof(T));
     pass->made = take(&scratch, threads * pass->made_size * sizeof(T));
+    Index taken = scratch.at - (uintptr_t)memory;
     if (!memory)
-        return scratch.at - (char *)0;
+        return taken;
 
     Index wide = pass->framed ? pass->frame.wide : it->w, high = pass->framed ? reach : it->h;
     Index last = least(pass->wide, it->filters);
@@ -330,8 +324,9 @@ static Index prepare(Pass *pass, char *memory, Index threads, const T *kernel, c
             Index down = merged ? i : i / it->kw, across = merged ? 0 : i % it->kw;
             tap[g * taps + i] = first + (down * it->dh * wide + across * it->dw) * it->c;
         }
-        T *packed_here = weights + g * taps * run * packed;
-        pack(it, kernel, g, taps, run, packed_here);
+        T *packed_here = weights + g * weights_size;
+        if (forward)
+            pack(it, kernel, g, taps, run, packed_here);
         memset(biases + g * packed, 0, packed * sizeof(T));
         if (bias)
             memcpy(biases + g * packed, bias + g * filters, filters * sizeof(T));
@@ -340,13 +335,14 @@ static Index prepare(Pass *pass, char *memory, Index threads, const T *kernel, c
         pass->groups[g] = (Correlation){from, to, taps, run, tap + g * taps, filters,
                                         packed_here, bias ? biases + g * packed : 0, relu};
     }
-    return 0;
+    return taken;
 }
 
 /* Bytes of scratch memory that convolve needs. */
-EXPORT Index NAME(convolve_scratch)(const Convolution *it, Index threads, double scale, double offset) {
-    Pass pass = {.it = *it, .frame = {it->h, it->w, it->c, it->left, 0, it->bytes, scale, offset}};
-    return prepare(&pass, 0, threads, 0, 0);
+EXPORT Index NAME(convolve_scratch)(const Convolution *it, Index threads, double scale,
+                                    double offset) {
+    Pass pass = NAME(pass_of)(it, 0, scale, offset);
+    return NAME(prepare)(&pass, 0, threads, 1, 0, 0);
 }
 
 /* y, and of pooling in training what its gradient needs: the winner of each window, or for the mean
@@ -354,8 +350,9 @@ EXPORT Index NAME(convolve_scratch)(const Convolution *it, Index threads, double
 EXPORT void NAME(convolve)(const Convolution *it, Index threads, const void *x, double scale,
                            double offset, const T *kernel, const T *bias, T *y, uint8_t *kept,
                            char *scratch) {
-    Pass pass = {.it = *it, .x = x, .y = y, .kept = kept,
-                 .frame = {it->h, it->w, it->c, it->left, 0, it->bytes, scale, offset}};
-    prepare(&pass, scratch, threads, kernel, bias);
+    Pass pass = NAME(pass_of)(it, x, scale, offset);
+    pass.y = y;
+    pass.kept = kept;
+    NAME(prepare)(&pass, scratch, threads, 1, kernel, bias);
     minicnn_parallel_for(pass.tasks.count, threads, convolve_task, &pass);
 }

@@ -5,6 +5,17 @@
 
 #include "common.h"
 
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define MANY_REGISTERS 1 /* 32 of vectors; elsewhere 16 */
+#else
+#define MANY_REGISTERS 0
+#endif
+
+/* Narrower vectors, for few filters. */
+typedef T Half __attribute__((vector_size(VECTOR_BYTES / 2 < 16 ? 16 : VECTOR_BYTES / 2),
+                              aligned(sizeof(T)), may_alias));
+typedef T Quarter __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+
 enum { NO_POOL, MAX_POOL, MEAN_POOL };
 
 /* A convolution and what is computed with it, as the caller gives it: all are Index. */
@@ -42,13 +53,13 @@ Index NAME(packed_filters)(Index filters);
 
 /* Scratch memory, taken piece by piece; from NULL on, it only counts. */
 typedef struct {
-    char *at;
+    uintptr_t at;
 } Scratch;
 
 INLINE void *take(Scratch *scratch, Index bytes) {
-    void *piece = scratch->at;
+    uintptr_t piece = scratch->at;
     scratch->at += (bytes + 63) / 64 * 64;
-    return piece;
+    return (void *)piece;
 }
 
 /* A task: some whole images, or a band of rows of one. Results do not depend on who does which. */
@@ -70,5 +81,29 @@ typedef struct {
 } Frame;
 
 void NAME(lay)(const Frame *frame, const void *images, Index n, Index first, Index last, T *to);
+
+/* A forward pass, prepared: what its tasks share. */
+typedef struct {
+    Convolution it;
+    const void *x;
+    T *y;
+    uint8_t *kept;
+    Tasks tasks;
+    Frame frame;
+    Index framed;        /* whether images are laid into a frame, or read where they are */
+    Correlation *groups; /* one for each group */
+    T *frames, *made;    /* scratch of each worker: images, and what is to be pooled */
+    Index frame_size, made_size, wide; /* numbers; those of a pixel that is made */
+} Pass;
+
+Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double offset);
+
+/* How many bytes of memory the pass takes; given some, it is prepared there. */
+Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, const T *kernel,
+                    const T *bias);
+
+/* The images of a task, where taps and pixels of the pass find them. */
+const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,
+                              Index *images, Index *row, Index *rows);
 
 #endif
