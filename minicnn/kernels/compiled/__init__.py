@@ -10,6 +10,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -17,6 +18,8 @@ COMPILED = replace(
     conv2d=conv2d,
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
+    depthwise=depthwise,
+    depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
     threaded=True,
 )
