@@ -42,7 +42,7 @@ INLINE T after(T z, int kind, T most) {
 }
 /* Its derivative at z, or at y. */
 INLINE T slope(T z, int kind, T most) {
-    return kind == NOTHING || (kind == RELU ? z > 0 : z > 0 && z < most);
+    return kind == NOTHING ? 1 : kind == RELU ? z > 0 : (z > 0) & (z < most);
 }
 
 /* The arrays of a pass; those that it does not need are NULL. */
