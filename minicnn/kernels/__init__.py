@@ -8,26 +8,36 @@ asks for a set by its name, only for what it is capable of.
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import compiled, reference, vectorized
 from minicnn.kernels.base import (
+    ALONE,
     PLAIN,
+    Channels,
     Convolution,
     Fusion,
     KernelSet,
+    Normalization,
+    NormalizationGrads,
     Scale,
     Tail,
+    Then,
     Work,
     WorkOf,
     Workspace,
 )
 
 __all__ = [
+    "ALONE",
     "DEFAULT",
     "KERNELS",
     "PLAIN",
+    "Channels",
     "Convolution",
     "Fusion",
     "KernelSet",
+    "Normalization",
+    "NormalizationGrads",
     "Scale",
     "Tail",
+    "Then",
     "Work",
     "WorkOf",
     "Workspace",

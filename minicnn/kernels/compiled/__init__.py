@@ -11,6 +11,8 @@ from minicnn.kernels.compiled.convolution import (
     convolve_backward,
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.convolution import conv2d, convolve
+from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -21,5 +23,6 @@ COMPILED = replace(
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
+    normalization=NORMALIZATION,
     threaded=True,
 )
