@@ -10,6 +10,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -18,5 +19,6 @@ COMPILED = replace(
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
     fusion=Fusion(convolve, convolve_backward),
+    optimizer_step=optimizer_step,
     threaded=True,
 )
