@@ -13,6 +13,7 @@ from minicnn.kernels.compiled.convolution import (
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.convolution import conv2d, convolve
 from minicnn.kernels.compiled.normalization import NORMALIZATION
+from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -24,5 +25,6 @@ COMPILED = replace(
     depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
     normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
     threaded=True,
 )
