@@ -10,12 +10,19 @@ import os
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import compiled, reference, vectorized
 from minicnn.kernels.base import (
+    ALONE,
     PLAIN,
+    Channels,
     Convolution,
     Fusion,
     KernelSet,
+    Moved,
+    Normalization,
+    NormalizationGrads,
+    Rule,
     Scale,
     Tail,
+    Then,
     Work,
     WorkOf,
     Workspace,
@@ -23,14 +30,21 @@ from minicnn.kernels.base import (
 from minicnn.kernels.compiled.library import compiler_version, loaded
 
 __all__ = [
+    "ALONE",
     "DEFAULT",
     "KERNELS",
     "PLAIN",
+    "Channels",
     "Convolution",
     "Fusion",
     "KernelSet",
+    "Moved",
+    "Normalization",
+    "NormalizationGrads",
+    "Rule",
     "Scale",
     "Tail",
+    "Then",
     "Work",
     "WorkOf",
     "Workspace",

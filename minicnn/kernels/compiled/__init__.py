@@ -10,6 +10,9 @@ from minicnn.kernels.compiled.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.normalization import NORMALIZATION
+from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -17,6 +20,10 @@ COMPILED = replace(
     conv2d=conv2d,
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
+    depthwise=depthwise,
+    depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
+    normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
     threaded=True,
 )
