@@ -18,8 +18,15 @@ POOLS = {"": 0, "max": 1, "avg": 2}
 
 @lru_cache(maxsize=1024)
 def _place(
-    x: Shape, kernel: Shape, strides: Pair, pads: Pads, dilation: Pair, groups: int,
-    bytes_: bool, tail: Tail, training: bool,
+    x: Shape,
+    kernel: Shape,
+    strides: Pair,
+    pads: Pads,
+    dilation: Pair,
+    groups: int,
+    bytes_: bool,
+    tail: Tail,
+    training: bool,
 ) -> tuple[Array, Pair]:
     out = tuple(
         (n + sum(p) - (k - 1) * d - 1) // s + 1
