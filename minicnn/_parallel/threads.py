@@ -71,6 +71,8 @@ class _Team:
         self.tasks: list[SimpleQueue[Task]] = []
         self.lock = threading.Lock()
         self.runs = 0
+        self.count = 1
+        """The number of threads that the environment gave the first of the runs."""
         self.found: Any = None
 
     def workers(self, count: int) -> "list[SimpleQueue[Task]]":
@@ -129,6 +131,8 @@ def get_threads() -> int:
     >>> get_threads() >= 1
     True
     """
+    if _team.runs and _team.wanted is None:
+        return _team.count
     return chosen_threads()[0]
 
 
@@ -160,6 +164,7 @@ def working() -> Iterator[None]:
     _pools()
     with _team.lock:
         if not _team.runs:
+            _team.count = chosen_threads()[0]
             _team.found = [library.num_threads for library in _blas()]
             _limit([1] * len(_team.found))
         _team.runs += 1

@@ -134,6 +134,7 @@ class Program(Inference):
         losses = tuple(loss * fraction for loss in self._mean_losses(part, zs))
         loss = self._total(losses)
         dzs = [self._gradient(part, i, z, fraction) for i, z in enumerate(zs)]
+        predictions = self._predictions(zs)  # the backward pass may write over the outputs
         grads = {}
         if np.isfinite(loss):
             with self.workspace:
@@ -143,7 +144,7 @@ class Program(Inference):
                     grads[name] = np.zeros_like(param)
             if fraction == 1:
                 self.graph.apply_state(caches)
-        return Result(loss, self._predictions(zs), grads, losses if len(losses) > 1 else ())
+        return Result(loss, predictions, grads, losses if len(losses) > 1 else ())
 
     def _gradient(self, part: Data, i: int, z: Array, fraction: float) -> Array | None:
         """That of the sum of the losses with respect to an output; None if it has no loss."""

@@ -141,9 +141,11 @@ class RecordedGraph(Graph):
     backwards: list[Step] = field(default_factory=list)
 
     def steps(self, values: list[Any], training: bool, rng: Any) -> Iterator[Step]:
-        """See ``Graph``."""
+        """See ``Graph``; copies, as the backward pass may write over what nobody else needs."""
         for step in super().steps(values, training, rng):
-            self.forwards.append(step)
+            taken = step.taken
+            kept = tuple(map(np.copy, taken)) if isinstance(taken, tuple) else taken.copy()
+            self.forwards.append(step._replace(taken=kept, made=step.made.copy()))
             yield step
 
     def steps_back(self, *args: Any, **kwargs: Any) -> Iterator[Step]:

@@ -3,13 +3,28 @@
 from dataclasses import replace
 
 from minicnn.kernels.base import Fusion
+from minicnn.kernels.compiled.convolution import (
+    conv2d,
+    conv2d_backward,
+    conv2d_transpose,
+    convolve,
+    convolve_backward,
+)
+from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.convolution import conv2d, convolve
+from minicnn.kernels.compiled.normalization import NORMALIZATION
+from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.vectorized import VECTORIZED
-from minicnn.kernels.vectorized.convolution import convolve_backward
 
 COMPILED = replace(
     VECTORIZED,
     conv2d=conv2d,
+    conv2d_backward=conv2d_backward,
+    conv2d_transpose=conv2d_transpose,
+    depthwise=depthwise,
+    depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
+    normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
     threaded=True,
 )

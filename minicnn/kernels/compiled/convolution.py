@@ -1,6 +1,12 @@
-"""Convolution by the C pages ``convolution.c`` and ``convolution_gradients.c``."""
+"""Convolution, by ``c/convolution.c`` and ``c/convolution_gradients.c``.
 
+``convolve`` and ``convolve_backward`` are those of a ``Fusion``; what else a kernel set has of
+convolutions are these two without anything before or after.
+"""
+
+from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,38 +14,67 @@ from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.kernels.base import PLAIN, Scale, Tail
 from minicnn.kernels.compiled.library import Function, threads_now
 from minicnn.kernels.vectorized import workspace
-from minicnn.kernels.vectorized.convolution import Trace
 
-_scratch = Function("convolve_scratch", "aiff", "i")
-_convolve = Function("convolve", "aiaffaaaaa")
+convolve_scratch = Function("convolve_scratch", "aiff", "i")
+kernel_scratch = Function("kernel_gradient_scratch", "aiff", "i")
+image_scratch = Function("image_gradient_scratch", "ai", "i")
+convolve_c = Function("convolve", "aiaffaaaaa")
+kernel_gradient = Function("kernel_gradient", "aiaffaaaaaa")
+image_gradient = Function("image_gradient", "aiaaaaafaa")
 
 POOLS = {"": 0, "max": 1, "avg": 2}
+BYTE = np.dtype(np.uint8)
+MOST_WINNERS = 256
+"""Pixels of a pooling window whose places are kept in a byte."""
+
+
+class Trace(NamedTuple):
+    """What the gradients need of the forward pass, besides x."""
+
+    y: Array
+    kept: Array | None
+    """The winner of each pooling window, or for ReLU before the mean which pixels passed it."""
+
+
+class Place(NamedTuple):
+    """A convolution as C takes it (``Convolution`` in convolution.h)."""
+
+    numbers: Array
+    out: Pair
 
 
 @lru_cache(maxsize=1024)
-def _place(
+def place_of(
     x: Shape,
     kernel: Shape,
     strides: Pair,
     pads: Pads,
     dilation: Pair,
     groups: int,
-    bytes_: bool,
     tail: Tail,
+    bytes_: bool,
     training: bool,
-) -> tuple[Array, Pair]:
-    out = tuple(
+) -> Place:
+    """Where the windows are."""
+    oh, ow = (
         (n + sum(p) - (k - 1) * d - 1) // s + 1
         for n, p, k, d, s in zip(x[1:3], pads, kernel, dilation, strides, strict=False)
     )
-    numbers = [*x, *kernel[:2], kernel[3], groups, *strides, *dilation, *pads[0], *pads[1], *out]
+    numbers = [*x, *kernel[:2], kernel[3], groups, *strides, *dilation, *pads[0], *pads[1], oh, ow]
     numbers += [bytes_, tail.relu, POOLS[tail.pool], *tail.size, training]
-    return np.array(numbers, np.int64), out
+    return Place(np.array(numbers, np.int64), (oh, ow))
 
 
-@lru_cache(maxsize=1024)
-def _bytes_of_scratch(key, threads, dtype, scale, offset):
-    return _scratch(dtype, np.frombuffer(key, np.int64), threads, scale, offset)
+@lru_cache(maxsize=4096)
+def _size(need: Function, dtype: DType, numbers: bytes, *arguments: float) -> int:
+    return int(need(dtype, np.frombuffer(numbers, np.int64), *arguments))
+
+
+def scratch(need: Function, dtype: DType, place: Place, *arguments: float) -> Array:
+    """Memory for a call, of the size that ``need`` says, where a line of the cache begins."""
+    size = _size(need, dtype, place.numbers.tobytes(), *arguments)
+    memory = workspace.empty((size + 64,), BYTE)
+    return memory[-memory.__array_interface__["data"][0] % 64 :]
 
 
 def convolve(
@@ -55,26 +90,61 @@ def convolve(
     groups: int = 1,
 ) -> tuple[Array, Trace]:
     """See ``Fusion``."""
-    dtype = kernel.dtype
-    bytes_ = x.dtype == np.uint8
-    x = np.ascontiguousarray(x, None if bytes_ else dtype)
-    kernel = np.ascontiguousarray(kernel)
-    place, (oh, ow) = _place(
-        x.shape, kernel.shape, strides, pads, dilation, groups, bytes_, tail, training
+    dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
+    x, kernel = _images(x, dtype), np.ascontiguousarray(kernel)
+    place = place_of(
+        x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, training
     )
-    threads, (factor, offset) = threads_now(), scale or (1.0, 0.0)
-    n, filters, (ph, pw) = len(x), kernel.shape[3], tail.size
+    (oh, ow), (ph, pw), n, filters = place.out, tail.size, len(x), kernel.shape[3]
     y = workspace.empty((n, oh // ph, ow // pw, filters), dtype)
     kept = None
-    if training and tail.pool:
-        shape = y.shape if tail.pool == "max" else (n, oh, ow, filters)
-        if tail.pool == "max" or tail.relu:
-            kept = workspace.empty(shape, np.dtype(np.uint8))
-    size = _bytes_of_scratch(place.tobytes(), threads, dtype, factor, offset)
-    scratch = workspace.empty((size + 64,), np.dtype(np.uint8))
-    at = -scratch.__array_interface__["data"][0] % 64
-    _convolve(dtype, place, threads, x, factor, offset, kernel, bias, y, kept, scratch[at:])
+    if training and tail.pool == "max":
+        kept = workspace.empty(y.shape, BYTE)
+    elif training and tail.pool and tail.relu:
+        kept = workspace.empty((n, oh, ow, filters), BYTE)
+    threads = threads_now()
+    memory = scratch(convolve_scratch, dtype, place, threads, factor, offset)
+    bias = None if bias is None else np.ascontiguousarray(bias, dtype)
+    convolve_c(
+        dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, memory
+    )
     return y, Trace(y, kept)
+
+
+def convolve_backward(
+    dy: Array,
+    x: Array,
+    trace: Trace,
+    kernel: Array,
+    strides: Pair,
+    pads: Pads,
+    tail: Tail = PLAIN,
+    scale: Scale | None = None,
+    need_dx: bool = True,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> tuple[Array | None, Array, Array]:
+    """See ``Fusion``."""
+    dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
+    x, kernel = _images(x, dtype), np.ascontiguousarray(kernel)
+    dy = np.ascontiguousarray(dy, dtype)
+    place = place_of(
+        x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, True
+    )
+    threads, y = threads_now(), trace.y
+    dkernel, dbias = np.empty(kernel.shape, dtype), np.empty(kernel.shape[3], dtype)
+    memory = scratch(kernel_scratch, dtype, place, threads, factor, offset)
+    kernel_gradient(
+        dtype, place.numbers, threads, x, factor, offset, dy, y, trace.kept, dkernel, dbias, memory
+    )
+    dx = None
+    if need_dx:
+        dx = workspace.empty(x.shape, dtype)
+        memory = scratch(image_scratch, dtype, place, threads)
+        image_gradient(
+            dtype, place.numbers, threads, dy, y, trace.kept, kernel, None, factor, dx, memory
+        )
+    return dx, dkernel, dbias
 
 
 def conv2d(
@@ -88,5 +158,49 @@ def conv2d(
 ) -> Array:
     """See ``KernelSet``."""
     kernel = kernel.astype(np.result_type(x, kernel), copy=False)
-    bias = None if bias is None else bias.astype(kernel.dtype, copy=False)
     return convolve(x, kernel, bias, strides, pads, dilation=dilation, groups=groups)[0]
+
+
+def conv2d_backward(
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    strides: Pair,
+    pads: Pads,
+    need_dx: bool = True,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> tuple[Array | None, Array, Array]:
+    """See ``KernelSet``."""
+    wide = kernel.astype(np.result_type(dy, x, kernel), copy=False)
+    dx, dkernel, dbias = convolve_backward(
+        dy, x, Trace(dy, None), wide, strides, pads,
+        need_dx=need_dx, dilation=dilation, groups=groups,
+    )  # fmt: skip
+    return dx, dkernel.astype(kernel.dtype, copy=False), dbias
+
+
+def conv2d_transpose(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    out: Pair,
+    strides: Pair,
+    pads: Pads,
+    dilation: Pair = (1, 1),
+) -> Array:
+    """See ``KernelSet``."""
+    dtype = np.result_type(x, kernel)
+    x, kernel = np.ascontiguousarray(x, dtype), np.ascontiguousarray(kernel, dtype)
+    bias = None if bias is None else np.ascontiguousarray(bias, dtype)
+    shape = (len(x), *out, kernel.shape[2])
+    place = place_of(shape, kernel.shape, strides, pads, dilation, 1, PLAIN, False, False)
+    y, threads = workspace.empty(shape, dtype), threads_now()
+    memory = scratch(image_scratch, dtype, place, threads)
+    image_gradient(dtype, place.numbers, threads, x, None, None, kernel, bias, 1.0, y, memory)
+    return y
+
+
+def _images(x: Array, dtype: DType) -> Array:
+    """Bytes as they are, or numbers of that type."""
+    return np.ascontiguousarray(x, BYTE if x.dtype == BYTE else dtype)

@@ -63,7 +63,10 @@ class Function:
 
 def address(array: Array) -> int:
     """Where an array's numbers are."""
-    return int(array.__array_interface__["data"][0])
+    try:  # in a quarter of the time
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # not to be written to, empty, or not in C's order
+        return int(array.__array_interface__["data"][0])
 
 
 def threads_now() -> int:

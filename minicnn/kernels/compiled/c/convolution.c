@@ -27,16 +27,11 @@
 
 /* How many pixels are summed at a time: with so many vectors of filters, as many as there are
  * registers for. */
-#if defined(__AVX512F__) || defined(__aarch64__)
+#if MANY_REGISTERS
 enum { PIXELS_1 = 14, PIXELS_2 = 14, PIXELS_3 = 9 };
 #else
 enum { PIXELS_1 = 12, PIXELS_2 = 6, PIXELS_3 = 4 };
 #endif
-
-/* Narrower vectors, for few filters. */
-typedef T Half __attribute__((vector_size(VECTOR_BYTES / 2 < 16 ? 16 : VECTOR_BYTES / 2),
-                              aligned(sizeof(T)), may_alias));
-typedef T Quarter __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
 
 typedef void Block(const T *const *pixel, const Correlation *it, const T *kernel, const T *bias,
                    T *const *out, Index filters);
@@ -134,12 +129,17 @@ void NAME(correlate)(const Correlation *it, Index pixels, const T *images, T *ou
 
 /* Tasks are as large as fits well into the second level of the cache, but so many that several
  * threads have something to do. */
-enum { TASK_BYTES = 256 << 10, ENOUGH_TASKS = 32, FEW_PIXELS = 56 };
+enum { TASK_BYTES = 256 << 10, ENOUGH_TASKS = 32 };
+/* A large kernel is read once for each task, from further away: that must be worth it. */
+enum { LARGE_KERNEL = 512 << 10, ENOUGH_PIXELS = 512 };
 
-Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit) {
+Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels,
+                      Index kernel) {
     Index image = most(rows * bytes_of_row, 1), units = most((rows + unit - 1) / unit, 1);
     Tasks tasks = {1, units * unit, 1, 0};
     tasks.images = most(least(TASK_BYTES / image, n / ENOUGH_TASKS), 1);
+    if (kernel * (Index)sizeof(T) > LARGE_KERNEL)
+        tasks.images = most(tasks.images, least(ENOUGH_PIXELS / most(pixels, 1), n / 2));
     Index bands = least(units, most((image + TASK_BYTES - 1) / TASK_BYTES, ENOUGH_TASKS / most(n, 1)));
     if (tasks.images == 1 && bands > 1) {
         tasks.rows = (units + bands - 1) / bands * unit;
@@ -186,19 +186,6 @@ static void pack(const Convolution *it, const T *kernel, Index group, Index taps
         }
     }
 }
-
-typedef struct {
-    Convolution it;
-    const void *x;
-    T *y;
-    uint8_t *kept;
-    Tasks tasks;
-    Frame frame;
-    Index framed;         /* whether images are laid into a frame, or read where they are */
-    Correlation *groups;  /* one for each group */
-    T *frames, *made;     /* scratch of each worker */
-    Index frame_size, made_size, wide; /* numbers; filters of a pixel of ``made`` */
-} Pass;
 
 /* Rows of the convolution pooled, a vector of filters at a time: windows side by side.
  *
@@ -255,74 +242,103 @@ static void pool_rows(const Pass *pass, const T *made, Index first, Index rows, 
         }
 }
 
+const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,
+                              Index *images, Index *row, Index *rows) {
+    const Convolution *it = &pass->it;
+    Index limit = it->pool ? it->oh / it->ph * it->ph : it->oh;
+    *image = task / pass->tasks.bands * pass->tasks.images;
+    *images = least(pass->tasks.images, it->n - *image);
+    *row = task % pass->tasks.bands * pass->tasks.rows;
+    *rows = least(pass->tasks.rows, limit - *row);
+    Index size = it->h * it->w * it->c, first = *row * it->sh - it->top;
+    if (*rows <= 0 || !pass->framed)
+        return (const T *)pass->x + *image * size + first * it->w * it->c;
+    const char *x = (const char *)pass->x + *image * size * (it->bytes ? 1 : sizeof(T));
+    Index last = first + (*rows - 1) * it->sh + (it->kh - 1) * it->dh + 1;
+    if (pass->winograd.inputs)
+        last += *rows % 2;
+    T *frames = pass->frames + worker * pass->frame_size;
+    NAME(lay)(&pass->frame, x, *images, first, last, frames);
+    return frames;
+}
+
 static void convolve_task(void *context, Index task, Index worker) {
     const Pass *pass = context;
     const Convolution *it = &pass->it;
-    Index image = task / pass->tasks.bands * pass->tasks.images;
-    Index row = task % pass->tasks.bands * pass->tasks.rows;
-    Index images = least(pass->tasks.images, it->n - image);
-    Index limit = it->pool ? it->oh / it->ph * it->ph : it->oh;
-    Index rows = least(pass->tasks.rows, limit - row);
+    Index image, images, row, rows;
+    const T *from = NAME(images_of_task)(pass, task, worker, &image, &images, &row, &rows);
     if (rows <= 0)
         return;
-    Index size = it->h * it->w * it->c, first = row * it->sh - it->top;
-    const T *from = (const T *)pass->x + image * size + first * it->w * it->c;
-    if (pass->framed) {
-        T *frames = pass->frames + worker * pass->frame_size;
-        const char *x = (const char *)pass->x + image * size * (it->bytes ? 1 : sizeof(T));
-        Index last = first + (rows - 1) * it->sh + (it->kh - 1) * it->dh + 1;
-        NAME(lay)(&pass->frame, x, images, first, last, frames);
-        from = frames;
-    }
     T *to = it->pool ? pass->made + worker * pass->made_size
-                     : pass->y + ((image * it->oh + row) * it->ow) * it->filters;
-    for (Index g = 0; g < it->groups; g++)
+                     : pass->y + (image * it->oh + row) * it->ow * it->filters;
+    if (pass->winograd.inputs)
+        NAME(winograd)(&pass->winograd, images, rows, it->ow, from, to,
+                       pass->tiles + worker * pass->tiles_size);
+    for (Index g = 0; !pass->winograd.inputs && g < it->groups; g++)
         NAME(correlate)(pass->groups + g, images * rows * it->ow, from,
                         to + g * (it->filters / it->groups));
     for (Index i = 0; it->pool && i < images; i++)
         pool_rows(pass, to + i * rows * it->ow * pass->wide, row, rows, image + i);
 }
 
-/* The whole pass prepared: what its tasks share, in scratch memory. From a scratch of NULL it
- * returns how many bytes that takes. */
-static Index prepare(Pass *pass, char *memory, Index threads, const T *kernel, const T *bias) {
+Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double offset) {
+    Frame frame = {it->h, it->w, it->c, it->left, it->left + it->w + it->right, it->bytes,
+                   (T)scale, (T)offset};
+    return (Pass){.it = *it, .x = x, .frame = frame};
+}
+
+Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, const T *kernel,
+                    const T *bias) {
     const Convolution *it = &pass->it;
-    Scratch scratch = {memory};
+    Scratch scratch = {(uintptr_t)memory};
     Index merged = it->groups == 1 && it->dw == 1;
     Index taps = it->kh * (merged ? 1 : it->kw), run = it->c / it->groups * (merged ? it->kw : 1);
     Index unit = it->pool ? it->ph : 1, limit = it->pool ? it->oh / unit * unit : it->oh;
     Index filters = it->filters / it->groups, packed = NAME(packed_filters)(filters);
 
-    pass->framed = it->bytes || it->top || it->bottom || it->left || it->right
+    Index winograd = NAME(winograd_pays)(it);
+    if (winograd)
+        pass->frame.wide = (it->ow + 1) / 2 * 2 + 2;
+    pass->framed = winograd || it->bytes || it->top || it->bottom || it->left || it->right
                    || pass->frame.scale != 1 || pass->frame.offset != 0;
-    pass->frame.wide = it->left + it->w + it->right;
     pass->wide = it->pool ? (it->filters + LANES - 1) / LANES * LANES : it->filters;
     Index pixel = pass->framed ? it->c : 0, row = pass->frame.wide * pixel;
     Index bytes = (row * it->sh + it->ow * pass->wide) * sizeof(T);
-    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes, unit);
+    if (winograd)
+        unit += unit % 2 * unit;
+    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes * (winograd ? 4 : 1), unit, limit * it->ow,
+                                  taps * run * packed);
     Index images = pass->tasks.images, rows = least(pass->tasks.rows, limit);
     Index reach = most((rows - 1) * it->sh + (it->kh - 1) * it->dh + 1, 0);
-    pass->frame_size = pass->framed ? images * reach * row : 0;
-    pass->made_size = it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
+    if (winograd)
+        reach += rows % 2;
+    pass->frame_size = pass->framed ? images * reach * row + LANES : 0;
+    pass->made_size = forward && it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
 
     Index pixels = images * rows * it->ow;
     Index *from = take(&scratch, pixels * sizeof(Index)), *to = take(&scratch, pixels * sizeof(Index));
     Index *tap = take(&scratch, taps * it->groups * sizeof(Index));
-    T *weights = take(&scratch, it->groups * taps * run * packed * sizeof(T));
+    Index tiles = winograd ? images * tiles_of(rows, it->ow) : 0;
+    Index *tile_from = take(&scratch, tiles * sizeof(Index));
+    Index *tile_to = take(&scratch, tiles * sizeof(Index));
+    Index weights_size = forward ? (taps * run + (winograd ? 16 * it->c : 0)) * packed : 0;
+    pass->tiles_size = winograd ? NAME(winograd_numbers)(tiles, it->c, it->filters) : 0;
+    pass->tiles = take(&scratch, threads * pass->tiles_size * sizeof(T));
+    T *weights = take(&scratch, it->groups * weights_size * sizeof(T));
     T *biases = take(&scratch, it->groups * packed * sizeof(T));
     pass->groups = take(&scratch, it->groups * sizeof(Correlation));
     pass->frames = take(&scratch, threads * pass->frame_size * sizeof(T));
     pass->made = take(&scratch, threads * pass->made_size * sizeof(T));
+    Index taken = scratch.at - (uintptr_t)memory;
     if (!memory)
-        return scratch.at - (char *)0;
+        return taken;
 
     Index wide = pass->framed ? pass->frame.wide : it->w, high = pass->framed ? reach : it->h;
-    Index last = least(pass->wide, it->filters);
     for (Index i = 0, p = 0; i < images; i++)
         for (Index r = 0; r < rows; r++)
             for (Index w = 0; w < it->ow; w++, p++) {
                 from[p] = ((i * high + r * it->sh) * wide + w * it->sw) * it->c;
-                to[p] = p * (it->pool ? pass->wide : last);
+                to[p] = p * pass->wide;
             }
     for (Index g = 0; g < it->groups; g++) {
         Index first = g * (it->c / it->groups);
@@ -330,8 +346,11 @@ static Index prepare(Pass *pass, char *memory, Index threads, const T *kernel, c
             Index down = merged ? i : i / it->kw, across = merged ? 0 : i % it->kw;
             tap[g * taps + i] = first + (down * it->dh * wide + across * it->dw) * it->c;
         }
-        T *packed_here = weights + g * taps * run * packed;
-        pack(it, kernel, g, taps, run, packed_here);
+        T *packed_here = weights + g * weights_size;
+        if (forward)
+            pack(it, kernel, g, taps, run, winograd ? packed_here + 16 * it->c * packed : packed_here);
+        if (forward && winograd)
+            NAME(winograd_kernel)(packed_here + 16 * it->c * packed, 0, it->c, filters, packed_here);
         memset(biases + g * packed, 0, packed * sizeof(T));
         if (bias)
             memcpy(biases + g * packed, bias + g * filters, filters * sizeof(T));
@@ -340,13 +359,19 @@ static Index prepare(Pass *pass, char *memory, Index threads, const T *kernel, c
         pass->groups[g] = (Correlation){from, to, taps, run, tap + g * taps, filters,
                                         packed_here, bias ? biases + g * packed : 0, relu};
     }
-    return 0;
+    if (winograd) {
+        pass->winograd = (Winograd){it->c, filters, wide, high, pass->wide, tiles, 0, 0, weights,
+                                    bias ? biases : 0, it->relu && it->pool != MAX_POOL};
+        NAME(winograd_tables)(&pass->winograd, tile_from, tile_to);
+    }
+    return taken;
 }
 
 /* Bytes of scratch memory that convolve needs. */
-EXPORT Index NAME(convolve_scratch)(const Convolution *it, Index threads, double scale, double offset) {
-    Pass pass = {.it = *it, .frame = {it->h, it->w, it->c, it->left, 0, it->bytes, scale, offset}};
-    return prepare(&pass, 0, threads, 0, 0);
+EXPORT Index NAME(convolve_scratch)(const Convolution *it, Index threads, double scale,
+                                    double offset) {
+    Pass pass = NAME(pass_of)(it, 0, scale, offset);
+    return NAME(prepare)(&pass, 0, threads, 1, 0, 0);
 }
 
 /* y, and of pooling in training what its gradient needs: the winner of each window, or for the mean
@@ -354,8 +379,9 @@ EXPORT Index NAME(convolve_scratch)(const Convolution *it, Index threads, double
 EXPORT void NAME(convolve)(const Convolution *it, Index threads, const void *x, double scale,
                            double offset, const T *kernel, const T *bias, T *y, uint8_t *kept,
                            char *scratch) {
-    Pass pass = {.it = *it, .x = x, .y = y, .kept = kept,
-                 .frame = {it->h, it->w, it->c, it->left, 0, it->bytes, scale, offset}};
-    prepare(&pass, scratch, threads, kernel, bias);
+    Pass pass = NAME(pass_of)(it, x, scale, offset);
+    pass.y = y;
+    pass.kept = kept;
+    NAME(prepare)(&pass, scratch, threads, 1, kernel, bias);
     minicnn_parallel_for(pass.tasks.count, threads, convolve_task, &pass);
 }
