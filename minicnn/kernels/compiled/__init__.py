@@ -11,7 +11,6 @@ from minicnn.kernels.compiled.convolution import (
     convolve_backward,
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
-from minicnn.kernels.compiled.convolution import conv2d, convolve
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.vectorized import VECTORIZED
