@@ -138,6 +138,43 @@ def test_pictures_are_timed(benchmarks, monkeypatch, capsys):
     assert "slower than 1e-09 s: plot_history, " in said.err
 
 
+@pytest.mark.slow
+def test_how_the_time_grows_is_drawn(benchmarks, tmp_path, monkeypatch):
+    """A row for each point, a picture of them, and no points beyond one that takes too long."""
+    import scaling
+
+    monkeypatch.setattr(scaling, "cores", lambda: 1)
+    monkeypatch.setattr(scaling, "CONTESTANTS", ("minicnn", "minicnn-vectorized"))
+    monkeypatch.setattr(
+        scaling, "SWEEPS", {"batch": [(1, 16), (2, 16)], "side": [(1, 16), (1, 32)]}
+    )
+    table, picture = tmp_path / "scaling.csv", tmp_path / "scaling.png"
+    options = ["--csv", str(table), "--picture", str(picture)]
+    assert scaling.main(options) == 0
+    points = scaling.read(table)
+    assert len(points) == 2 * 2 * 2 * 2
+    assert all(point.milliseconds > 0 for point in points)
+    assert {scaling.name(point) for point in points} == {minicnn.Sequential().kernels, "vectorized"}
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+    monkeypatch.setattr(scaling, "MOST_SECONDS", 1e-9)
+    assert {point.batch for point in scaling.measure_sweep("minicnn", 1, "batch")} == {1}
+
+
+@pytest.mark.slow
+def test_the_three_kernel_sets_are_timed(benchmarks, monkeypatch, capsys):
+    """A row for each pass of each convolution, in which the results of the three agree."""
+    import three_ways
+
+    monkeypatch.setattr(
+        three_ways, "CASES", {"a small one": ((5, 6, 2), (3, 3, 2, 4), ((1, 1), (1, 1)))}
+    )
+    three_ways.main([])
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[4:]]
+    assert [row[1].strip() for row in rows] == ["a small one, forward", "a small one, backward"]
+    assert all(float(row[6]) < 1e-5 for row in rows)
+
+
 def test_a_loss_that_is_off_stops_it(benchmarks):
     """Losses may differ by a relative 1e-4; beyond that, the one that is off is named."""
     from compare import compare_losses
