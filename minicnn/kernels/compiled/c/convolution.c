@@ -69,7 +69,7 @@ typedef void Block(const T *const *pixel, const Correlation *it, const T *kernel
                 if (left >= lanes)                                                                 \
                     ((V *)out[p])[q] = y;                                                          \
                 else if (left > 0)                                                                 \
-                    memcpy(out[p] + q * lanes, &y, left * sizeof(T));                              \
+                    copy_some(out[p] + q * lanes, &y, left * sizeof(T), sizeof(V));                \
             }                                                                                      \
     }
 
@@ -187,6 +187,15 @@ static void pack(const Convolution *it, const T *kernel, Index group, Index taps
     }
 }
 
+/* Small whole numbers as bytes. */
+INLINE void store_bytes(uint8_t *to, Lanes v, Index left) {
+    Bytes narrow = __builtin_convertvector(v, Bytes);
+    if (left >= LANES)
+        memcpy(to, &narrow, LANES);
+    else
+        copy_some(to, &narrow, left, sizeof narrow);
+}
+
 /* Rows of the convolution pooled, a vector of filters at a time: windows side by side.
  *
  *     winner = 0;
@@ -212,14 +221,9 @@ static void pool_window(const Pass *pass, const T *made, Index left, T *y, uint8
         best /= count;
     else if (it->relu)
         best = choose(best < zero, zero, best);
-    if (left >= LANES)
-        store(y, best);
-    else
-        memcpy(y, &best, left * sizeof(T));
-    if (kept) {
-        Bytes narrow = __builtin_convertvector(winner, Bytes);
-        memcpy(kept, &narrow, least(left, LANES));
-    }
+    store_some(y, best, left);
+    if (kept)
+        store_bytes(kept, winner, left);
 }
 
 static void pool_rows(const Pass *pass, const T *made, Index first, Index rows, Index image) {
@@ -237,8 +241,9 @@ static void pool_rows(const Pass *pass, const T *made, Index first, Index rows, 
     if (it->pool == MEAN_POOL && it->relu && pass->kept)
         for (Index p = 0; p < rows * it->ow; p++) {
             uint8_t *passed = pass->kept + ((image * it->oh + first) * it->ow + p) * it->filters;
-            for (Index f = 0; f < it->filters; f++)
-                passed[f] = !(made[p * pass->wide + f] <= 0);
+            for (Index f = 0; f < it->filters; f += LANES)
+                store_bytes(passed + f, load(made + p * pass->wide + f) > (Vector){0},
+                            it->filters - f);
         }
 }
 

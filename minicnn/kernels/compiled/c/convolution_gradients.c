@@ -39,17 +39,12 @@ typedef struct {
     const uint8_t *kept; /* see convolve */
 } Gradient;
 
-/* A vector that may reach beyond the end of an array, of which so many numbers are left. */
-INLINE Vector load_some(const T *from, Index left) {
-    if (left >= LANES)
-        return load(from);
-    Vector v = {0};
-    memcpy(&v, from, left * sizeof(T));
-    return v;
-}
 INLINE Lanes load_bytes(const uint8_t *from, Index left) {
     Bytes v = {0};
-    memcpy(&v, from, left >= LANES ? LANES : left);
+    if (left >= LANES)
+        memcpy(&v, from, LANES);
+    else
+        copy_some(&v, from, left, sizeof v);
     return __builtin_convertvector(v, Lanes);
 }
 
@@ -144,6 +139,7 @@ static void lay_gradient(const Gradient *from, Index image, Index images, Index 
     SUMS(name##_9, V, 9, VECTORS)                                                                  \
     SUMS(name##_8, V, 8, VECTORS)                                                                  \
     SUMS(name##_6, V, 6, VECTORS)                                                                  \
+    SUMS(name##_5, V, 5, VECTORS)                                                                  \
     SUMS(name##_4, V, 4, VECTORS)                                                                  \
     SUMS(name##_3, V, 3, VECTORS)                                                                  \
     SUMS(name##_2, V, 2, VECTORS)                                                                  \
@@ -157,10 +153,10 @@ SUMS_OF_ALL(three, Vector, 3)
 
 typedef void Sums(const T *x, const Index *from, const T *dz, Index filters, Index pixels, T *sums);
 
-enum { SIZES = 8 };
-static const Index sizes[SIZES] = {12, 9, 8, 6, 4, 3, 2, 1};
+enum { SIZES = 9 };
+static const Index sizes[SIZES] = {12, 9, 8, 6, 5, 4, 3, 2, 1};
 #define ALL(name) \
-    {name##_12, name##_9, name##_8, name##_6, name##_4, name##_3, name##_2, name##_1}
+    {name##_12, name##_9, name##_8, name##_6, name##_5, name##_4, name##_3, name##_2, name##_1}
 static Sums *const of_quarter[SIZES] = ALL(quarter), *const of_half[SIZES] = ALL(half),
                   *const of_one[SIZES] = ALL(one), *const of_two[SIZES] = ALL(two),
                   *const of_three[SIZES] = ALL(three);
@@ -367,6 +363,8 @@ static void add_parts(const Kernel *k, Index threads, T *dkernel, T *dbias) {
 
 static Index prepare_kernel(Kernel *k, Pass *pass, char *memory, Index threads) {
     const Convolution *it = &pass->it;
+    k->sparse = it->pool == MAX_POOL && !NAME(winograd_pays)(it) && it->groups == 1
+                && it->ph * it->pw >= SPARSE;
     Scratch scratch = {(uintptr_t)memory + NAME(prepare)(pass, memory, threads, 0, 0, 0)};
     const Tasks *tasks = &pass->tasks;
     Index merged = it->groups == 1 && it->dw == 1, channels = it->c / it->groups;
@@ -374,7 +372,7 @@ static Index prepare_kernel(Kernel *k, Pass *pass, char *memory, Index threads) 
     Index filters = it->filters / it->groups, packed = NAME(packed_filters)(filters);
     k->pass = pass;
     k->padded = (run + LANES - 1) / LANES * LANES;
-    k->sparse = it->pool == MAX_POOL && !NAME(winograd_pays)(it) && it->groups == 1 && it->ph * it->pw >= SPARSE && pass->framed;
+    k->sparse = k->sparse && pass->framed;
     k->sums = k->sparse ? it->filters * taps * k->padded : it->groups * taps * run * packed;
     if (NAME(winograd_pays)(it))
         k->sums = 16 * it->c * packed;
