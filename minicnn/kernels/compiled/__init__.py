@@ -11,6 +11,8 @@ from minicnn.kernels.compiled.convolution import (
     convolve_backward,
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.normalization import NORMALIZATION
+from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.compiled.pooling import (
     avg_pool,
     avg_pool_backward,
@@ -31,6 +33,8 @@ COMPILED = replace(
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
+    normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
     image_sums=image_sums,
     max_pool=max_pool,
     max_pool_backward=max_pool_backward,

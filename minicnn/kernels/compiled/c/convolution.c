@@ -69,7 +69,7 @@ typedef void Block(const T *const *pixel, const Correlation *it, const T *kernel
                 if (left >= lanes)                                                                 \
                     ((V *)out[p])[q] = y;                                                          \
                 else if (left > 0)                                                                 \
-                    memcpy(out[p] + q * lanes, &y, left * sizeof(T));                              \
+                    copy_some(out[p] + q * lanes, &y, left * sizeof(T), sizeof(V));                \
             }                                                                                      \
     }
 
@@ -129,12 +129,17 @@ void NAME(correlate)(const Correlation *it, Index pixels, const T *images, T *ou
 
 /* Tasks are as large as fits well into the second level of the cache, but so many that several
  * threads have something to do. */
-enum { TASK_BYTES = 256 << 10, ENOUGH_TASKS = 32, FEW_PIXELS = 56 };
+enum { TASK_BYTES = 256 << 10, ENOUGH_TASKS = 32 };
+/* A large kernel is read once for each task, from further away: that must be worth it. */
+enum { LARGE_KERNEL = 512 << 10, ENOUGH_PIXELS = 512 };
 
-Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit) {
+Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels,
+                      Index kernel) {
     Index image = most(rows * bytes_of_row, 1), units = most((rows + unit - 1) / unit, 1);
     Tasks tasks = {1, units * unit, 1, 0};
     tasks.images = most(least(TASK_BYTES / image, n / ENOUGH_TASKS), 1);
+    if (kernel * (Index)sizeof(T) > LARGE_KERNEL)
+        tasks.images = most(tasks.images, least(ENOUGH_PIXELS / most(pixels, 1), n / 2));
     Index bands = least(units, most((image + TASK_BYTES - 1) / TASK_BYTES, ENOUGH_TASKS / most(n, 1)));
     if (tasks.images == 1 && bands > 1) {
         tasks.rows = (units + bands - 1) / bands * unit;
@@ -182,61 +187,6 @@ static void pack(const Convolution *it, const T *kernel, Index group, Index taps
     }
 }
 
-/* Rows of the convolution pooled, a vector of filters at a time: windows side by side.
- *
- *     winner = 0;
- *     for (k = 1; k < PH * PW; k++)
- *       if (z[k] > z[winner] || isnan(z[k]) && !isnan(z[winner]))
- *         winner = k;
- */
-static void pool_window(const Pass *pass, const T *made, Index left, T *y, uint8_t *kept) {
-    const Convolution *it = &pass->it;
-    Vector best = load(made), zero = {0}, count = splat((T)(it->ph * it->pw));
-    Lanes winner = {0};
-    for (Index i = 0, k = 0; i < it->ph; i++)
-        for (Index j = 0; j < it->pw; j++, k++) {
-            Vector z = load(made + (i * it->ow + j) * pass->wide);
-            if (it->pool == MAX_POOL) {
-                Lanes better = ~(z <= best) & (best == best);
-                best = choose(better, z, best);
-                winner = (better & ((Lane)k - (Lanes){0})) | (winner & ~better);
-            } else if (k)
-                best += z;
-        }
-    if (it->pool == MEAN_POOL)
-        best /= count;
-    else if (it->relu)
-        best = choose(best < zero, zero, best);
-    if (left >= LANES)
-        store(y, best);
-    else
-        memcpy(y, &best, left * sizeof(T));
-    if (kept) {
-        Bytes narrow = __builtin_convertvector(winner, Bytes);
-        memcpy(kept, &narrow, least(left, LANES));
-    }
-}
-
-static void pool_rows(const Pass *pass, const T *made, Index first, Index rows, Index image) {
-    const Convolution *it = &pass->it;
-    Index high = it->oh / it->ph, across = it->ow / it->pw;
-    for (Index r = 0; r < rows / it->ph; r++) {
-        Index at = ((image * high + first / it->ph + r) * across) * it->filters;
-        for (Index w = 0; w < across; w++, at += it->filters) {
-            const T *from = made + (r * it->ph * it->ow + w * it->pw) * pass->wide;
-            for (Index f = 0; f < it->filters; f += LANES)
-                pool_window(pass, from + f, it->filters - f, pass->y + at + f,
-                            it->pool == MAX_POOL && pass->kept ? pass->kept + at + f : 0);
-        }
-    }
-    if (it->pool == MEAN_POOL && it->relu && pass->kept)
-        for (Index p = 0; p < rows * it->ow; p++) {
-            uint8_t *passed = pass->kept + ((image * it->oh + first) * it->ow + p) * it->filters;
-            for (Index f = 0; f < it->filters; f++)
-                passed[f] = !(made[p * pass->wide + f] <= 0);
-        }
-}
-
 const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,
                               Index *images, Index *row, Index *rows) {
     const Convolution *it = &pass->it;
@@ -250,6 +200,8 @@ const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index 
         return (const T *)pass->x + *image * size + first * it->w * it->c;
     const char *x = (const char *)pass->x + *image * size * (it->bytes ? 1 : sizeof(T));
     Index last = first + (*rows - 1) * it->sh + (it->kh - 1) * it->dh + 1;
+    if (pass->winograd.inputs)
+        last += *rows % 2;
     T *frames = pass->frames + worker * pass->frame_size;
     NAME(lay)(&pass->frame, x, *images, first, last, frames);
     return frames;
@@ -264,11 +216,14 @@ static void convolve_task(void *context, Index task, Index worker) {
         return;
     T *to = it->pool ? pass->made + worker * pass->made_size
                      : pass->y + (image * it->oh + row) * it->ow * it->filters;
-    for (Index g = 0; g < it->groups; g++)
+    if (pass->winograd.inputs)
+        NAME(winograd)(&pass->winograd, images, rows, it->ow, from, to,
+                       pass->tiles + worker * pass->tiles_size);
+    for (Index g = 0; !pass->winograd.inputs && g < it->groups; g++)
         NAME(correlate)(pass->groups + g, images * rows * it->ow, from,
                         to + g * (it->filters / it->groups));
     for (Index i = 0; it->pool && i < images; i++)
-        pool_rows(pass, to + i * rows * it->ow * pass->wide, row, rows, image + i);
+        NAME(pool_rows)(pass, to + i * rows * it->ow * pass->wide, row, rows, image + i);
 }
 
 Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double offset) {
@@ -286,21 +241,34 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
     Index unit = it->pool ? it->ph : 1, limit = it->pool ? it->oh / unit * unit : it->oh;
     Index filters = it->filters / it->groups, packed = NAME(packed_filters)(filters);
 
-    pass->framed = it->bytes || it->top || it->bottom || it->left || it->right
+    Index winograd = NAME(winograd_pays)(it);
+    if (winograd)
+        pass->frame.wide = (it->ow + 1) / 2 * 2 + 2;
+    pass->framed = winograd || it->bytes || it->top || it->bottom || it->left || it->right
                    || pass->frame.scale != 1 || pass->frame.offset != 0;
     pass->wide = it->pool ? (it->filters + LANES - 1) / LANES * LANES : it->filters;
     Index pixel = pass->framed ? it->c : 0, row = pass->frame.wide * pixel;
     Index bytes = (row * it->sh + it->ow * pass->wide) * sizeof(T);
-    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes, unit);
+    if (winograd)
+        unit += unit % 2 * unit;
+    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes * (winograd ? 4 : 1), unit, limit * it->ow,
+                                  taps * run * packed);
     Index images = pass->tasks.images, rows = least(pass->tasks.rows, limit);
     Index reach = most((rows - 1) * it->sh + (it->kh - 1) * it->dh + 1, 0);
+    if (winograd)
+        reach += rows % 2;
     pass->frame_size = pass->framed ? images * reach * row + LANES : 0;
     pass->made_size = forward && it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
 
     Index pixels = images * rows * it->ow;
     Index *from = take(&scratch, pixels * sizeof(Index)), *to = take(&scratch, pixels * sizeof(Index));
     Index *tap = take(&scratch, taps * it->groups * sizeof(Index));
-    Index weights_size = forward ? taps * run * packed : 0;
+    Index tiles = winograd ? images * tiles_of(rows, it->ow) : 0;
+    Index *tile_from = take(&scratch, tiles * sizeof(Index));
+    Index *tile_to = take(&scratch, tiles * sizeof(Index));
+    Index weights_size = forward ? (taps * run + (winograd ? 16 * it->c : 0)) * packed : 0;
+    pass->tiles_size = winograd ? NAME(winograd_numbers)(tiles, it->c, it->filters) : 0;
+    pass->tiles = take(&scratch, threads * pass->tiles_size * sizeof(T));
     T *weights = take(&scratch, it->groups * weights_size * sizeof(T));
     T *biases = take(&scratch, it->groups * packed * sizeof(T));
     pass->groups = take(&scratch, it->groups * sizeof(Correlation));
@@ -311,12 +279,11 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
         return taken;
 
     Index wide = pass->framed ? pass->frame.wide : it->w, high = pass->framed ? reach : it->h;
-    Index last = least(pass->wide, it->filters);
     for (Index i = 0, p = 0; i < images; i++)
         for (Index r = 0; r < rows; r++)
             for (Index w = 0; w < it->ow; w++, p++) {
                 from[p] = ((i * high + r * it->sh) * wide + w * it->sw) * it->c;
-                to[p] = p * (it->pool ? pass->wide : last);
+                to[p] = p * pass->wide;
             }
     for (Index g = 0; g < it->groups; g++) {
         Index first = g * (it->c / it->groups);
@@ -326,7 +293,9 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
         }
         T *packed_here = weights + g * weights_size;
         if (forward)
-            pack(it, kernel, g, taps, run, packed_here);
+            pack(it, kernel, g, taps, run, winograd ? packed_here + 16 * it->c * packed : packed_here);
+        if (forward && winograd)
+            NAME(winograd_kernel)(packed_here + 16 * it->c * packed, 0, it->c, filters, packed_here);
         memset(biases + g * packed, 0, packed * sizeof(T));
         if (bias)
             memcpy(biases + g * packed, bias + g * filters, filters * sizeof(T));
@@ -334,6 +303,11 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
         Index relu = it->relu && it->pool != MAX_POOL;
         pass->groups[g] = (Correlation){from, to, taps, run, tap + g * taps, filters,
                                         packed_here, bias ? biases + g * packed : 0, relu};
+    }
+    if (winograd) {
+        pass->winograd = (Winograd){it->c, filters, wide, high, pass->wide, tiles, 0, 0, weights,
+                                    bias ? biases : 0, it->relu && it->pool != MAX_POOL};
+        NAME(winograd_tables)(&pass->winograd, tile_from, tile_to);
     }
     return taken;
 }

@@ -51,6 +51,32 @@ void NAME(correlate)(const Correlation *it, Index pixels, const T *images, T *ou
 Index NAME(next_filters)(Index left);
 Index NAME(packed_filters)(Index filters);
 
+/* A convolution of 3x3 by Winograd's method (winograd.c). */
+typedef struct {
+    Index inputs, outputs;
+    Index wide, high;       /* pixels in a row, and rows in an image, of the frame that is read */
+    Index stride;           /* numbers from pixel to pixel of what is made */
+    Index tiles;            /* the most that a task has */
+    const Index *from, *to; /* where the tiles are in the matrices */
+    const T *kernel, *bias; /* 16 matrices; bias or NULL */
+    Index relu;
+} Winograd;
+
+Index NAME(winograd_pays)(const Convolution *it);
+Index NAME(points_apart)(Index tiles, Index numbers);
+Index NAME(winograd_numbers)(Index tiles, Index inputs, Index outputs);
+void NAME(winograd_tables)(Winograd *it, Index *from, Index *to);
+void NAME(winograd_kernel)(const T *kernel, Index upside_down, Index inputs, Index outputs, T *to);
+void NAME(winograd)(const Winograd *it, Index images, Index rows, Index columns, const T *frame,
+                    T *out, T *scratch);
+void NAME(winograd_points)(const Winograd *it, Index images, Index rows, Index columns,
+                           const T *frame, const T *dz, T *v, T *z);
+void NAME(winograd_kernel_gradient)(const T *sums, Index inputs, Index outputs, T *dkernel);
+
+INLINE Index widened(Index n) { return (n + LANES - 1) / LANES * LANES; }
+/* Tiles of 2x2 in so many pixels. */
+INLINE Index tiles_of(Index rows, Index columns) { return (rows + 1) / 2 * ((columns + 1) / 2); }
+
 /* Scratch memory, taken piece by piece; from NULL on, it only counts. */
 typedef struct {
     uintptr_t at;
@@ -69,8 +95,9 @@ typedef struct {
 } Tasks;
 
 /* So many images, each with rows of what is made that take so many bytes of cache. ``unit``: rows
- * that must stay together. */
-Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit);
+ * that must stay together; ``pixels``: of an image; ``kernel``: how many numbers it has. */
+Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels,
+                      Index kernel);
 
 /* Rows first <= r < last of some images into a frame with zeros around them. */
 typedef struct {
@@ -82,6 +109,19 @@ typedef struct {
 
 void NAME(lay)(const Frame *frame, const void *images, Index n, Index first, Index last, T *to);
 
+/* Where the gradient dz of a convolution's output is made from: what came back behind ReLU and
+ * pooling (convolution_tail.c). */
+typedef struct {
+    const Convolution *it;
+    const T *dy, *y;     /* y: behind the ReLU */
+    const uint8_t *kept; /* see convolve */
+} Gradient;
+
+/* Rows first <= r < last and columns before <= q < before + wide of dz of some images; zeros where
+ * there are none. Room is needed for a vector more. */
+void NAME(lay_gradient)(const Gradient *from, Index image, Index images, Index first, Index last,
+                        Index before, Index wide, T *to);
+
 /* A forward pass, prepared: what its tasks share. */
 typedef struct {
     Convolution it;
@@ -90,6 +130,9 @@ typedef struct {
     uint8_t *kept;
     Tasks tasks;
     Frame frame;
+    Winograd winograd;   /* where it is computed so: else inputs is 0 */
+    T *tiles;            /* scratch of each worker for that */
+    Index tiles_size;
     Index framed;        /* whether images are laid into a frame, or read where they are */
     Correlation *groups; /* one for each group */
     T *frames, *made;    /* scratch of each worker: images, and what is to be pooled */
@@ -101,6 +144,9 @@ Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double of
 /* How many bytes of memory the pass takes; given some, it is prepared there. */
 Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, const T *kernel,
                     const T *bias);
+
+/* Rows that were made of an image, pooled. */
+void NAME(pool_rows)(const Pass *pass, const T *made, Index first, Index rows, Index image);
 
 /* The images of a task, where taps and pixels of the pass find them. */
 const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,
