@@ -141,10 +141,12 @@ class Fusion(NamedTuple):
 
 
 class Then(NamedTuple):
-    """What follows a normalization in the same pass: y = min(max(z, 0), most)."""
+    """The ReLU that follows in the same pass: y = min(max(z, 0), most)."""
 
     relu: bool = False
     most: float = math.inf
+    slope: float = 0.0
+    """Above 0 it is leaky: y = z above 0, else slope * z."""
 
 
 ALONE = Then()
@@ -204,6 +206,27 @@ class Normalization(NamedTuple):
     """The gradients; ``batch`` says whether mean and variance are those of x. y is given where a
     ReLU followed a sum with another array, and becomes g, the other's gradient. dx is written over
     x where ``over_x`` says that nobody else needs it."""
+
+
+if TYPE_CHECKING:
+
+    class Rectify(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            x: Array,
+            then: Then = ...,
+            other: Array | None = None,
+            out: Array | None = None,
+        ) -> Array: ...
+
+
+class Rectifier(NamedTuple):
+    """Sums and ReLUs in one pass."""
+
+    rectify: "Rectify"
+    """The ReLU of x + other, of the same shape; ``out`` may be one of them."""
+    backward: Callable[[Array, Array, Then], Array]
+    """(dy, y, then) -> the gradient of the sum, written over y."""
 
 
 class Workspace:
@@ -289,7 +312,8 @@ class KernelSet:
     ``image_sums``, (N, C), over the pixels of each image.
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
-    ``normalization`` a BatchNorm, without which the layer computes it as it stands;
+    ``normalization`` a BatchNorm, without which the layer computes it as it stands, and
+    ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; with ``threaded`` each function uses all cores by
     itself, and no batch is cut into shards for that.
@@ -325,6 +349,7 @@ class KernelSet:
 
     fusion: Fusion | None = None
     normalization: Normalization | None = None
+    rectifier: Rectifier | None = None
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
     threaded: bool = False

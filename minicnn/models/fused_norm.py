@@ -7,7 +7,6 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn._core.traits import computes_as
 from minicnn.kernels import Normalization, Then
-from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads
 from minicnn.layers.batchnorm import BatchNorm, CompiledCache
 from minicnn.layers.graph import Node, Unit
@@ -63,6 +62,11 @@ class FusedNorm:
         """Those of the BatchNorm's arrays that training changes."""
         return self.norm.learned()
 
+    @property
+    def fresh_dx(self) -> bool:
+        """Whether dx is an array that nobody else has."""
+        return not self.merges
+
     def forward(
         self, x: Any, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, FusedNormCache]:
@@ -106,17 +110,6 @@ class FusedNorm:
     def split_activation(self) -> tuple[Unit | None, str | None]:
         """The node itself: its activation is no loss's."""
         return self, None
-
-
-def then_of(layer: Unit) -> Then | None:
-    """What a ReLU does, if a layer is one that has no other slope or threshold."""
-    if computes_as(layer, ReLU):
-        if layer.negative_slope or layer.threshold or layer.max_value == 0:
-            return None
-        return Then(True) if layer.max_value is None else Then(True, float(layer.max_value))
-    if computes_as(layer, Activation) and layer.activation in ("relu", "relu6"):
-        return Then(True) if layer.activation == "relu" else Then(True, 6.0)
-    return None
 
 
 def can_be_fused(node: Node) -> bool:

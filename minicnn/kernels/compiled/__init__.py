@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from minicnn.kernels.base import Fusion
+from minicnn.kernels.compiled.activations import RECTIFIER
 from minicnn.kernels.compiled.convolution import (
     conv2d,
     conv2d_backward,
@@ -20,5 +21,6 @@ COMPILED = replace(
     conv2d_transpose=conv2d_transpose,
     fusion=Fusion(convolve, convolve_backward),
     normalization=NORMALIZATION,
+    rectifier=RECTIFIER,
     threaded=True,
 )

@@ -1,11 +1,10 @@
 """Batch normalization by the C page ``normalization.c``."""
 
-import math
-
 import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn.kernels.base import ALONE, Channels, Normalization, NormalizationGrads, Then
+from minicnn.kernels.compiled.activations import kind_of
 from minicnn.kernels.compiled.library import Function, threads_now
 from minicnn.kernels.vectorized import workspace
 
@@ -25,10 +24,6 @@ def _parts(x: Array, most: int) -> tuple[int, int, int, int]:
     c = x.shape[-1]
     parts = min(max(x.nbytes // PART, 1), most)
     return x.size // max(c, 1), c, parts, min(threads_now(), parts)
-
-
-def _kind(then: Then) -> int:
-    return 2 if then.most < math.inf else int(then.relu)
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -54,7 +49,7 @@ def normalize(
     y = workspace.empty(x.shape, x.dtype)
     _normalize(
         x.dtype, x, other, rows, c, parts, threads, channels.mean, channels.scale, channels.shift,
-        _kind(then), then.most, y,
+        kind_of(then), then.most, y,
     )  # fmt: skip
     return y
 
@@ -78,7 +73,7 @@ def normalize_backward(
     four = np.empty((4, c), dtype)
     _normalize_backward(
         dtype, dy, x, y, rows, c, parts, threads, channels.mean,
-        channels.inverse_deviation, channels.scale, channels.shift, _kind(then), then.most, batch,
+        channels.inverse_deviation, channels.scale, channels.shift, kind_of(then), then.most, batch,
         np.empty((parts, 2, c)), four, dx, y, four[2], four[3],
     )  # fmt: skip
     return NormalizationGrads(dx, four[3], four[2])
