@@ -175,7 +175,12 @@ if TYPE_CHECKING:
 
     class Normalize(Protocol):  # noqa: D101
         def __call__(  # noqa: D102
-            self, x: Array, channels: Channels, then: Then = ..., other: Array | None = None
+            self,
+            x: Array,
+            channels: Channels,
+            then: Then = ...,
+            other: Array | None = None,
+            pool: Pair | None = None,
         ) -> Array: ...
 
     class NormalizeBackward(Protocol):  # noqa: D101
@@ -189,6 +194,7 @@ if TYPE_CHECKING:
             batch: bool = True,
             need_dx: bool = True,
             over_x: bool = False,
+            pool: Pair | None = None,
         ) -> NormalizationGrads: ...
 
 
@@ -198,10 +204,13 @@ class Normalization(NamedTuple):
     g is dy where the ReLU let z through, else 0.
     """
 
+    most_pooled: int
+    """The most channels that are pooled in the same pass."""
     moments: Callable[[Array], tuple[Array, Array]]
     """(mean, variance) of each channel, in one pass."""
     normalize: "Normalize"
-    """y = the ReLU of (x - mean) * scale + shift + other."""
+    """y = the ReLU of (x - mean) * scale + shift + other; or, with ``pool``, the largest of such
+    windows side by side, and no other array is added."""
     backward: "NormalizeBackward"
     """The gradients; ``batch`` says whether mean and variance are those of x. y is given where a
     ReLU followed a sum with another array, and becomes g, the other's gradient. dx is written over

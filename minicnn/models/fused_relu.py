@@ -11,7 +11,6 @@ from minicnn.layers.activation import Activation, LeakyReLU, ReLU
 from minicnn.layers.base import Grads
 from minicnn.layers.graph import Unit
 
-
 NAMED = {"relu": Then(True), "relu6": Then(True, 6.0), "leaky_relu": Then(True, slope=0.2)}
 """What activations of these names do."""
 

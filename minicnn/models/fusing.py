@@ -6,8 +6,9 @@ are and keep their arrays; the node only goes through the image once instead of 
 the model's kernels are capable of that (``KernelSet.fusion``). At the head of a model it also
 takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
 
-In the same way a ``FusedNorm`` takes the place of BatchNorm, Add and ReLU, or of those of them that
-there are (``KernelSet.normalization``), and a ``FusedReLU`` that of Add and ReLU (``rectifier``).
+In the same way a ``FusedNorm`` takes the place of BatchNorm, ReLU, and Add or MaxPool, or of those
+of them that there are (``KernelSet.normalization``), and a ``FusedReLU`` that of Add and ReLU
+(``rectifier``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Shape
+from minicnn._core.shapes import Array, Pair, Shape
 from minicnn._core.traits import computes_as, keeps
 from minicnn.kernels import ALONE, PLAIN, Fusion, Scale, Tail, Then
 from minicnn.layers.activated import apart
@@ -238,8 +239,11 @@ class _Planner:
         if found is not None:
             reads, shape = (*reads, found[1]), (shape, shape)
         places = [place] if found is None else [place, found[0]]
-        then = self._relu_after(places, slope=False)
-        unit = FusedNorm(layer.kernels.normalization, layer, then, found is not None, over_x)
+        then, pool = self._relu_after(places, slope=False), None
+        if found is None and node.shape[-1] <= layer.kernels.normalization.most_pooled:
+            pool = self._max_pool_after(places)
+        kernels = layer.kernels.normalization
+        unit = FusedNorm(kernels, layer, then, found is not None, over_x, pool)
         self._put_unit(unit, node._replace(reads=reads, shape=shape), places)
 
     def _relu(self, place: int, node: Node) -> None:
@@ -271,6 +275,15 @@ class _Planner:
             return ALONE
         places.append(after)
         return then
+
+    def _max_pool_after(self, places: list[int]) -> Pair | None:
+        """The windows of the MaxPool that alone reads what the last of these nodes gives."""
+        after = self._after(places[-1])
+        pool = None if after is None else _windows(self.graph.nodes[after])
+        if after is None or pool is None or pool[0] != "max":
+            return None
+        places.append(after)
+        return pool[1]
 
     def _sum_after(self, place: int) -> tuple[int, int] | None:
         """(the Add that alone reads what a node gives, the number of what it adds)."""
@@ -326,15 +339,20 @@ def _tail(conv: Conv2D, following: Sequence[Node]) -> tuple[Tail, int]:
     relu, taken = conv.activation == "relu", 0
     if not relu and following and _is_relu(following[0].layer):
         relu, taken = True, 1
-    node = following[taken] if taken < len(following) else None
-    pool = None if node is None else node.layer
-    if computes_as(pool, MaxPool) or computes_as(pool, AvgPool):
-        assert node is not None
-        place = pool.windows(node.shape)
-        if place.size == place.strides and place.pads == ((0, 0), (0, 0)):
-            kind = "max" if isinstance(pool, MaxPool) else "avg"
-            return Tail(relu, kind, place.size), taken + 1
+    if taken < len(following) and (pool := _windows(following[taken])):
+        return Tail(relu, *pool), taken + 1
     return PLAIN._replace(relu=relu), taken
+
+
+def _windows(node: Node) -> tuple[str, Pair] | None:
+    """What a pooling of windows side by side does, and their size."""
+    pool = node.layer
+    if not computes_as(pool, MaxPool) and not computes_as(pool, AvgPool):
+        return None
+    place = pool.windows(node.shape)
+    if place.size != place.strides or place.pads != ((0, 0), (0, 0)):
+        return None
+    return "max" if isinstance(pool, MaxPool) else "avg", place.size
 
 
 def _is_relu(layer: Unit) -> bool:

@@ -6,6 +6,7 @@ import pytest
 from minicnn import (
     Activation,
     Add,
+    AvgPool,
     BatchNorm,
     Conv2D,
     Dense,
@@ -32,10 +33,12 @@ class OwnNorm(BatchNorm):
 
 
 def planned(*layers, **options):
-    """Of each node its class; of a FusedNorm whether it adds, its limits, whether over x."""
+    """Of each node its class; of a FusedNorm if it adds, its limits, if over x, its windows."""
     options = {"kernels": "compiled", "seed": 0} | options
     return [
-        (unit.merges, unit.then.relu, unit.then.most, unit.over_x)
+        (unit.merges, unit.then.relu, unit.then.most, unit.over_x, unit.pool)[
+            : 5 if unit.pool else 4
+        ]
         if isinstance(unit, FusedNorm)
         else type(unit).__name__
         for node in Sequential([Input((9, 9, 2)), *layers], **options).fused().nodes
@@ -70,6 +73,14 @@ INF = float("inf")
         (
             lambda: [Residual([Conv2D(2, 1), BatchNorm()], [BatchNorm()])],
             ["InputLayer", "FusedConv", (False, False, INF, False), (True, False, INF, True)],
+        ),
+        (
+            lambda: [BatchNorm(), ReLU(), MaxPool((2, 3))],
+            ["InputLayer", (False, True, INF, False, (2, 3))],
+        ),
+        (
+            lambda: [BatchNorm(), MaxPool(3, strides=2), AvgPool(2)],
+            ["InputLayer", (False, False, INF, False), "MaxPool", "AvgPool"],
         ),
         (lambda: [BatchNorm(axis=1)], ["InputLayer", "BatchNorm"]),
         (lambda: [BatchNorm(axis=3)], ["InputLayer", (False, False, INF, False)]),
@@ -122,7 +133,8 @@ def network(**options):
     """Blocks as in ResNet and MobileNet, with an output that is a sum with a ReLU."""
     image = Input((10, 9, 3))
     x = ReLU()(BatchNorm(momentum=0.5)(Conv2D(4, 3, padding="same", use_bias=False)(image)))
-    x = LeakyReLU(0.1)(MaxPool(2)(x))
+    x = MaxPool((1, 2))(ReLU(1.5)(BatchNorm()(Conv2D(4, 3, padding="same", strides=(1, 1))(x))))
+    x = LeakyReLU(0.1)(MaxPool((2, 1))(x))
     x = ReLU()(Add()([BatchNorm()(Conv2D(4, 3, padding="same")(x)), x]))
     x = Add()([x, Activation("leaky_relu")(Conv2D(4, 1)(x)), ReLU(0.4)(DepthwiseConv2D(1)(x))])
     x = LeakyReLU(0.1)(Add()([x, Conv2D(4, 1)(x)]))

@@ -1,8 +1,8 @@
-"""Batch normalization by the C page ``normalization.c``."""
+"""Batch normalization by the C pages ``normalization.c`` and ``normalization_pooled.c``."""
 
 import numpy as np
 
-from minicnn._core.shapes import Array
+from minicnn._core.shapes import Array, Pair
 from minicnn.kernels.base import ALONE, Channels, Normalization, NormalizationGrads, Then
 from minicnn.kernels.compiled.activations import kind_of
 from minicnn.kernels.compiled.library import Function, threads_now
@@ -11,9 +11,14 @@ from minicnn.kernels.vectorized import workspace
 _moments = Function("channel_moments", "aiiiiaaa")
 _normalize = Function("normalize", "aaiiiiaaaifa")
 _normalize_backward = Function("normalize_backward", "aaaiiiiaaaaifiaaaaaa")
+_pooled = Function("normalize_pooled", "aiiiiiiiaaaifa")
+_pooled_backward = Function("normalize_pooled_backward", "aaiiiiiiiiaaaaifiaaaaa")
 
 PART = 128 << 10
 """Bytes of an array that one thread is given."""
+
+MOST_POOLED = 512
+"""As WIDEST in the C page."""
 
 MOST_PARTS = 64
 """Sums are made of so many parts, whatever the number of threads."""
@@ -41,9 +46,12 @@ def normalize(
     channels: Channels,
     then: Then = ALONE,
     other: Array | None = None,
+    pool: Pair | None = None,
 ) -> Array:
     """See ``Normalization``."""
     x = np.ascontiguousarray(x)
+    if pool is not None:
+        return _normalize_pooled(x, channels, then, pool)
     other = None if other is None else np.ascontiguousarray(other, x.dtype)
     rows, c, parts, threads = _parts(x, x.nbytes)
     y = workspace.empty(x.shape, x.dtype)
@@ -63,6 +71,7 @@ def normalize_backward(
     batch: bool = True,
     need_dx: bool = True,
     over_x: bool = False,
+    pool: Pair | None = None,
 ) -> NormalizationGrads:
     """See ``Normalization``."""
     x = np.ascontiguousarray(x)
@@ -70,13 +79,29 @@ def normalize_backward(
     dy = np.ascontiguousarray(dy, dtype)
     rows, c, parts, threads = _parts(x, MOST_PARTS)
     dx = (x if over_x else workspace.empty(x.shape, dtype)) if need_dx else None
-    four = np.empty((4, c), dtype)
-    _normalize_backward(
-        dtype, dy, x, y, rows, c, parts, threads, channels.mean,
-        channels.inverse_deviation, channels.scale, channels.shift, kind_of(then), then.most, batch,
-        np.empty((parts, 2, c)), four, dx, y, four[2], four[3],
+    two, sums = np.empty((2, c), dtype), np.empty((parts, 2, c))
+    made = NormalizationGrads(dx, np.empty(c, dtype), np.empty(c, dtype))
+    of_channels = *channels, kind_of(then), then.most, batch, sums, two, dx
+    if pool is None:
+        _normalize_backward(
+            dtype, dy, x, y, rows, c, parts, threads, *of_channels, y, made.dshift, made.dscale
+        )
+    else:
+        _pooled_backward(
+            dtype, dy, x, *x.shape, *pool, parts, threads, *of_channels, made.dshift, made.dscale
+        )
+    return made
+
+
+def _normalize_pooled(x: Array, channels: Channels, then: Then, pool: Pair) -> Array:
+    (n, h, w, c), (ph, pw) = x.shape, pool
+    *_, threads = _parts(x, x.nbytes)
+    y = workspace.empty((n, h // ph, w // pw, c), x.dtype)
+    _pooled(
+        x.dtype, x, n, h, w, c, ph, pw, threads, channels.mean, channels.scale, channels.shift,
+        kind_of(then), then.most, y,
     )  # fmt: skip
-    return NormalizationGrads(dx, four[3], four[2])
+    return y
 
 
-NORMALIZATION = Normalization(moments, normalize, normalize_backward)
+NORMALIZATION = Normalization(MOST_POOLED, moments, normalize, normalize_backward)
