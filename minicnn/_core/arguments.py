@@ -59,6 +59,8 @@ def check_array(who: str, value: Any) -> None:
 
     >>> check_array("fit", np.ones(3))
     """
+    if type(value) is np.ndarray and value.dtype.kind != "c":
+        return
     parts = value if isinstance(value, list | tuple) else (value,)
     if any(map(np.ma.is_masked, parts)):
         raise DataError(

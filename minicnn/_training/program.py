@@ -26,7 +26,7 @@ from minicnn._training.objective import goals, objective
 from minicnn.data.fitting import Data
 from minicnn.data.loaders import Loader
 from minicnn.errors import ConfigError, DataError
-from minicnn.kernels import KERNELS
+from minicnn.kernels import kernel_set
 from minicnn.layers import Layer
 from minicnn.layers.building import walk
 from minicnn.layers.graph import Unit
@@ -48,7 +48,7 @@ class Inference:
         )
         """Those of one image in the forward pass."""
         self.reads_bytes = self.graph.reads_bytes()
-        self.workspace = KERNELS[model.kernels].workspace()
+        self.workspace = kernel_set(model.kernels).workspace()
 
     def outputs(self, xs: Sequence[Array]) -> tuple[Array, ...]:
         """What the nodes make of a batch; the next call may write over it."""

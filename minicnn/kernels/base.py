@@ -295,6 +295,32 @@ WorkOf = Callable[[Convolution, int, int], Work]
 """(convolution, images, threads) -> what it takes."""
 
 
+class Rule(NamedTuple):
+    """What an optimizer's ``update`` does to each number, for kernels that have it as well."""
+
+    name: str
+    slots: tuple[str, ...]
+    """The slots that it reads and writes, in its order."""
+    numbers: tuple[float, ...]
+    """What else it computes with in this step, such as the learning rate."""
+
+
+class Moved(NamedTuple):
+    """A parameter that an optimizer moves."""
+
+    param: Array
+    grad: Array
+    slots: dict[str, Array]
+    decay: float
+    """The fraction of it that is taken away first."""
+    scale: float
+    """What the gradient is multiplied by."""
+
+
+OptimizerStep = Callable[[Rule, Sequence[Moved], float], bool]
+"""(rule, parameters, clipvalue or 0) -> whether it was done; if not, nothing has changed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class KernelSet:
     """The functions that layers compute with, and the capabilities that others may ask for.
@@ -324,8 +350,9 @@ class KernelSet:
     ``normalization`` a BatchNorm, without which the layer computes it as it stands, and
     ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
-    for a moment, which else counts as none; with ``threaded`` each function uses all cores by
-    itself, and no batch is cut into shards for that.
+    for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
+    the same bits as the optimizer's ``update``, or says that it cannot; with ``threaded`` each
+    function uses all cores by itself, and no batch is cut into shards for that.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
@@ -361,6 +388,7 @@ class KernelSet:
     rectifier: Rectifier | None = None
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
+    optimizer_step: OptimizerStep | None = None
     threaded: bool = False
 
     def __post_init__(self) -> None:

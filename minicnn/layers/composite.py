@@ -10,6 +10,7 @@ from typing import Any
 from minicnn._core.arguments import boolean
 from minicnn._core.shapes import Array
 from minicnn.constraints import Constraint
+from minicnn.kernels import KernelSet
 from minicnn.regularizers import Regularizer
 
 
@@ -71,6 +72,8 @@ class Composite:
         found = Learned()
         for full, layer in self.leaves():
             learned = layer.learned()
+            if learned:
+                found.kernels = layer.kernels
             constraints = layer.constraints() if learned else {}
             found |= {f"{full}.{name}": array for name, array in learned.items()}
             found.constraints |= {f"{full}.{name}": one for name, one in constraints.items()}
@@ -95,6 +98,9 @@ class Composite:
 
 class Learned(dict[str, Array]):
     """Arrays that training changes, and what an optimizer holds them to after each step."""
+
+    kernels: KernelSet | None = None
+    """What their layers compute with."""
 
     def __init__(self) -> None:
         super().__init__()

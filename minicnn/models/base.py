@@ -15,7 +15,7 @@ from minicnn._keras.spelling import snake_case
 from minicnn.data.arrays import images
 from minicnn.data.axis_order import check_order
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
-from minicnn.kernels import KERNELS, check_kernels
+from minicnn.kernels import choose, kernel_set
 from minicnn.layers import InputLayer
 from minicnn.layers.activated import apart
 from minicnn.layers.building import check_names
@@ -48,7 +48,13 @@ class BaseModel(Composite, Weights, Guarded):
     """What the constructor is given first."""
 
     def __init__(
-        self, *, seed: int | None, name: str | None, dtype: str | None, kernels: str, fuse: bool
+        self,
+        *,
+        seed: int | None,
+        name: str | None,
+        dtype: str | None,
+        kernels: str | None,
+        fuse: bool,
     ) -> None:
         self.name_is_given = name is not None
         self.name = snake_case(type(self).__name__) if name is None else name
@@ -65,8 +71,8 @@ class BaseModel(Composite, Weights, Guarded):
         self.seed = None if seed is None else int(seed)
         """The one that was given."""
         self.rng = random_seed.generator(seed)
-        self.kernels = check_kernels(self.who, kernels)
-        self.fuse = bool(fuse) and KERNELS[kernels].fusion is not None
+        self.kernels = choose(self.who, kernels)
+        self.fuse = bool(fuse) and kernel_set(self.kernels).fusion is not None
         self.stack: list[Any] = []
         """The layers and models that it is made of, also those for its inputs."""
         self.inner_calls: list[Call] = []
@@ -96,7 +102,7 @@ class BaseModel(Composite, Weights, Guarded):
             return {"name": value, "name_is_given": True}
         if argument == "fuse":
             boolean(self.who, "fuse", value)
-            return {"fuse": bool(value) and KERNELS[self.kernels].fusion is not None}
+            return {"fuse": bool(value) and kernel_set(self.kernels).fusion is not None}
         raise ConfigError(
             f"{self.who}: {argument} cannot become {value!r} once the model is made. Give it to "
             f"{self.who}({self.made_of}, {argument}=...)."

@@ -39,7 +39,7 @@ from minicnn._parallel import threads
 from minicnn._parallel.shards import shards_of
 from minicnn._training.program import may_be_cut
 from minicnn.errors import ConfigError
-from minicnn.kernels import KERNELS, Convolution, KernelSet, Work, WorkOf
+from minicnn.kernels import Convolution, KernelSet, Work, WorkOf, kernel_set
 from minicnn.layers import Conv2D
 from minicnn.layers.graph import Graph, Node, Step
 from minicnn.models.fusing import FusedConv
@@ -102,7 +102,7 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
     weights = sum(array.nbytes for array in model.arrays().values())
     learned = sum(array.nbytes for array in model.learned().values())
     layers, units = model.stack, [node.layer for node in graph.nodes]
-    kernels = KERNELS[model.kernels]
+    kernels = kernel_set(model.kernels)
     images = [
         np.zeros((1, *shape), np.uint8 if from_bytes and _scaled(graph, i) else model.dtype)
         for i, (shape, from_bytes) in enumerate(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -50,3 +51,7 @@ class Adadelta(Optimizer):
         steps += (1 - self.rho) * np.square(change)
         change *= self.rate
         param -= change
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        return Rule("adadelta", self.slot_names, (self.rate, self.rho, 1 - self.rho, self.epsilon))

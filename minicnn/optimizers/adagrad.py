@@ -3,6 +3,7 @@
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -51,3 +52,7 @@ class Adagrad(Optimizer):
         np.divide(grad, change, out=change)
         change *= self.rate
         param -= change
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        return Rule("adagrad", self.slot_names, (self.rate, self.epsilon))

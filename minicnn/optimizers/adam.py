@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -51,7 +52,7 @@ class Adam(Optimizer):
 
     def update(self, param: Array, grad: Array, slots: Slots) -> None:
         """See the class."""
-        m, v, t = slots["momentum"], slots["velocity"], self.iterations
+        m, v = slots["momentum"], slots["velocity"]
         change = grad - m
         change *= 1 - self.beta_1
         m += change
@@ -64,8 +65,19 @@ class Adam(Optimizer):
         np.sqrt(v, out=change)
         change += self.epsilon
         np.divide(m, change, out=change)
-        change *= self.rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        change *= self._corrected_rate
         param -= change
+
+    @property
+    def _corrected_rate(self) -> float:
+        t = self.iterations
+        return self.rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        name = "adam_amsgrad" if self.amsgrad else "adam"
+        new = 1 - self.beta_1, 1 - self.beta_2
+        return Rule(name, self.slot_names, (self._corrected_rate, *new, self.epsilon))
 
 
 class AdamW(Adam):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -52,3 +53,8 @@ class Adamax(Optimizer):
         np.divide(m, change, out=change)
         change *= self.rate / (1 - self.beta_1**self.iterations)
         param -= change
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        rate = self.rate / (1 - self.beta_1**self.iterations)
+        return Rule("adamax", self.slot_names, (rate, 1 - self.beta_1, self.beta_2, self.epsilon))

@@ -13,6 +13,7 @@ from minicnn._core.console import warn_once
 from minicnn._core.shapes import Array
 from minicnn._parallel import threads
 from minicnn.errors import ConfigError, ShapeError, shown
+from minicnn.kernels import Moved, Rule
 from minicnn.optimizers import schedules
 from minicnn.optimizers.schedules import Schedule
 
@@ -197,6 +198,27 @@ class Optimizer(Configurable):
         Raises ``ConfigError`` for a gradient without a parameter, ``ShapeError`` for
         one of another shape; nothing is updated then.
         """
+        self._check(params, grads)
+        self.rate = self._rate_of(self.iterations)
+        self.iterations += 1
+        self.begin_step()
+        scales = self._scales(grads)
+        moved = [
+            Moved(
+                params[name], grad, self.slots_of(name, params[name]),
+                self._weight_decay(name), scales[name],
+            )
+            for name, grad in grads.items()
+        ]  # fmt: skip
+        rule, kernels = self._rule(), getattr(params, "kernels", None)
+        by_kernels = rule and kernels and kernels.optimizer_step
+        if not by_kernels or not by_kernels(rule, moved, self.clipvalue or 0.0):
+            self._update_all(moved)
+        for name, constraint in getattr(params, "constraints", {}).items():
+            if name in grads:
+                params[name][...] = constraint(params[name])
+
+    def _check(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
         who = type(self).__name__
         for name, grad in grads.items():
             check_array(who, grad)
@@ -207,27 +229,19 @@ class Optimizer(Configurable):
                     f"{who}: expected a gradient of shape {params[name].shape} for {name!r}, "
                     f"got {grad.shape}."
                 )
-        self.rate = self._rate_of(self.iterations)
-        self.iterations += 1
-        self.begin_step()
-        scales = self._scales(grads)
-        pieces = [
-            (self._weight_decay(name), scales[name], *piece)
-            for name, grad in grads.items()
-            for piece in self._pieces(params[name], grad, self.slots_of(name, params[name]))
-        ]
+
+    def _update_all(self, moved: Sequence[Moved]) -> None:
+        """Clip, decay and ``update``, one parameter after another."""
+        pieces = [piece for one in moved for piece in self._pieces(one)]
 
         def work(first: int, last: int) -> None:
-            for decay, scale, param, grad, slots in pieces[first:last]:
+            for param, grad, slots, decay, scale in pieces[first:last]:
                 if decay:
                     param -= param * decay
                 self.update(param, self._clipped(grad, scale), slots)
 
-        cost = 3 * sum(grad.size for grad in grads.values()) if self._by_pieces else 0
+        cost = 3 * sum(one.grad.size for one in moved) if self._by_pieces else 0
         threads.shards(len(pieces), work, cost)
-        for name, constraint in getattr(params, "constraints", {}).items():
-            if name in grads:
-                params[name][...] = constraint(params[name])
 
     def begin_step(self) -> None:
         """Called once in a step, before its updates."""
@@ -267,24 +281,42 @@ class Optimizer(Configurable):
 
     @property
     def _by_pieces(self) -> bool:
-        owner = next(cls for cls in type(self).__mro__ if "update" in vars(cls))
-        return bool(vars(owner).get("elementwise", False))
+        return bool(vars(self._owner).get("elementwise", False))
 
-    def _pieces(self, param: Array, grad: Array, slots: Slots) -> list[tuple[Array, Array, Slots]]:
+    def _rule(self) -> Rule | None:
+        return self.rule() if "rule" in vars(self._owner) else None
+
+    @property
+    def _owner(self) -> type:
+        """The class whose ``update`` it is."""
+        return next(cls for cls in type(self).__mro__ if "update" in vars(cls))
+
+    def _pieces(self, moved: Moved) -> list[Moved]:
         """A parameter with its gradient and slots, in pieces of ``PIECE`` where that is allowed."""
+        param, grad, slots, *factors = moved
         flat = param.reshape(-1)
         if param.size <= PIECE or not self._by_pieces or not np.shares_memory(flat, param):
-            return [(param, grad, slots)]
+            return [moved]
         rows = {name: slot.reshape(-1) for name, slot in slots.items()}
         grad = grad.reshape(-1)
         return [
-            (flat[piece], grad[piece], {name: slot[piece] for name, slot in rows.items()})
+            Moved(
+                flat[piece], grad[piece], {name: slot[piece] for name, slot in rows.items()},
+                *factors,
+            )
             for piece in (slice(i, i + PIECE) for i in range(0, param.size, PIECE))
-        ]
+        ]  # fmt: skip
 
     def update(self, param: Array, grad: Array, slots: Slots) -> None:
         """Change ``param`` and its slots in place."""
         raise TypeError(f"{type(self).__name__} defines no update(param, grad, slots).")
+
+    def rule(self) -> Rule | None:
+        """``update`` as some kernels know it: they move all parameters in one call.
+
+        It counts only where the class that defines ``update`` defines it.
+        """
+        return None
 
     def build(self, params: Mapping[str, Array]) -> None:
         """Make the slots of parameters, ``model.params``, which their first step else does."""

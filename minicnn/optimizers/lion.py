@@ -4,6 +4,7 @@ import numpy as np
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -50,3 +51,8 @@ class Lion(Optimizer):
         param -= change
         m *= self.beta_2
         m += np.multiply(grad, 1 - self.beta_2, out=change)
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        betas = self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2
+        return Rule("lion", self.slot_names, (self.rate, *betas))

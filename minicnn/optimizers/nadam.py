@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -56,7 +57,7 @@ class Nadam(Optimizer):
 
     def update(self, param: Array, grad: Array, slots: Slots) -> None:
         """See the class."""
-        m, v, t = slots["momentum"], slots["velocity"], self.iterations
+        m, v = slots["momentum"], slots["velocity"]
         change = grad - m
         change *= 1 - self.beta_1
         m += change
@@ -65,13 +66,29 @@ class Nadam(Optimizer):
         change *= 1 - self.beta_2
         v += change
         root = np.sqrt(v)
-        root *= 1 / math.sqrt(1 - self.beta_2**t)
+        rate_m, rate_g, correct = self._factors()
+        root *= correct
         root += self.epsilon
-        u, next_u = self._u(t), self._u(t + 1)
-        np.multiply(m, self.rate * next_u / (1 - self.u_product * next_u), out=change)
-        change += grad * (self.rate * (1 - u) / (1 - self.u_product))
+        np.multiply(m, rate_m, out=change)
+        change += grad * rate_g
         change /= root
         param -= change
+
+    def _factors(self) -> tuple[float, float, float]:
+        """Those of the momentum, the gradient, and the root of this step."""
+        t = self.iterations
+        u, next_u = self._u(t), self._u(t + 1)
+        return (
+            self.rate * next_u / (1 - self.u_product * next_u),
+            self.rate * (1 - u) / (1 - self.u_product),
+            1 / math.sqrt(1 - self.beta_2**t),
+        )
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        rate_m, rate_g, correct = self._factors()
+        new = 1 - self.beta_1, 1 - self.beta_2
+        return Rule("nadam", self.slot_names, (rate_m, rate_g, *new, correct, self.epsilon))
 
     def get_state(self, params: Mapping[str, Array]) -> list[Array]:
         """The state of any optimizer, and last the product of the momenta, where Keras has it."""

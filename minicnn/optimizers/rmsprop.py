@@ -3,6 +3,7 @@
 import numpy as np
 
 from minicnn._core.shapes import Array
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -74,3 +75,9 @@ class RMSprop(Optimizer):
             momentum += change
             change = momentum
         param -= change
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        name = "rmsprop" + "_centered" * self.centered + "_momentum" * bool(self.momentum)
+        numbers = self.rate, self.rho, 1 - self.rho, self.epsilon, self.momentum
+        return Rule(name, self.slot_names, numbers)

@@ -2,6 +2,7 @@
 
 from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
+from minicnn.kernels import Rule
 from minicnn.optimizers.base import Optimizer, Slots
 from minicnn.optimizers.schedules import Schedule
 
@@ -50,3 +51,10 @@ class SGD(Optimizer):
             velocity += step
             step = step + self.momentum * velocity if self.nesterov else velocity
         param += step
+
+    def rule(self) -> Rule:
+        """See ``Optimizer``."""
+        if not self.momentum:
+            return Rule("sgd", (), (self.rate,))
+        name = "sgd_nesterov" if self.nesterov else "sgd_momentum"
+        return Rule(name, self.slot_names, (self.rate, self.momentum))
