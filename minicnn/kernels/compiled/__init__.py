@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from minicnn.kernels.base import Fusion
+from minicnn.kernels.compiled.activations import RECTIFIER
 from minicnn.kernels.compiled.convolution import (
     conv2d,
     conv2d_backward,
@@ -34,6 +35,7 @@ COMPILED = replace(
     depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
     normalization=NORMALIZATION,
+    rectifier=RECTIFIER,
     optimizer_step=optimizer_step,
     image_sums=image_sums,
     max_pool=max_pool,
