@@ -11,6 +11,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve_backward,
 )
 from minicnn.kernels.compiled.optimizers import optimizer_step
+from minicnn.kernels.compiled.pixels import resample
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -20,5 +21,6 @@ COMPILED = replace(
     conv2d_transpose=conv2d_transpose,
     fusion=Fusion(convolve, convolve_backward),
     optimizer_step=optimizer_step,
+    resample=resample,
     threaded=True,
 )
