@@ -5,6 +5,7 @@ pads ((top, bottom), (left, right)). Results have the dtype of their inputs; inp
 written to.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from types import TracebackType
@@ -139,6 +140,72 @@ class Fusion(NamedTuple):
     """(dx, dkernel, dbias); dx is None when it is not needed."""
 
 
+class Then(NamedTuple):
+    """What follows a normalization in the same pass: y = min(max(z, 0), most)."""
+
+    relu: bool = False
+    most: float = math.inf
+
+
+ALONE = Then()
+
+
+class Channels(NamedTuple):
+    """What a batch normalization does to each channel: (x - mean) * scale + shift."""
+
+    mean: Array
+    inverse_deviation: Array
+    scale: Array
+    shift: Array
+
+
+class NormalizationGrads(NamedTuple):
+    """The gradients of a normalization."""
+
+    dx: Array | None
+    dscale: Array
+    """The sum of g * x_hat, the gradient of gamma."""
+    dshift: Array
+    """The sum of g, the gradient of beta."""
+
+
+if TYPE_CHECKING:
+
+    class Normalize(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self, x: Array, channels: Channels, then: Then = ..., other: Array | None = None
+        ) -> Array: ...
+
+    class NormalizeBackward(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            dy: Array,
+            x: Array,
+            channels: Channels,
+            then: Then = ...,
+            y: Array | None = None,
+            batch: bool = True,
+            need_dx: bool = True,
+            over_x: bool = False,
+        ) -> NormalizationGrads: ...
+
+
+class Normalization(NamedTuple):
+    """Batch normalization along the last axis, together with what follows it.
+
+    g is dy where the ReLU let z through, else 0.
+    """
+
+    moments: Callable[[Array], tuple[Array, Array]]
+    """(mean, variance) of each channel, in one pass."""
+    normalize: "Normalize"
+    """y = the ReLU of (x - mean) * scale + shift + other."""
+    backward: "NormalizeBackward"
+    """The gradients; ``batch`` says whether mean and variance are those of x. y is given where a
+    ReLU followed a sum with another array, and becomes g, the other's gradient. dx is written over
+    x where ``over_x`` says that nobody else needs it."""
+
+
 class Workspace:
     """The memory of a run, which its steps use again and again; this one keeps nothing.
 
@@ -251,7 +318,8 @@ class KernelSet:
     ``channel_sums`` is the sum over all axes but the last, right to the last digits of x's dtype;
     ``image_sums``, (N, C), over the pixels of each image.
 
-    Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours;
+    Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
+    ``normalization`` a BatchNorm, without which the layer computes it as it stands;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
@@ -288,6 +356,7 @@ class KernelSet:
     image_sums: Sums
 
     fusion: Fusion | None = None
+    normalization: Normalization | None = None
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
     optimizer_step: OptimizerStep | None = None

@@ -1,6 +1,6 @@
 """Batch normalization."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from minicnn._core.arguments import number
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
+from minicnn.kernels import Channels
 from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
 
@@ -18,6 +19,15 @@ class BatchNormCache(NamedTuple):
     x_hat: Array
     """The normalized input, with the channels last."""
     inverse_deviation: Array
+    mean: Array | None
+    variance: Array | None
+
+
+class CompiledCache(NamedTuple):
+    """The same of kernels that normalize by themselves: x, from which they compute x_hat anew."""
+
+    x: Array
+    channels: Channels
     mean: Array | None
     variance: Array | None
 
@@ -97,10 +107,14 @@ class BatchNorm(Layer):
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, BatchNormCache]:
+    ) -> tuple[Array, BatchNormCache | CompiledCache]:
         """y, normalized by the batch in training and by the moving statistics outside it."""
         self.require_built()
         x = self._channels_last(self.check_input(x))
+        if self.kernels.normalization and x.dtype == self.dtype:
+            cache = self.compiled_cache(x, training)
+            y = self.kernels.normalization.normalize(x, cache.channels)
+            return self._restored(y), cache
         mean = variance = None
         if training and self.trainable:
             count = x.size // x.shape[-1]
@@ -119,14 +133,21 @@ class BatchNorm(Layer):
             y += self.params["beta"]
         return self._restored(y), BatchNormCache(x_hat, inverse_deviation, mean, variance)
 
-    def backward(self, dy: Array, cache: BatchNormCache) -> tuple[Array, Grads]:
+    def backward(self, dy: Array, cache: BatchNormCache | CompiledCache) -> tuple[Array, Grads]:
         """The gradient also flows through the batch's mean and variance, in training.
 
         dx = gamma / deviation * (dy - mean of dy - x_hat * mean of dy * x_hat)
         """
-        x_hat, inverse_deviation, mean, _ = cache
         dy = self._channels_last(dy)
-        self.check_dy(dy, x_hat.shape)
+        self.check_dy(dy, cache[0].shape)
+        if isinstance(cache, CompiledCache):
+            assert self.kernels.normalization is not None
+            made = self.kernels.normalization.backward(
+                dy, cache.x, cache.channels, batch=cache.mean is not None
+            )
+            assert made.dx is not None
+            return self._restored(made.dx), self.named(made.dscale, made.dshift)
+        x_hat, inverse_deviation, mean, _ = cache
         sum_dy = self.kernels.channel_sums(dy)
         sum_dy_x_hat = self.kernels.channel_sums(dy * x_hat)
         factor = inverse_deviation * self.params["gamma"] if self.scale else inverse_deviation
@@ -138,12 +159,27 @@ class BatchNorm(Layer):
             dx += dy
             dx -= sum_dy / count
             dx *= factor
-        grads = {"gamma": sum_dy_x_hat} if self.scale else {}
-        if self.center:
-            grads["beta"] = sum_dy
-        return self._restored(dx), grads
+        return self._restored(dx), self.named(sum_dy_x_hat, sum_dy)
 
-    def next_state(self, cache: BatchNormCache) -> dict[str, Array]:
+    def named(self, dgamma: Array, dbeta: Array) -> Grads:
+        """The gradients of those of gamma and beta that there are."""
+        grads = {"gamma": dgamma} if self.scale else {}
+        return grads | {"beta": dbeta} if self.center else grads
+
+    def compiled_cache(self, x: Array, training: bool) -> CompiledCache:
+        """What happens to each channel of x, for kernels that normalize by themselves."""
+        mean = variance = None
+        if training and self.trainable:
+            assert self.kernels.normalization is not None
+            mean, variance = used = self.kernels.normalization.moments(x)
+        else:
+            used = self.state["moving_mean"], self.state["moving_variance"]
+        inverse_deviation = 1 / np.sqrt(used[1] + float(self.epsilon))
+        scale = inverse_deviation * self.params["gamma"] if self.scale else inverse_deviation
+        shift = self.params["beta"] if self.center else np.zeros_like(scale)
+        return CompiledCache(x, Channels(used[0], inverse_deviation, scale, shift), mean, variance)
+
+    def next_state(self, cache: Any) -> dict[str, Array]:
         """The moving statistics, one step nearer to the batch's."""
         if cache.mean is None or cache.variance is None:
             return self.state

@@ -5,6 +5,9 @@ is read by a ReLU, and that alone by a pooling. The layers stay as they
 are and keep their arrays; the node only goes through the image once instead of three times, if
 the model's kernels are capable of that (``KernelSet.fusion``). At the head of a model it also
 takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
+
+In the same way a ``FusedNorm`` takes the place of BatchNorm, Add and ReLU, or of those of them that
+there are (``KernelSet.normalization``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,14 +18,18 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn._core.traits import computes_as, keeps
-from minicnn.kernels import PLAIN, Fusion, Scale, Tail
+from minicnn.kernels import ALONE, PLAIN, Fusion, Scale, Tail
 from minicnn.layers.activated import apart
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads
 from minicnn.layers.conv import Conv2D
 from minicnn.layers.core import InputLayer, Rescaling
+from minicnn.layers.depthwise import DepthwiseConv2D
 from minicnn.layers.graph import Graph, Node, Unit, renumbered
+from minicnn.layers.merging import Add
 from minicnn.layers.pooling import AvgPool, MaxPool
+from minicnn.models import fused_norm
+from minicnn.models.fused_norm import FusedNorm, then_of
 
 LONGEST_HEAD = 100
 """Nodes after an input that are looked at."""
@@ -146,14 +153,20 @@ class _Planner:
         self.readers = graph.readers()
         self.entries: list[tuple[int, Node]] = []
         self.taken: set[int] = set()
+        self.sums: dict[int, tuple[int, Node]] = {}
+        """Of an Add the entry that it is part of: all that it adds is there by then."""
 
     def take(self, place: int) -> None:
         """Plan a node, unless one before it has it."""
         if place in self.taken:
             return
         node = self.graph.nodes[place]
-        if computes_as(node.layer, InputLayer):
+        if place in self.sums:
+            self.entries.append(self.sums[place])
+        elif computes_as(node.layer, InputLayer):
             self._head(place)
+        elif fused_norm.can_be_fused(node):
+            self._norm(place, node)
         elif _can_be_fused(node):
             self._conv(place, node.reads, None)
         else:
@@ -212,6 +225,47 @@ class _Planner:
         unit.stands_for = tuple(self.graph.nodes[i].name for i in (place, *following[:count]))
         number = self.graph.given + (place, *following)[count]
         self.entries.append((number, node._replace(layer=unit, reads=reads)))
+
+    def _norm(self, place: int, node: Node) -> None:
+        layer: Any = node.layer
+        places, over_x = [place], self._not_needed(node)
+        if added := self._sum_after(place):
+            sum_, other = added
+            places.append(sum_)
+            node = node._replace(reads=(*node.reads, other), shape=(node.shape, node.shape))
+        after = self._after(places[-1])
+        if then := None if after is None else then_of(self.graph.nodes[after].layer):
+            assert after is not None
+            places.append(after)
+        unit = FusedNorm(layer.kernels.normalization, layer, then or ALONE, bool(added), over_x)
+        unit.stands_for = tuple(self.graph.nodes[i].name for i in places)
+        entry = self.graph.given + places[-1], node._replace(layer=unit)
+        if added:
+            self.sums[sum_] = entry
+            self.taken.update(set(places) - {sum_})
+        else:
+            self.entries.append(entry)
+            self.taken.update(places)
+
+    def _sum_after(self, place: int) -> tuple[int, int] | None:
+        """(the Add that alone reads what a node gives, the number of what it adds)."""
+        number = self.graph.given + place
+        (sum_, *others) = self.readers[number] or [-1]
+        if others or sum_ < 0 or sum_ in self.sums:
+            return None
+        node = self.graph.nodes[sum_]
+        if not computes_as(node.layer, Add) or len(node.reads) != 2 or len(set(node.shape)) > 1:
+            return None
+        return sum_, node.reads[node.reads[0] == number]
+
+    def _not_needed(self, node: Node) -> bool:
+        """Whether nobody needs what a node reads after its backward pass: not what made it."""
+        place = node.reads[0] - self.graph.given
+        if place < 0 or len(self.readers[node.reads[0]]) > 1:
+            return False
+        maker = self.graph.nodes[place].layer
+        convolves = computes_as(maker, Conv2D) or computes_as(maker, DepthwiseConv2D)
+        return convolves and maker.activation in (None, "linear")  # type: ignore[attr-defined]
 
 
 def _can_be_fused(node: Node) -> bool:

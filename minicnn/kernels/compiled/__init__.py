@@ -10,16 +10,34 @@ from minicnn.kernels.compiled.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.compiled.pixels import resample
+from minicnn.kernels.compiled.pooling import (
+    avg_pool,
+    avg_pool_backward,
+    max_pool,
+    max_pool_backward,
+)
+from minicnn.kernels.compiled.sums import channel_sums, image_sums
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
     VECTORIZED,
+    avg_pool=avg_pool,
+    avg_pool_backward=avg_pool_backward,
+    channel_sums=channel_sums,
     conv2d=conv2d,
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
+    depthwise=depthwise,
+    depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
+    image_sums=image_sums,
+    max_pool=max_pool,
+    max_pool_backward=max_pool_backward,
+    normalization=NORMALIZATION,
     optimizer_step=optimizer_step,
     resample=resample,
     threaded=True,

@@ -1,10 +1,10 @@
-"""Convolution, by ``c/convolution.c`` and ``c/convolution_gradients.c``.
+"""Convolution, by the C pages ``convolution.c``, ``kernel_gradient.c`` and
+``image_gradient.c``.
 
 ``convolve`` and ``convolve_backward`` are those of a ``Fusion``; what else a kernel set has of
 convolutions are these two without anything before or after.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -105,9 +105,7 @@ def convolve(
     threads = threads_now()
     memory = scratch(convolve_scratch, dtype, place, threads, factor, offset)
     bias = None if bias is None else np.ascontiguousarray(bias, dtype)
-    convolve_c(
-        dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, memory
-    )
+    convolve_c(dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, memory)
     return y, Trace(y, kept)
 
 

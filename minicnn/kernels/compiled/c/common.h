@@ -42,6 +42,35 @@ typedef T Vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), m
 
 INLINE Vector load(const T *from) { return *(const Vector *)from; }
 INLINE void store(T *to, Vector v) { *(Vector *)to = v; }
+
+/* Fewer bytes than the whole of a vector, in pieces of known sizes: no call for a few numbers. */
+INLINE void copy_some(void *to, const void *from, Index bytes, Index whole) {
+    char *t = to;
+    const char *f = from;
+#define PIECE(size)                                                                                \
+    if (size < whole && bytes & size) {                                                            \
+        memcpy(t, f, size);                                                                        \
+        t += size;                                                                                 \
+        f += size;                                                                                 \
+    }
+    PIECE(32) PIECE(16) PIECE(8) PIECE(4) PIECE(2) PIECE(1)
+#undef PIECE
+}
+/* A vector, of whose numbers only so many are there. */
+INLINE Vector load_some(const T *from, Index left) {
+    if (left >= LANES)
+        return load(from);
+    Vector v = {0};
+    copy_some(&v, from, left * sizeof(T), sizeof v);
+    return v;
+}
+INLINE void store_some(T *to, Vector v, Index left) {
+    if (left >= LANES)
+        store(to, v);
+    else
+        copy_some(to, &v, left * sizeof(T), sizeof v);
+}
+
 /* The same number in all lanes; a - 0 is a, for -0 as well. */
 INLINE Vector splat(T a) { return a - (Vector){0}; }
 

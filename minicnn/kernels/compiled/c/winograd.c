@@ -155,19 +155,14 @@ static void all_to_points(const Winograd *it, Index images, Index rows, Index co
 static void tile_out(const Winograd *it, Vector y[2][2], Index high, Index wide, Index columns,
                      Index f, T *out) {
     Index left = it->outputs - f;
-    Vector zero = {0}, bias = {0};
-    if (it->bias)
-        memcpy(&bias, it->bias + f, least(left, LANES) * sizeof(T));
+    Vector zero = {0}, bias = it->bias ? load_some(it->bias + f, left) : zero;
     for (Index i = 0; i < high; i++)
         for (Index j = 0; j < wide; j++) {
             Vector z = y[i][j] + bias;
             if (it->relu)
                 z = choose(z < zero, zero, z);
             T *to = out + (i * columns + j) * it->stride + f;
-            if (left >= LANES)
-                store(to, z);
-            else
-                memcpy(to, &z, left * sizeof(T));
+            store_some(to, z, left);
         }
 }
 

@@ -1,0 +1,118 @@
+"""Depthwise convolution by the C page ``depthwise.c``."""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
+from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.vectorized import workspace
+
+_depthwise = Function("depthwise", "aiaaaaa")
+_depthwise_backward = Function("depthwise_backward", "aiaaaaaaaaa")
+
+NARROW_BYTES = 16
+"""Of the narrowest vector: C takes so many channels at least."""
+
+WORTH_THREADS = 1 << 19
+"""Multiplications from which on several threads share them."""
+
+A_PART = 128
+"""Pixels of dy, at least, of which the gradients are added up apart from the others."""
+
+MOST_PARTS, MOST_THREADS = 32, 256
+WIDEST = 16
+"""Numbers in the widest vector, by which the sums of a tap may be longer."""
+
+
+@lru_cache(maxsize=1024)
+def _place(
+    x: Shape, kernel: Shape, strides: Pair, pads: Pads, dilation: Pair, relu: bool
+) -> tuple[Array, Pair, int, int]:
+    """The numbers for C, the size of y, and the parts and threads at most for such work."""
+    down, across = (
+        (n + sum(p) - (k - 1) * d - 1) // s + 1
+        for n, p, k, d, s in zip(x[1:3], pads, kernel, dilation, strides, strict=False)
+    )
+    pixels = x[0] * down * across
+    parts = max(1, min(MOST_PARTS, pixels // A_PART))
+    threads = 1 if pixels * math.prod(kernel) < WORTH_THREADS else MOST_THREADS
+    numbers = [*x, *kernel[:2], *strides, *dilation, pads[0][0], pads[1][0], down, across]
+    numbers += [relu, parts, kernel[2] + WIDEST]
+    return np.array(numbers, np.int64), (down, across), parts, threads
+
+
+def depthwise(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    strides: Pair,
+    pads: Pads,
+    dilation: Pair = (1, 1),
+    relu: bool = False,
+) -> Array:
+    """See ``KernelSet``; with ``relu``, the ReLU of that."""
+    dtype, (c, times) = np.result_type(x, kernel), kernel.shape[2:]
+    kernel, x = _flat(kernel, dtype), _repeated(x, times, dtype)
+    place, out, _, most = _place(x.shape, kernel.shape, strides, pads, dilation, relu)
+    threads = min(most, threads_now())
+    y = workspace.empty((len(x), *out, kernel.shape[2]), dtype)
+    if bias is not None:
+        bias = _widened(bias, dtype)
+    _depthwise(dtype, place, threads, x, kernel, bias, y, _memory(kernel, threads))
+    return y if y.shape[3] == c * times else np.ascontiguousarray(y[..., : c * times])
+
+
+def depthwise_backward(
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    strides: Pair,
+    pads: Pads,
+    need_dx: bool = True,
+    dilation: Pair = (1, 1),
+) -> tuple[Array | None, Array, Array]:
+    """See ``KernelSet``."""
+    shape, dtype = kernel.shape, np.result_type(dy, x, kernel)
+    c, times = shape[2:]
+    flat, wide_x, dy = _flat(kernel, dtype), _repeated(x, times, dtype), _widened(dy, dtype)
+    place, _, parts, most = _place(wide_x.shape, flat.shape, strides, pads, dilation, False)
+    threads = min(most, threads_now())
+    dx = workspace.empty(wide_x.shape, dtype) if need_dx else None
+    dkernel, dbias = np.empty_like(flat), np.empty(flat.shape[2], dtype)
+    sums = flat.shape[0] * flat.shape[1] + 1, flat.shape[2] + WIDEST
+    few, total = np.empty((threads, *sums), dtype), np.empty((parts, *sums))
+    memory = _memory(flat, threads)
+    _depthwise_backward(
+        dtype, place, threads, dy, wide_x, flat, dx, dkernel, dbias, memory, few, total
+    )
+    if dx is not None and dx.shape != x.shape:
+        dx = dx[..., : c * times].reshape(*x.shape, times).sum(axis=-1)
+    dkernel = dkernel[..., : c * times].reshape(shape)
+    return dx, dkernel.astype(kernel.dtype), dbias[: c * times].astype(kernel.dtype)
+
+
+def _flat(kernel: Array, dtype: DType) -> Array:
+    """(kh, kw, c * times), widened."""
+    return _widened(kernel.reshape(*kernel.shape[:2], -1), dtype)
+
+
+def _repeated(x: Array, times: int, dtype: DType) -> Array:
+    """Every channel ``times`` times, so that each has one filter; widened."""
+    return _widened(x if times == 1 else np.repeat(x, times, axis=3), dtype)
+
+
+def _widened(array: Array, dtype: DType) -> Array:
+    """In C's order, and with channels of zeros where there are fewer than C takes."""
+    c, fewest = array.shape[-1], NARROW_BYTES // dtype.itemsize
+    if c >= fewest:
+        return np.ascontiguousarray(array, dtype)
+    wide = np.zeros((*array.shape[:-1], fewest), dtype)
+    wide[..., :c] = array
+    return wide
+
+
+def _memory(kernel: Array, threads: int) -> Array:
+    """For the taps that each thread finds inside."""
+    return np.empty((threads, 2, kernel.shape[0] * kernel.shape[1]), np.int64)
