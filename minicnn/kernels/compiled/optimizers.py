@@ -46,7 +46,7 @@ def optimizer_step(rule: Rule, moved: Sequence[Moved], clipvalue: float) -> bool
     if not moved:
         return True
     arrays = [
-        array for one in moved for array in (one.param, *map(one.slots.__getitem__, rule.slots))
+        array for one in moved for array in (one.param, *(one.slots[slot] for slot in rule.slots))
     ]
     grads = [np.ascontiguousarray(one.grad) for one in moved]
     dtype = arrays[0].dtype
