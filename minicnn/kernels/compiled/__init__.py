@@ -14,6 +14,7 @@ from minicnn.kernels.compiled.convolution import (
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
+from minicnn.kernels.compiled.pixels import resample
 from minicnn.kernels.compiled.pooling import (
     avg_pool,
     avg_pool_backward,
@@ -40,5 +41,8 @@ COMPILED = replace(
     image_sums=image_sums,
     max_pool=max_pool,
     max_pool_backward=max_pool_backward,
+    normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
+    resample=resample,
     threaded=True,
 )
