@@ -91,6 +91,7 @@ def test_tables_of_six_networks_fit_a_terminal(benchmarks):
     ratios = [line.split("|")[1].strip() for line in lines if "x**" in line]
     assert ratios.count("best peer / minicnn") == 6
     assert ratios.count("onnxruntime / minicnn") == 4
+    assert ratios.count("notebook / script") == 2
 
 
 @pytest.mark.slow
