@@ -1,7 +1,8 @@
-"""``minicnn doctor``: what ails a run; without one, which BLAS NumPy uses, and how fast it is."""
+"""``minicnn doctor``: what ails a run; without one, which BLAS and kernels, and how fast."""
 
 import argparse
 import textwrap
+from itertools import chain
 from pathlib import Path
 
 import minicnn
@@ -10,6 +11,7 @@ from minicnn._core.console import say
 from minicnn._parallel import blas
 from minicnn.data import load_hdf5
 from minicnn.errors import ConfigError, printable
+from minicnn.kernels.report import report as kernels_report
 from minicnn.runs import load_run
 
 WIDTH = 79
@@ -19,10 +21,10 @@ def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser(
         "doctor",
-        help="say why a run does not learn; without one, how fast the BLAS is",
+        help="say why a run does not learn; without one, how fast this machine is",
         description="Say what ails a run, causes first, each with its remedy; the exit status is 1 "
-        "if there is anything. Without a run: show the versions, the processor, the BLAS that "
-        "scripts get here and how fast it is, and how to make it faster.",
+        "if there is anything. Without a run: show the versions, the processor, the BLAS and the "
+        "kernels that scripts get here and how fast they are, and how to make them faster.",
     )
     command.add_argument(
         "folder", type=Path, nargs="?", metavar="RUN", help="a run's folder, with a checkpoint"
@@ -47,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
                 f"doctor: expected a run's folder with --{name.replace('_', '-')}, got none."
             )
     say(f"{'minicnn':<18}{minicnn.__version__}")
-    for label, value in blas.report():
+    for label, value in chain(blas.report(), kernels_report()):
         say(f"{label:<18}{value}")
     say(blas.verdict())
     return 0

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,18 @@ from pathlib import Path
 from minicnn._files.atomic import reason
 from minicnn.errors import ConfigError
 
+LOOK = 0.05
+"""Seconds between two looks at whether a folder is free."""
+
 _held: set[int] = set()
 """The descriptors of those folders in this process."""
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Within, no other training gets the folder; raises ``ConfigError`` if one has it.
+def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
+    """Within, no other process gets the folder; raises ``ConfigError`` if one has it.
+
+    With ``wait`` only if that one still has it after so many seconds.
 
     The system forgets it when the process ends, however it ends, and nothing is left in the folder.
     Where it has no such locks, as Windows and some network drives, and where it may not be read,
@@ -35,14 +41,21 @@ def held(folder: Path) -> Iterator[None]:
         raise ConfigError(f"{folder}: cannot be used: {reason(error)}.") from None
     _held.add(descriptor)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"{folder}: in use by another training. Wait for its end, or take another folder."
-            ) from None
-        except OSError:
-            pass
+        end = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise ConfigError(
+                        f"{folder}: in use by another training. Wait for its end, or take another "
+                        "folder."
+                    ) from None
+                time.sleep(LOOK)
+                continue
+            except OSError:
+                pass
+            break
         yield
     finally:
         if descriptor in _held:  # a forked process has left it already

@@ -14,6 +14,7 @@ a run before that, by the number of threads.)
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -38,6 +39,7 @@ __all__ = [
     "set_threads",
     "shards",
     "shards_of",
+    "threads_now",
     "working",
 ]
 
@@ -55,6 +57,9 @@ MOST_SHARDS = 64
 
 MULTIPLY_ADDS = 90
 """A nanosecond, of one core with AVX-512, in a large product."""
+
+MOMENT = 0.05
+"""Seconds for which the number of threads is not looked up again."""
 
 WORKER = "minicnn"
 """The name of our threads."""
@@ -74,6 +79,8 @@ class _Team:
         self.count = 1
         """The number of threads that the environment gave the first of the runs."""
         self.found: Any = None
+        self.looked = (-1.0, 1)
+        """When the number of threads was last looked up, and what it was."""
 
     def workers(self, count: int) -> "list[SimpleQueue[Task]]":
         """The queues of so many workers, or of as many as the system allows.
@@ -90,6 +97,7 @@ class _Team:
     def forget_workers(self) -> None:
         """After a fork: the child has no threads but the one that forked."""
         self.lock, self.tasks, self.runs = threading.Lock(), [], 0
+        self.looked = (-1.0, 1)
 
 
 _team = _Team()
@@ -152,6 +160,26 @@ def chosen_threads() -> tuple[int, str]:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)), "one for every core"
     return os.cpu_count() or 1, "one for every core"
+
+
+def threads_now() -> int:
+    """How many threads a compiled kernel may use here: one within a shard, else as ``get_threads``.
+
+    A kernel may be called a thousand times a second: ``set_threads`` is heard at once, but what the
+    system says is looked up anew only after a moment.
+
+    >>> with alone():
+    ...     threads_now()
+    1
+    """
+    if hasattr(_inside, "shard"):
+        return 1
+    if _team.wanted is not None:
+        return _team.wanted
+    now = time.monotonic()
+    if not 0 <= now - _team.looked[0] < MOMENT:
+        _team.looked = (now, get_threads())
+    return _team.looked[1]
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from minicnn._files import checkpoint
 from minicnn._files.atomic import clear, make_folder, try_folder
 from minicnn._files.checkpoint import Tree
 from minicnn._files.lock import held
-from minicnn._training.fingerprint import differences, machine, other_run
+from minicnn._training.fingerprint import differences, machine, other_bits, other_run
 from minicnn._training.model import Model
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError
 from minicnn.layers.building import walk
@@ -228,7 +228,7 @@ class Checkpoints:
             warn(f"{self.path}: {'; '.join(ignored)}.")
         changed = [
             f"{what} was {then} and is now {now}"
-            for what, then, now in islice(differences(tree.get("machine"), self.machine), 8)
+            for what, then, now in islice(other_bits(tree, self.about, self.machine), 8)
         ]
         if changed:
             warn(

@@ -15,7 +15,11 @@ from minicnn._files import checkpoint
 from minicnn._parallel import threads
 from minicnn._training.model import Model
 from minicnn.data.loaders import Loader
+from minicnn.kernels import compiler_version
 from minicnn.layers.building import walk
+
+KERNELS = "model.kernels"
+"""Where a run's description names them."""
 
 
 def described_run(
@@ -138,6 +142,7 @@ def machine() -> dict[str, Any]:
         "the processor": platform.machine(),
         "the BLAS": blas,
         "the number of threads": threads.get_threads(),
+        "the compiler of the kernels": compiler_version(),
     }
 
 
@@ -163,9 +168,21 @@ def differences(then: Any, now: Any, what: str = "") -> Iterator[tuple[str, str,
 def other_run(then: Any, now: Any) -> Iterator[tuple[str, str, str]]:
     """The differences that make it another run.
 
-    A model without a seed takes the one it had, and a callback may come or go.
+    A model without a seed takes the one it had, and a callback may come or go. All kernels compute
+    the same, but for the last bits.
     """
     for what, was, is_now in differences(then, now):
         callback = what.startswith("callbacks.") and what.count(".") == 1
-        if not callback and (what, is_now) != ("seed", "None"):
+        if not callback and what != KERNELS and (what, is_now) != ("seed", "None"):
             yield what, was, is_now
+
+
+def other_bits(tree: Mapping[str, Any], about: Any, now: Any) -> Iterator[tuple[str, str, str]]:
+    """The differences from a checkpoint that let a run be resumed, but may change its bits.
+
+    ``about`` is the run that is to be resumed, ``now`` the ``machine``.
+    """
+    for what, was, is_now in differences(tree.get("about"), about):
+        if what == KERNELS:
+            yield "the kernels", was, is_now
+    yield from differences(tree.get("machine"), now)

@@ -20,7 +20,7 @@ from minicnn._files.checkpoint import Tree
 from minicnn._parallel.shards import Result, reduced
 from minicnn._training.checkpointing import go_on_from, state_of_run
 from minicnn._training.checkpoints import NEWEST, damage, files, schedule
-from minicnn._training.fingerprint import described_run, differences, machine, network, other_run
+from minicnn._training.fingerprint import described_run, machine, network, other_bits, other_run
 from minicnn._training.loop import train
 from minicnn._training.model import Model
 from minicnn._training.observers import (
@@ -197,7 +197,7 @@ def replayed(
     prepared = program.prepared(model, loader)
     _check(kept, model, prepared[0], callbacks)
     path, tree = kept.before(step, options.steps_per_epoch or loader.steps)
-    _tell_machine(path, tree)
+    _tell_machine(path, tree, {"model": {"kernels": model.kernels}})
     with damage(path):
         _take_schedule(model, tree)
     model.stop_training = False
@@ -350,10 +350,10 @@ def _take_schedule(model: Model, tree: Tree) -> None:
         model.optimizer.learning_rate = was
 
 
-def _tell_machine(path: Path, tree: Tree) -> None:
+def _tell_machine(path: Path, tree: Tree, about: Tree) -> None:
     changed = [
         f"{what} was {then} and is now {now}"
-        for what, then, now in differences(tree.get("machine"), machine())
+        for what, then, now in other_bits(tree, about, machine())
     ]
     if changed:
         warn(f"{path}: {'; '.join(changed[:8])}. The bits may differ from those of the run.")

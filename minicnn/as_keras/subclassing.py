@@ -25,7 +25,6 @@ import numpy as np
 from minicnn._core.shapes import DType, Shape
 from minicnn.as_keras.tracing import Traced, forget, name_all, tensors_in
 from minicnn.errors import ConfigError, shown
-from minicnn.kernels import DEFAULT
 from minicnn.layers import InputLayer, Layer
 from minicnn.layers.building import build_layer, name_layer
 from minicnn.layers.core import Identity
@@ -63,7 +62,7 @@ def adopt(cls: type) -> None:
         del cls.build  # type: ignore[attr-defined]
 
 
-FRESH = {"seed": None, "kernels": DEFAULT, "fuse": True}
+FRESH = {"seed": None, "kernels": None, "fuse": True}
 """What ``Model`` takes besides name and dtype."""
 
 

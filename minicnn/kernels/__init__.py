@@ -1,9 +1,11 @@
 """What a convolution and a pooling are, apart from the layers that use them.
 
-Two kernel sets: ``reference``, in plain loops, is the definition; ``vectorized`` does the same with
-NumPy and its BLAS. ``KernelSet`` says what a set consists of, and how to add one. Nobody outside
-asks for a set by its name, only for what it is capable of.
+Three kernel sets: ``reference``, in plain loops, is the definition; ``vectorized`` does the same
+with NumPy and its BLAS, and ``compiled`` in C. ``KernelSet`` says what a set consists of, and how
+to add one. Nobody outside asks for a set by its name, only for what it is capable of.
 """
+
+import os
 
 from minicnn.errors import ConfigError, shown
 from minicnn.kernels import compiled, reference, vectorized
@@ -25,6 +27,7 @@ from minicnn.kernels.base import (
     WorkOf,
     Workspace,
 )
+from minicnn.kernels.compiled.library import compiler_version, loaded
 
 __all__ = [
     "ALONE",
@@ -46,7 +49,10 @@ __all__ = [
     "WorkOf",
     "Workspace",
     "check_kernels",
+    "choose",
     "compiled",
+    "compiler_version",
+    "kernel_set",
     "reference",
     "vectorized",
 ]
@@ -59,6 +65,34 @@ KERNELS: dict[str, KernelSet] = {
 """The sets by name, as ``Sequential(kernels=...)`` takes it."""
 
 DEFAULT = "vectorized"
+"""The set of models that are not given one, where MINICNN_KERNELS does not name another."""
+
+
+def choose(who: str, name: str | None = None) -> str:
+    """The name of the set to compute with: ``name``, or MINICNN_KERNELS, or else ``DEFAULT``.
+
+    Where no compiler makes the compiled kernels they are "vectorized", which is said once. Raises
+    ``ConfigError`` for a name that no set has.
+
+    >>> choose("Sequential", "reference")
+    'reference'
+    """
+    if name is not None:
+        check_kernels(who, name)
+    elif named := os.environ.get("MINICNN_KERNELS"):
+        name = check_kernels("MINICNN_KERNELS", named)
+    else:
+        name = DEFAULT
+    return "vectorized" if name == "compiled" and loaded() is None else name
+
+
+def kernel_set(name: str | None) -> KernelSet:
+    """The set of that name; None and "compiled" as in ``choose``.
+
+    >>> kernel_set("vectorized").fusion is not None
+    True
+    """
+    return KERNELS[choose("kernels", name) if name in (None, "compiled") else name]
 
 
 def check_kernels(who: str, name: str) -> str:

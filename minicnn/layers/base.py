@@ -35,7 +35,7 @@ from minicnn._core.signatures import accepted
 from minicnn.data.axis_order import remedy
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.initializers import left_unset
-from minicnn.kernels import DEFAULT, KERNELS, KernelSet
+from minicnn.kernels import KernelSet, kernel_set
 from minicnn.layers.params import Parametrized
 from minicnn.layers.symbolic import Call, SymbolicTensor, call_layer, ends
 
@@ -132,7 +132,8 @@ class Layer(Parametrized):
         """Whether the script has those of what it gives first; None: as of what it takes."""
         self.settled = False
         """Whether its arguments were said of images with channels first, and are of others now."""
-        self.kernel_set = DEFAULT
+        self.kernel_set: str | None = None
+        """The name of the kernels that it computes with; None: those of ``kernels.choose``."""
         self.operation = False
         """Whether it stands for arithmetic on tensors, which Keras does not count as a layer."""
         self.calls: list[Call] = []
@@ -238,7 +239,7 @@ class Layer(Parametrized):
     @property
     def kernels(self) -> KernelSet:
         """The kernels that this layer computes with."""
-        return KERNELS[self.kernel_set]
+        return kernel_set(self.kernel_set)
 
     def __call__(self, inputs: Any, training: bool | None = None) -> SymbolicTensor:
         """What the layer makes of a symbolic tensor, or of several: for ``Model(inputs, outputs)``.

@@ -51,7 +51,12 @@ def _same_name(who: str, layer: Layer) -> ConfigError:
 
 
 def build_layer(
-    who: str, layer: Layer, shape: Shape, rng: np.random.Generator, dtype: DType, kernel_set: str
+    who: str,
+    layer: Layer,
+    shape: Shape,
+    rng: np.random.Generator,
+    dtype: DType,
+    kernel_set: str | None,
 ) -> None:
     """Build a layer for inputs of that shape, or check that it was built for them.
 

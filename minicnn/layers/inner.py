@@ -33,12 +33,12 @@ class InnerNodes(Composite, Layer):
         super().__init__(name)
 
     @property
-    def kernel_set(self) -> str:
+    def kernel_set(self) -> str | None:
         """The kernels that its layers compute with."""
         return self._kernel_set
 
     @kernel_set.setter
-    def kernel_set(self, value: str) -> None:
+    def kernel_set(self, value: str | None) -> None:
         self._kernel_set = value
         for layer in self.sublayers:
             layer.kernel_set = value

@@ -13,7 +13,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Shape
 from minicnn.errors import ConfigError
-from minicnn.kernels import DEFAULT
+from minicnn.kernels import choose
 from minicnn.layers.base import Grads
 from minicnn.layers.building import build_layer
 from minicnn.layers.core import Identity, InputLayer, Reshape
@@ -63,8 +63,9 @@ def follow(who: str, function: Callable[[Any], Any], x: Array) -> Followed:
     end = Identity()(found.inner)
     nodes, output = nodes_between(who, journey.inputs, end)
     rng = np.random.default_rng(0)  # for layers without arrays
+    kernels = choose(who)
     for node in nodes:
-        build_layer(who, node.layer, node.shape, rng, x.dtype, DEFAULT)  # type: ignore[arg-type]
+        build_layer(who, node.layer, node.shape, rng, x.dtype, kernels)  # type: ignore[arg-type]
     graph = Graph(len(journey.inputs), nodes, (output,))
     (value,), caches = graph.forward([array[None] for array in journey.arrays], False, None)
 

@@ -15,14 +15,16 @@ from minicnn._keras.spelling import snake_case
 from minicnn.data.arrays import images
 from minicnn.data.axis_order import check_order
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
-from minicnn.kernels import KERNELS, check_kernels
+from minicnn.kernels import choose, kernel_set
 from minicnn.layers import InputLayer
+from minicnn.layers.activated import apart
 from minicnn.layers.building import check_names
 from minicnn.layers.composite import Composite
 from minicnn.layers.graph import Graph, Node, put
 from minicnn.layers.params import Weights, put_weights
 from minicnn.layers.symbolic import Call, SymbolicTensor, tensors_of
-from minicnn.models import door, fusing
+from minicnn.models import door, folding, fusing
+from minicnn.models.folding import Folded
 from minicnn.models.packing import packed, unpacked
 
 
@@ -46,7 +48,13 @@ class BaseModel(Composite, Weights, Guarded):
     """What the constructor is given first."""
 
     def __init__(
-        self, *, seed: int | None, name: str | None, dtype: str | None, kernels: str, fuse: bool
+        self,
+        *,
+        seed: int | None,
+        name: str | None,
+        dtype: str | None,
+        kernels: str | None,
+        fuse: bool,
     ) -> None:
         self.name_is_given = name is not None
         self.name = snake_case(type(self).__name__) if name is None else name
@@ -63,8 +71,8 @@ class BaseModel(Composite, Weights, Guarded):
         self.seed = None if seed is None else int(seed)
         """The one that was given."""
         self.rng = random_seed.generator(seed)
-        self.kernels = check_kernels(self.who, kernels)
-        self.fuse = bool(fuse) and KERNELS[kernels].fusion is not None
+        self.kernels = choose(self.who, kernels)
+        self.fuse = bool(fuse) and kernel_set(self.kernels).fusion is not None
         self.stack: list[Any] = []
         """The layers and models that it is made of, also those for its inputs."""
         self.inner_calls: list[Call] = []
@@ -94,7 +102,7 @@ class BaseModel(Composite, Weights, Guarded):
             return {"name": value, "name_is_given": True}
         if argument == "fuse":
             boolean(self.who, "fuse", value)
-            return {"fuse": bool(value) and KERNELS[self.kernels].fusion is not None}
+            return {"fuse": bool(value) and kernel_set(self.kernels).fusion is not None}
         raise ConfigError(
             f"{self.who}: {argument} cannot become {value!r} once the model is made. Give it to "
             f"{self.who}({self.made_of}, {argument}=...)."
@@ -265,6 +273,13 @@ class BaseModel(Composite, Weights, Guarded):
     def fused(self) -> Graph:
         """What ``fit`` and ``predict`` run: the graph, with those nodes fused that can be."""
         return fusing.fused(self.graph()) if self.fuse else self.graph()
+
+    def folded(self) -> tuple[Graph, list[Folded]]:
+        """What ``predict`` runs: BatchNorm is folded into convolutions, too, as they are now."""
+        if not self.fuse:
+            return self.graph(), []
+        graph, found = folding.folded(apart(self.graph()))
+        return fusing.fused(graph), found
 
     def multiply_adds(self, input_shape: Any) -> int:
         """Those of all nodes, for one image."""

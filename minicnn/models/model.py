@@ -22,7 +22,6 @@ from minicnn.callbacks.history import History
 from minicnn.data.arrays import gives_batches
 from minicnn.data.loaders import ArrayLoader, Loader, check_steps, inputs_from, length
 from minicnn.errors import ConfigError, shown
-from minicnn.kernels import DEFAULT
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
 from minicnn.models import door, saving, taking
@@ -64,7 +63,7 @@ class Model(OldVerbs, Explaining, BaseModel):
         name: str | None = None,
         seed: int | None = None,
         dtype: str | None = None,
-        kernels: str = DEFAULT,
+        kernels: str | None = None,
         fuse: bool = True,
     ) -> None:
         self._begin(seed=seed, name=name, dtype=dtype, kernels=kernels, fuse=fuse)

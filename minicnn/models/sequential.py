@@ -8,7 +8,6 @@ from minicnn._core.shapes import Shape
 from minicnn._core.signatures import checked
 from minicnn.activations import ACTIVATIONS
 from minicnn.errors import ConfigError, ShapeError, shown
-from minicnn.kernels import DEFAULT
 from minicnn.layers import InputLayer, Layer
 from minicnn.layers.building import build_layer, check_new, name_layer, walk
 from minicnn.layers.channels_first import settle
@@ -25,9 +24,9 @@ class Sequential(Model):
     ``seed`` starts the model's one generator, from which come the first weights, the
     order of the batches and what dropout drops; without it every model differs.
     ``dtype`` is "float32" or "float64", else what ``minicnn.config.floatx()`` says; ``kernels`` is
-    "vectorized", or "reference" for plain loops. ``fit``, ``evaluate`` and ``predict`` compute a
-    convolution together with the ReLU and the pooling after it; ``fuse=False`` runs them one by
-    one.
+    "compiled" (C), "vectorized" (NumPy) or "reference" (plain loops): docs/compiled_kernels.md.
+    ``fit``, ``evaluate`` and ``predict`` compute a convolution together with the ReLU and the
+    pooling after it; ``fuse=False`` runs them one by one.
 
     >>> model = Sequential([Input((4,)), Dense(3, activation="softmax")], seed=0)
     >>> model.predict(np.ones((2, 4))).shape
@@ -44,7 +43,7 @@ class Sequential(Model):
         seed: int | None = None,
         name: str | None = None,
         dtype: str | None = None,
-        kernels: str = DEFAULT,
+        kernels: str | None = None,
         fuse: bool = True,
     ) -> None:
         super()._begin(seed=seed, name=name, dtype=dtype, kernels=kernels, fuse=fuse)

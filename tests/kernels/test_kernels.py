@@ -356,5 +356,5 @@ def test_channel_sums_keep_their_digits():
 
 def test_unknown_kernels_are_named():
     """A wrong name of kernels is answered with the right ones."""
-    with pytest.raises(ConfigError, match="one of reference, vectorized, got 'fast'"):
+    with pytest.raises(ConfigError, match="one of reference, vectorized, compiled, got 'fast'"):
         check_kernels("Sequential", "fast")

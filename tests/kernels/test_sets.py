@@ -197,12 +197,10 @@ def test_nobody_outside_asks_for_a_set_by_its_name(path):
             assert getattr(node.value, "attr", getattr(node.value, "id", "")) != "kernels"
 
 
-def test_the_default_stands_in_one_place():
-    """Its name is in one line of ``kernels`` besides the table's."""
-    text = (PACKAGE / "kernels" / "__init__.py").read_text(encoding="utf-8")
-    held = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
-    assert held.count(DEFAULT) == 1 + 1 + 1  # __all__, the table, DEFAULT
+def test_the_names_stand_in_one_place():
+    """No module of ``kernels`` holds the name of a set but the one with the table."""
     for path in (PACKAGE / "kernels").rglob("*.py"):
         if path.name != "__init__.py" or path.parent.name != "kernels":
             values = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            assert DEFAULT not in [node.value for node in values if isinstance(node, ast.Constant)]
+            held = {node.value for node in values if isinstance(node, ast.Constant)}
+            assert not held.intersection(BUILT_IN)

@@ -202,7 +202,7 @@ def test_arguments_that_make_no_sense():
         (lambda: Sequential([Dense(2), Input((2,))]), "Input only as the first layer"),
         (lambda: Sequential([Dense(2, name="a"), ReLU(name="a")]), "two called 'a'"),
         (lambda: Sequential(dtype="float16"), "float32 or float64, got 'float16'"),
-        (lambda: Sequential(kernels="cuda"), "reference, vectorized, got 'cuda'"),
+        (lambda: Sequential(kernels="cuda"), "vectorized, compiled, got 'cuda'"),
         (lambda: Conv2D(0, 3), "filters as a whole number of at least 1, got 0"),
         (lambda: Conv2D(3, 3, padding="full"), "padding 'valid', 'same'"),
         (lambda: Conv2D(3, 3, activation="rleu"), "Did you mean 'relu'"),

@@ -1,74 +1,178 @@
-"""Stopgap: built with gcc into a temporary folder."""
+"""The library of compiled kernels: found or built when a kernel is first asked for, and called."""
 
 import ctypes
-import hashlib
-import subprocess
-import tempfile
-from functools import cache
+import os
+import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from numpy import ndarray
 
+from minicnn._core.console import say
 from minicnn._core.shapes import Array, DType
-from minicnn._parallel import threads
+from minicnn._parallel.threads import threads_now
+from minicnn.errors import MiniCNNError
 
-HERE = Path(__file__).parent / "c"
+if TYPE_CHECKING:
+    from minicnn.kernels.compiled.compilers import Compiler
+
+__all__ = [
+    "Function",
+    "Loaded",
+    "compiler_version",
+    "library",
+    "loaded",
+    "threads_now",
+    "use",
+    "why_not",
+]
+
 KINDS = {"a": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_double}
 
 
-@cache
-def library() -> ctypes.CDLL:
-    """The library."""
-    sources = sorted(HERE.iterdir())
-    key = hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()[:16]
-    target = Path(tempfile.gettempdir()) / f"minicnn-{key}.so"
-    if not target.exists():
-        objects, running = [], []
-        for source in HERE.glob("*.c"):
-            for double in (0, 1):
-                if source.stem == "threads" and double:
-                    continue
-                objects.append(f"{target}.{source.stem}{double}.o")
-                command = ["gcc", "-O3", "-march=native", "-fPIC", "-fno-math-errno"]
-                command += [f"-DDOUBLE={double}", "-fvisibility=hidden", "-c", str(source)]
-                running.append(subprocess.Popen([*command, "-o", objects[-1]]))
-        assert not any(one.wait() for one in running)
-        subprocess.run(["gcc", "-shared", *objects, "-o", f"{target}.new", "-lpthread"], check=True)
-        Path(f"{target}.new").rename(target)
-    return ctypes.CDLL(str(target))
+class Loaded(NamedTuple):
+    """The library of this process."""
+
+    library: ctypes.CDLL
+    path: Path
+    compiler: "Compiler | None"
+    seconds: float | None
+    """How long it took to build; None if it was kept from before."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What it was compiled with."""
+        from minicnn.kernels.compiled import building
+
+        return building.flags_of(self.compiler) if self.compiler else ()
+
+
+class _State:
+    """What is known in this process: the library, or why there is none."""
+
+    def __init__(self) -> None:
+        self.loaded: Loaded | None = None
+        self.failure = ""
+        self.said = False
+        self.lock = threading.RLock()
+
+    def after_fork(self) -> None:
+        """A thread that was at it is not in the child."""
+        self.lock = threading.RLock()
+
+
+_state = _State()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_state.after_fork)
+
+
+def library() -> ctypes.CDLL | None:
+    """The library, or None where there can be none."""
+    found = loaded()
+    return None if found is None else found.library
+
+
+def loaded() -> Loaded | None:
+    """The library with what is known about it, or None, and then it is said once why."""
+    if _state.loaded is None and not _state.said:
+        failure = why_not()
+        with _state.lock:
+            if failure and not _state.said:
+                _state.said = True
+                say(f"minicnn: {failure}", error=True)
+    return _state.loaded
+
+
+def why_not() -> str:
+    """Why there is no library, and the remedy; "" if there is one.
+
+    What is found out first holds for the process.
+    """
+    with _state.lock:
+        if _state.loaded is None and not _state.failure:
+            _state.loaded, _state.failure = _load()
+    return _state.failure
+
+
+def compiler_version() -> str | None:
+    """The compiler of the library that was loaded, if one was."""
+    found = _state.loaded
+    return found.compiler.version if found and found.compiler else None
+
+
+def use(path: Path) -> None:
+    """Take that library, and no other, untested: for tests of libraries."""
+    _state.loaded = Loaded(ctypes.CDLL(str(path)), path, None, None)
+
+
+def _load() -> tuple[Loaded | None, str]:
+    """(the library of the first compiler that makes one, why there is none)."""
+    from minicnn.kernels.compiled import cache, compilers, trial
+
+    problems = []
+    for command in compilers.candidates():
+        try:
+            compiler = compilers.identify(command)
+            kept = cache.library(compiler, trial.require)
+            return Loaded(ctypes.CDLL(str(kept.path)), kept.path, compiler, kept.seconds), ""
+        except (compilers.Failed, OSError) as error:
+            problems.append(str(error).rstrip("."))
+    if problems:
+        why = f"the kernels cannot be compiled ({'; '.join(problems)})"
+    else:
+        why = f"no C compiler ({', '.join(compilers.NAMES)})"
+    remedy = 'pip install "minicnn[compiler]" brings one.'
+    return None, f"{why}: NumPy computes, more slowly. {remedy}"
 
 
 class Function:
-    """A function of the library, for float32 and float64; ``signature`` has a letter for each
-    argument: a for an array or None, i for a whole number, f for a number.
+    """A function of the library, for float32 and float64.
+
+    ``signature`` has a letter for each argument: a for an array or None, i for a whole number, f
+    for a number; so has ``result``, where it is not nothing.
     """
 
     def __init__(self, name: str, signature: str, result: str = "") -> None:
         self.name = name
         self.arguments = [KINDS[letter] for letter in signature]
         self.result = KINDS[result] if result else None
-        self.found: dict[DType, Any] = {}
+        self.found: dict[int, Any] = {}
 
     def __call__(self, dtype: DType, *arguments: Any) -> Any:
         """Call it, with arrays in C's order that are of its dtype."""
-        function = self.found.get(dtype)
-        if function is None:
-            suffix = {4: "f32", 8: "f64"}[dtype.itemsize]
-            function = getattr(library(), f"{self.name}_{suffix}")
-            function.argtypes, function.restype = self.arguments, self.result
-            self.found[dtype] = function
-        return function(*[address(a) if isinstance(a, np.ndarray) else a for a in arguments])
+        function = self.found.get(dtype.num) or self._look_up(dtype)
+        return function(
+            *[
+                _memory[(id(a) + AHEAD) // WIDTH] if isinstance(a, ndarray) else a  # see address
+                for a in arguments
+            ]
+        )
+
+    def _look_up(self, dtype: DType) -> Any:
+        found = library()
+        if found is None:
+            raise MiniCNNError(f"compiled kernels: {why_not()}")
+        suffix = {4: "f32", 8: "f64"}[dtype.itemsize]
+        function = getattr(found, f"{self.name}_{suffix}")
+        function.argtypes, function.restype = self.arguments, self.result
+        self.found[dtype.num] = function
+        return function
+
+
+AHEAD, WIDTH = object.__basicsize__, ctypes.sizeof(ctypes.c_size_t)
+"""Where an array object holds the address of its numbers: NumPy's PyArrayObject begins with it."""
+
+_memory: Any = (ctypes.c_size_t * (sys.maxsize // 4 // WIDTH)).from_address(0)
+"""All of the memory, as whole numbers."""
 
 
 def address(array: Array) -> int:
-    """Where an array's numbers are."""
-    try:  # in a quarter of the time
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # not to be written to, empty, or not in C's order
-        return int(array.__array_interface__["data"][0])
+    """Where an array's numbers are, in an eighth of the time that NumPy takes to say so.
 
-
-def threads_now() -> int:
-    """How many threads a kernel may use here."""
-    return threads.get_threads()
+    >>> x = np.zeros(3)
+    >>> address(x) == x.ctypes.data
+    True
+    """
+    found: int = _memory[(id(array) + AHEAD) // WIDTH]
+    return found
