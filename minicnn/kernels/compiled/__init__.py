@@ -20,7 +20,6 @@ from minicnn.kernels.compiled.pooling import (
     max_pool_backward,
 )
 from minicnn.kernels.compiled.sums import channel_sums, image_sums
-from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(

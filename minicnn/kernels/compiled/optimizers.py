@@ -45,7 +45,9 @@ def optimizer_step(rule: Rule, moved: Sequence[Moved], clipvalue: float) -> bool
     """See ``KernelSet``."""
     if not moved:
         return True
-    arrays = [array for one in moved for array in (one.param, *map(one.slots.get, rule.slots))]
+    arrays = [
+        array for one in moved for array in (one.param, *(one.slots[slot] for slot in rule.slots))
+    ]
     grads = [np.ascontiguousarray(one.grad) for one in moved]
     dtype = arrays[0].dtype
     if any(grad.dtype != dtype for grad in grads):

@@ -202,7 +202,7 @@ static void spread_task(void *context, Index task, Index worker) {
 
 static Tasks tasks_of(const Pooling *it) {
     Index unit = it->kh > it->sh ? 2 * it->kh / it->sh : 1; /* bands higher than their windows */
-    return NAME(cut_tasks)(it->n, it->oh, it->sh * it->w * it->c * sizeof(T), unit);
+    return NAME(cut_tasks)(it->n, it->oh, it->sh * it->w * it->c * sizeof(T), unit, 0, 0);
 }
 
 /* y. ``scratch`` holds a row of x for each thread. */
