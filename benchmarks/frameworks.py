@@ -207,7 +207,7 @@ class MiniCNN(KerasLike):
         if kernels == "compiled":
             from minicnn.kernels.compiled import library
 
-            kernels += f" by {library.loaded().compiler.version}"
+            kernels += f" by {library.compiler_version()}"
         blas = {pool.get("architecture") for pool in threadpool_info()} - {None}
         return (
             f"minicnn {minicnn.__version__}, {kernels}, "
