@@ -1,14 +1,16 @@
-"""Compare minicnn's speed and memory with PyTorch's and Keras' on three small networks.
+"""Compare minicnn's speed and memory with PyTorch's and Keras' on six networks.
 
-    pip install ".[peers]"
+    pip install ".[peers,notebook]"
     python benchmarks/compare.py
 
-takes about ten minutes on two cores, prints tables and writes ``compare.csv`` and
-``compare.png``. A peer that is not installed is left out.
+takes about a quarter of an hour on two cores, prints tables and writes ``compare.csv`` and
+``compare.png``. A peer that is not installed is left out; Keras on JAX is slow and takes part when
+it is asked for.
 
-First all must find the same loss for the same weights. Then every framework works in a process
-of its own with the number of threads, one or all, that is faster for it. They take turns:
-a machine that slows down for a while slows all of them. Medians are compared.
+First all must find the same losses for the same weights. Then every framework works in a process
+of its own, one of minicnn's in a notebook's kernel, with the number of threads, one or all, that is
+faster for it. They take turns: a machine that slows down for a while slows all of them. Medians are
+compared.
 """
 
 import argparse
@@ -23,27 +25,39 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from frameworks import FRAMEWORKS, OURS, better_coretype, cores, processor
+from frameworks import (
+    FRAMEWORKS,
+    INFERENCE,
+    LATENCY,
+    LEFT_OUT,
+    OURS,
+    STEP,
+    better_coretype,
+    cores,
+    processor,
+)
 from networks import BATCH, NETWORKS
 from report import (
     ABOVE_IMPORTS,
     IMPORT,
-    INFERENCE,
     NUMPY,
     PEAK,
-    STEP,
     TRAINED,
     Figure,
     tables,
     write_chart,
     write_csv,
 )
-from workers import BenchmarkError, Worker, environment
+from workers import BenchmarkError, Worker, environment, worker
 
 TOLERANCE = 1e-4
 """How far a loss may be from the others', relative to them."""
 
-REQUESTS = {STEP: {"do": "train", "epochs": 1}, INFERENCE: {"do": "predict"}}
+REQUESTS = {
+    STEP: {"do": "train", "epochs": 1},
+    INFERENCE: {"do": "predict"},
+    LATENCY: {"do": "predict one", "images": BATCH, "seconds": 0.3},
+}
 
 
 def main(arguments=None):
@@ -68,12 +82,12 @@ def main(arguments=None):
     if missing:
         print(f"Not installed: {', '.join(missing)}.", end="\n\n")
     print(
-        f"Batches of {BATCH}, float32, Adam. Steps and batches: medians of {options.rounds} rounds "
-        "in turns (and quartiles), then the number of threads.",
+        f"Batches of {BATCH}, float32, Adam. Times: medians of {options.rounds} rounds in turns "
+        "(and quartiles), then the number of threads.",
         end="\n\n",
     )
     print(tables(figures, options.networks))
-    write_csv(figures, options.out / "compare.csv")
+    write_csv(figures, versions, options.out / "compare.csv")
     write_chart(figures, options.networks, options.out / "compare.png")
     say(f"written to {options.out}: compare.csv, compare.png")
     return 0
@@ -86,16 +100,21 @@ def parse(arguments):
         usage=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    for option, known in (("--networks", NETWORKS), ("--frameworks", FRAMEWORKS)):
+    for option, known, without in (
+        ("--networks", NETWORKS, ()),
+        ("--frameworks", FRAMEWORKS, LEFT_OUT),
+    ):
+        default = [name for name in known if name not in without]
+        others = f"; and {', '.join(without)}" if without else ""
         parser.add_argument(
             option,
             nargs="+",
             choices=known,
-            default=list(known),
+            default=default,
             metavar="NAME",
-            help=f"default: {', '.join(known)}",
+            help=f"default: {', '.join(default)}{others}",
         )
-    parser.add_argument("--rounds", type=whole, default=11, help="default: 11")
+    parser.add_argument("--rounds", type=whole, default=5, help="default: 5")
     parser.add_argument("--out", type=Path, default=Path("benchmarks"), help="default: benchmarks/")
     return parser.parse_args(arguments)
 
@@ -129,20 +148,32 @@ def installed(wanted):
 
 
 def check_losses(networks, keys):
-    """Have all compute the loss of one batch from the same weights; returns their versions."""
+    """Have all compute the losses of one batch from the same weights; returns their versions.
+
+    Without dropout, which each draws in its own way.
+    """
     versions = {}
-    losses = {network: {} for network in networks}
+    losses = {network: [] for network in networks}
     for key in keys:
-        with Worker(key, cores()) as worker:
-            versions[key] = worker.version
-            for network in networks:
-                worker.ask("build", network=network)
-                worker.ask("load", images=BATCH)
-                losses[network][key] = worker.ask("loss")
-    for network in networks:
-        compare_losses(network, losses[network])
-        say(f"{network}: all find a loss of {losses[network][keys[0]]:.5f}")
+        with worker(key, cores()) as process:
+            versions[key] = process.version
+            for network in taken_of(key, networks):
+                process.ask("build", network=network, dropout=False)
+                process.ask("load", images=BATCH)
+                losses[network].append((key, process.ask("losses")))
+    for network, found in losses.items():
+        outside = {key: both[0] for key, both in found}
+        within = {key: both[1] for key, both in found if len(both) > 1}
+        compare_losses(network, outside)
+        compare_losses(f"{network}, in training", within)
+        middles = [f"{np.median(list(part.values())):.5f}" for part in (outside, within) if part]
+        say(f"{network}: all find losses of {' and, in training, '.join(middles)}")
     return versions
+
+
+def taken_of(key, networks):
+    """The networks on which a framework is measured."""
+    return [network for network in networks if network in FRAMEWORKS[key].networks]
 
 
 def compare_losses(network, losses):
@@ -164,61 +195,76 @@ def measure_steps(network, keys, rounds):
     Each has the number of threads that is faster for it.
     """
     steps = NETWORKS[network].steps
-    contestants = {STEP: {}, INFERENCE: {}}
+    contestants = {quantity: {} for quantity in REQUESTS}
     figures = []
     with ExitStack() as stack:
         for key in keys:
+            if not taken_of(key, [network]):
+                continue
             settings = {1, cores()} if FRAMEWORKS[key].counts_threads else {cores()}
-            workers = {n: stack.enter_context(Worker(key, n)) for n in sorted(settings)}
-            memory = {n: train_ten_steps(workers[n], network) for n in workers}
-            for worker in workers.values():
-                worker.ask("load", images=steps * BATCH)
+            workers = {n: stack.enter_context(worker(key, n)) for n in sorted(settings)}
+            memory = {n: warm_up(workers[n], network, key) for n in workers}
+            for process in workers.values():
+                process.ask("load", images=steps * BATCH)
             chosen = {}
-            for quantity, request in REQUESTS.items():
-                chosen[quantity] = threads = fastest(workers, request)
+            for quantity in FRAMEWORKS[key].quantities:
+                chosen[quantity] = threads = fastest(workers, REQUESTS[quantity])
                 contestants[quantity][key] = threads, workers[threads]
             for threads in settings - set(chosen.values()):
                 workers[threads].close()
-            for quantity, taken in memory[chosen[STEP]].items():
-                figures.append(summary(key, network, quantity, chosen[STEP], [taken / 1e6], "MB"))
+            if STEP in chosen and not FRAMEWORKS[key].in_notebook:
+                for quantity, taken in memory[chosen[STEP]].items():
+                    megabytes = [taken / 1e6]
+                    figures.append(summary(key, network, quantity, chosen[STEP], megabytes, "MB"))
             best = ", ".join(f"{quantity} {chosen[quantity]}" for quantity in chosen)
             say(f"{network}: {FRAMEWORKS[key].title}, best threads: {best}")
         for quantity, request in REQUESTS.items():
-            seconds = {key: [] for key in keys}
-            for _ in range(rounds):
-                # In a new order each time: nobody always follows the same neighbour.
-                for key in random.sample(keys, len(keys)):
-                    seconds[key].append(contestants[quantity][key][1].ask(**request))
-            for key in keys:
-                times = [1000 * value / steps for value in seconds[key]]
-                threads = contestants[quantity][key][0]
-                figures.append(summary(key, network, quantity, threads, times, "ms"))
+            figures += in_turns(network, quantity, request, contestants[quantity], rounds)
             say(f"{network}: {rounds} rounds of {quantity}")
     return figures
 
 
-def train_ten_steps(worker, network):
-    """The peak memory of a new process that trains, with and without what imports take.
+def in_turns(network, quantity, request, contestants, rounds):
+    """The times of a quantity; ``contestants`` has each one's number of threads and process."""
+    seconds = {key: [] for key in contestants}
+    for _ in range(rounds):
+        # In a new order each time: nobody always follows the same neighbour.
+        for key in random.sample(list(contestants), len(contestants)):
+            seconds[key].append(contestants[key][1].ask(**request))
+    parts = 1 if quantity == LATENCY else NETWORKS[network].steps
+    return [
+        summary(
+            key, network, quantity, threads, [1000 * value / parts for value in seconds[key]], "ms"
+        )
+        for key, (threads, _) in contestants.items()
+    ]
 
-    It warms up as well: Keras compiles a model in its first step.
+
+def warm_up(process, network, key):
+    """The peak memory of a new process that trains ten steps, with and without what imports take.
+
+    Keras compiles a model in its first step. Who only predicts does that.
     """
-    worker.ask("build", network=network)
-    worker.ask("load", images=10 * BATCH)
-    worker.ask("train", epochs=1)
-    taken = worker.ask("memory")
+    process.ask("build", network=network)
+    process.ask("load", images=10 * BATCH)
+    if STEP in FRAMEWORKS[key].quantities:
+        process.ask("train", epochs=1)
+    else:
+        process.ask("predict")
+    taken = process.ask("memory")
     return {PEAK: taken["peak"], ABOVE_IMPORTS: taken["above imports"]}
 
 
 def fastest(workers, request):
     """The number of threads that is faster in two rounds, after one to warm up."""
-    for worker in workers.values():
-        worker.ask(**request)
+    for process in workers.values():
+        process.ask(**request)
     if len(workers) == 1:
         return next(iter(workers))
     seconds = {threads: [] for threads in workers}
     for _ in range(2):
-        for threads, worker in workers.items():
-            seconds[threads].append(worker.ask(**request))
+        for threads, process in workers.items():
+            seconds[threads].append(process.ask(**request))
     return min(seconds, key=lambda threads: np.median(seconds[threads]))
 
 
@@ -229,6 +275,7 @@ def summary(key, network, quantity, threads, values, unit):
 
 def measure_imports(keys, rounds):
     """The seconds that importing takes in a new process, and NumPy's share of them."""
+    keys = [key for key in keys if not FRAMEWORKS[key].in_notebook]
     modules = {NUMPY: ("numpy",)} | {key: FRAMEWORKS[key].modules for key in keys}
     seconds = {names: [] for names in modules.values()}
     clock = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
@@ -259,15 +306,15 @@ def measure_trained(figures, rounds):
     layouts = sorted(
         signs.keys() & {"torch", "torch-channels-last"}, key=lambda key: signs[key].median
     )
-    left_out = {"keras-jax", *layouts[1:]}
+    left_out = {"keras-jax", "minicnn-in-notebook", *layouts[1:]}
     seconds = {key: [] for key in signs if key not in left_out}
     for _ in range(rounds):
         for key in seconds:
             started = time.perf_counter()
-            with Worker(key, signs[key].threads) as worker:
-                worker.ask("build", network="signs")
-                worker.ask("load", images=1080)
-                worker.ask("train", epochs=20)
+            with Worker(key, signs[key].threads) as process:
+                process.ask("build", network="signs")
+                process.ask("load", images=1080)
+                process.ask("train", epochs=20)
             seconds[key].append(time.perf_counter() - started)
     say("process start to trained network")
     return [
@@ -276,7 +323,7 @@ def measure_trained(figures, rounds):
 
 
 def machine(versions):
-    ours = [versions[key] for key in versions if key in OURS]
+    ours = list(dict.fromkeys(versions[key] for key in versions if key in OURS))
     theirs = sorted({versions[key] for key in versions if key not in OURS})
     parts = [f"Python {platform.python_version()}", f"NumPy {np.__version__}", *ours, *theirs]
     if "OPENBLAS_CORETYPE" in os.environ:  # the user's, which may be half as fast

@@ -6,10 +6,15 @@ that nothing here imports one. ``environment`` says what must be set before its 
 
 import os
 import platform
+import tempfile
 from pathlib import Path
 
 import networks
+import numpy as np
 from networks import BATCH
+
+STEP, INFERENCE, LATENCY = "training step", "inference batch", "single image"
+"""What is measured on each network: the last is inference in batches of 1."""
 
 THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
@@ -34,6 +39,15 @@ class Framework:
     """What must be installed. Importing the first imports all."""
     counts_threads = True
     """Whether the number of its threads can be set."""
+    quantities = (STEP, INFERENCE, LATENCY)
+    """What is measured of it."""
+    networks: tuple[str, ...] = tuple(networks.NETWORKS)
+    """On which networks."""
+    in_notebook = False
+    """Whether it works in a notebook's kernel."""
+    batch = BATCH
+    forks = False
+    """Whether a process for each thread but the first may share the work."""
 
     @classmethod
     def applies(cls):
@@ -57,54 +71,92 @@ class Framework:
         """Take images and labels, in the layout that suits."""
         raise NotImplementedError
 
-    def loss(self):
+    def losses(self):
+        """The loss of the first batch outside training and, where it can train, in training."""
         raise NotImplementedError
 
     def train(self, epochs):
         raise NotImplementedError
 
     def predict(self):
+        raise NotImplementedError
+
+    def predict_one(self, i):
+        """The network's answer to one image, by the quickest call there is."""
         raise NotImplementedError
 
 
 class KerasLike(Framework):
     """Keras' verbs, which are minicnn's too."""
 
-    def use(self, sequential, layers, adam, crossentropy):
-        self.sequential, self.layers = sequential, layers
+    def use(self, model, layers, adam, crossentropy):
+        self.make, self.layers = model, layers
         self.adam, self.crossentropy = adam, crossentropy
 
     def build(self, network):
-        stack = [self.layers.Input(network.shape)]
-        for layer in network.layers:
-            match layer:
-                case networks.Conv(filters, kernel, padding):
-                    stack.append(self.layers.Conv2D(filters, kernel, padding=padding))
-                case networks.MaxPool(size):
-                    stack.append(self.layers.MaxPooling2D(size))
-                case networks.AvgPool(size):
-                    stack.append(self.layers.AveragePooling2D(size))
-                case networks.Dense(units):
-                    stack.append(self.layers.Dense(units))
-                case networks.ReLU():
-                    stack.append(self.layers.ReLU())
-                case networks.Flatten():
-                    stack.append(self.layers.Flatten())
-        self.model = self.sequential(stack)
+        made = []
+        image = self.layers.Input(network.shape)
+        self.model = self.make(image, self._through(networks.parts(network), image, made))
         self.model.compile(self.adam(1e-3), self.crossentropy(from_logits=True))
-        self.model.set_weights(networks.weights(network))
+        for layer, arrays in made:
+            layer.set_weights(arrays)
+
+    def _through(self, parts, x, made):
+        """What the layers make of a tensor; ``made`` gets each with its first weights."""
+        for part in parts:
+            if isinstance(part.layer, networks.Residual):
+                ways = [self._through(way, x, made) for way in (part.body, part.shortcut)]
+                x = self.layers.Add()(ways)
+                continue
+            layer = self._layer(part.layer)
+            x = layer(x)
+            if part.arrays:
+                made.append((layer, part.arrays))
+        return x
+
+    def _layer(self, layer):
+        match layer:
+            case networks.Conv(filters, kernel, padding, strides, bias):
+                return self.layers.Conv2D(filters, kernel, strides, padding, use_bias=bias)
+            case networks.Depthwise(kernel, strides):
+                return self.layers.DepthwiseConv2D(kernel, strides, "same", use_bias=False)
+            case networks.BatchNorm():
+                return self.layers.BatchNormalization(
+                    momentum=networks.MOMENTUM, epsilon=networks.EPSILON
+                )
+            case networks.MaxPool(size, padding):
+                return self.layers.MaxPooling2D(size, padding=padding)
+            case networks.AvgPool(size):
+                return self.layers.AveragePooling2D(size)
+            case networks.GlobalAvgPool():
+                return self.layers.GlobalAveragePooling2D()
+            case networks.Dense(units):
+                return self.layers.Dense(units)
+            case networks.ReLU(most):
+                return self.layers.ReLU(max_value=most)
+            case networks.Dropout(rate):
+                return self.layers.Dropout(rate)
+            case networks.Flatten():
+                return self.layers.Flatten()
 
     def load(self, x, y):
         self.x, self.y = x, y
 
-    def loss(self):
-        return float(self.model.evaluate(self.x, self.y, batch_size=BATCH, verbose=0))
+    def losses(self):
+        x, y = self.x[: self.batch], self.y[: self.batch]
+        outside = self.model.evaluate(x, y, batch_size=self.batch, verbose=0)
+        return [float(outside), float(self.model.train_on_batch(x, y))]
 
     def train(self, epochs):
-        self.model.fit(self.x, self.y, batch_size=BATCH, epochs=epochs, shuffle=True, verbose=0)
+        self.model.fit(
+            self.x, self.y, batch_size=self.batch, epochs=epochs, shuffle=True, verbose=0
+        )
 
     def predict(self):
-        self.model.predict(self.x, batch_size=BATCH, verbose=0)
+        self.model.predict(self.x, batch_size=self.batch, verbose=0)
+
+    def predict_one(self, i):
+        self.model.predict_on_batch(self.x[i : i + 1])
 
 
 class MiniCNN(KerasLike):
@@ -112,6 +164,8 @@ class MiniCNN(KerasLike):
 
     title = "minicnn"
     modules = ("minicnn",)
+    kernels = None
+    """The name of a kernel set, or None for the one that minicnn chooses."""
 
     @classmethod
     def environment(cls, threads):
@@ -126,7 +180,22 @@ class MiniCNN(KerasLike):
         from minicnn.losses import SparseCategoricalCrossentropy
 
         minicnn.set_threads(threads)
-        self.use(minicnn.Sequential, minicnn, minicnn.Adam, SparseCategoricalCrossentropy)
+        self.use(self._model, minicnn, minicnn.Adam, SparseCategoricalCrossentropy)
+
+    def _model(self, *ends):
+        import minicnn
+
+        chosen = {} if self.kernels is None else {"kernels": self.kernels}
+        return minicnn.Model(*ends, **chosen)
+
+    def _kernel_set(self):
+        import minicnn
+
+        return self.kernels or minicnn.Sequential().kernels
+
+    @property
+    def forks(self):
+        return self._kernel_set() != "compiled"
 
     @property
     def version(self):
@@ -134,14 +203,37 @@ class MiniCNN(KerasLike):
 
         import minicnn
 
-        kernels = {pool.get("architecture") for pool in threadpool_info()} - {None}
-        return f"minicnn {minicnn.__version__} on {', '.join(sorted(kernels)) or 'unknown'} BLAS"
+        kernels = self._kernel_set()
+        if kernels == "compiled":
+            from minicnn.kernels.compiled import library
+
+            kernels += f" by {library.compiler_version()}"
+        blas = {pool.get("architecture") for pool in threadpool_info()} - {None}
+        return (
+            f"minicnn {minicnn.__version__}, {kernels}, "
+            f"on {', '.join(sorted(blas)) or 'unknown'} BLAS"
+        )
+
+
+class MiniCNNVectorized(MiniCNN):
+    title = "minicnn, vectorized"
+    kernels = "vectorized"
+
+
+class MiniCNNInNotebook(MiniCNN):
+    """The same in a notebook's kernel, which has threads of its own and may not be forked."""
+
+    title = "minicnn, in a notebook"
+    modules = ("minicnn", "nbclient", "ipykernel")
+    quantities = (STEP,)
+    networks = ("signs", "small")
+    in_notebook = True
 
 
 class MiniCNNAsFound(MiniCNN):
     """minicnn in the environment as it is, where that gives it slower kernels."""
 
-    title = "minicnn, OpenBLAS as found"
+    title = "minicnn, BLAS as found"
 
     @classmethod
     def applies(cls):
@@ -163,7 +255,7 @@ class Keras(KerasLike):
         import keras
 
         crossentropy = keras.losses.SparseCategoricalCrossentropy
-        self.use(keras.Sequential, keras.layers, keras.optimizers.Adam, crossentropy)
+        self.use(keras.Model, keras.layers, keras.optimizers.Adam, crossentropy)
 
     @property
     def version(self):
@@ -223,51 +315,107 @@ class Torch(Framework):
 
     def build(self, network):
         nn = self.torch.nn
-        stack = []
-        for layer, (_, _, c) in networks.with_shapes(network):
-            match layer:
-                case networks.Conv(filters, kernel, padding):
-                    total = kernel - 1 if padding == "same" else 0
-                    if total % 2:  # Keras puts the odd pixel at the bottom and right
-                        before, after = total // 2, total - total // 2
-                        stack.append(nn.ZeroPad2d((before, after, before, after)))
-                        total = 0
-                    stack.append(nn.Conv2d(c, filters, kernel, padding=total // 2))
-                case networks.MaxPool(size):
-                    stack.append(nn.MaxPool2d(size))
-                case networks.AvgPool(size):
-                    stack.append(nn.AvgPool2d(size))
-                case networks.Dense(units):
-                    stack.append(nn.Linear(c, units))
-                case networks.ReLU():
-                    stack.append(nn.ReLU())
-                case networks.Flatten():
-                    stack.append(nn.Flatten())
-        self.model = nn.Sequential(*stack).to(memory_format=self.memory_format)
-        with self.torch.no_grad():
-            for parameter, array in zip(
-                self.model.parameters(), in_torch_layouts(network), strict=True
-            ):
-                parameter.copy_(self.torch.from_numpy(array))
+        self.flattened = None
+        model = self._stack(networks.parts(network))
+        self.model = model.to(memory_format=self.memory_format)
         self.crossentropy = nn.CrossEntropyLoss()
         # Fused is the fastest Adam that PyTorch has on a processor; the epsilon is Keras'.
         self.optimizer = self.torch.optim.Adam(
             self.model.parameters(), lr=1e-3, eps=1e-7, fused=True
         )
 
+    def _stack(self, parts):
+        return self.torch.nn.Sequential(*(module for part in parts for module in self._of(part)))
+
+    def _of(self, part):
+        """The modules of a layer, with its weights in them."""
+        nn, (h, w, c) = self.torch.nn, part.shape
+        match part.layer:
+            case networks.Conv(filters, kernel, padding, strides, bias):
+                yield from self._convolution(
+                    part, c, filters, kernel, strides, padding == "same", bias=bias
+                )
+            case networks.Depthwise(kernel, strides):
+                yield from self._convolution(part, c, c, kernel, strides, groups=c, bias=False)
+            case networks.BatchNorm():
+                norm = nn.BatchNorm2d(c, eps=networks.EPSILON, momentum=1 - networks.MOMENTUM)
+                names = ("weight", "bias", "running_mean", "running_var")
+                yield self._filled(norm, dict(zip(names, part.arrays, strict=True)))
+            case networks.MaxPool(size, padding):
+                yield nn.MaxPool2d(size, ceil_mode=padding == "same")
+            case networks.AvgPool(size):
+                yield nn.AvgPool2d(size)
+            case networks.GlobalAvgPool():
+                yield from (nn.AdaptiveAvgPool2d(1), nn.Flatten())
+            case networks.Dense(units):
+                kernel, bias = part.arrays
+                if self.flattened:  # its inputs come channel by channel in PyTorch
+                    kernel = kernel.reshape(*self.flattened, units).transpose(2, 0, 1, 3)
+                    self.flattened = None
+                arrays = {"weight": kernel.reshape(-1, units).T, "bias": bias}
+                yield self._filled(nn.Linear(c, units), arrays)
+            case networks.ReLU(most):
+                yield nn.ReLU() if most is None else nn.ReLU6()
+            case networks.Dropout(rate):
+                yield nn.Dropout(rate)
+            case networks.Flatten():
+                self.flattened = h, w, c
+                yield nn.Flatten()
+            case networks.Residual():
+                yield self._sum(self._stack(part.body), self._stack(part.shortcut))
+
+    def _convolution(self, part, c, filters, kernel, strides, same=True, **options):
+        nn, (h, w, _) = self.torch.nn, part.shape
+        padding = 0
+        if same:
+            down, across = (networks.same_padding(n, kernel, strides) for n in (h, w))
+            if down[0] == down[1] and across[0] == across[1]:
+                padding = down[0], across[0]
+            else:  # Keras puts the odd pixel at the bottom and right
+                yield nn.ZeroPad2d((*across, *down))
+        conv = nn.Conv2d(c, filters, kernel, strides, padding, **options)
+        # Filters first; of a depthwise convolution they are the channels.
+        order = (2, 3, 0, 1) if isinstance(part.layer, networks.Depthwise) else (3, 2, 0, 1)
+        arrays = {"weight": part.arrays[0].transpose(order)}
+        if options["bias"]:
+            arrays["bias"] = part.arrays[1]
+        yield self._filled(conv, arrays)
+
+    def _filled(self, module, arrays):
+        with self.torch.no_grad():
+            for name, array in arrays.items():
+                getattr(module, name).copy_(self.torch.from_numpy(array))
+        return module
+
+    def _sum(self, body, shortcut):
+        class Residual(self.torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.body, self.shortcut = body, shortcut
+
+            def forward(self, x):
+                return self.body(x) + self.shortcut(x)
+
+        return Residual()
+
     def load(self, x, y):
         x = self.torch.from_numpy(x).permute(0, 3, 1, 2)
         self.x = x.contiguous(memory_format=self.memory_format)
         self.y = self.torch.from_numpy(y)
 
-    def loss(self):
-        with self.torch.inference_mode():
-            return self.crossentropy(self.model(self.x), self.y).item()
+    def losses(self):
+        x, y = self.x[: self.batch], self.y[: self.batch]
+        found = []
+        with self.torch.no_grad():
+            for training in (False, True):
+                self.model.train(training)
+                found.append(self.crossentropy(self.model(x), y).item())
+        return found
 
     def train(self, epochs):
         self.model.train()
         for _ in range(epochs):
-            for batch in self.torch.randperm(len(self.x)).split(BATCH):
+            for batch in self.torch.randperm(len(self.x)).split(self.batch):
                 self.optimizer.zero_grad()
                 self.crossentropy(self.model(self.x[batch]), self.y[batch]).backward()
                 self.optimizer.step()
@@ -275,7 +423,13 @@ class Torch(Framework):
     def predict(self):
         self.model.eval()
         with self.torch.inference_mode():
-            self.torch.cat([self.model(batch) for batch in self.x.split(BATCH)])
+            self.torch.cat([self.model(batch) for batch in self.x.split(self.batch)])
+
+    def predict_one(self, i):
+        if self.model.training:
+            self.model.eval()
+        with self.torch.inference_mode():
+            self.model(self.x[i : i + 1])
 
 
 class TorchChannelsLast(Torch):
@@ -286,35 +440,71 @@ class TorchChannelsLast(Torch):
         self.memory_format = self.torch.channels_last
 
 
-def in_torch_layouts(network):
-    """The common weights as PyTorch has them: outputs first, and images channels first."""
-    arrays = iter(networks.weights(network))
-    flattened = None
-    for layer, shape in networks.with_shapes(network):
-        match layer:
-            case networks.Conv():
-                yield next(arrays).transpose(3, 2, 0, 1)
-                yield next(arrays)
-            case networks.Flatten():
-                flattened = shape
-            case networks.Dense(units):
-                kernel = next(arrays)
-                if flattened:  # its inputs come channel by channel in PyTorch
-                    kernel = kernel.reshape(*flattened, units).transpose(2, 0, 1, 3)
-                    flattened = None
-                yield kernel.reshape(-1, units).T
-                yield next(arrays)
+class OnnxRuntime(Framework):
+    """The network as minicnn exports it; it only predicts."""
+
+    title = "onnxruntime"
+    modules = ("onnxruntime", "onnx")
+    quantities = (INFERENCE, LATENCY)
+
+    def __init__(self, threads):
+        import onnxruntime
+
+        self.onnxruntime, self.threads = onnxruntime, threads
+
+    @property
+    def version(self):
+        return f"onnxruntime {self.onnxruntime.__version__}"
+
+    def build(self, network):
+        from minicnn.onnx import export_onnx
+
+        source = MiniCNN(self.threads)
+        source.build(network)
+        options = self.onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.onnx")
+            export_onnx(source.model, path, layout="NCHW")
+            self.session = self.onnxruntime.InferenceSession(
+                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            )
+
+    def load(self, x, y):
+        self.x, self.y = np.ascontiguousarray(x.transpose(0, 3, 1, 2)), y
+
+    def losses(self):
+        (logits,) = self._run(slice(self.batch))
+        logits = logits.astype(float)
+        picked = logits[np.arange(len(logits)), self.y[: self.batch]]
+        return [float(np.mean(np.log(np.exp(logits).sum(axis=1)) - picked))]
+
+    def predict(self):
+        starts = range(0, len(self.x), self.batch)
+        np.concatenate([self._run(slice(i, i + self.batch))[0] for i in starts])
+
+    def predict_one(self, i):
+        self._run(slice(i, i + 1))
+
+    def _run(self, images):
+        return self.session.run(None, {"input": self.x[images]})
 
 
 FRAMEWORKS = {
     "minicnn": MiniCNN,
+    "minicnn-vectorized": MiniCNNVectorized,
+    "minicnn-in-notebook": MiniCNNInNotebook,
     "minicnn-as-found": MiniCNNAsFound,
     "torch": Torch,
     "torch-channels-last": TorchChannelsLast,
     "keras-tensorflow": KerasTensorFlow,
     "keras-jax": KerasJAX,
+    "onnxruntime": OnnxRuntime,
 }
-OURS = ("minicnn", "minicnn-as-found")
+OURS = tuple(key for key, framework in FRAMEWORKS.items() if issubclass(framework, MiniCNN))
+LEFT_OUT = ("keras-jax",)
+"""What is measured only when it is asked for: with it a comparison takes an hour."""
 
 
 def cores():

@@ -3,9 +3,8 @@
 import csv
 from typing import NamedTuple
 
-from frameworks import FRAMEWORKS, OURS
+from frameworks import FRAMEWORKS, INFERENCE, LATENCY, OURS, STEP
 
-STEP, INFERENCE = "training step", "inference batch"
 PEAK, ABOVE_IMPORTS = "peak memory", "peak memory above imports"
 IMPORT, TRAINED = "import", "start to trained signs"
 NUMPY = "numpy"
@@ -25,15 +24,15 @@ class Figure(NamedTuple):
 
 
 def tables(figures, networks):
-    """All tables, each with its title."""
-    return "\n\n".join(
-        [
-            _table(figures, f"ms per {STEP}", [(STEP, name) for name in networks]),
-            _table(figures, f"ms per {INFERENCE}", [(INFERENCE, name) for name in networks]),
-            _table(figures, "MB, peak of a training process", [(PEAK, name) for name in networks]),
-            _table(figures, "seconds", [(IMPORT, ""), (TRAINED, "signs")]),
-        ]
-    )
+    """All tables, each with its title; none is wider than 100 characters."""
+    made = []
+    for quantity in (STEP, INFERENCE, LATENCY):
+        for few in (networks[i : i + 3] for i in range(0, len(networks), 3)):
+            columns = [(quantity, name) for name in few]
+            made.append(_table(figures, f"ms per {quantity}", columns))
+    made.append(_table(figures, "MB, peak of training", [(PEAK, name) for name in networks]))
+    made.append(_table(figures, "seconds", [(IMPORT, ""), (TRAINED, "signs")]))
+    return "\n\n".join(table for table in made if table)
 
 
 def _table(figures, title, columns):
@@ -43,6 +42,8 @@ def _table(figures, title, columns):
     keys = [
         key for key in (NUMPY, *FRAMEWORKS) if any((key, *column) in found for column in columns)
     ]
+    if not keys:
+        return ""
     rows = [[title, *(network or quantity for quantity, network in columns)]]
     if (TRAINED, "signs") in columns:
         rows[0][-1] = TRAINED
@@ -50,12 +51,28 @@ def _table(figures, title, columns):
         cells = [_cell(found.get((key, *column)), found) for column in columns]
         rows.append([name(key), *cells])
     for ours in OURS:
-        ratios = [_ratio(found, ours, column) for column in columns]
-        if any(ratios):
-            rows.append(
-                [f"best peer / {name(ours)}", *(f"**{r:.1f}x**" if r else "" for r in ratios)]
-            )
+        rows += _ratios(found, f"best peer / {_short(ours)}", PEERS, ours, columns)
+    rows += _ratios(found, "onnxruntime / minicnn", ("onnxruntime",), "minicnn", columns)
+    rows += _ratios(found, "notebook / script", ("minicnn-in-notebook",), "minicnn", columns)
     return _markdown(rows)
+
+
+PEERS = tuple(key for key in FRAMEWORKS if key not in (*OURS, "onnxruntime"))
+"""What minicnn is compared with: those that train."""
+
+
+def _short(ours):
+    return name(ours).removeprefix("minicnn, ")
+
+
+def _ratios(found, title, peers, ours, columns):
+    """A row, or none if there is nothing in it."""
+    cells = []
+    for column in columns:
+        theirs = [found[key, *column].median for key in peers if (key, *column) in found]
+        mine = found.get((ours, *column))
+        cells.append(f"**{min(theirs) / mine.median:.2f}x**" if theirs and mine else "")
+    return [[title, *cells]] if any(cells) else []
 
 
 def name(key):
@@ -66,8 +83,8 @@ def _cell(figure, found):
     if figure is None:
         return ""
     text = number(figure.median)
-    if figure.quantity in (STEP, INFERENCE):
-        text += f" ({number(figure.low)} - {number(figure.high)}), {figure.threads}"
+    if figure.quantity in (STEP, INFERENCE, LATENCY):
+        text += f" ({number(figure.low)}-{number(figure.high)}), {figure.threads}"
     if figure.quantity == IMPORT and figure.framework in OURS:
         beyond = figure.median - found[NUMPY, IMPORT, ""].median
         text += f" ({number(beyond)} beyond NumPy)"
@@ -76,18 +93,8 @@ def _cell(figure, found):
 
 def number(value):
     """Three digits or so, which is more than a shared machine repeats."""
-    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
-
-
-def _ratio(found, ours, column):
-    peers = [
-        found[key, *column].median
-        for key in FRAMEWORKS
-        if key not in OURS and (key, *column) in found
-    ]
-    if not peers or (ours, *column) not in found:
-        return None
-    return min(peers) / found[ours, *column].median
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 3
+    return f"{value:.{digits}f}"
 
 
 def _markdown(rows):
@@ -99,43 +106,48 @@ def _markdown(rows):
     return "\n".join(lines)
 
 
-def write_csv(figures, path):
+def write_csv(figures, versions, path):
+    """A row for each figure; the last column says what ran, minicnn's kernel set for example."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(Figure._fields)
-        writer.writerows(figures)
+        writer.writerow([*Figure._fields, "version"])
+        writer.writerows([*figure, versions.get(figure.framework, "")] for figure in figures)
 
 
 def write_chart(figures, networks, path):
-    """Bars for a training step and an inference batch, a panel for each network."""
+    """Bars for steps, batches and single images, a panel for each network."""
     # The figure alone, without pyplot: no window and no display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
 
-    drawing = Drawing(figsize=(1.5 + 3.5 * len(networks), 6), layout="constrained")
+    quantities = (STEP, INFERENCE, LATENCY)
+    height = (1 + 0.3 * len({f.framework for f in figures})) * len(quantities)
+    drawing = Drawing(figsize=(1.5 + 2.6 * len(networks), height), layout="constrained")
     FigureCanvasAgg(drawing)
-    panels = drawing.subplots(2, len(networks), squeeze=False, sharey=True)
-    keys = [key for key in FRAMEWORKS if any(f.framework == key for f in figures)]
-    for row, quantity in zip(panels, (STEP, INFERENCE), strict=True):
+    panels = drawing.subplots(len(quantities), len(networks), squeeze=False, sharey="row")
+    for row, quantity in zip(panels, quantities, strict=True):
+        measured = {f.framework for f in figures if f.quantity == quantity}
+        keys = [key for key in FRAMEWORKS if key in measured]
         for axes, network in zip(row, networks, strict=True):
             bars = {
-                f.framework: f
-                for f in figures
-                if (f.quantity, f.network) == (quantity, network) and f.framework in keys
+                f.framework: f for f in figures if (f.quantity, f.network) == (quantity, network)
             }
-            medians = [bars[key].median for key in keys]
-            spread = [
-                [bars[key].median - bars[key].low for key in keys],
-                [bars[key].high - bars[key].median for key in keys],
-            ]
-            colours = ["#7a1f1f" if key in OURS else "#8aa4c8" for key in keys]
-            drawn = axes.barh(
-                [name(key) for key in keys], medians, xerr=spread, color=colours, ecolor="#444444"
-            )
-            axes.bar_label(drawn, [number(value) for value in medians], padding=4)
-            axes.margins(x=0.2)
+            _draw_bars(axes, keys, bars)
             axes.set_title(network)
             axes.set_xlabel(f"ms per {quantity}")
-            axes.spines[["top", "right"]].set_visible(False)
-    panels[0, 0].invert_yaxis()  # the first at the top, as in the tables
+        row[0].invert_yaxis()  # the first at the top, as in the tables
     drawing.savefig(path, dpi=120)
+
+
+def _draw_bars(axes, keys, bars):
+    for at, key in enumerate(keys):
+        if key not in bars:
+            continue
+        bar = bars[key]
+        spread = [[bar.median - bar.low], [bar.high - bar.median]]
+        colour = "#7a1f1f" if key in OURS else "#8aa4c8"
+        drawn = axes.barh([at], [bar.median], xerr=spread, color=colour, ecolor="#444444")
+        axes.bar_label(drawn, [number(bar.median)], padding=4)
+    axes.set_yticks(range(len(keys)), [name(key) for key in keys])
+    axes.margins(x=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -2,16 +2,19 @@
 
     python benchmarks/same_bits.py                                      digests, as JSON
     python benchmarks/same_bits.py --compare OTHER/.venv/bin/python     and those of another version
+    python benchmarks/same_bits.py --kernels vectorized --compare ...   both with that kernel set
 
 Each case trains a network of ``minicnn.applications``, or a small one, with callbacks, validation
 and a checkpoint from which it is resumed, and digests weights, optimizer, metrics and predictions.
 Only public names are used, so that one script runs on both versions. OTHER's Python is one that
-has the other version installed. The exit status is 1 if anything differs.
+has the other version installed. The exit status is 1 if anything differs. A version from before
+MINICNN_KERNELS was there computes with the vectorized set.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,6 +33,7 @@ from minicnn.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
+from minicnn.kernels import KERNELS
 from minicnn.metrics import AUC, F1Score, TopKCategoricalAccuracy
 
 SIDES = {"lenet5": 32, "resnet50": 32, "vgg": 32}
@@ -164,7 +168,10 @@ def halved():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--compare", metavar="PYTHON", help="that has the other version")
+    parser.add_argument("--kernels", choices=KERNELS, help="default: what each version chooses")
     arguments = parser.parse_args()
+    if arguments.kernels:
+        os.environ["MINICNN_KERNELS"] = arguments.kernels
     minicnn.set_threads(2)
     found = {name: compute() for name, compute in cases()}
     if arguments.compare is None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import minicnn
+from minicnn import applications
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -26,20 +29,87 @@ def test_compare_runs(benchmarks, tmp_path, monkeypatch, capsys):
     status = compare.main([*options, "--out", str(tmp_path / "made" / "here")])
     said = capsys.readouterr()
     assert status == 0, said.err
-    for title in ("ms per training step", "ms per inference batch", "MB, peak", "seconds"):
+    titles = ("training step", "inference batch", "single image")
+    for title in (*(f"ms per {one}" for one in titles), "MB, peak", "seconds"):
         assert f"| {title}" in said.out
-    assert said.out.count("| minicnn ") == 4
+    assert said.out.count("| minicnn ") == 5
     with (tmp_path / "made/here/compare.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["quantity"]: row["unit"] for row in rows} == {
         "training step": "ms",
         "inference batch": "ms",
+        "single image": "ms",
         "peak memory": "MB",
         "peak memory above imports": "MB",
         "import": "s",
     }
     assert all(float(row["low"]) <= float(row["median"]) <= float(row["high"]) for row in rows)
+    kernels = f"minicnn {minicnn.__version__}, {minicnn.Sequential().kernels}"
+    assert kernels in said.out
+    assert all(row["version"].startswith(kernels) for row in rows if row["quantity"] != "import")
     assert (tmp_path / "made/here/compare.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["small", "resnet20", "mobilenet"])
+def test_the_networks_are_those_of_the_applications(benchmarks, name):
+    """The same layers, each as often: what is written as data for all is what minicnn ships."""
+    import frameworks
+    import networks
+
+    def layers(model):
+        found = []
+        for node in model.nodes:
+            config = node.layer.get_config()
+            kept = {key: config[key] for key in config if "initializer" not in key}
+            kept |= {"name": "", "activation": "", "shape": node.shape}
+            found.append((type(node.layer).__name__, repr(kept)))
+        return sorted(found)
+
+    framework = frameworks.MiniCNN(1)
+    framework.build(networks.NETWORKS[name])
+    shipped = getattr(applications, name)((64, 64, 3), 6, seed=0)
+    expected = [layer for layer in layers(shipped) if layer[0] != "Rescaling"]
+    assert layers(framework.model) == expected
+
+
+def test_tables_of_six_networks_fit_a_terminal(benchmarks):
+    """Three networks a table: no line is longer than 100 characters, and each figure is there."""
+    from frameworks import FRAMEWORKS, INFERENCE, LATENCY, STEP
+    from networks import NETWORKS
+    from report import Figure, tables
+
+    figures = [
+        Figure(key, network, quantity, 2, 1234.0, 1111.0, 2345.0, "ms")
+        for quantity in (STEP, INFERENCE, LATENCY)
+        for key, framework in FRAMEWORKS.items()
+        for network in framework.networks
+        if quantity in framework.quantities
+    ]
+    lines = tables(figures, list(NETWORKS)).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum(line.count("1234 (1111-2345), 2") for line in lines) == len(figures)
+    ratios = [line.split("|")[1].strip() for line in lines if "x**" in line]
+    assert ratios.count("best peer / minicnn") == 6
+    assert ratios.count("onnxruntime / minicnn") == 4
+    assert ratios.count("notebook / script") == 2
+
+
+@pytest.mark.slow
+def test_a_notebook_s_kernel_does_the_same(benchmarks):
+    """The same losses as in a process, one line for a mistake, and an end."""
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    from workers import BenchmarkError, Kernel, Worker
+
+    found = []
+    for start, key in ((Kernel, "minicnn-in-notebook"), (Worker, "minicnn")):
+        with start(key, 1) as process:
+            process.ask("build", network="small", dropout=False)
+            process.ask("load", images=8)
+            found.append(process.ask("losses"))
+            with pytest.raises(BenchmarkError, match=r"^minicnn.*KeyError: 'none'$"):
+                process.ask("build", network="none")
+    assert found[0] == found[1]
 
 
 def test_the_image_generator_is_measured(benchmarks, monkeypatch, capsys):
@@ -67,6 +137,44 @@ def test_pictures_are_timed(benchmarks, monkeypatch, capsys):
     for name in set(vars(plots)) - {"plot_layer_statistics"}:
         assert not name.startswith("plot_") or f"| {name}" in said.out
     assert "slower than 1e-09 s: plot_history, " in said.err
+
+
+@pytest.mark.slow
+def test_how_the_time_grows_is_drawn(benchmarks, tmp_path, monkeypatch):
+    """A row for each point, a picture of them, and no points beyond one that takes too long."""
+    import scaling
+
+    monkeypatch.setattr(scaling, "cores", lambda: 1)
+    monkeypatch.setattr(scaling, "CONTESTANTS", ("minicnn", "minicnn-vectorized"))
+    monkeypatch.setattr(
+        scaling, "SWEEPS", {"batch": [(1, 16), (2, 16)], "side": [(1, 16), (1, 32)]}
+    )
+    table, picture = tmp_path / "scaling.csv", tmp_path / "scaling.png"
+    options = ["--csv", str(table), "--picture", str(picture)]
+    assert scaling.main(options) == 0
+    points = scaling.read(table)
+    assert len(points) == 2 * 2 * 2 * 2
+    assert all(point.milliseconds > 0 for point in points)
+    assert {scaling.name(point) for point in points} == {minicnn.Sequential().kernels, "vectorized"}
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+    monkeypatch.setattr(scaling, "MOST_SECONDS", 1e-9)
+    assert {point.batch for point in scaling.measure_sweep("minicnn", 1, "batch")} == {1}
+
+
+@pytest.mark.slow
+def test_the_three_kernel_sets_are_timed(benchmarks, monkeypatch, capsys):
+    """A row for each pass of each convolution, in which the results of the three agree."""
+    import three_ways
+
+    monkeypatch.setattr(
+        three_ways, "CASES", {"a small one": ((5, 6, 2), (3, 3, 2, 4), ((1, 1), (1, 1)))}
+    )
+    if three_ways.main([]):
+        pytest.skip("no C compiler")
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[4:]]
+    assert [row[1].strip() for row in rows] == ["a small one, forward", "a small one, backward"]
+    assert all(float(row[6]) < 1e-5 for row in rows)
 
 
 def test_a_loss_that_is_off_stops_it(benchmarks):

@@ -90,6 +90,33 @@ def test_the_commands_of_a_page_are_there(page, capsys):
             assert all((CHECKOUT / script).exists() for script in scripts), line
 
 
+QUOTED = re.compile(r"`(minicnn/[\w./]+\.(?:py|c))`:\n\n```(?:py|c)\n(.*?)```", re.DOTALL)
+"""A file's name and, below it, lines of it."""
+
+
+def quoted(page):
+    """(path, lines): what a page quotes of each file; "..." stands for lines that are left out."""
+    for path, code in QUOTED.findall(page.read_text(encoding="utf-8")):
+        yield path, [line.strip() for line in code.splitlines() if line.strip() not in ("", "...")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_quotes_stands_in_the_file(page):
+    """Every line, in that order; a macro's lines end with a backslash there."""
+    for path, lines in quoted(page):
+        text = (CHECKOUT / path).read_text(encoding="utf-8")
+        rest = iter(line.rstrip("\\ ").strip() for line in text.splitlines())
+        for line in lines:
+            assert line in rest, f"{path} has no such line, or not there: {line}"
+
+
+def test_the_three_convolutions_are_quoted():
+    """The page of the kernel sets shows lines of each."""
+    sources = [path for path, lines in quoted(CHECKOUT / "docs/three_convolutions.md") if lines]
+    sets = ["reference.py", "vectorized", "vectorized", "compiled"]
+    assert [path.split("/")[2] for path in sources] == sets
+
+
 def anchors(page):
     """What a link can name within a page, as GitHub makes it of headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)

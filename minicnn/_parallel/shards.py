@@ -69,7 +69,13 @@ def some_of(data: Arrays, samples: Array | slice) -> Arrays:
     >>> [part.tolist() for part in some_of((np.arange(3), np.ones(3)), np.array([2, 0]))]
     [[2, 0], [1.0, 1.0]]
     """
-    return tuple(None if array is None else array[samples] for array in data)
+    return tuple(None if array is None else _some(array, samples) for array in data)
+
+
+def _some(array: Array, samples: Array | slice) -> Array:
+    if isinstance(samples, slice) or not array.flags.c_contiguous:
+        return array[samples]
+    return array.take(samples, axis=0)  # the same, in half the time for small numbers
 
 
 class Shards:

@@ -39,6 +39,8 @@ class Inference:
 
     def __init__(self, model: Model) -> None:
         self.graph = model.fused()
+        self.inferring, self.folded = model.folded()
+        """The graph outside training, and the convolutions in it that are to be updated."""
         self.dtype = model.dtype
         self.output_shapes = model.output_shapes
         self.multiply_adds = sum(
@@ -50,8 +52,10 @@ class Inference:
 
     def outputs(self, xs: Sequence[Array]) -> tuple[Array, ...]:
         """What the nodes make of a batch; the next call may write over it."""
+        for one in self.folded:
+            one.update()
         with self.workspace.begin():
-            return self.graph.infer(self._read(xs))
+            return self.inferring.infer(self._read(xs))
 
     def _read(self, xs: Sequence[Array]) -> list[Array]:
         """A batch in the model's dtype, but for what the first nodes read as it is in a file."""
@@ -72,8 +76,9 @@ class Program(Inference):
         self.whole = self.graph
         """The graph with the last activations."""
         self.goals = goals(model)
-        found = objective(self.whole, [goal.loss for goal in self.goals])
-        self.graph, self.losses, self._activations = found
+        given_losses = [goal.loss for goal in self.goals]
+        self.graph, self.losses, self._activations = objective(self.whole, given_losses)
+        self.inferring = objective(self.inferring, given_losses).graph
         self.layers = model.stack
         self.optimizer = model.optimizer
         self.params = model.params

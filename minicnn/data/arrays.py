@@ -298,6 +298,8 @@ def numbers(who: str, what: str, value: Any) -> Array:
 
 def as_array(who: str, value: Any, what: str = "an array") -> Array:
     """``value`` as an array; raises ``DataError`` where something would be lost."""
+    if type(value) is np.ndarray:
+        return value
     if isinstance(value, list | tuple) and any(isinstance(v, np.ma.MaskedArray) for v in value):
         value = np.ma.array(value)
     if isinstance(value, np.ma.MaskedArray):

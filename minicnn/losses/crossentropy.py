@@ -156,6 +156,9 @@ class SparseCategoricalCrossentropy(Loss):
                 f"{show(output_shape[:-1])}, got {y_true.shape}.{remedy}"
             )
         y_true, classes = y_true.reshape(shape), output_shape[-1]
+        whole = y_true.dtype.kind in "iu" and y_true.size
+        if whole and y_true.min() >= 0 and y_true.max() < classes:
+            return y_true.astype(np.intp, copy=False)
         wrong = (y_true < 0) | (y_true >= classes) | (y_true != np.floor(y_true))
         wrong &= ~self._ignored(y_true)
         if wrong.any():
@@ -168,21 +171,32 @@ class SparseCategoricalCrossentropy(Loss):
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """-(log p of the label), 0 where that is to be ignored."""
-        ignored = self._ignored(y_true)
-        labels = np.where(ignored, 0, y_true)
         log_p = log_probabilities(y_pred, self.from_logits)
-        losses = -np.take_along_axis(log_p, labels[..., None], axis=-1)[..., 0]
-        return np.where(ignored, 0, losses)
+        losses = -log_p[self._places(y_true)]
+        return losses if self.ignore_class is None else np.where(self._ignored(y_true), 0, losses)
 
     def slope(self, y_true: Array, y_pred: Array) -> Array:
         """Softmax minus one-hot for logits, else carried back through division and clip."""
-        ignored = self._ignored(y_true)[..., None]
-        per_log_p = np.zeros_like(y_pred)
-        np.put_along_axis(per_log_p, np.where(ignored, 0, y_true[..., None]), -1, axis=-1)
-        return np.where(ignored, 0, back_through_log(per_log_p, y_pred, self.from_logits))
+        if self.from_logits:
+            slope = softmax(y_pred)
+            slope[self._places(y_true)] -= 1
+        else:
+            per_log_p = np.zeros_like(y_pred)
+            per_log_p[self._places(y_true)] = -1
+            slope = back_through_log(per_log_p, y_pred, False)
+        if self.ignore_class is None:
+            return slope
+        return np.where(self._ignored(y_true)[..., None], 0, slope)
+
+    def _places(self, y_true: Array) -> tuple[Array, ...]:
+        """Where the numbers of the labels stand among those of all classes."""
+        labels = y_true if self.ignore_class is None else np.where(self._ignored(y_true), 0, y_true)
+        return *np.indices(labels.shape, sparse=True), labels
 
     def count(self, y_true: Array, y_pred: Array) -> int:
         """How many labels are not ignored, at least 1."""
+        if self.ignore_class is None:
+            return super().count(y_true, y_pred)
         return max(y_true.size - int(np.count_nonzero(self._ignored(y_true))), 1)
 
     def _ignored(self, y_true: Array) -> Array:

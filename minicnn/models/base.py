@@ -17,12 +17,14 @@ from minicnn.data.axis_order import check_order
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
 from minicnn.kernels import choose, kernel_set
 from minicnn.layers import InputLayer
+from minicnn.layers.activated import apart
 from minicnn.layers.building import check_names
 from minicnn.layers.composite import Composite
 from minicnn.layers.graph import Graph, Node, put
 from minicnn.layers.params import Weights, put_weights
 from minicnn.layers.symbolic import Call, SymbolicTensor, tensors_of
-from minicnn.models import door, fusing
+from minicnn.models import door, folding, fusing
+from minicnn.models.folding import Folded
 from minicnn.models.packing import packed, unpacked
 
 
@@ -271,6 +273,13 @@ class BaseModel(Composite, Weights, Guarded):
     def fused(self) -> Graph:
         """What ``fit`` and ``predict`` run: the graph, with those nodes fused that can be."""
         return fusing.fused(self.graph()) if self.fuse else self.graph()
+
+    def folded(self) -> tuple[Graph, list[Folded]]:
+        """What ``predict`` runs: BatchNorm is folded into convolutions, too, as they are now."""
+        if not self.fuse:
+            return self.graph(), []
+        graph, found = folding.folded(apart(self.graph()))
+        return fusing.fused(graph), found
 
     def multiply_adds(self, input_shape: Any) -> int:
         """Those of all nodes, for one image."""

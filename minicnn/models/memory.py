@@ -76,6 +76,7 @@ class Network(Protocol):
     def arrays(self) -> dict[str, Array]: ...  # noqa: D102
     def learned(self) -> dict[str, Array]: ...  # noqa: D102
     def graph(self, input_shape: Any = None) -> Graph: ...  # noqa: D102
+    def folded(self) -> tuple[Graph, list[Any]]: ...  # noqa: D102
 
     stack: list[Any]
     dtype: DType
@@ -90,7 +91,7 @@ class MemoryUse(NamedTuple):
 
 
 def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: int) -> MemoryUse:
-    """What a model, which is built, takes to run ``graph`` on such batches.
+    """What a model, which is built, takes to train ``graph`` on such batches, and to predict.
 
     Measured on Linux it is true within 25%, or 8 MB where that is more. What another layer makes
     for a moment within itself is not seen, nor what evaluation between the epochs adds; images
@@ -108,7 +109,10 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
             zip(model.input_shapes, graph.reads_bytes(), strict=True)
         )
     ]
-    convs = [conv for node in graph.nodes if (conv := _conv(node))]
+    inferring = model.folded()[0]
+    convs, inferring_convs = (
+        [conv for node in each.nodes if (conv := _conv(node))] for each in (graph, inferring)
+    )
     work = sum(node.layer.multiply_adds(node.shape) for node in model.graph().nodes)
     shards = shards_of(batch_size, work) if may_be_cut(layers, units) else 1
     shard, workers = -(-batch_size // shards), threads.get_threads() if shards == 1 else 1
@@ -122,9 +126,9 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
         + (learned if shards > 1 else 0)
         + (shards - 1) * (3 * learned + A_WORKER),
         weights
-        + processes * (batch_size * of_an_image(graph, kernels, images, training=False))
+        + processes * (batch_size * of_an_image(inferring, kernels, images, training=False))
         + AT_LEAST
-        + processes * _work(convs, batch_size, 1).arrays
+        + processes * _work(inferring_convs, batch_size, 1).arrays
         + (processes - 1) * A_WORKER,
     )
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from minicnn.kernels.base import Fusion
+from minicnn.kernels.compiled.activations import RECTIFIER
 from minicnn.kernels.compiled.convolution import (
     conv2d,
     conv2d_backward,
@@ -13,10 +14,21 @@ from minicnn.kernels.compiled.convolution import (
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
+from minicnn.kernels.compiled.pixels import resample
+from minicnn.kernels.compiled.pooling import (
+    avg_pool,
+    avg_pool_backward,
+    max_pool,
+    max_pool_backward,
+)
+from minicnn.kernels.compiled.sums import channel_sums, image_sums
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
     VECTORIZED,
+    avg_pool=avg_pool,
+    avg_pool_backward=avg_pool_backward,
+    channel_sums=channel_sums,
     conv2d=conv2d,
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
@@ -24,6 +36,13 @@ COMPILED = replace(
     depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
     normalization=NORMALIZATION,
+    rectifier=RECTIFIER,
     optimizer_step=optimizer_step,
+    image_sums=image_sums,
+    max_pool=max_pool,
+    max_pool_backward=max_pool_backward,
+    normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
+    resample=resample,
     threaded=True,
 )

@@ -1,4 +1,5 @@
-"""Convolution, by ``c/convolution.c`` and ``c/convolution_gradients.c``.
+"""Convolution, by the C pages ``convolution.c``, ``kernel_gradient.c`` and
+``image_gradient.c``.
 
 ``convolve`` and ``convolve_backward`` are those of a ``Fusion``; what else a kernel set has of
 convolutions are these two without anything before or after.

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -142,12 +141,7 @@ class Function:
     def __call__(self, dtype: DType, *arguments: Any) -> Any:
         """Call it, with arrays in C's order that are of its dtype."""
         function = self.found.get(dtype.num) or self._look_up(dtype)
-        return function(
-            *[
-                _memory[(id(a) + AHEAD) // WIDTH] if isinstance(a, ndarray) else a  # see address
-                for a in arguments
-            ]
-        )
+        return function(*[address(a) if isinstance(a, ndarray) else a for a in arguments])
 
     def _look_up(self, dtype: DType) -> Any:
         found = library()
@@ -160,19 +154,14 @@ class Function:
         return function
 
 
-AHEAD, WIDTH = object.__basicsize__, ctypes.sizeof(ctypes.c_size_t)
-"""Where an array object holds the address of its numbers: NumPy's PyArrayObject begins with it."""
-
-_memory: Any = (ctypes.c_size_t * (sys.maxsize // 4 // WIDTH)).from_address(0)
-"""All of the memory, as whole numbers."""
-
-
 def address(array: Array) -> int:
-    """Where an array's numbers are, in an eighth of the time that NumPy takes to say so.
+    """Where an array's numbers are.
 
     >>> x = np.zeros(3)
     >>> address(x) == x.ctypes.data
     True
     """
-    found: int = _memory[(id(array) + AHEAD) // WIDTH]
-    return found
+    try:  # a quarter of the time; not for arrays that are empty or may not be written to
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return int(array.__array_interface__["data"][0])

@@ -187,66 +187,6 @@ static void pack(const Convolution *it, const T *kernel, Index group, Index taps
     }
 }
 
-/* Small whole numbers as bytes. */
-INLINE void store_bytes(uint8_t *to, Lanes v, Index left) {
-    Bytes narrow = __builtin_convertvector(v, Bytes);
-    if (left >= LANES)
-        memcpy(to, &narrow, LANES);
-    else
-        copy_some(to, &narrow, left, sizeof narrow);
-}
-
-/* Rows of the convolution pooled, a vector of filters at a time: windows side by side.
- *
- *     winner = 0;
- *     for (k = 1; k < PH * PW; k++)
- *       if (z[k] > z[winner] || isnan(z[k]) && !isnan(z[winner]))
- *         winner = k;
- */
-static void pool_window(const Pass *pass, const T *made, Index left, T *y, uint8_t *kept) {
-    const Convolution *it = &pass->it;
-    Vector best = load(made), zero = {0}, count = splat((T)(it->ph * it->pw));
-    Lanes winner = {0};
-    for (Index i = 0, k = 0; i < it->ph; i++)
-        for (Index j = 0; j < it->pw; j++, k++) {
-            Vector z = load(made + (i * it->ow + j) * pass->wide);
-            if (it->pool == MAX_POOL) {
-                Lanes better = ~(z <= best) & (best == best);
-                best = choose(better, z, best);
-                winner = (better & ((Lane)k - (Lanes){0})) | (winner & ~better);
-            } else if (k)
-                best += z;
-        }
-    if (it->pool == MEAN_POOL)
-        best /= count;
-    else if (it->relu)
-        best = choose(best < zero, zero, best);
-    store_some(y, best, left);
-    if (kept)
-        store_bytes(kept, winner, left);
-}
-
-static void pool_rows(const Pass *pass, const T *made, Index first, Index rows, Index image) {
-    const Convolution *it = &pass->it;
-    Index high = it->oh / it->ph, across = it->ow / it->pw;
-    for (Index r = 0; r < rows / it->ph; r++) {
-        Index at = ((image * high + first / it->ph + r) * across) * it->filters;
-        for (Index w = 0; w < across; w++, at += it->filters) {
-            const T *from = made + (r * it->ph * it->ow + w * it->pw) * pass->wide;
-            for (Index f = 0; f < it->filters; f += LANES)
-                pool_window(pass, from + f, it->filters - f, pass->y + at + f,
-                            it->pool == MAX_POOL && pass->kept ? pass->kept + at + f : 0);
-        }
-    }
-    if (it->pool == MEAN_POOL && it->relu && pass->kept)
-        for (Index p = 0; p < rows * it->ow; p++) {
-            uint8_t *passed = pass->kept + ((image * it->oh + first) * it->ow + p) * it->filters;
-            for (Index f = 0; f < it->filters; f += LANES)
-                store_bytes(passed + f, load(made + p * pass->wide + f) > (Vector){0},
-                            it->filters - f);
-        }
-}
-
 const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,
                               Index *images, Index *row, Index *rows) {
     const Convolution *it = &pass->it;
@@ -283,7 +223,7 @@ static void convolve_task(void *context, Index task, Index worker) {
         NAME(correlate)(pass->groups + g, images * rows * it->ow, from,
                         to + g * (it->filters / it->groups));
     for (Index i = 0; it->pool && i < images; i++)
-        pool_rows(pass, to + i * rows * it->ow * pass->wide, row, rows, image + i);
+        NAME(pool_rows)(pass, to + i * rows * it->ow * pass->wide, row, rows, image + i);
 }
 
 Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double offset) {

@@ -109,6 +109,19 @@ typedef struct {
 
 void NAME(lay)(const Frame *frame, const void *images, Index n, Index first, Index last, T *to);
 
+/* Where the gradient dz of a convolution's output is made from: what came back behind ReLU and
+ * pooling (convolution_tail.c). */
+typedef struct {
+    const Convolution *it;
+    const T *dy, *y;     /* y: behind the ReLU */
+    const uint8_t *kept; /* see convolve */
+} Gradient;
+
+/* Rows first <= r < last and columns before <= q < before + wide of dz of some images; zeros where
+ * there are none. Room is needed for a vector more. */
+void NAME(lay_gradient)(const Gradient *from, Index image, Index images, Index first, Index last,
+                        Index before, Index wide, T *to);
+
 /* A forward pass, prepared: what its tasks share. */
 typedef struct {
     Convolution it;
@@ -131,6 +144,9 @@ Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double of
 /* How many bytes of memory the pass takes; given some, it is prepared there. */
 Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, const T *kernel,
                     const T *bias);
+
+/* Rows that were made of an image, pooled. */
+void NAME(pool_rows)(const Pass *pass, const T *made, Index first, Index rows, Index image);
 
 /* The images of a task, where taps and pixels of the pass find them. */
 const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,

@@ -1,4 +1,4 @@
-/* The gradients of a convolution: that of its kernel, and that of the images.
+/* The gradient of a convolution's kernel.
  *
  *     for (n = 0; n < N; n++)
  *       for (h = 0; h < OH; h++)
@@ -7,108 +7,21 @@
  *             dbias[f] += dz[n][h][w][f];
  *             for (i = 0; i < KH; i++)
  *               for (j = 0; j < KW; j++)
- *                 for (c = 0; c < C; c++) {
- *                   pixel = h * SH + i * DH - TOP, w * SW + j * DW - LEFT, c
- *                   dkernel[i][j][c][f] += x[n][pixel] * dz[n][h][w][f];
- *                   dx[n][pixel] += kernel[i][j][c][f] * dz[n][h][w][f];
- *                 }
+ *                 for (c = 0; c < C; c++)
+ *                   dkernel[i][j][c][f] += dz[n][h][w][f]
+ *                       * x[n][h * SH + i * DH - TOP][w * SW + j * DW - LEFT][c];
  *           }
  *
- * Here dz is the gradient of the convolution's output, which is made of the gradient dy of what
- * came out behind ReLU and pooling, some rows at a time.
- *
- * dkernel: the sums of some numbers of a window (up to 12) times two vectors of filters stay in
- * registers while all pixels go by. Each part of the batch has sums of its own; how many parts
- * there are depends on the shapes alone, so the result does not depend on the number of threads.
- *
- * dx: written as above, each pixel's part would be added to memory KH * KW times. Read from the
- * other end, a pixel of dx is the sum over all windows that saw it, which is a convolution of dz with
- * the kernel turned around. With a stride of S it is S convolutions: those pixels that are S apart
- * were seen by the same numbers of the kernel, which are every S-th ("a phase").
+ * The sums of some numbers of a window (up to 12) times two vectors of filters stay in registers
+ * while a few hundred pixels go by; dz is made from the gradient behind ReLU and pooling, some rows
+ * at a time (convolution_tail.c). Each part of the batch has sums of its own; how many parts there
+ * are depends on the shapes alone, so the result does not depend on the number of threads.
  */
 #include "convolution.h"
 
-enum { MOST_PARTS = 16, SUMS_BYTES = 8 << 20 }; /* of dkernel */
+enum { MOST_PARTS = 16, SUMS_BYTES = 8 << 20 }; /* all parts' sums, if there are more than two */
 enum { CHUNK = 256 };                           /* pixels that are added up in T alone */
 enum { SPARSE = 16 };                           /* pixels of a window of which one has a gradient */
-
-/* Where dz is made from. */
-typedef struct {
-    const Convolution *it;
-    const T *dy, *y;     /* y: behind the ReLU */
-    const uint8_t *kept; /* see convolve */
-} Gradient;
-
-INLINE Lanes load_bytes(const uint8_t *from, Index left) {
-    Bytes v = {0};
-    if (left >= LANES)
-        memcpy(&v, from, LANES);
-    else
-        copy_some(&v, from, left, sizeof v);
-    return __builtin_convertvector(v, Lanes);
-}
-
-/* Columns first <= q < last of a row of dz, (q, f). A vector is written at a time, and what it has
- * written too much of is written over by the next. */
-static void gradient_of_row(const Gradient *from, Index image, Index h, Index first, Index last,
-                            T *dz) {
-    const Convolution *it = from->it;
-    Index filters = it->filters, high = it->oh / it->ph, across = it->ow / it->pw;
-    Index row = (image * high + h / it->ph) * across * filters; /* of dy */
-    Index all = it->n * high * across * filters, down = h % it->ph * it->pw;
-    const Vector zero = {0}, part = splat((T)1 / (it->ph * it->pw));
-    for (Index q = first, w = first / it->pw, j = first % it->pw; q < last; q++, dz += filters) {
-        Index at = row + w * filters, pixel = ((image * it->oh + h) * it->ow + q) * filters;
-        Index pixels = it->n * it->oh * it->ow * filters;
-        for (Index f = 0; f < filters; f += LANES) {
-            Vector g = load_some(from->dy + at + f, all - at - f);
-            if (it->pool == MAX_POOL) {
-                Lanes won = load_bytes(from->kept + at + f, all - at - f)
-                            == (Lane)(down + j) - (Lanes){0};
-                if (it->relu)
-                    won &= load_some(from->y + at + f, all - at - f) > zero;
-                g = choose(won, g, zero);
-            } else if (it->pool == MEAN_POOL) {
-                g *= part;
-                if (it->relu)
-                    g = choose(load_bytes(from->kept + pixel + f, pixels - pixel - f) != 0, g, zero);
-            } else
-                g = choose(load_some(from->y + at + f, all - at - f) > zero, g, zero);
-            store(dz + f, g);
-        }
-        if (++j == it->pw) {
-            j = 0;
-            w++;
-        }
-    }
-}
-
-/* Rows first <= r < last and columns before <= q < before + wide of dz; zeros where there are none.
- * Room is needed for a vector more. */
-static void lay_gradient(const Gradient *from, Index image, Index images, Index first, Index last,
-                         Index before, Index wide, T *to) {
-    const Convolution *it = from->it;
-    Index filters = it->filters, plain = !it->relu && !it->pool;
-    Index rows = it->oh / it->ph * it->ph, columns = it->ow / it->pw * it->pw;
-    Index begin = most(before, 0), end = least(before + wide, columns);
-    for (Index i = image; i < image + images; i++)
-        for (Index r = first; r < last; r++, to += wide * filters) {
-            if (r < 0 || r >= rows || begin >= end) {
-                memset(to, 0, wide * filters * sizeof(T));
-                continue;
-            }
-            T *inner = to + (begin - before) * filters, *behind = to + (end - before) * filters;
-            if (plain)
-                memcpy(inner, from->dy + ((i * rows + r) * columns + begin) * filters,
-                       (end - begin) * filters * sizeof(T));
-            else
-                gradient_of_row(from, i, r, begin, end, inner);
-            memset(to, 0, (begin - before) * filters * sizeof(T));
-            memset(behind, 0, (before + wide - end) * filters * sizeof(T));
-        }
-}
-
-/* ---------------------------------------------------------------------------- dkernel */
 
 /* sums[k][q] += the sum over pixels of x[from[p] + k] * dz[p * filters + vector q]. */
 #define SUMS(name, V, NUMBERS, VECTORS)                                                            \
@@ -294,7 +207,7 @@ static void part_of_kernel(void *context, Index part, Index worker) {
         if (rows <= 0)
             continue;
         if (k->sparse) {
-            Index wide = k->pass->frame.wide, size = k->pass->frame_size / tasks->images;
+            Index wide = k->pass->frame.wide, size = (k->pass->frame_size - LANES) / tasks->images;
             for (Index i = 0; i < images; i++)
                 sums_of_winners(k, from + i * size, wide, image + i, row, rows, sums, biases);
             continue;
@@ -302,7 +215,7 @@ static void part_of_kernel(void *context, Index part, Index worker) {
         const T *dz = k->from.dy + (image * it->oh + row) * it->ow * it->filters;
         if (!k->direct) {
             T *made = k->made + worker * k->made_size;
-            lay_gradient(&k->from, image, images, row, row + rows, 0, it->ow, made);
+            NAME(lay_gradient)(&k->from, image, images, row, row + rows, 0, it->ow, made);
             dz = made;
         }
         if (k->pass->winograd.inputs)
@@ -402,204 +315,4 @@ EXPORT void NAME(kernel_gradient)(const Convolution *it, Index threads, const vo
     prepare_kernel(&k, &pass, scratch, threads);
     minicnn_parallel_for(k.parts, threads, part_of_kernel, &k);
     add_parts(&k, threads, dkernel, dbias);
-}
-
-/* ---------------------------------------------------------------------------- dx */
-
-/* The pixels of dx that are SH rows and SW columns apart, from the first on. */
-typedef struct {
-    Index row, column;   /* of the first */
-    Index rows, columns; /* how many there are in a task */
-    Correlation *groups;
-} Phase;
-
-typedef struct {
-    Gradient from;
-    T *dx;
-    Tasks tasks;
-    Index reach_h, reach_w;    /* rows and columns of dz before that of the same place */
-    Index before, wide, high;  /* the frame's first column; its size in pixels */
-    Index direct;              /* whether dz is dy itself, and read where it is */
-    Index frame_size;
-    T *frames;                 /* dz of each worker's task */
-    Phase *phases;
-    Winograd winograd;         /* where it is computed so: else inputs is 0 */
-    T *tiles;                  /* scratch of each worker for that */
-    Index tiles_size;
-} Images;
-
-static void images_task(void *context, Index task, Index worker) {
-    const Images *d = context;
-    const Convolution *it = d->from.it;
-    Index image = task / d->tasks.bands * d->tasks.images;
-    Index images = least(d->tasks.images, it->n - image);
-    Index row = task % d->tasks.bands * d->tasks.rows, rows = least(d->tasks.rows, it->h - row);
-    if (rows <= 0)
-        return;
-    const T *dz = d->from.dy + (image * it->oh + row / it->sh) * it->ow * it->filters;
-    if (!d->direct) {
-        Index first = (row + it->top) / it->sh - d->reach_h;
-        Index last = (row + rows - 1 + it->top) / it->sh + 1;
-        if (d->winograd.inputs)
-            last += rows % 2;
-        T *made = d->frames + worker * d->frame_size;
-        lay_gradient(&d->from, image, images, first, last, d->before, d->wide, made);
-        dz = made;
-    }
-    T *dx = d->dx + (image * it->h + row) * it->w * it->c;
-    if (d->winograd.inputs) {
-        NAME(winograd)(&d->winograd, images, rows, it->w, dz, dx, d->tiles + worker * d->tiles_size);
-        return;
-    }
-    for (Index p = 0; p < it->sh * it->sw; p++) {
-        const Phase *phase = d->phases + p;
-        Index high = phase->row < rows ? (rows - 1 - phase->row) / it->sh + 1 : 0;
-        for (Index g = 0; g < it->groups; g++)
-            NAME(correlate)(phase->groups + g, images * high * phase->columns, dz,
-                            dx + g * (it->c / it->groups));
-    }
-}
-
-/* The numbers of the kernel that a phase meets, turned around: its filters are the channels. */
-static void pack_turned(const Convolution *it, const T *kernel, Index group, Index a, Index b,
-                        Index merged, T factor, T *to) {
-    Index channels = it->c / it->groups, filters = it->filters / it->groups;
-    for (Index c = 0, block; c < channels; c += block) {
-        block = NAME(next_filters)(channels - c);
-        Index real = least(block, channels - c);
-        for (Index i = 0; i < it->kh; i++)
-            for (Index k = 0; k < it->kw; k++) {
-                Index j = merged ? it->kw - 1 - k : k;
-                if (i * it->dh % it->sh != a || j * it->dw % it->sw != b)
-                    continue;
-                for (Index f = 0; f < filters; f++, to += block) {
-                    const T *from = kernel
-                                    + ((i * it->kw + j) * channels + c) * it->filters
-                                    + group * filters + f;
-                    for (Index q = 0; q < real; q++)
-                        to[q] = from[q * it->filters] * factor;
-                    memset(to + real, 0, (block - real) * sizeof(T));
-                }
-            }
-    }
-}
-
-static void prepare_phase(const Images *d, Phase *phase, Index a, Index b, Index merged,
-                          Scratch *scratch, Index really, const T *kernel, const T *bias,
-                          T factor) {
-    const Convolution *it = d->from.it;
-    Index channels = it->c / it->groups, filters = it->filters / it->groups;
-    Index packed = NAME(packed_filters)(channels), images = d->tasks.images;
-    Index count_h = 0, count_w = 0;
-    for (Index i = 0; i < it->kh; i++)
-        count_h += i * it->dh % it->sh == a;
-    for (Index j = 0; j < it->kw; j++)
-        count_w += j * it->dw % it->sw == b;
-    Index row = ((a - it->top) % it->sh + it->sh) % it->sh;
-    Index column = ((b - it->left) % it->sw + it->sw) % it->sw;
-    Index high = least(d->tasks.rows, it->h);
-    Index rows = row < high ? (high - 1 - row) / it->sh + 1 : 0;
-    Index columns = column < it->w ? (it->w - 1 - column) / it->sw + 1 : 0;
-    Index pixels = images * rows * columns, taps = count_h * (merged && count_w ? 1 : count_w);
-    Index run = merged ? count_w * filters : filters;
-
-    Index *from = take(scratch, pixels * sizeof(Index)), *to = take(scratch, pixels * sizeof(Index));
-    Index *tap = take(scratch, taps * it->groups * sizeof(Index));
-    T *weights = take(scratch, it->groups * taps * run * packed * sizeof(T));
-    T *biases = take(scratch, it->groups * packed * sizeof(T));
-    Correlation *groups = take(scratch, it->groups * sizeof(Correlation));
-    if (!really)
-        return;
-
-    *phase = (Phase){row, column, rows, columns, groups};
-    Index down = (row + it->top - a) / it->sh - it->top / it->sh + d->reach_h;
-    Index along = (column + it->left - b) / it->sw - d->before;
-    for (Index i = 0, p = 0; i < images; i++)
-        for (Index r = 0; r < rows; r++)
-            for (Index q = 0; q < columns; q++, p++) {
-                from[p] = ((i * d->high + r + down) * d->wide + q + along) * it->filters;
-                to[p] = ((i * it->h + row + r * it->sh) * it->w + column + q * it->sw) * it->c;
-            }
-    for (Index g = 0; g < it->groups; g++) {
-        Index *at = tap + g * taps;
-        for (Index i = 0; i < it->kh; i++)
-            for (Index j = 0; j < it->kw; j++) {
-                if (i * it->dh % it->sh != a || j * it->dw % it->sw != b)
-                    continue;
-                Index e = merged ? count_w - 1 : (j * it->dw - b) / it->sw;
-                *at++ = g * filters - ((i * it->dh - a) / it->sh * d->wide + e) * it->filters;
-                if (merged)
-                    break;
-            }
-        T *here = weights + g * taps * run * packed;
-        pack_turned(it, kernel, g, a, b, merged, factor, here);
-        memset(biases + g * packed, 0, packed * sizeof(T));
-        if (bias)
-            memcpy(biases + g * packed, bias + g * channels, channels * sizeof(T));
-        groups[g] = (Correlation){from, to, taps, run, tap + g * taps, channels, here,
-                                  bias ? biases + g * packed : 0, 0};
-    }
-}
-
-static Index prepare_images(Images *d, char *memory, Index threads, const T *kernel,
-                            const T *bias, T factor) {
-    const Convolution *it = d->from.it;
-    Scratch scratch = {(uintptr_t)memory};
-    Index merged = it->groups == 1 && it->dw == 1;
-    d->reach_h = (it->kh - 1) * it->dh / it->sh;
-    d->reach_w = (it->kw - 1) * it->dw / it->sw;
-    d->before = it->left / it->sw - d->reach_w;
-    d->wide = (it->w - 1 + it->left) / it->sw - d->before + 1;
-    d->direct = !it->relu && !it->pool && !it->top && !it->left && !d->reach_h && !d->reach_w
-                && (it->h - 1) / it->sh + 1 == it->oh && d->wide == it->ow;
-    Index winograd = NAME(winograd_pays)(it) && it->h > 2 && it->w > 2;
-    if (winograd)
-        d->wide = (it->w + 1) / 2 * 2 + 2;
-    Index framed = d->direct ? 0 : d->wide * it->filters;
-    Index bytes = (framed / it->sh + it->w * it->c) * sizeof(T) * (winograd ? 4 : 1);
-    d->tasks = NAME(cut_tasks)(it->n, it->h, bytes, winograd ? 2 : it->sh, it->h * it->w,
-                               it->kh * it->kw * it->c / it->groups * it->filters);
-    Index rows = least(d->tasks.rows, it->h);
-    d->high = d->direct ? it->oh
-                        : (rows - 1 + it->top) / it->sh - it->top / it->sh + d->reach_h + 1;
-    d->high += winograd && rows % 2;
-    d->frame_size = d->direct ? 0 : d->tasks.images * d->high * framed + LANES;
-    d->frames = take(&scratch, threads * d->frame_size * sizeof(T));
-    if (winograd) {
-        Index tiles = d->tasks.images * tiles_of(rows, it->w);
-        Index packed = NAME(packed_filters)(it->c);
-        T *weights = take(&scratch, (16 + 9) * it->filters * packed * sizeof(T));
-        Index *at = take(&scratch, tiles * sizeof(Index)), *to = take(&scratch, tiles * sizeof(Index));
-        d->tiles_size = NAME(winograd_numbers)(tiles, it->filters, it->c);
-        d->tiles = take(&scratch, threads * d->tiles_size * sizeof(T));
-        if (memory) {
-            d->winograd = (Winograd){it->filters, it->c, d->wide, d->high, it->c, tiles, 0, 0,
-                                     weights, bias, 0};
-            NAME(winograd_tables)(&d->winograd, at, to);
-            T *turned = weights + 16 * it->filters * packed;
-            pack_turned(it, kernel, 0, 0, 0, 1, factor, turned);
-            NAME(winograd_kernel)(turned, 1, it->filters, it->c, weights);
-        }
-        return scratch.at - (uintptr_t)memory;
-    }
-    d->phases = take(&scratch, it->sh * it->sw * sizeof(Phase));
-    for (Index a = 0; a < it->sh; a++)
-        for (Index b = 0; b < it->sw; b++)
-            prepare_phase(d, d->phases + a * it->sw + b, a, b, merged, &scratch, memory != 0,
-                          kernel, bias, factor);
-    return scratch.at - (uintptr_t)memory;
-}
-
-EXPORT Index NAME(image_gradient_scratch)(const Convolution *it, Index threads) {
-    Images d = {.from = {it, 0, 0, 0}};
-    return prepare_images(&d, 0, threads, 0, 0, 1);
-}
-
-/* dx, times a factor; plus a bias for each channel, where it serves as a transposed convolution. */
-EXPORT void NAME(image_gradient)(const Convolution *it, Index threads, const T *dy, const T *y,
-                                 const uint8_t *kept, const T *kernel, const T *bias,
-                                 double factor, T *dx, char *scratch) {
-    Images d = {.from = {it, dy, y, kept}, .dx = dx};
-    prepare_images(&d, scratch, threads, kernel, bias, (T)factor);
-    minicnn_parallel_for(d.tasks.count, threads, images_task, &d);
 }
