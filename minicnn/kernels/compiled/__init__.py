@@ -41,8 +41,6 @@ COMPILED = replace(
     image_sums=image_sums,
     max_pool=max_pool,
     max_pool_backward=max_pool_backward,
-    normalization=NORMALIZATION,
-    optimizer_step=optimizer_step,
     resample=resample,
     threaded=True,
 )
