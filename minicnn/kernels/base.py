@@ -339,6 +339,10 @@ class Moved(NamedTuple):
 OptimizerStep = Callable[[Rule, Sequence[Moved], float], bool]
 """(rule, parameters, clipvalue or 0) -> whether it was done; if not, nothing has changed."""
 
+Resample = Callable[[Array, Array, str, str, float], Array]
+"""(x, maps, fill_mode, interpolation, fill) -> images seen through affine maps: see
+``minicnn/layers/augmentation/resampling.py``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KernelSet:
@@ -370,8 +374,9 @@ class KernelSet:
     compute as they stand, and ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
-    the same bits as the optimizer's ``update``, or says that it cannot; with ``threaded`` each
-    function uses all cores by itself, and no batch is cut into shards for that.
+    the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
+    and zooms images; with ``threaded`` each function uses all cores by itself, and no batch is cut
+    into shards for that.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
@@ -409,6 +414,7 @@ class KernelSet:
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
     optimizer_step: OptimizerStep | None = None
+    resample: Resample | None = None
     threaded: bool = False
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ from minicnn import (
     load_model,
 )
 from minicnn.errors import ConfigError, ShapeError
+from minicnn.kernels import DEFAULT
 from minicnn.layers.augmentation import resampling
 from minicnn.layers.augmentation.resampling import LANES, ONE, Sampling, places_of, resample
 
@@ -298,14 +299,14 @@ def test_arguments(make, message):
         make()
 
 
-def network(*layers, fuse=True, seed=0):
+def network(*layers, fuse=True, seed=0, kernels=DEFAULT):
     """A small model that learns from bytes."""
     model = Sequential(
         [
             Input((12, 12, 3)), *layers, Rescaling(1 / 255), Conv2D(4, 3), ReLU(), MaxPool(2),
             Flatten(), Dense(3, activation="softmax"),
         ],
-        seed=seed, fuse=fuse,
+        seed=seed, fuse=fuse, kernels=kernels,
     )  # fmt: skip
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
@@ -386,7 +387,8 @@ def test_shards_differ(monkeypatch):
         RandomRotation, "draw", lambda *args: drawn.append(draw(*args)) or drawn[-1]
     )
     for _ in range(2):
-        network(RandomRotation(0.5)).fit(IMAGES, LABELS, batch_size=40, verbose=0)
+        model = network(RandomRotation(0.5), kernels="vectorized")
+        model.fit(IMAGES, LABELS, batch_size=40, verbose=0)
     first, second, *again = (angles.tolist() for angles in drawn)
     assert len(first) == len(second) == 20
     assert not set(first) & set(second)

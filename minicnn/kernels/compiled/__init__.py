@@ -15,6 +15,7 @@ from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
+from minicnn.kernels.compiled.pixels import resample
 from minicnn.kernels.compiled.pooling import (
     avg_pool,
     avg_pool_backward,
@@ -42,5 +43,6 @@ COMPILED = replace(
     normalization=NORMALIZATION,
     optimizer_step=optimizer_step,
     rectifier=RECTIFIER,
+    resample=resample,
     threaded=True,
 )

@@ -94,7 +94,11 @@ class RandomAffine(RandomImages):
 
     def change(self, x: Array, drawn: Array) -> Array:
         """The images, mapped."""
-        return resample(x, self.maps(drawn, *x.shape[1:3]), self._how())
+        maps, how = self.maps(drawn, *x.shape[1:3]), self._how()
+        if self.kernels.resample is None:
+            return resample(x, maps, how)
+        fill = how.fill_in(x.dtype)
+        return self.kernels.resample(x, maps, how.fill_mode, how.interpolation, fill)
 
     def change_back(self, dy: Array, x: Array, drawn: Array) -> Array:
         """dx: each pixel of dy is added to those that made it."""
@@ -155,6 +159,8 @@ class RandomTranslation(RandomAffine):
 
     def change(self, x: Array, drawn: Array) -> Array:
         """The images, moved."""
+        if self.kernels.resample is not None:
+            return super().change(x, drawn)
         return move(x, -x.shape[1] * drawn[:, 0], -x.shape[2] * drawn[:, 1], self._how())
 
 
