@@ -217,6 +217,25 @@ class Normalization(NamedTuple):
     x where ``over_x`` says that nobody else needs it."""
 
 
+class Rows(NamedTuple):
+    """What a layer normalization keeps: its input, and the mean and 1 / deviation of each row."""
+
+    x: Array
+    mean: Array
+    inverse_deviation: Array
+
+
+class LayerNormalization(NamedTuple):
+    """Layer normalization of the rows of a matrix; each pass goes through the memory once."""
+
+    normalize: Callable[[Array, Array | None, Array | None, float], tuple[Array, Rows]]
+    """(x, gamma, beta, epsilon) -> (y, what ``backward`` needs)."""
+    backward: Callable[[Array, Rows, Array | None], tuple[Array, Array, Array]]
+    """(dy, rows, gamma) -> (dx, dgamma, dbeta)."""
+    longest: int
+    """The most numbers in a row."""
+
+
 if TYPE_CHECKING:
 
     class Rectify(Protocol):  # noqa: D101
@@ -351,8 +370,8 @@ class KernelSet:
     ``image_sums``, (N, C), over the pixels of each image.
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
-    ``normalization`` a BatchNorm, without which the layer computes it as it stands, and
-    ``rectifier`` sums and ReLUs;
+    ``normalization`` and ``layer_normalization`` BatchNorm and LayerNorm, without which the layers
+    compute as they stand, and ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
@@ -390,6 +409,7 @@ class KernelSet:
 
     fusion: Fusion | None = None
     normalization: Normalization | None = None
+    layer_normalization: LayerNormalization | None = None
     rectifier: Rectifier | None = None
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None

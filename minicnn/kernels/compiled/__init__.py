@@ -12,6 +12,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve_backward,
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.compiled.pixels import resample
@@ -35,12 +36,13 @@ COMPILED = replace(
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
-    normalization=NORMALIZATION,
-    rectifier=RECTIFIER,
-    optimizer_step=optimizer_step,
     image_sums=image_sums,
+    layer_normalization=LAYER_NORMALIZATION,
     max_pool=max_pool,
     max_pool_backward=max_pool_backward,
+    normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
+    rectifier=RECTIFIER,
     resample=resample,
     threaded=True,
 )
