@@ -292,6 +292,10 @@ Resample = Callable[[Array, Array, str, str, float], Array]
 """(x, maps, fill_mode, interpolation, fill) -> images seen through affine maps: see
 ``minicnn/layers/augmentation/resampling.py``."""
 
+Affine = Callable[[Array, Array, Array, str, float, int], bool]
+"""(x, matrices, offsets, fill_mode, cval, order) -> whether x was resampled in place: see
+``minicnn/preprocessing/affine.py``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KernelSet:
@@ -323,8 +327,8 @@ class KernelSet:
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
-    and zooms images; with ``threaded`` each function uses all cores by itself, and no batch is cut
-    into shards for that.
+    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; with ``threaded``
+    each function uses all cores by itself, and no batch is cut into shards for that.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
@@ -361,6 +365,7 @@ class KernelSet:
     work_of: WorkOf | None = None
     optimizer_step: OptimizerStep | None = None
     resample: Resample | None = None
+    affine: Affine | None = None
     threaded: bool = False
 
     def __post_init__(self) -> None:
