@@ -46,6 +46,8 @@ class Framework:
     in_notebook = False
     """Whether it works in a notebook's kernel."""
     batch = BATCH
+    forks = False
+    """Whether a process for each thread but the first may share the work."""
 
     @classmethod
     def applies(cls):
@@ -186,17 +188,26 @@ class MiniCNN(KerasLike):
         chosen = {} if self.kernels is None else {"kernels": self.kernels}
         return minicnn.Model(*ends, **chosen)
 
+    def _kernel_set(self):
+        import minicnn
+
+        return self.kernels or minicnn.Sequential().kernels
+
+    @property
+    def forks(self):
+        return self._kernel_set() != "compiled"
+
     @property
     def version(self):
         from threadpoolctl import threadpool_info
 
         import minicnn
 
-        kernels = self.kernels or minicnn.Sequential().kernels
+        kernels = self._kernel_set()
         if kernels == "compiled":
             from minicnn.kernels.compiled import library
 
-            kernels += f" by {library.loaded().compiler.version}"
+            kernels += f" by {library.compiler_version()}"
         blas = {pool.get("architecture") for pool in threadpool_info()} - {None}
         return (
             f"minicnn {minicnn.__version__}, {kernels}, "

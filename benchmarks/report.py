@@ -53,6 +53,7 @@ def _table(figures, title, columns):
     for ours in OURS:
         rows += _ratios(found, f"best peer / {_short(ours)}", PEERS, ours, columns)
     rows += _ratios(found, "onnxruntime / minicnn", ("onnxruntime",), "minicnn", columns)
+    rows += _ratios(found, "notebook / script", ("minicnn-in-notebook",), "minicnn", columns)
     return _markdown(rows)
 
 
@@ -70,7 +71,7 @@ def _ratios(found, title, peers, ours, columns):
     for column in columns:
         theirs = [found[key, *column].median for key in peers if (key, *column) in found]
         mine = found.get((ours, *column))
-        cells.append(f"**{min(theirs) / mine.median:.1f}x**" if theirs and mine else "")
+        cells.append(f"**{min(theirs) / mine.median:.2f}x**" if theirs and mine else "")
     return [[title, *cells]] if any(cells) else []
 
 
@@ -92,7 +93,8 @@ def _cell(figure, found):
 
 def number(value):
     """Three digits or so, which is more than a shared machine repeats."""
-    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 3
+    return f"{value:.{digits}f}"
 
 
 def _markdown(rows):

@@ -17,6 +17,7 @@ from workers import timed
 
 import minicnn
 from minicnn.kernels import KERNELS
+from minicnn.kernels.compiled import library
 
 SETS = ("reference", "vectorized", "compiled")
 IMAGES = 16
@@ -33,7 +34,9 @@ def main(arguments=None):
     about = __doc__.partition("\n")[0]
     argparse.ArgumentParser(description=about, usage=argparse.SUPPRESS).parse_args(arguments)
     minicnn.set_threads(1)
-    print(f"{processor()}, one thread.\n")
+    if library.loaded() is None:  # which has said why
+        return 1
+    print(f"{processor()}, one thread, compiled by {library.compiler_version()}.\n")
     print(f"| ms an image | {' | '.join(SETS)} | loops / C | largest difference |")
     print("|---" * (len(SETS) + 3) + "|")
     for title, case in CASES.items():

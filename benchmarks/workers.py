@@ -156,7 +156,8 @@ class Server:
     """A framework, and what it has been asked to build and load."""
 
     def __init__(self, key, threads):
-        self.framework, self.helpers = FRAMEWORKS[key](threads), threads - 1
+        self.framework = FRAMEWORKS[key](threads)
+        self.helpers = threads - 1 if self.framework.forks else 0
         self.imported = peak_memory(self.helpers)
 
     def do(self, request):

@@ -91,6 +91,7 @@ def test_tables_of_six_networks_fit_a_terminal(benchmarks):
     ratios = [line.split("|")[1].strip() for line in lines if "x**" in line]
     assert ratios.count("best peer / minicnn") == 6
     assert ratios.count("onnxruntime / minicnn") == 4
+    assert ratios.count("notebook / script") == 2
 
 
 @pytest.mark.slow
@@ -169,7 +170,8 @@ def test_the_three_kernel_sets_are_timed(benchmarks, monkeypatch, capsys):
     monkeypatch.setattr(
         three_ways, "CASES", {"a small one": ((5, 6, 2), (3, 3, 2, 4), ((1, 1), (1, 1)))}
     )
-    three_ways.main([])
+    if three_ways.main([]):
+        pytest.skip("no C compiler")
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[4:]]
     assert [row[1].strip() for row in rows] == ["a small one, forward", "a small one, backward"]
     assert all(float(row[6]) < 1e-5 for row in rows)

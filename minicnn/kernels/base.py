@@ -141,10 +141,12 @@ class Fusion(NamedTuple):
 
 
 class Then(NamedTuple):
-    """What follows a normalization in the same pass: y = min(max(z, 0), most)."""
+    """The ReLU that follows in the same pass: y = min(max(z, 0), most)."""
 
     relu: bool = False
     most: float = math.inf
+    slope: float = 0.0
+    """Above 0 it is leaky: y = z above 0, else slope * z."""
 
 
 ALONE = Then()
@@ -173,7 +175,12 @@ if TYPE_CHECKING:
 
     class Normalize(Protocol):  # noqa: D101
         def __call__(  # noqa: D102
-            self, x: Array, channels: Channels, then: Then = ..., other: Array | None = None
+            self,
+            x: Array,
+            channels: Channels,
+            then: Then = ...,
+            other: Array | None = None,
+            pool: Pair | None = None,
         ) -> Array: ...
 
     class NormalizeBackward(Protocol):  # noqa: D101
@@ -187,6 +194,7 @@ if TYPE_CHECKING:
             batch: bool = True,
             need_dx: bool = True,
             over_x: bool = False,
+            pool: Pair | None = None,
         ) -> NormalizationGrads: ...
 
 
@@ -196,14 +204,38 @@ class Normalization(NamedTuple):
     g is dy where the ReLU let z through, else 0.
     """
 
+    most_pooled: int
+    """The most channels that are pooled in the same pass."""
     moments: Callable[[Array], tuple[Array, Array]]
     """(mean, variance) of each channel, in one pass."""
     normalize: "Normalize"
-    """y = the ReLU of (x - mean) * scale + shift + other."""
+    """y = the ReLU of (x - mean) * scale + shift + other; or, with ``pool``, the largest of such
+    windows side by side, and no other array is added."""
     backward: "NormalizeBackward"
     """The gradients; ``batch`` says whether mean and variance are those of x. y is given where a
     ReLU followed a sum with another array, and becomes g, the other's gradient. dx is written over
     x where ``over_x`` says that nobody else needs it."""
+
+
+if TYPE_CHECKING:
+
+    class Rectify(Protocol):  # noqa: D101
+        def __call__(  # noqa: D102
+            self,
+            x: Array,
+            then: Then = ...,
+            other: Array | None = None,
+            out: Array | None = None,
+        ) -> Array: ...
+
+
+class Rectifier(NamedTuple):
+    """Sums and ReLUs in one pass."""
+
+    rectify: "Rectify"
+    """The ReLU of x + other, of the same shape; ``out`` may be one of them."""
+    backward: Callable[[Array, Array, Then], Array]
+    """(dy, y, then) -> the gradient of the sum, written over y."""
 
 
 class Workspace:
@@ -323,7 +355,8 @@ class KernelSet:
     ``image_sums``, (N, C), over the pixels of each image.
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
-    ``normalization`` a BatchNorm, without which the layer computes it as it stands;
+    ``normalization`` a BatchNorm, without which the layer computes it as it stands, and
+    ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
@@ -361,6 +394,7 @@ class KernelSet:
 
     fusion: Fusion | None = None
     normalization: Normalization | None = None
+    rectifier: Rectifier | None = None
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
     optimizer_step: OptimizerStep | None = None

@@ -171,7 +171,8 @@ class Graph:
                 dxs = dx if node.layer.merges else (dx,)
                 for i, one in zip(node.reads, dxs, strict=True):
                     if wanted[i]:
-                        dvalues[i] = one if dvalues[i] is None else dvalues[i] + one
+                        fresh = getattr(node.layer, "fresh_dx", False)
+                        dvalues[i] = _sum(dvalues[i], one, over=fresh)
             elif node.layer.params if frozen else node.layer.learned():
                 grads = node.layer.param_grads(dy, cache)
             else:
@@ -244,6 +245,13 @@ class Graph:
             if place >= 0:
                 done[place].append(number)
         return done
+
+
+def _sum(before: Array | None, one: Array, over: bool) -> Array:
+    """Gradients of one number added up, in the memory of ``one`` if nobody else has it."""
+    if before is None:
+        return one
+    return np.add(before, one, out=one if over and one.dtype == before.dtype else None)
 
 
 def put(

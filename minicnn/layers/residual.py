@@ -120,7 +120,9 @@ class Residual(InnerNodes):
                 at = put(nodes, 1, layer, (at,), str(layer.name), shape)[0]
             ends.append(at)
         added = (self.output_shape(input_shape),) * 2
-        nodes.append(Node(_ADD, tuple(ends), _NO_LAYER, added))
+        add = copy.copy(_ADD)
+        add.kernel_set = self.kernel_set
+        nodes.append(Node(add, tuple(ends), _NO_LAYER, added))
         return Graph(1, tuple(nodes), (len(nodes),))
 
     def get_config(self) -> dict[str, Any]:

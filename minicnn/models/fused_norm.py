@@ -1,13 +1,12 @@
-"""BatchNorm in one pass with what follows it: a sum with another array, and a ReLU."""
+"""BatchNorm in one pass with what follows it: a sum with another array, a ReLU, a pooling."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.shapes import Array
+from minicnn._core.shapes import Array, Pair
 from minicnn._core.traits import computes_as
 from minicnn.kernels import Normalization, Then
-from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads
 from minicnn.layers.batchnorm import BatchNorm, CompiledCache
 from minicnn.layers.graph import Node, Unit
@@ -22,20 +21,28 @@ class FusedNormCache(NamedTuple):
 
 
 class FusedNorm:
-    """y = relu(norm(x) + other), in one pass; the arrays are the BatchNorm's.
+    """y = relu(norm(x) + other), or its maximum in windows of size ``pool``; in one pass.
 
-    With ``adds`` it takes (x, other), and gives both gradients: that of ``other`` in the memory of
-    y. With ``over_x`` dx is written over x, which nobody else needs.
+    The arrays are the BatchNorm's. With ``adds`` it takes (x, other), and gives both gradients:
+    that of ``other`` in the memory of y. With ``over_x`` dx is written over x, which nobody else
+    needs.
     """
 
     def __init__(
-        self, kernels: Normalization, norm: BatchNorm, then: Then, adds: bool, over_x: bool
+        self,
+        kernels: Normalization,
+        norm: BatchNorm,
+        then: Then,
+        adds: bool,
+        over_x: bool,
+        pool: Pair | None,
     ) -> None:
         self.kernels = kernels
         self.norm = norm
         self.then = then
         self.merges = adds
         self.over_x = over_x
+        self.pool = pool
         self.stands_for: tuple[str, ...] = ()
         """The names of the nodes that it computes."""
 
@@ -63,13 +70,18 @@ class FusedNorm:
         """Those of the BatchNorm's arrays that training changes."""
         return self.norm.learned()
 
+    @property
+    def fresh_dx(self) -> bool:
+        """Whether dx is an array that nobody else has."""
+        return not self.merges
+
     def forward(
         self, x: Any, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, FusedNormCache]:
         """The output of the last of the layers."""
         x, other = x if self.merges else (x, None)
         cache = self.norm.compiled_cache(x.astype(self.norm.dtype, copy=False), training)
-        y = self.kernels.normalize(cache.x, cache.channels, self.then, other)
+        y = self.kernels.normalize(cache.x, cache.channels, self.then, other, self.pool)
         return y, FusedNormCache(cache, y if self.merges and self.then.relu else None)
 
     def backward(self, dy: Array, cache: FusedNormCache) -> tuple[Any, Grads]:
@@ -88,7 +100,9 @@ class FusedNorm:
     ) -> tuple[Array | None, Grads]:
         (x, channels, mean, _), y = cache
         batch = mean is not None
-        made = self.kernels.backward(dy, x, channels, self.then, y, batch, need_dx, self.over_x)
+        made = self.kernels.backward(
+            dy, x, channels, self.then, y, batch, need_dx, self.over_x, self.pool
+        )
         return made.dx, self.norm.named(made.dscale, made.dshift)
 
     def next_state(self, cache: FusedNormCache) -> dict[str, Array]:
@@ -96,7 +110,7 @@ class FusedNorm:
         return self.norm.next_state(cache.norm)
 
     def output_shape(self, input_shape: Any) -> Any:
-        """That of x."""
+        """That of x, before any pooling."""
         return self.norm.output_shape(input_shape[0] if self.merges else input_shape)
 
     def multiply_adds(self, input_shape: Any) -> int:
@@ -106,17 +120,6 @@ class FusedNorm:
     def split_activation(self) -> tuple[Unit | None, str | None]:
         """The node itself: its activation is no loss's."""
         return self, None
-
-
-def then_of(layer: Unit) -> Then | None:
-    """What a ReLU does, if a layer is one that has no other slope or threshold."""
-    if computes_as(layer, ReLU):
-        if layer.negative_slope or layer.threshold or layer.max_value == 0:
-            return None
-        return Then(True) if layer.max_value is None else Then(True, float(layer.max_value))
-    if computes_as(layer, Activation) and layer.activation in ("relu", "relu6"):
-        return Then(True) if layer.activation == "relu" else Then(True, 6.0)
-    return None
 
 
 def can_be_fused(node: Node) -> bool:

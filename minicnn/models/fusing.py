@@ -6,8 +6,9 @@ are and keep their arrays; the node only goes through the image once instead of 
 the model's kernels are capable of that (``KernelSet.fusion``). At the head of a model it also
 takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
 
-In the same way a ``FusedNorm`` takes the place of BatchNorm, Add and ReLU, or of those of them that
-there are (``KernelSet.normalization``).
+In the same way a ``FusedNorm`` takes the place of BatchNorm, ReLU, and Add or MaxPool, or of those
+of them that there are (``KernelSet.normalization``), and a ``FusedReLU`` that of Add and ReLU
+(``rectifier``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Shape
+from minicnn._core.shapes import Array, Pair, Shape
 from minicnn._core.traits import computes_as, keeps
-from minicnn.kernels import ALONE, PLAIN, Fusion, Scale, Tail
+from minicnn.kernels import ALONE, PLAIN, Fusion, Scale, Tail, Then
 from minicnn.layers.activated import apart
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads
@@ -29,7 +30,8 @@ from minicnn.layers.graph import Graph, Node, Unit, renumbered
 from minicnn.layers.merging import Add
 from minicnn.layers.pooling import AvgPool, MaxPool
 from minicnn.models import fused_norm
-from minicnn.models.fused_norm import FusedNorm, then_of
+from minicnn.models.fused_norm import FusedNorm
+from minicnn.models.fused_relu import FusedReLU, then_of
 
 LONGEST_HEAD = 100
 """Nodes after an input that are looked at."""
@@ -49,6 +51,8 @@ class FusedConv:
     additive = True
     reads_bytes = True
     merges = False
+    fresh_dx = True
+    """Whether dx is an array that nobody else has."""
 
     def __init__(self, fusion: Fusion, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
         self.fusion = fusion
@@ -158,17 +162,19 @@ class _Planner:
 
     def take(self, place: int) -> None:
         """Plan a node, unless one before it has it."""
+        if place in self.sums:
+            self.entries.append(self.sums[place])
         if place in self.taken:
             return
         node = self.graph.nodes[place]
-        if place in self.sums:
-            self.entries.append(self.sums[place])
-        elif computes_as(node.layer, InputLayer):
+        if computes_as(node.layer, InputLayer):
             self._head(place)
         elif fused_norm.can_be_fused(node):
             self._norm(place, node)
         elif _can_be_fused(node):
             self._conv(place, node.reads, None)
+        elif _rectifies(node):
+            self._relu(place, node)
         else:
             self._put(place, node)
 
@@ -228,24 +234,56 @@ class _Planner:
 
     def _norm(self, place: int, node: Node) -> None:
         layer: Any = node.layer
-        places, over_x = [place], self._not_needed(node)
-        if added := self._sum_after(place):
-            sum_, other = added
-            places.append(sum_)
-            node = node._replace(reads=(*node.reads, other), shape=(node.shape, node.shape))
-        after = self._after(places[-1])
-        if then := None if after is None else then_of(self.graph.nodes[after].layer):
-            assert after is not None
-            places.append(after)
-        unit = FusedNorm(layer.kernels.normalization, layer, then or ALONE, bool(added), over_x)
+        found, over_x = self._sum_after(place), self._not_needed(node.reads[0])
+        reads, shape = node.reads, node.shape
+        if found is not None:
+            reads, shape = (*reads, found[1]), (shape, shape)
+        places = [place] if found is None else [place, found[0]]
+        then, pool = self._relu_after(places, slope=False), None
+        if found is None and node.shape[-1] <= layer.kernels.normalization.most_pooled:
+            pool = self._max_pool_after(places)
+        kernels = layer.kernels.normalization
+        unit = FusedNorm(kernels, layer, then, found is not None, over_x, pool)
+        self._put_unit(unit, node._replace(reads=reads, shape=shape), places)
+
+    def _relu(self, place: int, node: Node) -> None:
+        """A ReLU, or an Add of two with or without one."""
+        layer: Any = node.layer
+        places, reads, adds = [place], node.reads, layer.merges
+        if adds and self._not_needed(reads[1]):  # it is written over the first
+            reads = reads[::-1]
+        then = self._relu_after(places) if adds else then_of(layer) or ALONE
+        over_x = self._not_needed(reads[0])
+        unit = FusedReLU(layer.kernels.rectifier, layer, then, adds, over_x)
+        self._put_unit(unit, node._replace(reads=reads), places)
+
+    def _put_unit(self, unit: Any, node: Node, places: list[int]) -> None:
+        """An entry for the nodes at these places; it waits for the Add, if it is none itself."""
         unit.stands_for = tuple(self.graph.nodes[i].name for i in places)
         entry = self.graph.given + places[-1], node._replace(layer=unit)
-        if added:
-            self.sums[sum_] = entry
-            self.taken.update(set(places) - {sum_})
+        self.taken.update(places)
+        if len(node.reads) > 1 and isinstance(unit, FusedNorm):
+            self.sums[places[1]] = entry
         else:
             self.entries.append(entry)
-            self.taken.update(places)
+
+    def _relu_after(self, places: list[int], slope: bool = True) -> Then:
+        """What the ReLU does that alone reads what the last of these nodes gives, if one does."""
+        after = self._after(places[-1])
+        then = None if after is None else then_of(self.graph.nodes[after].layer)
+        if after is None or then is None or (then.slope and not slope):
+            return ALONE
+        places.append(after)
+        return then
+
+    def _max_pool_after(self, places: list[int]) -> Pair | None:
+        """The windows of the MaxPool that alone reads what the last of these nodes gives."""
+        after = self._after(places[-1])
+        pool = None if after is None else _windows(self.graph.nodes[after])
+        if after is None or pool is None or pool[0] != "max":
+            return None
+        places.append(after)
+        return pool[1]
 
     def _sum_after(self, place: int) -> tuple[int, int] | None:
         """(the Add that alone reads what a node gives, the number of what it adds)."""
@@ -254,18 +292,28 @@ class _Planner:
         if others or sum_ < 0 or sum_ in self.sums:
             return None
         node = self.graph.nodes[sum_]
-        if not computes_as(node.layer, Add) or len(node.reads) != 2 or len(set(node.shape)) > 1:
-            return None
-        return sum_, node.reads[node.reads[0] == number]
+        return (sum_, node.reads[node.reads[0] == number]) if _adds_two(node) else None
 
-    def _not_needed(self, node: Node) -> bool:
-        """Whether nobody needs what a node reads after its backward pass: not what made it."""
-        place = node.reads[0] - self.graph.given
-        if place < 0 or len(self.readers[node.reads[0]]) > 1:
+    def _not_needed(self, number: int) -> bool:
+        """Whether only one node ever needs this number: not even what made it, backward."""
+        place = number - self.graph.given
+        if place < 0 or len(self.readers[number]) > 1:
             return False
         maker = self.graph.nodes[place].layer
-        convolves = computes_as(maker, Conv2D) or computes_as(maker, DepthwiseConv2D)
-        return convolves and maker.activation in (None, "linear")  # type: ignore[attr-defined]
+        if computes_as(maker, Conv2D) or computes_as(maker, DepthwiseConv2D):
+            return maker.activation in (None, "linear")
+        return False
+
+
+def _adds_two(node: Node) -> bool:
+    return computes_as(node.layer, Add) and len(node.reads) == 2 and len(set(node.shape)) == 1
+
+
+def _rectifies(node: Node) -> bool:
+    layer: Any = node.layer
+    if not _adds_two(node) and then_of(layer) is None:
+        return False
+    return layer.kernels.rectifier is not None
 
 
 def _can_be_fused(node: Node) -> bool:
@@ -291,15 +339,20 @@ def _tail(conv: Conv2D, following: Sequence[Node]) -> tuple[Tail, int]:
     relu, taken = conv.activation == "relu", 0
     if not relu and following and _is_relu(following[0].layer):
         relu, taken = True, 1
-    node = following[taken] if taken < len(following) else None
-    pool = None if node is None else node.layer
-    if computes_as(pool, MaxPool) or computes_as(pool, AvgPool):
-        assert node is not None
-        place = pool.windows(node.shape)
-        if place.size == place.strides and place.pads == ((0, 0), (0, 0)):
-            kind = "max" if isinstance(pool, MaxPool) else "avg"
-            return Tail(relu, kind, place.size), taken + 1
+    if taken < len(following) and (pool := _windows(following[taken])):
+        return Tail(relu, *pool), taken + 1
     return PLAIN._replace(relu=relu), taken
+
+
+def _windows(node: Node) -> tuple[str, Pair] | None:
+    """What a pooling of windows side by side does, and their size."""
+    pool = node.layer
+    if not computes_as(pool, MaxPool) and not computes_as(pool, AvgPool):
+        return None
+    place = pool.windows(node.shape)
+    if place.size != place.strides or place.pads != ((0, 0), (0, 0)):
+        return None
+    return "max" if isinstance(pool, MaxPool) else "avg", place.size
 
 
 def _is_relu(layer: Unit) -> bool:

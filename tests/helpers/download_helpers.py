@@ -71,7 +71,7 @@ def write_tar(path, files, mode="w:gz"):
 def idx(array):
     """A compressed idx file of bytes, written by hand as its makers' page describes it."""
     head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    return gzip.compress(head + array.tobytes())
+    return gzip.compress(head + array.tobytes(), mtime=0)
 
 
 def python_2_pickle(pictures, **lists):

@@ -6,6 +6,7 @@ import pytest
 from minicnn import (
     Activation,
     Add,
+    AvgPool,
     BatchNorm,
     Conv2D,
     Dense,
@@ -13,6 +14,7 @@ from minicnn import (
     Flatten,
     GlobalAvgPool,
     Input,
+    LeakyReLU,
     MaxPool,
     Model,
     ReLU,
@@ -20,6 +22,7 @@ from minicnn import (
     Sequential,
 )
 from minicnn.models.fused_norm import FusedNorm
+from minicnn.models.fused_relu import FusedReLU
 
 
 class OwnNorm(BatchNorm):
@@ -30,10 +33,12 @@ class OwnNorm(BatchNorm):
 
 
 def planned(*layers, **options):
-    """Of each node its class; of a FusedNorm whether it adds, its limits, whether over x."""
+    """Of each node its class; of a FusedNorm if it adds, its limits, if over x, its windows."""
     options = {"kernels": "compiled", "seed": 0} | options
     return [
-        (unit.merges, unit.then.relu, unit.then.most, unit.over_x)
+        (unit.merges, unit.then.relu, unit.then.most, unit.over_x, unit.pool)[
+            : 5 if unit.pool else 4
+        ]
         if isinstance(unit, FusedNorm)
         else type(unit).__name__
         for node in Sequential([Input((9, 9, 2)), *layers], **options).fused().nodes
@@ -59,7 +64,7 @@ INF = float("inf")
         ),
         (
             lambda: [BatchNorm(), ReLU(negative_slope=0.1)],
-            ["InputLayer", (False, False, INF, False), "ReLU"],
+            ["InputLayer", (False, False, INF, False), "FusedReLU"],
         ),
         (
             lambda: [Residual([Conv2D(2, 1), BatchNorm()]), ReLU()],
@@ -69,9 +74,17 @@ INF = float("inf")
             lambda: [Residual([Conv2D(2, 1), BatchNorm()], [BatchNorm()])],
             ["InputLayer", "FusedConv", (False, False, INF, False), (True, False, INF, True)],
         ),
+        (
+            lambda: [BatchNorm(), ReLU(), MaxPool((2, 3))],
+            ["InputLayer", (False, True, INF, False, (2, 3))],
+        ),
+        (
+            lambda: [BatchNorm(), MaxPool(3, strides=2), AvgPool(2)],
+            ["InputLayer", (False, False, INF, False), "MaxPool", "AvgPool"],
+        ),
         (lambda: [BatchNorm(axis=1)], ["InputLayer", "BatchNorm"]),
         (lambda: [BatchNorm(axis=3)], ["InputLayer", (False, False, INF, False)]),
-        (lambda: [OwnNorm(), ReLU()], ["InputLayer", "OwnNorm", "ReLU"]),
+        (lambda: [OwnNorm(), ReLU()], ["InputLayer", "OwnNorm", "FusedReLU"]),
     ],
 )
 def test_the_planner_takes_what_it_can(layers, expected):
@@ -94,12 +107,37 @@ def test_a_sum_that_broadcasts_stays_apart():
     assert sorted(kinds) == ["Add", "FusedNorm", "GlobalAvgPool", "InputLayer"]
 
 
+def relus(*layers):
+    """Of each FusedReLU the layers it stands for, whether over x, its slope and its limit."""
+    model = Sequential([Input((9, 9, 2)), *layers], kernels="compiled")
+    return [
+        (len(unit.stands_for), unit.merges, unit.over_x, unit.then.slope, unit.then.most)
+        for node in model.fused().nodes
+        for unit in [node.layer]
+        if isinstance(unit, FusedReLU)
+    ]
+
+
+def test_sums_and_relus_are_taken_together():
+    """An Add with a ReLU of any kind, over the array of a convolution where one goes in."""
+    assert relus(ReLU(6)) == [(1, False, False, 0, 6)]
+    assert relus(LeakyReLU(0.1)) == [(1, False, False, 0.1, INF)]
+    assert relus(DepthwiseConv2D(1), ReLU(negative_slope=0.5)) == [(1, False, True, 0.5, INF)]
+    assert relus(Residual([Conv2D(2, 1)]), Activation("leaky_relu")) == [(2, True, True, 0.2, INF)]
+    assert relus(Residual([ReLU(threshold=1)])) == [(1, True, False, 0, INF)]
+    assert relus(Residual([Conv2D(2, 1, activation="relu")])) == [(1, True, False, 0, INF)]
+    assert relus(ReLU(6, negative_slope=1)) == []
+
+
 def network(**options):
     """Blocks as in ResNet and MobileNet, with an output that is a sum with a ReLU."""
     image = Input((10, 9, 3))
     x = ReLU()(BatchNorm(momentum=0.5)(Conv2D(4, 3, padding="same", use_bias=False)(image)))
-    x = MaxPool(2)(x)
+    x = MaxPool((1, 2))(ReLU(1.5)(BatchNorm()(Conv2D(4, 3, padding="same", strides=(1, 1))(x))))
+    x = LeakyReLU(0.1)(MaxPool((2, 1))(x))
     x = ReLU()(Add()([BatchNorm()(Conv2D(4, 3, padding="same")(x)), x]))
+    x = Add()([x, Activation("leaky_relu")(Conv2D(4, 1)(x)), ReLU(0.4)(DepthwiseConv2D(1)(x))])
+    x = LeakyReLU(0.1)(Add()([x, Conv2D(4, 1)(x)]))
     y = BatchNorm(scale=False)(Conv2D(5, 1)(x))
     z = BatchNorm(center=False)(DepthwiseConv2D(3, padding="same")(x))
     z = BatchNorm()(Conv2D(5, 1)(ReLU(max_value=0.5)(z)))

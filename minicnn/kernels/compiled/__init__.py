@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from minicnn.kernels.base import Fusion
+from minicnn.kernels.compiled.activations import RECTIFIER
 from minicnn.kernels.compiled.affine import affine
 from minicnn.kernels.compiled.convolution import (
     conv2d,
@@ -41,6 +42,7 @@ COMPILED = replace(
     max_pool_backward=max_pool_backward,
     normalization=NORMALIZATION,
     optimizer_step=optimizer_step,
+    rectifier=RECTIFIER,
     resample=resample,
     threaded=True,
 )

@@ -12,9 +12,6 @@ from minicnn.kernels.vectorized import workspace
 _depthwise = Function("depthwise", "aiaaaaa")
 _depthwise_backward = Function("depthwise_backward", "aiaaaaaaaaa")
 
-NARROW_BYTES = 16
-"""Of the narrowest vector: C takes so many channels at least."""
-
 WORTH_THREADS = 1 << 19
 """Multiplications from which on several threads share them."""
 
@@ -53,15 +50,15 @@ def depthwise(
     relu: bool = False,
 ) -> Array:
     """See ``KernelSet``; with ``relu``, the ReLU of that."""
-    dtype, (c, times) = np.result_type(x, kernel), kernel.shape[2:]
-    kernel, x = _flat(kernel, dtype), _repeated(x, times, dtype)
+    dtype = np.result_type(x, kernel)
+    kernel, x = _flat(kernel, dtype), _repeated(x, kernel.shape[3], dtype)
     place, out, _, most = _place(x.shape, kernel.shape, strides, pads, dilation, relu)
     threads = min(most, threads_now())
     y = workspace.empty((len(x), *out, kernel.shape[2]), dtype)
     if bias is not None:
-        bias = _widened(bias, dtype)
+        bias = np.ascontiguousarray(bias, dtype)
     _depthwise(dtype, place, threads, x, kernel, bias, y, _memory(kernel, threads))
-    return y if y.shape[3] == c * times else np.ascontiguousarray(y[..., : c * times])
+    return y
 
 
 def depthwise_backward(
@@ -74,9 +71,9 @@ def depthwise_backward(
     dilation: Pair = (1, 1),
 ) -> tuple[Array | None, Array, Array]:
     """See ``KernelSet``."""
-    shape, dtype = kernel.shape, np.result_type(dy, x, kernel)
-    c, times = shape[2:]
-    flat, wide_x, dy = _flat(kernel, dtype), _repeated(x, times, dtype), _widened(dy, dtype)
+    dtype, times = np.result_type(dy, x, kernel), kernel.shape[3]
+    flat, wide_x = _flat(kernel, dtype), _repeated(x, times, dtype)
+    dy = np.ascontiguousarray(dy, dtype)
     place, _, parts, most = _place(wide_x.shape, flat.shape, strides, pads, dilation, False)
     threads = min(most, threads_now())
     dx = workspace.empty(wide_x.shape, dtype) if need_dx else None
@@ -87,30 +84,20 @@ def depthwise_backward(
     _depthwise_backward(
         dtype, place, threads, dy, wide_x, flat, dx, dkernel, dbias, memory, few, total
     )
-    if dx is not None and dx.shape != x.shape:
-        dx = dx[..., : c * times].reshape(*x.shape, times).sum(axis=-1)
-    dkernel = dkernel[..., : c * times].reshape(shape)
-    return dx, dkernel.astype(kernel.dtype), dbias[: c * times].astype(kernel.dtype)
+    if dx is not None and times > 1:
+        dx = dx.reshape(*x.shape, times).sum(axis=-1)
+    dkernel = dkernel.reshape(kernel.shape)
+    return dx, dkernel.astype(kernel.dtype, copy=False), dbias.astype(kernel.dtype, copy=False)
 
 
 def _flat(kernel: Array, dtype: DType) -> Array:
-    """(kh, kw, c * times), widened."""
-    return _widened(kernel.reshape(*kernel.shape[:2], -1), dtype)
+    """(kh, kw, c * times)."""
+    return np.ascontiguousarray(kernel.reshape(*kernel.shape[:2], -1), dtype)
 
 
 def _repeated(x: Array, times: int, dtype: DType) -> Array:
-    """Every channel ``times`` times, so that each has one filter; widened."""
-    return _widened(x if times == 1 else np.repeat(x, times, axis=3), dtype)
-
-
-def _widened(array: Array, dtype: DType) -> Array:
-    """In C's order, and with channels of zeros where there are fewer than C takes."""
-    c, fewest = array.shape[-1], NARROW_BYTES // dtype.itemsize
-    if c >= fewest:
-        return np.ascontiguousarray(array, dtype)
-    wide = np.zeros((*array.shape[:-1], fewest), dtype)
-    wide[..., :c] = array
-    return wide
+    """Every channel ``times`` times, so that each has one filter."""
+    return np.ascontiguousarray(x if times == 1 else np.repeat(x, times, axis=3), dtype)
 
 
 def _memory(kernel: Array, threads: int) -> Array:

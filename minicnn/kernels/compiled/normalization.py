@@ -1,20 +1,24 @@
-"""Batch normalization by the C page ``normalization.c``."""
-
-import math
+"""Batch normalization by the C pages ``normalization.c`` and ``normalization_pooled.c``."""
 
 import numpy as np
 
-from minicnn._core.shapes import Array
+from minicnn._core.shapes import Array, Pair
 from minicnn.kernels.base import ALONE, Channels, Normalization, NormalizationGrads, Then
+from minicnn.kernels.compiled.activations import kind_of
 from minicnn.kernels.compiled.library import Function, threads_now
 from minicnn.kernels.vectorized import workspace
 
 _moments = Function("channel_moments", "aiiiiaaa")
 _normalize = Function("normalize", "aaiiiiaaaifa")
 _normalize_backward = Function("normalize_backward", "aaaiiiiaaaaifiaaaaaa")
+_pooled = Function("normalize_pooled", "aiiiiiiiaaaifa")
+_pooled_backward = Function("normalize_pooled_backward", "aaiiiiiiiiaaaaifiaaaaa")
 
 PART = 128 << 10
 """Bytes of an array that one thread is given."""
+
+MOST_POOLED = 512
+"""As WIDEST in the C page."""
 
 MOST_PARTS = 64
 """Sums are made of so many parts, whatever the number of threads."""
@@ -25,10 +29,6 @@ def _parts(x: Array, most: int) -> tuple[int, int, int, int]:
     c = x.shape[-1]
     parts = min(max(x.nbytes // PART, 1), most)
     return x.size // max(c, 1), c, parts, min(threads_now(), parts)
-
-
-def _kind(then: Then) -> int:
-    return 2 if then.most < math.inf else int(then.relu)
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -46,15 +46,18 @@ def normalize(
     channels: Channels,
     then: Then = ALONE,
     other: Array | None = None,
+    pool: Pair | None = None,
 ) -> Array:
     """See ``Normalization``."""
     x = np.ascontiguousarray(x)
+    if pool is not None:
+        return _normalize_pooled(x, channels, then, pool)
     other = None if other is None else np.ascontiguousarray(other, x.dtype)
     rows, c, parts, threads = _parts(x, x.nbytes)
     y = workspace.empty(x.shape, x.dtype)
     _normalize(
         x.dtype, x, other, rows, c, parts, threads, channels.mean, channels.scale, channels.shift,
-        _kind(then), then.most, y,
+        kind_of(then), then.most, y,
     )  # fmt: skip
     return y
 
@@ -68,6 +71,7 @@ def normalize_backward(
     batch: bool = True,
     need_dx: bool = True,
     over_x: bool = False,
+    pool: Pair | None = None,
 ) -> NormalizationGrads:
     """See ``Normalization``."""
     x = np.ascontiguousarray(x)
@@ -75,13 +79,29 @@ def normalize_backward(
     dy = np.ascontiguousarray(dy, dtype)
     rows, c, parts, threads = _parts(x, MOST_PARTS)
     dx = (x if over_x else workspace.empty(x.shape, dtype)) if need_dx else None
-    four = np.empty((4, c), dtype)
-    _normalize_backward(
-        dtype, dy, x, y, rows, c, parts, threads, channels.mean,
-        channels.inverse_deviation, channels.scale, channels.shift, _kind(then), then.most, batch,
-        np.empty((parts, 2, c)), four, dx, y, four[2], four[3],
+    two, sums = np.empty((2, c), dtype), np.empty((parts, 2, c))
+    made = NormalizationGrads(dx, np.empty(c, dtype), np.empty(c, dtype))
+    of_channels = *channels, kind_of(then), then.most, batch, sums, two, dx
+    if pool is None:
+        _normalize_backward(
+            dtype, dy, x, y, rows, c, parts, threads, *of_channels, y, made.dshift, made.dscale
+        )
+    else:
+        _pooled_backward(
+            dtype, dy, x, *x.shape, *pool, parts, threads, *of_channels, made.dshift, made.dscale
+        )
+    return made
+
+
+def _normalize_pooled(x: Array, channels: Channels, then: Then, pool: Pair) -> Array:
+    (n, h, w, c), (ph, pw) = x.shape, pool
+    *_, threads = _parts(x, x.nbytes)
+    y = workspace.empty((n, h // ph, w // pw, c), x.dtype)
+    _pooled(
+        x.dtype, x, n, h, w, c, ph, pw, threads, channels.mean, channels.scale, channels.shift,
+        kind_of(then), then.most, y,
     )  # fmt: skip
-    return NormalizationGrads(dx, four[3], four[2])
+    return y
 
 
-NORMALIZATION = Normalization(moments, normalize, normalize_backward)
+NORMALIZATION = Normalization(MOST_POOLED, moments, normalize, normalize_backward)

@@ -7,6 +7,7 @@ import minicnn
 from layouts import LAYOUTS, laid_out
 from minicnn import Conv2D, DepthwiseConv2D, Flatten, Input, Sequential
 from minicnn.kernels import KERNELS
+from minicnn.kernels.compiled.depthwise import depthwise
 
 COMPILED, REFERENCE, VECTORIZED = (KERNELS[k] for k in ("compiled", "reference", "vectorized"))
 SAME = ((1, 1), (1, 1))
@@ -122,13 +123,12 @@ def test_nan_and_infinity_stay_with_their_channel(c):
     assert np.isinf(found[0, 2:5, 2:5, 0]).all()
 
 
-def test_relu_in_the_same_pass_keeps_nan_and_minus_zero():
+@pytest.mark.parametrize("c", [1, 5, 19])
+def test_relu_in_the_same_pass_keeps_nan_and_minus_zero(c):
     """The bits of ``where(y < 0, 0, y)``."""
-    from minicnn.kernels.compiled.depthwise import depthwise
-
-    x = np.random.default_rng(0).standard_normal((2, 9, 9, 19), np.float32)
+    x = np.random.default_rng(0).standard_normal((2, 9, 9, c), np.float32)
     x[0, 0, 0, 0], x[1, 1] = np.nan, 0
-    kernel = np.full((1, 1, 19, 1), -1, np.float32)
+    kernel = np.full((1, 1, c, 1), -1, np.float32)
     args = x, kernel, None, (1, 1), ((0, 0), (0, 0))
     y = depthwise(*args)
     found = depthwise(*args, relu=True)

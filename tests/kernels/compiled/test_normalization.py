@@ -189,3 +189,32 @@ def test_what_follows_is_done_in_the_same_pass(then, adds, channels):
     if kept is not None:
         np.testing.assert_allclose(kept, g, atol=1e-12)
     assert kernels.backward(dy, x, given, then, kept, need_dx=False).dx is None
+
+
+@pytest.mark.parametrize("then", [Then(), Then(True), Then(True, 0.7)])
+@pytest.mark.parametrize("batch", [True, False])
+@pytest.mark.parametrize("channels", [1, 3, 16, 40])
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 4)])
+def test_windows_are_pooled_in_the_same_pass(then, batch, channels, size):
+    """As BatchNorm, ReLU and MaxPool of NumPy, where windows leave pixels over and elsewhere."""
+    kernels, numpy = KERNELS["compiled"].normalization, KERNELS["vectorized"]
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((9, 7, 9, channels))
+    x[0, :2, :2] = 0.5  # ties
+    scale, shift = rng.standard_normal((2, channels))
+    mean, variance = kernels.moments(x)
+    given = Channels(mean, 1 / np.sqrt(variance), scale, shift)
+    none = ((0, 0), (0, 0))
+    whole = kernels.normalize(x, given, then)
+    wanted = numpy.max_pool(whole, size, size, none)
+    y = kernels.normalize(x, given, then, None, size)
+    np.testing.assert_array_equal(y, wanted)
+
+    dy = rng.standard_normal(y.shape)
+    dwhole = numpy.max_pool_backward(dy, whole, wanted, size, size, none)
+    plain = kernels.backward(dwhole, x, given, then, batch=batch)
+    over = x.copy()
+    made = kernels.backward(dy, over, given, then, batch=batch, over_x=True, pool=size)
+    assert made.dx is over
+    for a, b in zip(made, plain, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-11)

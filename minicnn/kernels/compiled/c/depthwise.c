@@ -48,7 +48,14 @@ enum {
     BAND_BYTES = 64 << 10, /* of the rows that are gone through at a time */
 };
 
-typedef T Quarter __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+/* For few channels: a narrow vector, or a single number. */
+typedef T Narrow __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+typedef T Single;
+
+/* ReLU, as the loops do it: NaN and -0 stay. */
+INLINE Vector relu_Vector(Vector y) { return (Vector)((typeof(y < y))y & ~(y < (Vector){0})); }
+INLINE Narrow relu_Narrow(Narrow y) { return (Narrow)((typeof(y < y))y & ~(y < (Narrow){0})); }
+INLINE Single relu_Single(Single y) { return y < 0 ? 0 : y; }
 
 /* Along one axis, what is read and what is made.
  *
@@ -123,9 +130,8 @@ typedef struct {
                     sum[p] += *(const V *)(from + p * taps->step) * weight;                        \
             }                                                                                      \
             for (int p = 0; p < PIXELS; p++) {                                                     \
-                if (it->relu) /* as the loops do: NaN and -0 stay */                               \
-                    sum[p] = (V)((typeof(sum[p] < sum[p]))sum[p] & ~(sum[p] < (V){0}));            \
-                *(V *)(made + p * taps->made_step + c) = sum[p];                                   \
+                V *y = (V *)(made + p * taps->made_step + c);                                      \
+                *y = it->relu ? relu_##V(sum[p]) : sum[p];                                         \
             }                                                                                      \
         }                                                                                          \
     }
@@ -153,34 +159,43 @@ typedef struct {
         }                                                                                          \
     }
 
-MAKE(make_1, Vector, 1)
-MAKE(make_2, Vector, 2)
-MAKE(make_4, Vector, 4)
-MAKE(make_8, Vector, 8)
-MAKE(make_narrow_1, Quarter, 1)
-MAKE(make_narrow_2, Quarter, 2)
-MAKE(make_narrow_4, Quarter, 4)
-MAKE(make_narrow_8, Quarter, 8)
-ADD(add_1, Vector, 1)
-ADD(add_2, Vector, 2)
-ADD(add_4, Vector, 4)
-ADD(add_8, Vector, 8)
-ADD(add_narrow_1, Quarter, 1)
-ADD(add_narrow_2, Quarter, 2)
-ADD(add_narrow_4, Quarter, 4)
-ADD(add_narrow_8, Quarter, 8)
+#define FOR_EACH_WIDTH(MACRO, name, PIXELS)                                                        \
+    MACRO(name##_vector_##PIXELS, Vector, PIXELS)                                                  \
+    MACRO(name##_narrow_##PIXELS, Narrow, PIXELS)                                                  \
+    MACRO(name##_single_##PIXELS, Single, PIXELS)
+
+FOR_EACH_WIDTH(MAKE, make, 1)
+FOR_EACH_WIDTH(MAKE, make, 2)
+FOR_EACH_WIDTH(MAKE, make, 4)
+FOR_EACH_WIDTH(MAKE, make, 8)
+FOR_EACH_WIDTH(ADD, add, 1)
+FOR_EACH_WIDTH(ADD, add, 2)
+FOR_EACH_WIDTH(ADD, add, 4)
+FOR_EACH_WIDTH(ADD, add, 8)
 
 typedef void Make(const Taps *taps, const Correlation *it, const T *read, T *made);
 typedef void Add(const Taps *taps, const T *x, const T *dy, T *sums, Index wide, T *bias);
 
-/* For 1 << k pixels; with few channels, by narrow vectors. */
-static Make *const make[2][4] = {{make_1, make_2, make_4, make_8},
-                                 {make_narrow_1, make_narrow_2, make_narrow_4, make_narrow_8}};
-static Add *const add[2][4] = {{add_1, add_2, add_4, add_8},
-                               {add_narrow_1, add_narrow_2, add_narrow_4, add_narrow_8}};
+/* How so many channels are computed, for 1 << k pixels. */
+typedef struct {
+    Index lanes;
+    Make *make[4];
+    Add *add[4];
+} Width;
 
-INLINE Index lanes_for(Index channels) {
-    return channels < LANES ? (Index)(sizeof(Quarter) / sizeof(T)) : LANES;
+#define WIDTH(V, name)                                                                             \
+    {                                                                                              \
+        sizeof(V) / sizeof(T), {make_##name##_1, make_##name##_2, make_##name##_4, make_##name##_8}, \
+            {add_##name##_1, add_##name##_2, add_##name##_4, add_##name##_8}                       \
+    }
+
+static const Width *width_for(Index channels) {
+    static const Width widths[] = {WIDTH(Vector, vector), WIDTH(Narrow, narrow),
+                                   WIDTH(Single, single)};
+    const Width *width = widths;
+    while (width->lanes > channels)
+        width++;
+    return width;
 }
 
 /* The sums of a part: few in T, and those in double; the last row of each is for dbias. */
@@ -224,7 +239,8 @@ static void do_row(const Correlation *it, Index line, Index *memory, Sums *sums)
     Index c = it->channels, image = line / down->made, row = line % down->made;
     const T *read = it->read + image * down->read * across->read * c;
     T *made = it->made + line * across->made * c;
-    Index narrow = c < LANES, phases = across->phases;
+    Index phases = across->phases;
+    const Width *width = width_for(c);
     Taps taps = {0, memory, memory + down->taps * across->taps, c, across->step * c, phases * c};
     for (Index r = 0; r < phases; r++) {
         Index count = (across->made - r + phases - 1) / phases, low, high;
@@ -238,11 +254,11 @@ static void do_row(const Correlation *it, Index line, Index *memory, Sums *sums)
             const T *from = read + q * taps.step;
             T *to = made + (r + q * phases) * c;
             if (!sums) {
-                make[narrow][log](&taps, it, from, to);
+                width->make[log](&taps, it, from, to);
                 continue;
             }
-            add[narrow][log](&taps, from, to, sums->few, sums->wide,
-                             sums->few + sums->taps * sums->wide);
+            width->add[log](&taps, from, to, sums->few, sums->wide,
+                            sums->few + sums->taps * sums->wide);
             sums->count += (Index)1 << log;
             if (sums->count >= FEW)
                 add_few(sums);
@@ -297,8 +313,7 @@ static Axis across_axis(const Depthwise *it) {
     return axis(it->w, it->ow, it->kw, it->sw, it->dw, it->left);
 }
 
-/* y. There are as many channels as the narrow vector has numbers, or more; ``memory`` holds twice
- * as many Index as there are taps, for each thread. */
+/* y. ``memory`` holds twice as many Index as there are taps, for each thread. */
 EXPORT void NAME(depthwise)(const Depthwise *it, Index threads, const T *x, const T *kernel,
                             const T *bias, T *y, Index *memory) {
     Correlation ahead = {down_axis(it), across_axis(it), it->c, x, kernel, bias, y, it->relu};
@@ -313,7 +328,7 @@ EXPORT void NAME(depthwise_backward)(const Depthwise *it, Index threads, const T
                                      const T *kernel, T *dx, T *dkernel, T *dbias, Index *memory,
                                      T *few, double *all) {
     Axis down = down_axis(it), across = across_axis(it);
-    Index taps = it->kh * it->kw, wide = it->wide, lanes = lanes_for(it->c);
+    Index taps = it->kh * it->kw, wide = it->wide, lanes = width_for(it->c)->lanes;
     Pass pass = {.ahead = {down, across, it->c, x, kernel, 0, (T *)dy, 0},
                  .back = {backward(down), backward(across), it->c, dy, kernel, 0, dx, 0},
                  .parts = it->parts, .bands = most(bands_of(it) / it->parts, 1),

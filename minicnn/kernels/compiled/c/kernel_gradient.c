@@ -207,7 +207,7 @@ static void part_of_kernel(void *context, Index part, Index worker) {
         if (rows <= 0)
             continue;
         if (k->sparse) {
-            Index wide = k->pass->frame.wide, size = k->pass->frame_size / tasks->images;
+            Index wide = k->pass->frame.wide, size = (k->pass->frame_size - LANES) / tasks->images;
             for (Index i = 0; i < images; i++)
                 sums_of_winners(k, from + i * size, wide, image + i, row, rows, sums, biases);
             continue;

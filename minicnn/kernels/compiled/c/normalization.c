@@ -26,12 +26,9 @@
  * Few channels would leave most of a vector empty, so that several rows are taken as one wide row,
  * and mean, scale and shift are repeated to match. More channels than WIDEST are taken in turn.
  */
-#include "common.h"
+#include "normalization.h"
 
-enum { WIDE = 128, WIDEST = 512, BLOCK = 128, BLOCK_BYTES = 48 << 10 };
-
-/* What follows the normalization. */
-enum { NOTHING, RELU, CLIPPED };
+enum { WIDE = 128, BLOCK = 128, BLOCK_BYTES = 48 << 10 };
 
 INLINE T after(T z, int kind, T most) {
     if (kind != NOTHING)
@@ -44,17 +41,6 @@ INLINE T after(T z, int kind, T most) {
 INLINE T slope(T z, int kind, T most) {
     return kind == NOTHING ? 1 : kind == RELU ? z > 0 : (z > 0) & (z < most);
 }
-
-/* The arrays of a pass; those that it does not need are NULL. */
-typedef struct {
-    const T *x, *other, *dy;
-    T *y, *dx, *g;
-    const T *mean, *inverse, *scale, *shift;
-    const T *pull, *middle; /* dx = (g - middle + (x - mean) * pull) * scale */
-    double *sums;           /* of each part: two for every channel */
-    Index rows, c, parts, kind, batch;
-    T most;
-} Norm;
 
 /* How the rows of a part are taken. */
 typedef struct {
@@ -324,8 +310,7 @@ static void dx_of_part(void *context, Index part, Index worker) {
     }
 }
 
-/* The sums of all parts: sum of g, and of g * x_hat; and what dx is made of. */
-static void finish_sums(const Norm *it, T *dshift, T *dscale, T *pull, T *middle) {
+void NAME(finish_sums)(const Norm *it, T *dshift, T *dscale, T *pull, T *middle) {
     Index c = it->c;
     for (Index j = 0; j < c; j++) {
         double sum = 0, product = 0;
@@ -355,7 +340,7 @@ EXPORT void NAME(normalize_backward)(const T *dy, const T *x, const T *y, Index 
                .scale = scale, .shift = shift, .pull = two, .middle = two + c, .sums = sums,
                .rows = rows, .c = c, .parts = parts, .kind = kind, .batch = batch, .most = most};
     minicnn_parallel_for(parts, threads, sums_of_part, &it);
-    finish_sums(&it, dshift, dscale, two, two + c);
+    NAME(finish_sums)(&it, dshift, dscale, two, two + c);
     if (!dx)
         return;
     if (y) { /* its ReLU is done with */

@@ -78,11 +78,39 @@ INLINE void add_up(T *restrict sum, const T *restrict x, Index count) {
         sum[k] += x[k];
 }
 
+/* Few channels make short loops, which are faster when the compiler knows their number. */
+#define FOR_CHANNELS(c, function, ...)                                                             \
+    do {                                                                                           \
+        if (c == 1)                                                                                \
+            function(__VA_ARGS__, 1);                                                              \
+        else if (c == 3)                                                                           \
+            function(__VA_ARGS__, 3);                                                              \
+        else                                                                                       \
+            function(__VA_ARGS__, c);                                                              \
+    } while (0)
+
 INLINE void combine(T *restrict so_far, const T *restrict x, Index count, Index mean) {
     if (mean)
         add_up(so_far, x, count);
     else
         take_larger(so_far, x, count);
+}
+
+/* A row of y from the rows of its windows, combined to one. */
+INLINE void pool_columns(const PoolPass *pass, const T *x, Index rows, T *y, Index c) {
+    const Pooling *it = &pass->it;
+    for (Index w = 0; w < it->ow; w++, y += c) {
+        Range columns = inside(w, it->sw, it->kw, it->left, it->w);
+        for (Index k = 0; k < c; k++)
+            y[k] = x[columns.first * c + k];
+        for (Index j = columns.first + 1; j < columns.last; j++)
+            combine(y, x + j * c, c, pass->mean);
+        if (!pass->mean)
+            continue;
+        T count = (T)(rows * (columns.last - columns.first));
+        for (Index k = 0; k < c; k++)
+            y[k] /= count;
+    }
 }
 
 static void pool_row(const PoolPass *pass, Index image, Index row, T *tall) {
@@ -91,24 +119,14 @@ static void pool_row(const PoolPass *pass, Index image, Index row, T *tall) {
     Range rows = inside(row, it->sh, it->kh, it->top, it->h);
     const T *x = pass->x + (image * it->h + rows.first) * numbers;
     T *y = pass->made + (image * it->oh + row) * it->ow * it->c;
-    if (rows.last - rows.first > 1) {
+    Index high = rows.last - rows.first;
+    if (high > 1) {
         memcpy(tall, x, numbers * sizeof(T));
-        for (Index i = 1; i < rows.last - rows.first; i++)
+        for (Index i = 1; i < high; i++)
             combine(tall, x + i * numbers, numbers, pass->mean);
         x = tall;
     }
-    for (Index w = 0; w < it->ow; w++, y += it->c) {
-        Range columns = inside(w, it->sw, it->kw, it->left, it->w);
-        for (Index k = 0; k < it->c; k++)
-            y[k] = x[columns.first * it->c + k];
-        for (Index j = columns.first + 1; j < columns.last; j++)
-            combine(y, x + j * it->c, it->c, pass->mean);
-        if (!pass->mean)
-            continue;
-        T count = (T)((rows.last - rows.first) * (columns.last - columns.first));
-        for (Index k = 0; k < it->c; k++)
-            y[k] /= count;
-    }
+    FOR_CHANNELS(it->c, pool_columns, pass, x, high, y);
 }
 
 static void pool_task(void *context, Index task, Index worker) {
@@ -122,21 +140,21 @@ static void pool_task(void *context, Index task, Index worker) {
 
 /* dy of one window to its winners in the rows ``own`` of dx. ``open`` has a number for each channel:
  * not 0 as long as its winner is not found. */
-static void spread_to_winner(const Pooling *it, Range rows, Range columns, Range own, const T *x,
+INLINE void spread_to_winner(const Pooling *it, Range rows, Range columns, Range own, const T *x,
                              const T *restrict y, const T *restrict dy, T *dx,
-                             Lane *restrict open, Index padded_first) {
+                             Lane *restrict open, Index padded_first, Index c) {
     /* Pixels around the image are -INFINITY, which the maximum may be: then the first wins. */
-    for (Index k = 0; k < it->c; k++)
+    for (Index k = 0; k < c; k++)
         open[k] = padded_first & (y[k] == -INFINITY) ? 0 : -1;
     for (Index i = rows.first; i < least(rows.last, own.last); i++)
         for (Index j = columns.first; j < columns.last; j++) {
-            const T *restrict z = x + (i * it->w + j) * it->c;
-            T *restrict d = dx + (i * it->w + j) * it->c;
+            const T *restrict z = x + (i * it->w + j) * c;
+            T *restrict d = dx + (i * it->w + j) * c;
             if (i < own.first)
-                for (Index k = 0; k < it->c; k++)
+                for (Index k = 0; k < c; k++)
                     open[k] &= (z[k] == y[k]) | (z[k] != z[k]) ? 0 : -1;
             else
-                for (Index k = 0; k < it->c; k++) {
+                for (Index k = 0; k < c; k++) {
                     Lane won = (z[k] == y[k]) | (z[k] != z[k]) ? open[k] : 0;
                     d[k] += won ? dy[k] : 0;
                     open[k] &= ~won;
@@ -144,14 +162,30 @@ static void spread_to_winner(const Pooling *it, Range rows, Range columns, Range
         }
 }
 
-static void spread_evenly(const Pooling *it, Range rows, Range columns, Range own,
-                          const T *restrict dy, T *dx, T *restrict part) {
+INLINE void spread_evenly(const Pooling *it, Range rows, Range columns, Range own,
+                          const T *restrict dy, T *dx, T *restrict part, Index c) {
     T count = (T)((rows.last - rows.first) * (columns.last - columns.first));
-    for (Index k = 0; k < it->c; k++)
+    for (Index k = 0; k < c; k++)
         part[k] = dy[k] / count;
     for (Index i = most(rows.first, own.first); i < least(rows.last, own.last); i++)
         for (Index j = columns.first; j < columns.last; j++)
-            add_up(dx + (i * it->w + j) * it->c, part, it->c);
+            add_up(dx + (i * it->w + j) * c, part, c);
+}
+
+/* The windows of a row to the rows ``own`` of dx. */
+INLINE void spread_row(const PoolPass *pass, Index image, Index row, Range rows, Range own, T *dx,
+                       T *scratch, Index c) {
+    const Pooling *it = &pass->it;
+    for (Index w = 0; w < it->ow; w++) {
+        Range columns = inside(w, it->sw, it->kw, it->left, it->w);
+        Index at = ((image * it->oh + row) * it->ow + w) * c;
+        Index padded = row * it->sh < it->top || w * it->sw < it->left;
+        if (pass->mean)
+            spread_evenly(it, rows, columns, own, pass->dy + at, dx, scratch, c);
+        else
+            spread_to_winner(it, rows, columns, own, pass->x + image * it->h * it->w * c,
+                             pass->y + at, pass->dy + at, dx, (Lane *)scratch, padded, c);
+    }
 }
 
 /* The rows ``own`` of an image's dx: those at which the windows of a band begin, and what is above
@@ -176,16 +210,7 @@ static void spread_band(const PoolPass *pass, Band band, T *scratch) {
             memset(dx + cleared * row, 0, (last - cleared) * row * sizeof(T));
             cleared = last;
         }
-        for (Index w = 0; w < it->ow; w++) {
-            Range columns = inside(w, it->sw, it->kw, it->left, it->w);
-            Index at = ((image * it->oh + r) * it->ow + w) * it->c;
-            Index padded = r * it->sh < it->top || w * it->sw < it->left;
-            if (pass->mean)
-                spread_evenly(it, rows, columns, own, pass->dy + at, dx, scratch);
-            else
-                spread_to_winner(it, rows, columns, own, pass->x + image * it->h * row,
-                                 pass->y + at, pass->dy + at, dx, (Lane *)scratch, padded);
-        }
+        FOR_CHANNELS(it->c, spread_row, pass, image, r, rows, own, dx, scratch);
     }
     if (own.last > cleared)
         memset(dx + cleared * row, 0, (own.last - cleared) * row * sizeof(T));
