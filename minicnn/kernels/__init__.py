@@ -16,11 +16,9 @@ from minicnn.kernels.base import (
     Convolution,
     Fusion,
     KernelSet,
-    Moved,
     Normalization,
     NormalizationGrads,
     Rectifier,
-    Rule,
     Scale,
     Tail,
     Then,
@@ -29,6 +27,7 @@ from minicnn.kernels.base import (
     Workspace,
 )
 from minicnn.kernels.compiled.library import compiler_version, loaded
+from minicnn.kernels.rules import Moved, Rule
 
 __all__ = [
     "ALONE",

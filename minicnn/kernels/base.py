@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from minicnn._core.shapes import Array, Pads, Pair, Shape
 from minicnn.errors import ConfigError
+from minicnn.kernels.rules import OptimizerStep
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
 MaxPoolBackward = Callable[[Array, Array, Array, Pair, Pair, Pads], Array]
@@ -294,31 +295,6 @@ class Work(NamedTuple):
 WorkOf = Callable[[Convolution, int, int], Work]
 """(convolution, images, threads) -> what it takes."""
 
-
-class Rule(NamedTuple):
-    """What an optimizer's ``update`` does to each number, for kernels that have it as well."""
-
-    name: str
-    slots: tuple[str, ...]
-    """The slots that it reads and writes, in its order."""
-    numbers: tuple[float, ...]
-    """What else it computes with in this step, such as the learning rate."""
-
-
-class Moved(NamedTuple):
-    """A parameter that an optimizer moves."""
-
-    param: Array
-    grad: Array
-    slots: dict[str, Array]
-    decay: float
-    """The fraction of it that is taken away first."""
-    scale: float
-    """What the gradient is multiplied by."""
-
-
-OptimizerStep = Callable[[Rule, Sequence[Moved], float], bool]
-"""(rule, parameters, clipvalue or 0) -> whether it was done; if not, nothing has changed."""
 
 Resample = Callable[[Array, Array, str, str, float], Array]
 """(x, maps, fill_mode, interpolation, fill) -> images seen through affine maps: see
