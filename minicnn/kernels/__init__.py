@@ -23,6 +23,9 @@ from minicnn.kernels.base import (
     Rectifier,
     Rows,
     Rule,
+    Normalization,
+    NormalizationGrads,
+    Rectifier,
     Scale,
     Tail,
     Then,
@@ -31,6 +34,7 @@ from minicnn.kernels.base import (
     Workspace,
 )
 from minicnn.kernels.compiled.library import compiler_version, loaded
+from minicnn.kernels.rules import Moved, Rule
 
 __all__ = [
     "ALONE",
