@@ -17,15 +17,10 @@ from minicnn.kernels.base import (
     Fusion,
     KernelSet,
     LayerNormalization,
-    Moved,
     Normalization,
     NormalizationGrads,
     Rectifier,
     Rows,
-    Rule,
-    Normalization,
-    NormalizationGrads,
-    Rectifier,
     Scale,
     Tail,
     Then,
@@ -74,7 +69,7 @@ KERNELS: dict[str, KernelSet] = {
 }
 """The sets by name, as ``Sequential(kernels=...)`` takes it."""
 
-DEFAULT = "vectorized"
+DEFAULT = "compiled"
 """The set of models that are not given one, where MINICNN_KERNELS does not name another."""
 
 
