@@ -17,12 +17,10 @@ from minicnn.kernels.base import (
     Fusion,
     KernelSet,
     LayerNormalization,
-    Moved,
     Normalization,
     NormalizationGrads,
     Rectifier,
     Rows,
-    Rule,
     Scale,
     Tail,
     Then,
@@ -31,6 +29,7 @@ from minicnn.kernels.base import (
     Workspace,
 )
 from minicnn.kernels.compiled.library import compiler_version, loaded
+from minicnn.kernels.rules import Moved, Rule
 
 __all__ = [
     "ALONE",
@@ -70,7 +69,7 @@ KERNELS: dict[str, KernelSet] = {
 }
 """The sets by name, as ``Sequential(kernels=...)`` takes it."""
 
-DEFAULT = "vectorized"
+DEFAULT = "compiled"
 """The set of models that are not given one, where MINICNN_KERNELS does not name another."""
 
 

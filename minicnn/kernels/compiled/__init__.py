@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from minicnn.kernels.base import Fusion
 from minicnn.kernels.compiled.activations import RECTIFIER
+from minicnn.kernels.compiled.affine import affine
 from minicnn.kernels.compiled.convolution import (
     conv2d,
     conv2d_backward,
@@ -27,6 +28,7 @@ from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
     VECTORIZED,
+    affine=affine,
     avg_pool=avg_pool,
     avg_pool_backward=avg_pool_backward,
     channel_sums=channel_sums,
