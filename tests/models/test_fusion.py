@@ -34,12 +34,12 @@ class NoisyReLU(ReLU):
         return super().forward(x + 1, training=training, rng=rng)
 
 
-def steps(*layers, **options):
+def steps(*layers, kernels="vectorized", **options):
     return [
         (step.tail.relu, step.tail.pool, step.scale is not None)
         if isinstance(step, FusedConv)
         else type(step).__name__
-        for node in Sequential([*layers], seed=0, **options).fused().nodes
+        for node in Sequential([*layers], seed=0, kernels=kernels, **options).fused().nodes
         for step in [node.layer]
     ]
 
