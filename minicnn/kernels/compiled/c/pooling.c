@@ -7,19 +7,20 @@
  *             y[n][h][w][c] = -INFINITY;
  *             for (i = 0; i < KH; i++)
  *               for (j = 0; j < KW; j++)
- *                 y[n][h][w][c] = larger(y[n][h][w][c], x[n][h * SH + i - TOP][w * SW + j - LEFT][c]);
+ *                 y[n][h][w][c] = larger(y[n][h][w][c],
+ *                                        x[n][h * SH + i - TOP][w * SW + j - LEFT][c]);
  *           }
  *
- * over the pixels that lie inside the image; for the mean with + in the place of larger, and divided
- * by their number. The maximum over a window is that over its rows, and then over what is left of
- * its columns, and so is the sum: KH + KW steps instead of KH * KW. The rows come first, because
- * there the numbers of a whole row are a single run.
+ * over the pixels that lie inside the image; for the mean with + in the place of larger, and
+ * divided by their number. The maximum over a window is that over its rows, and then over what is
+ * left of its columns, and so is the sum: KH + KW steps instead of KH * KW. The rows come first,
+ * because there the numbers of a whole row are a single run.
  *
  * Backward, the windows are gone through in the same order, and what reaches a pixel is added up
  * in it:
  *
- *     dx[n][y][x][c] += dy[n][h][w][c] / (pixels of the window)       for each pixel of the window, or
- *     dx[n][y][x][c] += dy[n][h][w][c]                                for the first that is y.
+ *     dx[n][y][x][c] += dy[n][h][w][c] / (its pixels)     for each pixel of the window, or
+ *     dx[n][y][x][c] += dy[n][h][w][c]                    for the first that is y.
  *
  * All that stays in the cache are some rows of x and dx, so that memory is gone through once.
  */
@@ -146,8 +147,9 @@ typedef struct {
     Index padded_first; /* whether the first pixel of the window lies outside */
 } Window;
 
-INLINE void spread_to_winner(const Pooling *it, const Window *window, const T *x, const T *restrict y,
-                             const T *restrict dy, T *dx, Lane *restrict open, Index c) {
+INLINE void spread_to_winner(const Pooling *it, const Window *window, const T *x,
+                             const T *restrict y, const T *restrict dy, T *dx,
+                             Lane *restrict open, Index c) {
     for (Index k = 0; k < c; k++)
         open[k] = (window->padded_first & (y[k] == -INFINITY)) ? 0 : -1;
     for (Index i = window->rows.first; i < least(window->rows.last, window->own.last); i++)
