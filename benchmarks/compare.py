@@ -328,7 +328,7 @@ def machine(versions):
     parts = [f"Python {platform.python_version()}", f"NumPy {np.__version__}", *ours, *theirs]
     if "OPENBLAS_CORETYPE" in os.environ:  # the user's, which may be half as fast
         parts.append(f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']}")
-    line = f"{processor()}, {cores()} cores, {platform.system()}; {', '.join(parts)}."
+    line = f"{processor()}, {cores()} cores, {platform.system()}; {'; '.join(parts)}."
     if (better := better_coretype()) and "minicnn" in versions:
         line += f" The line minicnn is with OPENBLAS_CORETYPE={better}, as minicnn doctor advises."
     return line

@@ -52,7 +52,8 @@ def _table(figures, title, columns):
         rows.append([name(key), *cells])
     for ours in OURS:
         rows += _ratios(found, f"best peer / {_short(ours)}", PEERS, ours, columns)
-    rows += _ratios(found, "onnxruntime / minicnn", ("onnxruntime",), "minicnn", columns)
+    predicted = [column for column in columns if column[0] in (INFERENCE, LATENCY)]
+    rows += _ratios(found, "onnxruntime / minicnn", ("onnxruntime",), "minicnn", predicted)
     rows += _ratios(found, "notebook / script", ("minicnn-in-notebook",), "minicnn", columns)
     return _markdown(rows)
 

@@ -132,6 +132,8 @@ def reduced(results: Sequence[Result]) -> Result:
     (0.75, (2, 2), [3.0])
     """
     first, *others = results
+    if not others and math.isfinite(first.loss):
+        return first
     loss = first.loss + sum(other.loss for other in others)
     grads = first.grads if math.isfinite(loss) else {}
     if grads:

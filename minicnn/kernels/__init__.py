@@ -16,11 +16,11 @@ from minicnn.kernels.base import (
     Convolution,
     Fusion,
     KernelSet,
-    Moved,
+    LayerNormalization,
     Normalization,
     NormalizationGrads,
     Rectifier,
-    Rule,
+    Rows,
     Scale,
     Tail,
     Then,
@@ -29,6 +29,7 @@ from minicnn.kernels.base import (
     Workspace,
 )
 from minicnn.kernels.compiled.library import compiler_version, loaded
+from minicnn.kernels.rules import Moved, Rule
 
 __all__ = [
     "ALONE",
@@ -39,10 +40,12 @@ __all__ = [
     "Convolution",
     "Fusion",
     "KernelSet",
+    "LayerNormalization",
     "Moved",
     "Normalization",
     "NormalizationGrads",
     "Rectifier",
+    "Rows",
     "Rule",
     "Scale",
     "Tail",
@@ -66,7 +69,7 @@ KERNELS: dict[str, KernelSet] = {
 }
 """The sets by name, as ``Sequential(kernels=...)`` takes it."""
 
-DEFAULT = "vectorized"
+DEFAULT = "compiled"
 """The set of models that are not given one, where MINICNN_KERNELS does not name another."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from minicnn._core.shapes import Array, Pads, Pair, Shape
 from minicnn.errors import ConfigError
+from minicnn.kernels.rules import OptimizerStep
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
 MaxPoolBackward = Callable[[Array, Array, Array, Pair, Pair, Pads], Array]
@@ -217,6 +218,25 @@ class Normalization(NamedTuple):
     x where ``over_x`` says that nobody else needs it."""
 
 
+class Rows(NamedTuple):
+    """What a layer normalization keeps: its input, and the mean and 1 / deviation of each row."""
+
+    x: Array
+    mean: Array
+    inverse_deviation: Array
+
+
+class LayerNormalization(NamedTuple):
+    """Layer normalization of the rows of a matrix; each pass goes through the memory once."""
+
+    normalize: Callable[[Array, Array | None, Array | None, float], tuple[Array, Rows]]
+    """(x, gamma, beta, epsilon) -> (y, what ``backward`` needs)."""
+    backward: Callable[[Array, Rows, Array | None], tuple[Array, Array, Array]]
+    """(dy, rows, gamma) -> (dx, dgamma, dbeta)."""
+    longest: int
+    """The most numbers in a row."""
+
+
 if TYPE_CHECKING:
 
     class Rectify(Protocol):  # noqa: D101
@@ -295,34 +315,13 @@ WorkOf = Callable[[Convolution, int, int], Work]
 """(convolution, images, threads) -> what it takes."""
 
 
-class Rule(NamedTuple):
-    """What an optimizer's ``update`` does to each number, for kernels that have it as well."""
-
-    name: str
-    slots: tuple[str, ...]
-    """The slots that it reads and writes, in its order."""
-    numbers: tuple[float, ...]
-    """What else it computes with in this step, such as the learning rate."""
-
-
-class Moved(NamedTuple):
-    """A parameter that an optimizer moves."""
-
-    param: Array
-    grad: Array
-    slots: dict[str, Array]
-    decay: float
-    """The fraction of it that is taken away first."""
-    scale: float
-    """What the gradient is multiplied by."""
-
-
-OptimizerStep = Callable[[Rule, Sequence[Moved], float], bool]
-"""(rule, parameters, clipvalue or 0) -> whether it was done; if not, nothing has changed."""
-
 Resample = Callable[[Array, Array, str, str, float], Array]
 """(x, maps, fill_mode, interpolation, fill) -> images seen through affine maps: see
 ``minicnn/layers/augmentation/resampling.py``."""
+
+Affine = Callable[[Array, Array, Array, str, float, int], bool]
+"""(x, matrices, offsets, fill_mode, cval, order) -> whether x was resampled in place: see
+``minicnn/preprocessing/affine.py``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,13 +350,13 @@ class KernelSet:
     ``image_sums``, (N, C), over the pixels of each image.
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
-    ``normalization`` a BatchNorm, without which the layer computes it as it stands, and
-    ``rectifier`` sums and ReLUs;
+    ``normalization`` and ``layer_normalization`` BatchNorm and LayerNorm, without which the layers
+    compute as they stand, and ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
-    and zooms images; with ``threaded`` each function uses all cores by itself, and no batch is cut
-    into shards for that.
+    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; with ``threaded``
+    each function uses all cores by itself, and no batch is cut into shards for that.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
@@ -390,11 +389,13 @@ class KernelSet:
 
     fusion: Fusion | None = None
     normalization: Normalization | None = None
+    layer_normalization: LayerNormalization | None = None
     rectifier: Rectifier | None = None
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
     optimizer_step: OptimizerStep | None = None
     resample: Resample | None = None
+    affine: Affine | None = None
     threaded: bool = False
 
     def __post_init__(self) -> None:

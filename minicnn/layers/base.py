@@ -102,6 +102,9 @@ class Layer(Parametrized):
     reads_bytes: ClassVar[bool] = False
     """Whether it takes images as whole numbers, as in a file, and returns whole numbers."""
 
+    fresh_dx: bool = False
+    """Whether nobody else has the dx that ``backward`` gives, so that it may be added to."""
+
     onnx_operator: ClassVar[OnnxOperator | None] = None
     """The elementwise ONNX operator that does the same, if there is one."""
 

@@ -10,6 +10,7 @@ from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn.constraints import Constraint
 from minicnn.errors import ConfigError
 from minicnn.initializers import Initializer
+from minicnn.kernels import Rows
 from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
 
@@ -22,6 +23,13 @@ class LayerNormCache(NamedTuple):
     inverse_deviation: Array
     shape: Shape
     """The shape of x."""
+
+
+class CompiledCache(NamedTuple):
+    """The same of kernels that normalize by themselves, and compute x_hat anew."""
+
+    rows: Rows
+    shape: Shape
 
 
 class LayerNorm(Layer):
@@ -101,11 +109,15 @@ class LayerNorm(Layer):
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, LayerNormCache]:
+    ) -> tuple[Array, LayerNormCache | CompiledCache]:
         """y, each image normalized by its statistics."""
         self.require_built()
         x = self.check_input(x)
-        rows = self._rows(x)
+        rows, kernels = self._rows(x), self.kernels.layer_normalization
+        if kernels and x.dtype == self.dtype and rows.shape[1] <= kernels.longest:
+            gamma, beta = self.params.get("gamma"), self.params.get("beta")
+            y, kept = kernels.normalize(rows, gamma, beta, float(self.epsilon))
+            return self._restored(y, x.shape), CompiledCache(kept, x.shape)
         x_hat = rows - rows.mean(axis=1, keepdims=True)
         variance = np.square(x_hat).mean(axis=1, keepdims=True)
         inverse_deviation = 1 / np.sqrt(variance + float(self.epsilon))
@@ -115,14 +127,22 @@ class LayerNorm(Layer):
             y += self.params["beta"].ravel()
         return self._restored(y, x.shape), LayerNormCache(x_hat, inverse_deviation, x.shape)
 
-    def backward(self, dy: Array, cache: LayerNormCache) -> tuple[Array, Grads]:
+    def backward(self, dy: Array, cache: LayerNormCache | CompiledCache) -> tuple[Array, Grads]:
         """The gradient also flows through mean and variance.
 
         dx = (g - mean of g - x_hat * mean of g * x_hat) / deviation, with g = gamma * dy
         """
-        x_hat, inverse_deviation, shape = cache
-        self.check_dy(dy, shape)
+        self.check_dy(dy, cache.shape)
         dy = self._rows(dy)
+        if isinstance(cache, CompiledCache):
+            assert self.kernels.layer_normalization is not None
+            dx, dgamma, dbeta = self.kernels.layer_normalization.backward(
+                dy, cache.rows, self.params.get("gamma")
+            )
+            made = {"gamma": dgamma, "beta": dbeta}
+            grads = {name: made[name].reshape(p.shape) for name, p in self.params.items()}
+            return self._restored(dx, cache.shape), grads
+        x_hat, inverse_deviation, shape = cache
         g = dy * self.params["gamma"].ravel() if self.scale else dy
         dx = x_hat * -(g * x_hat).mean(axis=1, keepdims=True)
         dx += g

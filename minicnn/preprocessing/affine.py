@@ -12,6 +12,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn.errors import ConfigError
+from minicnn.kernels import kernel_set
 
 FILL_MODES = ("nearest", "reflect", "wrap", "constant")
 
@@ -41,6 +42,9 @@ def resampled(
     whole = (matrices == np.eye(2)).all() and (offsets == np.floor(offsets)).all()
     if whole:
         _shift(x, offsets, fill_mode, cval)
+        return
+    kernels = kernel_set(None)
+    if kernels.affine and kernels.affine(x, matrices, offsets, fill_mode, cval, order):
         return
     many = min(len(x), max(1, CHUNK // (x.shape[1] * x.shape[2])))
     resampler = _Resampler(many, x.shape[1:], x.dtype)

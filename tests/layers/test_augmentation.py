@@ -27,7 +27,6 @@ from minicnn import (
     load_model,
 )
 from minicnn.errors import ConfigError, ShapeError
-from minicnn.kernels import DEFAULT
 from minicnn.layers.augmentation import resampling
 from minicnn.layers.augmentation.resampling import LANES, ONE, Sampling, places_of, resample
 
@@ -299,7 +298,7 @@ def test_arguments(make, message):
         make()
 
 
-def network(*layers, fuse=True, seed=0, kernels=DEFAULT):
+def network(*layers, fuse=True, seed=0, kernels=None):
     """A small model that learns from bytes."""
     model = Sequential(
         [

@@ -145,7 +145,8 @@ def test_only_plain_convolutions_are_fused():
         (Conv2D(4, 2, groups=2), True),
         (Conv2D(4, 2, dilation_rate=(1, 2)), True),
     ):
-        planned = fused(Sequential([Input((4, 4, 2)), conv, ReLU()]).graph())
+        model = Sequential([Input((4, 4, 2)), conv, ReLU()], kernels="vectorized")
+        planned = fused(model.graph())
         assert [type(node.layer) for node in planned.nodes] == (
             [InputLayer, Conv2D, ReLU] if alone else [FusedConv]
         )

@@ -135,7 +135,7 @@ def test_fused_is_one_by_one():
     x = MaxPool(2)(ReLU()(Conv2D(4, 3, padding="same")(image)))
     y = Conv2D(4, 3, padding="same")(x)
     outputs = Dense(2)(Flatten()(Add()([ReLU()(y), y, x])))  # y is read twice
-    nets = [Model(image, outputs, seed=0)]
+    nets = [Model(image, outputs, seed=0, kernels="vectorized")]
     nets.append(copy.deepcopy(nets[0]))
     nets[1].fuse = False
     kinds = [type(node.layer).__name__ for node in nets[0].fused().nodes]

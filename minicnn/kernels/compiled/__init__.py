@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from minicnn.kernels.base import Fusion
 from minicnn.kernels.compiled.activations import RECTIFIER
+from minicnn.kernels.compiled.affine import affine
 from minicnn.kernels.compiled.convolution import (
     conv2d,
     conv2d_backward,
@@ -12,6 +13,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve_backward,
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.compiled.pixels import resample
@@ -26,6 +28,7 @@ from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
     VECTORIZED,
+    affine=affine,
     avg_pool=avg_pool,
     avg_pool_backward=avg_pool_backward,
     channel_sums=channel_sums,
@@ -35,12 +38,13 @@ COMPILED = replace(
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
     fusion=Fusion(convolve, convolve_backward),
-    normalization=NORMALIZATION,
-    rectifier=RECTIFIER,
-    optimizer_step=optimizer_step,
     image_sums=image_sums,
+    layer_normalization=LAYER_NORMALIZATION,
     max_pool=max_pool,
     max_pool_backward=max_pool_backward,
+    normalization=NORMALIZATION,
+    optimizer_step=optimizer_step,
+    rectifier=RECTIFIER,
     resample=resample,
     threaded=True,
 )

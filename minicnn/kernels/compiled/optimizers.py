@@ -7,8 +7,8 @@ from weakref import ref
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn.kernels.base import Moved, Rule
 from minicnn.kernels.compiled.library import Function, address, threads_now
+from minicnn.kernels.rules import Moved, Rule
 
 _step = Function("optimizer_step", "iafaaii")
 

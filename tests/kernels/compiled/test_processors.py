@@ -59,6 +59,22 @@ def test_every_width_of_vectors_computes_the_same(tmp_path, name, processor, fla
     assert ran.returncode == 0, ran.stdout[-3000:]
 
 
+def test_no_access_is_out_of_bounds_and_nothing_is_undefined(tmp_path):
+    """AddressSanitizer and UndefinedBehaviorSanitizer have nothing to say of any test, nor of 3,000
+    more convolutions."""
+    checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+    gcc = compiler("gcc")
+    path = building.build(compilers.identify((*gcc.command, *checks)), tmp_path)
+    ask = [*gcc.command, "-print-file-name=libasan.so"]
+    runtime = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    surroundings = os.environ | {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
+    program = [sys.executable, "-c", AGREE, str(path), "-m", "slow or not slow", *FAMILIES]
+    ran = subprocess.run(
+        program, capture_output=True, text=True, check=False, timeout=3600, env=surroundings
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+
+
 @pytest.mark.parametrize(
     ("target", "processor"),
     [
