@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import minicnn
 from compiler_helpers import posix
 from minicnn.kernels.compiled import building, cache, compilers, trial
 
@@ -91,3 +92,19 @@ def test_other_systems_get_a_library(tmp_path, monkeypatch, target, processor):
     monkeypatch.setattr(compilers, "X86", processor.startswith("x86"))
     path = building.build(compiler("zig"), tmp_path, ("-target", target, f"-mcpu={processor}"))
     assert path.stat().st_size > 10_000
+
+
+def test_arm_computes_the_same(tmp_path, monkeypatch):
+    """Vectors of ARM, by an emulator: AARCH64_ROOT holds a Python and NumPy for it (.ci/run)."""
+    root, qemu = os.environ.get("AARCH64_ROOT"), shutil.which("qemu-aarch64")
+    if not root or not qemu:
+        pytest.skip("no emulator of ARM, or no Python for it")
+    monkeypatch.setattr(compilers, "X86", False)
+    target = ("-target", "aarch64-linux-gnu", "-mcpu=cortex_a72")
+    path = building.build(compiler("zig"), tmp_path, target)
+    paths = os.pathsep.join([f"{root}/site", str(Path(minicnn.__file__).parents[1])])
+    given = [f"PYTHONPATH={paths}", f"PYTHONHOME={root}/usr", "PYTHONDONTWRITEBYTECODE=1"]
+    options = [word for one in given for word in ("-E", one)]
+    program = [qemu, "-L", root, *options, f"{root}/usr/bin/python3.11", "-m", trial.AGREEMENT]
+    ran = subprocess.run([*program, path], capture_output=True, text=True, check=False, timeout=900)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
