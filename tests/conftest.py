@@ -34,3 +34,9 @@ def no_advice(monkeypatch):
 def no_power_cut(monkeypatch):
     """No test pulls the plug: files need not wait for the disk."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def vectorized(monkeypatch):
+    """Models compute with NumPy, whose batches are cut into shards."""
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")

@@ -10,7 +10,7 @@ from minicnn._parallel import shards, workers
 
 
 @pytest.fixture
-def cut_all(monkeypatch):
+def cut_all(monkeypatch, vectorized):
     """Cut the smallest batch, and fork for the shortest training."""
     monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
     monkeypatch.setattr(workers, "WORTH_FORKING", 0)

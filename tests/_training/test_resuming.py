@@ -16,6 +16,7 @@ from minicnn.callbacks import LambdaCallback, TimeBudget
 from minicnn.callbacks import time_budget as clock
 from minicnn.data.arrays import Stream
 from minicnn.errors import ConfigError, DivergenceError, ModelFileError
+from minicnn.kernels import KERNELS
 from minicnn.optimizers.schedules import ExponentialDecay
 from minicnn.testing import cases
 
@@ -60,6 +61,20 @@ def test_another_machine_is_told(tmp_path, monkeypatch):
     ) as w:
         fit(network(), tmp_path, resume=True)
     assert len(w) == 1
+
+
+def test_other_kernels_are_told(tmp_path, monkeypatch):
+    """A run goes on with others, as on another machine."""
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
+    fit(network(), tmp_path)
+    monkeypatch.setitem(KERNELS, "mine", KERNELS["vectorized"])
+    monkeypatch.setenv("MINICNN_KERNELS", "mine")
+    with pytest.warns(
+        RuntimeWarning, match="the kernels was 'vectorized' and is now 'mine'. The training"
+    ) as w:
+        history = fit(network(), tmp_path, 3, resume=True)
+    assert len(w) == 1
+    assert len(history.epoch) == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing", None, 0.5, 0.9])

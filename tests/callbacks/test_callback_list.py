@@ -296,6 +296,7 @@ def set_what_is_frozen(model, epoch, batch):
         model.layers[1].params["kernel"][...] *= 2
 
 
+@pytest.mark.usefixtures("vectorized")
 @pytest.mark.parametrize("change", [set_weights, set_an_argument, freeze, set_what_is_frozen])
 @pytest.mark.parametrize("event", ["on_train_batch_end", "on_train_batch_begin", "on_epoch_end"])
 def test_what_a_callback_changes_counts_with_workers_too(change, event, monkeypatch):

@@ -145,6 +145,7 @@ def test_a_run_that_was_resumed_with_another_schedule(tmp_path, gradients):
         assert replay.learning_rate == CosineDecay(0.01, 14 if step < 15 else 28)(step - 1)
 
 
+@pytest.mark.usefixtures("vectorized")
 def test_a_batch_that_was_cut(tmp_path, monkeypatch, gradients):
     """The parts of a batch are put together again, and their gradients are the run's."""
     monkeypatch.setattr(shards, "WORTH_CUTTING", 1)

@@ -26,7 +26,8 @@ class Doctor(Callback):
     the run.
 
     >>> x = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
-    >>> model = Sequential([Input((8, 8, 1)), Rescaling(1 / 255), Flatten(), Dense(4, "softmax")])
+    >>> layers = [Input((8, 8, 1)), Rescaling(1 / 255), Flatten(), Dense(4, "softmax")]
+    >>> model = Sequential(layers, seed=0)
     >>> model.compile("adam", "sparse_categorical_crossentropy")
     >>> history = model.fit(x, np.full(64, 3), callbacks=[explain.Doctor()], verbose=0)
     labels constant: All 64 labels are 3: there is nothing to tell apart. Look at how the labels \

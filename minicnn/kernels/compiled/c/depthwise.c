@@ -15,8 +15,8 @@
  * multiplications for each number read, so that memory decides the speed: every pass goes through
  * it once, in order. The channels of a pixel are a run of numbers, and vectors of them are computed
  * at a time, for some neighbouring pixels of a row (8) together: so each number of the kernel is
- * loaded once for the 8. Pixels at the border, whose windows reach outside, are computed one by one,
- * each with the taps (the numbers of the kernel) that lie inside.
+ * loaded once for the 8. Pixels at the border, whose windows reach outside, are computed one by
+ * one, each with the taps (the numbers of the kernel) that lie inside.
  *
  * Backward,
  *
@@ -102,7 +102,7 @@ static void inner_pixels(const Axis *it, Index r, Index count, Index *low, Index
 /* The taps of some pixels: which they are, and where the first pixel's lie. */
 typedef struct {
     Index count, *tap, *at;
-    Index channels, step, made_step; /* numbers from a pixel to the next: of what is read and made */
+    Index channels, step, made_step; /* steps: numbers from a pixel to the next, read or made */
 } Taps;
 
 typedef struct {
@@ -185,7 +185,8 @@ typedef struct {
 
 #define WIDTH(V, name)                                                                             \
     {                                                                                              \
-        sizeof(V) / sizeof(T), {make_##name##_1, make_##name##_2, make_##name##_4, make_##name##_8}, \
+        sizeof(V) / sizeof(T),                                                                     \
+            {make_##name##_1, make_##name##_2, make_##name##_4, make_##name##_8},                  \
             {add_##name##_1, add_##name##_2, add_##name##_4, add_##name##_8}                       \
     }
 

@@ -7,19 +7,20 @@
  *             y[n][h][w][c] = -INFINITY;
  *             for (i = 0; i < KH; i++)
  *               for (j = 0; j < KW; j++)
- *                 y[n][h][w][c] = larger(y[n][h][w][c], x[n][h * SH + i - TOP][w * SW + j - LEFT][c]);
+ *                 y[n][h][w][c] = larger(y[n][h][w][c],
+ *                                        x[n][h * SH + i - TOP][w * SW + j - LEFT][c]);
  *           }
  *
- * over the pixels that lie inside the image; for the mean with + in the place of larger, and divided
- * by their number. The maximum over a window is that over its rows, and then over what is left of
- * its columns, and so is the sum: KH + KW steps instead of KH * KW. The rows come first, because
- * there the numbers of a whole row are a single run.
+ * over the pixels that lie inside the image; for the mean with + in the place of larger, and
+ * divided by their number. The maximum over a window is that over its rows, and then over what is
+ * left of its columns, and so is the sum: KH + KW steps instead of KH * KW. The rows come first,
+ * because there the numbers of a whole row are a single run.
  *
  * Backward, the windows are gone through in the same order, and what reaches a pixel is added up
  * in it:
  *
- *     dx[n][y][x][c] += dy[n][h][w][c] / (pixels of the window)       for each pixel of the window, or
- *     dx[n][y][x][c] += dy[n][h][w][c]                                for the first that is y.
+ *     dx[n][y][x][c] += dy[n][h][w][c] / (its pixels)     for each pixel of the window, or
+ *     dx[n][y][x][c] += dy[n][h][w][c]                    for the first that is y.
  *
  * All that stays in the cache are some rows of x and dx, so that memory is gone through once.
  */
@@ -70,7 +71,7 @@ INLINE Band band_of(const PoolPass *pass, Index task, Index k) {
 /* best[k] = the larger of best[k] and x[k]; NaN, if one is NaN. */
 INLINE void take_larger(T *restrict best, const T *restrict x, Index count) {
     for (Index k = 0; k < count; k++)
-        best[k] = (x[k] <= best[k]) | (best[k] != best[k]) ? best[k] : x[k];
+        best[k] = ((x[k] <= best[k]) | (best[k] != best[k])) ? best[k] : x[k];
 }
 
 INLINE void add_up(T *restrict sum, const T *restrict x, Index count) {
@@ -138,27 +139,45 @@ static void pool_task(void *context, Index task, Index worker) {
     }
 }
 
-/* dy of one window to its winners in the rows ``own`` of dx. ``open`` has a number for each channel:
- * not 0 as long as its winner is not found. */
-INLINE void spread_to_winner(const Pooling *it, Range rows, Range columns, Range own, const T *x,
+/* dy of one window to its winners in the rows ``own`` of dx, for some channels. ``open`` are those
+ * whose winner is not found yet. Pixels around the image are -INFINITY, which the maximum may be:
+ * then the first wins. */
+typedef struct {
+    Range rows, columns, own;
+    Index padded_first; /* whether the first pixel of the window lies outside */
+} Window;
+
+INLINE void spread_to_winner(const Pooling *it, const Window *window, const T *x,
                              const T *restrict y, const T *restrict dy, T *dx,
-                             Lane *restrict open, Index padded_first, Index c) {
-    /* Pixels around the image are -INFINITY, which the maximum may be: then the first wins. */
+                             Lane *restrict open, Index c) {
     for (Index k = 0; k < c; k++)
-        open[k] = padded_first & (y[k] == -INFINITY) ? 0 : -1;
-    for (Index i = rows.first; i < least(rows.last, own.last); i++)
-        for (Index j = columns.first; j < columns.last; j++) {
-            const T *restrict z = x + (i * it->w + j) * c;
-            T *restrict d = dx + (i * it->w + j) * c;
-            if (i < own.first)
-                for (Index k = 0; k < c; k++)
-                    open[k] &= (z[k] == y[k]) | (z[k] != z[k]) ? 0 : -1;
-            else
-                for (Index k = 0; k < c; k++) {
-                    Lane won = (z[k] == y[k]) | (z[k] != z[k]) ? open[k] : 0;
+        open[k] = (window->padded_first & (y[k] == -INFINITY)) ? 0 : -1;
+    for (Index i = window->rows.first; i < least(window->rows.last, window->own.last); i++)
+        for (Index j = window->columns.first; j < window->columns.last; j++) {
+            const T *restrict z = x + (i * it->w + j) * it->c;
+            T *restrict d = dx + (i * it->w + j) * it->c;
+            Index mine = i >= window->own.first;
+            for (Index k = 0; k < c; k++) {
+                Lane won = ((z[k] == y[k]) | (z[k] != z[k])) ? open[k] : 0;
+                if (mine)
                     d[k] += won ? dy[k] : 0;
-                    open[k] &= ~won;
-                }
+                open[k] &= ~won;
+            }
+        }
+}
+
+/* The same for a vector of channels. */
+INLINE void spread_vector(const Pooling *it, const Window *window, const T *x, Vector y, Vector dy,
+                          T *dx) {
+    Lanes open = ~((y == splat(-INFINITY)) & -(Lane)window->padded_first);
+    for (Index i = window->rows.first; i < least(window->rows.last, window->own.last); i++)
+        for (Index j = window->columns.first; j < window->columns.last; j++) {
+            Index at = (i * it->w + j) * it->c;
+            Vector z = load(x + at);
+            Lanes won = open & ((z == y) | (z != z));
+            if (i >= window->own.first)
+                store(dx + at, load(dx + at) + (Vector)(won & (Lanes)dy));
+            open &= ~won;
         }
 }
 
@@ -179,12 +198,18 @@ INLINE void spread_row(const PoolPass *pass, Index image, Index row, Range rows,
     for (Index w = 0; w < it->ow; w++) {
         Range columns = inside(w, it->sw, it->kw, it->left, it->w);
         Index at = ((image * it->oh + row) * it->ow + w) * c;
-        Index padded = row * it->sh < it->top || w * it->sw < it->left;
-        if (pass->mean)
-            spread_evenly(it, rows, columns, own, pass->dy + at, dx, scratch, c);
-        else
-            spread_to_winner(it, rows, columns, own, pass->x + image * it->h * it->w * c,
-                             pass->y + at, pass->dy + at, dx, (Lane *)scratch, padded, c);
+        const T *dy = pass->dy + at;
+        if (pass->mean) {
+            spread_evenly(it, rows, columns, own, dy, dx, scratch, c);
+            continue;
+        }
+        const T *x = pass->x + image * it->h * it->w * c, *y = pass->y + at;
+        Window window = {rows, columns, own, row * it->sh < it->top || w * it->sw < it->left};
+        Index k = 0;
+        for (; k + LANES <= c; k += LANES)
+            spread_vector(it, &window, x + k, load(y + k), load(dy + k), dx + k);
+        if (k < c)
+            spread_to_winner(it, &window, x + k, y + k, dy + k, dx + k, (Lane *)scratch, c - k);
     }
 }
 

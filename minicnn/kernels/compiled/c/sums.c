@@ -6,10 +6,10 @@
  *           y[g][c] += x[g][p][c];
  *
  * A million numbers added one after the other in single precision lose three of its seven digits:
- * once the sum is large, most of what is added is rounded away. So a few are added in T, and the sums
- * of these in double. The few are some rows of many numbers: as many pixels side by side as make
- * long loops also where there are three channels. The rows of a group are cut into parts, by the
- * shape alone, for the threads; what the parts give is added up in order.
+ * once the sum is large, most of what is added is rounded away. So a few are added in T, and the
+ * sums of these in double. The few are some rows of many numbers: as many pixels side by side as
+ * make long loops also where there are three channels. The rows of a group are cut into parts, by
+ * the shape alone, for the threads; what the parts give is added up in order.
  */
 #include "common.h"
 
@@ -17,7 +17,7 @@ enum { FEW = 64 };
 
 typedef struct {
     const T *x;
-    Index parts, rows, wide, numbers; /* of each group; rows of so many numbers, the last may be less */
+    Index parts, rows, wide, numbers; /* of each group; the last row may hold less than ``wide`` */
     T *few;                           /* wide numbers for each worker */
     double *all;                      /* for each group and part */
 } Pass;
