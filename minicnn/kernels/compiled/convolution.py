@@ -12,7 +12,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.kernels.base import PLAIN, Scale, Tail
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 convolve_scratch = Function("convolve_scratch", "aiff", "i")
@@ -91,7 +91,7 @@ def convolve(
 ) -> tuple[Array, Trace]:
     """See ``Fusion``."""
     dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
-    x, kernel = _images(x, dtype), np.ascontiguousarray(kernel)
+    x, kernel = _images(x, dtype), plain(kernel)
     place = place_of(
         x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, training
     )
@@ -104,7 +104,7 @@ def convolve(
         kept = workspace.empty((n, oh, ow, filters), BYTE)
     threads = threads_now()
     memory = scratch(convolve_scratch, dtype, place, threads, factor, offset)
-    bias = None if bias is None else np.ascontiguousarray(bias, dtype)
+    bias = None if bias is None else plain(bias, dtype)
     convolve_c(dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, memory)
     return y, Trace(y, kept)
 
@@ -124,8 +124,8 @@ def convolve_backward(
 ) -> tuple[Array | None, Array, Array]:
     """See ``Fusion``."""
     dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
-    x, kernel = _images(x, dtype), np.ascontiguousarray(kernel)
-    dy = np.ascontiguousarray(dy, dtype)
+    x, kernel = _images(x, dtype), plain(kernel)
+    dy = plain(dy, dtype)
     place = place_of(
         x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, True
     )
@@ -189,8 +189,8 @@ def conv2d_transpose(
 ) -> Array:
     """See ``KernelSet``."""
     dtype = np.result_type(x, kernel)
-    x, kernel = np.ascontiguousarray(x, dtype), np.ascontiguousarray(kernel, dtype)
-    bias = None if bias is None else np.ascontiguousarray(bias, dtype)
+    x, kernel = plain(x, dtype), plain(kernel, dtype)
+    bias = None if bias is None else plain(bias, dtype)
     shape = (len(x), *out, kernel.shape[2])
     place = place_of(shape, kernel.shape, strides, pads, dilation, 1, PLAIN, False, False)
     y, threads = workspace.empty(shape, dtype), threads_now()
@@ -201,4 +201,4 @@ def conv2d_transpose(
 
 def _images(x: Array, dtype: DType) -> Array:
     """Bytes as they are, or numbers of that type."""
-    return np.ascontiguousarray(x, BYTE if x.dtype == BYTE else dtype)
+    return plain(x, BYTE if x.dtype == BYTE else dtype)
