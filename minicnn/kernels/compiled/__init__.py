@@ -14,6 +14,7 @@ from minicnn.kernels.compiled.convolution import (
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
+from minicnn.kernels.compiled.memory_need import work_of
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.compiled.pixels import resample
@@ -47,4 +48,5 @@ COMPILED = replace(
     rectifier=RECTIFIER,
     resample=resample,
     threaded=True,
+    work_of=work_of,
 )

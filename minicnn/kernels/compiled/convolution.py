@@ -66,14 +66,15 @@ def place_of(
 
 
 @lru_cache(maxsize=4096)
-def _size(need: Function, dtype: DType, numbers: bytes, *arguments: float) -> int:
+def scratch_size(need: Function, dtype: DType, numbers: bytes, *arguments: float) -> int:
+    """The bytes that ``need`` says, of the numbers of a ``Place``."""
     return int(need(dtype, np.frombuffer(numbers, np.int64), *arguments))
 
 
 def scratch(need: Function, dtype: DType, place: Place, *arguments: float) -> Array:
-    """Memory for a call, of the size that ``need`` says, where a line of the cache begins."""
-    size = _size(need, dtype, place.numbers.tobytes(), *arguments)
-    memory = workspace.empty((size + 64,), BYTE)
+    """Memory for a call, as much as ``need`` says, from where a line of the cache begins."""
+    size = scratch_size(need, dtype, place.numbers.tobytes(), *arguments)
+    memory = workspace.scratch(size + 64)
     return memory[-memory.__array_interface__["data"][0] % 64 :]
 
 
