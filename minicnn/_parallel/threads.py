@@ -210,8 +210,10 @@ def _blas() -> list[Any]:
 
 
 def _limit(counts: Sequence[int]) -> None:
-    """Give each BLAS so many threads."""
+    """Give each BLAS so many threads, for one that has others: it takes longer than to ask."""
     for library, count in zip(_blas(), counts, strict=True):
+        if library.num_threads == count:
+            continue
         # threadpoolctl 3.8 lets one thread alone set limits, and ignores all others.
         free = getattr(library, "clear_controlling_thread", lambda force: None)
         free(force=True)

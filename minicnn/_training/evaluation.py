@@ -1,6 +1,7 @@
 """``evaluate`` and ``predict``, and the validation within ``fit``."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 
 import numpy as np
@@ -8,10 +9,11 @@ import numpy as np
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
 from minicnn._parallel.workers import filled
+from minicnn._training.kept import inference
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
-from minicnn._training.program import Inference, Program, at_work
-from minicnn._training.progress import Progress, Show
+from minicnn._training.program import Program, at_work
+from minicnn._training.progress import Progress, Show, check_verbose
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.data.loaders import Loader
 from minicnn.errors import DataError
@@ -63,10 +65,13 @@ def predict_batches(
 
     Raises ``DataError`` if there is none.
     """
-    made, program = [], None
-    with Progress(verbose).watch("predict", steps) as show, at_work():
+    made = []
+    with ExitStack() as stack:
+        show = stack.enter_context(Progress(verbose).watch("predict", steps))
+        stack.enter_context(at_work())
+        program = None
         for xs in batches:
-            program = program or Inference(model)
+            program = program or stack.enter_context(inference(model))
             made.append([y.copy() for y in program.outputs(xs)])
             show({}, 1)
     if not made:
@@ -79,10 +84,15 @@ def predict(
 ) -> tuple[Array, ...]:
     """The model's outputs for every image of the inputs, made a batch at a time."""
     check_batch_size(batch_size)
+    check_verbose(verbose)
     images = len(xs[0])
-    program, todo = Inference(model), list(batches(images, batch_size))
+    if images <= batch_size and not verbose:
+        with inference(model) as program, at_work():
+            return tuple(y.astype(program.dtype, order="C") for y in program.outputs(xs))
+    todo = list(batches(images, batch_size))
     seen = 0
-    with Progress(verbose).watch("predict", len(todo)) as show, at_work():
+    watch = Progress(verbose).watch("predict", len(todo))
+    with watch as show, inference(model) as program, at_work():
 
         def fill(ys: Sequence[Array], first: int, last: int, elsewhere: bool) -> None:
             nonlocal seen

@@ -36,6 +36,8 @@ class Model(Protocol):
     @property
     def is_row(self) -> bool: ...
 
+    kept: Any
+    """Its ``Kept``."""
     name: str
     stack: list[Any]
     dtype: DType

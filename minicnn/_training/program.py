@@ -60,6 +60,12 @@ class Inference:
         with self.workspace.begin():
             return self.inferring.infer(self._read(xs))
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its own arrays."""
+        folded = [array for one in self.folded for array in one.conv.params.values()]
+        return sum(array.nbytes for array in (*self.workspace.arrays, *folded))
+
     def _read(self, xs: Sequence[Array]) -> list[Array]:
         """A batch in the model's dtype, but for what the first nodes read as it is in a file."""
         return [

@@ -139,6 +139,8 @@ class Fusion(NamedTuple):
     that; outside training only y counts. x may hold bytes."""
     convolve_backward: "FusedConvolveBackward"
     """(dx, dkernel, dbias); dx is None when it is not needed."""
+    largest_window: int = 1 << 62
+    """Pixels of a pooling window that it can take along."""
 
 
 class Then(NamedTuple):

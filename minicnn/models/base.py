@@ -12,6 +12,7 @@ from minicnn._core.config import Guarded
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Shape
 from minicnn._keras.spelling import snake_case
+from minicnn._training.kept import Kept
 from minicnn.data.arrays import images
 from minicnn.data.axis_order import check_order
 from minicnn.errors import ConfigError, DataError, ShapeError, shown
@@ -85,6 +86,8 @@ class BaseModel(Composite, Weights, Guarded):
         self.calls: list[Call] = []
         """The uses of the model as a layer of others."""
         self._graph: Graph | None = None
+        self.kept = Kept()
+        """The plan of its last prediction."""
 
     @property
     def who(self) -> str:
@@ -334,7 +337,9 @@ class BaseModel(Composite, Weights, Guarded):
                 of_model = isinstance(layer, BaseModel)
                 made[id(layer)] = layer.twin(made) if of_model else copy.copy(layer)
         twin = copy.copy(self)
-        vars(twin).update(stack=[made[id(layer)] for layer in self.stack], calls=[], _graph=None)
+        vars(twin).update(
+            stack=[made[id(layer)] for layer in self.stack], calls=[], _graph=None, kept=Kept()
+        )
         twin.link(made, self)
         return twin
 

@@ -6,6 +6,7 @@ from minicnn.kernels.base import Fusion
 from minicnn.kernels.compiled.activations import RECTIFIER
 from minicnn.kernels.compiled.affine import affine
 from minicnn.kernels.compiled.convolution import (
+    LARGEST_WINDOW,
     conv2d,
     conv2d_backward,
     conv2d_transpose,
@@ -38,7 +39,7 @@ COMPILED = replace(
     conv2d_transpose=conv2d_transpose,
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
-    fusion=Fusion(convolve, convolve_backward),
+    fusion=Fusion(convolve, convolve_backward, LARGEST_WINDOW),
     image_sums=image_sums,
     layer_normalization=LAYER_NORMALIZATION,
     max_pool=max_pool,

@@ -6,13 +6,13 @@ convolutions are these two without anything before or after.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.kernels.base import PLAIN, Scale, Tail
-from minicnn.kernels.compiled.library import Function, plain, threads_now
+from minicnn.kernels.compiled.library import Function, address, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 convolve_scratch = Function("convolve_scratch", "aiff", "i")
@@ -24,8 +24,8 @@ image_gradient = Function("image_gradient", "aiaaaaafaa")
 
 POOLS = {"": 0, "max": 1, "avg": 2}
 BYTE = np.dtype(np.uint8)
-MOST_WINNERS = 256
-"""Pixels of a pooling window whose places are kept in a byte."""
+LARGEST_WINDOW = 256
+"""Pixels of a pooling window, whose places are kept in a byte."""
 
 
 class Trace(NamedTuple):
@@ -36,11 +36,14 @@ class Trace(NamedTuple):
     """The winner of each pooling window, or for ReLU before the mean which pixels passed it."""
 
 
-class Place(NamedTuple):
+class Place:
     """A convolution as C takes it (``Convolution`` in convolution.h)."""
 
-    numbers: Array
-    out: Pair
+    def __init__(self, numbers: list[int], out: Pair) -> None:
+        self.numbers = np.array(numbers, np.int64)
+        self.out = out
+        self.sizes: dict[Any, int] = {}
+        """Of the memory that calls take: what ``scratch`` has asked for."""
 
 
 @lru_cache(maxsize=1024)
@@ -62,20 +65,22 @@ def place_of(
     )
     numbers = [*x, *kernel[:2], kernel[3], groups, *strides, *dilation, *pads[0], *pads[1], oh, ow]
     numbers += [bytes_, tail.relu, POOLS[tail.pool], *tail.size, training]
-    return Place(np.array(numbers, np.int64), (oh, ow))
+    return Place(numbers, (oh, ow))
 
 
-@lru_cache(maxsize=4096)
-def scratch_size(need: Function, dtype: DType, numbers: bytes, *arguments: float) -> int:
-    """The bytes that ``need`` says, of the numbers of a ``Place``."""
-    return int(need(dtype, np.frombuffer(numbers, np.int64), *arguments))
+def scratch_size(need: Function, dtype: DType, place: Place, *arguments: float) -> int:
+    """The bytes that ``need`` says, asked once for a place."""
+    asked = need.name, dtype.num, arguments
+    size = place.sizes.get(asked)
+    if size is None:
+        size = place.sizes[asked] = int(need(dtype, place.numbers, *arguments))
+    return size
 
 
 def scratch(need: Function, dtype: DType, place: Place, *arguments: float) -> Array:
     """Memory for a call, as much as ``need`` says, from where a line of the cache begins."""
-    size = scratch_size(need, dtype, place.numbers.tobytes(), *arguments)
-    memory = workspace.scratch(size + 64)
-    return memory[-memory.__array_interface__["data"][0] % 64 :]
+    memory = workspace.scratch(scratch_size(need, dtype, place, *arguments) + 64)
+    return memory[-address(memory) % 64 :]
 
 
 def convolve(

@@ -2,6 +2,7 @@
 
 from minicnn.kernels.base import Convolution, Work
 from minicnn.kernels.compiled.convolution import (
+    Place,
     convolve_scratch,
     image_scratch,
     kernel_scratch,
@@ -14,12 +15,11 @@ def work_of(conv: Convolution, n: int, threads: int) -> Work:
     """What the convolution of n images takes: the scratch memory of its largest pass, as C says."""
     shape, scale = (n, *conv.image), conv.scale or (1.0, 0.0)
 
-    def place(training: bool) -> bytes:
-        found = place_of(
+    def place(training: bool) -> Place:
+        return place_of(
             shape, conv.kernel, conv.strides, conv.pads, conv.dilation, conv.groups, conv.tail,
             False, training,
         )  # fmt: skip
-        return found.numbers.tobytes()
 
     forward = scratch_size(convolve_scratch, conv.dtype, place(False), threads, *scale)
     backward = [
