@@ -54,10 +54,10 @@ class Inference:
         self.workspace = kernels.workspace()
 
     def outputs(self, xs: Sequence[Array]) -> tuple[Array, ...]:
-        """What the nodes make of a batch; the next call may write over it."""
+        """What the nodes make of a batch; its memory is used again when nobody has it."""
         for one in self.folded:
             one.update()
-        with self.workspace.begin():
+        with self.workspace:
             return self.inferring.infer(self._read(xs))
 
     @property
@@ -133,7 +133,7 @@ class Program(Inference):
 
     def loss(self, data: Data, rng: np.random.Generator) -> float:
         """That of a batch in training, with the penalties."""
-        with self.workspace.begin():
+        with self.workspace:
             zs, _ = self.graph.forward(self._read(data.xs), True, rng)
         return self._total(self._mean_losses(data, zs)) + self.penalty()
 
@@ -143,7 +143,7 @@ class Program(Inference):
         There are no gradients if the loss is not a number. The workspace is open to the nodes
         alone: a custom loss may keep what it computes.
         """
-        with self.workspace.begin():
+        with self.workspace:
             zs, caches = self.graph.forward(self._read(part.xs), True, rng)
         losses = tuple(loss * fraction for loss in self._mean_losses(part, zs))
         loss = self._total(losses)
@@ -221,7 +221,7 @@ class Program(Inference):
         )
 
     def _predictions(self, zs: Sequence[Array]) -> tuple[Array, ...]:
-        """What may be kept: z lies in memory that the next batch writes over."""
+        """What may be kept: the backward pass may write over z, whose memory is used again."""
         return tuple(
             z.copy() if activate is None else activate(z)
             for z, activate in zip(zs, self._activations, strict=True)

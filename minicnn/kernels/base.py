@@ -261,22 +261,17 @@ class Rectifier(NamedTuple):
 
 
 class Workspace:
-    """The memory of a run, which its steps use again and again; this one keeps nothing.
+    """The memory of a run, which is used again and again; this one keeps nothing.
 
-    ``with workspace:`` opens it to the kernels, in this thread; ``begin`` starts a step, which may
-    write over what the step before was given.
+    ``with workspace:`` opens it to the kernels, in this thread.
 
-    >>> with Workspace().begin() as workspace:
+    >>> with Workspace() as workspace:
     ...     len(workspace.arrays)
     0
     """
 
     arrays: Sequence[Array] = ()
     """What it holds."""
-
-    def begin(self) -> Self:
-        """Start a step."""
-        return self
 
     def __enter__(self) -> Self:
         """Open it."""
@@ -288,7 +283,7 @@ class Workspace:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it: what was taken stays as it is until the next step."""
+        """Close it: what was taken stays as it is."""
 
 
 class Convolution(NamedTuple):

@@ -119,6 +119,7 @@ class Graph:
             for i in done:
                 values[i] = None
             yield Step(node, x, y, cache)
+            del x, y, cache  # whoever wants them has them
 
     def backward(
         self,
@@ -144,6 +145,7 @@ class Graph:
                     grads[full] = grads[full] + grad
                 elif key not in left_out:
                     grads[full] = grad
+            del step  # and with it the gradient that has just been used
         return tuple(dvalues[: self.given]), grads
 
     def steps_back(

@@ -192,7 +192,7 @@ def of_an_image(graph: Graph, kernels: KernelSet, images: Sequence[Array], train
 
     caches: list[Any] = []
     values: list[Any] = list(images)
-    with workspace.begin(), np.errstate(all="ignore"):
+    with workspace, np.errstate(all="ignore"):
         for step in graph.steps(values, training, rng):
             if training:
                 caches.append(step.cache)

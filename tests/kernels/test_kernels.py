@@ -1,6 +1,7 @@
 """The vectorized kernels compute what the loops do, however the work is cut."""
 
 from contextlib import contextmanager
+from itertools import combinations
 from unittest import mock
 
 import numpy as np
@@ -301,17 +302,33 @@ def test_blocks_fit_the_cache_or_are_one_row():
         assert size <= strips.BLOCK_BYTES or (cut.images, cut.rows) == (1, 1)
 
 
-def test_memory_is_used_again_from_step_to_step():
-    """The k-th array of a step lies where that of the last step did; others are apart."""
-    buffers, empty = workspace.Buffers(), workspace.empty
-    with buffers.begin():
-        first = [empty((3, 2), np.dtype("float32")), empty((5,), np.dtype("uint8"))]
-    with buffers.begin():
-        second = [empty((2, 2), np.dtype("float32")), empty((4,), np.dtype("uint8"))]
-        assert [np.shares_memory(a, b) for a, b in zip(first, second, strict=True)] == [True] * 2
-        assert not np.shares_memory(*second)
-    outside = empty((3, 2), np.dtype("float32"))
-    assert not np.shares_memory(outside, first[0])
+def test_memory_is_used_again_when_nobody_has_it():
+    """An array lies in the smallest buffer that fits, of those that no array or view shows; where
+    none fits the largest of them grows, and where there is none another one is taken."""
+    buffers, single, byte = workspace.Buffers(), np.dtype("float32"), np.dtype("uint8")
+    empty = workspace.empty
+
+    def sizes():
+        return [array.nbytes for array in buffers.arrays]
+
+    with buffers:
+        large, small = empty((3, 2), single), empty((5,), byte)
+        assert sizes() == [24, 5]
+        view = large[1:].reshape(-1)[::2]
+        del large, small
+        assert empty((4,), byte).base is buffers.arrays[1]
+        taken = empty((5,), byte), empty((2,), byte)
+        assert sizes() == [24, 5, 2]
+        del taken
+        grown = empty((8,), byte)
+        assert sizes() == [24, 8, 2]
+        del view
+        assert empty((10,), byte).base is buffers.arrays[0]
+        assert empty((1,), byte).base is buffers.arrays[2]
+        held = [empty((2,), single) for _ in range(4)]
+        assert not any(np.shares_memory(a, b) for a, b in combinations([grown, *held], 2))
+    outside = empty((3, 2), single)
+    assert not any(np.shares_memory(outside, array) for array in buffers.arrays)
 
 
 @settings(max_examples=300, deadline=None)

@@ -80,7 +80,7 @@ def test_each_set_has_the_functions_and_keeps_what_it_promises(name):
     assert all(callable(getattr(kernels, function)) for function in FUNCTIONS)
     workspace = kernels.workspace()
     assert isinstance(workspace, Workspace)
-    with workspace.begin() as opened:
+    with workspace as opened:
         assert opened is workspace
     how = (1, 1), ((1, 1), (1, 1))
     if kernels.fusion is not None:

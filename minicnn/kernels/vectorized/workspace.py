@@ -1,9 +1,10 @@
-"""Large arrays that are used again from step to step.
+"""Large arrays whose memory is used again, within a step and from step to step.
 
 The first touch of fresh memory costs more than the arithmetic on it: the system hands out
-each page only then, and filled with zeros. Every training step asks for arrays of the same sizes
-in the same order, so the k-th array that a step takes with ``empty`` lies where that of the step
-before did.
+each page only then, and filled with zeros. So ``Buffers`` keep the memory of the arrays that are
+taken with ``empty``. As soon as nobody has an array any more, nor a view of it, the next one may
+lie there: the number of references to its buffer tells. A network outside training then needs no
+more than two of its outputs at a time, and what was written last is still in the processor's cache.
 
 Smaller arrays, which come and go within a step, are left to the allocator. That of Linux (glibc)
 gives freed memory back to the system when the array was larger than a threshold, 128 KiB at
@@ -13,6 +14,7 @@ takes and frees one of just under 32 MiB, the highest threshold, without touchin
 
 import math
 import threading
+from sys import getrefcount
 from types import TracebackType
 from typing import Self
 
@@ -24,23 +26,20 @@ from minicnn.kernels.base import Workspace
 LARGEST_KEPT = 31 << 20
 """Bytes; an array of that size, freed, makes glibc keep the memory of all smaller ones."""
 
+UNUSED = next(map(getrefcount, [np.empty(0)]))
+"""References to an array that only a list has, as ``map`` counts them."""
+
 _current = threading.local()
 
 
 class Buffers(Workspace):
-    """The arrays that the steps of a run take with ``empty``, one after another."""
+    """The memory of the arrays that a run takes with ``empty``."""
 
     def __init__(self) -> None:
         np.empty(LARGEST_KEPT, np.uint8)
         self.arrays: list[Array] = []
-        self.used = 0
         self.scratch = np.empty(0, np.uint8)
         """What calls compute in, as large as the largest of them asked for."""
-
-    def begin(self) -> Self:
-        """Start a step."""
-        self.used = 0
-        return self
 
     def __enter__(self) -> Self:
         """Open it."""
@@ -54,19 +53,26 @@ class Buffers(Workspace):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it: what was taken stays as it is until the next step."""
+        """Close it: what was taken stays as it is."""
         _current.buffers = self.before
 
     def empty(self, shape: Shape, dtype: DType) -> Array:
-        """The next array of the step, its content arbitrary."""
+        """An array of arbitrary content, in the smallest unused buffer that is large enough.
+
+        Where none is, the largest of the unused makes way for a new one.
+        """
         size = math.prod(shape) * dtype.itemsize
-        if self.used == len(self.arrays):
+        place, held = -1, -1
+        for i, count in enumerate(map(getrefcount, self.arrays)):
+            if count == UNUSED:
+                found = self.arrays[i].nbytes
+                if size <= found < held or (held < size and held < found):
+                    place, held = i, found
+        if place < 0:
             self.arrays.append(np.empty(size, np.uint8))
-        elif self.arrays[self.used].nbytes < size:
-            self.arrays[self.used] = np.empty(size, np.uint8)
-        buffer = self.arrays[self.used]
-        self.used += 1
-        array: Array = buffer[:size].view(dtype).reshape(shape)
+        elif held < size:
+            self.arrays[place] = np.empty(size, np.uint8)
+        array: Array = self.arrays[place][:size].view(dtype).reshape(shape)
         return array
 
 

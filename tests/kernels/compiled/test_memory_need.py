@@ -55,7 +55,7 @@ def test_what_a_convolution_takes_is_what_it_is_said_to_take(case, training):
     """To the byte, for each kind of convolution, with and without its gradients."""
     conv, n = CASES[case], 9
     workspace = COMPILED.workspace()
-    passes(workspace.begin(), conv, n, training)
+    passes(workspace, conv, n, training)
     said = COMPILED.work_of(conv, n, 2)
     assert workspace.scratch.nbytes == (said.training if training else said.predicting) + LINE
 
@@ -64,7 +64,6 @@ def test_calls_compute_in_the_same_memory():
     """A step's calls share it, and it is as large as the largest of them asks for; what the calls
     make is apart from it."""
     workspace, convs, n = COMPILED.workspace(), list(CASES.values()), 4
-    workspace.begin()
     for conv in convs * 2:
         passes(workspace, conv, n, training=True)
     most = max(COMPILED.work_of(conv, n, 2).training for conv in convs)
