@@ -226,7 +226,8 @@ def filled(
 ) -> tuple[Array, ...]:
     """Arrays whose parts, so many, are filled by ``fill``, runs of them by forked workers.
 
-    ``work`` is the multiply-adds of all. What a worker leaves undone is computed here.
+    ``work`` is the multiply-adds of all; 0 where workers are of no use. What a worker
+    leaves undone is computed here.
     """
     count = min(threads.get_threads(), parts)
     ys = tuple(np.empty(shape, dtype) for shape in shapes)

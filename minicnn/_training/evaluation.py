@@ -104,6 +104,7 @@ def predict(
                     show({}, 1)
 
         shapes = [(images, *shape) for shape in program.output_shapes]
-        ys = filled(shapes, program.dtype, len(todo), fill, program.multiply_adds * images)
+        work = 0 if program.threaded else program.multiply_adds * images
+        ys = filled(shapes, program.dtype, len(todo), fill, work)
         show({}, len(todo) - seen)
     return ys

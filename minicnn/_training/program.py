@@ -48,7 +48,10 @@ class Inference:
         )
         """Those of one image in the forward pass."""
         self.reads_bytes = self.graph.reads_bytes()
-        self.workspace = kernel_set(model.kernels).workspace()
+        kernels = kernel_set(model.kernels)
+        self.threaded = kernels.threaded
+        """Whether the kernels use all cores by themselves."""
+        self.workspace = kernels.workspace()
 
     def outputs(self, xs: Sequence[Array]) -> tuple[Array, ...]:
         """What the nodes make of a batch; the next call may write over it."""

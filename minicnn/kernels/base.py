@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from minicnn._core.shapes import Array, Pads, Pair, Shape
+from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.errors import ConfigError
 from minicnn.kernels.rules import OptimizerStep
 
@@ -139,6 +139,8 @@ class Fusion(NamedTuple):
     that; outside training only y counts. x may hold bytes."""
     convolve_backward: "FusedConvolveBackward"
     """(dx, dkernel, dbias); dx is None when it is not needed."""
+    largest_window: int = 1 << 62
+    """Pixels of a pooling window that it can take along."""
 
 
 class Then(NamedTuple):
@@ -297,18 +299,20 @@ class Convolution(NamedTuple):
     kernel: Shape
     strides: Pair
     pads: Pads
-    itemsize: int
-    pooled: bool
-    """Whether it is pooled in the same pass."""
+    dilation: Pair
+    groups: int
+    dtype: DType
+    tail: Tail = PLAIN
+    scale: Scale | None = None
 
 
 class Work(NamedTuple):
     """Bytes that are taken for a moment, besides inputs and outputs."""
 
-    arrays: int
-    """What the threads compute in."""
-    sums: int
-    """Gradients of the kernel before they are added up."""
+    predicting: int
+    """In the forward pass."""
+    training: int
+    """In that pass or the backward pass, whichever takes more."""
 
 
 WorkOf = Callable[[Convolution, int, int], Work]

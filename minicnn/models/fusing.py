@@ -11,6 +11,7 @@ of them that there are (``KernelSet.normalization``), and a ``FusedReLU`` that o
 (``rectifier``).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
@@ -340,7 +341,9 @@ def _tail(conv: Conv2D, following: Sequence[Node]) -> tuple[Tail, int]:
     if not relu and following and _is_relu(following[0].layer):
         relu, taken = True, 1
     if taken < len(following) and (pool := _windows(following[taken])):
-        return Tail(relu, *pool), taken + 1
+        fusion = conv.kernels.fusion
+        if fusion is not None and math.prod(pool[1]) <= fusion.largest_window:
+            return Tail(relu, *pool), taken + 1
     return PLAIN._replace(relu=relu), taken
 
 

@@ -21,7 +21,8 @@ An *image* adds what one image of zeros shows on its way through the model's nod
 Where a batch is cut into shards (``_parallel/shards.py``), each process has the images and the work
 of its shard. The weights that are learned lie once more in memory that all see, and each worker
 adds a copy and its gradients, twice: as they are made and where all see them. In
-predicting each process has its batches.
+predicting each process has its batches. Kernels that use all cores by themselves
+(``KernelSet.threaded``) have one process.
 """
 
 import dataclasses
@@ -39,7 +40,7 @@ from minicnn._parallel import threads
 from minicnn._parallel.shards import shards_of
 from minicnn._training.program import may_be_cut
 from minicnn.errors import ConfigError
-from minicnn.kernels import Convolution, KernelSet, Work, WorkOf, kernel_set
+from minicnn.kernels import PLAIN, Convolution, KernelSet, Work, WorkOf, kernel_set
 from minicnn.layers import Conv2D
 from minicnn.layers.graph import Graph, Node, Step
 from minicnn.models.fusing import FusedConv
@@ -115,20 +116,21 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
     )
     work = sum(node.layer.multiply_adds(node.shape) for node in model.graph().nodes)
     shards = shards_of(batch_size, work) if may_be_cut(layers, units) else 1
-    shard, workers = -(-batch_size // shards), threads.get_threads() if shards == 1 else 1
-    processes = threads.get_threads()
+    count = threads.get_threads()
+    shard, training_threads = -(-batch_size // shards), count if shards == 1 else 1
+    processes, predicting_threads = (1, count) if kernels.threaded else (count, 1)
     return MemoryUse(
         weights
         + learned * (1 + len(optimizer.slot_names))
         + batch_size * of_an_image(graph, kernels, images, training=True)
         + AT_LEAST
-        + shards * sum(_work(convs, shard, workers))
+        + shards * _work(convs, shard, training_threads).training
         + (learned if shards > 1 else 0)
         + (shards - 1) * (3 * learned + A_WORKER),
         weights
         + processes * (batch_size * of_an_image(inferring, kernels, images, training=False))
         + AT_LEAST
-        + processes * _work(inferring_convs, batch_size, 1).arrays
+        + processes * _work(inferring_convs, batch_size, predicting_threads).predicting
         + (processes - 1) * A_WORKER,
     )
 
@@ -225,18 +227,16 @@ def _conv(node: Node) -> tuple[WorkOf, Convolution] | None:
     conv = unit.conv if isinstance(unit, FusedConv) else unit
     if not isinstance(conv, Conv2D) or conv.kernels.work_of is None:
         return None
-    _, strides, pads, _ = conv.windows(node.shape)
-    # Groups go one after another; the phases of a dilated convolution are smaller than its images.
-    kh, kw, channels, filters = conv.params["kernel"].shape
-    image, kernel = (*node.shape[:2], channels), (kh, kw, channels, filters // conv.groups)
-    pooled = isinstance(unit, FusedConv) and bool(unit.tail.pool)
+    seen, (_, strides, pads, _), dilation = conv.seen(np.empty((0, *node.shape), conv.dtype))
+    tail, scale = (unit.tail, unit.scale) if isinstance(unit, FusedConv) else (PLAIN, None)
+    kernel = conv.params["kernel"].shape
     return conv.kernels.work_of, Convolution(
-        image, kernel, strides, pads, conv.dtype.itemsize, pooled
+        seen.shape[1:], kernel, strides, pads, dilation, conv.groups, conv.dtype, tail, scale
     )
 
 
 def _work(convs: Sequence[tuple[WorkOf, Convolution]], images: int, threads: int) -> Work:
     """The most that so many threads of a process use for a moment."""
-    found = [work_of(conv, images, threads) for work_of, conv in convs]
-    arrays = max((work.arrays for work in found), default=0)
-    return Work(arrays + threads * A_THREAD, max((work.sums for work in found), default=0))
+    found = [Work(0, 0), *(work_of(conv, images, threads) for work_of, conv in convs)]
+    predicting, training = (max(each) + threads * A_THREAD for each in zip(*found, strict=True))
+    return Work(predicting, training)

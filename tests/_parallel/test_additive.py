@@ -16,6 +16,12 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def kernels_of_numpy(monkeypatch):
+    """Compiled ones use all cores by themselves, and no workers."""
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
+
+
 class Cubed(minicnn.Layer):
     """y = gain * x ** 3, each number by itself."""
 

@@ -21,6 +21,12 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def kernels_of_numpy(monkeypatch):
+    """Compiled ones use all cores by themselves, and no workers."""
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
+
+
 def test_workers_change_no_bit(pids, monkeypatch):
     """With workers, and with the same shards computed one after another, all bits are equal."""
     with_workers = trained(3)

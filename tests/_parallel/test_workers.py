@@ -24,6 +24,12 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def kernels_of_numpy(monkeypatch):
+    """Compiled ones use all cores by themselves, and no workers."""
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
+
+
 def reap(pid):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)

@@ -94,7 +94,7 @@ def test_each_set_has_the_functions_and_keeps_what_it_promises(name):
         dx, dkernel, dbias = kernels.fusion.convolve_backward(y, x, trace, kernel, *how, tail)
         assert (dx.shape, dkernel.shape, dbias.shape) == (x.shape, kernel.shape, (4,))
     if kernels.work_of is not None:
-        convolution = Convolution((64, 64, 3), (3, 3, 3, 8), *how, 4, pooled=False)
+        convolution = Convolution((64, 64, 3), (3, 3, 3, 8), *how, (1, 1), 1, np.dtype("f"))
         assert min(kernels.work_of(convolution, 64, 2)) > 0
 
 

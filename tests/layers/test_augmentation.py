@@ -364,8 +364,9 @@ def test_floats_take_the_models_dtype(monkeypatch):
     assert set(dtypes) == {np.dtype(np.float32)}
 
 
-def test_layers_come_back_from_a_file(tmp_path):
+def test_layers_come_back_from_a_file(tmp_path, monkeypatch):
     """A saved model has its layers with all arguments; Keras would read a contrast as meant."""
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")  # as ``network`` has them
     model = network(*LAYERS, GaussianNoise(0.1), SpatialDropout2D(0.1, seed=4))
     model.save(tmp_path / "m.keras")
     again = load_model(tmp_path / "m.keras")

@@ -6,6 +6,7 @@ from minicnn.kernels.base import Fusion
 from minicnn.kernels.compiled.activations import RECTIFIER
 from minicnn.kernels.compiled.affine import affine
 from minicnn.kernels.compiled.convolution import (
+    LARGEST_WINDOW,
     conv2d,
     conv2d_backward,
     conv2d_transpose,
@@ -14,6 +15,7 @@ from minicnn.kernels.compiled.convolution import (
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
+from minicnn.kernels.compiled.memory_need import work_of
 from minicnn.kernels.compiled.normalization import NORMALIZATION
 from minicnn.kernels.compiled.optimizers import optimizer_step
 from minicnn.kernels.compiled.pixels import resample
@@ -37,7 +39,7 @@ COMPILED = replace(
     conv2d_transpose=conv2d_transpose,
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
-    fusion=Fusion(convolve, convolve_backward),
+    fusion=Fusion(convolve, convolve_backward, LARGEST_WINDOW),
     image_sums=image_sums,
     layer_normalization=LAYER_NORMALIZATION,
     max_pool=max_pool,
@@ -47,4 +49,5 @@ COMPILED = replace(
     rectifier=RECTIFIER,
     resample=resample,
     threaded=True,
+    work_of=work_of,
 )

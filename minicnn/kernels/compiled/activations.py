@@ -2,11 +2,9 @@
 
 import math
 
-import numpy as np
-
 from minicnn._core.shapes import Array
 from minicnn.kernels.base import ALONE, Rectifier, Then
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 _rectify = Function("rectify", "aaiiiffa")
@@ -31,8 +29,8 @@ def rectify(
     x: Array, then: Then = ALONE, other: Array | None = None, out: Array | None = None
 ) -> Array:
     """See ``Rectifier``."""
-    x = np.ascontiguousarray(x)
-    other = None if other is None else np.ascontiguousarray(other, x.dtype)
+    x = plain(x)
+    other = None if other is None else plain(other, x.dtype)
     if out is None or not out.flags.c_contiguous:
         out = workspace.empty(x.shape, x.dtype)
     kind = kind_of(then)
@@ -42,7 +40,7 @@ def rectify(
 
 def rectify_backward(dy: Array, y: Array, then: Then) -> Array:
     """See ``Rectifier``."""
-    dy = np.ascontiguousarray(dy, y.dtype)
+    dy = plain(dy, y.dtype)
     _rectify_backward(y.dtype, dy, y, y.size, _threads(y), kind_of(then), then.slope, then.most, y)
     return y
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 
 _affine = Function("affine", "aaafiiiiiiai")
 
@@ -18,8 +18,8 @@ def affine(
     if x.dtype not in (np.float32, np.float64) or not x.flags.carray or order > 1:
         return False
     _affine(
-        x.dtype, x.copy(), np.ascontiguousarray(matrices, np.float64),
-        np.ascontiguousarray(offsets, np.float64), cval, *x.shape, MODES.index(fill_mode), order,
+        x.dtype, x.copy(), plain(matrices, np.float64),
+        plain(offsets, np.float64), cval, *x.shape, MODES.index(fill_mode), order,
         x, threads_now(),
     )  # fmt: skip
     return True

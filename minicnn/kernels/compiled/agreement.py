@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.console import say
 from minicnn._core.shapes import Array
 from minicnn._parallel.threads import set_threads
 from minicnn.kernels.base import KernelSet
@@ -70,7 +71,7 @@ def main(path: str) -> int:
         wanted = computed(VECTORIZED, dtype)
         for name, value in computed(COMPILED, dtype).items():
             if not np.allclose(value, wanted[name], rtol=tolerance, atol=tolerance):
-                print(f"wrong numbers from {name}")
+                say(f"wrong numbers from {name}")
                 return 1
     return 0
 

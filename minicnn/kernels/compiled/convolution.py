@@ -12,7 +12,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.kernels.base import PLAIN, Scale, Tail
-from minicnn.kernels.compiled.library import Function, address, threads_now
+from minicnn.kernels.compiled.library import Function, address, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 convolve_scratch = Function("convolve_scratch", "aiff", "i")
@@ -24,8 +24,8 @@ image_gradient = Function("image_gradient", "aiaaaaafaa")
 
 POOLS = {"": 0, "max": 1, "avg": 2}
 BYTE = np.dtype(np.uint8)
-MOST_WINNERS = 256
-"""Pixels of a pooling window whose places are kept in a byte."""
+LARGEST_WINDOW = 256
+"""Pixels of a pooling window, whose places are kept in a byte."""
 
 
 class Trace(NamedTuple):
@@ -68,13 +68,18 @@ def place_of(
     return Place(numbers, (oh, ow))
 
 
-def scratch(need: Function, dtype: DType, place: Place, *arguments: float) -> Array:
-    """Memory for a call, of the size that ``need`` says, where a line of the cache begins."""
+def scratch_size(need: Function, dtype: DType, place: Place, *arguments: float) -> int:
+    """The bytes that ``need`` says, asked once for a place."""
     asked = need.name, dtype.num, arguments
     size = place.sizes.get(asked)
     if size is None:
         size = place.sizes[asked] = int(need(dtype, place.numbers, *arguments))
-    memory = workspace.empty((size + 64,), BYTE)
+    return size
+
+
+def scratch(need: Function, dtype: DType, place: Place, *arguments: float) -> Array:
+    """Memory for a call, as much as ``need`` says, from where a line of the cache begins."""
+    memory = workspace.scratch(scratch_size(need, dtype, place, *arguments) + 64)
     return memory[-address(memory) % 64 :]
 
 
@@ -92,7 +97,7 @@ def convolve(
 ) -> tuple[Array, Trace]:
     """See ``Fusion``."""
     dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
-    x, kernel = _images(x, dtype), np.ascontiguousarray(kernel)
+    x, kernel = _images(x, dtype), plain(kernel)
     place = place_of(
         x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, training
     )
@@ -105,7 +110,7 @@ def convolve(
         kept = workspace.empty((n, oh, ow, filters), BYTE)
     threads = threads_now()
     memory = scratch(convolve_scratch, dtype, place, threads, factor, offset)
-    bias = None if bias is None else np.ascontiguousarray(bias, dtype)
+    bias = None if bias is None else plain(bias, dtype)
     convolve_c(dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, memory)
     return y, Trace(y, kept)
 
@@ -125,8 +130,8 @@ def convolve_backward(
 ) -> tuple[Array | None, Array, Array]:
     """See ``Fusion``."""
     dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
-    x, kernel = _images(x, dtype), np.ascontiguousarray(kernel)
-    dy = np.ascontiguousarray(dy, dtype)
+    x, kernel = _images(x, dtype), plain(kernel)
+    dy = plain(dy, dtype)
     place = place_of(
         x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, True
     )
@@ -190,8 +195,8 @@ def conv2d_transpose(
 ) -> Array:
     """See ``KernelSet``."""
     dtype = np.result_type(x, kernel)
-    x, kernel = np.ascontiguousarray(x, dtype), np.ascontiguousarray(kernel, dtype)
-    bias = None if bias is None else np.ascontiguousarray(bias, dtype)
+    x, kernel = plain(x, dtype), plain(kernel, dtype)
+    bias = None if bias is None else plain(bias, dtype)
     shape = (len(x), *out, kernel.shape[2])
     place = place_of(shape, kernel.shape, strides, pads, dilation, 1, PLAIN, False, False)
     y, threads = workspace.empty(shape, dtype), threads_now()
@@ -202,4 +207,4 @@ def conv2d_transpose(
 
 def _images(x: Array, dtype: DType) -> Array:
     """Bytes as they are, or numbers of that type."""
-    return np.ascontiguousarray(x, BYTE if x.dtype == BYTE else dtype)
+    return plain(x, BYTE if x.dtype == BYTE else dtype)

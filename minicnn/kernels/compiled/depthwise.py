@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 _depthwise = Function("depthwise", "aiaaaaa")
@@ -56,7 +56,7 @@ def depthwise(
     threads = min(most, threads_now())
     y = workspace.empty((len(x), *out, kernel.shape[2]), dtype)
     if bias is not None:
-        bias = np.ascontiguousarray(bias, dtype)
+        bias = plain(bias, dtype)
     _depthwise(dtype, place, threads, x, kernel, bias, y, _memory(kernel, threads))
     return y
 
@@ -73,7 +73,7 @@ def depthwise_backward(
     """See ``KernelSet``."""
     dtype, times = np.result_type(dy, x, kernel), kernel.shape[3]
     flat, wide_x = _flat(kernel, dtype), _repeated(x, times, dtype)
-    dy = np.ascontiguousarray(dy, dtype)
+    dy = plain(dy, dtype)
     place, _, parts, most = _place(wide_x.shape, flat.shape, strides, pads, dilation, False)
     threads = min(most, threads_now())
     dx = workspace.empty(wide_x.shape, dtype) if need_dx else None
@@ -92,12 +92,12 @@ def depthwise_backward(
 
 def _flat(kernel: Array, dtype: DType) -> Array:
     """(kh, kw, c * times)."""
-    return np.ascontiguousarray(kernel.reshape(*kernel.shape[:2], -1), dtype)
+    return plain(kernel.reshape(*kernel.shape[:2], -1), dtype)
 
 
 def _repeated(x: Array, times: int, dtype: DType) -> Array:
     """Every channel ``times`` times, so that each has one filter."""
-    return np.ascontiguousarray(x if times == 1 else np.repeat(x, times, axis=3), dtype)
+    return plain(x if times == 1 else np.repeat(x, times, axis=3), dtype)
 
 
 def _memory(kernel: Array, threads: int) -> Array:

@@ -4,7 +4,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn.kernels.base import LayerNormalization, Rows
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 from minicnn.kernels.compiled.normalization import MOST_PARTS, PART
 from minicnn.kernels.vectorized import workspace
 
@@ -19,11 +19,11 @@ def normalize(
     x: Array, gamma: Array | None, beta: Array | None, epsilon: float
 ) -> tuple[Array, Rows]:
     """See ``LayerNormalization``."""
-    x = np.ascontiguousarray(x)
+    x = plain(x)
     rows, c = x.shape
     y = workspace.empty(x.shape, x.dtype)
     mean, inverse = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
-    gamma, beta = (None if p is None else np.ascontiguousarray(p) for p in (gamma, beta))
+    gamma, beta = (None if p is None else plain(p) for p in (gamma, beta))
     parts, threads = _parts(x)
     _normalize(x.dtype, x, rows, c, parts, threads, gamma, beta, epsilon, y, mean, inverse)
     return y, Rows(x, mean, inverse)
@@ -33,8 +33,8 @@ def backward(dy: Array, rows: Rows, gamma: Array | None) -> tuple[Array, Array, 
     """See ``LayerNormalization``."""
     x, mean, inverse = rows
     dtype, (n, c) = x.dtype, x.shape
-    dy = np.ascontiguousarray(dy, dtype)
-    gamma = None if gamma is None else np.ascontiguousarray(gamma)
+    dy = plain(dy, dtype)
+    gamma = None if gamma is None else plain(gamma)
     dx, dgamma, dbeta = workspace.empty(x.shape, dtype), np.empty(c, dtype), np.empty(c, dtype)
     parts, threads = _parts(x)
     sums = np.empty((parts, 2, c))

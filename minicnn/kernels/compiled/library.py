@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from numpy import ndarray
+from numpy import ascontiguousarray, ndarray
 
 from minicnn._core.console import say
 from minicnn._core.shapes import Array, DType
@@ -22,6 +22,7 @@ __all__ = [
     "compiler_version",
     "library",
     "loaded",
+    "plain",
     "threads_now",
     "use",
     "why_not",
@@ -165,3 +166,15 @@ def address(array: Array) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return int(array.__array_interface__["data"][0])
+
+
+def plain(array: Array, dtype: Any = None) -> Array:
+    """The array as C reads it, row after row, of whole numbers' addresses; a copy where it is not.
+
+    >>> plain(np.arange(6.0).reshape(2, 3).T).tolist()
+    [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
+    """
+    if dtype is None and not array.dtype.isnative:
+        dtype = array.dtype.newbyteorder("=")
+    array = ascontiguousarray(array, dtype)
+    return array if array.flags.aligned else array.copy()

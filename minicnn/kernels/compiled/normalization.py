@@ -5,7 +5,7 @@ import numpy as np
 from minicnn._core.shapes import Array, Pair
 from minicnn.kernels.base import ALONE, Channels, Normalization, NormalizationGrads, Then
 from minicnn.kernels.compiled.activations import kind_of
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 _moments = Function("channel_moments", "aiiiiaaa")
@@ -33,7 +33,7 @@ def _parts(x: Array, most: int) -> tuple[int, int, int, int]:
 
 def moments(x: Array) -> tuple[Array, Array]:
     """See ``Normalization``."""
-    x = np.ascontiguousarray(x)
+    x = plain(x)
     rows, c, parts, threads = _parts(x, MOST_PARTS)
     mean, variance = np.empty(c, x.dtype), np.empty(c, x.dtype)
     sums = np.empty((parts, 2, c))
@@ -49,10 +49,10 @@ def normalize(
     pool: Pair | None = None,
 ) -> Array:
     """See ``Normalization``."""
-    x = np.ascontiguousarray(x)
+    x = plain(x)
     if pool is not None:
         return _normalize_pooled(x, channels, then, pool)
-    other = None if other is None else np.ascontiguousarray(other, x.dtype)
+    other = None if other is None else plain(other, x.dtype)
     rows, c, parts, threads = _parts(x, x.nbytes)
     y = workspace.empty(x.shape, x.dtype)
     _normalize(
@@ -74,9 +74,9 @@ def normalize_backward(
     pool: Pair | None = None,
 ) -> NormalizationGrads:
     """See ``Normalization``."""
-    x = np.ascontiguousarray(x)
+    x = plain(x)
     dtype = x.dtype
-    dy = np.ascontiguousarray(dy, dtype)
+    dy = plain(dy, dtype)
     rows, c, parts, threads = _parts(x, MOST_PARTS)
     dx = (x if over_x else workspace.empty(x.shape, dtype)) if need_dx else None
     two, sums = np.empty((2, c), dtype), np.empty((parts, 2, c))

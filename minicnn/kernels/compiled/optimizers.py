@@ -7,7 +7,7 @@ from weakref import ref
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn.kernels.compiled.library import Function, address, threads_now
+from minicnn.kernels.compiled.library import Function, address, plain, threads_now
 from minicnn.kernels.rules import Moved, Rule
 
 _step = Function("optimizer_step", "iafaaii")
@@ -48,7 +48,7 @@ def optimizer_step(rule: Rule, moved: Sequence[Moved], clipvalue: float) -> bool
     arrays = [
         array for one in moved for array in (one.param, *(one.slots[slot] for slot in rule.slots))
     ]
-    grads = [np.ascontiguousarray(one.grad) for one in moved]
+    grads = [plain(one.grad) for one in moved]
     dtype = arrays[0].dtype
     if any(grad.dtype != dtype for grad in grads):
         return False

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 _resample = Function("resample", "aaaiiiiiiiai")
@@ -17,7 +17,7 @@ def resample(x: Array, maps: Array, fill_mode: str, interpolation: str, fill: fl
     single = x.dtype.itemsize < 8
     numbers = np.dtype(np.float32 if single else np.float64)
     dtype = x.dtype if x.dtype == np.uint8 else numbers
-    images, maps = np.ascontiguousarray(x, dtype), np.ascontiguousarray(maps, np.float64)
+    images, maps = plain(x, dtype), plain(maps, np.float64)
     y = workspace.empty(x.shape, dtype)
     _resample(
         numbers, images, maps, np.full(x.shape[3], fill, dtype), *x.shape, MODES.index(fill_mode),

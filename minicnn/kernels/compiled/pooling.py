@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape, sum_dtype
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 _pool = Function("pool", "aiiaaa")
@@ -41,7 +41,7 @@ def max_pool_backward(
     """See ``KernelSet``."""
     dtype = x.dtype
     wide = _wide(dtype, size, strides)
-    x, y = np.ascontiguousarray(x, wide), np.ascontiguousarray(y, wide)
+    x, y = plain(x, wide), plain(y, wide)
     return _spread(dy, x.shape, size, strides, pads, wide, x, y).astype(dtype, copy=False)
 
 
@@ -67,7 +67,7 @@ def _wide(dtype: DType, size: Pair, strides: Pair) -> DType:
 def _pooled(x: Array, size: Pair, strides: Pair, pads: Pads, mean: bool) -> Array:
     place, shape, most = _place(x.shape, size, strides, pads)
     threads = min(most, threads_now())
-    x = np.ascontiguousarray(x)
+    x = plain(x)
     y = workspace.empty(shape, x.dtype)
     _pool(x.dtype, place, threads, mean, x, y, _scratch(x.shape, threads, x.dtype))
     return y
@@ -86,7 +86,7 @@ def _spread(
     """dx: evenly, or with x and y to the winners."""
     place, _, most = _place(shape, size, strides, pads)
     threads = min(most, threads_now())
-    dy = np.ascontiguousarray(dy, dtype)
+    dy = plain(dy, dtype)
     dx = workspace.empty(shape, dtype)
     scratch = _scratch(shape, threads, dtype)
     _pool_backward(dtype, place, threads, x is None, dy, x, y, dx, scratch)

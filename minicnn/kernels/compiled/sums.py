@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn.kernels.compiled.library import Function, threads_now
+from minicnn.kernels.compiled.library import Function, plain, threads_now
 
 _sums = Function("sums", "iiiiiiaaaa")
 
@@ -32,7 +32,7 @@ def image_sums(x: Array) -> Array:
 
 def _added(x: Array, groups: int, pixels: int, c: int) -> Array:
     """(groups, c), the sums over the pixels of each group."""
-    x = np.ascontiguousarray(x)
+    x = plain(x)
     together = max(1, min(WIDE // c, pixels))
     parts = 1
     if x.size >= WORTH_THREADS and groups < MOST_PARTS:

@@ -13,16 +13,22 @@ def work_of(conv: Convolution, n: int, threads: int) -> Work:
 
     Each thread has a group of its images, padded; the convolution's output or its gradient for
     them, and as much again to pool it; and a block of columns. A shard may be smaller than a group.
+    In the backward pass each shard has gradients of the kernel besides, before they are added up.
+    Groups of channels go one after another; the phases of a dilated convolution are smaller than
+    its images.
     """
-    place = geometry(conv.image, conv.kernel, conv.strides, conv.pads)
+    (*size, channels), (*window, c_in, filters) = conv.image, conv.kernel
+    image, kernel = (*size, channels // conv.groups), (*window, c_in, filters // conv.groups)
+    place = geometry(image, kernel, conv.strides, conv.pads)
     (h, w, c_in), (kh, _, _, c_out), (oh, ow) = place.image, place.kernel, place.out
-    cut = cut_for(place, conv.itemsize)
+    itemsize = conv.dtype.itemsize
+    cut = cut_for(place, itemsize)
     count = shards_of(n, n * backward_method(place, need_dx=False)[1])
     images = -(-n // count)
     padded = (h + sum(place.pads[0])) * (w + sum(place.pads[1])) * c_in
-    group = min(cut.group, images) * (padded + (2 if conv.pooled else 1) * oh * ow * c_out)
+    group = min(cut.group, images) * (padded + (2 if conv.tail.pool else 1) * oh * ow * c_out)
     columns = min(cut.images, images) * cut.rows * cut.strips * kh * cut.reach * c_in
-    arrays = min(threads, count) * (group + columns) * conv.itemsize
-    size = math.prod(conv.kernel) * conv.itemsize
-    sums = shards_of(n, n * backward_method(place, need_dx=True)[1], most_sums(size))
-    return Work(arrays, size * sums)
+    arrays = min(threads, count) * (group + columns) * itemsize
+    gradient = math.prod(kernel) * itemsize
+    sums = shards_of(n, n * backward_method(place, need_dx=True)[1], most_sums(gradient))
+    return Work(arrays, arrays + gradient * sums)

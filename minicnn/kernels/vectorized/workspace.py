@@ -34,6 +34,8 @@ class Buffers(Workspace):
         np.empty(LARGEST_KEPT, np.uint8)
         self.arrays: list[Array] = []
         self.used = 0
+        self.scratch = np.empty(0, np.uint8)
+        """What calls compute in, as large as the largest of them asked for."""
 
     def begin(self) -> Self:
         """Start a step."""
@@ -66,6 +68,16 @@ class Buffers(Workspace):
         self.used += 1
         array: Array = buffer[:size].view(dtype).reshape(shape)
         return array
+
+
+def scratch(size: int) -> Array:
+    """So many bytes for the time of a call: the next one is given the same."""
+    buffers: Buffers | None = getattr(_current, "buffers", None)
+    if buffers is None:
+        return np.empty(size, np.uint8)
+    if buffers.scratch.nbytes < size:
+        buffers.scratch = np.empty(size, np.uint8)
+    return buffers.scratch[:size]
 
 
 def empty(shape: Shape, dtype: DType) -> Array:

@@ -13,7 +13,7 @@ pytestmark = posix
 
 CRASHES = "void __attribute__((constructor)) crash(void) { __builtin_trap(); }"
 
-HASTE = "building.PATIENCE = compilers.ANSWERS = trial.PATIENCE = 2"
+HASTE = "building.PATIENCE = compilers.ANSWERS = 2"
 """No test waits as long as a user does."""
 
 
@@ -62,15 +62,13 @@ def test_a_broken_compiler_is_named_and_the_next_is_tried(tmp_path, name):
     """Alone it leaves the work to NumPy, with one line; beside a good one it is passed over."""
     broken, why = BROKEN[name]
     compiler(tmp_path / "bin", **broken)
-    before = f"from minicnn.kernels.compiled import trial\n{HASTE}"
-    kernels, _, _, said = look(tmp_path, tmp_path / "bin", before)
+    kernels, _, _, said = look(tmp_path, tmp_path / "bin", HASTE)
     assert kernels == "vectorized"
     [line] = [one for one in said if "compiling" not in one]
     assert line.startswith("minicnn: the kernels cannot be compiled (")
     assert why in line
     compiler(tmp_path / "good", "gcc")
-    before = before.replace("trial.PATIENCE = 2", "2")
-    kernels, *_ = look(tmp_path, f"{tmp_path}/bin:{tmp_path}/good", before)
+    kernels, *_ = look(tmp_path, f"{tmp_path}/bin:{tmp_path}/good", HASTE)
     assert kernels == "compiled"
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import minicnn
 from layouts import LAYOUTS, laid_out
+from minicnn import Conv2D, Dense, Flatten, Input, MaxPool, Sequential
 from minicnn.kernels import KERNELS, Scale, Tail
 from minicnn.kernels.compiled.convolution import convolve, convolve_backward
 
@@ -182,6 +183,20 @@ def test_what_is_no_number_stays_none(value):
         with np.errstate(invalid="ignore"):
             wanted, _ = definition(setting, REFERENCE, x, kernel, None)
         np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [16, 17])
+def test_pooling_windows_of_any_size_find_their_winner(size):
+    """Places that do not fit into a byte are not kept in one: the gradients are NumPy's."""
+    x = np.random.default_rng(0).standard_normal((2, 36, 36, 2)).astype("f4")
+    found = []
+    for kernels in ("compiled", "vectorized"):
+        layers = [Input(x.shape[1:]), Conv2D(3, 3, activation="relu"), MaxPool(size), Flatten()]
+        model = Sequential([*layers, Dense(1)], seed=0, kernels=kernels)
+        model.compile("sgd", "mse")
+        model.fit(x, np.ones(2), epochs=1, verbose=0)
+        found.append(model.get_weights()[0])
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
 
 
 def test_a_tie_goes_to_the_first_pixel():

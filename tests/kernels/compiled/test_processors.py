@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import minicnn
 from compiler_helpers import posix
 from minicnn.kernels.compiled import building, cache, compilers, trial
 
@@ -58,16 +59,20 @@ def test_every_width_of_vectors_computes_the_same(tmp_path, name, processor, fla
     assert ran.returncode == 0, ran.stdout[-3000:]
 
 
-def test_no_access_is_out_of_bounds_and_nothing_is_undefined(tmp_path):
-    """AddressSanitizer and UndefinedBehaviorSanitizer have nothing to say of any test, nor of 3,000
-    more convolutions."""
+def test_no_access_is_out_of_bounds_and_nothing_is_undefined(tmp_path, monkeypatch):
+    """AddressSanitizer and UndefinedBehaviorSanitizer have nothing to say of any test; nor, with
+    ALL_SETTINGS, of 3,000 more convolutions."""
     checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
     gcc = compiler("gcc")
-    path = building.build(compilers.identify((*gcc.command, *checks)), tmp_path)
+    monkeypatch.setattr(building, "PATIENCE", 600)
+    checked = compilers.identify((*gcc.command, *checks))
+    path = building.build(checked, tmp_path, ("-march=native", "-O1"))
     ask = [*gcc.command, "-print-file-name=libasan.so"]
     runtime = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     surroundings = os.environ | {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
-    program = [sys.executable, "-c", AGREE, str(path), "-m", "slow or not slow", *FAMILIES]
+    program = [sys.executable, "-c", AGREE, str(path), *FAMILIES]
+    if "ALL_SETTINGS" in os.environ:
+        program += ["-m", "slow or not slow"]
     ran = subprocess.run(
         program, capture_output=True, text=True, check=False, timeout=3600, env=surroundings
     )
@@ -89,3 +94,19 @@ def test_other_systems_get_a_library(tmp_path, monkeypatch, target, processor):
     monkeypatch.setattr(compilers, "X86", processor.startswith("x86"))
     path = building.build(compiler("zig"), tmp_path, ("-target", target, f"-mcpu={processor}"))
     assert path.stat().st_size > 10_000
+
+
+def test_arm_computes_the_same(tmp_path, monkeypatch):
+    """Vectors of ARM, by an emulator: AARCH64_ROOT holds a Python and NumPy for it (.ci/run)."""
+    root, qemu = os.environ.get("AARCH64_ROOT"), shutil.which("qemu-aarch64")
+    if not root or not qemu:
+        pytest.skip("no emulator of ARM, or no Python for it")
+    monkeypatch.setattr(compilers, "X86", False)
+    target = ("-target", "aarch64-linux-gnu", "-mcpu=cortex_a72")
+    path = building.build(compiler("zig"), tmp_path, target)
+    paths = os.pathsep.join([f"{root}/site", str(Path(minicnn.__file__).parents[1])])
+    given = [f"PYTHONPATH={paths}", f"PYTHONHOME={root}/usr", "PYTHONDONTWRITEBYTECODE=1"]
+    options = [word for one in given for word in ("-E", one)]
+    program = [qemu, "-L", root, *options, f"{root}/usr/bin/python3.11", "-m", trial.AGREEMENT]
+    ran = subprocess.run([*program, path], capture_output=True, text=True, check=False, timeout=900)
+    assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -37,7 +37,7 @@ INLINE void some(const Pass *it, Index part, int kind, int added) {
     Index first = part * PART, n = least(PART, it->n - first);
     const T *a = it->a + first, *b = added ? it->b + first : 0;
     T *y = it->y + first, slope = it->slope, most = it->most;
-#pragma GCC ivdep /* y may be a or b */
+    IN_PLACE /* y may be a or b */
     for (Index i = 0; i < n; i++)
         y[i] = after(added ? a[i] + b[i] : a[i], kind, slope, most);
 }
@@ -68,7 +68,7 @@ INLINE void some_back(const Pass *it, Index part, int kind) {
     Index first = part * PART, n = least(PART, it->n - first);
     const T *dy = it->a + first, *y = it->b + first;
     T *dx = it->y + first, slope = it->slope, most = it->most;
-#pragma GCC ivdep /* dx may be y */
+    IN_PLACE /* dx may be y */
     for (Index i = 0; i < n; i++) {
         T flat = kind == LEAKY ? slope : 0;
         int rises = kind == CLIPPED ? (y[i] > 0) & (y[i] < most) : y[i] > 0;

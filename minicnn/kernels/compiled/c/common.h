@@ -25,6 +25,14 @@ typedef float T;
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Before a loop over numbers whose result may be written over one of its inputs, number by number:
+ * it may take a vector of them at a time all the same. */
+#if defined(__clang__)
+#define IN_PLACE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define IN_PLACE _Pragma("GCC ivdep")
+#endif
+
 typedef int64_t Index;
 
 /* The widest vector that a register of this processor holds; sixteen registers at least. */

@@ -19,8 +19,8 @@
  */
 #include "convolution.h"
 
-enum { MOST_PARTS = 16, SUMS_BYTES = 8 << 20 }; /* all parts' sums, if there are more than two */
-enum { CHUNK = 256 };                           /* pixels that are added up in T alone */
+enum { MOST_PARTS = 16, SUMS_BYTES = 4 << 20 }; /* all parts' sums, if there are more than two */
+enum { CHUNK = 256, FEW = 16 };                 /* pixels that are added up in T alone */
 enum { SPARSE = 16 };                           /* pixels of a window of which one has a gradient */
 
 /* sums[k][q] += the sum over pixels of x[from[p] + k] * dz[p * filters + vector q]. */
@@ -150,17 +150,15 @@ static void sums_of_tiles(const Kernel *k, Index images, Index rows, const T *fr
 
 static void biases_of_task(const Kernel *k, const T *dz, Index pixels, double *biases) {
     Index filters = k->from.it->filters;
-    for (Index first = 0; first < pixels; first += CHUNK) {
-        Index some = least(CHUNK, pixels - first);
+    for (Index first = 0; first < pixels; first += FEW)
         for (Index f = 0; f < filters; f += LANES) {
             const T *z = dz + first * filters + f;
             Vector sum = {0};
-            for (Index p = 0; p < some; p++)
+            for (Index p = 0; p < least(FEW, pixels - first); p++)
                 sum += load(z + p * filters);
             for (Index q = 0; q < least(LANES, filters - f); q++)
                 biases[f + q] += sum[q];
         }
-    }
 }
 
 /* The same from the winners of pooling alone, as all other pixels of dz are 0:

@@ -195,7 +195,7 @@ INLINE void rows_of_y(const Norm *it, const Piece *p, int kind, int added) {
             Index at = b.at + r * (p->copies > 1 ? p->width : it->c);
             const T *x = it->x + at, *other = added ? it->other + at : 0;
             T *y = it->y + at;
-#pragma GCC ivdep /* y may be x or other itself */
+            IN_PLACE /* y may be x or other itself */
             for (Index q = 0; q < b.width; q++) {
                 T z = (x[q] - mean[q]) * scale[q] + shift[q];
                 y[q] = after(added ? z + other[q] : z, kind, limit);
@@ -242,7 +242,7 @@ INLINE void sums_of_rows(const Norm *it, const Piece *p, double *total, int kind
             Index at = b.at + r * (p->copies > 1 ? p->width : it->c);
             const T *x = it->x + at, *dy = it->dy + at, *y = added ? it->y + at : 0;
             T *to = added ? it->g + at : 0;
-#pragma GCC ivdep /* g may be y itself */
+            IN_PLACE /* g may be y itself */
             for (Index q = 0; q < b.width; q++) {
                 T d = x[q] - mean[q];
                 T g = dy[q] * slope(added ? y[q] : d * scale[q] + shift[q], kind, limit);
@@ -286,7 +286,7 @@ INLINE void rows_of_dx(const Norm *it, const Piece *p, int kind, int batch) {
             Index at = b.at + r * (p->copies > 1 ? p->width : it->c);
             const T *x = it->x + at, *dy = it->dy + at;
             T *dx = it->dx + at;
-#pragma GCC ivdep /* dx may be x itself */
+            IN_PLACE /* dx may be x itself */
             for (Index q = 0; q < b.width; q++) {
                 T d = x[q] - mean[q], g = dy[q] * slope(d * scale[q] + shift[q], kind, limit);
                 dx[q] = (batch ? g - middle[q] + d * pull[q] : g) * scale[q];
