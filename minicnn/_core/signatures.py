@@ -210,12 +210,14 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(function)
     methods = list(signature.parameters)[:1] == ["self"]
     shown = signature.replace(parameters=list(signature.parameters.values())[methods:])
+    booleans = any(isinstance(p.default, bool) for p in shown.parameters.values())
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         given = modern_arguments(who, shown.parameters, kwargs)
         taken = taken_arguments(who, shown, args[methods:], given)
-        check_booleans(who, shown, args[methods:], taken)
+        if booleans:
+            check_booleans(who, shown, args[methods:], taken)
         return function(*args, **taken)
 
     return call

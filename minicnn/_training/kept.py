@@ -20,7 +20,7 @@ from minicnn.kernels import KERNELS
 from minicnn.layers import Layer
 from minicnn.layers.graph import Graph
 
-MOST_MEMORY = 32 << 20
+MOST_MEMORY = 8 << 20
 """Bytes of arrays that a plan may hold between two calls."""
 
 
