@@ -64,7 +64,7 @@ class Inference:
     def nbytes(self) -> int:
         """The bytes of its own arrays."""
         folded = [array for one in self.folded for array in one.conv.params.values()]
-        return sum(array.nbytes for array in (*self.workspace.arrays, *folded))
+        return self.workspace.nbytes + int(sum(array.nbytes for array in folded))
 
     def _read(self, xs: Sequence[Array]) -> list[Array]:
         """A batch in the model's dtype, but for what the first nodes read as it is in a file."""

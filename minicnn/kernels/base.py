@@ -273,6 +273,11 @@ class Workspace:
     arrays: Sequence[Array] = ()
     """What it holds."""
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all that it holds."""
+        return sum(array.nbytes for array in self.arrays)
+
     def __enter__(self) -> Self:
         """Open it."""
         return self

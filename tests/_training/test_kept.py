@@ -28,7 +28,7 @@ from minicnn._training.program import Inference
 X = np.random.default_rng(3).standard_normal((2, 8, 8, 3)).astype(np.float32)
 
 
-def network():
+def network(kernels=None):
     return Sequential(
         [
             Input((8, 8, 3)),
@@ -44,6 +44,7 @@ def network():
             Dense(3, activation="softmax", name="scores"),
         ],
         seed=0,
+        kernels=kernels,
     )
 
 
@@ -125,6 +126,7 @@ def test_loaded_weights_count(tmp_path):
 
 
 def test_other_kernels_by_the_environment_are_noticed(monkeypatch):
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
     model = network()
     model.predict(X)
     held = model.kept.inference
@@ -243,7 +245,7 @@ def test_a_prediction_that_fails_lets_go(monkeypatch):
 
 def test_large_memory_is_given_back_after_a_prediction(monkeypatch):
     model = network()
-    monkeypatch.setattr(kept, "MOST_MEMORY", 1000)
+    monkeypatch.setattr(kept, "MOST_MEMORY", -1)
     model.predict(X)
     assert model.kept.inference is None
 
@@ -256,3 +258,13 @@ def test_predictions_are_arrays_of_the_user():
     np.testing.assert_array_equal(first, before)
     assert first.flags.owndata
     assert first.flags.writeable
+
+
+def test_what_calls_compute_in_counts_as_memory():
+    made = Inference(network("vectorized"))
+    made.outputs([X])
+    arrays = sum(array.nbytes for array in made.workspace.arrays)
+    folded = sum(array.nbytes for array in made.folded[0].conv.params.values())
+    made.workspace.scratch = np.empty(100, np.uint8)
+    assert made.nbytes == arrays + folded + 100
+    assert arrays > 0

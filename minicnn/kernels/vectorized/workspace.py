@@ -41,6 +41,11 @@ class Buffers(Workspace):
         self.scratch = np.empty(0, np.uint8)
         """What calls compute in, as large as the largest of them asked for."""
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all that it holds."""
+        return super().nbytes + self.scratch.nbytes
+
     def __enter__(self) -> Self:
         """Open it."""
         self.before = getattr(_current, "buffers", None)
