@@ -15,6 +15,9 @@ from minicnn.kernels.compiled.compilers import QUIET, X86, Compiler, Failed
 
 PAGES = Path(__file__).parent / "c"
 
+TO_THE_BIT = ("affine", "optimizers")
+"""Pages whose every operation is rounded by itself, as NumPy does it."""
+
 ONCE = ("threads",)
 """Pages that have nothing to do with the type of numbers."""
 
@@ -57,6 +60,7 @@ def build(compiler: Compiler, folder: Path, processor: Sequence[str] = NATIVE) -
         for double in (0, 1)[: 1 if page.stem in ONCE else 2] if page.suffix == ".c" else ():
             objects.append(str(folder / f"{page.stem}{double}.o"))
             command = [*compiler.command, *flags, f"-DDOUBLE={double}", "-c", str(page)]
+            command += ["-ffp-contract=off"] * (page.stem in TO_THE_BIT)
             commands.append([*command, "-o", objects[-1]])
     library = folder / f"library{SUFFIX}"
     end = time.monotonic() + PATIENCE

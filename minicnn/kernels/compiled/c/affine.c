@@ -8,11 +8,6 @@
  * Halves and borders are decided by the last bits of a place. So every operation is rounded by
  * itself, in the order of minicnn/preprocessing/affine.py: the results are the same to the bit.
  */
-#if defined(__clang__)
-#pragma clang fp contract(off)
-#elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off")
-#endif
 #include "common.h"
 
 #define BLOCK 128 /* columns whose places are found together, so that they are found in vectors */

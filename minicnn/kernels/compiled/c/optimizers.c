@@ -10,11 +10,6 @@
  * learning rate, comes in k[0], k[1], ... Every operation is rounded by itself, in the order of
  * minicnn/optimizers/: the results are the same to the bit as NumPy's, on any number of threads.
  */
-#if defined(__clang__)
-#pragma clang fp contract(off)
-#elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off")
-#endif
 #include "common.h"
 
 #if DOUBLE
