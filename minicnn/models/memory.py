@@ -197,6 +197,7 @@ def of_an_image(graph: Graph, kernels: KernelSet, images: Sequence[Array], train
             if training:
                 caches.append(step.cache)
             weigh(step, step.made, step.taken, caches, values)
+            del step  # its arrays are used again
         if training and any(node.layer.learned() for node in graph.nodes):
             dvalues: list[Any] = [None] * (graph.given + len(graph.nodes))
             outputs = [values[i] for i in graph.outputs]
@@ -205,6 +206,7 @@ def of_an_image(graph: Graph, kernels: KernelSet, images: Sequence[Array], train
             for step in graph.steps_back(dvalues, caches, need_dx=False):
                 if step.made is not None:
                     weigh(step, step.taken, step.made, outputs, caches, dvalues)
+                del step
     return most + sum(array.nbytes for array in workspace.arrays)
 
 
