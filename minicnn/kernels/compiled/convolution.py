@@ -56,7 +56,6 @@ def place_of(
     groups: int,
     tail: Tail,
     bytes_: bool,
-    training: bool,
 ) -> Place:
     """Where the windows are."""
     oh, ow = (
@@ -64,7 +63,7 @@ def place_of(
         for n, p, k, d, s in zip(x[1:3], pads, kernel, dilation, strides, strict=False)
     )
     numbers = [*x, *kernel[:2], kernel[3], groups, *strides, *dilation, *pads[0], *pads[1], oh, ow]
-    numbers += [bytes_, tail.relu, POOLS[tail.pool], *tail.size, training]
+    numbers += [bytes_, tail.relu, POOLS[tail.pool], *tail.size]
     return Place(numbers, (oh, ow))
 
 
@@ -98,9 +97,7 @@ def convolve(
     """See ``Fusion``."""
     dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
     x, kernel = _images(x, dtype), plain(kernel)
-    place = place_of(
-        x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, training
-    )
+    place = place_of(x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE)
     (oh, ow), (ph, pw), n, filters = place.out, tail.size, len(x), kernel.shape[3]
     y = workspace.empty((n, oh // ph, ow // pw, filters), dtype)
     kept = None
@@ -132,9 +129,7 @@ def convolve_backward(
     dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
     x, kernel = _images(x, dtype), plain(kernel)
     dy = plain(dy, dtype)
-    place = place_of(
-        x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE, True
-    )
+    place = place_of(x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE)
     threads, y = threads_now(), trace.y
     dkernel, dbias = np.empty(kernel.shape, dtype), np.empty(kernel.shape[3], dtype)
     memory = scratch(kernel_scratch, dtype, place, threads, factor, offset)
@@ -198,7 +193,7 @@ def conv2d_transpose(
     x, kernel = plain(x, dtype), plain(kernel, dtype)
     bias = None if bias is None else plain(bias, dtype)
     shape = (len(x), *out, kernel.shape[2])
-    place = place_of(shape, kernel.shape, strides, pads, dilation, 1, PLAIN, False, False)
+    place = place_of(shape, kernel.shape, strides, pads, dilation, 1, PLAIN, False)
     y, threads = workspace.empty(shape, dtype), threads_now()
     memory = scratch(image_scratch, dtype, place, threads)
     image_gradient(dtype, place.numbers, threads, x, None, None, kernel, bias, 1.0, y, memory)

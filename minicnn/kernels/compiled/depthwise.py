@@ -25,7 +25,7 @@ WIDEST = 16
 
 @lru_cache(maxsize=1024)
 def _place(
-    x: Shape, kernel: Shape, strides: Pair, pads: Pads, dilation: Pair, relu: bool
+    x: Shape, kernel: Shape, strides: Pair, pads: Pads, dilation: Pair
 ) -> tuple[Array, Pair, int, int]:
     """The numbers for C, the size of y, and the parts and threads at most for such work."""
     down, across = (
@@ -36,7 +36,7 @@ def _place(
     parts = max(1, min(MOST_PARTS, pixels // A_PART))
     threads = 1 if pixels * math.prod(kernel) < WORTH_THREADS else MOST_THREADS
     numbers = [*x, *kernel[:2], *strides, *dilation, pads[0][0], pads[1][0], down, across]
-    numbers += [relu, parts, kernel[2] + WIDEST]
+    numbers += [parts, kernel[2] + WIDEST]
     return np.array(numbers, np.int64), (down, across), parts, threads
 
 
@@ -47,12 +47,11 @@ def depthwise(
     strides: Pair,
     pads: Pads,
     dilation: Pair = (1, 1),
-    relu: bool = False,
 ) -> Array:
-    """See ``KernelSet``; with ``relu``, the ReLU of that."""
+    """See ``KernelSet``."""
     dtype = np.result_type(x, kernel)
     kernel, x = _flat(kernel, dtype), _repeated(x, kernel.shape[3], dtype)
-    place, out, _, most = _place(x.shape, kernel.shape, strides, pads, dilation, relu)
+    place, out, _, most = _place(x.shape, kernel.shape, strides, pads, dilation)
     threads = min(most, threads_now())
     y = workspace.empty((len(x), *out, kernel.shape[2]), dtype)
     if bias is not None:
@@ -74,7 +73,7 @@ def depthwise_backward(
     dtype, times = np.result_type(dy, x, kernel), kernel.shape[3]
     flat, wide_x = _flat(kernel, dtype), _repeated(x, times, dtype)
     dy = plain(dy, dtype)
-    place, _, parts, most = _place(wide_x.shape, flat.shape, strides, pads, dilation, False)
+    place, _, parts, most = _place(wide_x.shape, flat.shape, strides, pads, dilation)
     threads = min(most, threads_now())
     dx = workspace.empty(wide_x.shape, dtype) if need_dx else None
     dkernel, dbias = np.empty_like(flat), np.empty(flat.shape[2], dtype)

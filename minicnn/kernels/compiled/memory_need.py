@@ -2,7 +2,6 @@
 
 from minicnn.kernels.base import Convolution, Work
 from minicnn.kernels.compiled.convolution import (
-    Place,
     convolve_scratch,
     image_scratch,
     kernel_scratch,
@@ -13,17 +12,14 @@ from minicnn.kernels.compiled.convolution import (
 
 def work_of(conv: Convolution, n: int, threads: int) -> Work:
     """What the convolution of n images takes: the scratch memory of its largest pass, as C says."""
-    shape, scale = (n, *conv.image), conv.scale or (1.0, 0.0)
-
-    def place(training: bool) -> Place:
-        return place_of(
-            shape, conv.kernel, conv.strides, conv.pads, conv.dilation, conv.groups, conv.tail,
-            False, training,
-        )  # fmt: skip
-
-    forward = scratch_size(convolve_scratch, conv.dtype, place(False), threads, *scale)
+    scale = conv.scale or (1.0, 0.0)
+    place = place_of(
+        (n, *conv.image), conv.kernel, conv.strides, conv.pads, conv.dilation, conv.groups,
+        conv.tail, False,
+    )  # fmt: skip
+    forward = scratch_size(convolve_scratch, conv.dtype, place, threads, *scale)
     backward = [
-        scratch_size(kernel_scratch, conv.dtype, place(True), threads, *scale),
-        scratch_size(image_scratch, conv.dtype, place(True), threads),
+        scratch_size(kernel_scratch, conv.dtype, place, threads, *scale),
+        scratch_size(image_scratch, conv.dtype, place, threads),
     ]
     return Work(forward, max(forward, *backward))

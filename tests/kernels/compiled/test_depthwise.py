@@ -7,7 +7,6 @@ import minicnn
 from layouts import LAYOUTS, laid_out
 from minicnn import Conv2D, DepthwiseConv2D, Flatten, Input, Sequential
 from minicnn.kernels import KERNELS
-from minicnn.kernels.compiled.depthwise import depthwise
 
 COMPILED, REFERENCE, VECTORIZED = (KERNELS[k] for k in ("compiled", "reference", "vectorized"))
 SAME = ((1, 1), (1, 1))
@@ -121,19 +120,6 @@ def test_nan_and_infinity_stay_with_their_channel(c):
     np.testing.assert_array_equal(found, wanted)
     assert np.isnan(found[0, 1:4, 1:4, 1]).all()
     assert np.isinf(found[0, 2:5, 2:5, 0]).all()
-
-
-@pytest.mark.parametrize("c", [1, 5, 19])
-def test_relu_in_the_same_pass_keeps_nan_and_minus_zero(c):
-    """The bits of ``where(y < 0, 0, y)``."""
-    x = np.random.default_rng(0).standard_normal((2, 9, 9, c), np.float32)
-    x[0, 0, 0, 0], x[1, 1] = np.nan, 0
-    kernel = np.full((1, 1, c, 1), -1, np.float32)
-    args = x, kernel, None, (1, 1), ((0, 0), (0, 0))
-    y = depthwise(*args)
-    found = depthwise(*args, relu=True)
-    assert found.tobytes() == np.where(y < 0, np.float32(0), y).tobytes()
-    assert np.isnan(found[0, 0, 0, 0])
 
 
 def test_inputs_of_other_precisions_are_widened_as_the_other_sets_do():

@@ -28,7 +28,6 @@ typedef struct {
     Index bytes;                    /* whether the images are uint8 */
     Index relu;                     /* whether a ReLU follows */
     Index pool, ph, pw;             /* what pooling follows, and its window */
-    Index training;                 /* whether to keep what the gradients need */
 } Convolution;
 
 /* For each of some pixels that are made, the sum over taps and a run of numbers

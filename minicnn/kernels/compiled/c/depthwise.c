@@ -37,7 +37,6 @@ typedef struct {
     Index sh, sw, dh, dw; /* strides and dilation */
     Index top, left;      /* padding */
     Index oh, ow;         /* rows and columns of windows */
-    Index relu;           /* whether a ReLU follows */
     Index parts;          /* in which the gradients are added up */
     Index wide;           /* numbers kept for each tap's sums: c, and a vector more */
 } Depthwise;
@@ -51,11 +50,6 @@ enum {
 /* For few channels: a narrow vector, or a single number. */
 typedef T Narrow __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
 typedef T Single;
-
-/* ReLU, as the loops do it: NaN and -0 stay. */
-INLINE Vector relu_Vector(Vector y) { return (Vector)((typeof(y < y))y & ~(y < (Vector){0})); }
-INLINE Narrow relu_Narrow(Narrow y) { return (Narrow)((typeof(y < y))y & ~(y < (Narrow){0})); }
-INLINE Single relu_Single(Single y) { return y < 0 ? 0 : y; }
 
 /* Along one axis, what is read and what is made.
  *
@@ -110,7 +104,6 @@ typedef struct {
     Index channels;
     const T *read, *kernel, *bias;
     T *made;
-    Index relu;
 } Correlation;
 
 /* Some pixels made, PIXELS vectors of channels at a time. The last vector may overlap the one
@@ -129,10 +122,8 @@ typedef struct {
                 for (int p = 0; p < PIXELS; p++)                                                   \
                     sum[p] += *(const V *)(from + p * taps->step) * weight;                        \
             }                                                                                      \
-            for (int p = 0; p < PIXELS; p++) {                                                     \
-                V *y = (V *)(made + p * taps->made_step + c);                                      \
-                *y = it->relu ? relu_##V(sum[p]) : sum[p];                                         \
-            }                                                                                      \
+            for (int p = 0; p < PIXELS; p++)                                                       \
+                *(V *)(made + p * taps->made_step + c) = sum[p];                                   \
         }                                                                                          \
     }
 
@@ -317,7 +308,7 @@ static Axis across_axis(const Depthwise *it) {
 /* y. ``memory`` holds twice as many Index as there are taps, for each thread. */
 EXPORT void NAME(depthwise)(const Depthwise *it, Index threads, const T *x, const T *kernel,
                             const T *bias, T *y, Index *memory) {
-    Correlation ahead = {down_axis(it), across_axis(it), it->c, x, kernel, bias, y, it->relu};
+    Correlation ahead = {down_axis(it), across_axis(it), it->c, x, kernel, bias, y};
     Pass pass = {.ahead = ahead, .bands = bands_of(it), .memory = memory, .images = it->n,
                  .taps = it->kh * it->kw};
     minicnn_parallel_for(pass.bands, threads, forward_band, &pass);
@@ -330,8 +321,8 @@ EXPORT void NAME(depthwise_backward)(const Depthwise *it, Index threads, const T
                                      T *few, double *all) {
     Axis down = down_axis(it), across = across_axis(it);
     Index taps = it->kh * it->kw, wide = it->wide, lanes = width_for(it->c)->lanes;
-    Pass pass = {.ahead = {down, across, it->c, x, kernel, 0, (T *)dy, 0},
-                 .back = {backward(down), backward(across), it->c, dy, kernel, 0, dx, 0},
+    Pass pass = {.ahead = {down, across, it->c, x, kernel, 0, (T *)dy},
+                 .back = {backward(down), backward(across), it->c, dy, kernel, 0, dx},
                  .parts = it->parts, .bands = most(bands_of(it) / it->parts, 1),
                  .memory = memory, .taps = taps, .wide = wide, .few = few, .all = all,
                  .images = it->n};
