@@ -110,7 +110,7 @@ def groups(prints: Array, distance: int = DISTANCE) -> Array:
     unique, first, inverse = np.unique(prints, return_index=True, return_inverse=True)
     label = np.arange(len(unique))
     for i, j in _similar(unique, distance, label):
-        _join(label, i, j)
+        join(label, i, j)
     found = np.full(len(unique), len(prints))
     np.minimum.at(found, label, first)
     return found[label][inverse.reshape(-1)]
@@ -183,7 +183,7 @@ def _correlate(small: Array, i: Array, j: Array) -> Array:
     return found
 
 
-def _join(label: Array, i: Array, j: Array) -> None:
+def join(label: Array, i: Array, j: Array) -> None:
     """Give the groups of each pair one label, the lowest index in them."""
     while True:
         low, high = np.minimum(label[i], label[j]), np.maximum(label[i], label[j])
