@@ -23,10 +23,11 @@ from minicnn._files.paths import path_of
 from minicnn._parallel.threads import get_threads
 from minicnn.data.duplicates import FINGERPRINT, fingerprints, groups
 from minicnn.data.images import silence
+from minicnn.data.making.decoding import Decoded, Decoder
 from minicnn.data.making.journal import Block, Journal
 from minicnn.data.making.opening import open_source
-from minicnn.data.making.pictures import FITS
-from minicnn.data.making.sources import GoneError, Source
+from minicnn.data.making.pictures import FITS, as_picture
+from minicnn.data.making.sources import Source
 from minicnn.data.making.splitting import check_fractions, joined, parts_of
 from minicnn.data.making.writing import check_target, target_of, writing
 from minicnn.errors import ConfigError, DataError
@@ -156,7 +157,7 @@ def _journal_of(out: Path) -> Path:
 
 
 def _shape(who: str, source: Source, size: Any, color: str | None) -> Shape:
-    height, width, channels = source.shape or (*SIZE, 3)
+    height, width, channels = (*SIZE, 3) if source.x is None else source.x.shape[1:]
     if size is not None:
         height, width = pair(who, "size", size)
     return height, width, COLORS[color] if color else min(channels, 3)
@@ -218,6 +219,7 @@ class _Job:
         starts = iter(range(journal.count, len(self.order), step))
         waiting: deque[Future[tuple[list[Any], int]]] = deque()
         bar = self._bar(journal.count)
+        self.decoder = Decoder(len(self.order) - journal.count)
         pool = ThreadPoolExecutor(get_threads(), thread_name_prefix="minicnn")
         try:
             with silence():
@@ -229,6 +231,7 @@ class _Job:
                     self._note(journal, waiting.popleft(), bar)
         finally:
             pool.shutdown(cancel_futures=True)
+            self.decoder.close()
             bar.close()
 
     def _note(self, journal: Journal, future: "Future[tuple[list[Any], int]]", bar: Any) -> None:
@@ -244,25 +247,28 @@ class _Job:
 
     def _block(self, first: int, last: int) -> tuple[list[Any], int]:
         places = self.order[first:last]
-        rows = np.empty((len(places), *self.shape), np.uint8)
-        at: list[int] = []
-        broken: dict[int, str] = {}
-        for place in places.tolist():
-            try:
-                rows[len(at)] = self.source.read(place, self.shape, self.fit)
-                at.append(place)
-            except GoneError as error:
-                raise GoneError(
-                    f"{error} Is its drive out of reach? The same command goes on from here if "
-                    "nothing else has changed."
-                ) from None
-            except DataError as error:
-                broken[place] = str(error)
-            except MemoryError:
-                broken[place] = "does not fit in memory."
-        rows = rows[: len(at)]
+        rows, wrong = self._decoded(places)
+        broken = {int(places[i]): why for i, why in wrong.items()}
+        at = np.delete(places, list(wrong))
         prints = fingerprints(rows) if self.prints else np.zeros(len(at), FINGERPRINT)
-        return Block(np.array(at, np.int64), rows, prints, broken).packed(), len(places)
+        return Block(at, rows, prints, broken).packed(), len(places)
+
+    def _decoded(self, places: Array) -> Decoded:
+        source, shape = self.source, self.shape
+        if source.x is not None:
+            x = source.x[places]
+            if x.shape[1:] != shape:
+                x = np.stack([as_picture(one, shape, self.fit) for one in x])
+            return x, {}
+        paths = [source.paths[i] for i in places]
+        rows, broken = self.decoder.decode(paths, shape, self.fit)
+        for i in broken:
+            if int(places[i]) not in source.absent and not os.path.lexists(paths[i]):
+                raise DataError(
+                    f"{paths[i]}: was there, and is not any more. Is its drive out of reach? The "
+                    "same command goes on from here if nothing else has changed."
+                )
+        return rows, broken
 
     def _bar(self, done: int) -> Any:
         from tqdm import tqdm

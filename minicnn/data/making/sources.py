@@ -4,18 +4,18 @@ import csv
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from minicnn._core.console import warn
-from minicnn._core.shapes import Array, Shape
+from minicnn._core.shapes import Array
 from minicnn._files.atomic import reason
 from minicnn._files.hdf5 import regular_file_size
-from minicnn.data.making.pictures import ENDINGS, read_picture
-from minicnn.errors import DataError, printable
+from minicnn.data.making.pictures import ENDINGS
+from minicnn.errors import DataError
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath", "name")
 LABEL_COLUMNS = ("label", "class", "category", "target", "y", "class_name", "labels")
@@ -27,27 +27,25 @@ PARTS = ("train", "test", "val", "valid", "validation")
 DELIMITERS = ",;\t"
 
 
-class GoneError(DataError):
-    """A picture that was there is not any more: the drive may be out of reach."""
-
-
 @dataclass(frozen=True)
 class Source:
-    """Images of known labels, read one at a time: ``read(i, shape, fit)`` is uint8 (H, W, C)."""
+    """Images of known labels: the pictures at ``paths``, or the array ``x``."""
 
     names: Sequence[str]
     y: Array
     """The number of each image's class in ``class_names``, int64 (n,)."""
     class_names: tuple[str, ...]
-    read: Callable[[int, Shape, str], Array]
-    shape: Shape | None = None
-    """Of the images, where all have one."""
+    state: str
+    """Tells another source, or another state of this one, by names, sizes, times and labels."""
+    paths: Sequence[Path] = ()
+    x: Array | None = None
+    """Images uint8 (n, H, W, C) instead."""
+    absent: Set[int] = frozenset()
+    """Pictures that were never there."""
     columns: dict[str, list[str]] = field(default_factory=dict)
     """Of a CSV, beside path and label."""
     parts: Array | None = None
     """0 for images to train on and 1 for images to test on, where the source tells."""
-    state: str = ""
-    """Tells another source, or another state of this one, by names, sizes, times and labels."""
 
 
 def from_folder(folder: Path) -> Source:
@@ -168,23 +166,15 @@ def _of_pictures(
     folder: Path, paths: list[Path], labels: list[str], columns: dict[str, list[str]]
 ) -> Source:
     y, class_names = classes_of(labels)
-    state, absent = hashlib.sha256(), set()
+    state, absent = hashlib.sha256(), set[int]()
     for i, (path, label) in enumerate(zip(paths, labels, strict=True)):
         try:
             found = os.stat(path)
-            known = f"{found.st_size} {found.st_mtime_ns}"
+            seen = f"{found.st_size} {found.st_mtime_ns}"
         except (OSError, ValueError):
-            known = "absent"
+            seen = "absent"
             absent.add(i)
-        state.update(f"{path}\0{label}\0{known}\n".encode(errors="surrogateescape"))
+        state.update(f"{path}\0{label}\0{seen}\n".encode(errors="surrogateescape"))
     names = [os.path.relpath(path, folder) for path in paths]
-
-    def read(i: int, shape: Shape, fit: str) -> Array:
-        try:
-            return read_picture(paths[i], shape, fit)
-        except DataError as error:
-            if i not in absent and not os.path.lexists(paths[i]):
-                raise GoneError(f"{paths[i]}: was there, and is not any more.") from None
-            raise DataError(str(error).removeprefix(f"{printable(str(paths[i]))}: ")) from None
-
-    return Source(names, y, class_names, read, columns=columns, state=state.hexdigest())
+    known = state.hexdigest()
+    return Source(names, y, class_names, known, paths, absent=absent, columns=columns)
