@@ -34,6 +34,7 @@ class RowFile:
     dtype: str
     deep: int
     """The rows of a chunk; 0 where there are no chunks."""
+    chunk_bytes: int
     across: int
     """How many chunks lie beside each other in a row."""
     packed: bool
@@ -99,7 +100,6 @@ class Rows:
         budget = self._budget(0)
         memory, descriptor, tag = _shared(max(1, 2 * self.size))
         self.memory = np.frombuffer(memory, np.uint8)
-        chunk = max(one.deep * one.row_bytes // max(1, one.across) for one in files)
         request = {
             "open": [
                 {
@@ -108,11 +108,12 @@ class Rows:
                     "key": one.key,
                     "shape": list(one.shape),
                     "dtype": one.dtype,
+                    "cache": one.chunk_bytes if one.across > 1 else 0,
                 }
                 for one in files
             ],
             "size": sum(one.state[2] for one in files),
-            "space": 4 * chunk,
+            "space": 4 * max(one.chunk_bytes for one in files),
             "shared": descriptor,
             "memory": len(self.memory),
             "tag": tag,

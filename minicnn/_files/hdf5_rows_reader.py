@@ -70,7 +70,9 @@ class _Rows:
             limits.earn(1)
             file = reader._open({"open": one["path"], "size": one["size"]}, sys.stdin.buffer)
             access = reader.h5py.h5p.create(reader.h5py.h5p.DATASET_ACCESS)
-            access.set_chunk_cache(1, 0, 1.0)  # each chunk is read once, and whole
+            # Each chunk is read once, and whole. HDF5 reads a part of a row number by number from
+            # what is not in its cache.
+            access.set_chunk_cache(1, one["cache"], 1.0)
             dataset = reader.h5py.h5d.open(file.id, one["key"].encode(), access)
             found = reader._described(dataset, request["size"])
             if why := found.get("refused"):

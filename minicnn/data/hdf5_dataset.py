@@ -231,7 +231,8 @@ def _looked_at(path: Any, x_key: str | None, y_key: str | None) -> _Looked:
     shape = (*shape, 1) if len(shape) == 3 else shape
     check_images(who, shape, np.dtype(found.dtype))
     across = [-(-n // part) for n, part in zip(found.shape[1:], found.chunks[1:], strict=False)]
-    layout = (found.chunks or (0,))[0], math.prod(across), found.packed
+    nbytes = math.prod(found.chunks or (0,)) * np.dtype(found.dtype).itemsize
+    layout = (found.chunks or (0,))[0], nbytes, math.prod(across), found.packed
     rows = RowFile(path, x_key, found.shape, found.dtype, *layout, state, held)
     return _Looked(rows, axes, shape, *answers.checked(m))
 
