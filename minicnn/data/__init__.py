@@ -2,5 +2,6 @@
 
 from minicnn.data.arrays import Dataset, batches
 from minicnn.data.hdf5 import load_hdf5, load_images
+from minicnn.data.hdf5_dataset import HDF5Dataset
 
-__all__ = ["Dataset", "batches", "load_hdf5", "load_images"]
+__all__ = ["Dataset", "HDF5Dataset", "batches", "load_hdf5", "load_images"]
