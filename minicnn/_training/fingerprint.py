@@ -102,8 +102,10 @@ def _saved(value: Any) -> Any:
 def _described_data(loader: Loader) -> dict[str, Any]:
     """Shapes and types, and of data in memory a checksum: other batches are made anew."""
     data = loader.sample
+    origin = getattr(loader, "origin", None)
+    files = {} if origin is None else {"files": origin.fingerprint()}
     kinds = (("x", data.xs), ("y", data.ys), ("sample_weight", data.weights))
-    return {
+    return files | {
         f"{name}{i + 1 if i else ''}": {
             "shape": array.shape,
             "dtype": array.dtype.name,

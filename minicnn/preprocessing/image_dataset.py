@@ -1,8 +1,7 @@
 """``image_dataset_from_directory``: batches of a folder's pictures, read as they are needed."""
 
 import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,14 +9,13 @@ import numpy as np
 from minicnn._core.arguments import choice, number, whole_number
 from minicnn._core.console import say
 from minicnn._core.random_seed import generator
-from minicnn._core.resampling import INTERPOLATIONS
-from minicnn._core.shapes import Array, Pair, pair
+from minicnn._core.shapes import Array, Pair
 from minicnn._core.signatures import checked
-from minicnn.data.images import opened
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError, DataError, shown
 from minicnn.preprocessing.directory import pictures_within, subfolders
-from minicnn.preprocessing.pictures import COLOR_MODES, channels_first, resized_to
+from minicnn.preprocessing.picture_reader import Reader
+from minicnn.preprocessing.picture_stream import Pictures
 from minicnn.preprocessing.transforms import random_state
 
 WHO = "image_dataset_from_directory"
@@ -61,10 +59,12 @@ def image_dataset_from_directory(
     choice(WHO, "format", format, ("tf", "grain"))
     _check_labels(labels, label_mode)
     _check_split(validation_split, subset, shuffle, seed)
-    read = _reader(
-        image_size, color_mode, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio,
-        channels_first(WHO, data_format),
+    reader = Reader(
+        WHO, image_size, color_mode, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio,
+        data_format,
     )  # fmt: skip
+    if batch_size is not None:
+        whole_number(WHO, "batch_size", batch_size)
     seed = int(generator(None).integers(10**6)) if seed is None else seed
     found = _files(directory, None if label_mode is None else labels, class_names, follow_links)
     names, n = found.names, len(found.paths)
@@ -79,13 +79,12 @@ def image_dataset_from_directory(
     for files in _parts(order, validation_split, subset):
         if not len(files):
             raise DataError(f"{WHO}: there are no such pictures in {directory}.")
-        chain = _chain(found, files, label_mode)
-        if shuffle and not made:  # of "both" the pictures for validation keep their order
-            chain = chain.shuffle(len(files), seed)
-        chain = chain.map(read)
-        chain = chain if batch_size is None else chain.batch(batch_size)
-        chain.class_names, chain.file_paths = names, [found.paths[i] for i in files]
-        made.append(chain)
+        part = Pictures(
+            WHO, [found.paths[i] for i in files], _labels(found, files, label_mode), reader,
+            batch_size, seed if shuffle and not made else None, verbose,
+        ).dataset()  # fmt: skip
+        part.class_names = found.names  # of "both" the pictures for validation keep their order
+        made.append(part)
     return made if subset == "both" else made[0]
 
 
@@ -171,59 +170,13 @@ def _parts(order: Array, validation_split: float | None, subset: str | None) -> 
     return parts
 
 
-def _chain(found: Files, files: Array, label_mode: str | None) -> Dataset:
-    """The paths of some files, with their labels in the form that was asked for."""
-    paths = np.array(found.paths, object)[files]
+def _labels(found: Files, files: Array, label_mode: str | None) -> Array | None:
+    """The labels of some files in the form that was asked for."""
     if found.numbers is None or found.names is None:
-        return Dataset.from_tensor_slices(paths)
+        return None
     labels: Array = found.numbers[files]
     if label_mode == "binary":
         labels = labels.astype(np.float32)[:, None]
     if label_mode == "categorical":
         labels = (labels[:, None] == np.arange(len(found.names))).astype(np.float32)
-    return Dataset.from_tensor_slices((paths, labels))
-
-
-def _reader(
-    image_size: Any, color_mode: str, interpolation: str, crop: bool, pad: bool, first: bool
-) -> Callable[..., Any]:
-    """A function that reads a file as an image of that size, and passes on its label."""
-    choice(WHO, "color_mode", color_mode, tuple(COLOR_MODES))
-    how = str(interpolation).lower()
-    choice(WHO, "interpolation", how, INTERPOLATIONS)
-    size = pair(WHO, "image_size", image_size)
-    channels = COLOR_MODES[color_mode]
-    if crop and pad:
-        raise ConfigError(f"{WHO}: expected crop_to_aspect_ratio or pad_to_aspect_ratio, got both.")
-
-    def read(path: str, *label: Array) -> Any:
-        pixels = _pixels(path, channels)
-        x = _padded(pixels, size, how) if pad else resized_to(pixels, size, how, crop)
-        x = x.astype(np.uint8) if how == "nearest" else x
-        image = x[0].transpose(2, 0, 1) if first else x[0]
-        return (image, *label) if label else image
-
-    return read
-
-
-def _pixels(path: str, channels: int) -> Array:
-    """A file's picture as a batch of one, (1, H, W, C) in float32."""
-    from PIL import Image
-
-    with opened(Path(path)) as picture:
-        if picture.mode.startswith("I"):  # 16 bits, of which the upper half counts
-            upper = np.asarray(picture).astype(np.int64) >> 8
-            picture = Image.fromarray(upper.clip(0, 255).astype(np.uint8))
-        pixels = np.asarray(picture.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]), np.float32)
-    return pixels.reshape(1, *pixels.shape[:2], channels)
-
-
-def _padded(x: Array, size: Pair, interpolation: str) -> Array:
-    """Images resized to fit into that size, in the middle of a black frame."""
-    ratio = max(np.float32(n) / np.float32(m) for n, m in zip(x.shape[1:3], size, strict=True))
-    fitting = [np.float32(n) / ratio for n in x.shape[1:3]]
-    inner = resized_to(x, (int(fitting[0]), int(fitting[1])), interpolation)
-    y = np.zeros((len(x), *size, x.shape[3]), x.dtype)
-    top, left = (max(0, int((m - n) / 2)) for n, m in zip(fitting, size, strict=True))
-    y[:, top : top + inner.shape[1], left : left + inner.shape[2]] = inner
-    return y
+    return labels
