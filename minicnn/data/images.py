@@ -116,6 +116,10 @@ def decoded(
             raise DataError(f"{name}: cannot be read: {reason(error)}.") from None
         if isinstance(error, Image.DecompressionBombError):
             raise DataError(f"{name}: claims far more pixels than a photograph has.") from None
+        if not isinstance(error, Image.UnidentifiedImageError):
+            raise DataError(
+                f"{name}: expected a picture, got a damaged or shortened one."
+            ) from None
         raise DataError(f"{name}: expected a picture (PNG, JPEG, ...), got another file.") from None
 
 

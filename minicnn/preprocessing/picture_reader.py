@@ -43,6 +43,8 @@ class Read(NamedTuple):
     version: Version
     turned: bool
     """Whether it was turned upright."""
+    whole: bool
+    """Whether the numbers are the file's bytes, as nothing had to be resized."""
 
 
 class Reader:
@@ -81,6 +83,8 @@ class Reader:
         """Read a picture into ``y``, of ``shape`` and ``dtype``; raises ``DataError``."""
         with open(_regular(path), "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
+            if not status.st_size:
+                raise DataError(f"{path}: the file is empty.")
             small = status.st_size <= WHOLE
             source = BytesIO(file.read()) if small else file
             with decoded(path, source, status.st_size, FORMATS) as picture:
@@ -88,11 +92,14 @@ class Reader:
                     picture.draft("L", None)  # the grey of a JPEG file itself, as TensorFlow has it
                 turned = _upright(picture)
                 pixels = _pixels(turned or picture, self.channels)
-                self._resize(pixels, y.transpose(1, 2, 0) if self.first else y)
-        return Read((status.st_mtime_ns, status.st_size), turned is not None)
+                whole = self._resize(pixels, y.transpose(1, 2, 0) if self.first else y)
+        return Read((status.st_mtime_ns, status.st_size), turned is not None, whole)
 
-    def _resize(self, x: Array, y: Array) -> None:
-        """Bring pixels to the size of y, cut or padded to its ratio if that was asked for."""
+    def _resize(self, x: Array, y: Array) -> bool:
+        """Bring pixels to the size of y, cut or padded to its ratio if that was asked for.
+
+        Returns whether they have it already.
+        """
         if self.pad:
             y[...] = 0
             y = y[_inside((x.shape[0], x.shape[1]), self.size)]
@@ -100,12 +107,11 @@ class Reader:
             x = framed(x[None], to_ratio((x.shape[0], x.shape[1]), self.size))[0]
         size = y.shape[0], y.shape[1]
         rows, columns = (_along(n, m, self.how) for n, m in zip(x.shape[:2], size, strict=True))
-        if size == x.shape[:2]:
-            y[...] = x
-        elif self.how == "nearest":
+        if self.how == "nearest":
             y[...] = x[rows.places, columns.places[:, 0]]
         elif not (self.kernels.resize and self.kernels.resize(x, rows, columns, y)):
             y[...] = resized_to(x[None], size, self.how)[0]
+        return size == x.shape[:2]
 
 
 def _regular(path: str) -> str:

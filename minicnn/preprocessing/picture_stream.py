@@ -1,14 +1,17 @@
 """Passes over the pictures of many files: read ahead on all threads, the broken ones left out."""
 
 import os
+import threading
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.console import say, warn
+from minicnn._core.memory import installed_memory
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
 from minicnn._files.checkpoint import checksum
@@ -24,8 +27,30 @@ RUN = 8
 AHEAD = 128 << 20
 """Bytes of images that are read ahead at most, unless two for each thread take more."""
 
+KEPT = 1 << 30
+"""Bytes of images that all data sets together keep at most, so that later passes need not decode
+these files; an eighth of the memory, where that is less."""
+
 NAMED = 3
 """Files that a message names."""
+
+
+class _Room:
+    """What is left of the memory in which pictures are kept for later passes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.left = min(KEPT, installed_memory() // 8)
+
+    def give_back(self, taken: list[int]) -> None:
+        """Have it as it was before so many bytes were taken."""
+        with self.lock:
+            self.left += taken[0]
+
+
+_room = _Room()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: setattr(_room, "lock", threading.RLock()))
 
 
 class _Run(NamedTuple):
@@ -61,6 +86,9 @@ class Pictures:
         self.begun = 0
         """The passes that were begun."""
         self.broken: dict[str, str] = {}
+        self._kept: dict[int, tuple[Read, Array]] = {}
+        self._taken = [0]
+        weakref.finalize(self, _room.give_back, self._taken)
         self._versions: dict[int, Version] = {}
         self._turned: set[int] = set()
         self._said: set[str] = set()
@@ -132,11 +160,31 @@ class Pictures:
         found: list[Read | str] = []
         for number, image in zip(run.numbers, run.images, strict=True):
             path = self.paths[number]
+            if (kept := self._kept.get(number)) and kept[0].version == _version(path):
+                image[...] = kept[1]
+                found.append(kept[0])
+                continue
             try:
-                found.append(self.reader.read(path, image))
+                read = self.reader.read(path, image)
+                self._keep(number, read, image)
+                found.append(read)
             except DataError as error:
                 found.append(str(error).removeprefix(f"{path}: "))
         return run.images, found
+
+    def _keep(self, number: int, found: Read, image: Array) -> None:
+        """Keep a picture for later passes, while there is room."""
+        bytes_ = image.size if found.whole else image.nbytes
+        with _room.lock:
+            if number not in self._kept:  # else its file was changed
+                if bytes_ > _room.left:
+                    return
+                _room.left -= bytes_
+                self._taken[0] += bytes_
+        try:
+            self._kept[number] = found, image.astype(np.uint8 if found.whole else image.dtype)
+        except MemoryError:
+            _room.left = 0
 
     def _batch(self, numbers: Array, results: Iterator[Any]) -> Any:
         """The next batch, None if no picture of it can be read."""
@@ -163,7 +211,7 @@ class Pictures:
         path = self.paths[number]
         if isinstance(found, str):
             if number in self._versions and not os.path.exists(path):
-                found = "it was there when it was read before"
+                found = "the file is there no longer."
             self.broken[path] = found
             return False
         self.broken.pop(path, None)
@@ -201,7 +249,8 @@ class Pictures:
         if broken:
             warn(
                 f"{self.who}: left out {len(broken):,} of {len(self.paths):,} pictures, which "
-                f"cannot be read: {_named(broken)}. The data set's .broken says why.",
+                f"cannot be read: {_named(broken)}. The first: {self.broken[broken[0]]} The data "
+                "set's .broken has them all.",
                 UserWarning,
             )
         if changed:
@@ -212,6 +261,15 @@ class Pictures:
             )
 
 
+def _version(path: str) -> Version | None:
+    """What says whether a file is the same; None if there is none."""
+    with suppress(OSError, ValueError):
+        status = os.stat(path)
+        return status.st_mtime_ns, status.st_size
+    return None
+
+
 def _named(paths: Sequence[str]) -> str:
     more = len(paths) - NAMED
-    return ", ".join(map(printable, paths[:NAMED])) + (f" and {more:,} more" if more > 0 else "")
+    names = [printable(os.path.join(*path.split(os.sep)[-2:])) for path in paths[:NAMED]]
+    return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")

@@ -67,8 +67,9 @@ EXPORT void NAME(resize)(const uint8_t *x, Index pitch, Index w, Index step, Ind
     for (Index i = 0; i < y_h; i++, y += y_pitch) {
         add_up(line, x, pitch, rows + i * down, row_weights + i * down, down, w * step);
         if (step == 4 && c == 3)
-            right == 2 ? across_fours(y, line, columns, column_weights, 2, y_w, 3)
-                       : across_fours(y, line, columns, column_weights, right, y_w, 3);
+            right == 1   ? across_fours(y, line, columns, column_weights, 1, y_w, 3)
+            : right == 2 ? across_fours(y, line, columns, column_weights, 2, y_w, 3)
+                         : across_fours(y, line, columns, column_weights, right, y_w, 3);
         else
             across(y, line, columns, column_weights, right, y_w, step, c);
     }
