@@ -15,7 +15,7 @@ from minicnn.kernels.compiled.compilers import QUIET, X86, Compiler, Failed
 
 PAGES = Path(__file__).parent / "c"
 
-TO_THE_BIT = ("affine", "optimizers")
+TO_THE_BIT = ("affine", "optimizers", "resize")
 """Pages whose every operation is rounded by itself, as NumPy does it."""
 
 ONCE = ("threads",)
