@@ -61,6 +61,18 @@ class Found:
     """Bytes that the file holds of it."""
     matlab: bool = False
     """Whether MATLAB wrote it, whose arrays have their axes the other way round."""
+    chunks: Shape = ()
+    """The shape of the chunks that it is cut into; () if it lies in one piece."""
+    packed: bool = False
+    """Whether the chunks must be unpacked, or put in order."""
+    gzip: int = -1
+    """The level of its compression with gzip; -1 if it is another or none."""
+
+    @classmethod
+    def of(cls, known: Mapping[str, Any]) -> "Found":
+        """What the process says of it."""
+        tuples = {name: tuple(known.get(name, ())) for name in ("shape", "chunks")}
+        return cls(**{**known, **tuples})
 
 
 class File:
@@ -82,10 +94,7 @@ class File:
         self.error = error
         self.budget = budget
         self.groups: dict[str, dict[str, Any]] = dict(contents["groups"])
-        self.datasets = {
-            name: Found(**known | {"shape": tuple(known["shape"])})
-            for name, known in contents["datasets"].items()
-        }
+        self.datasets = {name: Found.of(known) for name, known in contents["datasets"].items()}
         self._reader = reader
         self._inside: dict[str, list[str]] = {}
         for name in filter(None, (*self.groups, *self.datasets)):

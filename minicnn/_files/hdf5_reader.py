@@ -347,10 +347,25 @@ def _described(dataset: Any, space: int) -> dict[str, Any]:
             "dtype": dtype.str,
             "refused": _why_not(dataset, dtype.itemsize, space),
             "stored": dataset.get_storage_size(),
+            **_layout(dataset),
             "matlab": h5py.h5a.exists(dataset, b"MATLAB_class"),
         }
     except DAMAGE:
         return _unread(damaged=True)
+
+
+def _layout(dataset: Any) -> dict[str, Any]:
+    """Its chunks, whether they are packed, and how hard by gzip."""
+    properties = dataset.get_create_plist()
+    if properties.get_layout() != h5py.h5d.CHUNKED:
+        return {}
+    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
+    levels = [values[0] for number, _, values, _ in filters if number == 1 and values]
+    return {
+        "chunks": list(properties.get_chunk()),
+        "packed": bool(filters),
+        "gzip": levels[0] if levels else -1,
+    }
 
 
 def _why_not(dataset: Any, itemsize: int, space: int) -> str:

@@ -51,7 +51,7 @@ def load_hdf5(
     ((1080, 64, 64, 3), ('0', '1', '2', '3', '4', '5'))
     """
     path = path_of("load_hdf5", "path", path, DataError)
-    _check_kind(path)
+    check_kind(path)
     with hdf5.opened(path, DataError, attributes=False) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
         y_key = _key(path, file, y_key, "_set_y", "y_key")
@@ -68,7 +68,7 @@ def load_hdf5(
             file.budget.take("dataset 'list_classes'", 100 * class_names.size)
             letters = sum(len(str(name)) for name in class_names.flat)
             file.budget.take("dataset 'list_classes'", 32 * letters)
-    x = _in_order(f"{path}: {x_key}", x, _count(y, len(x)), turned)
+    x = _in_order(f"{path}: {x_key}", x, count_of(y, len(x)), turned)
     x = _images(f"{path}: {x_key}", x)
     y = _labels(f"{path}: {y_key}", y, len(x))
     if turned:
@@ -82,7 +82,7 @@ def load_hdf5(
 def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array:
     """Read the images of an HDF5 file that need have no labels; see ``load_hdf5``."""
     path = path_of("load_images", "path", path, DataError)
-    _check_kind(path)
+    check_kind(path)
     with hdf5.opened(path, DataError, attributes=False) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
         x, turned = file.read(x_key), file.datasets[x_key].matlab
@@ -98,7 +98,7 @@ def _take_memory(file: hdf5.File, x_key: str, x: Array, turned: bool) -> None:
     file.budget.take(f"dataset {x_key!r}", x.size * (x.dtype.kind == "f") + x.nbytes * turned)
 
 
-def _check_kind(path: Path) -> None:
+def check_kind(path: Path) -> None:
     """Raise ``DataError`` for a file that something else reads."""
     remedy = KINDS.get(path.suffix.lower())
     if remedy is None:
@@ -136,7 +136,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(shown) + f" and {len(names) - 8} more" * (len(names) > 8)
 
 
-def _count(y: Array, images: int) -> int | None:
+def count_of(y: Array, images: int) -> int | None:
     """The number of labels, or None if they may be one-hot."""
     plain = y.ndim == 1 or (y.ndim == 2 and 1 in y.shape and images not in y.shape)
     return int(y.size) if plain else None
