@@ -34,7 +34,7 @@ FAR = 4.0
 USUAL = 0.9
 """The part of pictures of one size from which on other sizes are odd."""
 
-PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
+PARTS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval")
 """Names of folders that are parts of a data set, and no classes."""
 
 
@@ -62,11 +62,12 @@ def read(path: Path, what: str, noun: str, seed: int) -> Part:
         raise DataError(f"{path}: none of {len(index)} pictures can be read: {broken[0][1]}")
     index = np.setdiff1d(index, [i for i, _ in broken])
     if broken:
-        lost = [f"{printable(names[i])} ({_why(why)})" for i, why in broken]
+        lost = [printable(names[i]) for i, _ in broken]
         found.append(
             Finding(
                 "broken pictures",
-                f"{number_of(len(lost), 'file')} of {len(files):,} cannot be read: {listed(lost)}.",
+                f"Of {len(files):,} files {len(lost):,} {'is' if len(lost) == 1 else 'are'} damaged, "
+                f"or no picture: {listed(lost)}.",
                 "Fetch them again, or take them out.",
                 ERROR,
                 {what: [i for i, _ in broken]},
@@ -122,10 +123,11 @@ def _arrangement(
     classes: Sequence[str], files: Sequence[tuple[int, str]], loose: Sequence[str], others: int
 ) -> Iterator[Finding]:
     if len(classes) > 1 and all(name.lower() in PARTS for name in classes):
+        first = sorted(classes, key=lambda name: PARTS.index(name.lower()))
         yield Finding(
             "parts taken for classes",
             f"The folders are {listed(classes)}, which seem to be parts of the data, not classes.",
-            f"Give them one by one: minicnn data inspect {' '.join(classes[:2])}.",
+            f"Give them one by one: minicnn data inspect {' '.join(first[:2])}.",
             ERROR,
         )
     if loose:
@@ -173,10 +175,6 @@ def _bytes(values: Array) -> Array:
 def _reduced(x: Array) -> Array:
     step = -(-max(x.shape[:2]) // LONGEST)
     return x[::step, ::step] if step > 1 else x
-
-
-def _why(error: str) -> str:
-    return error.rpartition(": ")[2].rstrip(".")
 
 
 def _sizes(shapes: Sequence[tuple[int, int]]) -> str:

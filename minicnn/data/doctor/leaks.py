@@ -8,7 +8,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.data.doctor.finding import WARNING, Finding
 from minicnn.data.doctor.measuring import SIDE
-from minicnn.data.doctor.models import Neighbours, linear, pixels
+from minicnn.data.doctor.models import GRID, Neighbours, linear, pixels
 from minicnn.data.doctor.part import Part
 
 TOLD = 0.98
@@ -19,13 +19,12 @@ among 60 reaches 0.98 in fewer than one of a million orders."""
 ENOUGH = 10
 """Images in a class, and in the others, of which that is asked."""
 
-BORDER = 2
-"""Of 32 pixels along each side, those that are the border."""
-
+FEWEST = 40
 GIVEN_AWAY = 0.95
 BESIDES = 0.1
-"""A border gives classes away when a linear model of it alone is right so often, and by that much
-more often than one of the middle, where things are."""
+"""A border gives classes away when images that are next to each other in the order of one of its
+pixels are so often of one class, and that much more often than for any place within, where things
+are. Of 40 images in two equal classes chance gives 0.5, with a standard error of 0.08."""
 
 
 class Baselines(NamedTuple):
@@ -124,27 +123,33 @@ def _ranks(values: Array) -> Array:
 
 
 def _borders(part: Part, y: Array) -> Iterator[Finding]:
-    counts = np.bincount(y)
-    if (counts >= ENOUGH).sum() < 2:
+    """A place at the border whose pixels alone tell the class: a frame, a mark, a cut."""
+    n, classes = len(y), np.bincount(y)
+    if n < FEWEST or (classes >= ENOUGH).sum() < 2:
         return
-    small = part.measures.small
-    inner = np.zeros((SIDE, SIDE), bool)
-    inner[BORDER:-BORDER, BORDER:-BORDER] = True
-    border = small[:, ~inner]
-    border = border.reshape(len(small), -1, 4, small.shape[-1]).mean(axis=2)
-    classes = len(counts)
-    of_border = linear(border.reshape(len(small), -1), y, classes).left_out
-    right = float((of_border == y).mean())
-    if right < GIVEN_AWAY:
+    mixed = np.random.default_rng(0).permutation(n)  # so that equal numbers are in no order
+    small, labels = part.measures.small[mixed], y[mixed]
+    places = [(r, c) for r in range(SIDE) for c in range(SIDE) if {r, c} & {0, SIDE - 1}]
+    rows, columns = np.array(places).T
+    of_border = _alike(small[:, rows, columns], labels)
+    best, at = float(of_border.max()), places[int(of_border.argmax())]
+    if best < GIVEN_AWAY:
         return
-    middle = pixels(np.ascontiguousarray(small[:, BORDER:-BORDER, BORDER:-BORDER]))
-    of_middle = float((linear(middle, y, classes).left_out == y).mean())
-    if right >= of_middle + BESIDES:
-        yield Finding(
-            "borders give the class away",
-            f"A linear model of the outermost pixels alone is right on {right:.1%} of the "
-            f"{part.noun}s, one of all the others on {of_middle:.1%}.",
-            "Look at the borders: frames, marks or cuts that differ by class. Cut them off "
-            "(Cropping2D), or make the images anew.",
-            WARNING,
-        )
+    inner = _alike(pixels(small[:, 2:-2, 2:-2]).reshape(n, GRID**2, -1), labels).max()
+    if best < inner + BESIDES:
+        return
+    yield Finding(
+        "borders give the class away",
+        f"In the order of the pixels of one place at the border (row {at[0] + 1}, column "
+        f"{at[1] + 1} of {SIDE} x {SIDE}) {best:.1%} of the {part.noun}s follow one of their "
+        f"class; within, at best {inner:.1%}.",
+        "Look at the borders: frames, marks or cuts that differ by class. Cut them off "
+        "(Cropping2D), or make the images anew.",
+        WARNING,
+    )
+
+
+def _alike(values: Array, labels: Array) -> Array:
+    """Of each place (n, places, C), how often images in the order of it follow their own class."""
+    ordered = labels[np.argsort(values, axis=0, kind="stable")]
+    return np.asarray((ordered[1:] == ordered[:-1]).mean(axis=0).max(axis=1))

@@ -40,24 +40,34 @@ def linear(x: Array, y: Array, classes: int, other: Array | None = None) -> Line
     scale = float(np.sqrt(((x - mean) ** 2).mean())) or 1.0
     rows = np.column_stack([(x - mean) / scale, np.ones(len(x))])
     targets = np.eye(classes)[y]
-    values, vectors = np.linalg.eigh(rows.T @ rows)
-    values = np.maximum(values, 0)
-    turned, projected = rows @ vectors, (rows @ vectors).T @ targets
+    directions, values = _principal(rows)
+    along = directions.T @ targets
     best: tuple[float, Array, Array] | None = None
     for penalty in PENALTIES:
-        inverse = 1 / (values + penalty * len(x))
-        weights = inverse[:, None] * projected
-        leverage = np.minimum((turned**2) @ inverse, 1 - 1e-6)
-        residuals = (targets - turned @ weights) / (1 - leverage)[:, None]
+        kept = values / (values + penalty * len(x))
+        leverage = np.minimum(directions**2 @ kept, 1 - 1e-6)
+        residuals = (targets - directions @ (kept[:, None] * along)) / (1 - leverage)[:, None]
         answers = (targets - residuals).argmax(axis=1)
         right = float((answers == y).mean())
         if best is None or right > best[0]:
-            best = right, answers, vectors @ weights
+            dual = directions @ (along / (values + penalty * len(x))[:, None])
+            best = right, answers, rows.T @ dual
     assert best is not None
     if other is None:
         return Linear(best[1], None)
     rows = np.column_stack([(other - mean) / scale, np.ones(len(other))])
     return Linear(best[1], (rows @ best[2]).argmax(axis=1))
+
+
+def _principal(rows: Array) -> tuple[Array, Array]:
+    """Orthonormal directions (n, k) among the samples, and the squares along them."""
+    n, d = rows.shape
+    if n <= d:
+        values, directions = np.linalg.eigh(rows @ rows.T)
+        return directions, np.maximum(values, 0)
+    values, axes = np.linalg.eigh(rows.T @ rows)
+    some = values > 1e-9 * values[-1]
+    return rows @ axes[:, some] / np.sqrt(values[some]), values[some]
 
 
 def pixels(small: Array) -> Array:
@@ -88,7 +98,7 @@ def outlines(small: Array) -> Array:
     for i in range(3):
         for j in range(3):
             around += power[:, i : i + CELLS, j : j + CELLS]
-    around += 1e-3 * float(around.mean()) + 1e-12
+    around += 1e-3 * around.mean(axis=(1, 2), keepdims=True) + 1e-12
     return np.asarray(cells / np.sqrt(around)[..., None]).reshape(len(small), -1)
 
 

@@ -24,8 +24,9 @@ below e^2.4; a Gaussian of 2 pixels brings 64 x 64 images to e^3.5 and lower."""
 DARK = 0.13
 """The part of the range, 32 of 255, that images of bytes should exceed somewhere."""
 
-SURE = 0.3
-"""The correlation with the mean picture of which one can say that images have a common form."""
+GROUND, OPPOSITE = 0.15, 0.5
+"""Images have one background when the median of the outermost pixels is the same within the first
+part of the range; another is its negative, if the two are at least the second part apart."""
 
 
 def ranges(part: Part) -> Iterator[Finding]:
@@ -157,7 +158,7 @@ def _blurred(part: Part, there: Array) -> Iterator[Finding]:
 
 def colours(part: Part) -> Iterator[Finding]:
     """Grey images among images in colour, or the other way round."""
-    grey = part.measures.grey
+    grey = part.measures.grey & (part.measures.high > part.measures.low)
     channels = part.measures.small.shape[-1]
     if channels == 1 or grey.all() or not grey.any():
         return
@@ -182,22 +183,26 @@ def colours(part: Part) -> Iterator[Finding]:
 
 
 def inverted(part: Part) -> Iterator[Finding]:
-    """Some images of a set with a common form, that are negatives of it."""
+    """Some images of a set with one background, that are negatives of the others."""
     m = part.measures
     if len(m) < 10:
         return
-    rows = unit(m.small.mean(axis=3).reshape(len(m), -1))
-    form = rows.mean(axis=0)
-    if not np.linalg.norm(form):
-        return
-    likeness = rows @ (form / np.linalg.norm(form))
-    against = likeness < -SURE
-    if against.any() and against.mean() < 0.5 and (likeness > SURE).mean() > 0.9 - against.mean():
-        where = part.place(against)
+    small = m.small.mean(axis=3)
+    ring = np.concatenate([small[:, 0], small[:, -1], small[:, :, 0], small[:, :, -1]], axis=1)
+    ground = np.median(ring, axis=1) / part.top
+    usual = float(np.median(ground))
+    against = np.abs(ground - (1 - usual)) < GROUND
+    same = np.abs(ground - usual) < GROUND
+    few = 0 < against.sum() < 0.5 * len(m)
+    if few and abs(1 - 2 * usual) > OPPOSITE and (same | against).mean() > 0.95:
+        where = part.place(against & (m.high - m.low > FLAT * part.top))
+        if not where:
+            return
         yield Finding(
             "inverted images",
-            f"{number_of(len(where), part.noun, 'looks')} like negatives of the others, bright "
-            f"where these are dark: {part.called(where)}.",
+            f"{number_of(len(where), part.noun, 'looks')} like negatives of the others, "
+            f"{'bright' if usual < 0.5 else 'dark'} where these are "
+            f"{'dark' if usual < 0.5 else 'bright'}: {part.called(where)}.",
             "Turn them round: 255 - x, or 1 - x where pixels are from 0 to 1.",
             WARNING,
             {part.what: where},

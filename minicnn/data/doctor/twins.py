@@ -18,6 +18,10 @@ light or JPEG of quality 50 moves images by 0.001 to 0.01; of 1,000 drawn hands,
 of cats and hands, no two different ones come nearer than 0.18 of the median."""
 
 
+CHANCE = 0.2
+"""The near duplicates that a set may have by chance."""
+
+
 class Pair(NamedTuple):
     """Two images that are the same, of which ``one`` comes first."""
 
@@ -45,10 +49,9 @@ def twins(parts: Sequence[Part], likeness: Sequence[Neighbours]) -> Iterator[Fin
     """Images that are there twice, within a part or in both."""
     pairs = _exact(parts)
     known = {pair.other for pair in pairs}
-    middle = float(np.median(likeness[0].distance))
     places = [(0, 0), (1, 0), (1, 1)][: len(likeness)]
     for (p, q), found in zip(places, likeness, strict=True):
-        near = found.distance < min(NEAR, NEARER * middle)
+        near = found.distance < threshold(likeness[0].distance, len(found.distance))
         for i in np.flatnonzero(near):
             one, other = (q, int(found.nearest[i])), (p, int(i))
             if p == q and one > other:
@@ -61,6 +64,24 @@ def twins(parts: Sequence[Part], likeness: Sequence[Neighbours]) -> Iterator[Fin
         for exact in (True, False):
             if group := [pair for pair in some if pair.exact == exact]:
                 yield _finding(parts, group)
+
+
+def threshold(distances: Array, images: int) -> float:
+    """The distance below which images are near duplicates.
+
+    Distances to the nearest other one are taken to follow a Weibull law, as they do where images
+    fill a space evenly: its shape comes from quantiles, of the lower or the upper half, as many
+    duplicates spoil the lower one. Below the threshold chance brings ``CHANCE`` images or fewer.
+    """
+    low, middle, high = np.quantile(distances, (0.1, 0.5, 0.75))
+    if not middle:
+        return 0.0
+    shapes = [
+        np.log(np.log(2) / -np.log(0.9)) / np.log(middle / low) if 0 < low < middle else 0.0,
+        np.log(2) / np.log(high / middle) if high > middle else 0.0,
+    ]
+    rare = (CHANCE / (np.log(2) * images)) ** (1 / max(*shapes, 0.5))
+    return float(min(NEAR, min(NEARER, rare) * middle))
 
 
 def _seen(parts: Sequence[Part], image: tuple[int, int]) -> bool:
