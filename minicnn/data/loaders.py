@@ -8,7 +8,7 @@ them: one with ``__len__`` and ``__getitem__``, such as a ``PyDataset``, by thei
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -98,6 +98,9 @@ class BatchStream(Protocol):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from there; raises ``ValueError``, ``TypeError`` or ``KeyError``."""
 
+    def close(self) -> None:
+        """The run is over."""
+
 
 class Loader(Protocol):
     """What gives a run its batches."""
@@ -107,6 +110,10 @@ class Loader(Protocol):
     """All data, or of those that come in batches the first batch."""
     steps: int | None
     """The number of batches of a pass; None: not known beforehand."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What must be the same when a run is resumed, besides shapes and what is in memory."""
 
     @property
     def batch_size(self) -> int:
@@ -130,6 +137,7 @@ class ArrayLoader:
     """Batches of arrays in memory."""
 
     in_memory = True
+    facts: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, data: Data, batch_size: int) -> None:
         check_batch_size(batch_size)
@@ -166,12 +174,20 @@ class OrderedStream:
     def __next__(self) -> Batch:
         return self.load(next(self.order))
 
+    def close(self) -> None:
+        """Nothing is held."""
 
-class _BatchLoader:
+
+class BatchLoader:
     """Batches that an object gives."""
 
     in_memory = False
     sample: Data
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Nothing is known of the batches."""
+        return {}
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
         self.who = who
@@ -206,7 +222,7 @@ class _BatchLoader:
         return twin
 
 
-class SequenceLoader(_BatchLoader):
+class SequenceLoader(BatchLoader):
     """Batches of an object with ``__len__`` and ``__getitem__``."""
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
@@ -237,7 +253,7 @@ class SequenceLoader(_BatchLoader):
             self.source.on_epoch_end()
 
 
-class IteratorLoader(_BatchLoader):
+class IteratorLoader(BatchLoader):
     """Batches of a generator, or of what can be iterated over again and again."""
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
@@ -305,6 +321,9 @@ class IteratorStream:
         while self.drawn < state["drawn"]:
             self.drawn += next(self.given) is not END
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def batch_loader(who: str, source: Any, take: Take) -> SequenceLoader | IteratorLoader:
     """The loader for an object of which ``gives_batches`` is true.
@@ -314,10 +333,10 @@ def batch_loader(who: str, source: Any, take: Take) -> SequenceLoader | Iterator
     return (SequenceLoader if is_sequence(source) else IteratorLoader)(who, source, take)
 
 
-def inputs_from(who: str, source: Any, steps: int | None) -> Iterator[Any]:
-    """The x of so many batches of an object, or of all, to predict."""
+def inputs_from(who: str, source: Any) -> Iterator[Any]:
+    """The x of the batches of an object, to predict."""
     batches = map(source.__getitem__, range(len(source))) if is_sequence(source) else source
-    for number, given in enumerate(islice(batches, steps)):
+    for number, given in enumerate(batches):
         yield parts_of(f"{who}, batch {number}", given)[0]
 
 

@@ -20,7 +20,8 @@ from minicnn._training.program import Program
 from minicnn.callbacks import TimeBudget
 from minicnn.callbacks.history import History
 from minicnn.data.arrays import gives_batches
-from minicnn.data.loaders import ArrayLoader, Loader, check_steps, inputs_from, length
+from minicnn.data.loaders import ArrayLoader, Loader, check_steps
+from minicnn.data.streaming import Source
 from minicnn.errors import ConfigError, shown
 from minicnn.losses import Loss
 from minicnn.metrics import Metric
@@ -270,14 +271,12 @@ class Model(OldVerbs, Explaining, BaseModel):
         """
         if steps is not None:
             whole_number("predict", "steps", steps)
-        if gives_batches(x):
-            given = inputs_from("predict", x, steps)
-            batches = (self.arrays_of("predict", one) for one in given)
-            steps = length(x) if steps is None else steps
+        size = 32 if batch_size is None else batch_size
+        if isinstance(x, Source) or gives_batches(x):
+            batches, steps = taking.to_predict(self, x, size, steps)
             made = evaluation.predict_batches(self, batches, verbose, steps)
             return packed(door.images_out(self, made), self.output_keys)
         xs = self.arrays_of("predict", x)
-        size = 32 if batch_size is None else batch_size
         if steps is not None:
             xs = [array[: steps * size] for array in xs]
         made = evaluation.predict(self, xs, size, verbose)
