@@ -88,7 +88,7 @@ def predict(
     images = len(xs[0])
     if images <= batch_size and not verbose:
         with inference(model) as program, at_work():
-            return tuple(y.astype(program.dtype, order="C") for y in program.outputs(xs))
+            return tuple(y.astype(program.dtype, order="C") for y in program.answer(xs))
     todo = list(batches(images, batch_size))
     seen = 0
     watch = Progress(verbose).watch("predict", len(todo))

@@ -291,6 +291,28 @@ class Workspace:
         """Close it: what was taken stays as it is."""
 
 
+class Recording:
+    """The calls that a thread makes of a kernel set within ``with recording:``."""
+
+    complete: bool
+    """Whether all that was computed can be computed again."""
+
+    def replay(self) -> None:
+        """Make the calls again, with the same arrays as they are now."""
+
+    def __enter__(self) -> Self:
+        """Begin to note calls."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Note no more."""
+
+
 class Convolution(NamedTuple):
     """A convolution of which a kernel set is asked how much memory it takes."""
 
@@ -328,6 +350,14 @@ Affine = Callable[[Array, Array, Array, str, float, int], bool]
 ``minicnn/preprocessing/affine.py``."""
 
 
+Fold = Callable[
+    [Array, Array | None, Array | None, Array | None, Array, Array, float, tuple[Array, Array]],
+    None,
+]
+"""(kernel, bias, gamma, beta, mean, variance, epsilon, (kernel, bias) that are made): see
+``minicnn/models/folding.py``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class KernelSet:
     """The functions that layers compute with, and the capabilities that others may ask for.
@@ -359,7 +389,9 @@ class KernelSet:
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
-    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; with ``threaded``
+    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; ``fold`` folds a
+    BatchNorm into a convolution; ``recording`` notes calls, to make them again at once, which a set
+    with functions of other code cannot have; with ``threaded``
     each function uses all cores by itself, and no batch is cut into shards for that.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
@@ -398,6 +430,8 @@ class KernelSet:
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
     optimizer_step: OptimizerStep | None = None
+    fold: Fold | None = None
+    recording: Callable[[], Recording] | None = None
     resample: Resample | None = None
     affine: Affine | None = None
     threaded: bool = False

@@ -51,6 +51,7 @@ class FusedConv:
     state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     additive = True
     reads_bytes = True
+    replays = True
     merges = False
     fresh_dx = True
     """Whether dx is an array that nobody else has."""

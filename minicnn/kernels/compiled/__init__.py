@@ -14,6 +14,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve_backward,
 )
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.folding import fold
 from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
 from minicnn.kernels.compiled.memory_need import work_of
 from minicnn.kernels.compiled.normalization import NORMALIZATION
@@ -25,6 +26,7 @@ from minicnn.kernels.compiled.pooling import (
     max_pool,
     max_pool_backward,
 )
+from minicnn.kernels.compiled.recording import Calls
 from minicnn.kernels.compiled.sums import channel_sums, image_sums
 from minicnn.kernels.vectorized import VECTORIZED
 
@@ -39,6 +41,7 @@ COMPILED = replace(
     conv2d_transpose=conv2d_transpose,
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
+    fold=fold,
     fusion=Fusion(convolve, convolve_backward, LARGEST_WINDOW),
     image_sums=image_sums,
     layer_normalization=LAYER_NORMALIZATION,
@@ -46,6 +49,7 @@ COMPILED = replace(
     max_pool_backward=max_pool_backward,
     normalization=NORMALIZATION,
     optimizer_step=optimizer_step,
+    recording=Calls,
     rectifier=RECTIFIER,
     resample=resample,
     threaded=True,

@@ -12,6 +12,7 @@ from minicnn._core.console import say
 from minicnn._core.shapes import Array, DType
 from minicnn._parallel.threads import threads_now
 from minicnn.errors import MiniCNNError
+from minicnn.kernels.compiled.recording import current
 
 if TYPE_CHECKING:
     from minicnn.kernels.compiled.compilers import Compiler
@@ -135,6 +136,7 @@ class Function:
 
     def __init__(self, name: str, signature: str, result: str = "") -> None:
         self.name = name
+        self.signature = signature
         self.arguments = [KINDS[letter] for letter in signature]
         self.result = KINDS[result] if result else None
         self.found: dict[int, Any] = {}
@@ -142,7 +144,10 @@ class Function:
     def __call__(self, dtype: DType, *arguments: Any) -> Any:
         """Call it, with arrays in C's order that are of its dtype."""
         function = self.found.get(dtype.num) or self._look_up(dtype)
-        return function(*[address(a) if isinstance(a, ndarray) else a for a in arguments])
+        made = [address(a) if isinstance(a, ndarray) else a for a in arguments]
+        if current.calls is not None and self.result is None:
+            current.calls.note(function, self.signature, arguments, made)
+        return function(*made)
 
     def _look_up(self, dtype: DType) -> Any:
         found = library()
@@ -176,5 +181,9 @@ def plain(array: Array, dtype: Any = None) -> Array:
     """
     if dtype is None and not array.dtype.isnative:
         dtype = array.dtype.newbyteorder("=")
-    array = ascontiguousarray(array, dtype)
-    return array if array.flags.aligned else array.copy()
+    found = ascontiguousarray(array, dtype)
+    if not found.flags.aligned:
+        found = array.copy()
+    if found is not array and current.calls is not None:
+        current.calls.complete = False
+    return found
