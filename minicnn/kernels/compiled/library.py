@@ -12,7 +12,6 @@ from minicnn._core.console import say
 from minicnn._core.shapes import Array, DType
 from minicnn._parallel.threads import threads_now
 from minicnn.errors import MiniCNNError
-from minicnn.kernels.compiled.recording import current
 
 if TYPE_CHECKING:
     from minicnn.kernels.compiled.compilers import Compiler
@@ -21,6 +20,7 @@ __all__ = [
     "Function",
     "Loaded",
     "compiler_version",
+    "current",
     "library",
     "loaded",
     "plain",
@@ -63,7 +63,13 @@ class _State:
         self.lock = threading.RLock()
 
 
-_state = _State()
+class _Current(threading.local):
+    """Of a thread what notes the calls that it makes, if anything does (``recording.Calls``)."""
+
+    calls: Any = None
+
+
+_state, current = _State(), _Current()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_state.after_fork)
 

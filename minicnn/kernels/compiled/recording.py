@@ -2,7 +2,6 @@
 
 import ctypes
 import struct
-import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +10,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn.kernels.base import Recording
+from minicnn.kernels.compiled.library import current, library
 
 SIGNATURES = ("aiaffaaaaa", "aiaaaaa", "aaiiiffa", "aaaaaafiiaa")
 """In the order of replay.c."""
@@ -44,8 +44,6 @@ class Calls(Recording):
 
     def replay(self) -> None:
         """See ``Recording``."""
-        from minicnn.kernels.compiled.library import library
-
         if self.table is None:
             found = library()
             assert found is not None
@@ -67,12 +65,3 @@ class Calls(Recording):
         trace: TracebackType | None,
     ) -> None:
         current.calls = self.before
-
-
-class _Current(threading.local):
-    """Of a thread what notes its calls, if anything does."""
-
-    calls: Calls | None = None
-
-
-current = _Current()
