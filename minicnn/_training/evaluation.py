@@ -87,7 +87,7 @@ def predict(
     check_verbose(verbose)
     images = len(xs[0])
     if images <= batch_size and not verbose:
-        with inference(model) as program, at_work():
+        with inference(model) as program:
             return tuple(y.astype(program.dtype, order="C") for y in program.answer(xs))
     todo = list(batches(images, batch_size))
     seen = 0

@@ -56,6 +56,8 @@ class Inference:
         self.recorded: Recorded | None = None
         self.last: Likeness | None = None
         """That of the last batch that was answered alone."""
+        self.refused: Likeness | None = None
+        """That of batches that cannot be replayed."""
 
     def outputs(self, xs: Sequence[Array]) -> tuple[Array, ...]:
         """What the nodes make of a batch; its memory is used again when nobody has it."""
@@ -68,19 +70,25 @@ class Inference:
         """``outputs``, the quicker way if the last batch was like this one."""
         xs = self._read(xs)
         last, self.last = self.last, likeness(xs)
-        if last == self.last and self.recorded is None:
-            self._record(xs)
-        if self.recorded is None or self.recorded.like != self.last:
-            self.recorded = None
-            return self.outputs(xs)
-        with self.workspace:
-            return self.recorded.outputs(xs)
+        found = self.recorded
+        if found is not None and found.like == self.last and found.whole:
+            return found.outputs(xs)
+        with at_work():
+            if last == self.last and found is None and self.last != self.refused:
+                self._record(xs)
+            if self.recorded is None or self.recorded.like != self.last:
+                self.recorded = None
+                return self.outputs(xs)
+            with self.workspace:
+                return self.recorded.outputs(xs)
 
     def _record(self, xs: Sequence[Array]) -> None:
         if Recorded.worth(self.inferring, self.kernels, xs):
             made = Recorded(self.inferring, self.folded, self.kernels, xs)
             if made.complete:
                 self.recorded, self.workspace = made, self.kernels.workspace()
+                return
+        self.refused = self.last
 
     @property
     def nbytes(self) -> int:

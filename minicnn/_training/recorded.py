@@ -66,6 +66,11 @@ class Recorded:
         return self.calls.complete
 
     @property
+    def whole(self) -> bool:
+        """Whether they are all nodes: NumPy and its BLAS have no part in it."""
+        return self.count == len(self.graph.nodes)
+
+    @property
     def nbytes(self) -> int:
         """The bytes of its arrays."""
         return self.workspace.nbytes + sum(x.nbytes for x in self.xs)
@@ -92,9 +97,9 @@ def _numbers(shape: Any) -> int:
 
 
 def _replayable(graph: Graph) -> int:
-    """How many of the first nodes can be replayed; an output is none of them."""
+    """How many of the first nodes can be replayed."""
     count = 0
-    while count < len(graph.nodes) and graph.given + count not in graph.outputs:
+    while count < len(graph.nodes):
         if not keeps(graph.nodes[count].layer, "replays"):
             break
         count += 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.errors import ConfigError
+from minicnn.kernels.capabilities import DenseKernels, Fold, Recording
 from minicnn.kernels.rules import OptimizerStep
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
@@ -291,28 +292,6 @@ class Workspace:
         """Close it: what was taken stays as it is."""
 
 
-class Recording:
-    """The calls that a thread makes of a kernel set within ``with recording:``."""
-
-    complete: bool
-    """Whether all that was computed can be computed again."""
-
-    def replay(self) -> None:
-        """Make the calls again, with the same arrays as they are now."""
-
-    def __enter__(self) -> Self:
-        """Begin to note calls."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Note no more."""
-
-
 class Convolution(NamedTuple):
     """A convolution of which a kernel set is asked how much memory it takes."""
 
@@ -350,14 +329,6 @@ Affine = Callable[[Array, Array, Array, str, float, int], bool]
 ``minicnn/preprocessing/affine.py``."""
 
 
-Fold = Callable[
-    [Array, Array | None, Array | None, Array | None, Array, Array, float, tuple[Array, Array]],
-    None,
-]
-"""(kernel, bias, gamma, beta, mean, variance, epsilon, (kernel, bias) that are made): see
-``minicnn/models/folding.py``."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class KernelSet:
     """The functions that layers compute with, and the capabilities that others may ask for.
@@ -384,6 +355,7 @@ class KernelSet:
     ``image_sums``, (N, C), over the pixels of each image.
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
+    ``dense`` a fully connected layer with its activation,
     ``normalization`` and ``layer_normalization`` BatchNorm and LayerNorm, without which the layers
     compute as they stand, and ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
@@ -424,6 +396,7 @@ class KernelSet:
     image_sums: Sums
 
     fusion: Fusion | None = None
+    dense: DenseKernels | None = None
     normalization: Normalization | None = None
     layer_normalization: LayerNormalization | None = None
     rectifier: Rectifier | None = None

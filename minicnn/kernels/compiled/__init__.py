@@ -13,6 +13,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.compiled.dense import DENSE
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.folding import fold
 from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
@@ -39,6 +40,7 @@ COMPILED = replace(
     conv2d=conv2d,
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
+    dense=DENSE,
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
     fold=fold,

@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn.kernels.base import Recording
+from minicnn.kernels.capabilities import Recording
 from minicnn.kernels.compiled.library import current, library
 
-SIGNATURES = ("aiaffaaaaa", "aiaaaaa", "aaiiiffa", "aaaaaafiiaa")
+SIGNATURES = ("aiaffaaaaa", "aiaaaaa", "aaiiiffa", "aaaaaafiiaa", "aaaiiiiia")
 """In the order of replay.c."""
 
 MOST_ARGUMENTS = 12
