@@ -219,7 +219,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if not kwargs and needed <= len(args) <= most:
-            return function(*args)
+            return function(*args)  # type: ignore[call-arg]
         given = modern_arguments(who, shown.parameters, kwargs)
         taken = taken_arguments(who, shown, args[methods:], given)
         if booleans:
