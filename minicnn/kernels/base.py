@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.errors import ConfigError
-from minicnn.kernels.capabilities import DenseKernels, Fold, Recording
+from minicnn.kernels.capabilities import Crossentropy, DenseKernels, Fold, Recording
 from minicnn.kernels.rules import OptimizerStep
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
@@ -355,7 +355,8 @@ class KernelSet:
     ``image_sums``, (N, C), over the pixels of each image.
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
-    ``dense`` a fully connected layer with its activation,
+    ``dense`` a fully connected layer with its activation, ``crossentropy`` the loss of a softmax
+    with its gradient,
     ``normalization`` and ``layer_normalization`` BatchNorm and LayerNorm, without which the layers
     compute as they stand, and ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
@@ -396,6 +397,7 @@ class KernelSet:
     image_sums: Sums
 
     fusion: Fusion | None = None
+    crossentropy: Crossentropy | None = None
     dense: DenseKernels | None = None
     normalization: Normalization | None = None
     layer_normalization: LayerNormalization | None = None

@@ -6,6 +6,9 @@ from typing import NamedTuple, Self
 
 from minicnn._core.shapes import Array
 
+Crossentropy = Callable[[Array, Array], tuple[float, Array, Array]]
+"""(class numbers, logits) of a batch -> (mean loss, softmax, gradient of the mean)."""
+
 Fold = Callable[
     [Array, Array | None, Array | None, Array | None, Array, Array, float, tuple[Array, Array]],
     None,

@@ -13,6 +13,7 @@ from minicnn.kernels.compiled.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.compiled.crossentropy import crossentropy
 from minicnn.kernels.compiled.dense import DENSE
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.compiled.folding import fold
@@ -40,6 +41,7 @@ COMPILED = replace(
     conv2d=conv2d,
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
+    crossentropy=crossentropy,
     dense=DENSE,
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
