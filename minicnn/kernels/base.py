@@ -356,7 +356,7 @@ class KernelSet:
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
     ``dense`` a fully connected layer with its activation, ``crossentropy`` the loss of a softmax
-    with its gradient,
+    with its gradient, ``image_means`` the sums of images over the number of their pixels,
     ``normalization`` and ``layer_normalization`` BatchNorm and LayerNorm, without which the layers
     compute as they stand, and ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
@@ -399,6 +399,7 @@ class KernelSet:
     fusion: Fusion | None = None
     crossentropy: Crossentropy | None = None
     dense: DenseKernels | None = None
+    image_means: Sums | None = None
     normalization: Normalization | None = None
     layer_normalization: LayerNormalization | None = None
     rectifier: Rectifier | None = None

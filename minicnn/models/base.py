@@ -12,6 +12,7 @@ from minicnn._core.config import Guarded
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Shape
 from minicnn._keras.spelling import snake_case
+from minicnn._training import evaluation
 from minicnn._training.kept import Kept
 from minicnn.data.arrays import images
 from minicnn.data.axis_order import check_order
@@ -293,11 +294,17 @@ class BaseModel(Composite, Weights, Guarded):
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """The output for one batch, or for symbolic tensors: then it is a layer of another model.
 
-        ``forward`` gives the caches as well.
+        Outside training it is that of ``predict``; ``forward`` gives the caches as well.
         """
+        if training is not None:
+            boolean(self.who, "training", training)
         given = unpacked(x, self.input_keys)
         if not any(isinstance(one, SymbolicTensor) for one in given):
-            return self.forward(x, False if training is None else training)[0]
+            if training or type(self).forward is not BaseModel.forward:
+                return self.forward(x, bool(training))[0]
+            xs = self.arrays_of(self.who, x)
+            made = evaluation.predict(self, xs, len(xs[0]))
+            return packed(door.images_out(self, made), self.output_keys)
         tensors = tensors_of(self.who, given)
         if not self.built:
             self.build(tensors[0].shape[1:])  # type: ignore[arg-type]

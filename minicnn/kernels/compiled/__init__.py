@@ -29,7 +29,7 @@ from minicnn.kernels.compiled.pooling import (
     max_pool_backward,
 )
 from minicnn.kernels.compiled.recording import Calls
-from minicnn.kernels.compiled.sums import channel_sums, image_sums
+from minicnn.kernels.compiled.sums import channel_sums, image_means, image_sums
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -47,6 +47,7 @@ COMPILED = replace(
     depthwise_backward=depthwise_backward,
     fold=fold,
     fusion=Fusion(convolve, convolve_backward, LARGEST_WINDOW),
+    image_means=image_means,
     image_sums=image_sums,
     layer_normalization=LAYER_NORMALIZATION,
     max_pool=max_pool,

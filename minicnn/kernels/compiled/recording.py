@@ -12,7 +12,7 @@ from minicnn._core.shapes import Array
 from minicnn.kernels.capabilities import Recording
 from minicnn.kernels.compiled.library import current, library
 
-SIGNATURES = ("aiaffaaaaa", "aiaaaaa", "aaiiiffa", "aaaaaafiiaa", "aaaiiiiia")
+SIGNATURES = ("aiaffaaaaa", "aiaaaaa", "aaiiiffa", "aaaaaafiiaa", "aaaiiiiia", "iiiiiifaaaa")
 """In the order of replay.c."""
 
 MOST_ARGUMENTS = 12

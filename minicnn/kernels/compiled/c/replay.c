@@ -34,6 +34,7 @@ typedef void Convolve(Array, Index, Array, double, double, Array, Array, Array, 
 typedef void Depthwise(Array, Index, Array, Array, Array, Array, Array);
 typedef void Rectify(Array, Array, Index, Index, Index, double, double, Array);
 typedef void Fold(Array, Array, Array, Array, Array, Array, double, Index, Index, Array, Array);
+typedef void Sums(Index, Index, Index, Index, Index, Index, double, Array, Array, Array, Array);
 typedef void Dense(Array, Array, Array, Index, Index, Index, Index, Index, Array);
 
 EXPORT void replay_calls(const Call *calls, Index count) {
@@ -54,6 +55,10 @@ EXPORT void replay_calls(const Call *calls, Index count) {
             break;
         case 4:
             ((Dense *)it->function)(A(0), A(1), A(2), I(3), I(4), I(5), I(6), I(7), A(8));
+            break;
+        case 5:
+            ((Sums *)it->function)(I(0), I(1), I(2), I(3), I(4), I(5), F(6), A(7), A(8), A(9),
+                                   A(10));
             break;
         }
 }
