@@ -100,12 +100,20 @@ class Graph:
 
     def infer(self, xs: Sequence[Array]) -> Arrays:
         """The outputs outside training; no cache is kept."""
-        values: list[Any] = list(xs)
-        for node, done in zip(self.nodes, self._done, strict=True):
+        values = self.values(xs)
+        return tuple(values[i] for i in self.outputs)
+
+    def values(self, before: Sequence[Any], first: int = 0, last: int | None = None) -> list[Any]:
+        """The values outside training when nodes ``first`` to ``last`` have been computed as well.
+
+        Those that nobody needs are None.
+        """
+        values = list(before)
+        for node, done in self._in_turn[first:last]:
             values.append(node.layer.forward(node.taken(values))[0])
             for i in done:
                 values[i] = None
-        return tuple(values[i] for i in self.outputs)
+        return values
 
     def steps(
         self, values: list[Any], training: bool, rng: np.random.Generator | None
@@ -233,6 +241,10 @@ class Graph:
         for node in self.nodes:
             wanted.append(bool(node.layer.learned()) or any(wanted[i] for i in node.reads))
         return wanted
+
+    @cached_property
+    def _in_turn(self) -> list[tuple[Node, list[int]]]:
+        return list(zip(self.nodes, self._done, strict=True))
 
     @cached_property
     def _done(self) -> list[list[int]]:
