@@ -19,7 +19,7 @@
  */
 #include "convolution.h"
 
-enum { MOST_PARTS = 16, SUMS_BYTES = 4 << 20 }; /* all parts' sums, if there are more than two */
+enum { MOST_PARTS = 16, SUMS_BYTES = 2 << 20 }; /* all parts' sums, if there are more than two */
 enum { CHUNK = 256, FEW = 16 };                 /* pixels that are added up in T alone */
 enum { SPARSE = 16 };                           /* pixels of a window of which one has a gradient */
 
