@@ -99,6 +99,7 @@ void NAME(to_planes)(const T *from, Index columns, Index channels, T *to, Index 
     case 1: SORT(1) break;
     case 2: SORT(2) break;
     case 3: SORT(3) break;
+    case 4: SORT(4) break;
     default: turn_back(from, columns, channels, to, apart);
     }
 }
