@@ -19,6 +19,7 @@ from download_helpers import (
     sha256,
     write_tar,
 )
+from minicnn._files.idx import read_idx
 from minicnn.datasets import cifar, cifar10, cifar100, fashion_mnist, mnist
 from minicnn.errors import ConfigError, DataError
 
@@ -222,15 +223,15 @@ def test_archives_without_the_batches_are_refused(tmp_path):
 def test_bad_idx_files_are_refused(data, tmp_path):
     """Empty, text, cut, too short, too long and of another kind of numbers."""
     (tmp_path / "a.gz").write_bytes(data)
-    with pytest.raises(DataError, match=r"a\.gz: expected an idx file, .*damaged one"):
-        fashion_mnist.read(tmp_path / "a.gz")
+    with pytest.raises(DataError, match=r"a\.gz: expected an idx file of bytes, .*damaged one"):
+        read_idx(tmp_path / "a.gz")
 
 
 def test_idx_files_that_claim_too_much_are_refused(tmp_path):
     """Terabytes in twenty bytes."""
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"\0\0\x08\x02" + b"\0\xff\xff\xff" * 2))
     with pytest.raises(DataError, match=r"claims .* bytes, too many for a file of"):
-        fashion_mnist.read(tmp_path / "a.gz")
+        read_idx(tmp_path / "a.gz")
 
 
 def test_bad_npz_files_are_refused(tmp_path, server, rng, monkeypatch):

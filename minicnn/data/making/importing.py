@@ -17,7 +17,7 @@ import numpy as np
 from minicnn._core.arguments import boolean, choice, whole_number
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array, Shape, pair
-from minicnn._files.atomic import STEM, reason, replacing
+from minicnn._files.atomic import STEM, clear, reason, replacing
 from minicnn._files.lock import held
 from minicnn._files.paths import path_of
 from minicnn._parallel.threads import get_threads
@@ -86,6 +86,8 @@ def import_images(
     test: float = 0.0,
     group_by: str | None = None,
     labels: str | os.PathLike[str] | None = None,
+    x_key: str | None = None,
+    y_key: str | None = None,
     seed: int = 0,
     gzip: bool = False,
     overwrite: bool = False,
@@ -95,9 +97,10 @@ def import_images(
 
     ``source`` is a folder with a folder for each class, a CSV of paths and labels, or a file:
     ``.npz``, ``.npy`` (``labels`` names that of the labels), IDX as MNIST's, CIFAR's ``.bin``,
-    MATLAB's ``.mat`` or HDF5. Images are uint8 of ``size`` (height, width), by default 64 x 64 for
-    pictures and as they are for arrays; ``color`` is "rgb" or "grey"; ``fit`` says what becomes of
-    another ratio: "stretch", "crop" or "pad". They are in an order that ``seed`` gives.
+    MATLAB's ``.mat`` or HDF5 (``x_key`` and ``y_key`` name its datasets). Images are uint8 of
+    ``size`` (height, width), by default 64 x 64 for pictures and as they are for arrays; ``color``
+    is "rgb" or "grey"; ``fit`` says what becomes of another ratio: "stretch", "crop" or "pad". They
+    are in an order that ``seed`` gives.
 
     The fractions ``validation`` and ``test`` go into files of their own, ``mine_test.h5`` beside
     ``mine.h5``: of each class in proportion, and what belongs together on one side. That are
@@ -130,7 +133,7 @@ def import_images(
     check_fractions(who, fractions)
     check_target(out, overwrite)
     labels = None if labels is None else path_of(who, "labels", labels)
-    opened = open_source(path_of(who, "source", source), labels)
+    opened = open_source(path_of(who, "source", source), labels, x_key, y_key)
     if opened.parts is not None and test:
         raise ConfigError(f"{source}: has images to test on already. Leave the fraction test out.")
     parts = {"train": out, **{part: target_of(out, part) for part in fractions}}
@@ -144,6 +147,7 @@ def import_images(
     job = _Job(opened, shape, fit, seed, bool(fractions), verbose)
     with ExitStack() as stack:
         journal = job.begin(out, stack)
+        clear(out.parent, *(path.stem[:STEM] for path in parts.values()))
         job.decode(journal)
         made = _finish(job, journal, parts, list(fractions.values()), named, gzip)
         with suppress(OSError):

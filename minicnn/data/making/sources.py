@@ -66,7 +66,8 @@ def from_folder(folder: Path) -> Source:
         )
     if set(map(str.lower, labels)) <= set(PARTS):
         raise DataError(
-            f"{folder}: expected folders with the names of classes, got {', '.join(set(labels))}. "
+            f"{folder}: expected folders with the names of classes, got "
+            f"{', '.join(sorted(set(labels)))}. "
             f"Import each of them: minicnn data import {folder / labels[0]} {labels[0]}.h5"
         )
     return _of_pictures(folder, paths, labels, {})

@@ -49,8 +49,9 @@ def parts_of(y: Array, groups: Array, fractions: Sequence[float], seed: int) -> 
     """
     rng = np.random.default_rng(seed)
     counts = np.bincount(y)
-    lacking = np.stack([np.rint(counts * fraction) for fraction in fractions])
+    lacking = np.stack([_apportioned(counts * fraction, rng) for fraction in fractions])
     lacking = np.concatenate([(counts - lacking.sum(axis=0))[None], lacking])
+    wanted = np.maximum(lacking.sum(axis=1), 1)
     parts = np.zeros(len(y), np.int64)
     _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     inverse = inverse.reshape(-1)
@@ -61,17 +62,25 @@ def parts_of(y: Array, groups: Array, fractions: Sequence[float], seed: int) -> 
     together = together[rng.permutation(len(together))]
     for group in together[np.argsort(-sizes[together], kind="stable")]:
         classes, here = np.unique(y[members[group]], return_counts=True)
-        part = int((np.minimum(lacking[:, classes], here) / here).sum(axis=1).argmax())
+        fits = (np.minimum(lacking[:, classes], here) / here).sum(axis=1)
+        part = int(np.lexsort((lacking.sum(axis=1) / wanted, fits))[-1])
         parts[members[group]] = part
         lacking[part, classes] -= here
     alone = shuffled[sizes[inverse[shuffled]] == 1]
     for label in range(len(counts)):
         waiting = alone[y[alone] == label]
         # A part that has too many already leaves the others fewer.
-        wanted = np.maximum(lacking[:, label], 0)
-        limits = np.rint(np.cumsum(wanted[::-1]) / max(wanted.sum(), 1) * len(waiting)).astype(int)
-        for part, some in zip(
-            range(len(wanted) - 1, -1, -1), np.split(waiting, limits[:-1]), strict=True
-        ):
-            parts[some] = part
+        each = np.maximum(lacking[::-1, label], 0)
+        limits = np.rint(np.cumsum(each) / max(each.sum(), 1) * len(waiting)).astype(int)
+        for i, some in enumerate(np.split(waiting, limits[:-1])):
+            parts[some] = len(each) - 1 - i
     return parts
+
+
+def _apportioned(shares: Array, rng: np.random.Generator) -> Array:
+    """Whole numbers near the shares, whose sum is that of the shares, rounded."""
+    whole = np.floor(shares)
+    order = rng.permutation(len(shares))
+    order = order[np.argsort(-(shares - whole)[order], kind="stable")]
+    whole[order[: int(np.rint(shares.sum())) - int(whole.sum())]] += 1
+    return whole
