@@ -103,7 +103,7 @@ def _described_data(loader: Loader) -> dict[str, Any]:
     """Shapes and types, and of data in memory a checksum: other batches are made anew."""
     data = loader.sample
     kinds = (("x", data.xs), ("y", data.ys), ("sample_weight", data.weights))
-    return {
+    found: dict[str, Any] = {
         f"{name}{i + 1 if i else ''}": {
             "shape": array.shape,
             "dtype": array.dtype.name,
@@ -113,6 +113,7 @@ def _described_data(loader: Loader) -> dict[str, Any]:
         for i, array in enumerate(arrays)
         if array is not None
     }
+    return found | dict(loader.facts)
 
 
 def checksum_of(array: Array) -> int:

@@ -48,7 +48,7 @@ class Inference:
         )
         """Those of one image in the forward pass."""
         self.reads_bytes = self.graph.reads_bytes()
-        kernels = kernel_set(model.kernels)
+        kernels = kernel_set(model.kernels, model.dtype.name)
         self.threaded = kernels.threaded
         """Whether the kernels use all cores by themselves."""
         self.workspace = kernels.workspace()

@@ -8,14 +8,14 @@ them: one with ``__len__`` and ``__getitem__``, such as a ``PyDataset``, by thei
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
-from minicnn.data.pipeline import Dataset
+from minicnn.data.pipeline import Dataset, Passes
 from minicnn.errors import ConfigError, DataError, shown
 
 __all__ = ["PyDataset", "Sequence"]
@@ -98,6 +98,9 @@ class BatchStream(Protocol):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from there; raises ``ValueError``, ``TypeError`` or ``KeyError``."""
 
+    def close(self) -> None:
+        """The run is over."""
+
 
 class Loader(Protocol):
     """What gives a run its batches."""
@@ -107,6 +110,10 @@ class Loader(Protocol):
     """All data, or of those that come in batches the first batch."""
     steps: int | None
     """The number of batches of a pass; None: not known beforehand."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What must be the same when a run is resumed, besides shapes and what is in memory."""
 
     @property
     def batch_size(self) -> int:
@@ -130,6 +137,7 @@ class ArrayLoader:
     """Batches of arrays in memory."""
 
     in_memory = True
+    facts: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, data: Data, batch_size: int) -> None:
         check_batch_size(batch_size)
@@ -166,12 +174,20 @@ class OrderedStream:
     def __next__(self) -> Batch:
         return self.load(next(self.order))
 
+    def close(self) -> None:
+        """Nothing is held."""
 
-class _BatchLoader:
+
+class BatchLoader:
     """Batches that an object gives."""
 
     in_memory = False
     sample: Data
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Nothing is known of the batches."""
+        return {}
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
         self.who = who
@@ -206,7 +222,7 @@ class _BatchLoader:
         return twin
 
 
-class SequenceLoader(_BatchLoader):
+class SequenceLoader(BatchLoader):
     """Batches of an object with ``__len__`` and ``__getitem__``."""
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
@@ -237,11 +253,15 @@ class SequenceLoader(_BatchLoader):
             self.source.on_epoch_end()
 
 
-class IteratorLoader(_BatchLoader):
+class IteratorLoader(BatchLoader):
     """Batches of a generator, or of what can be iterated over again and again."""
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
         super().__init__(who, source, take)
+        self.origin: Passes | None = getattr(source, "origin", None)
+        self.passes: Passes | None = getattr(source, "passes", None)
+        self.begun = self.origin.begun if self.origin else 0
+        """The passes of its origin before the first one here."""
         self.batches = iter(source)
         self.renewable = self.batches is not source
         self.first = list(islice(self.batches, 1))
@@ -250,15 +270,40 @@ class IteratorLoader(_BatchLoader):
             raise DataError(f"{who}: expected batches, got a {type(source).__name__} without any.")
         self.sample = self.load(self.first[0], 0).data
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The files, where they are known."""
+        return {} if self.origin is None else {"files": self.origin.fingerprint()}
+
     def once(self) -> Iterator[Batch]:
         """See ``Loader``; a generator goes on from where it is."""
         if self.renewable and not self.first:
-            self.batches = iter(self.source)
+            self.batches = self.again() or iter(self.source)
         return IteratorStream(self, endless=False)
+
+    def again(self) -> Iterator[Any] | None:
+        """The pass that was begun last, from its beginning, of a source that can: so a resumed run
+        evaluates in the order in which it did."""
+        if self.passes is None:
+            return None
+        return map(self.source.shown, self.passes.beginning_at(self.passes.begun - 1, 0))
 
     def stream(self, rng: np.random.Generator | None, endless: bool) -> "IteratorStream":
         """See ``Loader``; the order is that of the object."""
         return IteratorStream(self, endless or self.steps is not None)
+
+    def begin_at(self, state: Mapping[str, Any], skip: bool) -> None:
+        """Begin at the first pass of a stream with that state, or ``skip`` to where it was."""
+        assert self.origin is not None
+        self.first = []
+        self.origin.seed = None if state["seed"] is None else int(state["seed"])
+        self.origin.begun = self.begun = int(state["begun"])
+        if not (skip and self.passes and self.steps):
+            self.batches = iter(self.source)
+            return
+        passes, first = divmod(state["drawn"], self.steps)
+        found = self.passes.beginning_at(self.begun + passes, first)
+        self.batches = map(self.source.shown, found)
 
     def draws(self, endless: bool) -> Iterator[Any]:
         """Batch after batch as it is given; unless ``endless``, END after each pass."""
@@ -297,13 +342,23 @@ class IteratorStream:
         return self.loader.load(given, self.drawn - 1)
 
     def get_state(self) -> dict[str, Any]:
-        """How many batches were drawn."""
-        return {"drawn": self.drawn}
+        """How many batches were drawn, and from which passes of its origin."""
+        origin = self.loader.origin
+        of = {} if origin is None else {"seed": origin.seed, "begun": self.loader.begun}
+        return {"drawn": self.drawn, **of}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Draw as many as were drawn before, which takes as long as it took."""
+        """Draw as many as were drawn before, which takes as long as it took, but from a source that
+        can go on from the middle."""
+        loader = self.loader
+        if loader.origin is not None and "begun" in state:
+            loader.begin_at(state, skip=loader.passes is not None)
+            self.drawn = state["drawn"] * (loader.passes is not None)
         while self.drawn < state["drawn"]:
             self.drawn += next(self.given) is not END
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def batch_loader(who: str, source: Any, take: Take) -> SequenceLoader | IteratorLoader:
@@ -314,10 +369,10 @@ def batch_loader(who: str, source: Any, take: Take) -> SequenceLoader | Iterator
     return (SequenceLoader if is_sequence(source) else IteratorLoader)(who, source, take)
 
 
-def inputs_from(who: str, source: Any, steps: int | None) -> Iterator[Any]:
-    """The x of so many batches of an object, or of all, to predict."""
+def inputs_from(who: str, source: Any) -> Iterator[Any]:
+    """The x of the batches of an object, to predict."""
     batches = map(source.__getitem__, range(len(source))) if is_sequence(source) else source
-    for number, given in enumerate(islice(batches, steps)):
+    for number, given in enumerate(batches):
         yield parts_of(f"{who}, batch {number}", given)[0]
 
 

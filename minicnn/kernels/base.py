@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
+from minicnn._core.resampling import Taps
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.errors import ConfigError
 from minicnn.kernels.rules import OptimizerStep
@@ -327,6 +328,10 @@ Affine = Callable[[Array, Array, Array, str, float, int], bool]
 """(x, matrices, offsets, fill_mode, cval, order) -> whether x was resampled in place: see
 ``minicnn/preprocessing/affine.py``."""
 
+Resize = Callable[[Array, Taps, Taps, Array], bool]
+"""(x, rows, columns, y) -> whether the bytes of a picture x, (H, W, C), were resized into y: see
+``minicnn/preprocessing/picture_reader.py``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KernelSet:
@@ -359,8 +364,9 @@ class KernelSet:
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
-    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; with ``threaded``
-    each function uses all cores by itself, and no batch is cut into shards for that.
+    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; ``resize`` brings
+    pictures from files to one size; with ``threaded`` each function uses all cores by itself, and
+    no batch is cut into shards for that.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
@@ -400,6 +406,7 @@ class KernelSet:
     optimizer_step: OptimizerStep | None = None
     resample: Resample | None = None
     affine: Affine | None = None
+    resize: Resize | None = None
     threaded: bool = False
 
     def __post_init__(self) -> None:

@@ -128,6 +128,8 @@ class Layer(Parametrized):
         self.first_shape: Shape | None = None
         """The shape of a model's input, where that was given to its first layer."""
         self.asked_dtype: str | None = None
+        self.dtype: DType = np.dtype(np.float32)
+        """That of its arrays, once it is built."""
         self.first_weights: Sequence[Array] | None = None
         """What its arrays begin with, where that was given: a list as ``set_weights`` takes."""
         self.data_format = None
@@ -242,7 +244,7 @@ class Layer(Parametrized):
     @property
     def kernels(self) -> KernelSet:
         """The kernels that this layer computes with."""
-        return kernel_set(self.kernel_set)
+        return kernel_set(self.kernel_set, self.dtype.name)
 
     def __call__(self, inputs: Any, training: bool | None = None) -> SymbolicTensor:
         """What the layer makes of a symbolic tensor, or of several: for ``Model(inputs, outputs)``.

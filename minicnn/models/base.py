@@ -72,7 +72,7 @@ class BaseModel(Composite, Weights, Guarded):
         self.seed = None if seed is None else int(seed)
         """The one that was given."""
         self.rng = random_seed.generator(seed)
-        self.kernels = choose(self.who, kernels)
+        self.kernels = choose(self.who, kernels, self.dtype.name)
         self.fuse = bool(fuse) and kernel_set(self.kernels).fusion is not None
         self.stack: list[Any] = []
         """The layers and models that it is made of, also those for its inputs."""

@@ -25,6 +25,7 @@ from minicnn.kernels.compiled.pooling import (
     max_pool,
     max_pool_backward,
 )
+from minicnn.kernels.compiled.resize import resize
 from minicnn.kernels.compiled.sums import channel_sums, image_sums
 from minicnn.kernels.vectorized import VECTORIZED
 
@@ -48,6 +49,7 @@ COMPILED = replace(
     optimizer_step=optimizer_step,
     rectifier=RECTIFIER,
     resample=resample,
+    resize=resize,
     threaded=True,
     work_of=work_of,
 )
