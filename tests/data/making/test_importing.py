@@ -166,7 +166,7 @@ def test_a_drive_that_is_gone(tmp_path, monkeypatch):
         return begin(*arguments)
 
     monkeypatch.setattr(importing._Job, "begin", gone)
-    with pytest.raises(DataError, match="was there, and is not any more. Is its drive out of"):
+    with pytest.raises(DataError, match=r"was there, and is not any more\. Is its drive out of"):
         import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
     assert not (tmp_path / "a.h5").exists()
     monkeypatch.undo()
@@ -225,7 +225,7 @@ def test_copies_stay_on_one_side(tmp_path):
                         sides.setdefault(os.path.basename(name)[:3], set()).add(path.name)
         assert len(sides) == 60
         assert all(len(side) == 1 for side in sides.values())
-        counts = [n for n in made.files.values()]
+        counts = list(made.files.values())
         assert counts == pytest.approx([126, 18, 36], abs=8)
         assert {path.name for path in made.files} == {
             "hands_train.h5", "hands_validation.h5", "hands_test.h5"
@@ -331,7 +331,7 @@ def test_bad_sources(tmp_path, name):
 def test_folders_that_are_no_classes(tmp_path):
     """Pictures without a folder, and folders called train and test: what to do is said."""
     draw_folder(tmp_path / "p", 6)
-    with pytest.raises(DataError, match="got pictures alone. Put those of a class into a folder"):
+    with pytest.raises(DataError, match=r"got pictures alone\. Put those of a class into a folder"):
         import_images(tmp_path / "p" / "class0", tmp_path / "a.h5")
     (tmp_path / "p" / "class0").rename(tmp_path / "p" / "train")
     (tmp_path / "p" / "class1").rename(tmp_path / "p" / "test")
