@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from minicnn.data.making.journal import Block, Journal
 from minicnn.data.making.opening import open_source
 from minicnn.data.making.pictures import FITS, as_picture
 from minicnn.data.making.sources import Source
-from minicnn.data.making.splitting import check_fractions, joined, parts_of
+from minicnn.data.making.splitting import check_fractions, grouped_by, joined, parts_of
 from minicnn.data.making.writing import check_target, target_of, writing
 from minicnn.errors import ConfigError, DataError
 
@@ -143,7 +142,7 @@ def import_images(
     for path in parts.values():
         check_target(path, overwrite or (begun and path != out))
     shape = _shape(who, opened, size, color)
-    named = _groups_by(opened, group_by)
+    named = grouped_by(opened.names, group_by, opened.columns)
     job = _Job(opened, shape, fit, seed, bool(fractions), verbose)
     with ExitStack() as stack:
         journal = job.begin(out, stack)
@@ -165,29 +164,6 @@ def _shape(who: str, source: Source, size: Any, color: str | None) -> Shape:
     if size is not None:
         height, width = pair(who, "size", size)
     return height, width, COLORS[color] if color else min(channels, 3)
-
-
-def _groups_by(source: Source, pattern: str | None) -> Array | None:
-    """The number of each image's group, by a column or by its name; without one, its own."""
-    if pattern is None:
-        return None
-    if pattern in source.columns:
-        keys = source.columns[pattern]
-    else:
-        try:
-            wanted = re.compile(pattern)
-        except re.error as error:
-            raise ConfigError(
-                f"group_by: expected a regular expression or a column's name, got {pattern!r} "
-                f"({error})."
-            ) from None
-        found = [wanted.search(name) for name in source.names]
-        keys = [match[min(wanted.groups, 1)] or "" if match else "" for match in found]
-    if not any(keys):
-        there = f", and the columns are {', '.join(source.columns)}" if source.columns else ""
-        raise ConfigError(f"group_by: no name has {pattern!r} in it{there}.")
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(key or f"\0{i}", i) for i, key in enumerate(keys)])
 
 
 class _Job:
@@ -298,6 +274,7 @@ def _finish(
     broken = {source.names[i]: why for i, why in wrong}
     at = np.concatenate([block.at for block in blocks])
     if not len(at):
+        journal.path.unlink()
         name, why = next(iter(broken.items()))
         raise DataError(f"{name}: {why} So are all {len(broken):,} pictures.")
     y = source.y[at]

@@ -1,5 +1,6 @@
 """Which images are to train on and which to test: classes in proportion, groups together."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -34,6 +35,38 @@ def joined(*groups: Array) -> Array:
         _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
         join(label, np.arange(len(label)), first[inverse.reshape(-1)])
     return label
+
+
+def grouped_by(
+    names: Sequence[str], pattern: str | None, columns: Mapping[str, Sequence[str]]
+) -> Array | None:
+    r"""The number of each image's group, by a column or by a pattern of its name.
+
+    Of a pattern the first group counts, or all of it; what it does not find is a group of one.
+    Raises ``ConfigError`` where it finds nothing.
+
+    >>> grouped_by(["ann-1.png", "ann-2.png", "bob-1.png"], r"^(\w+)-", {}).tolist()
+    [0, 0, 2]
+    """
+    if pattern is None:
+        return None
+    if pattern in columns:
+        keys = list(columns[pattern])
+    else:
+        try:
+            wanted = re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(
+                f"group_by: expected a regular expression or a column's name, got {pattern!r} "
+                f"({error})."
+            ) from None
+        found = [wanted.search(name) for name in names]
+        keys = [match[min(wanted.groups, 1)] or "" if match else "" for match in found]
+    if not any(keys):
+        there = f", and the columns are {', '.join(columns)}" if columns else ""
+        raise ConfigError(f"group_by: no name has {pattern!r} in it{there}.")
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(key or f"\0{i}", i) for i, key in enumerate(keys)])
 
 
 def parts_of(y: Array, groups: Array, fractions: Sequence[float], seed: int) -> Array:

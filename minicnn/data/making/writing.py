@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Shape
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn._files.atomic import replacing
 from minicnn.errors import ConfigError
 
@@ -25,6 +25,8 @@ LONGEST_NAME = 255
 
 BESIDE = 1 << 20
 """Bytes that a file needs besides its images, about."""
+
+BYTE = np.dtype(np.uint8)
 
 ERRNO = re.compile(r"errno = (\d+)")
 
@@ -52,19 +54,21 @@ def check_target(path: Path, overwrite: bool) -> None:
 class Writer:
     """An open data file that takes its images in order."""
 
-    def __init__(self, file: Any, part: str, n: int, shape: Shape, gzip: bool) -> None:
-        row = int(np.prod(shape))
+    def __init__(
+        self, file: Any, part: str, n: int, shape: Shape, gzip: bool, dtype: DType
+    ) -> None:
+        row = int(np.prod(shape)) * dtype.itemsize
         self.rows = max(1, min(n, CHUNK // max(row, 1)))
         self.x = file.create_dataset(
             f"{part}_set_x",
             (n, *shape),
-            np.uint8,
+            dtype,
             chunks=(self.rows, *shape),
             compression="gzip" if gzip else None,
             compression_opts=1 if gzip else None,
         )
         self.done = 0
-        self._waiting = np.empty((self.rows, *shape), np.uint8)
+        self._waiting = np.empty((self.rows, *shape), dtype)
         self._count = 0
 
     def add(self, x: Array) -> None:
@@ -88,16 +92,17 @@ def writing(
     class_names: Sequence[str],
     names: Sequence[str] = (),
     gzip: bool = False,
+    dtype: DType = BYTE,
 ) -> Iterator[Writer]:
     """The ``Writer`` of a file with ``len(y)`` images, which takes its name when all is well.
 
-    The file has ``{part}_set_x`` (n, H, W, C) uint8 in chunks of whole images, ``{part}_set_y``
+    The file has ``{part}_set_x`` (n, H, W, C) in chunks of whole images, ``{part}_set_y``
     (n,) int64, ``list_classes`` and, where they are given, the images' ``names``. Raises
     ``ConfigError`` with one line where it cannot be written.
     """
     import h5py
 
-    needed = len(y) * int(np.prod(shape)) + BESIDE
+    needed = len(y) * int(np.prod(shape)) * dtype.itemsize + BESIDE
     if not gzip and path.parent.is_dir() and shutil.disk_usage(path.parent).free < needed:
         raise ConfigError(
             f"{path}: cannot be written: {needed:,} bytes are needed, and the disk has fewer."
@@ -105,7 +110,7 @@ def writing(
     with replacing(path) as unfinished:
         try:
             with h5py.File(unfinished, "w", locking=False) as file:
-                yield (writer := Writer(file, part, len(y), shape, gzip))
+                yield (writer := Writer(file, part, len(y), shape, gzip, dtype))
                 assert writer.done == len(y)
                 file[f"{part}_set_y"] = np.asarray(y, np.int64)
                 if class_names:

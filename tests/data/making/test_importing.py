@@ -325,7 +325,7 @@ def test_bad_sources(tmp_path, name):
     with pytest.raises(MiniCNNError, match=said) as caught:
         import_images(source, tmp_path / "a.h5")
     assert "\n" not in str(caught.value)
-    assert not (tmp_path / "a.h5").exists()
+    assert os.listdir(tmp_path) == ["here"]
 
 
 def test_folders_that_are_no_classes(tmp_path):
