@@ -213,8 +213,14 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     shown = signature.replace(parameters=list(signature.parameters.values())[methods:])
     booleans = any(isinstance(p.default, bool) for p in shown.parameters.values())
 
+    plain = [p for p in shown.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    needed = methods + sum(p.default is p.empty for p in shown.parameters.values())
+    most = -1 if booleans else methods + len(plain)
+
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not kwargs and needed <= len(args) <= most:
+            return function(*args)  # type: ignore[call-arg]
         given = modern_arguments(who, shown.parameters, kwargs)
         taken = taken_arguments(who, shown, args[methods:], given)
         if booleans:

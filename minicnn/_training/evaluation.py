@@ -90,8 +90,8 @@ def predict(
     check_verbose(verbose)
     images = len(xs[0])
     if images <= batch_size and not verbose:
-        with inference(model) as program, at_work():
-            return tuple(y.astype(program.dtype, order="C") for y in program.outputs(xs))
+        with inference(model) as program:
+            return tuple(y.astype(program.dtype, order="C") for y in program.answer(xs))
     todo = list(batches(images, batch_size))
     seen = 0
     watch = Progress(verbose).watch("predict", len(todo))

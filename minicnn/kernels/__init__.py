@@ -28,6 +28,7 @@ from minicnn.kernels.base import (
     WorkOf,
     Workspace,
 )
+from minicnn.kernels.capabilities import DenseKernels
 from minicnn.kernels.compiled.library import compiler_version, loaded
 from minicnn.kernels.rules import Moved, Rule
 
@@ -38,6 +39,7 @@ __all__ = [
     "PLAIN",
     "Channels",
     "Convolution",
+    "DenseKernels",
     "Fusion",
     "KernelSet",
     "LayerNormalization",

@@ -63,8 +63,9 @@ class OnnxOperator(NamedTuple):
 class Layer(Parametrized):
     """A node of a network: its forward and backward pass.
 
-    The traits ``additive``, ``reads_bytes`` and ``ends_in_activation`` describe a class's passes: a
-    subclass that overrides one of ``passes`` does not inherit them and must declare them again.
+    The traits ``additive``, ``reads_bytes``, ``replays`` and ``ends_in_activation`` describe a
+    class's passes: a subclass that overrides one of ``passes`` does not inherit them and must
+    declare them again.
     """
 
     keras_module = "keras.layers"
@@ -101,6 +102,10 @@ class Layer(Parametrized):
     )
     reads_bytes: ClassVar[bool] = False
     """Whether it takes images as whole numbers, as in a file, and returns whole numbers."""
+
+    replays: ClassVar[bool] = False
+    """Whether ``forward`` outside training consists of calls of kernels and of views alone, so that
+    calls that were noted (``KernelSet.recording``) do all that it does."""
 
     fresh_dx: bool = False
     """Whether nobody else has the dx that ``backward`` gives, so that it may be added to."""

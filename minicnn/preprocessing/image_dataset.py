@@ -61,8 +61,8 @@ def image_dataset_from_directory(
     A picture that cannot be read is left out of its batch, which has one less, in every pass;
     ``broken`` says why, by its path, and a warning names the first. ``file_paths``, the split and
     the number of batches are as if it were sound: a batch without a sound picture has the next
-    sound one of the pass. Raises ``DataError`` for a folder without pictures or without a sound one,
-    and ``ConfigError`` for other arguments.
+    sound one of the pass. Raises ``DataError`` for a folder without a sound picture, and
+    ``ConfigError`` for other arguments.
     """
     choice(WHO, "format", format, ("tf", "grain"))
     _check_labels(labels)

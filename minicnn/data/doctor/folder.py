@@ -66,8 +66,8 @@ def read(path: Path, what: str, noun: str, seed: int) -> Part:
         found.append(
             Finding(
                 "broken pictures",
-                f"Of {len(files):,} files {len(lost):,} {'is' if len(lost) == 1 else 'are'} damaged, "
-                f"or no picture: {listed(lost)}.",
+                f"Of {len(files):,} files {len(lost):,} {'is' if len(lost) == 1 else 'are'} "
+                f"damaged, or no picture: {listed(lost)}.",
                 "Fetch them again, or take them out.",
                 ERROR,
                 {what: [i for i, _ in broken]},

@@ -18,7 +18,7 @@ PAGES = Path(__file__).parent / "c"
 TO_THE_BIT = ("affine", "optimizers", "resize")
 """Pages whose every operation is rounded by itself, as NumPy does it."""
 
-ONCE = ("threads",)
+ONCE = ("replay", "threads")
 """Pages that have nothing to do with the type of numbers."""
 
 PATIENCE = 120

@@ -22,6 +22,7 @@ __all__ = [
     "Function",
     "Loaded",
     "compiler_version",
+    "current",
     "loaded",
     "plain",
     "threads_now",
@@ -63,7 +64,13 @@ class _State:
         self.lock = threading.RLock()
 
 
-_state = _State()
+class _Current(threading.local):
+    """Of a thread what notes the calls that it makes, if anything does (``recording.Calls``)."""
+
+    calls: Any = None
+
+
+_state, current = _State(), _Current()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_state.after_fork)
 
@@ -137,6 +144,7 @@ class Function:
 
     def __init__(self, name: str, signature: str, result: str = "") -> None:
         self.name = name
+        self.signature = signature
         self.arguments = [KINDS[letter] for letter in signature]
         self.result = KINDS[result] if result else None
         self.found: dict[int, Any] = {}
@@ -144,7 +152,10 @@ class Function:
     def __call__(self, dtype: DType, *arguments: Any) -> Any:
         """Call it, with arrays in C's order that are of its dtype."""
         function = self.found.get(dtype.num) or self._look_up(dtype)
-        return function(*[address(a) if isinstance(a, ndarray) else a for a in arguments])
+        made = [address(a) if isinstance(a, ndarray) else a for a in arguments]
+        if current.calls is not None and self.result is None:
+            current.calls.note(dtype, function, self.signature, arguments, made)
+        return function(*made)
 
     def _look_up(self, dtype: DType) -> Any:
         found = loaded(dtype.name)
@@ -178,5 +189,9 @@ def plain(array: Array, dtype: Any = None) -> Array:
     """
     if dtype is None and not array.dtype.isnative:
         dtype = array.dtype.newbyteorder("=")
-    array = ascontiguousarray(array, dtype)
-    return array if array.flags.aligned else array.copy()
+    found = ascontiguousarray(array, dtype)
+    if not found.flags.aligned:
+        found = array.copy()
+    if found is not array and current.calls is not None:
+        current.calls.complete = False
+    return found
