@@ -5,6 +5,7 @@ import pickle
 import sys
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ from download_helpers import (
     write_tar,
 )
 from minicnn._files.idx import read_idx
-from minicnn.datasets import cifar, cifar10, cifar100, fashion_mnist, mnist
+from minicnn.datasets import cats, cifar, cifar10, cifar100, fashion_mnist, mnist
 from minicnn.errors import ConfigError, DataError
 
 pytest.importorskip("pooch")
@@ -151,6 +152,27 @@ def test_cifar100(server, rng, monkeypatch):
         assert y_test[:, 0].tolist() == batches["test"][1][f"{mode}_labels"]
     with pytest.raises(ConfigError, match="expected label_mode as 'fine' or 'coarse', got 'all'"):
         cifar100.load_data("all")
+
+
+def test_cats(server, rng, monkeypatch):
+    """The course's two files, in a folder of their own; a wrong one is not taken."""
+    wanted = []
+    for (name, part), n in zip((("train", "train"), ("test", "test")), (5, 3), strict=True):
+        path = server.folder / f"{name}_catvnoncat.h5"
+        x, y = rng.integers(0, 256, (n, 64, 64, 3)).astype(np.uint8), np.arange(n) % 2
+        with h5py.File(path, "w") as file:
+            file[f"{part}_set_x"], file[f"{part}_set_y"] = x, y
+            file["list_classes"] = np.array([b"non-cat", b"cat"])
+        monkeypatch.setitem(cats.SHA256, path.name, sha256(path))
+        wanted += [x, y]
+    monkeypatch.setattr(cats, "URL", server.url)
+    train, test = cats.load_data()
+    same((*train, *test), wanted)
+    assert len(list((server.cache / "catvnoncat").iterdir())) == 2
+    (server.folder / "test_catvnoncat.h5").write_bytes(b"other")
+    (server.cache / "catvnoncat" / "test_catvnoncat.h5").unlink()
+    with pytest.raises(DataError, match="another file, or a damaged one"):
+        cats.load_data()
 
 
 def test_the_pickles_here_are_like_those_of_python_2(rng):
