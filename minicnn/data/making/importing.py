@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -94,32 +94,26 @@ def import_images(
 ) -> Imported:
     """Make an HDF5 file in the course's layout of pictures, or of arrays in another file.
 
-    ``source`` is a folder with a folder for each class, a CSV of paths and labels, or a file:
-    ``.npz``, ``.npy`` (``labels`` names that of the labels), IDX as MNIST's, CIFAR's ``.bin``,
-    MATLAB's ``.mat`` or HDF5 (``x_key`` and ``y_key`` name its datasets). Images are uint8 of
-    ``size`` (height, width), by default 64 x 64 for pictures and as they are for arrays; ``color``
-    is "rgb" or "grey"; ``fit`` says what becomes of another ratio: "stretch", "crop" or "pad". They
-    are in an order that ``seed`` gives.
+    ``source`` is a folder with a folder for each class, a CSV of paths and labels, or a file of
+    arrays (see ``minicnn.data.making.opening``), for which ``labels`` is another file and ``x_key``
+    and ``y_key`` are datasets. Images become uint8 of ``size`` (height, width), by default 64 x 64
+    for pictures and as it is for arrays; ``color`` is "rgb" or "grey"; ``fit`` says what becomes of
+    another ratio: "stretch", "crop" or "pad". ``seed`` gives their order.
 
     The fractions ``validation`` and ``test`` go into files of their own, ``mine_test.h5`` beside
-    ``mine.h5``: of each class in proportion, and what belongs together on one side. That are
-    pictures that show the same (see ``minicnn.data.duplicates``) and those of which ``group_by``
-    finds the same: the name of a column of the CSV, or a regular expression for the file's name,
-    of which the first group counts.
+    ``mine.h5``: of each class in proportion, while pictures that show the same stay together, as do
+    those with the same ``group_by``: a column of the CSV, or a regular expression for their names.
 
-    Broken pictures are left out and listed. After a kill the same call goes on where it was; the
-    files take their names when they are whole. Raises ``DataError`` for a source that cannot be
-    read and ``ConfigError`` for arguments that make no sense and for files that are there.
+    Broken pictures are left out and listed. After a kill the same call goes on where it was. Raises
+    ``DataError`` for a source that cannot be read and ``ConfigError`` for other arguments.
 
     >>> import tempfile
     >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for label in ("cat", "dog"):
-    ...         (Path(folder) / label).mkdir()
-    ...         Image.new("RGB", (80, 60), "red").save(f"{folder}/{label}/1.png")
-    ...     made = import_images(folder, f"{folder}/pets.h5", size=(32, 32))
-    ...     made.class_names, list(made.files.values())
-    (('cat', 'dog'), [2])
+    ...     (Path(folder) / "cat").mkdir()
+    ...     Image.new("RGB", (80, 60), "red").save(f"{folder}/cat/1.png")
+    ...     import_images(folder, f"{folder}/pets.h5", size=(32, 32)).class_names
+    ('cat',)
     """
     who = "import_images"
     out = path_of(who, "out", out)
@@ -127,20 +121,11 @@ def import_images(
     choice(who, "fit", fit, FITS)
     choice(who, "color", color, (*COLORS, None))
     boolean(who, "gzip", gzip)
-    fractions = {"validation": validation, "test": test}
-    fractions = {name: fraction for name, fraction in fractions.items() if fraction}
-    check_fractions(who, fractions)
     check_target(out, overwrite)
-    labels = None if labels is None else path_of(who, "labels", labels)
-    opened = open_source(path_of(who, "source", source), labels, x_key, y_key)
-    if opened.parts is not None and test:
-        raise ConfigError(f"{source}: has images to test on already. Leave the fraction test out.")
-    parts = {"train": out, **{part: target_of(out, part) for part in fractions}}
-    if opened.parts is not None:
-        parts["test"] = target_of(out, "test")
-    begun = _journal_of(out).exists()  # by the same command, which may have put parts in place
-    for path in parts.values():
-        check_target(path, overwrite or (begun and path != out))
+    fractions = {name: f for name, f in (("validation", validation), ("test", test)) if f}
+    check_fractions(who, fractions)
+    opened = open_source(source, labels, x_key, y_key)
+    parts = _targets(out, fractions, opened, overwrite)
     shape = _shape(who, opened, size, color)
     named = grouped_by(opened.names, group_by, opened.columns)
     job = _Job(opened, shape, fit, seed, bool(fractions), verbose)
@@ -152,6 +137,19 @@ def import_images(
         with suppress(OSError):
             journal.path.unlink()
     return made
+
+
+def _targets(
+    out: Path, fractions: Mapping[str, float], source: Source, overwrite: bool
+) -> dict[str, Path]:
+    """The files of the parts; raises ``ConfigError`` if one must not be written."""
+    if source.parts is not None and "test" in fractions:
+        raise ConfigError(f"{out}: the source has images to test on. Leave the fraction test out.")
+    names = [*fractions, *(["test"] if source.parts is not None else [])]
+    begun = _journal_of(out).exists()  # by the same command, which may have put parts in place
+    for name in names:
+        check_target(target_of(out, name), overwrite or begun)
+    return {"train": out, **{name: target_of(out, name) for name in names}}
 
 
 def _journal_of(out: Path) -> Path:

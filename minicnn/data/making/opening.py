@@ -1,8 +1,13 @@
-"""The source that a path leads to, by what is there."""
+"""The source that a path leads to, by what is there.
 
-from pathlib import Path
+That is a folder with a folder for each class, a CSV of paths and labels, ``.npz``, ``.npy`` or IDX
+with another file of labels, CIFAR's ``.bin``, MATLAB's ``.mat``, or HDF5.
+"""
+
+import os
 
 from minicnn._files.hdf5 import regular_file_size
+from minicnn._files.paths import path_of
 from minicnn.data.making.arrays import (
     from_cifar,
     from_hdf5,
@@ -16,9 +21,14 @@ from minicnn.errors import DataError
 
 
 def open_source(
-    path: Path, labels: Path | None = None, x_key: str | None = None, y_key: str | None = None
+    source: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None,
+    x_key: str | None,
+    y_key: str | None,
 ) -> Source:
-    """The images at ``path``; raises ``DataError`` for what is no source of images."""
+    """The images at a path; raises ``DataError`` for what is no source of images."""
+    path = path_of("import_images", "source", source)
+    labels = None if labels is None else path_of("import_images", "labels", labels)
     if path.is_dir():
         return from_folder(path)
     regular_file_size(path, DataError)

@@ -1,11 +1,10 @@
 """Data files in the course's layout, written whole or not at all, row by row."""
 
-import errno
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,6 @@ BESIDE = 1 << 20
 """Bytes that a file needs besides its images, about."""
 
 BYTE = np.dtype(np.uint8)
-
-ERRNO = re.compile(r"errno = (\d+)")
 
 
 def target_of(path: Path, part: str) -> Path:
@@ -55,8 +52,9 @@ class Writer:
     """An open data file that takes its images in order."""
 
     def __init__(
-        self, file: Any, part: str, n: int, shape: Shape, gzip: bool, dtype: DType
+        self, file: Any, drive: "_Drive", part: str, n: int, shape: Shape, gzip: bool, dtype: DType
     ) -> None:
+        self._drive = drive
         row = int(np.prod(shape)) * dtype.itemsize
         self.rows = max(1, min(n, CHUNK // max(row, 1)))
         self.x = file.create_dataset(
@@ -81,6 +79,7 @@ class Writer:
             if self._count == self.rows or self.done + self._count == len(self.x):
                 self.x[self.done : self.done + self._count] = self._waiting[: self._count]
                 self.done, self._count = self.done + self._count, 0
+                self._drive.check()
 
 
 @contextmanager
@@ -107,22 +106,50 @@ def writing(
         raise ConfigError(
             f"{path}: cannot be written: {needed:,} bytes are needed, and the disk has fewer."
         )
-    with replacing(path) as unfinished:
+    with replacing(path) as unfinished, _Drive(unfinished, "r+b") as drive:
+        with h5py.File(drive, "w") as file:
+            yield (writer := Writer(file, drive, part, len(y), shape, gzip, dtype))
+            drive.check()
+            assert writer.done == len(y)
+            file[f"{part}_set_y"] = np.asarray(y, np.int64)
+            if class_names:
+                file["list_classes"] = np.array([_bytes(name) for name in class_names])
+            if names:
+                file["names"] = np.array([_bytes(name)[-LONGEST_NAME:] for name in names])
+        drive.check()
+
+
+class _Drive(FileIO):
+    """A file that seems to take all that is written, and says afterwards what went wrong.
+
+    The HDF5 library crashes when it cannot write out what it has at the end.
+    """
+
+    failed: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write all of it."""
+        rest = memoryview(data).cast("B")
+        count = len(rest)
         try:
-            with h5py.File(unfinished, "w", locking=False) as file:
-                yield (writer := Writer(file, part, len(y), shape, gzip, dtype))
-                assert writer.done == len(y)
-                file[f"{part}_set_y"] = np.asarray(y, np.int64)
-                if class_names:
-                    file["list_classes"] = np.array([_bytes(name) for name in class_names])
-                if names:
-                    file["names"] = np.array([_bytes(name)[-LONGEST_NAME:] for name in names])
-        except (OSError, RuntimeError) as error:
-            # The HDF5 library says in a long text what the system said.
-            if found := ERRNO.search(str(error)):
-                number = int(found[1])
-                raise OSError(number, os.strerror(number)) from None
-            raise OSError(errno.EIO, str(error).partition("\n")[0]) from None
+            while rest and not self.failed:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failed = error
+        return count
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut the file, or make it longer."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failed = self.failed or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise ``OSError`` if something went wrong."""
+        if self.failed:
+            raise self.failed
 
 
 def _bytes(name: str) -> bytes:

@@ -96,7 +96,7 @@ def test_kills(tmp_path):
     broken = draw_folder(tmp_path / "p", 300, broken_every=50)
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "p"), str(tmp_path / "a.h5")]
     journal, sizes = tmp_path / ".a.import", [0]
-    for i in range(5):
+    for i in range(4):
         process = subprocess.Popen([*command, ""], stdout=subprocess.PIPE)
         process.stdout.readline()
         wanted = sizes[-1] + random.Random(i).randrange(90_000)
@@ -173,6 +173,39 @@ def test_a_drive_that_is_gone(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").rename(tmp_path / "p")
     import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
     check_whole(tmp_path / "a.h5", 30, ())
+
+
+FULL = """
+import resource, sys
+from minicnn._cli.main import main
+from minicnn.data.making import importing
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+finish = importing._finish
+
+
+def finished(*arguments):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (70_000,) * 2)
+    return finish(*arguments)
+
+
+importing._finish = finished
+sys.exit(main(["data", "import", sys.argv[1], sys.argv[2], "--size", "24"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the size of files")
+@pytest.mark.parametrize("limit", [50_000, 1 << 20])
+def test_a_full_disk(tmp_path, limit):
+    """One line and status 2 where the blocks or the file do not fit; with more space it goes on."""
+    draw_folder(tmp_path / "p", 100)
+    command = [sys.executable, "-c", FULL, str(tmp_path / "p"), str(tmp_path / "a.h5"), str(limit)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "cannot be written: file too large." in ended.stderr
+    assert set(os.listdir(tmp_path)) == {".a.import", "p"}
+    import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
+    check_whole(tmp_path / "a.h5", 100, ())
 
 
 def test_two_imports_at_once(tmp_path):
