@@ -87,7 +87,10 @@ class Inference:
     def _record(self, xs: Sequence[Array]) -> None:
         if Recorded.worth(self.inferring, self.kernels, xs):
             made = Recorded(self.inferring, self.folded, self.kernels, xs)
-            if made.complete:
+            outputs = self.outputs(xs)
+            with made.workspace:
+                right = made.gives(xs, outputs)
+            if right:
                 self.recorded, self.workspace = made, self.kernels.workspace()
                 return
         self.refused = self.last

@@ -46,6 +46,8 @@ class Calls(Recording):
 
     def replay(self) -> None:
         """See ``Recording``."""
+        if not self.rows:
+            return
         if self.table is None:
             found = loaded(self.dtype)
             assert found is not None
