@@ -107,7 +107,8 @@ def _described_data(loader: Loader) -> dict[str, Any]:
     kinds = (("x", data.xs), ("y", data.ys), ("sample_weight", data.weights))
     return files | {
         f"{name}{i + 1 if i else ''}": {
-            "shape": array.shape,
+            # Of the first batch pictures may be missing that cannot be read any more.
+            "shape": array.shape if origin is None else array.shape[1:],
             "dtype": array.dtype.name,
             **({"checksum": checksum_of(array)} if loader.in_memory else {}),
         }

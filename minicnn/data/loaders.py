@@ -15,7 +15,8 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
-from minicnn.data.pipeline import Dataset, Passes
+from minicnn.data.passes import Passes
+from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError, DataError, shown
 
 __all__ = ["PyDataset", "Sequence"]
@@ -254,6 +255,11 @@ class IteratorLoader(_BatchLoader):
             raise DataError(f"{who}: expected batches, got a {type(source).__name__} without any.")
         self.sample = self.load(self.first[0], 0).data
 
+    @property
+    def batch_size(self) -> int:
+        """That of the source's batches, or of the first."""
+        return (self.passes and self.passes.batch_size) or self.sample.samples
+
     def once(self) -> Iterator[Batch]:
         """See ``Loader``; a generator goes on from where it is."""
         if self.renewable and not self.first:
@@ -275,8 +281,8 @@ class IteratorLoader(_BatchLoader):
         """Begin at the first pass of a stream with that state, or ``skip`` to where it was."""
         assert self.origin is not None
         self.first = []
-        self.origin.seed = None if state["seed"] is None else int(state["seed"])
-        self.origin.begun = self.begun = int(state["begun"])
+        self.begun = int(state["begun"])
+        self.origin.restart(None if state["seed"] is None else int(state["seed"]), self.begun)
         if not (skip and self.passes and self.steps):
             self.batches = iter(self.source)
             return

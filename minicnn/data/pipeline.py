@@ -7,7 +7,7 @@ An example is an array, or a tuple or a dictionary of examples. Functions given 
 import builtins
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from minicnn._core.arguments import whole_number
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import DType, Shape
 from minicnn.data.flattening import Flattening
+from minicnn.data.passes import Passes
 from minicnn.errors import ConfigError, DataError, shown
 
 INFINITE_CARDINALITY = -1
@@ -27,20 +28,6 @@ class Spec(NamedTuple):
 
     shape: Shape
     dtype: DType
-
-
-class Passes(Protocol):
-    """A source that can go on from the middle of any of its passes."""
-
-    seed: int | None
-    begun: int
-    """How many passes were begun."""
-
-    def beginning_at(self, number: int, first: int) -> Iterator[Any]:
-        """The examples of pass ``number``, from number ``first`` on."""
-
-    def fingerprint(self) -> dict[str, Any]:
-        """What a resumed run must find again."""
 
 
 class Dataset(Flattening):
@@ -58,9 +45,8 @@ class Dataset(Flattening):
     broken: dict[str, str] | None = None
     """Of pictures from files: the paths that could not be read so far, and why."""
     origin: Passes | None = None
-    """Where the examples come from, if that counts its passes."""
     passes: Passes | None = None
-    """The same, if what it gives are the examples themselves."""
+    """Where the examples come from, if it counts its passes; the second if they are as it gives."""
 
     def __init__(
         self, examples: Callable[[], Iterator[Any]], cardinality: int = UNKNOWN_CARDINALITY
