@@ -171,6 +171,7 @@ def main(arguments=None):
     for ending, (shape, size) in KINDS.items():
         with TemporaryDirectory() as folder:
             write_pictures(folder, ending, shape, options.pictures)
+            loaders = {name: LOADERS[name](folder, size) for name in names}
             passes = {
                 "first": "read",
                 "later": "read",
@@ -178,9 +179,6 @@ def main(arguments=None):
             }
             for what, method in passes.items():
                 fresh = what == "first"
-                loaders = (
-                    {name: LOADERS[name](folder, size) for name in names} if fresh else loaders
-                )
                 rates = rates_of(loaders, method, options.rounds, (folder, size) if fresh else ())
                 best = max([rates[name] for name in options.peers], default=rates["minicnn"])
                 figures = " | ".join(f"{rates[name]:,.0f}" for name in names)

@@ -7,7 +7,7 @@ An example is an array, or a tuple or a dictionary of examples. Functions given 
 import builtins
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -278,10 +278,6 @@ class Dataset(Flattening):
         """The same chain: nothing is computed before it is asked for."""
         return self
 
-    def with_options(self, options: Any, name: str | None = None) -> "Dataset":
-        """The same chain: there is nothing to choose."""
-        return self
-
     def reduce(
         self, initial_state: Any, reduce_func: Callable[[Any, Any], Any], name: str | None = None
     ) -> Any:
@@ -350,10 +346,6 @@ class Dataset(Flattening):
         made = type(self)(examples, cardinality)
         made.origin = self.origin
         return made
-
-    def apply(self, transformation_func: Callable[[Self], Any]) -> Any:
-        """What a function makes of the chain."""
-        return transformation_func(self)
 
 
 def _array(value: Any) -> Any:
