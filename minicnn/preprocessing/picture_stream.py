@@ -1,6 +1,9 @@
 """Passes over the pictures of many files: read ahead on all threads, the broken ones left out."""
 
 import os
+import re
+import shutil
+import sys
 import threading
 import warnings
 import weakref
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.console import say, warn
+from minicnn._core.console import say, warn, write
 from minicnn._core.memory import installed_memory
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
@@ -31,6 +34,9 @@ AHEAD = 128 << 20
 KEPT = 1 << 30
 """Bytes of images that all data sets together keep at most, so that later passes need not decode
 these files; an eighth of the memory, where that is less."""
+
+QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+"""Pillow warns of odd files. Threads have no filters of their own: this one is the process'."""
 
 NAMED = 3
 """Files that a message names."""
@@ -142,8 +148,11 @@ class Pictures:
         return np.random.default_rng(seeds[-1]).permutation(n)
 
     def _batches(self, order: Array, first: int) -> Iterator[Any]:
-        # Pillow warns of odd files. Threads have no filters of their own, so it is for the process.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+        from PIL import Image
+
+        Image.init()  # before threads all do
+        if QUIET not in warnings.filters:
+            warnings.filterwarnings("ignore", module=QUIET[3].pattern)
         size, threads = self.batch_size or 1, get_threads()
         reader = self.reader
         bytes_ = RUN * int(np.prod(reader.shape)) * reader.dtype.itemsize
@@ -158,6 +167,7 @@ class Pictures:
                     if given is None:
                         given = self._next_sound(np.roll(order, -start - size))
                     if start == starts[-1]:
+                        results.close()
                         self._report()
                     yield given
         finally:
@@ -258,6 +268,8 @@ class Pictures:
         broken = [path for path in self.broken if path not in self._said]
         self._said.update(broken)
         changed, self._changed = self._changed, []
+        if broken or changed or (self._turned and self.verbose):
+            _clear_line()
         if self._turned and self.verbose:
             self.verbose = False  # it is the same in each pass
             count = len(self._turned)
@@ -287,6 +299,12 @@ def shuffled(n: int, seed: int) -> Array:
 def _short(path: str) -> str:
     """The path from the folder of the class on."""
     return os.path.join(*path.split(os.sep)[-2:])
+
+
+def _clear_line() -> None:
+    """Clear the line of the terminal, on which a progress bar may stand."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        write(sys.stderr, f"\r{' ' * (shutil.get_terminal_size().columns - 1)}\r")
 
 
 def _version(path: str) -> Version | None:

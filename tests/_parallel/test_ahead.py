@@ -6,12 +6,11 @@ import time
 
 import pytest
 
-from minicnn._parallel.ahead import ahead
-from minicnn._parallel.threads import WORKER
+from minicnn._parallel.ahead import READER, ahead
 
 
 def workers():
-    return sum(thread.name == WORKER for thread in threading.enumerate())
+    return sum(thread.name == READER for thread in threading.enumerate())
 
 
 def settles(count):
