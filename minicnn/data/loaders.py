@@ -280,15 +280,16 @@ class IteratorLoader(_BatchLoader):
     def begin_at(self, state: Mapping[str, Any], skip: bool) -> None:
         """Begin at the first pass of a stream with that state, or ``skip`` to where it was."""
         assert self.origin is not None
-        self.first = []
-        self.begun = int(state["begun"])
-        self.origin.restart(None if state["seed"] is None else int(state["seed"]), self.begun)
-        if not (skip and self.passes and self.steps):
-            self.batches = iter(self.source)
-            return
-        passes, first = divmod(state["drawn"], self.steps)
-        found = self.passes.beginning_at(self.begun + passes, first)
-        self.batches = map(self.source.shown, found)
+        seed, begun = None if state["seed"] is None else int(state["seed"]), int(state["begun"])
+        if not skip and (seed, begun) == (self.origin.seed, self.begun):
+            return  # functions in the chain may count their calls
+        self.first, self.begun = [], begun
+        self.origin.restart(seed, begun)
+        self.batches = iter(self.source)
+        if skip and self.passes is not None and self.steps is not None:
+            passes, first = divmod(state["drawn"], self.steps)
+            found = self.passes.beginning_at(begun + passes, first)
+            self.batches = map(self.source.shown, found)
 
     def draws(self, endless: bool) -> Iterator[Any]:
         """Batch after batch as it is given; unless ``endless``, END after each pass."""

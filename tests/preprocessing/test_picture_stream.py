@@ -273,6 +273,31 @@ def test_a_resumed_run_goes_on_in_its_order(folder, tmp_path_factory):
         fit(out_seed, 4, 0, resume=True)
 
 
+@pytest.mark.parametrize(("seed", "noise"), [(3, 0.1), (None, 0)])
+def test_a_resumed_run_through_a_map(seed, noise, folder, tmp_path_factory):
+    """What a chain makes of the pictures is made again, with a seed also by a stateful function."""
+    out = tmp_path_factory.mktemp("runs")
+
+    def fit(name, seed, steps, **options):
+        rng = np.random.default_rng(5)
+        data = made(folder, seed=seed)
+        chain = data.map(lambda x, y: (x / 255 + rng.normal(0, noise, x.shape), y))
+        model = Sequential(
+            [Input((6, 5, 3)), GlobalAveragePooling2D(), Dense(2, activation="softmax")], seed=0
+        )
+        model.compile("adam", "sparse_categorical_crossentropy")
+        stop = LambdaCallback(
+            on_train_batch_end=lambda batch, logs: batch == steps and os.kill(os.getpid(), 2)
+        )
+        model.fit(chain, epochs=2, verbose=0, checkpoint=out / name, callbacks=[stop], **options)
+        return model.get_weights(), data.origin.seed
+
+    fit("cut", seed, 3)
+    weights, seed = fit("cut", seed, -1, resume=True)
+    for one, other in zip(weights, fit("whole", seed, -1)[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def table(folder, text, **arguments):
     path = folder / "pictures.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
