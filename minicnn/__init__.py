@@ -44,7 +44,7 @@ _LATER = (
 )
 """Modules that are loaded when they are asked for."""
 
-__getattr__ = _asked("", later=_LATER)
+__getattr__ = _asked("", _LATER, {"HDF5Dataset": "minicnn.data.hdf5_dataset"})
 
 _find_old_paths()
 

@@ -61,6 +61,18 @@ class Found:
     """Bytes that the file holds of it."""
     matlab: bool = False
     """Whether MATLAB wrote it, whose arrays have their axes the other way round."""
+    chunks: Shape = ()
+    """The shape of the chunks that it is cut into; () if it lies in one piece."""
+    packed: bool = False
+    """Whether the chunks must be unpacked, or put in order."""
+    gzip: int = -1
+    """The level of its compression with gzip; -1 if it is another or none."""
+
+    @classmethod
+    def of(cls, known: Mapping[str, Any]) -> "Found":
+        """What the process says of it."""
+        tuples = {name: tuple(known.get(name, ())) for name in ("shape", "chunks")}
+        return cls(**{**known, **tuples})
 
 
 class File:
@@ -82,10 +94,7 @@ class File:
         self.error = error
         self.budget = budget
         self.groups: dict[str, dict[str, Any]] = dict(contents["groups"])
-        self.datasets = {
-            name: Found(**known | {"shape": tuple(known["shape"])})
-            for name, known in contents["datasets"].items()
-        }
+        self.datasets = {name: Found.of(known) for name, known in contents["datasets"].items()}
         self._reader = reader
         self._inside: dict[str, list[str]] = {}
         for name in filter(None, (*self.groups, *self.datasets)):
@@ -103,21 +112,16 @@ class File:
         ``text`` strings too. What Keras marks as bfloat16 comes as float32.
         """
         what = f"{self.who}: dataset {name!r}"
-        found = self.datasets.get(name)
-        if found is None:
-            got = ", got a group" if name in self.groups else " is missing"
-            raise self.error(f"{what}{': expected a dataset' * (name in self.groups)}{got}.")
-        if found.damaged:
-            raise self.error(self._reader.damaged(what))
-        if found.refused:
-            raise self.error(sentence(what, found.refused))
+        found = self.found(name)
         if shape is not None and found.shape != shape:
             raise self.error(f"{what}: expected shape {shape}, got {found.shape}.")
         request = {"read": name, "text": text, "most": self.budget.left // DESCRIBED}
         if np.dtype(found.dtype).kind not in "biufV":
             answer = self._reader.ask(what, self.budget, request)
             return np.array(answer["texts"], object).reshape(found.shape)
-        self._check_size(what, name, found)
+        # A bfloat16 of two bytes takes four and, on the way, four more.
+        wide = 4 if found.dtype == BFLOAT16 else 1
+        self.budget.take(f"dataset {name!r}", wide * self.check_stored(name))
         try:
             array = np.empty(found.shape, found.dtype)
         except (MemoryError, ValueError):
@@ -129,17 +133,29 @@ class File:
             return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
         return array
 
-    def _check_size(self, what: str, name: str, found: Found) -> None:
-        """Refuse a dataset that claims to be far larger than what is stored of it, or of all."""
+    def found(self, name: str) -> Found:
+        """What is known of a dataset; raises the file's error if it is none that may be read."""
+        what = f"{self.who}: dataset {name!r}"
+        found = self.datasets.get(name)
+        if found is None:
+            got = ", got a group" if name in self.groups else " is missing"
+            raise self.error(f"{what}{': expected a dataset' * (name in self.groups)}{got}.")
+        if found.damaged:
+            raise self.error(self._reader.damaged(what))
+        if found.refused:
+            raise self.error(sentence(what, found.refused))
+        return found
+
+    def check_stored(self, name: str) -> int:
+        """Refuse a dataset that claims far more bytes than are stored of it, else say how many."""
+        what, found = f"{self.who}: dataset {name!r}", self.datasets[name]
         claimed = math.prod(found.shape) * np.dtype(found.dtype).itemsize
         if claimed > EXPANSION * found.stored:
             raise self.error(
                 f"{what}: claims {claimed:,} bytes, but the file holds {found.stored:,} of them."
                 f"{self._reader.held() * f' T{OPEN_ELSEWHERE[1:]}.'}"
             )
-        # A bfloat16 of two bytes takes four and, on the way, four more.
-        wide = 4 if found.dtype == BFLOAT16 else 1
-        self.budget.take(f"dataset {name!r}", wide * claimed)
+        return claimed
 
 
 @contextmanager

@@ -11,6 +11,7 @@ answer to "read" come the dataset's bytes, piece by piece, each after its length
 0 ends them early, and an answer that says why follows.
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -63,6 +64,9 @@ CHUNKS = 4096
 
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """The filters that come with h5py, by their numbers in HDF5; others run custom code."""
+
+PLUGINS = {32001: "blosc", 32015: "zstd", 32026: "blosc2"}
+"""Those of hdf5plugin that are used, where it is there."""
 
 TRUNCATED = re.compile(r"truncated file.*stored_eof = (\d+)")
 OPEN_ELSEWHERE = "already open for"
@@ -158,6 +162,12 @@ def _warm_up() -> None:
     global h5py
     import h5py
 
+    if importlib.util.find_spec("hdf5plugin"):
+        import hdf5plugin
+
+        for number in set(hdf5plugin.FILTERS.values()) - PLUGINS.keys():
+            if h5py.h5z.filter_avail(number):
+                h5py.h5z.unregister_filter(number)
     with h5py.File(BytesIO(), "w") as file:
         file["a"] = ["text"]
         file.attrs["b"] = ["text"]
@@ -347,10 +357,25 @@ def _described(dataset: Any, space: int) -> dict[str, Any]:
             "dtype": dtype.str,
             "refused": _why_not(dataset, dtype.itemsize, space),
             "stored": dataset.get_storage_size(),
+            **_layout(dataset),
             "matlab": h5py.h5a.exists(dataset, b"MATLAB_class"),
         }
     except DAMAGE:
         return _unread(damaged=True)
+
+
+def _layout(dataset: Any) -> dict[str, Any]:
+    """Its chunks, whether they are packed, and how hard by gzip."""
+    properties = dataset.get_create_plist()
+    if properties.get_layout() != h5py.h5d.CHUNKED:
+        return {}
+    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
+    levels = [values[0] for number, _, values, _ in filters if number == 1 and values]
+    return {
+        "chunks": list(properties.get_chunk()),
+        "packed": bool(filters),
+        "gzip": levels[0] if levels else -1,
+    }
 
 
 def _why_not(dataset: Any, itemsize: int, space: int) -> str:
@@ -366,8 +391,11 @@ def _why_not(dataset: Any, itemsize: int, space: int) -> str:
     met = []
     for i in range(properties.get_nfilters()):
         number, _, _, name = properties.get_filter(i)
+        plugin = PLUGINS.get(number)
         given = FILTERS.get(number) or name.decode("utf-8", "replace").partition(";")[0]
-        if number not in FILTERS or number in met:
+        if plugin and not h5py.h5z.filter_avail(number):
+            return f'is compressed with {plugin}: pip install "minicnn[data]" to read it'
+        if (number not in FILTERS and not plugin) or number in met:
             often = " a second time" * (number in met)
             return (
                 f"expected no filters but {', '.join(FILTERS.values())}, each once, got "

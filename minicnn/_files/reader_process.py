@@ -62,7 +62,7 @@ def reader_of(
                 raise
             # It had waited for so long that it ended just now.
             reader.end()
-            reader = _new_reader(budget)
+            reader = new_reader(budget)
             reader.begin(path, request["size"])
             contents = reader.ask(who, budget, request, data)
         yield reader, contents
@@ -92,17 +92,18 @@ def _idle_reader(budget: Budget) -> "Reader":
                 return reader
             else:
                 others.append(reader)
-        return _new_reader(budget)
+        return new_reader(budget)
     finally:
         idle.extend(others)
 
 
-def _new_reader(budget: Budget) -> "Reader":
+def new_reader(budget: Budget, script: str = "", descriptors: tuple[int, ...] = ()) -> "Reader":
+    """A process that runs the script, or that of ``hdf5_reader``, and has those descriptors."""
     if getattr(sys, "frozen", False):  # sys.executable is the program, which would start again
         what = f"{budget.who}: a frozen program cannot start the Python that reads HDF5 files."
         raise _passing(budget, what)
     try:
-        return Reader()
+        return Reader(script, descriptors)
     except (OSError, TypeError) as problem:
         why = reason(problem) if isinstance(problem, OSError) else "sys.executable is missing"
         what = f"{budget.who}: no process can be started to read it: {why}."
@@ -119,7 +120,7 @@ def end_readers() -> None:
 class Reader:
     """The process, as the one that asks it sees it."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: str = "", descriptors: tuple[int, ...] = ()) -> None:
         import subprocess
 
         self.owner = os.getpid()
@@ -138,12 +139,13 @@ class Reader:
             "HDF5_USE_FILE_LOCKING": "FALSE",  # what is open for writing is read, with a warning
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", hdf5_reader.__file__],
+            [sys.executable, "-P", "-W", "ignore", script or hdf5_reader.__file__],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=os.environ | environment,
+            pass_fds=descriptors,
             process_group=0,  # what ends a script, such as Ctrl-C, ends this after it
         )
         if os.name == "posix" and self.process.stdin is not None:
@@ -152,6 +154,12 @@ class Reader:
     def begin(self, path: Path | None, size: int) -> None:
         """Note which file it will have."""
         self.path, self.size = path, size
+
+    @property
+    def usable(self) -> bool:
+        """Whether this thread may ask it."""
+        mine = self.owner == os.getpid() and self.thread == threading.get_native_id()
+        return mine and not self.busy and self.process.poll() is None
 
     def held(self) -> bool:
         """Whether a program has the file open for writing."""
@@ -164,19 +172,33 @@ class Reader:
 
         The memory for the answer is taken from the budget.
         """
+        self.send(what, budget, request, data)
+        answer = self.receive(what, budget)
+        if why := self.why_not(what, answer):
+            error = budget.error(why)
+            error.passing = self.held()
+            raise error
+        return answer
+
+    def send(
+        self, what: str, budget: Budget, request: Mapping[str, Any], data: bytes = b""
+    ) -> None:
+        """Ask, and let the answer come meanwhile."""
         asked = json.dumps(request).encode()
         self.busy = True
         try:
             self._write(hdf5_reader.LENGTH.pack(len(asked)) + asked)
             self._write(data)
+        except (OSError, EOFError):
+            raise self._silence(what, budget) from None
+
+    def receive(self, what: str, budget: Budget) -> dict[str, Any]:
+        """The answer to what was asked, which may be a refusal; raises the error if none comes."""
+        try:
             answer = self._answer(budget)
         except (OSError, EOFError):
             raise self._silence(what, budget) from None
         self.busy = False
-        if why := self._why_not(what, answer):
-            error = budget.error(why)
-            error.passing = self.held()
-            raise error
         return answer
 
     def fill(self, what: str, budget: Budget, array: Array) -> None:
@@ -187,7 +209,7 @@ class Reader:
             while rest or not array.size:
                 length = self._length()
                 if not length and rest:
-                    why = self._why_not(what, self._answer(budget))
+                    why = self.why_not(what, self._answer(budget))
                 if not 0 < length <= len(rest):
                     break
                 self._read_into(rest[:length])
@@ -204,7 +226,7 @@ class Reader:
             return f"{what}: {OPEN_ELSEWHERE}, and read it then."
         return f"{what}: the HDF5 file is damaged. Copy or download it again."
 
-    def _why_not(self, what: str, answer: Mapping[str, Any]) -> str:
+    def why_not(self, what: str, answer: Mapping[str, Any]) -> str:
         """What to say of an answer that is a refusal; empty if it is none."""
         if "refused" in answer:
             return sentence(what, answer["refused"])

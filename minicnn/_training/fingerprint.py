@@ -102,13 +102,12 @@ def _saved(value: Any) -> Any:
 def _described_data(loader: Loader) -> dict[str, Any]:
     """Shapes and types, and of data in memory a checksum: other batches are made anew."""
     data = loader.sample
-    origin = getattr(loader, "origin", None)
-    files = {} if origin is None else {"files": origin.fingerprint()}
+    files = getattr(loader, "origin", None) is not None
     kinds = (("x", data.xs), ("y", data.ys), ("sample_weight", data.weights))
-    return files | {
+    found: dict[str, Any] = {
         f"{name}{i + 1 if i else ''}": {
             # Of the first batch pictures may be missing that cannot be read any more.
-            "shape": array.shape if origin is None else array.shape[1:],
+            "shape": array.shape[1:] if files else array.shape,
             "dtype": array.dtype.name,
             **({"checksum": checksum_of(array)} if loader.in_memory else {}),
         }
@@ -116,6 +115,7 @@ def _described_data(loader: Loader) -> dict[str, Any]:
         for i, array in enumerate(arrays)
         if array is not None
     }
+    return found | dict(loader.facts)
 
 
 def checksum_of(array: Array) -> int:

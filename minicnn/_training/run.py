@@ -174,5 +174,6 @@ class Run:
     def __exit__(self, *error: Any) -> None:
         """End the workers, and let go of what is attached."""
         self.end_workers()
+        self.stream.close()
         for observer in self.observers:
             observer.close(*error)

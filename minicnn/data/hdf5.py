@@ -6,12 +6,12 @@ and ``list_classes``; the test files likewise. Other names can be given.
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.console import warn
-from minicnn._core.shapes import Array, Shape
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn._core.suggestions import did_you_mean
 from minicnn._files import hdf5
 from minicnn._files.paths import path_of
@@ -51,38 +51,21 @@ def load_hdf5(
     ((1080, 64, 64, 3), ('0', '1', '2', '3', '4', '5'))
     """
     path = path_of("load_hdf5", "path", path, DataError)
-    _check_kind(path)
+    check_kind(path)
     with hdf5.opened(path, DataError, attributes=False) as file:
-        x_key = _key(path, file, x_key, "_set_x", "x_key")
-        y_key = _key(path, file, y_key, "_set_y", "y_key")
-        x = file.read(x_key)
-        y = file.read(y_key)
-        listed = "list_classes" in file.datasets
-        class_names = file.read("list_classes", text=True) if listed else None
-        turned = file.datasets[x_key].matlab
-        y = y.T if file.datasets[y_key].matlab else y
-        _take_memory(file, x_key, x, turned)
-        # Labels become whole numbers, and names texts.
-        file.budget.take(f"dataset {y_key!r}", 16 * y.size)
-        if class_names is not None:
-            file.budget.take("dataset 'list_classes'", 100 * class_names.size)
-            letters = sum(len(str(name)) for name in class_names.flat)
-            file.budget.take("dataset 'list_classes'", 32 * letters)
-    x = _in_order(f"{path}: {x_key}", x, _count(y, len(x)), turned)
-    x = _images(f"{path}: {x_key}", x)
-    y = _labels(f"{path}: {y_key}", y, len(x))
-    if turned:
-        first = f" Its labels, {y_key}, count from 1: y - 1 counts from 0." if y.min() == 1 else ""
-        warn(f"{path}: {x_key} has its axes as MATLAB writes them, and was put in order.{first}")
-    texts = () if class_names is None else tuple(map(_text, class_names.reshape(-1)))
-    _check_range(f"{path}: {y_key}", y, len(texts))
-    return Dataset(x, y, texts, path.name)
+        keys = keys_of(path, file, x_key, y_key)
+        x = file.read(keys[0])
+        answers = Answers.read(path, file, *keys)
+        _take_memory(file, keys[0], x, answers.turned)
+    who = f"{path}: {keys[0]}"
+    x = _images(who, _in_order(who, x, count_of(answers.y, len(x)), answers.turned))
+    return Dataset(x, *answers.checked(len(x)), path.name)
 
 
 def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array:
     """Read the images of an HDF5 file that need have no labels; see ``load_hdf5``."""
     path = path_of("load_images", "path", path, DataError)
-    _check_kind(path)
+    check_kind(path)
     with hdf5.opened(path, DataError, attributes=False) as file:
         x_key = _key(path, file, x_key, "_set_x", "x_key")
         x, turned = file.read(x_key), file.datasets[x_key].matlab
@@ -93,12 +76,52 @@ def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array
     return x
 
 
+class Answers(NamedTuple):
+    """The labels and the names of the classes, as a file has them."""
+
+    path: Path
+    x_key: str
+    y_key: str
+    y: Array
+    names: Array | None
+    turned: bool
+    """Whether MATLAB wrote the images."""
+
+    @classmethod
+    def read(cls, path: Path, file: hdf5.File, x_key: str, y_key: str) -> "Answers":
+        """Those that go with the images ``x_key``."""
+        y = file.read(y_key)
+        names = file.read("list_classes", text=True) if "list_classes" in file.datasets else None
+        # Labels become whole numbers, and names texts.
+        file.budget.take(f"dataset {y_key!r}", 16 * y.size)
+        if names is not None:
+            file.budget.take("dataset 'list_classes'", 100 * names.size)
+            letters = sum(len(str(name)) for name in names.flat)
+            file.budget.take("dataset 'list_classes'", 32 * letters)
+        y = y.T if file.datasets[y_key].matlab else y
+        return cls(path, x_key, y_key, y, names, file.datasets[x_key].matlab)
+
+    def checked(self, images: int) -> tuple[Array, tuple[str, ...]]:
+        """(class numbers (m,), their names), for so many images; warns of images put in order."""
+        who = f"{self.path}: {self.y_key}"
+        y = _labels(who, self.y, images)
+        if self.turned:
+            first = f" Its labels, {self.y_key}, count from 1: y - 1 counts from 0."
+            warn(
+                f"{self.path}: {self.x_key} has its axes as MATLAB writes them, and was put in "
+                f"order.{first * bool(y.min() == 1)}"
+            )
+        texts = () if self.names is None else tuple(map(_text, self.names.reshape(-1)))
+        _check_range(who, y, len(texts))
+        return y, texts
+
+
 def _take_memory(file: hdf5.File, x_key: str, x: Array, turned: bool) -> None:
     """Take the memory for a mask and an ordered copy of the images from the file's budget."""
     file.budget.take(f"dataset {x_key!r}", x.size * (x.dtype.kind == "f") + x.nbytes * turned)
 
 
-def _check_kind(path: Path) -> None:
+def check_kind(path: Path) -> None:
     """Raise ``DataError`` for a file that something else reads."""
     remedy = KINDS.get(path.suffix.lower())
     if remedy is None:
@@ -108,6 +131,12 @@ def _check_kind(path: Path) -> None:
         start = file.read(8)
     if not start.startswith((b"\x89HDF", b"MATLAB 7")):
         raise DataError(f"{path}: expected an HDF5 file, got another. {remedy}.")
+
+
+def keys_of(path: Path, file: hdf5.File, x_key: str | None, y_key: str | None) -> tuple[str, str]:
+    """The datasets of the images and of the labels."""
+    found = _key(path, file, x_key, "_set_x", "x_key")
+    return found, _key(path, file, y_key, "_set_y", "y_key")
 
 
 def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument: str) -> str:
@@ -136,30 +165,35 @@ def _listed(names: list[str]) -> str:
     return ", ".join(shown) + f" and {len(names) - 8} more" * (len(names) > 8)
 
 
-def _count(y: Array, images: int) -> int | None:
+def count_of(y: Array, images: int) -> int | None:
     """The number of labels, or None if they may be one-hot."""
     plain = y.ndim == 1 or (y.ndim == 2 and 1 in y.shape and images not in y.shape)
     return int(y.size) if plain else None
 
 
 def _in_order(who: str, x: Array, m: int | None, turned: bool) -> Array:
-    """Images as (m, H, W, C); raises ``DataError`` for those in another order.
+    """Images as (m, H, W, C); raises ``DataError`` for those in another order."""
+    if turned and x.ndim == 3 and m == 1 and x.shape[0] in COLOURS:
+        return np.ascontiguousarray(x.T[None])
+    axes = axes_in_order(who, x.shape, m, turned)
+    return np.ascontiguousarray(x.transpose(axes)) if turned else x
+
+
+def axes_in_order(who: str, shape: Shape, m: int | None, turned: bool) -> tuple[int, ...]:
+    """The axes of a file's images as (m, H, W, C) or (m, H, W); raises ``DataError``.
 
     For images that MATLAB wrote (``turned``) the order is known: HDF5 has its axes reversed.
     """
     if not turned:
-        _check_order(who, x.shape, m)
-        return x
-    x = x.T
-    seen = x.shape
-    if x.ndim == 4 and m in (None, seen[3]) and seen[2] in COLOURS:
-        return np.ascontiguousarray(x.transpose(3, 0, 1, 2))
-    if x.ndim == 3 and m == 1 and seen[2] in COLOURS:
-        return np.ascontiguousarray(x[None])
-    if x.ndim == 3 and m in (None, seen[2]):
-        return np.ascontiguousarray(x.transpose(2, 0, 1))
-    if x.ndim in (3, 4) and m in (None, seen[0]) and (x.ndim == 3 or seen[3] in COLOURS):
-        return np.ascontiguousarray(x)
+        _check_order(who, shape, m)
+        return tuple(range(len(shape)))
+    seen = shape[::-1]
+    if len(seen) == 4 and m in (None, seen[3]) and seen[2] in COLOURS:
+        return 0, 3, 2, 1
+    if len(seen) == 3 and m in (None, seen[2]):
+        return 0, 2, 1
+    if len(seen) in (3, 4) and m in (None, seen[0]) and (len(seen) == 3 or seen[3] in COLOURS):
+        return tuple(range(len(shape)))[::-1]
     raise DataError(
         f"{who}: expected images that were H x W x C x m in MATLAB, or m x H x W x C, got {seen}. "
         "Put them in order there, with permute or reshape."
@@ -186,21 +220,32 @@ def _check_order(who: str, shape: Shape, m: int | None) -> None:
 def _images(who: str, x: Array) -> Array:
     if x.ndim == 3:
         x = x[..., None]
-    if x.ndim != 4:
-        raise DataError(f"{who}: expected images of shape (m, H, W, C), got {x.shape}.")
-    if not x.size:
-        raise DataError(f"{who}: expected images, got none (shape {x.shape}).")
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
-        most = x.max() if x.dtype.kind in "iu" else 0
-        remedy = "(x // 257).astype('uint8')" if 255 < most < 2**16 else "x.astype('uint8')"
-        raise DataError(
-            f"{who}: expected uint8 or floating-point images, got {x.dtype} up to {most}. "
-            f"Store {remedy}."
-        )
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        broken = int(np.argmin(np.isfinite(x).all(axis=(1, 2, 3))))
-        raise DataError(f"{who}: expected finite numbers, got NaN or infinity in image {broken}.")
+    most = x.max() if x.dtype.kind in "iu" and x.dtype != np.uint8 and x.size else 0
+    check_images(who, x.shape, x.dtype, most)
+    check_finite(who, x, 0)
     return x
+
+
+def check_images(who: str, shape: Shape, dtype: DType, most: int | None = None) -> None:
+    """Raise ``DataError`` unless these can be images (m, H, W, C); numbers may reach ``most``."""
+    if len(shape) != 4:
+        raise DataError(f"{who}: expected images of shape (m, H, W, C), got {shape}.")
+    if 0 in shape:
+        raise DataError(f"{who}: expected images, got none (shape {shape}).")
+    if dtype != np.uint8 and dtype.kind != "f":
+        wide = dtype == np.uint16 if most is None else 255 < most < 2**16
+        remedy = "(x // 257).astype('uint8')" if wide else "x.astype('uint8')"
+        reach = "" if most is None else f" up to {most}"
+        raise DataError(
+            f"{who}: expected uint8 or floating-point images, got {dtype}{reach}. Store {remedy}."
+        )
+
+
+def check_finite(who: str, x: Array, first: int) -> None:
+    """Raise ``DataError`` if a number is none; ``first`` is the number of the first image."""
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        broken = first + int(np.argmin(np.isfinite(x).all(axis=(1, 2, 3))))
+        raise DataError(f"{who}: expected finite numbers, got NaN or infinity in image {broken}.")
 
 
 def _labels(who: str, y: Array, images: int) -> Array:

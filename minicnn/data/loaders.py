@@ -8,7 +8,7 @@ them: one with ``__len__`` and ``__getitem__``, such as a ``PyDataset``, by thei
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -17,56 +17,10 @@ from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
 from minicnn.data.passes import Passes
 from minicnn.data.pipeline import Dataset
+from minicnn.data.py_dataset import PyDataset, Sequence
 from minicnn.errors import ConfigError, DataError, shown
 
 __all__ = ["PyDataset", "Sequence"]
-
-
-class PyDataset:
-    """The base class of data that are read batch by batch, as Keras has it.
-
-    ``__getitem__(i)`` returns batch ``i``: (x, y) or (x, y, sample_weight). ``__len__`` is the
-    number of batches. ``on_epoch_end`` is called after the last one. ``fit`` draws the
-    batches in another order each epoch, unless ``shuffle=False``.
-
-    Keras' ``workers``, ``use_multiprocessing`` and ``max_queue_size`` are taken and do nothing.
-
-    >>> class Noise(PyDataset):
-    ...     def __len__(self):
-    ...         return 3
-    ...
-    ...     def __getitem__(self, i):
-    ...         rng = np.random.default_rng(i)
-    ...         return rng.random((8, 4)), rng.integers(0, 2, 8)
-    >>> model = Sequential([Input((4,)), Dense(1, activation="sigmoid")], seed=0)
-    >>> model.compile("sgd", "binary_crossentropy")
-    >>> len(model.fit(Noise(), epochs=2, verbose=0).history["loss"])
-    2
-    """
-
-    def __init__(
-        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
-    ) -> None:
-        self.workers = workers
-        self.use_multiprocessing = use_multiprocessing
-        self.max_queue_size = max_queue_size
-
-    def __getitem__(self, index: int) -> Any:
-        """Batch ``index``: (x, y) or (x, y, sample_weight)."""
-        raise TypeError(f"{type(self).__name__} defines no __getitem__(index).")
-
-    def __len__(self) -> int:
-        """The number of batches."""
-        raise TypeError(f"{type(self).__name__} defines no __len__().")
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-    def on_epoch_end(self) -> None:
-        """Called when the last batch of a pass was drawn."""
-
-
-Sequence = PyDataset
 
 
 class Batch(NamedTuple):
@@ -99,6 +53,9 @@ class BatchStream(Protocol):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from there; raises ``ValueError``, ``TypeError`` or ``KeyError``."""
 
+    def close(self) -> None:
+        """The run is over."""
+
 
 class Loader(Protocol):
     """What gives a run its batches."""
@@ -108,6 +65,10 @@ class Loader(Protocol):
     """All data, or of those that come in batches the first batch."""
     steps: int | None
     """The number of batches of a pass; None: not known beforehand."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What must be the same when a run is resumed, besides shapes and what is in memory."""
 
     @property
     def batch_size(self) -> int:
@@ -131,6 +92,7 @@ class ArrayLoader:
     """Batches of arrays in memory."""
 
     in_memory = True
+    facts: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, data: Data, batch_size: int) -> None:
         check_batch_size(batch_size)
@@ -167,12 +129,20 @@ class OrderedStream:
     def __next__(self) -> Batch:
         return self.load(next(self.order))
 
+    def close(self) -> None:
+        """Nothing is held."""
 
-class _BatchLoader:
+
+class BatchLoader:
     """Batches that an object gives."""
 
     in_memory = False
     sample: Data
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Nothing is known of the batches."""
+        return {}
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
         self.who = who
@@ -207,7 +177,7 @@ class _BatchLoader:
         return twin
 
 
-class SequenceLoader(_BatchLoader):
+class SequenceLoader(BatchLoader):
     """Batches of an object with ``__len__`` and ``__getitem__``."""
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
@@ -238,7 +208,7 @@ class SequenceLoader(_BatchLoader):
             self.source.on_epoch_end()
 
 
-class IteratorLoader(_BatchLoader):
+class IteratorLoader(BatchLoader):
     """Batches of a generator, or of what can be iterated over again and again."""
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
@@ -259,6 +229,11 @@ class IteratorLoader(_BatchLoader):
     def batch_size(self) -> int:
         """That of the source's batches, or of the first."""
         return (self.passes and self.passes.batch_size) or self.sample.samples
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The files, where they are known."""
+        return {} if self.origin is None else {"files": self.origin.fingerprint()}
 
     def once(self) -> Iterator[Batch]:
         """See ``Loader``; a generator goes on from where it is."""
@@ -343,6 +318,9 @@ class IteratorStream:
         while self.drawn < state["drawn"]:
             self.drawn += next(self.given) is not END
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def batch_loader(who: str, source: Any, take: Take) -> SequenceLoader | IteratorLoader:
     """The loader for an object of which ``gives_batches`` is true.
@@ -352,10 +330,10 @@ def batch_loader(who: str, source: Any, take: Take) -> SequenceLoader | Iterator
     return (SequenceLoader if is_sequence(source) else IteratorLoader)(who, source, take)
 
 
-def inputs_from(who: str, source: Any, steps: int | None) -> Iterator[Any]:
-    """The x of so many batches of an object, or of all, to predict."""
+def inputs_from(who: str, source: Any) -> Iterator[Any]:
+    """The x of the batches of an object, to predict."""
     batches = map(source.__getitem__, range(len(source))) if is_sequence(source) else source
-    for number, given in enumerate(islice(batches, steps)):
+    for number, given in enumerate(batches):
         yield parts_of(f"{who}, batch {number}", given)[0]
 
 

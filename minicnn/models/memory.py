@@ -101,7 +101,7 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
     weights = sum(array.nbytes for array in model.arrays().values())
     learned = sum(array.nbytes for array in model.learned().values())
     layers, units = model.stack, [node.layer for node in graph.nodes]
-    kernels = kernel_set(model.kernels)
+    kernels = kernel_set(model.kernels, model.dtype.name)
     images = [
         np.zeros((1, *shape), np.uint8 if from_bytes and _scaled(graph, i) else model.dtype)
         for i, (shape, from_bytes) in enumerate(

@@ -1,12 +1,13 @@
 """What ``fit`` and ``evaluate`` are given, as the batches that a model takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from minicnn._core.arguments import number
 from minicnn._core.shapes import Array
-from minicnn.data.arrays import gives_batches, labels
+from minicnn.data.arrays import check_batch_size, gives_batches, labels
 from minicnn.data.fitting import (
     Data,
     Take,
@@ -18,8 +19,16 @@ from minicnn.data.fitting import (
     weighted_by_class,
     weights_of,
 )
-from minicnn.data.loaders import ArrayLoader, Loader, batch_loader, check_alone
-from minicnn.errors import DataError
+from minicnn.data.loaders import (
+    ArrayLoader,
+    Loader,
+    batch_loader,
+    check_alone,
+    inputs_from,
+    length,
+)
+from minicnn.data.streaming import Source, SourceLoader, drawn, order_of
+from minicnn.errors import ConfigError, DataError
 from minicnn.models import door
 from minicnn.models.base import BaseModel
 
@@ -69,12 +78,29 @@ def to_evaluate(
     model: BaseModel, who: str, x: Any, y: Any, sample_weight: Any, batch_size: int
 ) -> Loader:
     """The batches of arrays, a dataset, or an object that gives batches."""
+    if isinstance(x, Source):
+        return of_source(model, who, x, y, sample_weight, batch_size)
     if gives_batches(x):
         check_alone(who, x, y=y, sample_weight=sample_weight)
         return batch_loader(who, x, taker(model))
     data = taken(model, who, x, y, sample_weight)
     model.ready(data.xs)
     return ArrayLoader(data, batch_size)
+
+
+def of_source(
+    model: BaseModel,
+    who: str,
+    source: Source,
+    y: Any,
+    sample_weight: Any,
+    batch_size: int,
+    class_weight: Mapping[int, float] | None = None,
+) -> SourceLoader:
+    """The batches of images that are read while they are needed."""
+    if y is not None:
+        raise DataError(f"{who}: expected no y beside {source!r}, which has labels.")
+    return SourceLoader(who, source, taker(model, class_weight), batch_size, sample_weight)
 
 
 def to_fit(
@@ -94,10 +120,18 @@ def to_fit(
     if validation_split is not None:
         number("fit", "validation_split", validation_split, least=0, below=1)
     validation: Loader | None = None
-    if gives_batches(x):
+    loader: Loader
+    if isinstance(x, Source):
+        if validation_split:
+            raise ConfigError(
+                f"fit: expected no validation_split beside {x!r}, which is not split. Give "
+                "validation_data=, an HDF5Dataset too."
+            )
+        loader = of_source(model, "fit", x, y, sample_weight, sizes[0], class_weight)
+    elif gives_batches(x):
         others = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split}
         check_alone("fit", x, **others)
-        loader: Loader = batch_loader("fit", x, taker(model, class_weight))
+        loader = batch_loader("fit", x, taker(model, class_weight))
     else:
         data = taken(model, "fit", x, y, sample_weight)
         if validation_data is None and validation_split:
@@ -107,10 +141,14 @@ def to_fit(
             data = weighted_by_class("fit", data, class_weight)
         loader = ArrayLoader(data, sizes[0])
         model.ready(data.xs)
-    if gives_batches(validation_data):
-        validation = batch_loader("fit, validation_data", validation_data, taker(model))
+    held_out_who = "fit, validation_data"
+    if isinstance(validation_data, Source):
+        validation = of_source(model, held_out_who, validation_data, None, None, sizes[1])
+        check_validation("fit", loader.sample.x, validation.sample.x)
+    elif gives_batches(validation_data):
+        validation = batch_loader(held_out_who, validation_data, taker(model))
     elif validation_data is not None:
-        data = validation_of("fit, validation_data", partial(taken, model), validation_data)
+        data = validation_of(held_out_who, partial(taken, model), validation_data)
         for one, other in zip(loader.sample.xs, data.xs, strict=True):
             check_validation("fit", one, other)
         validation = ArrayLoader(data, sizes[1])
@@ -135,6 +173,20 @@ def as_in_run(
         loader, held_out = to_fit(*given, split, None, run.sizes)
         validation = validation or held_out
     return loader, validation
+
+
+def to_predict(
+    model: BaseModel, x: Any, batch_size: int, steps: int | None
+) -> tuple[Iterator[list[Array]], int | None]:
+    """(the inputs of so many batches, or of all, their number if known) of what gives batches."""
+    if isinstance(x, Source):
+        check_batch_size(batch_size)
+        given: Iterator[Any] = (one.x for one in drawn(x, batch_size, order_of(x, None)))
+        known: int | None = -(-len(x) // batch_size)
+    else:
+        given, known = inputs_from("predict", x), length(x)
+    batches = (model.arrays_of("predict", one) for one in islice(given, steps))
+    return batches, known if steps is None else steps
 
 
 class Ran(Protocol):
