@@ -61,7 +61,7 @@ class Recorded:
             self.values = self.graph.values(list(self.xs), 0, self.count)
 
     def gives(self, xs: Sequence[Array], outputs: Sequence[Array]) -> bool:
-        """Whether a replay makes these outputs of a batch: the calls are all that there is to do."""
+        """Whether a replay makes these outputs: the calls are all that there is to do."""
         return self.calls.complete and all(
             np.array_equal(mine, y, equal_nan=True)
             for mine, y in zip(self.outputs(xs), outputs, strict=True)
