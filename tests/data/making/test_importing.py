@@ -361,6 +361,25 @@ def test_bad_sources(tmp_path, name):
     assert os.listdir(tmp_path) == ["here"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and such names")
+def test_hostile_names_and_files(tmp_path, capfd):
+    """Pipes, links in a circle, bombs and names with anything in them: broken, and a line each."""
+    draw_folder(tmp_path / "p", 12)
+    folder = tmp_path / "p" / "class0"
+    os.mkfifo(folder / "pipe.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "deep").symlink_to(tmp_path / "p")
+    (folder / "two\nlines\t\x1b[31m.png").write_bytes(b"no picture")
+    os.rename(folder / "000000.png", os.fsencode(folder) + b"/\xff.png")
+    Image.new("1", (30_000, 30_000)).save(folder / "bomb.png")
+    made = import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
+    check_whole(tmp_path / "a.h5", 12, ())
+    assert len(made.broken) == 4
+    assert len(str(made).splitlines()) == 6
+    assert len((tmp_path / "a_broken.txt").read_text().splitlines()) == 4
+    assert "\x1b" not in str(made)
+
+
 def test_folders_that_are_no_classes(tmp_path):
     """Pictures without a folder, and folders called train and test: what to do is said."""
     draw_folder(tmp_path / "p", 6)
