@@ -139,8 +139,10 @@ def test_a_torn_end_is_cut_off(tmp_path, monkeypatch):
     torn[len(torn) // 2] ^= 1
     journal.write_bytes(torn)
     monkeypatch.setattr(importing, "_finish", finish)
-    import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
+    for name in ("a.h5", "b.h5"):
+        import_images(tmp_path / "p", tmp_path / name, size=24)
     check_whole(tmp_path / "a.h5", 40, ())
+    np.testing.assert_array_equal(*(contents(tmp_path / name)[0] for name in ("a.h5", "b.h5")))
 
 
 def test_a_source_that_has_changed(tmp_path, monkeypatch):
