@@ -29,7 +29,7 @@ from minicnn.data.making.pictures import FITS, as_picture
 from minicnn.data.making.sources import Source
 from minicnn.data.making.splitting import check_fractions, grouped_by, joined, parts_of
 from minicnn.data.making.writing import check_target, target_of, writing
-from minicnn.errors import ConfigError, DataError
+from minicnn.errors import ConfigError, DataError, printable
 
 COLORS = {"grey": 1, "rgb": 3}
 
@@ -269,7 +269,7 @@ def _finish(
     source = job.source
     blocks = list(journal.blocks(rows=False))
     wrong = sorted((i, why) for block in blocks for i, why in block.broken.items())
-    broken = {source.names[i]: why for i, why in wrong}
+    broken = {printable(source.names[i]): why for i, why in wrong}
     at = np.concatenate([block.at for block in blocks])
     if not len(at):
         journal.path.unlink()

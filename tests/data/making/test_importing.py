@@ -139,8 +139,10 @@ def test_a_torn_end_is_cut_off(tmp_path, monkeypatch):
     torn[len(torn) // 2] ^= 1
     journal.write_bytes(torn)
     monkeypatch.setattr(importing, "_finish", finish)
-    import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
+    for name in ("a.h5", "b.h5"):
+        import_images(tmp_path / "p", tmp_path / name, size=24)
     check_whole(tmp_path / "a.h5", 40, ())
+    np.testing.assert_array_equal(*(contents(tmp_path / name)[0] for name in ("a.h5", "b.h5")))
 
 
 def test_a_source_that_has_changed(tmp_path, monkeypatch):
@@ -359,6 +361,25 @@ def test_bad_sources(tmp_path, name):
         import_images(source, tmp_path / "a.h5")
     assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == ["here"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and such names")
+def test_hostile_names_and_files(tmp_path, capfd):
+    """Pipes, links in a circle, bombs and names with anything in them: broken, and a line each."""
+    draw_folder(tmp_path / "p", 12)
+    folder = tmp_path / "p" / "class0"
+    os.mkfifo(folder / "pipe.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "deep").symlink_to(tmp_path / "p")
+    (folder / "two\nlines\t\x1b[31m.png").write_bytes(b"no picture")
+    os.rename(folder / "000000.png", os.fsencode(folder) + b"/\xff.png")
+    Image.new("1", (30_000, 30_000)).save(folder / "bomb.png")
+    made = import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
+    check_whole(tmp_path / "a.h5", 12, ())
+    assert len(made.broken) == 4
+    assert len(str(made).splitlines()) == 6
+    assert len((tmp_path / "a_broken.txt").read_text().splitlines()) == 4
+    assert "\x1b" not in str(made)
 
 
 def test_folders_that_are_no_classes(tmp_path):
