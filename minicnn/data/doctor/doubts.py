@@ -7,8 +7,9 @@ drawn from p = softmax(t s), of which a part e was exchanged for any of the othe
 
 t and e are those of the largest likelihood. Only when that is far larger than without exchanged
 labels (e = 0, with a t of its own) are labels doubted: what is merely hard to tell makes t small,
-and not e large. After Northcutt, Jiang & Chuang, "Confident learning" (2021); the mixture is that
-of Lawrence & Schoelkopf (2001).
+and not e large. And the model must be right in half of the cases in which the commonest class is
+wrong: of one that knows less, nothing follows. After Northcutt, Jiang & Chuang, "Confident
+learning" (2021); the mixture is that of Lawrence & Schoelkopf (2001).
 """
 
 from collections.abc import Iterator, Sequence
@@ -103,10 +104,12 @@ def exchanged(said: Array, number: Array) -> tuple[float, float]:
 def _finding(
     doubts: Sequence[Doubt], said: Array, number: Array, parts: Sequence[Part]
 ) -> Iterator[Finding]:
+    right = float((said.argmax(axis=1) == number).mean())
+    if right < (1 + float(np.bincount(number).max() / len(number))) / 2:
+        return
     share, evidence = exchanged(said, number)
     if evidence < EVIDENCE or share < SHARE:
         return
-    right = float((said.argmax(axis=1) == number).mean())
     count = min(len(doubts), max(1, round(share * len(number))))
     first = doubts[:count]
     where: dict[str, list[int]] = {}

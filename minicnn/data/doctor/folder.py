@@ -58,7 +58,7 @@ def read(path: Path, what: str, noun: str, seed: int) -> Part:
             yield _reduced(whole)[None]
 
     m = measured(pictures())
-    if not len(m):
+    if m is None:
         raise DataError(f"{path}: none of {len(index)} pictures can be read: {broken[0][1]}")
     index = np.setdiff1d(index, [i for i, _ in broken])
     if broken:
@@ -66,8 +66,8 @@ def read(path: Path, what: str, noun: str, seed: int) -> Part:
         found.append(
             Finding(
                 "broken pictures",
-                f"Of {len(files):,} files {len(lost):,} {'is' if len(lost) == 1 else 'are'} damaged, "
-                f"or no picture: {listed(lost)}.",
+                f"{number_of(len(lost), 'file', 'is')} damaged, or no picture, of {len(files):,}: "
+                f"{listed(lost)}.",
                 "Fetch them again, or take them out.",
                 ERROR,
                 {what: [i for i, _ in broken]},
