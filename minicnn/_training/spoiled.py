@@ -17,8 +17,8 @@ from minicnn.data.streaming import SourceLoader
 FEWEST = 100
 """Images of which one can tell: tests and demonstrations have fewer."""
 
-BATCH = 16
-"""Labels of a first batch that chance does not make all the same."""
+BATCH = 32
+"""Labels of a first batch that are hardly all the same by chance, unless nearly all others are."""
 
 LOOKED_AT = 64
 PLACES = 16

@@ -124,8 +124,8 @@ def _finding(
     yield Finding(
         "labels doubted",
         f"About {share:.0%} of {len(number):,} labels, some {share * len(number):,.0f}, seem to be "
-        f"wrong: a model that did not see them is right on {right:.0%}, and sure that others are "
-        f"not. First {examples}.",
+        f"wrong: a model that had not seen them agrees with {right:.0%}, and firmly contradicts "
+        f"others. First {examples}.",
         "Look at the images that are listed, most doubted first, and correct their labels.",
         WARNING,
         where,
