@@ -411,9 +411,9 @@ def framed(folder):
 
 @spoiled("labels doubted")
 def exchanged(folder):
-    x, y = writable(1000, 4)
+    x, y = writable(600, 4)
     rng = np.random.default_rng(0)
-    some = rng.permutation(1000)[:60]
+    some = rng.permutation(600)[:60]
     y[some] = (y[some] + rng.integers(1, 6, 60)) % 6
     return ((x, y),)
 

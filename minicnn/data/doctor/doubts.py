@@ -93,9 +93,8 @@ def exchanged(said: Array, number: Array) -> tuple[float, float]:
     for i, t in enumerate(SHARPNESS):
         powers = np.exp(t * (said - said.max(axis=1, keepdims=True)))
         p = powers[np.arange(n), number] / powers.sum(axis=1)
-        for j, e in enumerate(EXCHANGED):
-            q = (1 - e) * p + e / (classes - 1) * (1 - p)
-            likelihood[i, j] = np.log(np.maximum(q, 1e-300)).sum()
+        q = (1 - EXCHANGED) * p[:, None] + EXCHANGED / (classes - 1) * (1 - p[:, None])
+        likelihood[i] = np.log(np.maximum(q, 1e-300)).sum(axis=0)
     best = np.unravel_index(likelihood.argmax(), likelihood.shape)
     evidence = 2 * float(likelihood.max() - likelihood[:, 0].max())
     return float(EXCHANGED[best[1]]), evidence
