@@ -25,6 +25,7 @@ from minicnn._training.options import FitOptions, backed_up
 from minicnn._training.program import Program, at_work
 from minicnn._training.run import Run
 from minicnn._training.signals import STOPPED, signals_set_a_flag
+from minicnn._training.spoiled import advise_of
 from minicnn.callbacks.history import History
 from minicnn.data.loaders import Loader
 from minicnn.errors import ConfigError, DivergenceError
@@ -72,6 +73,7 @@ def fit(
     if validation is not None:
         held_out = program.prepared(model, validation, "fit, validation_data: ")
     advise(model, program, prepared[0].sample, loader.batch_size)
+    advise_of(loader, validation, options.shuffle)
     if options.verbose:
         blas.advise_once()
     sigterm = options.checkpoint is not None

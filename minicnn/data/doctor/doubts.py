@@ -7,8 +7,9 @@ drawn from p = softmax(t s), of which a part e was exchanged for any of the othe
 
 t and e are those of the largest likelihood. Only when that is far larger than without exchanged
 labels (e = 0, with a t of its own) are labels doubted: what is merely hard to tell makes t small,
-and not e large. After Northcutt, Jiang & Chuang, "Confident learning" (2021); the mixture is that
-of Lawrence & Schoelkopf (2001).
+and not e large. And the model must be right in half of the cases in which the commonest class is
+wrong: of one that knows less, nothing follows. After Northcutt, Jiang & Chuang, "Confident
+learning" (2021); the mixture is that of Lawrence & Schoelkopf (2001).
 """
 
 from collections.abc import Iterator, Sequence
@@ -92,9 +93,8 @@ def exchanged(said: Array, number: Array) -> tuple[float, float]:
     for i, t in enumerate(SHARPNESS):
         powers = np.exp(t * (said - said.max(axis=1, keepdims=True)))
         p = powers[np.arange(n), number] / powers.sum(axis=1)
-        for j, e in enumerate(EXCHANGED):
-            q = (1 - e) * p + e / (classes - 1) * (1 - p)
-            likelihood[i, j] = np.log(np.maximum(q, 1e-300)).sum()
+        q = (1 - EXCHANGED) * p[:, None] + EXCHANGED / (classes - 1) * (1 - p[:, None])
+        likelihood[i] = np.log(np.maximum(q, 1e-300)).sum(axis=0)
     best = np.unravel_index(likelihood.argmax(), likelihood.shape)
     evidence = 2 * float(likelihood.max() - likelihood[:, 0].max())
     return float(EXCHANGED[best[1]]), evidence
@@ -103,10 +103,12 @@ def exchanged(said: Array, number: Array) -> tuple[float, float]:
 def _finding(
     doubts: Sequence[Doubt], said: Array, number: Array, parts: Sequence[Part]
 ) -> Iterator[Finding]:
+    right = float((said.argmax(axis=1) == number).mean())
+    if right < (1 + float(np.bincount(number).max() / len(number))) / 2:
+        return
     share, evidence = exchanged(said, number)
     if evidence < EVIDENCE or share < SHARE:
         return
-    right = float((said.argmax(axis=1) == number).mean())
     count = min(len(doubts), max(1, round(share * len(number))))
     first = doubts[:count]
     where: dict[str, list[int]] = {}
@@ -121,8 +123,8 @@ def _finding(
     yield Finding(
         "labels doubted",
         f"About {share:.0%} of {len(number):,} labels, some {share * len(number):,.0f}, seem to be "
-        f"wrong: a model that did not see them is right on {right:.0%}, and sure that others are "
-        f"not. First {examples}.",
+        f"wrong: a model that had not seen them agrees with {right:.0%}, and firmly contradicts "
+        f"others. First {examples}.",
         "Look at the images that are listed, most doubted first, and correct their labels.",
         WARNING,
         where,

@@ -49,7 +49,7 @@ def number_of(n: int, what: str, verb: str = "") -> str:
     ('1 image is', '2 test images have', '3 classes')
     """
     plural = {"is": "are", "has": "have", "looks": "look", "was": "were"}
-    many = n != 1
+    many = bool(n != 1)
     things = what + ("es" if what.endswith("s") else "s") * many
     return f"{n:,} {things}" + f" {plural.get(verb, verb) if many else verb}" * bool(verb)
 

@@ -58,7 +58,7 @@ def read(path: Path, what: str, noun: str, seed: int) -> Part:
             yield _reduced(whole)[None]
 
     m = measured(pictures())
-    if not len(m):
+    if m is None:
         raise DataError(f"{path}: none of {len(index)} pictures can be read: {broken[0][1]}")
     index = np.setdiff1d(index, [i for i, _ in broken])
     if broken:
@@ -66,8 +66,8 @@ def read(path: Path, what: str, noun: str, seed: int) -> Part:
         found.append(
             Finding(
                 "broken pictures",
-                f"Of {len(files):,} files {len(lost):,} {'is' if len(lost) == 1 else 'are'} "
-                f"damaged, or no picture: {listed(lost)}.",
+                f"{number_of(len(lost), 'file', 'is')} damaged, or no picture, of {len(files):,}: "
+                f"{listed(lost)}.",
                 "Fetch them again, or take them out.",
                 ERROR,
                 {what: [i for i, _ in broken]},
@@ -183,10 +183,9 @@ def _sizes(shapes: Sequence[tuple[int, int]]) -> str:
     if len(counts) == 1:
         return f"{height} x {width}"
     low, high = min(counts, key=np.prod), max(counts, key=np.prod)
-    return (
-        f"of {len(counts):,} sizes, {often / len(shapes):.0%} of them {height} x {width}, "
-        f"from {low[0]} x {low[1]} to {high[0]} x {high[1]}"
-    )
+    most = f"{often / len(shapes):.0%} of them {height} x {width}, " * (often > 0.1 * len(shapes))
+    ends = f"from {low[0]} x {low[1]} to {high[0]} x {high[1]}"
+    return f"of {len(counts):,} sizes, {most}{ends}"
 
 
 def _shapes(part: Part, shapes: Sequence[tuple[int, int]]) -> Iterator[Finding]:
@@ -208,15 +207,17 @@ def _shapes(part: Part, shapes: Sequence[tuple[int, int]]) -> Iterator[Finding]:
     other = (sides != usual).any(axis=1)
     middle = np.median(sides, axis=0)
     far = (sides * FAR <= middle).all(axis=1) | (sides >= FAR * middle).all(axis=1)
-    odd = other if USUAL * len(shapes) <= often < len(shapes) else far
+    one = USUAL * len(shapes) <= often
+    odd = other if one else far
     odd &= ~stretched
     if odd.any():
         where = part.place(odd)
-        first = shapes[int(odd.argmax())]
+        first, among = shapes[int(odd.argmax())], usual if one else middle
+        size = f"{among[0]:.0f} x {among[1]:.0f}{'' if one else ' or so'}"
         yield Finding(
             "odd sizes",
             f"{number_of(len(where), part.noun, 'has')} another size than the others, such as "
-            f"{first[0]} x {first[1]} among {usual[0]:.0f} x {usual[1]:.0f}: {part.called(where)}.",
+            f"{first[0]} x {first[1]} among {size}: {part.called(where)}.",
             "Look at them: thumbnails, icons and scans are often there by mistake.",
             WARNING,
             {part.what: where},

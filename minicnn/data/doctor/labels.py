@@ -32,6 +32,7 @@ def classes_of(
         what = f"The labels are texts, such as {texts[0]!r:.40}."
         found.append(Finding("labels are texts", what, TEXTS, ERROR))
         y = numbers.reshape(y.shape)
+    y = y.reshape(1) if y.ndim == 0 else y
     row = y.ndim == 2 and (y.shape == (1, images) or y.shape[1] == 1) and images > 1
     if row:
         shape = "one row, (1, m)" if y.shape[0] == 1 else "a column, (m, 1)"
@@ -39,7 +40,7 @@ def classes_of(
         remedy = "load_hdf5 and fit take them; other programs may need y.ravel()."
         found.append(Finding("label shape", what, remedy, ADVICE))
         y = y.ravel()
-    if len(y) != images or y.ndim not in (1, 2):
+    if len(y) != images or y.ndim not in (1, 2) or not y.size:
         what = f"There are {number_of(images, noun)} and labels of shape {y.shape}."
         remedy = "Store one label for each image, in the same order; find out which are missing."
         return None, [*found, Finding("number of labels", what, remedy, ERROR)]

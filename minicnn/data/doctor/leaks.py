@@ -19,6 +19,9 @@ among 60 reaches 0.98 in fewer than one of a million orders."""
 ENOUGH = 10
 """Images in a class, and in the others, of which that is asked."""
 
+WIDEST = 5
+"""Of 32 pixels along each side, those at either end that can be a frame."""
+
 FEWEST = 40
 GIVEN_AWAY = 0.95
 BESIDES = 0.1
@@ -135,7 +138,9 @@ def _borders(part: Part, y: Array) -> Iterator[Finding]:
     best, at = float(of_border.max()), places[int(of_border.argmax())]
     if best < GIVEN_AWAY:
         return
-    inner = _alike(pixels(small[:, 2:-2, 2:-2]).reshape(n, GRID**2, -1), labels).max()
+    inner = _alike(
+        pixels(small[:, WIDEST:-WIDEST, WIDEST:-WIDEST]).reshape(n, GRID**2, -1), labels
+    ).max()
     if best < inner + BESIDES:
         return
     yield Finding(

@@ -11,6 +11,9 @@ from minicnn._core.shapes import Array
 SIDE = 32
 """Pixels along each side of the small pictures, from which models and likenesses are computed."""
 
+LARGEST = 1e9
+"""Larger numbers, which are no pixels, are taken for this: their squares have no place."""
+
 FLAT = 1e-4
 """The part of the range within which all pixels of a constant image lie."""
 
@@ -39,16 +42,20 @@ class Measures:
         return len(self.low)
 
 
-def measured(blocks: Iterable[Array]) -> Measures:
+def measured(blocks: Iterable[Array]) -> Measures | None:
     """The measures of images that come in blocks (n, H, W, C), each of one size and dtype.
+
+    None if there are none.
 
     >>> m = measured([np.zeros((2, 8, 8, 1), np.uint8), np.ones((1, 4, 6, 3))])
     >>> len(m), m.high.tolist(), m.small.shape
     (3, [0.0, 0.0, 1.0], (3, 32, 32, 3))
     """
     parts = [_block(block) for block in blocks]
+    if not parts:
+        return None
     digests = [digest for part in parts for digest in part.digests]
-    channels = max((part.small.shape[-1] for part in parts), default=1)
+    channels = max(part.small.shape[-1] for part in parts)
     small = [np.broadcast_to(p.small, (*p.small.shape[:3], channels)) for p in parts]
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
@@ -68,6 +75,9 @@ def _block(x: Array) -> Measures:
         broken = (~finite).sum(axis=(1, 2, 3))
         if broken.any():
             values = np.where(finite, values, 0)
+    low, high = values.min(axis=(1, 2, 3)), values.max(axis=(1, 2, 3))
+    if np.abs((low.min(), high.max())).max() > LARGEST:
+        values = np.clip(values, -LARGEST, LARGEST)
     c = values.shape[3]
     colours = values[..., :3] if c >= 3 else values[..., :1]
     pictures: Array = colours[..., 0]
@@ -78,8 +88,8 @@ def _block(x: Array) -> Measures:
         pictures = (red + green + blue) / 3
     rows = values.reshape(len(x), -1)
     return Measures(
-        low=rows.min(axis=1),
-        high=rows.max(axis=1),
+        low=low,
+        high=high,
         mean=rows.mean(axis=1),
         spread=rows.std(axis=1),
         detail=laplacian(pictures).var(axis=(1, 2)),

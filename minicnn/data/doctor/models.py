@@ -81,25 +81,33 @@ def outlines(small: Array) -> Array:
     After Dalal & Triggs (2005): CELLS x CELLS cells of DIRECTIONS, each divided by the strength of
     its surroundings, so that light and contrast count for little.
     """
+    found = [_outlines(small[i : i + 1000]) for i in range(0, len(small), 1000)]
+    return np.concatenate(found)
+
+
+def _outlines(small: Array) -> Array:
     grey = small.mean(axis=3)
+    n, side, _ = grey.shape
     dy, dx = np.zeros_like(grey), np.zeros_like(grey)
     dy[:, 1:-1] = grey[:, 2:] - grey[:, :-2]
     dx[:, :, 1:-1] = grey[:, :, 2:] - grey[:, :, :-2]
     strength = np.hypot(dx, dy)
     place = np.arctan2(dy, dx) / (2 * np.pi) * DIRECTIONS % DIRECTIONS
-    lower, part = place.astype(np.int8) % DIRECTIONS, place % 1
-    layers = []
-    for k in range(DIRECTIONS):
-        near = np.where(lower == k, 1 - part, 0) + np.where((lower + 1) % DIRECTIONS == k, part, 0)
-        layers.append(shrunk((strength * near)[..., None], CELLS)[..., 0])
-    cells = np.stack(layers, axis=3)
+    lower, part = place.astype(np.int64) % DIRECTIONS, place % 1
+    row = np.arange(side) * CELLS // side
+    cell = np.arange(n)[:, None, None] * CELLS**2 + row[:, None] * CELLS + row
+    weights = np.zeros(n * CELLS**2 * DIRECTIONS)
+    for direction, share in ((lower, 1 - part), ((lower + 1) % DIRECTIONS, part)):
+        index = (cell * DIRECTIONS + direction).ravel()
+        weights += np.bincount(index, (strength * share).ravel(), len(weights))
+    cells = weights.reshape(n, CELLS, CELLS, DIRECTIONS)
     power = np.pad((cells**2).sum(axis=3), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    around = np.zeros(cells.shape[:3], np.float32)
+    around = np.zeros(cells.shape[:3])
     for i in range(3):
         for j in range(3):
             around += power[:, i : i + CELLS, j : j + CELLS]
     around += 1e-3 * around.mean(axis=(1, 2), keepdims=True) + 1e-12
-    return np.asarray(cells / np.sqrt(around)[..., None]).reshape(len(small), -1)
+    return np.asarray(cells / np.sqrt(around)[..., None]).reshape(n, -1)
 
 
 def scores(small: Array, y: Array, classes: int, seed: int) -> Array:
@@ -107,7 +115,7 @@ def scores(small: Array, y: Array, classes: int, seed: int) -> Array:
 
     A Gaussian kernel of outlines, as wide as the median distance; all sums in double precision.
     """
-    rows = outlines(small).astype(np.float64)
+    rows = outlines(small)
     n = len(rows)
     sets = max(1, -(-n // TOGETHER))
     found = np.zeros((n, classes))

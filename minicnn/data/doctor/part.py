@@ -30,7 +30,7 @@ class Part:
     """The numbers of the images that are looked at."""
     total: int
     measures: Measures
-    picture: Callable[[int], Array]
+    picture: Callable[[int], Array] = lambda i: np.empty(0)
     """The image of a number, (H, W, C)."""
     y: Array | None = None
     """The class number of every image; None without labels that are classes."""

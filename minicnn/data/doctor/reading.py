@@ -1,25 +1,30 @@
 """Files, folders and arrays, read as far as they can be; what is wrong becomes findings."""
 
+import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Shape
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn._files import hdf5
 from minicnn._files.paths import path_of
 from minicnn.data.arrays import Dataset, as_array, gives_batches
 from minicnn.data.axis_order import COLOURS, order_of, reshaped, transposition
 from minicnn.data.doctor import folder, labels, layout
 from minicnn.data.doctor.finding import ADVICE, ERROR, Finding, number_of
-from minicnn.data.doctor.measuring import measured
+from minicnn.data.doctor.measuring import Measures, measured
 from minicnn.data.doctor.part import MOST, Part, sample
 from minicnn.data.hdf5 import _in_order, _key, check_kind, count_of
+from minicnn.data.hdf5_dataset import HDF5Dataset
+from minicnn.data.streaming import Source
 from minicnn.errors import DataError, printable, shown
 
 WHO = "inspect"
+
+LARGE = 512 << 20
+"""Bytes of images that are read at once; of larger files only those that are looked at are read."""
 
 PIXELS = 8 << 20
 """Pixels that are measured at once."""
@@ -40,6 +45,8 @@ def part_of(
         return _of_file(path, what, noun, x_key, y_key, seed)
     if isinstance(given, Dataset):
         return _of_arrays(given.x, given.y, given.class_names, given.source, what, noun, seed)
+    if isinstance(given, Source):
+        return _of_source(given, what, noun, seed)
     x, y = given if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
     if given is None or gives_batches(x) or isinstance(x, dict):
         raise DataError(
@@ -61,6 +68,18 @@ def _of_arrays(
     return part
 
 
+def _of_source(source: Source, what: str, noun: str, seed: int) -> Part:
+    """The part of images that are read when they are needed."""
+    index = sample(len(source), seed)
+    step = max(1, PIXELS // int(np.prod(source.shape[1:])))
+    blocks = (source.images(index[i : i + step]) for i in range(0, len(index), step))
+    part = _described(source.shape, source.dtype, measured(blocks), index, what, noun, seed)
+    part.source = source.name
+    part.picture = lambda i: np.asarray(source.images(np.array([i]))[0])
+    _label(part, source.labels, source.class_names, file=True)
+    return part
+
+
 def _of_file(
     path: Path, what: str, noun: str, x_key: str | None, y_key: str | None, seed: int
 ) -> Part:
@@ -69,12 +88,20 @@ def _of_file(
     with hdf5.opened(path, DataError, attributes=False) as file:
         x_key, y_key, guessed = _keys(path, file, x_key, y_key)
         findings += guessed
-        x, x_found = file.read(x_key), file.datasets[x_key]
+        x_found = file.datasets[x_key]
+        itemsize = np.dtype(x_found.dtype or "u1").itemsize
+        large = y_key is not None and math.prod(x_found.shape) * itemsize > LARGE
+        x = np.empty(0) if large else file.read(x_key)
         y = None if y_key is None else file.read(y_key, text=True)
         turned = y_key is not None and file.datasets[y_key].matlab
         listed = "list_classes" in file.datasets
         texts = file.read("list_classes", text=True).reshape(-1) if listed else ()
         others = [name for name in file.datasets if name not in (x_key, y_key, "list_classes")]
+    if large:
+        part = _of_source(HDF5Dataset(path, x_key, y_key), what, noun, seed)
+        part.findings += [*findings, *layout.findings(x_key, x_found, noun)]
+        part.facts.insert(-1, layout.described(x_key, x_found))
+        return part
     names = tuple(printable(" ".join(str(text).split())) for text in texts)
     y = y.T if y is not None and turned else y
     m = None if y is None else count_of(y, len(x))
@@ -182,33 +209,29 @@ def _sides(features: int) -> Shape:
 def _part(x: Array, what: str, noun: str, source: str, seed: int) -> Part:
     index = sample(len(x), seed)
 
-    def blocks() -> Iterator[Array]:
-        step = max(1, PIXELS // int(np.prod(x.shape[1:])))
-        for first in range(0, len(index), step):
-            some = index[first : first + step]
-            whole = len(index) == len(x)
-            yield x[first : first + step] if whole else x[some]
+    step = max(1, PIXELS // int(np.prod(x.shape[1:])))
+    whole = len(index) == len(x)
+    firsts = range(0, len(index), step)
+    m = measured(x[i : i + step] if whole else x[index[i : i + step]] for i in firsts)
+    part = _described(x.shape, x.dtype, m, index, what, noun, seed)
+    part.source = source
+    part.picture = lambda i: x[i]
+    return part
 
-    m = measured(blocks())
+
+def _described(
+    shape: Shape, dtype: DType, m: Measures | None, index: Array, what: str, noun: str, seed: int
+) -> Part:
+    """The part of images of one shape and dtype, with its first facts."""
+    assert m is not None
     span = f"{m.low.min():.6g} to {m.high.max():.6g}"
-    height, width, channels = x.shape[1:]
-    facts = [f"{number_of(len(x), 'image')} of {height} x {width} x {channels}, {x.dtype} {span}"]
-    if len(index) < len(x):
+    n, height, width, channels = shape
+    facts = [f"{number_of(n, 'image')} of {height} x {width} x {channels}, {dtype} {span}"]
+    if len(index) < n:
         facts.append(f"looked at: {MOST:,} images, drawn at random (seed {seed})")
     if channels >= 3 and m.grey.all():
         facts.append("all grey: the channels are equal")
-    return Part(
-        what,
-        noun,
-        source,
-        tuple(x.shape[1:]),
-        x.dtype,
-        index,
-        len(x),
-        m,
-        lambda i: x[i],
-        facts=facts,
-    )
+    return Part(what, noun, "", tuple(shape[1:]), dtype, index, n, m, facts=facts)
 
 
 def _label(part: Part, y: Array | None, names: tuple[str, ...], file: bool) -> None:

@@ -9,8 +9,9 @@ from minicnn._core.shapes import Array
 from minicnn.data.doctor.finding import ADVICE, WARNING, Finding, listed, number_of
 from minicnn.data.doctor.models import Neighbours, neighbours, pixels, unit
 from minicnn.data.doctor.part import Part
+from minicnn.data.duplicates import CORRELATION
 
-NEAR = 0.02
+NEAR = 1 - CORRELATION
 NEARER = 0.08
 """Near duplicates are apart (1 - correlation of 16 x 16 pixels in colour) by less than the first,
 and by less than the second part of the median distance to the nearest other image. Other noise,

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from minicnn._core.console import say, warn
+from minicnn._training.spoiled import spoiled
 from minicnn.callbacks.base import Callback, Logs, check_calls
 from minicnn.callbacks.history import History
 from minicnn.errors import DivergenceError
@@ -112,7 +113,8 @@ are read: print(np.unique(y, return_counts=True)).
     def _told(self, finding: Finding) -> bool:
         """Whether ``fit`` has warned of it already."""
         assert self._begun is not None
-        return any(one.remedy == finding.remedy for one in self._begun.mistakes)
+        known = [*self._begun.mistakes, *spoiled(self._run.loader, None, shuffle=True)]
+        return any(one.remedy == finding.remedy for one in known)
 
 
 check_calls(Doctor)
