@@ -27,6 +27,7 @@ __path__: list[str] = []
 _ELSEWHERE = {
     "clear_session": "minicnn.backend",
     "get_file": "minicnn._files.get_file",
+    "image_dataset_from_csv": "minicnn.preprocessing.image_dataset",
     "image_dataset_from_directory": "minicnn.preprocessing.image_dataset",
     **dict.fromkeys(("model_to_dot", "plot_model"), "minicnn.plots.networks"),
     **dict.fromkeys(

@@ -13,6 +13,7 @@ from minicnn._cli import (
     check_script,
     compare,
     convert,
+    data,
     doctor,
     evaluate,
     explain,
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     others = (summary, convert, run, check_script, doctor)
-    every = (train, evaluate, compare, predict, explain, replay, report, *others)
+    every = (train, evaluate, compare, predict, explain, replay, report, data, *others)
     for command in every:
         command.add(commands)
     return parser

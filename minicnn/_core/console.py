@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -119,6 +118,8 @@ def html_table(rows: Sequence[Sequence[Any]], below: str = "") -> str:
     >>> "<td>&lt;b&gt;</td>" in html_table([["layer", "name"], [1, "<b>"]])
     True
     """
+    from html import escape
+
     lines = []
     for i, row in enumerate(rows):
         kind = "td" if i else "th"

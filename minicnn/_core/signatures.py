@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -107,6 +106,8 @@ def near_argument(key: str, known: Collection[str]) -> str:
         found = [name for name in known if key in name.split("_") or name.startswith(key)]
         found = found if len(found) == 1 else []
     found = found or [name for name in known if _shortened(key, name)][:1]
+    from difflib import get_close_matches
+
     word = key.partition("_")[0]
     near = [name for name in known if get_close_matches(word, [name.partition("_")[0]], cutoff=0.6)]
     found = found or get_close_matches(key, near, n=1, cutoff=0.8)
@@ -212,8 +213,14 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     shown = signature.replace(parameters=list(signature.parameters.values())[methods:])
     booleans = any(isinstance(p.default, bool) for p in shown.parameters.values())
 
+    plain = [p for p in shown.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    needed = methods + sum(p.default is p.empty for p in shown.parameters.values())
+    most = -1 if booleans else methods + len(plain)
+
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not kwargs and needed <= len(args) <= most:
+            return function(*args)  # type: ignore[call-arg]
         given = modern_arguments(who, shown.parameters, kwargs)
         taken = taken_arguments(who, shown, args[methods:], given)
         if booleans:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 LONGEST_NAME = 100
@@ -17,6 +16,8 @@ def did_you_mean(name: Any, names: Iterable[str]) -> str:
     """
     if not isinstance(name, str) or len(name) > LONGEST_NAME:
         return ""
+    from difflib import get_close_matches
+
     near = get_close_matches(name, names, n=1)
     if not near:
         plain = {_plainly(known): known for known in reversed(list(names))}

@@ -7,17 +7,19 @@ through it falls over.
 
 import json
 import os
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minicnn._files.atomic import reason
 from minicnn._files.budget import Budget
 from minicnn._files.hdf5 import regular_file_size
 from minicnn.errors import MiniCNNError
+
+if TYPE_CHECKING:
+    import zipfile
 
 TABLE_LIMIT = 1 << 20
 """The largest table of members that is read, in bytes."""
@@ -38,7 +40,7 @@ DEPTH_LIMIT = 100
 class Archive:
     """An open zip file, whose members are read by name; ``budget`` is that of the whole file."""
 
-    def __init__(self, path: Path, kind: str, archive: zipfile.ZipFile, budget: Budget) -> None:
+    def __init__(self, path: Path, kind: str, archive: "zipfile.ZipFile", budget: Budget) -> None:
         self.path = path
         self.kind = kind
         self.error = budget.error
@@ -49,6 +51,8 @@ class Archive:
 
     def read(self, name: str, limit: int | None = None) -> bytes:
         """A member, whole; raises the archive's error if it is not there or too large."""
+        import zipfile
+
         info = self._members.get(name)
         if info is None:
             raise self.error(f"{self.path}: expected a {self.kind} file, got one without {name}.")
@@ -77,6 +81,8 @@ def opened(path: Path, kind: str, error: type[MiniCNNError]) -> Iterator[Archive
 
     Nothing is to be done meanwhile but to read members: whatever is raised is the file's fault.
     """
+    import zipfile
+
     budget = Budget(str(path), error, regular_file_size(path, error))
     try:
         with _Cautious(os.fspath(path)) as file, zipfile.ZipFile(file) as archive:
@@ -102,7 +108,7 @@ class _Cautious(FileIO):
     def read(self, size: int | None = -1, /) -> Any:
         """Refuse to read much at once, as long as it is the table that is read."""
         if self.careful and size is not None and size > TABLE_LIMIT:
-            raise zipfile.BadZipFile
+            raise ValueError
         return super().read(size)
 
 

@@ -65,6 +65,8 @@ class Found:
     """The shape of the chunks that it is cut into; () if it lies in one piece."""
     packed: bool = False
     """Whether the chunks must be unpacked, or put in order."""
+    gzip: int = -1
+    """The level of its compression with gzip; -1 if it is another or none."""
 
     @classmethod
     def of(cls, known: Mapping[str, Any]) -> "Found":

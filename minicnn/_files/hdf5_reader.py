@@ -365,11 +365,17 @@ def _described(dataset: Any, space: int) -> dict[str, Any]:
 
 
 def _layout(dataset: Any) -> dict[str, Any]:
-    """Its chunks, and whether they are packed."""
+    """Its chunks, whether they are packed, and how hard by gzip."""
     properties = dataset.get_create_plist()
     if properties.get_layout() != h5py.h5d.CHUNKED:
         return {}
-    return {"chunks": list(properties.get_chunk()), "packed": properties.get_nfilters() > 0}
+    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
+    levels = [values[0] for number, _, values, _ in filters if number == 1 and values]
+    return {
+        "chunks": list(properties.get_chunk()),
+        "packed": bool(filters),
+        "gzip": levels[0] if levels else -1,
+    }
 
 
 def _why_not(dataset: Any, itemsize: int, space: int) -> str:

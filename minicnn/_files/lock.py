@@ -18,8 +18,8 @@ _held: set[int] = set()
 
 
 @contextmanager
-def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
-    """Within, no other process gets the folder; raises ``ConfigError`` if one has it.
+def held(folder: Path, wait: float = 0.0, by: str = "training") -> Iterator[None]:
+    """Within, no other process gets the folder, or file; raises ``ConfigError`` if one has it.
 
     With ``wait`` only if that one still has it after so many seconds.
 
@@ -48,8 +48,8 @@ def held(folder: Path, wait: float = 0.0) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= end:
                     raise ConfigError(
-                        f"{folder}: in use by another training. Wait for its end, or take another "
-                        "folder."
+                        f"{folder}: in use by another {by}. Wait for its end, or take another "
+                        f"{'folder' if folder.is_dir() else 'name'}."
                     ) from None
                 time.sleep(LOOK)
                 continue

@@ -1,7 +1,6 @@
 """What to say of a file that is not there: where it was looked for, and what is there instead."""
 
 import os
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +27,8 @@ def _missing(path: Path) -> str:
         folder, missing = folder.parent, folder.name
     if not folder.is_dir():
         return f" {folder} is no folder."
+    from difflib import get_close_matches
+
     names = sorted(entry.name for entry in islice(os.scandir(folder), ENTRIES))
     near = [
         *(folder / name / missing for name in names if not below and (folder / name).is_dir()),

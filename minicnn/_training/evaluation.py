@@ -16,6 +16,7 @@ from minicnn._training.program import Program, at_work
 from minicnn._training.progress import Progress, Show, check_verbose
 from minicnn.data.arrays import batches, check_batch_size
 from minicnn.data.loaders import Loader
+from minicnn.data.pixels import compare
 from minicnn.errors import DataError
 
 
@@ -71,7 +72,9 @@ def predict_batches(
         stack.enter_context(at_work())
         program = None
         for xs in batches:
-            program = program or stack.enter_context(inference(model))
+            if program is None:
+                compare("predict", model.pixels, xs[0])
+                program = stack.enter_context(inference(model))
             made.append([y.copy() for y in program.outputs(xs)])
             show({}, 1)
     if not made:
@@ -87,8 +90,8 @@ def predict(
     check_verbose(verbose)
     images = len(xs[0])
     if images <= batch_size and not verbose:
-        with inference(model) as program, at_work():
-            return tuple(y.astype(program.dtype, order="C") for y in program.outputs(xs))
+        with inference(model) as program:
+            return tuple(y.astype(program.dtype, order="C") for y in program.answer(xs))
     todo = list(batches(images, batch_size))
     seen = 0
     watch = Progress(verbose).watch("predict", len(todo))

@@ -7,6 +7,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn.callbacks.history import History
+from minicnn.data.pixels import Pixels
 from minicnn.layers import Layer
 from minicnn.layers.graph import Graph
 from minicnn.losses import Loss
@@ -51,5 +52,6 @@ class Model(Protocol):
     metrics: Sequence[Any]
     weighted_metrics: Sequence[Any]
     class_names: tuple[str, ...]
+    pixels: Pixels | None
     history: History | None
     stop_training: bool

@@ -1,6 +1,5 @@
 """Images with their labels, in memory."""
 
-import base64
 import itertools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -130,6 +129,8 @@ def _strip(images: Sequence[Array] | Array) -> str:
     """Images beside each other, if they are bytes of grey or of colours."""
     if images[0].ndim != 3 or images[0].dtype != np.uint8 or images[0].shape[2] not in (1, 3):
         return ""
+    import base64
+
     from PIL import Image  # it comes with matplotlib
 
     height = min(images[0].shape[0], 96)

@@ -116,7 +116,10 @@ def _for_images(expected: tuple[int | str, ...], batch: Shape) -> str:
             return f" minicnn is channels-last: try {transposition(order)}."
         if batch[1:3] == expected[:2] or not fixed:
             return _other_channels(channels, batch[3])
-        return f" Resize the images, or start the model with Input({batch[1:]})."
+        return (
+            f" Resize the images (those of a folder by image_size={tuple(sizes[:2])}), or start "
+            f"the model with Input({batch[1:]})."
+        )
     if len(batch) == 3:
         if fixed and sizes[2] == batch[0] and (*batch[1:], batch[0]) == expected:
             return " For one image add the axis, channels last: x.transpose(1, 2, 0)[None]."

@@ -78,9 +78,6 @@ def opened(path: Path | BytesIO) -> Iterator["Image"]:
     Raises ``DataError`` with one line when the file is not a picture, or claims to be one that no
     memory holds.
     """
-    # Pillow comes with matplotlib, which reads pictures with it too.
-    from PIL import Image
-
     name = "the picture" if isinstance(path, BytesIO) else path
     size = (
         len(path.getbuffer()) if isinstance(path, BytesIO) else regular_file_size(path, DataError)
@@ -88,7 +85,22 @@ def opened(path: Path | BytesIO) -> Iterator["Image"]:
     try:
         # Pillow reads a header in some twenty pieces, at each of which threads change places.
         source = BytesIO(path.read_bytes()) if isinstance(path, Path) and size <= WHOLE else path
-        with silence(), Image.open(source, formats=FORMATS) as picture:
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {reason(error)}.") from None
+    with silence(), decoded(name, source, size) as picture:
+        yield picture
+
+
+@contextmanager
+def decoded(
+    name: Any, source: Any, size: int, formats: tuple[str, ...] = FORMATS
+) -> Iterator["Image"]:
+    """The same for a source of so many bytes that Pillow can open, but in nobody's silence."""
+    # Pillow comes with matplotlib, which reads pictures with it too.
+    from PIL import Image
+
+    try:
+        with Image.open(source, formats=formats) as picture:
             pixels = picture.width * picture.height
             bytes_ = pixels * A_PIXEL_OF.get(str(picture.format), A_PIXEL)
             if bytes_ > FREE + A_BYTE * size or max(picture.size) > LONGEST_SIDE:
@@ -104,6 +116,10 @@ def opened(path: Path | BytesIO) -> Iterator["Image"]:
             raise DataError(f"{name}: cannot be read: {reason(error)}.") from None
         if isinstance(error, Image.DecompressionBombError):
             raise DataError(f"{name}: claims far more pixels than a photograph has.") from None
+        if not isinstance(error, Image.UnidentifiedImageError):
+            raise DataError(
+                f"{name}: expected a picture, got a damaged or shortened one."
+            ) from None
         raise DataError(f"{name}: expected a picture (PNG, JPEG, ...), got another file.") from None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
-from minicnn.data.pipeline import Dataset
+from minicnn.data.pipeline import Dataset, Passes
 from minicnn.errors import ConfigError, DataError, shown
 
 __all__ = ["PyDataset", "Sequence"]
@@ -258,6 +258,10 @@ class IteratorLoader(BatchLoader):
 
     def __init__(self, who: str, source: Any, take: Take) -> None:
         super().__init__(who, source, take)
+        self.origin: Passes | None = getattr(source, "origin", None)
+        self.passes: Passes | None = getattr(source, "passes", None)
+        self.begun = self.origin.begun if self.origin else 0
+        """The passes of its origin before the first one here."""
         self.batches = iter(source)
         self.renewable = self.batches is not source
         self.first = list(islice(self.batches, 1))
@@ -266,15 +270,40 @@ class IteratorLoader(BatchLoader):
             raise DataError(f"{who}: expected batches, got a {type(source).__name__} without any.")
         self.sample = self.load(self.first[0], 0).data
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The files, where they are known."""
+        return {} if self.origin is None else {"files": self.origin.fingerprint()}
+
     def once(self) -> Iterator[Batch]:
         """See ``Loader``; a generator goes on from where it is."""
         if self.renewable and not self.first:
-            self.batches = iter(self.source)
+            self.batches = self.again() or iter(self.source)
         return IteratorStream(self, endless=False)
+
+    def again(self) -> Iterator[Any] | None:
+        """The pass that was begun last, from its beginning, of a source that can: so a resumed run
+        evaluates in the order in which it did."""
+        if self.passes is None:
+            return None
+        return map(self.source.shown, self.passes.beginning_at(self.passes.begun - 1, 0))
 
     def stream(self, rng: np.random.Generator | None, endless: bool) -> "IteratorStream":
         """See ``Loader``; the order is that of the object."""
         return IteratorStream(self, endless or self.steps is not None)
+
+    def begin_at(self, state: Mapping[str, Any], skip: bool) -> None:
+        """Begin at the first pass of a stream with that state, or ``skip`` to where it was."""
+        assert self.origin is not None
+        self.first = []
+        self.origin.seed = None if state["seed"] is None else int(state["seed"])
+        self.origin.begun = self.begun = int(state["begun"])
+        if not (skip and self.passes and self.steps):
+            self.batches = iter(self.source)
+            return
+        passes, first = divmod(state["drawn"], self.steps)
+        found = self.passes.beginning_at(self.begun + passes, first)
+        self.batches = map(self.source.shown, found)
 
     def draws(self, endless: bool) -> Iterator[Any]:
         """Batch after batch as it is given; unless ``endless``, END after each pass."""
@@ -313,11 +342,18 @@ class IteratorStream:
         return self.loader.load(given, self.drawn - 1)
 
     def get_state(self) -> dict[str, Any]:
-        """How many batches were drawn."""
-        return {"drawn": self.drawn}
+        """How many batches were drawn, and from which passes of its origin."""
+        origin = self.loader.origin
+        of = {} if origin is None else {"seed": origin.seed, "begun": self.loader.begun}
+        return {"drawn": self.drawn, **of}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Draw as many as were drawn before, which takes as long as it took."""
+        """Draw as many as were drawn before, which takes as long as it took, but from a source that
+        can go on from the middle."""
+        loader = self.loader
+        if loader.origin is not None and "begun" in state:
+            loader.begin_at(state, skip=loader.passes is not None)
+            self.drawn = state["drawn"] * (loader.passes is not None)
         while self.drawn < state["drawn"]:
             self.drawn += next(self.given) is not END
 

@@ -7,7 +7,7 @@ An example is an array, or a tuple or a dictionary of examples. Functions given 
 import builtins
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -29,6 +29,20 @@ class Spec(NamedTuple):
     dtype: DType
 
 
+class Passes(Protocol):
+    """A source that can go on from the middle of any of its passes."""
+
+    seed: int | None
+    begun: int
+    """How many passes were begun."""
+
+    def beginning_at(self, number: int, first: int) -> Iterator[Any]:
+        """The examples of pass ``number``, from number ``first`` on."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a resumed run must find again."""
+
+
 class Dataset(Flattening):
     """Examples that a function without arguments iterates over, from the beginning at each call.
 
@@ -41,6 +55,12 @@ class Dataset(Flattening):
 
     class_names: Sequence[str] | None = None
     file_paths: Sequence[str] | None = None
+    broken: dict[str, str] | None = None
+    """Of pictures from files: the paths that could not be read so far, and why."""
+    origin: Passes | None = None
+    """Where the examples come from, if that counts its passes."""
+    passes: Passes | None = None
+    """The same, if what it gives are the examples themselves."""
 
     def __init__(
         self, examples: Callable[[], Iterator[Any]], cardinality: int = UNKNOWN_CARDINALITY
@@ -341,7 +361,9 @@ class Dataset(Flattening):
     def _then(
         self, examples: Callable[[], Iterator[Any]], cardinality: int = UNKNOWN_CARDINALITY
     ) -> "Dataset":
-        return type(self)(examples, cardinality)
+        made = type(self)(examples, cardinality)
+        made.origin = self.origin
+        return made
 
     def apply(self, transformation_func: Callable[[Self], Any]) -> Any:
         """What a function makes of the chain."""

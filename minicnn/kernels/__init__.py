@@ -28,6 +28,7 @@ from minicnn.kernels.base import (
     WorkOf,
     Workspace,
 )
+from minicnn.kernels.capabilities import DenseKernels
 from minicnn.kernels.compiled.library import compiler_version, loaded
 from minicnn.kernels.rules import Moved, Rule
 
@@ -38,6 +39,7 @@ __all__ = [
     "PLAIN",
     "Channels",
     "Convolution",
+    "DenseKernels",
     "Fusion",
     "KernelSet",
     "LayerNormalization",
@@ -73,11 +75,11 @@ DEFAULT = "compiled"
 """The set of models that are not given one, where MINICNN_KERNELS does not name another."""
 
 
-def choose(who: str, name: str | None = None) -> str:
+def choose(who: str, name: str | None = None, dtype: str = "float32") -> str:
     """The name of the set to compute with: ``name``, or MINICNN_KERNELS, or else ``DEFAULT``.
 
-    Where no compiler makes the compiled kernels they are "vectorized", which is said once. Raises
-    ``ConfigError`` for a name that no set has.
+    Where no compiler makes the compiled kernels, those of that dtype, they are "vectorized", which
+    is said once. Raises ``ConfigError`` for a name that no set has.
 
     >>> choose("Sequential", "reference")
     'reference'
@@ -88,16 +90,16 @@ def choose(who: str, name: str | None = None) -> str:
         name = check_kernels("MINICNN_KERNELS", named)
     else:
         name = DEFAULT
-    return "vectorized" if name == "compiled" and loaded() is None else name
+    return "vectorized" if name == "compiled" and loaded(dtype) is None else name
 
 
-def kernel_set(name: str | None) -> KernelSet:
+def kernel_set(name: str | None, dtype: str = "float32") -> KernelSet:
     """The set of that name; None and "compiled" as in ``choose``.
 
     >>> kernel_set("vectorized").fusion is not None
     True
     """
-    return KERNELS[choose("kernels", name) if name in (None, "compiled") else name]
+    return KERNELS[choose("kernels", name, dtype) if name in (None, "compiled") else name]
 
 
 def check_kernels(who: str, name: str) -> str:

@@ -11,8 +11,10 @@ from dataclasses import MISSING, dataclass, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
+from minicnn._core.resampling import Taps
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.errors import ConfigError
+from minicnn.kernels.capabilities import Crossentropy, DenseKernels, Fold, Recording
 from minicnn.kernels.rules import OptimizerStep
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
@@ -327,6 +329,10 @@ Affine = Callable[[Array, Array, Array, str, float, int], bool]
 """(x, matrices, offsets, fill_mode, cval, order) -> whether x was resampled in place: see
 ``minicnn/preprocessing/affine.py``."""
 
+Resize = Callable[[Array, Taps, Taps, Array], bool]
+"""(x, rows, columns, y) -> whether the bytes of a picture x, (H, W, C), were resized into y: see
+``minicnn/preprocessing/picture_reader.py``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KernelSet:
@@ -354,13 +360,17 @@ class KernelSet:
     ``image_sums``, (N, C), over the pixels of each image.
 
     Capabilities, all optional: ``fusion`` computes a convolution together with its neighbours,
+    ``dense`` a fully connected layer with its activation, ``crossentropy`` the loss of a softmax
+    with its gradient, ``image_means`` the sums of images over the number of their pixels,
     ``normalization`` and ``layer_normalization`` BatchNorm and LayerNorm, without which the layers
     compute as they stand, and ``rectifier`` sums and ReLUs;
     ``workspace`` makes the memory of a run; ``work_of`` says how much memory a convolution takes
     for a moment, which else counts as none; ``optimizer_step`` moves all parameters in one call, to
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
-    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; with ``threaded``
-    each function uses all cores by itself, and no batch is cut into shards for that.
+    and zooms images as random layers do, and ``affine`` as ImageDataGenerator; ``resize`` brings
+    pictures from files to one size; ``fold`` folds a BatchNorm into a convolution; ``recording``
+    notes calls, to make them again at once, which a set with functions of other code cannot have;
+    with ``threaded`` each function uses all cores by itself, and no batch is cut into shards.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
@@ -392,14 +402,20 @@ class KernelSet:
     image_sums: Sums
 
     fusion: Fusion | None = None
+    crossentropy: Crossentropy | None = None
+    dense: DenseKernels | None = None
+    image_means: Sums | None = None
     normalization: Normalization | None = None
     layer_normalization: LayerNormalization | None = None
     rectifier: Rectifier | None = None
     workspace: Callable[[], Workspace] = Workspace
     work_of: WorkOf | None = None
     optimizer_step: OptimizerStep | None = None
+    fold: Fold | None = None
+    recording: Callable[[], Recording] | None = None
     resample: Resample | None = None
     affine: Affine | None = None
+    resize: Resize | None = None
     threaded: bool = False
 
     def __post_init__(self) -> None:

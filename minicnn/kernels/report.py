@@ -43,7 +43,7 @@ def report() -> Iterator[tuple[str, str]]:
     yield "built", "earlier" if found.seconds is None else f"now, in {found.seconds:.1f} s"
     started = time.perf_counter()
     try:
-        trial.require(found.path)
+        trial.require(found.path, "float32")
         yield "self-test", f"passed, in {time.perf_counter() - started:.1f} s"
     except compilers.Failed as error:
         yield from _folded("self-test", str(error))

@@ -63,8 +63,9 @@ class OnnxOperator(NamedTuple):
 class Layer(Parametrized):
     """A node of a network: its forward and backward pass.
 
-    The traits ``additive``, ``reads_bytes`` and ``ends_in_activation`` describe a class's passes: a
-    subclass that overrides one of ``passes`` does not inherit them and must declare them again.
+    The traits ``additive``, ``reads_bytes``, ``replays`` and ``ends_in_activation`` describe a
+    class's passes: a subclass that overrides one of ``passes`` does not inherit them and must
+    declare them again.
     """
 
     keras_module = "keras.layers"
@@ -102,6 +103,10 @@ class Layer(Parametrized):
     reads_bytes: ClassVar[bool] = False
     """Whether it takes images as whole numbers, as in a file, and returns whole numbers."""
 
+    replays: ClassVar[bool] = False
+    """Whether ``forward`` outside training consists of calls of kernels and of views alone, so that
+    calls that were noted (``KernelSet.recording``) do all that it does."""
+
     fresh_dx: bool = False
     """Whether nobody else has the dx that ``backward`` gives, so that it may be added to."""
 
@@ -128,6 +133,8 @@ class Layer(Parametrized):
         self.first_shape: Shape | None = None
         """The shape of a model's input, where that was given to its first layer."""
         self.asked_dtype: str | None = None
+        self.dtype: DType = np.dtype(np.float32)
+        """That of its arrays, once it is built."""
         self.first_weights: Sequence[Array] | None = None
         """What its arrays begin with, where that was given: a list as ``set_weights`` takes."""
         self.data_format = None
@@ -242,7 +249,7 @@ class Layer(Parametrized):
     @property
     def kernels(self) -> KernelSet:
         """The kernels that this layer computes with."""
-        return kernel_set(self.kernel_set)
+        return kernel_set(self.kernel_set, self.dtype.name)
 
     def __call__(self, inputs: Any, training: bool | None = None) -> SymbolicTensor:
         """What the layer makes of a symbolic tensor, or of several: for ``Model(inputs, outputs)``.

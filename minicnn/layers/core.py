@@ -234,6 +234,7 @@ class Flatten(Layer):
     any_order = True
     settable = ON_IMAGES
     additive = True
+    replays = True
 
     def turns(self, x: SymbolicTensor) -> tuple[list[Layer], list[Layer]]:
         """Keras puts the first axis last before it, where channels are first."""

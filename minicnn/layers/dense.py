@@ -93,7 +93,7 @@ class Dense(Weighted):
     def backward(self, dy: Array, cache: DenseCache) -> tuple[Array, Grads]:
         """dx = dz @ kernel.T, dkernel = x.T @ dz, dbias = the sum of dz."""
         dz, grads = self._dz(dy, cache)
-        return product(dz, self.params["kernel"].T), self._grads(dz, cache) | grads
+        return self.image_gradient(dz), self._grads(dz, cache) | grads
 
     def param_grads(self, dy: Array, cache: DenseCache) -> Grads:
         """The gradients of kernel and bias, at half the cost of ``backward``."""
@@ -105,7 +105,18 @@ class Dense(Weighted):
         return self.back_through_activation(dy, cache.y)
 
     def _grads(self, dz: Array, cache: DenseCache) -> Grads:
-        rows, x = dz.reshape(-1, dz.shape[-1]), cache.x.reshape(-1, cache.x.shape[-1])
+        grads = {"kernel": self.kernel_gradient(dz, cache.x)}
+        if self.use_bias:
+            grads["bias"] = self.kernels.channel_sums(dz.reshape(-1, dz.shape[-1]))
+        return grads
+
+    def image_gradient(self, dz: Array) -> Array:
+        """dx = dz @ kernel.T."""
+        return product(dz, self.params["kernel"].T)
+
+    def kernel_gradient(self, dz: Array, x: Array) -> Array:
+        """dkernel = x.T @ dz."""
+        rows, x = dz.reshape(-1, dz.shape[-1]), x.reshape(-1, x.shape[-1])
         long = LONG if x.shape[1] * rows.shape[1] >= SMALL_KERNEL else SHORT
         if len(rows) <= long:
             kernel = product(x.T, rows)
@@ -113,10 +124,7 @@ class Dense(Weighted):
             kernel = np.zeros((x.shape[1], rows.shape[1]))
             for piece in (slice(i, i + long) for i in range(0, len(rows), long)):
                 kernel += product(x[piece].T, rows[piece])
-        grads = {"kernel": kernel.astype(rows.dtype, copy=False)}
-        if self.use_bias:
-            grads["bias"] = self.kernels.channel_sums(rows)
-        return grads
+        return kernel.astype(rows.dtype, copy=False)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Features * units, for every place along the other axes."""

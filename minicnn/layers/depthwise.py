@@ -73,6 +73,12 @@ class DepthwiseConv2D(Sliding):
             self.add_param("bias", (c * times,), rng)
         self.build_activation(input_shape, rng)
 
+    @property
+    def replays(self) -> bool:  # type: ignore[override]
+        """See ``Layer``: not of an activation, nor where pixels are copied side by side."""
+        where = self._place
+        return self.activation is None and where is not None and not where[1].far
+
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, Conv2DCache]:

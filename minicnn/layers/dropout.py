@@ -42,6 +42,7 @@ class Dropout(Layer):
     any_order = True
     random = True
     additive = True
+    replays = True
 
     def __init__(
         self,

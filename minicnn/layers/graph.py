@@ -19,6 +19,8 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn._core.traits import keeps
 from minicnn.errors import ConfigError
+from minicnn.kernels import ALONE, KernelSet
+from minicnn.kernels.base import Rectifier
 from minicnn.layers.base import Grads
 
 Arrays = tuple[Array, ...]
@@ -100,12 +102,20 @@ class Graph:
 
     def infer(self, xs: Sequence[Array]) -> Arrays:
         """The outputs outside training; no cache is kept."""
-        values: list[Any] = list(xs)
-        for node, done in zip(self.nodes, self._done, strict=True):
+        values = self.values(xs)
+        return tuple(values[i] for i in self.outputs)
+
+    def values(self, before: Sequence[Any], first: int = 0, last: int | None = None) -> list[Any]:
+        """The values outside training when nodes ``first`` to ``last`` have been computed as well.
+
+        Those that nobody needs are None.
+        """
+        values = list(before)
+        for node, done in self._in_turn[first:last]:
             values.append(node.layer.forward(node.taken(values))[0])
             for i in done:
                 values[i] = None
-        return tuple(values[i] for i in self.outputs)
+        return values
 
     def steps(
         self, values: list[Any], training: bool, rng: np.random.Generator | None
@@ -174,7 +184,7 @@ class Graph:
                 for i, one in zip(node.reads, dxs, strict=True):
                     if wanted[i]:
                         fresh = getattr(node.layer, "fresh_dx", False)
-                        dvalues[i] = _sum(dvalues[i], one, over=fresh)
+                        dvalues[i] = self._sum(dvalues[i], one, over=fresh)
             elif node.layer.params if frozen else node.layer.learned():
                 grads = node.layer.param_grads(dy, cache)
             else:
@@ -234,6 +244,26 @@ class Graph:
             wanted.append(bool(node.layer.learned()) or any(wanted[i] for i in node.reads))
         return wanted
 
+    def _sum(self, before: Array | None, one: Array, over: bool) -> Array:
+        """Gradients of one number added up, in the memory of ``one`` if nobody else has it."""
+        if before is None:
+            return one
+        out = one if over and one.dtype == before.dtype else None
+        if self._rectifier is None or one.dtype != before.dtype or one.dtype.char not in "fd":
+            return np.add(before, one, out=out)
+        return self._rectifier.rectify(before, ALONE, one, out)
+
+    @cached_property
+    def _rectifier(self) -> Rectifier | None:
+        """What adds arrays on all cores, if the layers' kernels have that."""
+        sets = (getattr(node.layer, "kernels", None) for node in self.nodes)
+        found = (kernels.rectifier for kernels in sets if isinstance(kernels, KernelSet))
+        return next((one for one in found if one is not None), None)
+
+    @cached_property
+    def _in_turn(self) -> list[tuple[Node, list[int]]]:
+        return list(zip(self.nodes, self._done, strict=True))
+
     @cached_property
     def _done(self) -> list[list[int]]:
         """Of each node the numbers that nobody needs after it."""
@@ -247,13 +277,6 @@ class Graph:
             if place >= 0:
                 done[place].append(number)
         return done
-
-
-def _sum(before: Array | None, one: Array, over: bool) -> Array:
-    """Gradients of one number added up, in the memory of ``one`` if nobody else has it."""
-    if before is None:
-        return one
-    return np.add(before, one, out=one if over and one.dtype == before.dtype else None)
 
 
 def put(

@@ -167,6 +167,7 @@ class GlobalAvgPool(Layer):
     axes = ("H", "W", "C")
     keras_name = "GlobalAveragePooling2D"
     additive = True
+    replays = True
 
     def __init__(self, keepdims: bool = False, name: str | None = None) -> None:
         super().__init__(name)
@@ -183,7 +184,10 @@ class GlobalAvgPool(Layer):
         """The mean of each channel."""
         x = self.check_input(x)
         n, h, w, c = x.shape
-        means = self.kernels.image_sums(x) / (h * w)
+        if self.kernels.image_means is not None:
+            means = self.kernels.image_means(x)
+        else:
+            means = self.kernels.image_sums(x) / (h * w)
         return means.reshape(n, *self.output_shape((h, w, c))), AvgPoolCache(x.shape)
 
     def backward(self, dy: Array, cache: AvgPoolCache) -> tuple[Array, Grads]:

@@ -63,7 +63,7 @@ def follow(who: str, function: Callable[[Any], Any], x: Array) -> Followed:
     end = Identity()(found.inner)
     nodes, output = nodes_between(who, journey.inputs, end)
     rng = np.random.default_rng(0)  # for layers without arrays
-    kernels = choose(who)
+    kernels = choose(who, dtype=x.dtype.name)
     for node in nodes:
         build_layer(who, node.layer, node.shape, rng, x.dtype, kernels)  # type: ignore[arg-type]
     graph = Graph(len(journey.inputs), nodes, (output,))

@@ -12,6 +12,7 @@ from minicnn._core.config import Guarded
 from minicnn._core.settings import floatx
 from minicnn._core.shapes import Array, Shape
 from minicnn._keras.spelling import snake_case
+from minicnn._training import evaluation
 from minicnn._training.kept import Kept
 from minicnn.data.arrays import images
 from minicnn.data.axis_order import check_order
@@ -72,8 +73,8 @@ class BaseModel(Composite, Weights, Guarded):
         self.seed = None if seed is None else int(seed)
         """The one that was given."""
         self.rng = random_seed.generator(seed)
-        self.kernels = choose(self.who, kernels)
-        self.fuse = bool(fuse) and kernel_set(self.kernels).fusion is not None
+        self.kernels = choose(self.who, kernels, self.dtype.name)
+        self.fuse = bool(fuse) and kernel_set(self.kernels, self.dtype.name).fusion is not None
         self.stack: list[Any] = []
         """The layers and models that it is made of, also those for its inputs."""
         self.inner_calls: list[Call] = []
@@ -105,7 +106,9 @@ class BaseModel(Composite, Weights, Guarded):
             return {"name": value, "name_is_given": True}
         if argument == "fuse":
             boolean(self.who, "fuse", value)
-            return {"fuse": bool(value) and kernel_set(self.kernels).fusion is not None}
+            return {
+                "fuse": bool(value) and kernel_set(self.kernels, self.dtype.name).fusion is not None
+            }
         raise ConfigError(
             f"{self.who}: {argument} cannot become {value!r} once the model is made. Give it to "
             f"{self.who}({self.made_of}, {argument}=...)."
@@ -293,11 +296,17 @@ class BaseModel(Composite, Weights, Guarded):
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """The output for one batch, or for symbolic tensors: then it is a layer of another model.
 
-        ``forward`` gives the caches as well.
+        Outside training it is that of ``predict``; ``forward`` gives the caches as well.
         """
+        if training is not None:
+            boolean(self.who, "training", training)
         given = unpacked(x, self.input_keys)
         if not any(isinstance(one, SymbolicTensor) for one in given):
-            return self.forward(x, False if training is None else training)[0]
+            if training or type(self).forward is not BaseModel.forward:
+                return self.forward(x, bool(training))[0]
+            xs = self.arrays_of(self.who, x)
+            made = evaluation.predict(self, xs, len(xs[0]))
+            return packed(door.images_out(self, made), self.output_keys)
         tensors = tensors_of(self.who, given)
         if not self.built:
             self.build(tensors[0].shape[1:])  # type: ignore[arg-type]

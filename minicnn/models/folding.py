@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.shapes import Array
 from minicnn._core.traits import computes_as
 from minicnn.layers.batchnorm import BatchNorm
 from minicnn.layers.conv import Conv2D
@@ -26,7 +27,10 @@ class Folded:
         self.first = conv
         self.norm = norm
         self.conv = copy.copy(conv)
-        vars(self.conv).update(params={}, use_bias=True)
+        kernel = conv.param("kernel")
+        made = {"kernel": np.empty_like(kernel, order="C", subok=False)}
+        made["bias"] = np.empty(len(norm.state["moving_mean"]), kernel.dtype)
+        vars(self.conv).update(params=made, use_bias=True)
         self.update()
 
     def update(self) -> None:
@@ -42,20 +46,36 @@ class Folded:
         [1.5]
         """
         kernel, norm = self.first.param("kernel"), self.norm
-        variance = norm.state["moving_variance"].astype(np.float64)
-        scale = 1 / np.sqrt(variance + float(norm.epsilon))
-        if norm.scale:
-            scale *= norm.params["gamma"]
-        bias = -scale * norm.state["moving_mean"]
-        if self.first.use_bias:
-            bias += scale * self.first.params["bias"]
-        if norm.center:
-            bias += norm.params["beta"]
-        filters = (
-            scale.reshape(kernel.shape[-2:]) if computes_as(self.first, DepthwiseConv2D) else scale
-        )
-        made = {"kernel": kernel * filters.astype(kernel.dtype), "bias": bias.astype(kernel.dtype)}
-        self.conv.params.update(made)
+        bias = self.first.params["bias"] if self.first.use_bias else None
+        gamma = norm.params["gamma"] if norm.scale else None
+        beta = norm.params["beta"] if norm.center else None
+        mean, variance = norm.state["moving_mean"], norm.state["moving_variance"]
+        made = self.conv.params["kernel"], self.conv.params["bias"]
+        fold = self.first.kernels.fold or _fold
+        fold(kernel, bias, gamma, beta, mean, variance, float(norm.epsilon), made)
+
+
+def _fold(
+    kernel: Array,
+    bias: Array | None,
+    gamma: Array | None,
+    beta: Array | None,
+    mean: Array,
+    variance: Array,
+    epsilon: float,
+    made: tuple[Array, Array],
+) -> None:
+    scale = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
+    if gamma is not None:
+        scale *= gamma
+    shift = -scale * mean
+    if bias is not None:
+        shift += scale * bias
+    if beta is not None:
+        shift += beta
+    rows = kernel.reshape(-1, len(mean))
+    np.multiply(rows, scale.astype(kernel.dtype), out=made[0].reshape(rows.shape))
+    made[1][...] = shift
 
 
 def folded(graph: Graph) -> tuple[Graph, list[Folded]]:

@@ -32,6 +32,7 @@ class FusedReLU:
     params: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     state: dict[str, Array] = {}  # noqa: RUF012
     additive = True
+    replays = True
 
     def __init__(
         self, kernels: Rectifier, first: Unit, then: Then, adds: bool, over_x: bool

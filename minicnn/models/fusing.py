@@ -7,8 +7,8 @@ the model's kernels are capable of that (``KernelSet.fusion``). At the head of a
 takes in the ``Rescaling``, so that bytes become numbers a few images at a time.
 
 In the same way a ``FusedNorm`` takes the place of BatchNorm, ReLU, and Add or MaxPool, or of those
-of them that there are (``KernelSet.normalization``), and a ``FusedReLU`` that of Add and ReLU
-(``rectifier``).
+of them that there are (``KernelSet.normalization``), a ``FusedReLU`` that of Add and ReLU
+(``rectifier``), and a ``FusedDense`` that of a Dense (``dense``).
 """
 
 import math
@@ -30,7 +30,8 @@ from minicnn.layers.depthwise import DepthwiseConv2D
 from minicnn.layers.graph import Graph, Node, Unit, renumbered
 from minicnn.layers.merging import Add
 from minicnn.layers.pooling import AvgPool, MaxPool
-from minicnn.models import fused_norm
+from minicnn.models import fused_dense, fused_norm
+from minicnn.models.fused_dense import FusedDense
 from minicnn.models.fused_norm import FusedNorm
 from minicnn.models.fused_relu import FusedReLU, then_of
 
@@ -51,6 +52,7 @@ class FusedConv:
     state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     additive = True
     reads_bytes = True
+    replays = True
     merges = False
     fresh_dx = True
     """Whether dx is an array that nobody else has."""
@@ -174,6 +176,10 @@ class _Planner:
             self._norm(place, node)
         elif _can_be_fused(node):
             self._conv(place, node.reads, None)
+        elif fused_dense.can_be_fused(node):
+            layer: Any = node.layer
+            unit = FusedDense(layer.kernels.dense, layer)
+            self._put(place, node._replace(layer=unit))
         elif _rectifies(node):
             self._relu(place, node)
         else:

@@ -13,6 +13,7 @@ from minicnn._files.archive import json_object
 from minicnn._files.keras import SavedLayer, SavedModel, Source
 from minicnn._files.paths import path_of
 from minicnn._keras.compiled import compile_arguments
+from minicnn.data.pixels import Pixels
 from minicnn.errors import ConfigError, MiniCNNError, ModelFileError, shown
 from minicnn.initializers import left_unset
 from minicnn.layers import Layer
@@ -90,6 +91,7 @@ def load_model(
         if saved.generator is not None:
             model.rng.bit_generator.state = saved.generator
     model.class_names = tuple(saved.class_names)
+    model.pixels = saved.pixels and Pixels(*saved.pixels)
     as_the_script(model, "load_model")
     return model
 

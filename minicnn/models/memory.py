@@ -26,15 +26,13 @@ predicting each process has its batches. Kernels that use all cores by themselve
 """
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from math import log2, prod
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from minicnn._core.memory import installed_memory
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel import threads
 from minicnn._parallel.shards import shards_of
@@ -103,7 +101,7 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
     weights = sum(array.nbytes for array in model.arrays().values())
     learned = sum(array.nbytes for array in model.learned().values())
     layers, units = model.stack, [node.layer for node in graph.nodes]
-    kernels = kernel_set(model.kernels)
+    kernels = kernel_set(model.kernels, model.dtype.name)
     images = [
         np.zeros((1, *shape), np.uint8 if from_bytes and _scaled(graph, i) else model.dtype)
         for i, (shape, from_bytes) in enumerate(
@@ -160,17 +158,6 @@ def check_memory(
             f"{memory / 1e9:,.1f} GB that this machine has. Try batch_size={fits}; "
             "model.summary(batch_size=...) says what one takes."
         )
-
-
-def installed_memory() -> int:
-    """Bytes of memory that this machine, or the container, has; 0 where nobody says."""
-    try:
-        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return 0
-    with suppress(OSError, ValueError):
-        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return max(found, 0)
 
 
 def of_an_image(graph: Graph, kernels: KernelSet, images: Sequence[Array], training: bool) -> int:

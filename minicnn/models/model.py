@@ -21,6 +21,7 @@ from minicnn.callbacks import TimeBudget
 from minicnn.callbacks.history import History
 from minicnn.data.arrays import gives_batches
 from minicnn.data.loaders import ArrayLoader, Loader, check_steps
+from minicnn.data.pixels import Pixels, compare, pixels_of
 from minicnn.data.streaming import Source
 from minicnn.errors import ConfigError, shown
 from minicnn.losses import Loss
@@ -79,6 +80,8 @@ class Model(OldVerbs, Explaining, BaseModel):
         self.metrics: Sequence[Any] = ()
         self.weighted_metrics: Sequence[Any] = ()
         self.class_names: tuple[str, ...] = ()
+        self.pixels: Pixels | None = None
+        """Between which numbers the images lay that ``fit`` was given."""
         self.history: History | None = None
         self.stop_training = False
         """Set to True by a callback, it ends ``fit`` after the batch at hand."""
@@ -232,6 +235,10 @@ class Model(OldVerbs, Explaining, BaseModel):
             check_memory("fit", self, program.whole, self.optimizer, at_once)
         if not isinstance(given, np.ndarray):
             self.class_names = tuple(getattr(given, "class_names", None) or ()) or self.class_names
+        compare("fit", self.pixels, loader.sample.x)
+        self.pixels = pixels_of(loader.sample.x) or self.pixels
+        if validation is not None:
+            compare("fit, validation_data", self.pixels, validation.sample.x)
         return loop.fit(self, program, loader, validation, options)
 
     @checked
@@ -255,6 +262,7 @@ class Model(OldVerbs, Explaining, BaseModel):
             whole_number("evaluate", "steps", steps)
         size = 32 if batch_size is None else batch_size
         loader = taking.to_evaluate(self, "evaluate", x, y, sample_weight, size)
+        compare("evaluate", self.pixels, loader.sample.x)
         return self._listed(evaluation.evaluate(self, loader, verbose, steps), return_dict)
 
     @checked
@@ -277,6 +285,7 @@ class Model(OldVerbs, Explaining, BaseModel):
             made = evaluation.predict_batches(self, batches, verbose, steps)
             return packed(door.images_out(self, made), self.output_keys)
         xs = self.arrays_of("predict", x)
+        compare("predict", self.pixels, xs[0])
         if steps is not None:
             xs = [array[: steps * size] for array in xs]
         made = evaluation.predict(self, xs, size, verbose)

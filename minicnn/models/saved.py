@@ -84,6 +84,7 @@ def saved_model(model: Any) -> SavedModel:
     """What a file keeps of a model."""
     saved = _layers(model)
     saved.class_names = list(model.class_names)
+    saved.pixels = model.pixels
     saved.generator = model.rng.bit_generator.state
     keras.placed(saved)
     if model.optimizer is not None:

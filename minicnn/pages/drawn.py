@@ -85,24 +85,25 @@ def _attributes(element: Any, names: dict[str, str]) -> Iterator[tuple[str, str]
 
 def picture(image: Any, label: str) -> Markup:
     """An image (H, W, C) of any range, small, as an element of a page."""
-    return _img(_small(shown_as("report_page", image)), label)
+    return image_of(fitted(shown_as("report_page", image)), label)
 
 
 def covered(image: Any, found: Array, label: str) -> Markup:
     """An image in grey, and over it a map of where something is, bright where it is much."""
     import matplotlib
 
-    grey = _small(shown_as("report_page", image))
+    grey = fitted(shown_as("report_page", image))
     grey = grey.mean(axis=-1) if grey.ndim == 3 else grey
     values = _resized(found.astype(float), grey.shape)
     with matplotlib_ready():
         colours = matplotlib.colormaps[COLOURS](values / (float(found.max()) or 1.0))[..., :3]
-    return _img(0.4 * grey[..., None] + 0.6 * colours, label)
+    return image_of(0.4 * grey[..., None] + 0.6 * colours, label)
 
 
-def _small(image: Array) -> Array:
+def fitted(image: Array, largest: int = LARGEST) -> Array:
+    """An image of at most so many pixels along its longer side."""
     height, width = image.shape[:2]
-    part = min(1.0, LARGEST / max(height, width))
+    part = min(1.0, largest / max(height, width))
     return _resized(image, (max(1, round(part * height)), max(1, round(part * width))))
 
 
@@ -113,7 +114,8 @@ def _resized(image: Array, size: tuple[int, ...]) -> Array:
     return image
 
 
-def _img(image: Array, label: str) -> Markup:
+def image_of(image: Array, label: str) -> Markup:
+    """An image (H, W) or (H, W, 3) of numbers from 0 to 1 as an element of a page."""
     content = base64.b64encode(png(image)).decode()
     height, width = image.shape[:2]
     return Markup(

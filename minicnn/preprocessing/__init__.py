@@ -2,8 +2,11 @@
 
 from minicnn._keras.public_names import asked
 
-_ELSEWHERE = {"image_dataset_from_directory": "minicnn.preprocessing.image_dataset"}
+_ELSEWHERE = {
+    "image_dataset_from_csv": "minicnn.preprocessing.image_dataset",
+    "image_dataset_from_directory": "minicnn.preprocessing.image_dataset",
+}
 
-__all__ = ["image", "image_dataset_from_directory"]
+__all__ = ["image", "image_dataset_from_csv", "image_dataset_from_directory"]
 
 __getattr__ = asked("preprocessing", later=("image",), elsewhere=_ELSEWHERE)

@@ -43,7 +43,7 @@ def resampled(
     if whole:
         _shift(x, offsets, fill_mode, cval)
         return
-    kernels = kernel_set(None)
+    kernels = kernel_set(None, "float64" if x.dtype == np.float64 else "float32")
     if kernels.affine and kernels.affine(x, matrices, offsets, fill_mode, cval, order):
         return
     many = min(len(x), max(1, CHUNK // (x.shape[1] * x.shape[2])))

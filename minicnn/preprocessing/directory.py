@@ -12,7 +12,7 @@ from minicnn._core.console import say
 from minicnn._core.shapes import Pair
 from minicnn._files.atomic import reason
 from minicnn._files.paths import path_of
-from minicnn.errors import ConfigError, DataError, shown
+from minicnn.errors import ConfigError, DataError, printable, shown
 from minicnn.preprocessing.from_files import FORMATS, FromFiles
 from minicnn.preprocessing.iterator import Changing
 
@@ -22,21 +22,26 @@ def subfolders(who: str, directory: Any) -> list[str]:
     path = path_of(who, "directory", directory)
     try:
         return sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
-    except OSError as error:
-        raise DataError(f"{who}: cannot read the folder {path}: {reason(error)}.") from None
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else "no folder can have this name"
+        raise DataError(f"{who}: cannot read the folder {printable(str(path))}: {why}.") from None
 
 
-def pictures_within(
-    folder: str | Path, endings: tuple[str, ...], follow_links: bool
-) -> Iterator[str]:
-    """The paths of pictures in a folder and those within, in alphanumeric order, from the folder.
+def files_within(who: str, folder: str | Path, follow_links: bool) -> Iterator[str]:
+    """The paths of all files in a folder and those within, in alphanumeric order, from the folder.
 
-    ``follow_links`` also looks into folders that are links.
+    ``follow_links`` also looks into folders that are links. Raises ``DataError`` for a folder that
+    cannot be read.
     """
-    for root, _, names in sorted(os.walk(folder, followlinks=follow_links)):
+
+    def fail(error: OSError) -> None:
+        name = printable(str(error.filename))
+        raise DataError(f"{who}: cannot read the folder {name}: {reason(error)}.") from None
+
+    for root, _, names in sorted(os.walk(folder, onerror=fail, followlinks=follow_links)):
+        inside = os.path.relpath(root, folder)
         for name in sorted(names):
-            if name.lower().endswith(endings):
-                yield os.path.relpath(os.path.join(root, name), folder)
+            yield name if inside == os.curdir else os.path.join(inside, name)
 
 
 class DirectoryIterator(FromFiles):
@@ -91,8 +96,10 @@ class DirectoryIterator(FromFiles):
         self.filenames = []
         numbers: list[int] = []
         for name, number in self.class_indices.items():
-            inside = pictures_within(os.path.join(directory, name), FORMATS, follow_links)
-            files = self._part([os.path.join(name, file) for file in inside])
+            inside = files_within(who, os.path.join(directory, name), follow_links)
+            files = self._part(
+                [os.path.join(name, file) for file in inside if file.lower().endswith(FORMATS)]
+            )
             self.filenames += files
             numbers += [number] * len(files)
         self.classes = np.array(numbers, np.int32)

@@ -1,8 +1,7 @@
 """``image_dataset_from_directory``: batches of a folder's pictures, read as they are needed."""
 
 import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,19 +9,16 @@ import numpy as np
 from minicnn._core.arguments import choice, number, whole_number
 from minicnn._core.console import say
 from minicnn._core.random_seed import generator
-from minicnn._core.resampling import INTERPOLATIONS
-from minicnn._core.shapes import Array, Pair, pair
+from minicnn._core.shapes import Array, Pair
 from minicnn._core.signatures import checked
-from minicnn.data.images import opened
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError, DataError, shown
-from minicnn.preprocessing.directory import pictures_within, subfolders
-from minicnn.preprocessing.pictures import COLOR_MODES, channels_first, resized_to
+from minicnn.preprocessing.picture_files import Files, in_folder, in_table
+from minicnn.preprocessing.picture_reader import Reader
+from minicnn.preprocessing.picture_stream import Pictures
 from minicnn.preprocessing.transforms import random_state
 
 WHO = "image_dataset_from_directory"
-FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-"""How the names of pictures end; Keras knows fewer here than ``flow_from_directory`` does."""
 
 
 @checked
@@ -49,111 +45,166 @@ def image_dataset_from_directory(
     """Batches (images, labels) of the pictures in a folder that has a folder for each class.
 
     Images are (N, height, width, C) of ``image_size``, float32 from 0 to 255 or, by "nearest"
-    interpolation, bytes. Labels are
-    class numbers in int32 ("int"), one-hot rows ("categorical") or (N, 1) ("binary") in float32;
-    ``labels`` may also be a number for each file, or None for images alone. ``subset`` is
-    "training", "validation" (the last files) or "both", for which there are two data sets. The
-    same seed gives the files of Keras in both, in another order within a pass.
-    ``batch_size=None`` gives single pictures. The result is a ``minicnn.data.pipeline.Dataset``
-    with ``class_names`` and ``file_paths``. Raises ``DataError`` for a folder without pictures,
-    and ``ConfigError`` for other arguments.
+    interpolation, bytes. Labels are class numbers in int32 ("int"), one-hot rows ("categorical")
+    or (N, 1) ("binary") in float32; ``labels`` may also be a number for each file, or None for
+    images alone. ``subset`` is "training", "validation" (the last files) or "both", for which there
+    are two data sets. The same seed gives the files of Keras in both, in another order within a
+    pass. ``batch_size=None`` gives single pictures. The result is a
+    ``minicnn.data.pipeline.Dataset`` with ``class_names``, ``file_paths`` and ``broken``.
+
+    Files are decoded ahead on all threads; the order depends on the seed and the number of the pass
+    alone. Up to 1 GB of images (an eighth of the memory, where that is less) is kept for later
+    passes. Photographs are turned upright as their EXIF data say, which Keras does not do. Of 16
+    bits the upper 8 count, of animations the first picture; CMYK and palettes become colours, and
+    transparency is left out unless ``color_mode="rgba"``.
+
+    A picture that cannot be read is left out of its batch, which has one less, in every pass;
+    ``broken`` says why, by its path, and a warning names the first. ``file_paths``, the split and
+    the number of batches are as if it were sound: a batch without a sound picture has the next
+    sound one of the pass. Raises ``DataError`` for a folder without a sound picture, and
+    ``ConfigError`` for other arguments.
     """
     choice(WHO, "format", format, ("tf", "grain"))
-    _check_labels(labels, label_mode)
-    _check_split(validation_split, subset, shuffle, seed)
-    read = _reader(
-        image_size, color_mode, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio,
-        channels_first(WHO, data_format),
+    _check_labels(labels)
+    given = _Given(
+        WHO, label_mode, color_mode, batch_size, image_size, shuffle, seed, validation_split,
+        subset, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, data_format, verbose,
     )  # fmt: skip
-    seed = int(generator(None).integers(10**6)) if seed is None else seed
-    found = _files(directory, None if label_mode is None else labels, class_names, follow_links)
-    names, n = found.names, len(found.paths)
-    if label_mode == "binary" and names is not None and len(names) != 2:
-        raise DataError(f"{WHO}: expected two classes for label_mode='binary', got {shown(names)}.")
-    if verbose:
-        say(f"Found {n} files{'' if names is None else f' belonging to {len(names)} classes'}.")
-    order = np.arange(n)
-    if shuffle:
-        random_state(seed).shuffle(order)
-    made: list[Dataset] = []
-    for files in _parts(order, validation_split, subset):
-        if not len(files):
-            raise DataError(f"{WHO}: there are no such pictures in {directory}.")
-        chain = _chain(found, files, label_mode)
-        if shuffle and not made:  # of "both" the pictures for validation keep their order
-            chain = chain.shuffle(len(files), seed)
-        chain = chain.map(read)
-        chain = chain if batch_size is None else chain.batch(batch_size)
-        chain.class_names, chain.file_paths = names, [found.paths[i] for i in files]
-        made.append(chain)
-    return made if subset == "both" else made[0]
+    reader = given.reader()
+    labels = None if label_mode is None else labels
+    found = in_folder(WHO, directory, labels, class_names, follow_links, verbose)
+    return given.made(found, reader, directory)
 
 
-class Files(NamedTuple):
-    """The paths of pictures, the number of the class of each, and the names of the classes."""
+@checked
+def image_dataset_from_csv(
+    csv_file: str | os.PathLike[str],
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: int | Pair = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    verbose: bool = True,
+) -> Any:
+    """Batches (images, labels) of the pictures that a CSV file names: path,label in each line.
 
-    paths: list[str]
-    numbers: Array | None
-    names: list[str] | None
+    Paths are relative to the file. Its first line may name the columns, of which those called
+    "path" or "filename" and "label" or "class" are read, or else the first two. Classes are the
+    labels in alphanumeric order, numbers by their size, or ``class_names``. All else is as for
+    ``image_dataset_from_directory``. Raises ``DataError`` with its number for a line without a
+    path and a label. Files that are not there count as broken pictures.
+
+    >>> import tempfile
+    >>> from minicnn.utils import image_dataset_from_csv, save_img
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("a.png", "b.png"):
+    ...     save_img(f"{folder}/{name}", np.zeros((4, 6, 3)))
+    >>> with open(f"{folder}/pictures.csv", "w") as file:
+    ...     _ = file.write("path,label\\na.png,cat\\nb.png,dog\\n")
+    >>> data = image_dataset_from_csv(f"{folder}/pictures.csv", image_size=(2, 3), shuffle=False)
+    Found 2 files belonging to 2 classes.
+    >>> [(x.shape, y.tolist()) for x, y in data], data.class_names
+    ([((2, 2, 3, 3), [0, 1])], ['cat', 'dog'])
+    """
+    who = "image_dataset_from_csv"
+    given = _Given(
+        who, label_mode, color_mode, batch_size, image_size, shuffle, seed, validation_split,
+        subset, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, data_format, verbose,
+    )  # fmt: skip
+    reader = given.reader()
+    found = in_table(who, csv_file, class_names)
+    if label_mode is None:
+        found = Files(found.paths, None, None)
+    return given.made(found, reader, csv_file)
 
 
-def _check_labels(labels: Any, label_mode: str | None) -> None:
+class _Given(NamedTuple):
+    """What both functions are told."""
+
+    who: str
+    label_mode: str | None
+    color_mode: str
+    batch_size: int | None
+    image_size: Any
+    shuffle: bool
+    seed: int | None
+    validation_split: float | None
+    subset: str | None
+    interpolation: str
+    crop: bool
+    pad: bool
+    data_format: str | None
+    verbose: bool
+
+    def reader(self) -> Reader:
+        """What reads the files, once all arguments are checked."""
+        choice(self.who, "label_mode", self.label_mode, ("int", "categorical", "binary", None))
+        _check_split(self.who, self.validation_split, self.subset, self.shuffle, self.seed)
+        if self.batch_size is not None:
+            whole_number(self.who, "batch_size", self.batch_size)
+        return Reader(
+            self.who, self.image_size, self.color_mode, self.interpolation, self.crop, self.pad,
+            self.data_format,
+        )  # fmt: skip
+
+    def made(self, found: Files, reader: Reader, source: Any) -> Any:
+        """The data set of those files, or both of them."""
+        names, n = found.names, len(found.paths)
+        if self.label_mode == "binary" and names is not None and len(names) != 2:
+            raise DataError(
+                f"{self.who}: expected two classes for label_mode='binary', got {shown(names)}."
+            )
+        if self.verbose:
+            classes = "" if names is None else f" belonging to {len(names)} classes"
+            say(f"Found {n} files{classes}.")
+        seed = int(generator(None).integers(10**6)) if self.seed is None else self.seed
+        order = np.arange(n)
+        if self.shuffle:
+            random_state(seed).shuffle(order)
+        made: list[Dataset] = []
+        for files in _parts(order, self.validation_split, self.subset):
+            if not len(files):
+                raise DataError(f"{self.who}: there are no such pictures in {source}.")
+            part = Pictures(
+                self.who, [found.paths[i] for i in files], _labels(found, files, self.label_mode),
+                reader, self.batch_size, seed if self.shuffle and not made else None, self.verbose,
+            ).dataset()  # fmt: skip
+            part.class_names = names  # of "both" the pictures for validation keep their order
+            made.append(part)
+        return made if self.subset == "both" else made[0]
+
+
+def _check_labels(labels: Any) -> None:
     inferred = isinstance(labels, str) and labels == "inferred"
     if not inferred and labels is not None and not isinstance(labels, list | tuple | np.ndarray):
         raise ConfigError(
             f"{WHO}: expected labels as 'inferred', a list or None, got {shown(labels)}."
         )
-    choice(WHO, "label_mode", label_mode, ("int", "categorical", "binary", None))
 
 
 def _check_split(
-    validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None
+    who: str, validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None
 ) -> None:
-    choice(WHO, "subset", subset, ("training", "validation", "both", None))
+    choice(who, "subset", subset, ("training", "validation", "both", None))
     if validation_split:
-        number(WHO, "validation_split", validation_split, above=0, below=1)
+        number(who, "validation_split", validation_split, above=0, below=1)
     if bool(validation_split) != bool(subset):
-        raise ConfigError(f"{WHO}: expected validation_split and subset together, got one of them.")
+        raise ConfigError(f"{who}: expected validation_split and subset together, got one of them.")
     if validation_split and shuffle and seed is None:
         raise ConfigError(
-            f"{WHO}: expected a seed with validation_split, so that no picture is in both parts. "
+            f"{who}: expected a seed with validation_split, so that no picture is in both parts. "
             "Give both calls the same one, or shuffle=False."
         )
     if seed is not None:
-        whole_number(WHO, "seed", seed, least=0, most=(1 << 32) - 1)
-
-
-def _files(
-    directory: Any, labels: Any, class_names: Sequence[str] | None, follow_links: bool
-) -> Files:
-    """The pictures of a folder, in alphanumeric order."""
-    folder = os.fspath(directory) if isinstance(directory, os.PathLike) else directory
-    found = [name for name in subfolders(WHO, folder) if not name.startswith(".")]
-    if not isinstance(labels, str):
-        if class_names is not None:
-            raise ConfigError(f"{WHO}: expected class_names with labels='inferred' alone.")
-        paths = [os.path.join(folder, f) for f in pictures_within(folder, FORMATS, follow_links)]
-        if labels is None:
-            return Files(paths, None, None)
-        if len(labels) != len(paths):
-            raise DataError(
-                f"{WHO}: expected a label for each of the {len(paths)} pictures in {folder}, "
-                f"got {len(labels)}."
-            )
-        return Files(paths, np.array(labels, np.int32), [str(one) for one in sorted(set(labels))])
-    names = found if class_names is None else list(class_names)
-    if not set(names) <= set(found):
-        raise ConfigError(
-            f"{WHO}: expected class_names as names of folders in {folder}, which are "
-            f"{shown(found)}, got {shown(names)}."
-        )
-    paths, numbers = [], []
-    for i, name in enumerate(names):
-        inside = os.path.join(folder, name)
-        files = [os.path.join(inside, f) for f in pictures_within(inside, FORMATS, follow_links)]
-        paths += files
-        numbers += [i] * len(files)
-    return Files(paths, np.array(numbers, np.int32), names)
+        whole_number(who, "seed", seed, least=0, most=(1 << 32) - 1)
 
 
 def _parts(order: Array, validation_split: float | None, subset: str | None) -> list[Array]:
@@ -171,59 +222,13 @@ def _parts(order: Array, validation_split: float | None, subset: str | None) -> 
     return parts
 
 
-def _chain(found: Files, files: Array, label_mode: str | None) -> Dataset:
-    """The paths of some files, with their labels in the form that was asked for."""
-    paths = np.array(found.paths, object)[files]
+def _labels(found: Files, files: Array, label_mode: str | None) -> Array | None:
+    """The labels of some files in the form that was asked for."""
     if found.numbers is None or found.names is None:
-        return Dataset.from_tensor_slices(paths)
+        return None
     labels: Array = found.numbers[files]
     if label_mode == "binary":
         labels = labels.astype(np.float32)[:, None]
     if label_mode == "categorical":
         labels = (labels[:, None] == np.arange(len(found.names))).astype(np.float32)
-    return Dataset.from_tensor_slices((paths, labels))
-
-
-def _reader(
-    image_size: Any, color_mode: str, interpolation: str, crop: bool, pad: bool, first: bool
-) -> Callable[..., Any]:
-    """A function that reads a file as an image of that size, and passes on its label."""
-    choice(WHO, "color_mode", color_mode, tuple(COLOR_MODES))
-    how = str(interpolation).lower()
-    choice(WHO, "interpolation", how, INTERPOLATIONS)
-    size = pair(WHO, "image_size", image_size)
-    channels = COLOR_MODES[color_mode]
-    if crop and pad:
-        raise ConfigError(f"{WHO}: expected crop_to_aspect_ratio or pad_to_aspect_ratio, got both.")
-
-    def read(path: str, *label: Array) -> Any:
-        pixels = _pixels(path, channels)
-        x = _padded(pixels, size, how) if pad else resized_to(pixels, size, how, crop)
-        x = x.astype(np.uint8) if how == "nearest" else x
-        image = x[0].transpose(2, 0, 1) if first else x[0]
-        return (image, *label) if label else image
-
-    return read
-
-
-def _pixels(path: str, channels: int) -> Array:
-    """A file's picture as a batch of one, (1, H, W, C) in float32."""
-    from PIL import Image
-
-    with opened(Path(path)) as picture:
-        if picture.mode.startswith("I"):  # 16 bits, of which the upper half counts
-            upper = np.asarray(picture).astype(np.int64) >> 8
-            picture = Image.fromarray(upper.clip(0, 255).astype(np.uint8))
-        pixels = np.asarray(picture.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]), np.float32)
-    return pixels.reshape(1, *pixels.shape[:2], channels)
-
-
-def _padded(x: Array, size: Pair, interpolation: str) -> Array:
-    """Images resized to fit into that size, in the middle of a black frame."""
-    ratio = max(np.float32(n) / np.float32(m) for n, m in zip(x.shape[1:3], size, strict=True))
-    fitting = [np.float32(n) / ratio for n in x.shape[1:3]]
-    inner = resized_to(x, (int(fitting[0]), int(fitting[1])), interpolation)
-    y = np.zeros((len(x), *size, x.shape[3]), x.dtype)
-    top, left = (max(0, int((m - n) / 2)) for n, m in zip(fitting, size, strict=True))
-    y[:, top : top + inner.shape[1], left : left + inner.shape[2]] = inner
-    return y
+    return labels

@@ -241,7 +241,7 @@ def test_a_prediction_that_fails_lets_go(monkeypatch):
     model = network()
     before = model.predict(X)
     with monkeypatch.context() as broken:
-        broken.setattr(Inference, "outputs", lambda self, xs: 1 / 0)
+        broken.setattr(Inference, "answer", lambda self, xs: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             model.predict_on_batch(X)
     same(model.predict_on_batch(X), before)

@@ -207,7 +207,8 @@ IMAGES = {
     (432, 10): "Rows of pixels become images: x.T.reshape(-1, 12, 12, 3).",
     (10, 12, 12, 1): "np.repeat(x, 3, axis=-1) gives grey images three channels.",
     (10, 12, 12, 4): "x[..., :3] leaves the transparency out.",
-    (10, 16, 16, 3): "Resize the images, or start the model with Input((16, 16, 3)).",
+    (10, 16, 16, 3): "Resize the images (those of a folder by image_size=(12, 12)), or start the "
+    "model with Input((16, 16, 3)).",
 }
 
 

@@ -6,7 +6,6 @@ It is written beside its place, read back, and put there.
 import errno
 import json
 import os
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +38,8 @@ def save(path: str | os.PathLike[str], model: SavedModel, legacy: bool) -> None:
         "config.json": json.dumps(model_config(model)).encode(),
         "model.weights.h5": weights_file(model),
     }
+    import zipfile
+
     with replacing(path) as unfinished:
         with zipfile.ZipFile(unfinished, "w") as archive:
             for name, data in members.items():

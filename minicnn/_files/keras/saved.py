@@ -82,6 +82,8 @@ class SavedModel:
     compiled: dict[str, Any] | None = None
     optimizer: list[Array] = field(default_factory=list)
     class_names: list[str] = field(default_factory=list)
+    pixels: tuple[float, float] | None = None
+    """Between which numbers the images lay that it was trained on."""
     generator: Any = None
     """The state of the model's generator, as NumPy gives it; None in files of Keras'."""
     version: Any = None
@@ -111,7 +113,8 @@ class SavedModel:
     @property
     def extra(self) -> Any:
         """What Keras does not have, for minicnn's place in the file."""
-        return {"class_names": self.class_names, "generator": self.generator}
+        kept = {"class_names": self.class_names, "generator": self.generator}
+        return kept if self.pixels is None else kept | {"pixels": self.pixels}
 
     @extra.setter
     def extra(self, value: Any) -> None:
@@ -121,3 +124,6 @@ class SavedModel:
             [printable(str(name)) for name in names] if isinstance(names, list) else []
         )
         self.generator = found.get("generator")
+        match found.get("pixels"):
+            case [int() | float() as low, int() | float() as high] if low < high:
+                self.pixels = float(low), float(high)

@@ -13,7 +13,10 @@ from minicnn.kernels.compiled.convolution import (
     convolve,
     convolve_backward,
 )
+from minicnn.kernels.compiled.crossentropy import crossentropy
+from minicnn.kernels.compiled.dense import DENSE
 from minicnn.kernels.compiled.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.compiled.folding import fold
 from minicnn.kernels.compiled.layer_normalization import LAYER_NORMALIZATION
 from minicnn.kernels.compiled.memory_need import work_of
 from minicnn.kernels.compiled.normalization import NORMALIZATION
@@ -25,7 +28,9 @@ from minicnn.kernels.compiled.pooling import (
     max_pool,
     max_pool_backward,
 )
-from minicnn.kernels.compiled.sums import channel_sums, image_sums
+from minicnn.kernels.compiled.recording import Calls
+from minicnn.kernels.compiled.resize import resize
+from minicnn.kernels.compiled.sums import channel_sums, image_means, image_sums
 from minicnn.kernels.vectorized import VECTORIZED
 
 COMPILED = replace(
@@ -37,17 +42,23 @@ COMPILED = replace(
     conv2d=conv2d,
     conv2d_backward=conv2d_backward,
     conv2d_transpose=conv2d_transpose,
+    crossentropy=crossentropy,
+    dense=DENSE,
     depthwise=depthwise,
     depthwise_backward=depthwise_backward,
+    fold=fold,
     fusion=Fusion(convolve, convolve_backward, LARGEST_WINDOW),
+    image_means=image_means,
     image_sums=image_sums,
     layer_normalization=LAYER_NORMALIZATION,
     max_pool=max_pool,
     max_pool_backward=max_pool_backward,
     normalization=NORMALIZATION,
     optimizer_step=optimizer_step,
+    recording=Calls,
     rectifier=RECTIFIER,
     resample=resample,
+    resize=resize,
     threaded=True,
     work_of=work_of,
 )

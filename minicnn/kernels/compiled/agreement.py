@@ -16,11 +16,13 @@ from minicnn.kernels.compiled import COMPILED
 from minicnn.kernels.compiled.library import use
 from minicnn.kernels.vectorized import VECTORIZED
 
+TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+
 Computed = dict[str, Any]
 """What functions gave, by their names."""
 
 
-def computed(kernels: KernelSet, dtype: type) -> Computed:
+def computed(kernels: KernelSet, dtype: str) -> Computed:
     """What a kernel set gives, for images small and large enough for several threads."""
     found: Computed = {}
     for name, function in _calls(kernels, dtype):
@@ -30,7 +32,7 @@ def computed(kernels: KernelSet, dtype: type) -> Computed:
     return found
 
 
-def _calls(kernels: KernelSet, dtype: type) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _calls(kernels: KernelSet, dtype: str) -> Iterator[tuple[str, Callable[[], Any]]]:
     rng = np.random.default_rng(0)
     for h, w, c, filters in ((7, 5, 3, 6), (33, 48, 8, 20)):
         shapes = ((2, h, w, c), (3, 3, c, filters), (filters,), (3, 3, c, 2), (2 * c,))
@@ -52,7 +54,7 @@ def _calls(kernels: KernelSet, dtype: type) -> Iterator[tuple[str, Callable[[], 
             "image_sums": (y,),
         }
         for name, arguments in calls.items():
-            what = f"{name} of {h} x {w} pixels, {np.dtype(dtype).name}"
+            what = f"{name} of {h} x {w} pixels, {dtype}"
             yield what, partial(getattr(kernels, name), *arguments)
 
 
@@ -63,11 +65,12 @@ def _largest(x: Array) -> Array:
     return np.ascontiguousarray(fours.max((2, 4)))
 
 
-def main(path: str) -> int:
+def main(path: str, *dtypes: str) -> int:
     """Compare, and print the name of the first function that is wrong."""
     use(Path(path))
     set_threads(2)
-    for dtype, tolerance in ((np.float32, 1e-4), (np.float64, 1e-10)):
+    for dtype in dtypes:
+        tolerance = TOLERANCE[dtype]
         wanted = computed(VECTORIZED, dtype)
         for name, value in computed(COMPILED, dtype).items():
             if not np.allclose(value, wanted[name], rtol=tolerance, atol=tolerance):
@@ -77,4 +80,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""From C pages to one library: every page twice, for float and double, side by side."""
+"""From C pages to a library: of floats, or of doubles, or of both; the pages side by side."""
 
 import hashlib
 import os
@@ -15,10 +15,10 @@ from minicnn.kernels.compiled.compilers import QUIET, X86, Compiler, Failed
 
 PAGES = Path(__file__).parent / "c"
 
-TO_THE_BIT = ("affine", "optimizers")
+TO_THE_BIT = ("affine", "optimizers", "resize")
 """Pages whose every operation is rounded by itself, as NumPy does it."""
 
-ONCE = ("threads",)
+ONCE = ("replay", "threads")
 """Pages that have nothing to do with the type of numbers."""
 
 PATIENCE = 120
@@ -30,6 +30,9 @@ FLAGS = ("-O3", "-fno-math-errno", "-ffp-contract=fast", "-fvisibility=hidden")
 """Nothing that changes what is computed of NaN, infinity or -0."""
 
 NATIVE = ("-march=native" if X86 else "-mcpu=native",)
+
+BOTH = ("float32", "float64")
+"""The types of numbers that a library may be for."""
 
 
 def sources() -> list[Path]:
@@ -52,14 +55,22 @@ def flags_of(compiler: Compiler, processor: Sequence[str] = NATIVE) -> tuple[str
     return (*FLAGS, *position, *processor, *compiler.flags)
 
 
-def build(compiler: Compiler, folder: Path, processor: Sequence[str] = NATIVE) -> Path:
+def build(
+    compiler: Compiler,
+    folder: Path,
+    processor: Sequence[str] = NATIVE,
+    dtypes: Sequence[str] = BOTH,
+) -> Path:
     """Compile and link in an empty folder; raises ``Failed``."""
     flags = flags_of(compiler, processor)
     objects, commands = [], []
     for page in sources():
-        for double in (0, 1)[: 1 if page.stem in ONCE else 2] if page.suffix == ".c" else ():
-            objects.append(str(folder / f"{page.stem}{double}.o"))
-            command = [*compiler.command, *flags, f"-DDOUBLE={double}", "-c", str(page)]
+        if page.suffix != ".c":
+            continue
+        for dtype in dtypes[:1] if page.stem in ONCE else dtypes:
+            objects.append(str(folder / f"{page.stem}.{dtype}.o"))
+            double = f"-DDOUBLE={int(dtype == 'float64')}"
+            command = [*compiler.command, *flags, double, "-c", str(page)]
             command += ["-ffp-contract=off"] * (page.stem in TO_THE_BIT)
             commands.append([*command, "-o", objects[-1]])
     library = folder / f"library{SUFFIX}"

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from minicnn._files.atomic import reason
 from minicnn._files.lock import held
 from minicnn.errors import ConfigError
 from minicnn.kernels.compiled import building
-from minicnn.kernels.compiled.building import NATIVE, SUFFIX
+from minicnn.kernels.compiled.building import SUFFIX
 from minicnn.kernels.compiled.compilers import QUIET, Compiler, Failed
 
 MOST = 16
@@ -43,14 +43,12 @@ class Kept(NamedTuple):
     """How long it took to make; None if it was there."""
 
 
-def library(
-    compiler: Compiler, test: Callable[[Path], None], processor: Sequence[str] = NATIVE
-) -> Kept:
-    """The library that this compiler makes: kept from before, or made and tested now.
+def library(compiler: Compiler, dtype: str, test: Callable[[Path, str], None]) -> Kept:
+    """The library of a dtype that this compiler makes: kept from before, or made and tested now.
 
     Raises ``Failed`` if it cannot be made.
     """
-    name, why = _name(compiler, processor), ""
+    name, why = _name(compiler, dtype), ""
     for folder in folders():
         try:
             _prepare(folder)
@@ -59,17 +57,17 @@ def library(
             with held(folder, wait=2 * building.PATIENCE):
                 if found := _find(folder, name):  # another process made it meanwhile
                     return Kept(found, None)
-                say("minicnn: compiling its kernels for this machine, once...", error=True)
+                say(f"minicnn: compiling its {dtype} kernels for this machine, once...", error=True)
                 _clear(folder)
-                return _make(folder, name, compiler, test, processor)
+                return _make(folder, name, compiler, dtype, test)
         except (OSError, ConfigError) as error:
             text = f"{folder}: {reason(error)}" if isinstance(error, OSError) else str(error)
             why = why or text.rstrip(".")
-    say(f"minicnn: compiling its kernels for this process alone. {why}.", error=True)
+    say(f"minicnn: compiling its {dtype} kernels for this process alone. {why}.", error=True)
     try:
         folder = Path(tempfile.mkdtemp(prefix="minicnn-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return _make(folder, name, compiler, test, processor)
+        return _make(folder, name, compiler, dtype, test)
     except OSError as error:
         raise Failed(f"nowhere can a library be written: {reason(error)}") from None
 
@@ -137,21 +135,17 @@ def _full(name: str, path: Path) -> str:
 
 
 def _make(
-    folder: Path,
-    name: str,
-    compiler: Compiler,
-    test: Callable[[Path], None],
-    processor: Sequence[str],
+    folder: Path, name: str, compiler: Compiler, dtype: str, test: Callable[[Path, str], None]
 ) -> Kept:
     """Build in a folder of its own, test, and put the library in place."""
     work = Path(tempfile.mkdtemp(prefix="build-", dir=folder))
     try:
         started = time.monotonic()
         try:
-            made = building.build(compiler, work, processor)
+            made = building.build(compiler, work, dtypes=(dtype,))
             made.chmod(0o700)
             path = folder / _full(name, made)
-            test(made)
+            test(made, dtype)
         except Failed:
             (work / "room").write_bytes(bytes(ROOM))  # an OSError if that is why
             raise
@@ -172,12 +166,13 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _name(compiler: Compiler, processor: Sequence[str]) -> str:
+def _name(compiler: Compiler, dtype: str) -> str:
     """What a library is known by, besides its bytes."""
     parts = [
         building.fingerprint(building.sources()),
         compiler.identity,
-        *building.flags_of(compiler, processor),
+        *building.flags_of(compiler),
+        dtype,
         machine(),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

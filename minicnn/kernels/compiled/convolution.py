@@ -5,6 +5,7 @@
 convolutions are these two without anything before or after.
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,6 +29,11 @@ LARGEST_WINDOW = 256
 """Pixels of a pooling window, whose places are kept in a byte."""
 
 
+WORTH_THREADS = 1 << 19
+"""Multiply-adds from which on several threads share a convolution: about 10 microseconds of one,
+which is what it takes to wake another."""
+
+
 class Trace(NamedTuple):
     """What the gradients need of the forward pass, besides x."""
 
@@ -39,9 +45,10 @@ class Trace(NamedTuple):
 class Place:
     """A convolution as C takes it (``Convolution`` in convolution.h)."""
 
-    def __init__(self, numbers: list[int], out: Pair) -> None:
+    def __init__(self, numbers: list[int], out: Pair, multiply_adds: int) -> None:
         self.numbers = np.array(numbers, np.int64)
         self.out = out
+        self.worth_threads = multiply_adds >= WORTH_THREADS
         self.sizes: dict[Any, int] = {}
         """Of the memory that calls take: what ``scratch`` has asked for."""
 
@@ -64,7 +71,12 @@ def place_of(
     )
     numbers = [*x, *kernel[:2], kernel[3], groups, *strides, *dilation, *pads[0], *pads[1], oh, ow]
     numbers += [bytes_, tail.relu, POOLS[tail.pool], *tail.size]
-    return Place(numbers, (oh, ow))
+    return Place(numbers, (oh, ow), x[0] * oh * ow * math.prod(kernel))
+
+
+def threads_for(place: Place) -> int:
+    """How many threads compute it."""
+    return threads_now() if place.worth_threads else 1
 
 
 def scratch_size(need: Function, dtype: DType, place: Place, *arguments: float) -> int:
@@ -105,7 +117,7 @@ def convolve(
         kept = workspace.empty(y.shape, BYTE)
     elif training and tail.pool and tail.relu:
         kept = workspace.empty((n, oh, ow, filters), BYTE)
-    threads = threads_now()
+    threads = threads_for(place)
     memory = scratch(convolve_scratch, dtype, place, threads, factor, offset)
     bias = None if bias is None else plain(bias, dtype)
     convolve_c(dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, memory)
@@ -130,7 +142,7 @@ def convolve_backward(
     x, kernel = _images(x, dtype), plain(kernel)
     dy = plain(dy, dtype)
     place = place_of(x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE)
-    threads, y = threads_now(), trace.y
+    threads, y = threads_for(place), trace.y
     dkernel, dbias = np.empty(kernel.shape, dtype), np.empty(kernel.shape[3], dtype)
     memory = scratch(kernel_scratch, dtype, place, threads, factor, offset)
     kernel_gradient(
@@ -194,7 +206,7 @@ def conv2d_transpose(
     bias = None if bias is None else plain(bias, dtype)
     shape = (len(x), *out, kernel.shape[2])
     place = place_of(shape, kernel.shape, strides, pads, dilation, 1, PLAIN, False)
-    y, threads = workspace.empty(shape, dtype), threads_now()
+    y, threads = workspace.empty(shape, dtype), threads_for(place)
     memory = scratch(image_scratch, dtype, place, threads)
     image_gradient(dtype, place.numbers, threads, x, None, None, kernel, bias, 1.0, y, memory)
     return y

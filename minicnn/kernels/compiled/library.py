@@ -1,4 +1,6 @@
-"""The library of compiled kernels: found or built when a kernel is first asked for, and called."""
+"""The libraries of compiled kernels, one for each dtype: found or built when a kernel of that dtype
+is first asked for, and called.
+"""
 
 import ctypes
 import os
@@ -20,7 +22,7 @@ __all__ = [
     "Function",
     "Loaded",
     "compiler_version",
-    "library",
+    "current",
     "loaded",
     "plain",
     "threads_now",
@@ -32,7 +34,7 @@ KINDS = {"a": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_double}
 
 
 class Loaded(NamedTuple):
-    """The library of this process."""
+    """A library of this process."""
 
     library: ctypes.CDLL
     path: Path
@@ -49,11 +51,11 @@ class Loaded(NamedTuple):
 
 
 class _State:
-    """What is known in this process: the library, or why there is none."""
+    """What is known in this process: the library of each dtype, or why there is none."""
 
     def __init__(self) -> None:
-        self.loaded: Loaded | None = None
-        self.failure = ""
+        self.loaded: dict[str, Loaded] = {}
+        self.failure: dict[str, str] = {}
         self.said = False
         self.lock = threading.RLock()
 
@@ -62,60 +64,67 @@ class _State:
         self.lock = threading.RLock()
 
 
-_state = _State()
+class _Current(threading.local):
+    """Of a thread what notes the calls that it makes, if anything does (``recording.Calls``)."""
+
+    calls: Any = None
+
+
+_state, current = _State(), _Current()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_state.after_fork)
 
 
-def library() -> ctypes.CDLL | None:
-    """The library, or None where there can be none."""
-    found = loaded()
-    return None if found is None else found.library
-
-
-def loaded() -> Loaded | None:
-    """The library with what is known about it, or None, and then it is said once why."""
-    if _state.loaded is None and not _state.said:
-        failure = why_not()
+def loaded(dtype: str = "float32") -> Loaded | None:
+    """The library of a dtype, or None, and then it is said once why."""
+    found = _state.loaded.get(dtype)
+    if found is None and not _state.said:
+        failure = why_not(dtype)
         with _state.lock:
             if failure and not _state.said:
                 _state.said = True
                 say(f"minicnn: {failure}", error=True)
-    return _state.loaded
+        return _state.loaded.get(dtype)
+    return found
 
 
-def why_not() -> str:
+def why_not(dtype: str = "float32") -> str:
     """Why there is no library, and the remedy; "" if there is one.
 
     What is found out first holds for the process.
     """
     with _state.lock:
-        if _state.loaded is None and not _state.failure:
-            _state.loaded, _state.failure = _load()
-    return _state.failure
+        if dtype not in _state.loaded and dtype not in _state.failure:
+            found = _load(dtype)
+            if isinstance(found, Loaded):
+                _state.loaded[dtype] = found
+            else:
+                _state.failure[dtype] = found
+        return _state.failure.get(dtype, "")
 
 
 def compiler_version() -> str | None:
     """The compiler of the library that was loaded, if one was."""
-    found = _state.loaded
+    found = next(iter(_state.loaded.values()), None)
     return found.compiler.version if found and found.compiler else None
 
 
 def use(path: Path) -> None:
     """Take that library, and no other, untested: for tests of libraries."""
-    _state.loaded = Loaded(ctypes.CDLL(str(path)), path, None, None)
+    found = Loaded(ctypes.CDLL(str(path)), path, None, None)
+    _state.loaded = dict.fromkeys(("float32", "float64"), found)
 
 
-def _load() -> tuple[Loaded | None, str]:
-    """(the library of the first compiler that makes one, why there is none)."""
+def _load(dtype: str) -> Loaded | str:
+    """The library of the first compiler that makes one, or why there is none."""
     from minicnn.kernels.compiled import cache, compilers, trial
 
     problems = []
     for command in compilers.candidates():
         try:
             compiler = compilers.identify(command)
-            kept = cache.library(compiler, trial.require)
-            return Loaded(ctypes.CDLL(str(kept.path)), kept.path, compiler, kept.seconds), ""
+            kept = cache.library(compiler, dtype, trial.require)
+            return Loaded(ctypes.CDLL(str(kept.path)), kept.path, compiler, kept.seconds)
         except (compilers.Failed, OSError) as error:
             problems.append(str(error).rstrip("."))
     if problems:
@@ -123,7 +132,7 @@ def _load() -> tuple[Loaded | None, str]:
     else:
         why = f"no C compiler ({', '.join(compilers.NAMES)})"
     remedy = 'pip install "minicnn[compiler]" brings one.'
-    return None, f"{why}: NumPy computes, more slowly. {remedy}"
+    return f"{why}: NumPy computes, more slowly. {remedy}"
 
 
 class Function:
@@ -135,6 +144,7 @@ class Function:
 
     def __init__(self, name: str, signature: str, result: str = "") -> None:
         self.name = name
+        self.signature = signature
         self.arguments = [KINDS[letter] for letter in signature]
         self.result = KINDS[result] if result else None
         self.found: dict[int, Any] = {}
@@ -142,14 +152,17 @@ class Function:
     def __call__(self, dtype: DType, *arguments: Any) -> Any:
         """Call it, with arrays in C's order that are of its dtype."""
         function = self.found.get(dtype.num) or self._look_up(dtype)
-        return function(*[address(a) if isinstance(a, ndarray) else a for a in arguments])
+        made = [address(a) if isinstance(a, ndarray) else a for a in arguments]
+        if current.calls is not None and self.result is None:
+            current.calls.note(dtype, function, self.signature, arguments, made)
+        return function(*made)
 
     def _look_up(self, dtype: DType) -> Any:
-        found = library()
+        found = loaded(dtype.name)
         if found is None:
-            raise MiniCNNError(f"compiled kernels: {why_not()}")
-        suffix = {4: "f32", 8: "f64"}[dtype.itemsize]
-        function = getattr(found, f"{self.name}_{suffix}")
+            raise MiniCNNError(f"compiled kernels: {why_not(dtype.name)}")
+        suffix = {"float32": "f32", "float64": "f64"}[dtype.name]
+        function = getattr(found.library, f"{self.name}_{suffix}")
         function.argtypes, function.restype = self.arguments, self.result
         self.found[dtype.num] = function
         return function
@@ -176,5 +189,9 @@ def plain(array: Array, dtype: Any = None) -> Array:
     """
     if dtype is None and not array.dtype.isnative:
         dtype = array.dtype.newbyteorder("=")
-    array = ascontiguousarray(array, dtype)
-    return array if array.flags.aligned else array.copy()
+    found = ascontiguousarray(array, dtype)
+    if not found.flags.aligned:
+        found = array.copy()
+    if found is not array and current.calls is not None:
+        current.calls.complete = False
+    return found

@@ -7,7 +7,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.kernels.compiled.library import Function, plain, threads_now
 
-_sums = Function("sums", "iiiiiiaaaa")
+_sums = Function("sums", "iiiiiifaaaa")
 
 WIDE = 256
 """Numbers side by side, about, that are added to as many others."""
@@ -30,7 +30,13 @@ def image_sums(x: Array) -> Array:
     return _added(x, n, h * w, c)
 
 
-def _added(x: Array, groups: int, pixels: int, c: int) -> Array:
+def image_means(x: Array) -> Array:
+    """See ``KernelSet``."""
+    n, h, w, c = x.shape
+    return _added(x, n, h * w, c, h * w)
+
+
+def _added(x: Array, groups: int, pixels: int, c: int, divisor: float = 1) -> Array:
     """(groups, c), the sums over the pixels of each group."""
     x = plain(x)
     together = max(1, min(WIDE // c, pixels))
@@ -40,5 +46,5 @@ def _added(x: Array, groups: int, pixels: int, c: int) -> Array:
     threads = 1 if x.size < WORTH_THREADS else threads_now()
     y, wide = np.empty((groups, c), x.dtype), together * c
     few, total = np.empty((threads, wide), x.dtype), np.empty((groups * parts, wide))
-    _sums(x.dtype, groups, pixels, c, together, parts, threads, x, y, few, total)
+    _sums(x.dtype, groups, pixels, c, together, parts, threads, divisor, x, y, few, total)
     return y

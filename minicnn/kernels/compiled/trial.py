@@ -15,14 +15,14 @@ PATIENCE = 60
 """Seconds in which the process must answer."""
 
 
-def require(library: Path) -> None:
-    """Raise ``Failed`` unless the library's functions give what NumPy gives."""
+def require(library: Path, *dtypes: str) -> None:
+    """Raise ``Failed`` unless the library's functions of these dtypes give what NumPy gives."""
     if not sys.executable or getattr(sys, "frozen", False):
         raise Failed("they cannot be tested in a process of their own here")
     # Modules are looked for where this process finds them, and not in the current folder.
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
     surroundings = os.environ | {"PYTHONPATH": paths}
-    command = [sys.executable, "-P", "-m", AGREEMENT, str(library)]
+    command = [sys.executable, "-P", "-m", AGREEMENT, str(library), *dtypes]
     try:
         ran = subprocess.run(
             command, **QUIET, env=surroundings, timeout=PATIENCE, check=False, cwd=library.parent

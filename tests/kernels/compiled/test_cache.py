@@ -10,7 +10,7 @@ from compiler_helpers import begin, compiler, end, links, look, posix
 
 pytestmark = posix
 
-ONCE = "minicnn: compiling its kernels for this machine, once..."
+ONCE = "minicnn: compiling its float32 kernels for this machine, once..."
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_process_whose_folders_cannot_be_written_has_a_library_of_its_own(tmp_
     kernels, path, _, said = look(tmp_path, bin_, before)
     assert kernels == "compiled"
     assert said == [
-        "minicnn: compiling its kernels for this process alone. "
+        "minicnn: compiling its float32 kernels for this process alone. "
         f"{tmp_path}/cache/minicnn/kernels: not a directory."
     ]
     assert path.parent.parent == tmp_path / "tmp"

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from compiler_helpers import compiler, links, look, posix, script
-from minicnn.kernels.compiled import agreement, compilers
+from minicnn.kernels.compiled import agreement, building, compilers
 from minicnn.kernels.vectorized import VECTORIZED
 
 pytestmark = posix
@@ -86,7 +86,7 @@ def test_a_library_that_computes_wrongly_fails_its_test(monkeypatch, capsys):
     monkeypatch.setattr(agreement, "use", lambda path: None)
     monkeypatch.setattr(agreement, "set_threads", lambda n: None)
     monkeypatch.setattr(agreement, "COMPILED", VECTORIZED)
-    assert agreement.main("library") == 0
+    assert agreement.main("library", *building.BOTH) == 0
 
     class Wrong:
         def __getattr__(self, name):
@@ -94,7 +94,7 @@ def test_a_library_that_computes_wrongly_fails_its_test(monkeypatch, capsys):
             return lambda *args: real(*args) * 1.001 if name == "avg_pool" else real(*args)
 
     monkeypatch.setattr(agreement, "COMPILED", Wrong())
-    assert agreement.main("library") == 1
+    assert agreement.main("library", *building.BOTH) == 1
     assert capsys.readouterr().out.startswith(
         "wrong numbers from avg_pool of 7 x 5 pixels, float32"
     )

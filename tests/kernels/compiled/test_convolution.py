@@ -33,7 +33,7 @@ class Setting:
         self.dtype = np.dtype(rng.choice(["f4", "f8"]))
         self.layout = LAYOUTS[int(rng.integers(len(LAYOUTS)))]
         self.groups = g = int(rng.choice([1, 1, 1, 2, 3]))
-        some = [rng.integers(1, 9), rng.integers(30, 50)]
+        some = [rng.integers(1, 9), rng.integers(14, 50)]
         c, filters = g * int(rng.choice(some)), g * int(rng.integers(1, 50))
         kernel = (3, 3) if rng.random() < 0.5 else numbers(rng, 1, 6)
         self.dilation = numbers(rng, 1, 4) if rng.random() < 0.3 else (1, 1)

@@ -77,11 +77,23 @@ def test_a_model_from_elsewhere_computes_without_a_compiler(monkeypatch):
     model = small(kernels="compiled")
     x = np.random.default_rng(0).random((3, 4, 4, 1), np.float32)
     wanted = model.predict(x, verbose=0)
-    monkeypatch.setattr(library._state, "loaded", None)
-    monkeypatch.setattr(library._state, "failure", "no compiler")
+    monkeypatch.setattr(library._state, "loaded", {})
+    monkeypatch.setattr(library._state, "failure", {"float32": "no compiler"})
     monkeypatch.setattr(library._state, "said", True)
     assert model.layers[0].kernels is kernels.KERNELS["vectorized"]
     np.testing.assert_allclose(model.predict(x, verbose=0), wanted, rtol=1e-5)
+
+
+def test_each_dtype_has_a_library_of_its_own(monkeypatch):
+    """Where that of float64 cannot be had, only models of float64 are NumPy's."""
+    good_library()
+    monkeypatch.setattr(library._state, "loaded", {"float32": library.loaded()})
+    monkeypatch.setattr(library._state, "failure", {"float64": "the disk is full"})
+    monkeypatch.setattr(library._state, "said", True)
+    assert small(kernels="compiled").kernels == "compiled"
+    model = small(kernels="compiled", dtype="float64")
+    assert model.kernels == "vectorized"
+    assert model.predict(np.ones((1, 4, 4, 1)), verbose=0).dtype == np.float64
 
 
 def test_importing_looks_for_no_compiler():

@@ -53,7 +53,7 @@ def test_every_width_of_vectors_computes_the_same(tmp_path, name, processor, fla
     """Vectors of 16, 32 and 64 bytes, by each compiler that is here."""
     needs(flag)
     path = building.build(compiler(name), tmp_path, (f"-march={processor}",))
-    trial.require(path)
+    trial.require(path, *building.BOTH)
     program = [sys.executable, "-c", AGREE, str(path), *FAMILIES]
     ran = subprocess.run(program, capture_output=True, text=True, check=False, timeout=1800)
     assert ran.returncode == 0, ran.stdout[-3000:]
@@ -108,5 +108,7 @@ def test_arm_computes_the_same(tmp_path, monkeypatch):
     given = [f"PYTHONPATH={paths}", f"PYTHONHOME={root}/usr", "PYTHONDONTWRITEBYTECODE=1"]
     options = [word for one in given for word in ("-E", one)]
     program = [qemu, "-L", root, *options, f"{root}/usr/bin/python3.11", "-m", trial.AGREEMENT]
-    ran = subprocess.run([*program, path], capture_output=True, text=True, check=False, timeout=900)
+    ran = subprocess.run(
+        [*program, path, *building.BOTH], capture_output=True, text=True, check=False, timeout=900
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr

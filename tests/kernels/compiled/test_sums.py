@@ -38,6 +38,9 @@ def test_sums_are_right_to_the_last_digits(seed, threads):
     np.testing.assert_allclose(found, exact, rtol=8 * np.finfo(x.dtype).eps)
     if x.ndim == 4:
         sums = COMPILED.image_sums(x)
+        means, pixels = COMPILED.image_means(x), x.shape[1] * x.shape[2]
+        if pixels:
+            np.testing.assert_allclose(means, sums / pixels, rtol=1e-6)
         assert (sums.shape, sums.dtype) == ((len(x), x.shape[3]), x.dtype)
         exact = x.astype(np.longdouble).sum(axis=(1, 2))
         np.testing.assert_allclose(sums, exact, rtol=8 * np.finfo(x.dtype).eps)

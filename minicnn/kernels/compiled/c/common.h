@@ -1,7 +1,8 @@
 /* What every page uses: the type of numbers, vectors of them, and loops spread over threads.
  *
- * Each page is compiled twice, for float and for double, and what it exports is named after that:
- * NAME(convolve) is convolve_f32 or convolve_f64. Arrays are (n, h, w, c), rows of w * c numbers.
+ * Each page is compiled for float, and for double when that is asked for; what it exports is named
+ * after that: NAME(convolve) is convolve_f32 or convolve_f64. Arrays are (n, h, w, c), rows of
+ * w * c numbers.
  */
 #ifndef MINICNN_COMMON_H
 #define MINICNN_COMMON_H
@@ -24,6 +25,8 @@ typedef float T;
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+/* Not copied into each of its callers, which would only take long to compile. */
+#define RARE static __attribute__((noinline))
 
 /* Before a loop over numbers whose result may be written over one of its inputs, number by number:
  * it may take a vector of them at a time all the same. */

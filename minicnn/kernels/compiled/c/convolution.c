@@ -149,6 +149,10 @@ Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit, Index
     return tasks;
 }
 
+Tasks NAME(cut_tiles)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels) {
+    return NAME(cut_tasks)(n, rows, bytes_of_row, unit, 4 * pixels, LARGE_KERNEL);
+}
+
 void NAME(lay)(const Frame *frame, const void *images, Index n, Index first, Index last, T *to) {
     Index numbers = frame->w * frame->c, before = frame->left * frame->c, row = frame->wide * frame->c;
     for (Index i = 0; i < n; i++)
@@ -200,11 +204,19 @@ const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index 
         return (const T *)pass->x + *image * size + first * it->w * it->c;
     const char *x = (const char *)pass->x + *image * size * (it->bytes ? 1 : sizeof(T));
     Index last = first + (*rows - 1) * it->sh + (it->kh - 1) * it->dh + 1;
-    if (pass->winograd.inputs)
-        last += *rows % 2;
     T *frames = pass->frames + worker * pass->frame_size;
     NAME(lay)(&pass->frame, x, *images, first, last, frames);
     return frames;
+}
+
+Source NAME(source_of_task)(const Pass *pass, const T *images, Index row, Index rows) {
+    const Convolution *it = &pass->it;
+    Index high = rows + it->kh - 1, line = pass->frame.wide * it->c;
+    if (pass->framed)
+        return (Source){images, high * line, line, high, pass->frame.wide, 0, 0};
+    line = it->w * it->c;
+    return (Source){images - (row - it->top) * line, it->h * line, line, it->h, it->w,
+                    it->top - row, it->left};
 }
 
 static void convolve_task(void *context, Index task, Index worker) {
@@ -216,9 +228,11 @@ static void convolve_task(void *context, Index task, Index worker) {
         return;
     T *to = it->pool ? pass->made + worker * pass->made_size
                      : pass->y + (image * it->oh + row) * it->ow * it->filters;
-    if (pass->winograd.inputs)
-        NAME(winograd)(&pass->winograd, images, rows, it->ow, from, to,
+    if (pass->winograd.inputs) {
+        Source source = NAME(source_of_task)(pass, from, row, rows);
+        NAME(winograd)(&pass->winograd, &source, images, rows, it->ow, to,
                        pass->tiles + worker * pass->tiles_size);
+    }
     for (Index g = 0; !pass->winograd.inputs && g < it->groups; g++)
         NAME(correlate)(pass->groups + g, images * rows * it->ow, from,
                         to + g * (it->filters / it->groups));
@@ -242,32 +256,29 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
     Index filters = it->filters / it->groups, packed = NAME(packed_filters)(filters);
 
     Index winograd = NAME(winograd_pays)(it);
-    if (winograd)
-        pass->frame.wide = (it->ow + 1) / 2 * 2 + 2;
-    pass->framed = winograd || it->bytes || it->top || it->bottom || it->left || it->right
-                   || pass->frame.scale != 1 || pass->frame.offset != 0;
+    pass->framed = it->bytes || pass->frame.scale != 1 || pass->frame.offset != 0
+                   || (!winograd && (it->top || it->bottom || it->left || it->right));
     pass->wide = it->pool ? (it->filters + LANES - 1) / LANES * LANES : it->filters;
     Index pixel = pass->framed ? it->c : 0, row = pass->frame.wide * pixel;
     Index bytes = (row * it->sh + it->ow * pass->wide) * sizeof(T);
     if (winograd)
         unit += unit % 2 * unit;
-    pass->tasks = NAME(cut_tasks)(it->n, limit, bytes * (winograd ? 4 : 1), unit, limit * it->ow,
-                                  taps * run * packed);
+    Index made = limit * it->ow;
+    pass->tasks = winograd ? NAME(cut_tiles)(it->n, limit, bytes, unit, made)
+                           : NAME(cut_tasks)(it->n, limit, bytes, unit, made, taps * run * packed);
     Index images = pass->tasks.images, rows = least(pass->tasks.rows, limit);
     Index reach = most((rows - 1) * it->sh + (it->kh - 1) * it->dh + 1, 0);
-    if (winograd)
-        reach += rows % 2;
     pass->frame_size = pass->framed ? images * reach * row + LANES : 0;
     pass->made_size = forward && it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
 
     Index pixels = images * rows * it->ow;
     Index *from = take(&scratch, pixels * sizeof(Index)), *to = take(&scratch, pixels * sizeof(Index));
     Index *tap = take(&scratch, taps * it->groups * sizeof(Index));
-    Index tiles = winograd ? images * tiles_of(rows, it->ow) : 0;
-    Index *tile_from = take(&scratch, tiles * sizeof(Index));
-    Index *tile_to = take(&scratch, tiles * sizeof(Index));
-    Index weights_size = forward ? (taps * run + (winograd ? 16 * it->c : 0)) * packed : 0;
-    pass->tiles_size = winograd ? NAME(winograd_numbers)(tiles, it->c, it->filters) : 0;
+    Index matrices = 16 * widened(it->c) * widened(it->filters);
+    Index weights_size = !forward ? 0 : winograd ? matrices : taps * run * packed;
+    if (winograd)
+        pass->tiles_size = (forward ? NAME(winograd_numbers)
+                                    : NAME(winograd_sums_numbers))(it->c, it->filters);
     pass->tiles = take(&scratch, threads * pass->tiles_size * sizeof(T));
     T *weights = take(&scratch, it->groups * weights_size * sizeof(T));
     T *biases = take(&scratch, it->groups * packed * sizeof(T));
@@ -292,10 +303,10 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
             tap[g * taps + i] = first + (down * it->dh * wide + across * it->dw) * it->c;
         }
         T *packed_here = weights + g * weights_size;
-        if (forward)
-            pack(it, kernel, g, taps, run, winograd ? packed_here + 16 * it->c * packed : packed_here);
         if (forward && winograd)
-            NAME(winograd_kernel)(packed_here + 16 * it->c * packed, 0, it->c, filters, packed_here);
+            NAME(winograd_kernel)(kernel, 0, 1, it->c, filters, packed_here);
+        else if (forward)
+            pack(it, kernel, g, taps, run, packed_here);
         memset(biases + g * packed, 0, packed * sizeof(T));
         if (bias)
             memcpy(biases + g * packed, bias + g * filters, filters * sizeof(T));
@@ -305,9 +316,8 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
                                         packed_here, bias ? biases + g * packed : 0, relu};
     }
     if (winograd) {
-        pass->winograd = (Winograd){it->c, filters, wide, high, pass->wide, tiles, 0, 0, weights,
-                                    bias ? biases : 0, it->relu && it->pool != MAX_POOL};
-        NAME(winograd_tables)(&pass->winograd, tile_from, tile_to);
+        pass->winograd = (Winograd){it->c, filters, pass->wide, weights, bias ? biases : 0,
+                                    it->relu && it->pool != MAX_POOL};
     }
     return taken;
 }

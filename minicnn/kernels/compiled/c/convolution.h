@@ -50,26 +50,30 @@ void NAME(correlate)(const Correlation *it, Index pixels, const T *images, T *ou
 Index NAME(next_filters)(Index left);
 Index NAME(packed_filters)(Index filters);
 
+/* Images where they are read: numbers from image to image and from row to row; how many rows and
+ * columns there are, and how many more are taken as 0 above and to the left. */
+typedef struct {
+    const T *at;
+    Index image, row, h, w, top, left;
+} Source;
+
 /* A convolution of 3x3 by Winograd's method (winograd.c). */
 typedef struct {
     Index inputs, outputs;
-    Index wide, high;       /* pixels in a row, and rows in an image, of the frame that is read */
     Index stride;           /* numbers from pixel to pixel of what is made */
-    Index tiles;            /* the most that a task has */
-    const Index *from, *to; /* where the tiles are in the matrices */
     const T *kernel, *bias; /* 16 matrices; bias or NULL */
     Index relu;
 } Winograd;
 
 Index NAME(winograd_pays)(const Convolution *it);
-Index NAME(points_apart)(Index tiles, Index numbers);
-Index NAME(winograd_numbers)(Index tiles, Index inputs, Index outputs);
-void NAME(winograd_tables)(Winograd *it, Index *from, Index *to);
-void NAME(winograd_kernel)(const T *kernel, Index upside_down, Index inputs, Index outputs, T *to);
-void NAME(winograd)(const Winograd *it, Index images, Index rows, Index columns, const T *frame,
+Index NAME(winograd_numbers)(Index inputs, Index outputs);
+void NAME(winograd_kernel)(const T *kernel, Index turned, T factor, Index inputs, Index outputs,
+                           T *to);
+void NAME(winograd)(const Winograd *it, const Source *from, Index images, Index rows, Index columns,
                     T *out, T *scratch);
-void NAME(winograd_points)(const Winograd *it, Index images, Index rows, Index columns,
-                           const T *frame, const T *dz, T *v, T *z);
+Index NAME(winograd_sums_numbers)(Index inputs, Index outputs);
+void NAME(winograd_sums)(const Winograd *it, const Source *from, Index images, Index rows,
+                         Index columns, const T *dz, T *sums, T *scratch);
 void NAME(winograd_kernel_gradient)(const T *sums, Index inputs, Index outputs, T *dkernel);
 
 INLINE Index widened(Index n) { return (n + LANES - 1) / LANES * LANES; }
@@ -97,6 +101,9 @@ typedef struct {
  * that must stay together; ``pixels``: of an image; ``kernel``: how many numbers it has. */
 Tasks NAME(cut_tasks)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels,
                       Index kernel);
+
+/* The same for Winograd's method, whose products take many tiles at a time. */
+Tasks NAME(cut_tiles)(Index n, Index rows, Index bytes_of_row, Index unit, Index pixels);
 
 /* Rows first <= r < last of some images into a frame with zeros around them. */
 typedef struct {
@@ -146,6 +153,9 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
 
 /* Rows that were made of an image, pooled. */
 void NAME(pool_rows)(const Pass *pass, const T *made, Index first, Index rows, Index image);
+
+/* The images of a task, where Winograd's method finds them. */
+Source NAME(source_of_task)(const Pass *pass, const T *images, Index row, Index rows);
 
 /* The images of a task, where taps and pixels of the pass find them. */
 const T *NAME(images_of_task)(const Pass *pass, Index task, Index worker, Index *image,

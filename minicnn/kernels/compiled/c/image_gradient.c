@@ -86,8 +86,6 @@ static void images_task(void *context, Index task, Index worker) {
     if (!d->direct) {
         Index first = d->added ? 0 : (row + it->top) / it->sh - d->reach_h;
         Index last = d->added ? it->oh : (row + rows - 1 + it->top) / it->sh + 1;
-        if (d->winograd.inputs)
-            last += rows % 2;
         T *made = d->frames + worker * d->frame_size;
         NAME(lay_gradient)(&d->from, image, images, first, last, d->before, d->wide, made);
         dz = made;
@@ -98,7 +96,12 @@ static void images_task(void *context, Index task, Index worker) {
         return;
     }
     if (d->winograd.inputs) {
-        NAME(winograd)(&d->winograd, images, rows, it->w, dz, dx, d->tiles + worker * d->tiles_size);
+        Index line = d->wide * it->filters, high = d->direct ? it->oh : rows + 2;
+        Index first = d->direct ? row + it->top - 2 : 0; /* row of dz that the first row reads */
+        Source source = {d->direct ? d->from.dy + image * it->oh * line : dz, high * line, line, high,
+                         d->wide, -first, d->direct ? 2 - it->left : 0};
+        NAME(winograd)(&d->winograd, &source, images, rows, it->w, dx,
+                       d->tiles + worker * d->tiles_size);
         return;
     }
     for (Index p = 0; p < it->sh * it->sw; p++) {
@@ -245,10 +248,12 @@ static Index prepare_images(Images *d, char *memory, Index threads, const T *ker
     d->direct = !it->relu && !it->pool && !it->top && !it->left && !d->reach_h && !d->reach_w
                 && (it->h - 1) / it->sh + 1 == it->oh && d->wide == it->ow;
     Index winograd = NAME(winograd_pays)(it) && it->h > 2 && it->w > 2;
-    if (winograd)
-        d->wide = (it->w + 1) / 2 * 2 + 2;
+    if (winograd && !it->relu && !it->pool) {
+        d->direct = 1;
+        d->wide = it->ow;
+    }
     Index framed = d->direct ? 0 : d->wide * it->filters;
-    Index bytes = (framed / it->sh + it->w * it->c) * sizeof(T) * (winograd ? 4 : 1);
+    Index bytes = (framed / it->sh + it->w * it->c) * sizeof(T);
     d->added = !winograd && adding_pays(it);
     if (d->added) { /* dz as it is, whole images */
         d->row = widened(it->kw * it->c);
@@ -262,28 +267,21 @@ static Index prepare_images(Images *d, char *memory, Index threads, const T *ker
         prepare_rows(d, &scratch, memory != 0, threads, kernel, factor);
         return scratch.at - (uintptr_t)memory;
     }
-    d->tasks = NAME(cut_tasks)(it->n, it->h, bytes, winograd ? 2 : it->sh, it->h * it->w,
-                               it->kh * it->kw * it->c / it->groups * it->filters);
+    Index pixels = it->h * it->w, numbers = it->kh * it->kw * it->c / it->groups * it->filters;
+    d->tasks = winograd ? NAME(cut_tiles)(it->n, it->h, bytes, 2, pixels)
+                        : NAME(cut_tasks)(it->n, it->h, bytes, it->sh, pixels, numbers);
     Index rows = least(d->tasks.rows, it->h);
     d->high = d->direct ? it->oh
                         : (rows - 1 + it->top) / it->sh - it->top / it->sh + d->reach_h + 1;
-    d->high += winograd && rows % 2;
     d->frame_size = d->direct ? 0 : d->tasks.images * d->high * framed + LANES;
     d->frames = take(&scratch, threads * d->frame_size * sizeof(T));
     if (winograd) {
-        Index tiles = d->tasks.images * tiles_of(rows, it->w);
-        Index packed = NAME(packed_filters)(it->c);
-        T *weights = take(&scratch, (16 + 9) * it->filters * packed * sizeof(T));
-        Index *at = take(&scratch, tiles * sizeof(Index)), *to = take(&scratch, tiles * sizeof(Index));
-        d->tiles_size = NAME(winograd_numbers)(tiles, it->filters, it->c);
+        T *weights = take(&scratch, 16 * widened(it->filters) * widened(it->c) * sizeof(T));
+        d->tiles_size = NAME(winograd_numbers)(it->filters, it->c);
         d->tiles = take(&scratch, threads * d->tiles_size * sizeof(T));
         if (memory) {
-            d->winograd = (Winograd){it->filters, it->c, d->wide, d->high, it->c, tiles, 0, 0,
-                                     weights, bias, 0};
-            NAME(winograd_tables)(&d->winograd, at, to);
-            T *turned = weights + 16 * it->filters * packed;
-            pack_turned(it, kernel, 0, 0, 0, 1, factor, turned);
-            NAME(winograd_kernel)(turned, 1, it->filters, it->c, weights);
+            d->winograd = (Winograd){it->filters, it->c, it->c, weights, bias, 0};
+            NAME(winograd_kernel)(kernel, 1, factor, it->filters, it->c, weights);
         }
         return scratch.at - (uintptr_t)memory;
     }

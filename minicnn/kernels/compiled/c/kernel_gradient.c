@@ -19,7 +19,7 @@
  */
 #include "convolution.h"
 
-enum { MOST_PARTS = 16, SUMS_BYTES = 4 << 20 }; /* all parts' sums, if there are more than two */
+enum { MOST_PARTS = 16, SUMS_BYTES = 2 << 20 }; /* all parts' sums, if there are more than two */
 enum { CHUNK = 256, FEW = 16 };                 /* pixels that are added up in T alone */
 enum { SPARSE = 16 };                           /* pixels of a window of which one has a gradient */
 
@@ -132,22 +132,6 @@ static void sums_of_task(const Kernel *k, const T *images, const T *dz, Index pi
     }
 }
 
-/* The same at the 16 points of Winograd's method (winograd.c). */
-static void sums_of_tiles(const Kernel *k, Index images, Index rows, const T *frame, const T *dz,
-                          T *v, T *sums) {
-    const Winograd *w = &k->pass->winograd;
-    Index tiles = images * tiles_of(rows, k->from.it->ow);
-    Index v_apart = NAME(points_apart)(tiles, w->inputs);
-    Index z_apart = NAME(points_apart)(tiles, w->outputs);
-    T *z = v + 16 * v_apart;
-    NAME(winograd_points)(w, images, rows, k->from.it->ow, frame, dz, v, z);
-    for (Index first = 0; first < tiles; first += CHUNK)
-        for (Index i = 0; i < 16; i++)
-            sums_of_run(v + i * v_apart, w->from + first, w->inputs,
-                        z + i * z_apart + first * widened(w->outputs), widened(w->outputs),
-                        least(CHUNK, tiles - first), w->outputs, sums + i * (k->sums / 16));
-}
-
 static void biases_of_task(const Kernel *k, const T *dz, Index pixels, double *biases) {
     Index filters = k->from.it->filters;
     for (Index first = 0; first < pixels; first += FEW)
@@ -216,10 +200,11 @@ static void part_of_kernel(void *context, Index part, Index worker) {
             NAME(lay_gradient)(&k->from, image, images, row, row + rows, 0, it->ow, made);
             dz = made;
         }
-        if (k->pass->winograd.inputs)
-            sums_of_tiles(k, images, rows, from, dz, k->pass->tiles + worker * k->pass->tiles_size,
-                          sums);
-        else
+        if (k->pass->winograd.inputs) {
+            Source source = NAME(source_of_task)(k->pass, from, row, rows);
+            NAME(winograd_sums)(&k->pass->winograd, &source, images, rows, it->ow, dz, sums,
+                                k->pass->tiles + worker * k->pass->tiles_size);
+        } else
             sums_of_task(k, from, dz, images * rows * it->ow, sums);
         biases_of_task(k, dz, images * rows * it->ow, biases);
     }
@@ -286,7 +271,7 @@ static Index prepare_kernel(Kernel *k, Pass *pass, char *memory, Index threads) 
     k->sparse = k->sparse && pass->framed;
     k->sums = k->sparse ? it->filters * taps * k->padded : it->groups * taps * run * packed;
     if (NAME(winograd_pays)(it))
-        k->sums = 16 * it->c * packed;
+        k->sums = 16 * widened(it->c) * widened(filters);
     Index fit = most(SUMS_BYTES / most(k->sums * sizeof(T), 1), 2);
     k->parts = most(least(tasks->count, least(MOST_PARTS, fit)), 1);
     k->direct = !it->relu && !it->pool && packed == filters && filters % LANES == 0;

@@ -47,7 +47,7 @@ typedef struct {
     Index first, last, column, columns, copies, width, block;
 } Piece;
 
-static Piece piece_of(const Norm *it, Index part, Index column) {
+RARE Piece piece_of(const Norm *it, Index part, Index column) {
     Piece p = {.first = it->rows * part / it->parts, .column = column};
     p.last = it->rows * (part + 1) / it->parts;
     p.columns = least(WIDEST, it->c - column);
@@ -62,7 +62,7 @@ typedef struct {
     Index at, rows, width, count;
 } Block;
 
-static int next_block(const Norm *it, const Piece *p, Block *b) {
+RARE int next_block(const Norm *it, const Piece *p, Block *b) {
     Index row = b->count ? b->at / it->c + b->count : p->first, left = p->last - row;
     if (left <= 0)
         return 0;
@@ -75,13 +75,13 @@ static int next_block(const Norm *it, const Piece *p, Block *b) {
 }
 
 /* A number for each channel, repeated for a wide row. */
-static void widen(const Piece *p, const T *from, T *to) {
+RARE void widen(const Piece *p, const T *from, T *to) {
     for (Index k = 0; k < p->copies; k++)
         memcpy(to + k * p->columns, from + p->column, p->columns * sizeof(T));
 }
 
 /* The sums of a wide row, added to those of the channels. */
-static void narrow(const Piece *p, const T *from, double *to) {
+RARE void narrow(const Piece *p, const T *from, double *to) {
     for (Index k = 0; k < p->copies; k++)
         for (Index j = 0; j < p->columns; j++)
             to[j] += from[k * p->columns + j];
@@ -89,7 +89,7 @@ static void narrow(const Piece *p, const T *from, double *to) {
 
 /* Mean and variance ------------------------------------------------------------------------- */
 
-static void sum_rows(const T *restrict x, Index rows, Index width, Index stride, T *restrict sum) {
+RARE void sum_rows(const T *restrict x, Index rows, Index width, Index stride, T *restrict sum) {
     for (Index r = 0; r < rows; r++, x += stride)
         for (Index q = 0; q < width; q++)
             sum[q] += x[q];
@@ -140,7 +140,7 @@ static void sums_of_block(const Norm *it, const Piece *p, const Block *b, double
 }
 
 /* Sums and squares of n numbers, and of m more, put together (Chan et al.). */
-static void put_together(double *sum, double *squares, double n, const double *more,
+RARE void put_together(double *sum, double *squares, double n, const double *more,
                          const double *more_squares, double m, Index channels) {
     for (Index j = 0; j < channels; j++) {
         if (n > 0) {

@@ -32,7 +32,7 @@ typedef struct {
 } Places;
 
 /* The pixel of 0 <= i < n that stands at place i, or -1 for the fill. */
-static Index inside(Index i, Index n, Index mode) {
+RARE Index inside(Index i, Index n, Index mode) {
     if (i >= 0 && i < n)
         return i;
     switch (mode) {

@@ -48,9 +48,9 @@ static void add_part(void *context, Index task, Index worker) {
     }
 }
 
-/* y, (groups, c), of x, (groups, pixels, c), some pixels ``together`` at a time. */
+/* y, (groups, c), of x, (groups, pixels, c), some pixels ``together`` at a time; over ``divisor``. */
 EXPORT void NAME(sums)(Index groups, Index pixels, Index c, Index together, Index parts,
-                       Index threads, const T *x, T *y, T *few, double *all) {
+                       Index threads, double divisor, const T *x, T *y, T *few, double *all) {
     Index wide = together * c, numbers = pixels * c;
     Pass pass = {x, parts, (pixels + together - 1) / together, wide, numbers, few, all};
     minicnn_parallel_for(groups * parts, threads, add_part, &pass);
@@ -60,6 +60,6 @@ EXPORT void NAME(sums)(Index groups, Index pixels, Index c, Index together, Inde
             for (Index k = 0; k < c; k++)
                 sum[k] += sum[p * c + k];
         for (Index k = 0; k < c; k++)
-            y[g * c + k] = (T)sum[k];
+            y[g * c + k] = (T)(sum[k] / divisor);
     }
 }

@@ -5,7 +5,7 @@
  *
  * becomes: whoever is free takes the next i. Threads are started when they are first wanted, look
  * for new work for some microseconds after the last, and then sleep. After a fork the child has
- * none, and starts its own. There is one pool, for one loop at a time: a loop that is begun
+ * none, and starts its own. A library has one pool, for one loop at a time: a loop that is begun
  * while another runs is done by its caller alone.
  */
 #include <stdatomic.h>

@@ -18,41 +18,46 @@
  *
  *     V = B' d B,   U = G g G',   M = V * U summed over channels,   Y = A' M A
  *
- * The gradient of the kernel goes the same way back: it is G' (V * (A dY A')) G, summed over tiles.
- * Rounding is a little larger than that of the loops: some units in the last place.
+ * Some tiles (a "group") are taken through all steps at a time, so few that V and M stay in the
+ * cache. Both lie there by blocks of tiles, of which a product takes all with the same numbers of U:
+ *
+ *     V[block][channel / LANES][point][tile in block][channel % LANES]
+ *
+ * so that the numbers of its tiles are at fixed places behind one pointer. Tiles are read where the
+ * images are; what lies outside is 0.
+ *
+ * Rounding is a little larger than that of the loops: some units in the last place. And of a tile
+ * that holds a NaN or an infinity all four outputs are NaN, whether their windows see it or not.
  *
  * Winograd (1980); Lavin and Gray (2016), "Fast algorithms for convolutional neural networks".
  */
-#include "convolution.h"
+#include "winograd.h"
 
-/* Rows of what is made of four vectors that lie ``step`` apart, for each of the four columns. */
-#define FOUR(i) for (int i = 0; i < 4; i++)
+enum { GROUP_BYTES = 160 << 10 }; /* V and M of a group of tiles */
 
-/* V of a tile, for a vector of channels: 16 vectors, ``apart`` numbers from each other. */
-INLINE void to_points(const T *d, Index row, Index column, T *to, Index apart) {
+/* V of a tile, for a vector of channels. */
+INLINE void to_points(Vector d[4][4], T *v) {
     Vector rows[4][4];
     FOUR(j) {
-        Vector d0 = load(d + j * column), d1 = load(d + row + j * column),
-               d2 = load(d + 2 * row + j * column), d3 = load(d + 3 * row + j * column);
-        rows[0][j] = d0 - d2;
-        rows[1][j] = d1 + d2;
-        rows[2][j] = d2 - d1;
-        rows[3][j] = d1 - d3;
+        rows[0][j] = d[0][j] - d[2][j];
+        rows[1][j] = d[1][j] + d[2][j];
+        rows[2][j] = d[2][j] - d[1][j];
+        rows[3][j] = d[1][j] - d[3][j];
     }
     FOUR(i) {
-        store(to + (4 * i + 0) * apart, rows[i][0] - rows[i][2]);
-        store(to + (4 * i + 1) * apart, rows[i][1] + rows[i][2]);
-        store(to + (4 * i + 2) * apart, rows[i][2] - rows[i][1]);
-        store(to + (4 * i + 3) * apart, rows[i][1] - rows[i][3]);
+        store(v + (4 * i + 0) * POINT, rows[i][0] - rows[i][2]);
+        store(v + (4 * i + 1) * POINT, rows[i][1] + rows[i][2]);
+        store(v + (4 * i + 2) * POINT, rows[i][2] - rows[i][1]);
+        store(v + (4 * i + 3) * POINT, rows[i][1] - rows[i][3]);
     }
 }
 
 /* Y of a tile, for a vector of filters. */
-INLINE void from_points(const T *m, Index apart, Vector y[2][2]) {
+INLINE void from_points(const T *m, Vector y[2][2]) {
     Vector rows[2][4];
     FOUR(j) {
-        Vector m0 = load(m + j * apart), m1 = load(m + (4 + j) * apart),
-               m2 = load(m + (8 + j) * apart), m3 = load(m + (12 + j) * apart);
+        Vector m0 = load(m + j * POINT), m1 = load(m + (4 + j) * POINT),
+               m2 = load(m + (8 + j) * POINT), m3 = load(m + (12 + j) * POINT);
         rows[0][j] = m0 + m1 + m2;
         rows[1][j] = m1 - m2 - m3;
     }
@@ -62,175 +67,163 @@ INLINE void from_points(const T *m, Index apart, Vector y[2][2]) {
     }
 }
 
-/* A dY A' of a tile, for a vector of filters. */
-INLINE void gradient_to_points(Vector y[2][2], T *to, Index apart) {
-    Vector rows[4][2];
-    for (int j = 0; j < 2; j++) {
-        rows[0][j] = y[0][j];
-        rows[1][j] = y[0][j] + y[1][j];
-        rows[2][j] = y[0][j] - y[1][j];
-        rows[3][j] = -y[1][j];
-    }
-    FOUR(i) {
-        store(to + (4 * i + 0) * apart, rows[i][0]);
-        store(to + (4 * i + 1) * apart, rows[i][0] + rows[i][1]);
-        store(to + (4 * i + 2) * apart, rows[i][0] - rows[i][1]);
-        store(to + (4 * i + 3) * apart, -rows[i][1]);
-    }
-}
-
 /* Where there are enough channels for products, but not so many that the 16 matrices, larger than the
  * kernel, are read from far away again and again. */
 Index NAME(winograd_pays)(const Convolution *it) {
-    return it->c * it->filters <= 128 * 128 && it->kh == 3 && it->kw == 3 && it->sh == 1 && it->sw == 1 && it->dh == 1 && it->dw == 1
-           && it->groups == 1 && it->c >= 32 && it->filters >= 32 && it->oh > 2 && it->ow > 2;
+    return it->c * it->filters <= 128 * 128 && it->kh == 3 && it->kw == 3 && it->sh == 1
+           && it->sw == 1 && it->dh == 1 && it->dw == 1 && it->groups == 1 && it->c >= 16
+           && it->filters >= 16 && it->oh > 2 && it->ow > 2;
 }
 
-/* The 16 matrices (inputs, outputs), packed for correlate, from the kernel (3, 3, inputs, outputs),
- * packed in the same blocks. ``upside_down``: its rows are in reverse order. */
-void NAME(winograd_kernel)(const T *kernel, Index upside_down, Index inputs, Index outputs, T *to) {
-    Index apart = inputs * NAME(packed_filters)(outputs);
-    T points[4][3][3 * VECTOR_BYTES / sizeof(T)];
-    for (Index f = 0, block; f < outputs; f += block, kernel += 8 * inputs * block) {
-        block = NAME(next_filters)(outputs - f);
-        Index row = 3 * inputs * block, first = upside_down ? 2 * row : 0;
-        row = upside_down ? -row : row;
-        for (Index c = 0; c < inputs; c++, to += block, kernel += block) {
-            for (int j = 0; j < 3; j++) {
-                const T *g = kernel + first + j * inputs * block;
-                for (Index q = 0; q < block; q++) {
-                    T g0 = g[q], g1 = g[q + row], g2 = g[q + 2 * row];
-                    points[0][j][q] = g0;
-                    points[1][j][q] = (g0 + g1 + g2) / 2;
-                    points[2][j][q] = (g0 - g1 + g2) / 2;
-                    points[3][j][q] = g2;
+/* U, 16 matrices (inputs, outputs), two vectors of outputs after the other. ``turned``: of the
+ * kernel (3, 3, outputs, inputs), upside down and from right to left. */
+void NAME(winograd_kernel)(const T *kernel, Index turned, T factor, Index inputs, Index outputs,
+                           T *to) {
+    Index apart = widened(inputs) * widened(outputs);
+    for (Index f = 0; f < outputs; f += width_of(outputs - f))
+        for (Index c = 0; c < widened(inputs); c++)
+            for (Index q = f; q < f + width_of(outputs - f); q += LANES, to += LANES) {
+                Vector g[3][3] = {{{0}}}, rows[4][3];
+                for (int k = 0; k < 9 && c < inputs; k++)
+                    if (!turned)
+                        g[k / 3][k % 3] = load_some(kernel + (k * inputs + c) * outputs + q, outputs - q);
+                    else
+                        for (Index l = 0; l < least(LANES, outputs - q); l++)
+                            g[k / 3][k % 3][l] = kernel[((8 - k) * outputs + q + l) * inputs + c] * factor;
+                for (int j = 0; j < 3; j++) {
+                    rows[0][j] = g[0][j];
+                    rows[1][j] = (g[0][j] + g[1][j] + g[2][j]) / 2;
+                    rows[2][j] = (g[0][j] - g[1][j] + g[2][j]) / 2;
+                    rows[3][j] = g[2][j];
+                }
+                FOUR(i) {
+                    Vector *r = rows[i];
+                    store(to + (4 * i + 0) * apart, r[0]);
+                    store(to + (4 * i + 1) * apart, (r[0] + r[1] + r[2]) / 2);
+                    store(to + (4 * i + 2) * apart, (r[0] - r[1] + r[2]) / 2);
+                    store(to + (4 * i + 3) * apart, r[2]);
                 }
             }
-            FOUR(i) {
-                T *u = to + 4 * i * apart;
-                for (Index q = 0; q < block; q++) {
-                    T g0 = points[i][0][q], g1 = points[i][1][q], g2 = points[i][2][q];
-                    u[q] = g0;
-                    u[q + apart] = (g0 + g1 + g2) / 2;
-                    u[q + 2 * apart] = (g0 - g1 + g2) / 2;
-                    u[q + 3 * apart] = g2;
-                }
-            }
+}
+
+/* How many numbers a group takes. */
+Index NAME(winograd_numbers)(Index inputs, Index outputs) {
+    Index tiles = blocks_in(GROUP_BYTES, inputs, outputs) * BLOCK;
+    return 16 * tiles * (widened(inputs) + widened(outputs)) + widened(inputs);
+}
+
+/* V of a tile that begins at row r and column q. */
+INLINE void tile_in(const Source *from, Index inputs, Index image, Index r, Index q, const T *zeros,
+                    T *v) {
+    Index line = from->row, whole = inputs % LANES == 0;
+    const T *first = from->at + image * from->image + r * line + q * inputs;
+    Vector d[4][4];
+    if (r >= 0 && q >= 0 && r + 4 <= from->h && q + 4 <= from->w && whole) {
+        for (Index c = 0; c < inputs; c += LANES, first += LANES, v += POINTS) {
+            FOUR(i) FOUR(j) d[i][j] = load(first + i * line + j * inputs);
+            to_points(d, v);
         }
+        return;
+    }
+    const T *at[4][4];
+    FOUR(i) FOUR(j) {
+        int there = r + i >= 0 && r + i < from->h && q + j >= 0 && q + j < from->w;
+        at[i][j] = there ? first + i * line + j * inputs : zeros;
+    }
+    for (Index c = 0; c < inputs; c += LANES, v += POINTS) {
+        FOUR(i) FOUR(j) d[i][j] = whole ? load(at[i][j] + c) : load_some(at[i][j] + c, inputs - c);
+        to_points(d, v);
     }
 }
 
-/* How far the matrices of the 16 points are apart: not by a power of two, as then the same numbers of
- * all would be kept in the same few places of the cache. */
-Index NAME(points_apart)(Index tiles, Index numbers) {
-    return (tiles * widened(numbers) / 1024 * 1024) + 1024 + 16;
+Tile NAME(winograd_tiles)(const Source *from, Index inputs, Tile tile, Index count, Index rows,
+                          Index columns, const T *zeros, T *v) {
+    for (Index t = 0; t < count; t++, tile = tile_after(tile, rows, columns))
+        tile_in(from, inputs, tile.image, tile.row - from->top, tile.column - from->left, zeros,
+                v + place_of(t, inputs));
+    return tile;
 }
 
-/* How many numbers so many tiles take, as V and M. */
-Index NAME(winograd_numbers)(Index tiles, Index inputs, Index outputs) {
-    return 16 * (NAME(points_apart)(tiles, inputs) + NAME(points_apart)(tiles, outputs)) + 3 * LANES;
-}
-
-void NAME(winograd_tables)(Winograd *it, Index *from, Index *to) {
-    for (Index t = 0; t < it->tiles; t++) {
-        from[t] = t * widened(it->inputs);
-        to[t] = t * widened(it->outputs);
-    }
-    it->from = from;
-    it->to = to;
-}
-
-/* V of all tiles of a frame. */
-static void all_to_points(const Winograd *it, Index images, Index rows, Index columns,
-                          const T *frame, T *v) {
-    Index inputs = widened(it->inputs), row = it->wide * it->inputs;
-    Index apart = NAME(points_apart)(images * tiles_of(rows, columns), inputs);
-    for (Index i = 0; i < images; i++, frame += it->high * row)
-        for (Index a = 0; a < rows; a += 2)
-            for (Index b = 0; b < columns; b += 2, v += inputs)
-                for (Index c = 0; c < inputs; c += LANES)
-                    to_points(frame + a * row + b * it->inputs + c, row, it->inputs, v + c, apart);
-}
-
-static void tile_out(const Winograd *it, Vector y[2][2], Index high, Index wide, Index columns,
-                     Index f, T *out) {
-    Index left = it->outputs - f;
-    Vector zero = {0}, bias = it->bias ? load_some(it->bias + f, left) : zero;
-    for (Index i = 0; i < high; i++)
-        for (Index j = 0; j < wide; j++) {
-            Vector z = y[i][j] + bias;
+/* Y of a tile, with bias and ReLU. */
+INLINE void tile_out(const Winograd *it, const T *m, Index high, Index wide, Index columns, T *out) {
+    Index whole = high == 2 && wide == 2 && it->outputs % LANES == 0;
+    for (Index f = 0; f < it->outputs; f += LANES, m += POINTS, out += LANES) {
+        Index left = it->outputs - f;
+        Vector y[2][2], zero = {0}, bias = it->bias ? load_some(it->bias + f, left) : zero;
+        from_points(m, y);
+        EACH(i, 2) EACH(j, 2) {
+            y[i][j] += bias;
             if (it->relu)
-                z = choose(z < zero, zero, z);
-            T *to = out + (i * columns + j) * it->stride + f;
-            store_some(to, z, left);
+                y[i][j] = choose(y[i][j] < zero, zero, y[i][j]);
+            T *to = out + (i * columns + j) * it->stride;
+            if (whole)
+                store(to, y[i][j]);
+            else if (i < high && j < wide)
+                store_some(to, y[i][j], left);
         }
-}
-
-/* rows x columns pixels of each image, of a frame that holds two rows and columns more, and another
- * for the last tile where they are odd. */
-void NAME(winograd)(const Winograd *it, Index images, Index rows, Index columns, const T *frame,
-                    T *out, T *scratch) {
-    Index tiles = images * tiles_of(rows, columns), outputs = widened(it->outputs);
-    Index v_apart = NAME(points_apart)(tiles, it->inputs), m_apart = NAME(points_apart)(tiles, outputs);
-    T *v = scratch, *m = scratch + 16 * v_apart;
-    all_to_points(it, images, rows, columns, frame, v);
-    Index tap = 0, packed = NAME(packed_filters)(it->outputs);
-    Correlation product = {it->from, it->to, 1, it->inputs, &tap, it->outputs, 0, 0, 0};
-    for (Index k = 0; k < 16; k++) {
-        product.kernel = it->kernel + k * it->inputs * packed;
-        NAME(correlate)(&product, tiles, v + k * v_apart, m + k * m_apart);
     }
-    for (Index i = 0; i < images; i++, out += rows * columns * it->stride)
-        for (Index a = 0; a < rows; a += 2)
-            for (Index b = 0; b < columns; b += 2, m += outputs)
-                for (Index f = 0; f < it->outputs; f += LANES) {
-                    Vector y[2][2];
-                    from_points(m + f, m_apart, y);
-                    tile_out(it, y, least(2, rows - a), least(2, columns - b), columns, f,
-                             out + (a * columns + b) * it->stride);
-                }
 }
 
-/* V of a frame, and A dY A' of the gradient dz of what was made of it, for the sums over tiles. */
-void NAME(winograd_points)(const Winograd *it, Index images, Index rows, Index columns,
-                           const T *frame, const T *dz, T *v, T *z) {
-    Index outputs = widened(it->outputs);
-    Index apart = NAME(points_apart)(images * tiles_of(rows, columns), outputs);
-    all_to_points(it, images, rows, columns, frame, v);
-    for (Index i = 0; i < images; i++, dz += rows * columns * it->outputs)
-        for (Index a = 0; a < rows; a += 2)
-            for (Index b = 0; b < columns; b += 2, z += outputs)
-                for (Index f = 0; f < outputs; f += LANES) {
-                    Vector y[2][2] = {{{0}}};
-                    for (Index p = 0; p < 2 && a + p < rows; p++)
-                        for (Index q = 0; q < 2 && b + q < columns; q++)
-                            y[p][q] = load(dz + ((a + p) * columns + b + q) * it->outputs + f);
-                    gradient_to_points(y, z + f, apart);
-                }
-}
+/* M of a block at a point, of TILES tiles for VECTORS vectors of filters. */
+#define PRODUCT(name, TILES, VECTORS)                                                              \
+    static void name(const T *v, const T *u, Index inputs, T *m) {                                 \
+        Vector sum[TILES][VECTORS];                                                                \
+        EACH(p, TILES)                                                                             \
+            EACH(q, VECTORS) sum[p][q] = (Vector){0};                                              \
+        for (Index c = 0; c < inputs; c += LANES, v += POINTS - LANES)                             \
+            _Pragma("GCC unroll 4") for (Index l = 0; l < LANES; l++, v++, u += VECTORS * LANES) { \
+                Vector weight[VECTORS];                                                            \
+                EACH(q, VECTORS) weight[q] = load(u + q * LANES);                                  \
+                EACH(p, TILES) {                                                                   \
+                    Vector x = splat(v[p * LANES]);                                                \
+                    EACH(q, VECTORS) sum[p][q] += x * weight[q];                                   \
+                }                                                                                  \
+            }                                                                                      \
+        EACH(p, TILES)                                                                             \
+            EACH(q, VECTORS) store(m + q * POINTS + p * LANES, sum[p][q]);                         \
+    }
 
-/* G' S G: the gradient (3, 3, C, F) from the sums S at the 16 points, each (C, block) by blocks. */
-void NAME(winograd_kernel_gradient)(const T *sums, Index inputs, Index outputs, T *dkernel) {
-    Index apart = inputs * NAME(packed_filters)(outputs);
-    for (Index f = 0, block; f < outputs; f += block) {
-        block = NAME(next_filters)(outputs - f);
-        for (Index c = 0; c < inputs; c++, sums += block)
-            for (Index q = 0; q < least(block, outputs - f); q++) {
-                T rows[3][4];
-                FOUR(j) {
-                    T s0 = sums[j * apart + q], s1 = sums[(4 + j) * apart + q],
-                      s2 = sums[(8 + j) * apart + q], s3 = sums[(12 + j) * apart + q];
-                    rows[0][j] = s0 + (s1 + s2) / 2;
-                    rows[1][j] = (s1 - s2) / 2;
-                    rows[2][j] = (s1 + s2) / 2 + s3;
-                }
-                for (Index i = 0; i < 3; i++) {
-                    const T *r = rows[i];
-                    T *to = dkernel + (i * 3 * inputs + c) * outputs + f + q;
-                    to[0] = r[0] + (r[1] + r[2]) / 2;
-                    to[inputs * outputs] = (r[1] - r[2]) / 2;
-                    to[2 * inputs * outputs] = (r[1] + r[2]) / 2 + r[3];
-                }
+PRODUCT(product_1, BLOCK, 1)
+PRODUCT(product_2, HALF, 2)
+
+/* M of some blocks at a point. */
+static void products(const Winograd *it, Index blocks, const T *v, const T *u, T *m) {
+    Index inputs = it->inputs;
+    for (Index b = 0; b < blocks; b++, v += widened(inputs) / LANES * POINTS) {
+        const T *weights = u;
+        for (Index f = 0, width; f < it->outputs; f += width) {
+            width = width_of(it->outputs - f);
+            if (width == LANES)
+                product_1(v, weights, inputs, m);
+            else {
+                product_2(v, weights, inputs, m);
+                product_2(v + HALF * LANES, weights, inputs, m + HALF * LANES);
             }
+            weights += widened(inputs) * width;
+            m += width / LANES * POINTS;
+        }
+    }
+}
+
+/* rows x columns pixels of each image. */
+void NAME(winograd)(const Winograd *it, const Source *from, Index images, Index rows, Index columns,
+                    T *out, T *scratch) {
+    Index tiles = images * tiles_of(rows, columns), inputs = widened(it->inputs);
+    Index outputs = widened(it->outputs);
+    Index group = blocks_in(GROUP_BYTES, inputs, outputs) * BLOCK;
+    T *v = scratch, *m = v + 16 * group * inputs, *zeros = m + 16 * group * outputs;
+    memset(zeros, 0, inputs * sizeof(T));
+    Tile read = {0}, tile = {0};
+    for (Index first = 0; first < tiles; first += group) {
+        Index count = least(group, tiles - first);
+        read = NAME(winograd_tiles)(from, it->inputs, read, count, rows, columns, zeros, v);
+        for (Index k = 0; k < 16; k++)
+            products(it, (count + BLOCK - 1) / BLOCK, v + k * POINT, it->kernel + k * inputs * outputs,
+                     m + k * POINT);
+        for (Index t = 0; t < count; t++, tile = tile_after(tile, rows, columns)) {
+            Index pixel = (tile.image * rows + tile.row) * columns + tile.column;
+            tile_out(it, m + place_of(t, outputs), rows - tile.row > 1 ? 2 : 1,
+                     columns - tile.column > 1 ? 2 : 1, columns, out + pixel * it->stride);
+        }
     }
 }

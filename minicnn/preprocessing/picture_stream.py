@@ -1,0 +1,275 @@
+"""Passes over the pictures of many files: read ahead on all threads, the broken ones left out."""
+
+import os
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn._core.console import say, warn
+from minicnn._core.memory import installed_memory
+from minicnn._core.random_seed import generator
+from minicnn._core.shapes import Array
+from minicnn._files.checkpoint import checksum
+from minicnn._parallel.ahead import ahead
+from minicnn._parallel.threads import get_threads
+from minicnn.data.pipeline import Dataset
+from minicnn.errors import DataError, printable
+from minicnn.preprocessing.picture_reader import Read, Reader, Version
+
+RUN = 8
+"""Pictures that a thread reads before it takes others."""
+
+AHEAD = 128 << 20
+"""Bytes of images that are read ahead at most, unless two for each thread take more."""
+
+KEPT = 1 << 30
+"""Bytes of images that all data sets together keep at most, so that later passes need not decode
+these files; an eighth of the memory, where that is less."""
+
+NAMED = 3
+"""Files that a message names."""
+
+
+class _Room:
+    """What is left of the memory in which pictures are kept for later passes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.left = min(KEPT, installed_memory() // 8)
+
+    def give_back(self, taken: list[int]) -> None:
+        """Have it as it was before so many bytes were taken."""
+        with self.lock:
+            self.left += taken[0]
+
+
+_room = _Room()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: setattr(_room, "lock", threading.RLock()))
+
+
+class _Run(NamedTuple):
+    """Some pictures of a batch: their numbers, and where they are to be."""
+
+    numbers: Array
+    images: Array
+
+
+class Pictures:
+    """Files with their labels, as batches of images.
+
+    The order of pass k comes of (``seed``, k) alone; without a seed it is that of the files.
+    """
+
+    def __init__(
+        self,
+        who: str,
+        paths: Sequence[str],
+        labels: Array | None,
+        reader: Reader,
+        batch_size: int | None,
+        seed: int | None,
+        verbose: bool,
+    ) -> None:
+        self.who = who
+        self.paths = paths
+        self.labels = labels
+        self.reader = reader
+        self.batch_size = batch_size
+        self.seed = seed
+        self.verbose = verbose
+        self.begun = 0
+        """The passes that were begun."""
+        self.broken: dict[str, str] = {}
+        self._kept: dict[int, tuple[Read, Array]] = {}
+        self._taken = [0]
+        weakref.finalize(self, _room.give_back, self._taken)
+        self._versions: dict[int, Version] = {}
+        self._turned: set[int] = set()
+        self._said: set[str] = set()
+        """Those of the broken that were named."""
+        self._changed: list[str] = []
+
+    def dataset(self) -> Dataset:
+        """The pictures as a chain."""
+        made = Dataset(self._pass, -(-len(self.paths) // (self.batch_size or 1)))
+        made.origin = made.passes = self
+        made.file_paths, made.broken = self.paths, self.broken
+        return made
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a resumed run must find again: how many pictures, their names and labels."""
+        parts = [os.path.join(*path.split(os.sep)[-2:]) for path in self.paths]
+        names = np.frombuffer("\n".join(parts).encode(errors="surrogateescape"), np.uint8)
+        found = 0 if self.labels is None else checksum(self.labels)
+        return {"count": len(parts), "checksum": checksum(names, found)}
+
+    def _pass(self) -> Iterator[Any]:
+        self.begun += 1
+        yield from self.beginning_at(self.begun - 1, 0)
+
+    def beginning_at(self, number: int, first: int) -> Iterator[Any]:
+        """The batches of pass ``number`` from batch ``first`` on; those before are not read."""
+        self.begun = number + 1
+        return self._batches(self._order(number), first)
+
+    def _order(self, number: int) -> Array:
+        n = len(self.paths)
+        if self.seed is None:
+            return np.arange(n)
+        draw = generator(self.seed)
+        seeds = [int(draw.integers(1 << 62)) for _ in range(number + 1)]
+        return np.random.default_rng(seeds[-1]).permutation(n)
+
+    def _batches(self, order: Array, first: int) -> Iterator[Any]:
+        # Pillow warns of odd files. Threads have no filters of their own, so it is for the process.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        size, threads = self.batch_size or 1, get_threads()
+        reader = self.reader
+        bytes_ = RUN * int(np.prod(reader.shape)) * reader.dtype.itemsize
+        most = max(2 * threads, min(2 * -(-size // RUN) + threads, AHEAD // bytes_))
+        starts = range(first * size, len(order), size)
+        runs = (run for start in starts for run in self._runs(order[start : start + size]))
+        try:
+            with closing(ahead(self._read, runs, threads, most)) as results:
+                for start in starts:
+                    numbers = order[start : start + size]
+                    given = self._batch(numbers, results)
+                    if given is None:
+                        given = self._next_sound(np.roll(order, -start - size))
+                    if start == starts[-1]:
+                        self._report()
+                    yield given
+        finally:
+            self._report()
+
+    def _runs(self, numbers: Array) -> Iterator[_Run]:
+        """A batch's pictures, and its memory, which is taken when the first of them is begun."""
+        images = np.empty((len(numbers), *self.reader.shape), self.reader.dtype)
+        for start in range(0, len(numbers), RUN):
+            some = slice(start, start + RUN)
+            yield _Run(numbers[some], images[some])
+
+    def _read(self, run: _Run) -> tuple[Array, list[Read | str]]:
+        """The memory of the run's images, and for each what is known of it, or why it is broken."""
+        found: list[Read | str] = []
+        for number, image in zip(run.numbers, run.images, strict=True):
+            path = self.paths[number]
+            if (kept := self._kept.get(number)) and kept[0].version == _version(path):
+                image[...] = kept[1]
+                found.append(kept[0])
+                continue
+            try:
+                read = self.reader.read(path, image)
+                self._keep(number, read, image)
+                found.append(read)
+            except DataError as error:
+                found.append(str(error).removeprefix(f"{path}: "))
+        return run.images, found
+
+    def _keep(self, number: int, found: Read, image: Array) -> None:
+        """Keep a picture for later passes, while there is room."""
+        bytes_ = image.size if found.whole else image.nbytes
+        with _room.lock:
+            if number not in self._kept:  # else its file was changed
+                if bytes_ > _room.left:
+                    return
+                _room.left -= bytes_
+                self._taken[0] += bytes_
+        try:
+            self._kept[number] = found, image.astype(np.uint8 if found.whole else image.dtype)
+        except MemoryError:
+            _room.left = 0
+
+    def _batch(self, numbers: Array, results: Iterator[Any]) -> Any:
+        """The next batch, None if no picture of it can be read."""
+        found: list[Read | str] = []
+        while len(found) < len(numbers):
+            images, some = next(results)
+            found += some
+        sound = np.array([self._noted(*one) for one in zip(numbers, found, strict=True)])
+        if not sound.any():
+            return None
+        images = images if images.base is None else images.base
+        if not sound.all():
+            images, numbers = images[sound], numbers[sound]
+        return self._example(images, numbers)
+
+    def _example(self, images: Array, numbers: Array) -> Any:
+        labels = None if self.labels is None else self.labels[numbers]
+        if self.batch_size is None:
+            return images[0] if labels is None else (images[0], labels[0])
+        return images if labels is None else (images, labels)
+
+    def _noted(self, number: int, found: Read | str) -> bool:
+        """Whether a picture is sound; what is known of it is kept."""
+        path = self.paths[number]
+        if isinstance(found, str):
+            if number in self._versions and not os.path.exists(path):
+                found = "the file is there no longer."
+            self.broken[path] = found
+            return False
+        self.broken.pop(path, None)
+        if self._versions.setdefault(number, found.version) != found.version:
+            self._versions[number] = found.version
+            self._changed.append(path)
+        if found.turned:
+            self._turned.add(number)
+        return True
+
+    def _next_sound(self, numbers: Array) -> Any:
+        """In place of a batch without a sound picture: the next that is one, so that a pass has
+        as many batches as were said. Raises ``DataError`` if there is none."""
+        for number in numbers:
+            run = next(self._runs(np.array([number])))
+            images, (found,) = self._read(run)
+            if self._noted(number, found):
+                return self._example(images, run.numbers)
+        path, why = next(iter(self.broken.items()))
+        self._said.update(self.broken)
+        raise DataError(
+            f"{self.who}: expected pictures, got {len(self.paths):,} files of which none can be "
+            f"read. The first: {printable(path)}: {why}"
+        )
+
+    def _report(self) -> None:
+        """Say in a line each what was found since the last time."""
+        broken = [path for path in self.broken if path not in self._said]
+        self._said.update(broken)
+        changed, self._changed = self._changed, []
+        if self._turned and self.verbose:
+            self.verbose = False  # it is the same in each pass
+            count = len(self._turned)
+            say(f"Turned {count} picture{'s' * (count > 1)} upright, as the EXIF data say.")
+        if broken:
+            warn(
+                f"{self.who}: left out {len(broken):,} of {len(self.paths):,} pictures, which "
+                f"cannot be read: {_named(broken)}. The first: {self.broken[broken[0]]} The data "
+                "set's .broken has them all.",
+                UserWarning,
+            )
+        if changed:
+            warn(
+                f"{self.who}: {len(changed):,} of {len(self.paths):,} pictures were changed since "
+                f"they were read before: {_named(changed)}. A resumed run will differ.",
+                UserWarning,
+            )
+
+
+def _version(path: str) -> Version | None:
+    """What says whether a file is the same; None if there is none."""
+    with suppress(OSError, ValueError):
+        status = os.stat(path)
+        return status.st_mtime_ns, status.st_size
+    return None
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = len(paths) - NAMED
+    names = [printable(os.path.join(*path.split(os.sep)[-2:])) for path in paths[:NAMED]]
+    return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
