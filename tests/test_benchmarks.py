@@ -225,3 +225,14 @@ def test_a_mistake_is_one_line(tmp_path):
     assert run.returncode == 1
     assert run.stderr.startswith("compare: ")
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_folders_are_measured(benchmarks, capsys):
+    """A row for each kind of file and of pass."""
+    import folders
+
+    folders.main(["--pictures", "40", "--rounds", "1", "--train"])
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2 + 3 * len(folders.KINDS)
+    assert all(row.endswith(" | 1.00 |") for row in rows[2:])

@@ -2,11 +2,27 @@
 
 import argparse
 
-from minicnn._cli import data_fetch, data_import, data_inspect
+from minicnn._cli import (
+    data_export,
+    data_fetch,
+    data_import,
+    data_inspect,
+    data_merge,
+    data_split,
+    data_subset,
+)
 from minicnn._cli.options import Commands
 from minicnn._core.console import say
 
-SUBCOMMANDS = (data_import, data_inspect, data_fetch)
+SUBCOMMANDS = (
+    data_import,
+    data_inspect,
+    data_split,
+    data_merge,
+    data_subset,
+    data_export,
+    data_fetch,
+)
 """Each adds itself, in the order of the help."""
 
 

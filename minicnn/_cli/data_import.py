@@ -4,7 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
-from minicnn._cli.options import Commands, fraction, seed
+from minicnn._cli.options import Commands, add_keys, fraction, seed
 from minicnn._core.console import say
 from minicnn.data.making import import_images
 
@@ -54,6 +54,7 @@ def add(commands: Commands) -> None:
         "same there are not divided between training and test",
     )
     command.add_argument("--labels", type=Path, metavar="FILE", help="the labels of a .npy or IDX")
+    add_keys(command, "--x-key", "--y-key")
     command.add_argument("--seed", type=seed, default=0, help="of the images' order; default: 0")
     command.add_argument("--gzip", action="store_true", help="compress: smaller, slower to read")
     command.add_argument("--overwrite", action="store_true", help="replace files that are there")

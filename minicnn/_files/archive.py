@@ -49,6 +49,11 @@ class Archive:
         # Some programs for Windows write "\\" in the names of members.
         self._members = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the members."""
+        return list(self._members)
+
     def read(self, name: str, limit: int | None = None) -> bytes:
         """A member, whole; raises the archive's error if it is not there or too large."""
         import zipfile

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from minicnn._core.console import say, write
 from minicnn._files.atomic import make_folder, reason, replacing
@@ -26,6 +27,9 @@ SECONDS = 30
 
 CHUNK = 1 << 18
 """Bytes that are read at once."""
+
+ATTEMPTS = 10
+"""How often a transfer that breaks off is gone on with, as long as more of the file comes."""
 
 
 def keras_home() -> Path:
@@ -144,15 +148,38 @@ def _transfer(name: str, url: str, remedy: str) -> Callable[[str, Path], None]:
 
     def transfer(url: str, path: Path) -> None:
         line = _Line()
-        # Not compressed on the way: the bytes that are hashed are those of the file.
-        get = HTTPDownloader(line, CHUNK, timeout=SECONDS, headers={"Accept-Encoding": "identity"})
         try:
             with path.open("wb") as file:
-                get(url, file, None)
+                for attempt in range(ATTEMPTS):
+                    done = file.tell()
+                    line.begin(done)
+                    get = HTTPDownloader(line, CHUNK, timeout=SECONDS, **_from(file))
+                    try:
+                        get(url, file, None)
+                        return
+                    except Exception:
+                        if file.tell() <= done or attempt == ATTEMPTS - 1:
+                            raise
         finally:
             line.end()
 
     return transfer
+
+
+def _from(file: BinaryIO) -> dict[str, Any]:
+    """What to tell the server, so that what is in the file already is not sent again."""
+    done = file.tell()
+
+    def answered(response: Any, *others: Any, **more: Any) -> None:
+        if done and not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
+            file.seek(0)  # it sends all
+            file.truncate()
+
+    # Not compressed on the way: the bytes that are hashed are those of the file.
+    headers = {"Accept-Encoding": "identity"}
+    if done:
+        headers["Range"] = f"bytes={done}-"
+    return {"headers": headers, "hooks": {"response": answered}}
 
 
 def _unavailable(name: str, url: str, error: Exception, remedy: str) -> MiniCNNError:
@@ -195,10 +222,16 @@ class _Line:
 
     def __init__(self) -> None:
         self.total = 0
+        self.before = 0
+        """Bytes that had come when the server broke off, which ``total`` is without."""
         self._bytes = 0
         self._shown = time.monotonic()
         self._terminal = bool(getattr(sys.stderr, "isatty", bool)())
         self._open = False
+
+    def begin(self, before: int) -> None:
+        """A transfer of what is missing after so many bytes."""
+        self.before, self._bytes = before, 0
 
     def update(self, count: int) -> None:
         """So many bytes more."""
@@ -206,8 +239,8 @@ class _Line:
         now = time.monotonic()
         if self._terminal and now - self._shown >= self.EVERY:
             self._shown, self._open = now, True
-            of = f" of {self.total / 1e6:,.1f}" if self.total >= self._bytes else ""
-            write(sys.stderr, f"\r{self._bytes / 1e6:,.1f}{of} MB ")
+            of = f" of {(self.before + self.total) / 1e6:,.1f}" if self.total >= self._bytes else ""
+            write(sys.stderr, f"\r{(self.before + self._bytes) / 1e6:,.1f}{of} MB ")
 
     def reset(self) -> None:
         """All is there; pooch counts it once more."""

@@ -9,9 +9,10 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from minicnn._parallel.threads import WORKER
+__all__ = ["READER", "ahead"]
 
-__all__ = ["ahead"]
+READER = "minicnn reader"
+"""The name of these threads, which is another than that of those that are at rest between calls."""
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -64,7 +65,7 @@ def ahead(work: Callable[[S], T], items: Iterable[S], threads: int, most: int) -
 def _start(threads: int, work: Callable[[Any], Any], todo: "SimpleQueue[_Task | None]") -> int:
     """Start so many threads, or as many as the system allows; returns how many."""
     for started in range(threads):
-        thread = threading.Thread(target=_serve, args=(work, todo), name=WORKER, daemon=True)
+        thread = threading.Thread(target=_serve, args=(work, todo), name=READER, daemon=True)
         try:
             thread.start()
         except (RuntimeError, MemoryError):

@@ -102,10 +102,12 @@ def _saved(value: Any) -> Any:
 def _described_data(loader: Loader) -> dict[str, Any]:
     """Shapes and types, and of data in memory a checksum: other batches are made anew."""
     data = loader.sample
+    files = getattr(loader, "origin", None) is not None
     kinds = (("x", data.xs), ("y", data.ys), ("sample_weight", data.weights))
     found: dict[str, Any] = {
         f"{name}{i + 1 if i else ''}": {
-            "shape": array.shape,
+            # Of the first batch pictures may be missing that cannot be read any more.
+            "shape": array.shape[1:] if files else array.shape,
             "dtype": array.dtype.name,
             **({"checksum": checksum_of(array)} if loader.in_memory else {}),
         }

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.shapes import Array
 from minicnn._training.model import Model
 from minicnn._training.program import Inference
 from minicnn.kernels import KERNELS
@@ -68,33 +69,28 @@ class _Snapshot:
         self.kernels = list(KERNELS.values())
         self.chosen = _chosen(model)
         self.layers = [
-            (vars(layer), dict(vars(layer)), layer.params, layer.state) for layer in layers
+            (vars(layer), dict(vars(layer)), layer.params, layer.state, _arrays(layer))
+            for layer in layers
         ]
-        self.arrays = self._arrays()
 
     def holds(self, model: Model) -> bool:
         """Whether all of it is as it was."""
         if model.graph() is not self.graph or _chosen(model) != self.chosen:
             return False
         try:
-            for held, before, params, state in self.layers:
+            for held, before, params, state, arrays in self.layers:
                 if held["params"] is not params or held["state"] is not state or held != before:
+                    return False
+                now = *params.values(), *state.values()
+                if len(now) != len(arrays) or not all(map(is_, now, arrays)):
                     return False
         except ValueError:  # there are arrays now, which cannot be compared in one word
             return False
-        arrays, kernels = self._arrays(), list(KERNELS.values())
-        return (
-            len(arrays) == len(self.arrays)
-            and all(map(is_, arrays, self.arrays))
-            and all(map(is_, kernels, self.kernels))
-        )
+        return all(map(is_, KERNELS.values(), self.kernels)) and len(KERNELS) == len(self.kernels)
 
-    def _arrays(self) -> list[Any]:
-        found: list[Any] = []
-        for _, _, params, state in self.layers:
-            found += params.values()
-            found += state.values()
-        return found
+
+def _arrays(layer: Layer) -> tuple[Array, ...]:
+    return (*layer.params.values(), *layer.state.values())
 
 
 def _chosen(model: Model) -> tuple[Any, ...]:

@@ -42,6 +42,8 @@ class Inference:
         self.graph = model.fused()
         self.inferring, self.folded = model.folded()
         """The graph outside training, and the convolutions in it that are to be updated."""
+        folded = [array for one in self.folded for array in one.conv.params.values()]
+        self._folded_nbytes = int(sum(array.nbytes for array in folded))
         self.dtype = model.dtype
         self.output_shapes = model.output_shapes
         self.multiply_adds = sum(
@@ -85,7 +87,10 @@ class Inference:
     def _record(self, xs: Sequence[Array]) -> None:
         if Recorded.worth(self.inferring, self.kernels, xs):
             made = Recorded(self.inferring, self.folded, self.kernels, xs)
-            if made.complete:
+            outputs = self.outputs(xs)
+            with made.workspace:
+                right = made.gives(xs, outputs)
+            if right:
                 self.recorded, self.workspace = made, self.kernels.workspace()
                 return
         self.refused = self.last
@@ -94,8 +99,7 @@ class Inference:
     def nbytes(self) -> int:
         """The bytes of its own arrays."""
         recorded = 0 if self.recorded is None else self.recorded.nbytes
-        folded = [array for one in self.folded for array in one.conv.params.values()]
-        return recorded + self.workspace.nbytes + int(sum(array.nbytes for array in folded))
+        return recorded + self.workspace.nbytes + self._folded_nbytes
 
     def _read(self, xs: Sequence[Array]) -> list[Array]:
         """A batch in the model's dtype, but for what the first nodes read as it is in a file."""

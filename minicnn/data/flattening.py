@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import chain, islice, takewhile
-from typing import Any
+from typing import Any, Self
 
 from minicnn._core.arguments import whole_number
 from minicnn.errors import ConfigError, DataError, NameUnknownError, shown
@@ -85,6 +85,14 @@ class Flattening:
         """
         inner = self._chains("flat_map", map_func)
         return self._then(lambda: chain.from_iterable(one._examples() for one in inner()))
+
+    def apply(self, transformation_func: Callable[[Self], Any]) -> Any:
+        """What a function makes of the chain."""
+        return transformation_func(self)
+
+    def with_options(self, options: Any, name: str | None = None) -> Self:
+        """The same chain: there is nothing to choose."""
+        return self
 
     def _chains(self, step: str, map_func: Callable[..., Any]) -> Callable[[], Iterator[Any]]:
         made = self.map(map_func)

@@ -97,7 +97,7 @@ def decoded(
 ) -> Iterator["Image"]:
     """The same for a source of so many bytes that Pillow can open, but in nobody's silence."""
     # Pillow comes with matplotlib, which reads pictures with it too.
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(source, formats=formats) as picture:
@@ -116,7 +116,7 @@ def decoded(
             raise DataError(f"{name}: cannot be read: {reason(error)}.") from None
         if isinstance(error, Image.DecompressionBombError):
             raise DataError(f"{name}: claims far more pixels than a photograph has.") from None
-        if not isinstance(error, Image.UnidentifiedImageError):
+        if not isinstance(error, UnidentifiedImageError):
             raise DataError(
                 f"{name}: expected a picture, got a damaged or shortened one."
             ) from None

@@ -15,57 +15,12 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
-from minicnn.data.pipeline import Dataset, Passes
+from minicnn.data.passes import Passes
+from minicnn.data.pipeline import Dataset
+from minicnn.data.py_dataset import PyDataset, Sequence
 from minicnn.errors import ConfigError, DataError, shown
 
 __all__ = ["PyDataset", "Sequence"]
-
-
-class PyDataset:
-    """The base class of data that are read batch by batch, as Keras has it.
-
-    ``__getitem__(i)`` returns batch ``i``: (x, y) or (x, y, sample_weight). ``__len__`` is the
-    number of batches. ``on_epoch_end`` is called after the last one. ``fit`` draws the
-    batches in another order each epoch, unless ``shuffle=False``.
-
-    Keras' ``workers``, ``use_multiprocessing`` and ``max_queue_size`` are taken and do nothing.
-
-    >>> class Noise(PyDataset):
-    ...     def __len__(self):
-    ...         return 3
-    ...
-    ...     def __getitem__(self, i):
-    ...         rng = np.random.default_rng(i)
-    ...         return rng.random((8, 4)), rng.integers(0, 2, 8)
-    >>> model = Sequential([Input((4,)), Dense(1, activation="sigmoid")], seed=0)
-    >>> model.compile("sgd", "binary_crossentropy")
-    >>> len(model.fit(Noise(), epochs=2, verbose=0).history["loss"])
-    2
-    """
-
-    def __init__(
-        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
-    ) -> None:
-        self.workers = workers
-        self.use_multiprocessing = use_multiprocessing
-        self.max_queue_size = max_queue_size
-
-    def __getitem__(self, index: int) -> Any:
-        """Batch ``index``: (x, y) or (x, y, sample_weight)."""
-        raise TypeError(f"{type(self).__name__} defines no __getitem__(index).")
-
-    def __len__(self) -> int:
-        """The number of batches."""
-        raise TypeError(f"{type(self).__name__} defines no __len__().")
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-    def on_epoch_end(self) -> None:
-        """Called when the last batch of a pass was drawn."""
-
-
-Sequence = PyDataset
 
 
 class Batch(NamedTuple):
@@ -271,6 +226,11 @@ class IteratorLoader(BatchLoader):
         self.sample = self.load(self.first[0], 0).data
 
     @property
+    def batch_size(self) -> int:
+        """That of the source's batches, or of the first."""
+        return (self.passes and self.passes.batch_size) or self.sample.samples
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """The files, where they are known."""
         return {} if self.origin is None else {"files": self.origin.fingerprint()}
@@ -295,15 +255,16 @@ class IteratorLoader(BatchLoader):
     def begin_at(self, state: Mapping[str, Any], skip: bool) -> None:
         """Begin at the first pass of a stream with that state, or ``skip`` to where it was."""
         assert self.origin is not None
-        self.first = []
-        self.origin.seed = None if state["seed"] is None else int(state["seed"])
-        self.origin.begun = self.begun = int(state["begun"])
-        if not (skip and self.passes and self.steps):
-            self.batches = iter(self.source)
-            return
-        passes, first = divmod(state["drawn"], self.steps)
-        found = self.passes.beginning_at(self.begun + passes, first)
-        self.batches = map(self.source.shown, found)
+        seed, begun = None if state["seed"] is None else int(state["seed"]), int(state["begun"])
+        if not skip and (seed, begun) == (self.origin.seed, self.begun):
+            return  # functions in the chain may count their calls
+        self.first, self.begun = [], begun
+        self.origin.restart(seed, begun)
+        self.batches = iter(self.source)
+        if skip and self.passes is not None and self.steps is not None:
+            passes, first = divmod(state["drawn"], self.steps)
+            found = self.passes.beginning_at(begun + passes, first)
+            self.batches = map(self.source.shown, found)
 
     def draws(self, endless: bool) -> Iterator[Any]:
         """Batch after batch as it is given; unless ``endless``, END after each pass."""

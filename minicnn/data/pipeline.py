@@ -7,7 +7,7 @@ An example is an array, or a tuple or a dictionary of examples. Functions given 
 import builtins
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from minicnn._core.arguments import whole_number
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import DType, Shape
 from minicnn.data.flattening import Flattening
+from minicnn.data.passes import Passes
 from minicnn.errors import ConfigError, DataError, shown
 
 INFINITE_CARDINALITY = -1
@@ -27,20 +28,6 @@ class Spec(NamedTuple):
 
     shape: Shape
     dtype: DType
-
-
-class Passes(Protocol):
-    """A source that can go on from the middle of any of its passes."""
-
-    seed: int | None
-    begun: int
-    """How many passes were begun."""
-
-    def beginning_at(self, number: int, first: int) -> Iterator[Any]:
-        """The examples of pass ``number``, from number ``first`` on."""
-
-    def fingerprint(self) -> dict[str, Any]:
-        """What a resumed run must find again."""
 
 
 class Dataset(Flattening):
@@ -58,9 +45,8 @@ class Dataset(Flattening):
     broken: dict[str, str] | None = None
     """Of pictures from files: the paths that could not be read so far, and why."""
     origin: Passes | None = None
-    """Where the examples come from, if that counts its passes."""
     passes: Passes | None = None
-    """The same, if what it gives are the examples themselves."""
+    """Where the examples come from, if it counts its passes; the second if they are as it gives."""
 
     def __init__(
         self, examples: Callable[[], Iterator[Any]], cardinality: int = UNKNOWN_CARDINALITY
@@ -292,10 +278,6 @@ class Dataset(Flattening):
         """The same chain: nothing is computed before it is asked for."""
         return self
 
-    def with_options(self, options: Any, name: str | None = None) -> "Dataset":
-        """The same chain: there is nothing to choose."""
-        return self
-
     def reduce(
         self, initial_state: Any, reduce_func: Callable[[Any, Any], Any], name: str | None = None
     ) -> Any:
@@ -364,10 +346,6 @@ class Dataset(Flattening):
         made = type(self)(examples, cardinality)
         made.origin = self.origin
         return made
-
-    def apply(self, transformation_func: Callable[[Self], Any]) -> Any:
-        """What a function makes of the chain."""
-        return transformation_func(self)
 
 
 def _array(value: Any) -> Any:

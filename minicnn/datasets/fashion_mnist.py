@@ -1,17 +1,8 @@
 """Fashion-MNIST: clothes, as small as the digits of MNIST and harder."""
 
-import gzip
-import math
-from pathlib import Path
-
-import numpy as np
-
-from minicnn._core.shapes import Array
-from minicnn._files.budget import Budget
 from minicnn._files.downloads import fetched
-from minicnn._files.hdf5 import regular_file_size
+from minicnn._files.idx import read_idx
 from minicnn.datasets.checking import Arrays, check, folder
-from minicnn.errors import DataError
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
@@ -37,29 +28,7 @@ def load_data() -> Arrays:
         name: fetched(name, URL + name, f"md5:{md5}", folder() / "fashion-mnist")
         for name, md5 in MD5.items()
     }
-    y_train, x_train, y_test, x_test = map(read, paths.values())
+    y_train, x_train, y_test, x_test = map(read_idx, paths.values())
     for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "t10k")):
         check(str(paths[f"{part}-images-idx3-ubyte.gz"]), x, y, (28, 28))
     return (x_train, y_train), (x_test, y_test)
-
-
-def read(path: Path) -> Array:
-    """The array in an idx file of bytes: its number of axes, its shape and then its numbers."""
-    budget = Budget(str(path), DataError, regular_file_size(path, DataError))
-    try:
-        with gzip.open(path, "rb") as file:
-            start = file.read(4)
-            axes = start[3]
-            shape = tuple(int(n) for n in np.frombuffer(file.read(4 * axes), ">u4"))
-            size = math.prod(shape)
-            budget.take("its shape", size)
-            data = bytearray(file.read(size))
-            if start[:3] != b"\0\0\x08" or len(shape) != axes or len(data) != size or file.read(1):
-                raise ValueError
-        return np.frombuffer(data, np.uint8).reshape(shape)
-    except DataError:
-        raise
-    except Exception:  # gzip and zlib raise a dozen kinds on bytes that make no sense
-        raise DataError(
-            f"{path}: expected an idx file, compressed by gzip, got another kind, or a damaged one."
-        ) from None

@@ -15,8 +15,7 @@ from minicnn.data.pipeline import Dataset
 from minicnn.errors import ConfigError, DataError, shown
 from minicnn.preprocessing.picture_files import Files, in_folder, in_table
 from minicnn.preprocessing.picture_reader import Reader
-from minicnn.preprocessing.picture_stream import Pictures
-from minicnn.preprocessing.transforms import random_state
+from minicnn.preprocessing.picture_stream import Pictures, shuffled
 
 WHO = "image_dataset_from_directory"
 
@@ -60,9 +59,9 @@ def image_dataset_from_directory(
 
     A picture that cannot be read is left out of its batch, which has one less, in every pass;
     ``broken`` says why, by its path, and a warning names the first. ``file_paths``, the split and
-    the number of batches are as if it were sound: a batch without a sound picture has the next
-    sound one of the pass. Raises ``DataError`` for a folder without a sound picture, and
-    ``ConfigError`` for other arguments.
+    the number of batches are as if it were sound: a batch without any has the next sound
+    one of the pass. Raises ``DataError`` for a folder without pictures or without a sound one,
+    and ``ConfigError`` for other arguments.
     """
     choice(WHO, "format", format, ("tf", "grain"))
     _check_labels(labels)
@@ -166,16 +165,15 @@ class _Given(NamedTuple):
             classes = "" if names is None else f" belonging to {len(names)} classes"
             say(f"Found {n} files{classes}.")
         seed = int(generator(None).integers(10**6)) if self.seed is None else self.seed
-        order = np.arange(n)
-        if self.shuffle:
-            random_state(seed).shuffle(order)
+        order = shuffled(n, seed) if self.shuffle else np.arange(n)
+        labels = _labels(found, self.label_mode)
         made: list[Dataset] = []
         for files in _parts(order, self.validation_split, self.subset):
             if not len(files):
                 raise DataError(f"{self.who}: there are no such pictures in {source}.")
             part = Pictures(
-                self.who, [found.paths[i] for i in files], _labels(found, files, self.label_mode),
-                reader, self.batch_size, seed if self.shuffle and not made else None, self.verbose,
+                self.who, (found.paths, labels), files, reader, self.batch_size,
+                seed if self.shuffle and not made else None, self.verbose,
             ).dataset()  # fmt: skip
             part.class_names = names  # of "both" the pictures for validation keep their order
             made.append(part)
@@ -222,11 +220,11 @@ def _parts(order: Array, validation_split: float | None, subset: str | None) -> 
     return parts
 
 
-def _labels(found: Files, files: Array, label_mode: str | None) -> Array | None:
-    """The labels of some files in the form that was asked for."""
+def _labels(found: Files, label_mode: str | None) -> Array | None:
+    """The labels in the form that was asked for."""
     if found.numbers is None or found.names is None:
         return None
-    labels: Array = found.numbers[files]
+    labels = found.numbers
     if label_mode == "binary":
         labels = labels.astype(np.float32)[:, None]
     if label_mode == "categorical":

@@ -126,7 +126,7 @@ class _Search:
             if count:
                 raise DataError(
                     f"{self.who}: expected a folder for each class in {printable(self.folder)}, "
-                    f"got {count:,} pictures without folders. labels=None reads them without "
+                    f"got {_pictures(count)} without folders. labels=None reads them without "
                     "labels; or move them into a folder for each class."
                 )
             return
@@ -161,7 +161,7 @@ class _Search:
             )
         _, beside = self._holds("")
         if beside:
-            say(f"Left out {beside:,} pictures that lie beside the folders of the classes.")
+            say(f"Left out {_pictures(beside)} beside the folders of the classes.")
 
     def report(self, some: bool, verbose: bool) -> None:
         """Say what else was there, if it looks like pictures; raise ``DataError`` if it is all."""
@@ -175,6 +175,10 @@ class _Search:
         if left and verbose:
             text = ", ".join(f"{n:,} {ending}" for n, ending in left)
             say(f"Left out {text}: of pictures, those in {', '.join(FORMATS)} files are read.")
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'s' * (count > 1)}"
 
 
 def in_table(who: str, table: Any, class_names: Sequence[str] | None) -> Files:

@@ -1,6 +1,9 @@
 """Passes over the pictures of many files: read ahead on all threads, the broken ones left out."""
 
 import os
+import re
+import shutil
+import sys
 import threading
 import warnings
 import weakref
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.console import say, warn
+from minicnn._core.console import say, warn, write
 from minicnn._core.memory import installed_memory
 from minicnn._core.random_seed import generator
 from minicnn._core.shapes import Array
@@ -20,6 +23,7 @@ from minicnn._parallel.threads import get_threads
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import DataError, printable
 from minicnn.preprocessing.picture_reader import Read, Reader, Version
+from minicnn.preprocessing.transforms import random_state
 
 RUN = 8
 """Pictures that a thread reads before it takes others."""
@@ -30,6 +34,9 @@ AHEAD = 128 << 20
 KEPT = 1 << 30
 """Bytes of images that all data sets together keep at most, so that later passes need not decode
 these files; an eighth of the memory, where that is less."""
+
+QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+"""Pillow warns of odd files. Threads have no filters of their own: this one is the process'."""
 
 NAMED = 3
 """Files that a message names."""
@@ -69,16 +76,18 @@ class Pictures:
     def __init__(
         self,
         who: str,
-        paths: Sequence[str],
-        labels: Array | None,
+        files: tuple[Sequence[str], Array | None],
+        order: Array,
         reader: Reader,
         batch_size: int | None,
         seed: int | None,
         verbose: bool,
     ) -> None:
         self.who = who
-        self.paths = paths
-        self.labels = labels
+        self.files = files
+        """The paths and labels of all that were found."""
+        self.paths: list[str] = []
+        self._arrange(order)
         self.reader = reader
         self.batch_size = batch_size
         self.seed = seed
@@ -86,11 +95,11 @@ class Pictures:
         self.begun = 0
         """The passes that were begun."""
         self.broken: dict[str, str] = {}
-        self._kept: dict[int, tuple[Read, Array]] = {}
+        self._kept: dict[str, tuple[Read, Array]] = {}
         self._taken = [0]
         weakref.finalize(self, _room.give_back, self._taken)
-        self._versions: dict[int, Version] = {}
-        self._turned: set[int] = set()
+        self._versions: dict[str, Version] = {}
+        self._turned: set[str] = set()
         self._said: set[str] = set()
         """Those of the broken that were named."""
         self._changed: list[str] = []
@@ -102,12 +111,24 @@ class Pictures:
         made.file_paths, made.broken = self.paths, self.broken
         return made
 
+    def _arrange(self, order: Array) -> None:
+        """Have those of the files, in that order."""
+        paths, labels = self.files
+        self.paths[:] = [paths[i] for i in order]
+        self.labels = None if labels is None else labels[order]
+
+    def restart(self, seed: int | None, begun: int) -> None:
+        """Give what a data set of that seed gives after so many passes."""
+        if seed is not None and seed != self.seed and len(self.paths) == len(self.files[0]):
+            self._arrange(shuffled(len(self.paths), seed))
+        self.seed, self.begun = seed, begun
+
     def fingerprint(self) -> dict[str, Any]:
         """What a resumed run must find again: how many pictures, their names and labels."""
-        parts = [os.path.join(*path.split(os.sep)[-2:]) for path in self.paths]
-        names = np.frombuffer("\n".join(parts).encode(errors="surrogateescape"), np.uint8)
-        found = 0 if self.labels is None else checksum(self.labels)
-        return {"count": len(parts), "checksum": checksum(names, found)}
+        labels = np.zeros(len(self.paths)) if self.labels is None else self.labels
+        pairs = zip(map(_short, self.paths), labels.tolist(), strict=True)
+        text = repr(sorted(pairs)).encode(errors="surrogateescape")
+        return {"count": len(self.paths), "checksum": checksum(np.frombuffer(text, np.uint8))}
 
     def _pass(self) -> Iterator[Any]:
         self.begun += 1
@@ -127,8 +148,11 @@ class Pictures:
         return np.random.default_rng(seeds[-1]).permutation(n)
 
     def _batches(self, order: Array, first: int) -> Iterator[Any]:
-        # Pillow warns of odd files. Threads have no filters of their own, so it is for the process.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+        from PIL import Image
+
+        Image.init()  # before threads all do
+        if QUIET not in warnings.filters:
+            warnings.filterwarnings("ignore", module=QUIET[3].pattern)
         size, threads = self.batch_size or 1, get_threads()
         reader = self.reader
         bytes_ = RUN * int(np.prod(reader.shape)) * reader.dtype.itemsize
@@ -143,10 +167,12 @@ class Pictures:
                     if given is None:
                         given = self._next_sound(np.roll(order, -start - size))
                     if start == starts[-1]:
+                        results.close()
                         self._report()
                     yield given
         finally:
-            self._report()
+            with suppress(Warning):  # where warnings are errors, of a pass that was dropped
+                self._report()
 
     def _runs(self, numbers: Array) -> Iterator[_Run]:
         """A batch's pictures, and its memory, which is taken when the first of them is begun."""
@@ -160,29 +186,29 @@ class Pictures:
         found: list[Read | str] = []
         for number, image in zip(run.numbers, run.images, strict=True):
             path = self.paths[number]
-            if (kept := self._kept.get(number)) and kept[0].version == _version(path):
+            if (kept := self._kept.get(path)) and kept[0].version == _version(path):
                 image[...] = kept[1]
                 found.append(kept[0])
                 continue
             try:
                 read = self.reader.read(path, image)
-                self._keep(number, read, image)
+                self._keep(path, read, image)
                 found.append(read)
             except DataError as error:
                 found.append(str(error).removeprefix(f"{path}: "))
         return run.images, found
 
-    def _keep(self, number: int, found: Read, image: Array) -> None:
+    def _keep(self, path: str, found: Read, image: Array) -> None:
         """Keep a picture for later passes, while there is room."""
         bytes_ = image.size if found.whole else image.nbytes
         with _room.lock:
-            if number not in self._kept:  # else its file was changed
+            if path not in self._kept:  # else its file was changed
                 if bytes_ > _room.left:
                     return
                 _room.left -= bytes_
                 self._taken[0] += bytes_
         try:
-            self._kept[number] = found, image.astype(np.uint8 if found.whole else image.dtype)
+            self._kept[path] = found, image.astype(np.uint8 if found.whole else image.dtype)
         except MemoryError:
             _room.left = 0
 
@@ -210,16 +236,16 @@ class Pictures:
         """Whether a picture is sound; what is known of it is kept."""
         path = self.paths[number]
         if isinstance(found, str):
-            if number in self._versions and not os.path.exists(path):
+            if path in self._versions and not os.path.exists(path):
                 found = "the file is there no longer."
             self.broken[path] = found
             return False
         self.broken.pop(path, None)
-        if self._versions.setdefault(number, found.version) != found.version:
-            self._versions[number] = found.version
+        if self._versions.setdefault(path, found.version) != found.version:
+            self._versions[path] = found.version
             self._changed.append(path)
         if found.turned:
-            self._turned.add(number)
+            self._turned.add(path)
         return True
 
     def _next_sound(self, numbers: Array) -> Any:
@@ -242,6 +268,8 @@ class Pictures:
         broken = [path for path in self.broken if path not in self._said]
         self._said.update(broken)
         changed, self._changed = self._changed, []
+        if broken or changed or (self._turned and self.verbose):
+            _clear_line()
         if self._turned and self.verbose:
             self.verbose = False  # it is the same in each pass
             count = len(self._turned)
@@ -261,6 +289,24 @@ class Pictures:
             )
 
 
+def shuffled(n: int, seed: int) -> Array:
+    """The numbers up to n in the order that Keras gives files with that seed."""
+    order = np.arange(n)
+    random_state(seed).shuffle(order)
+    return order
+
+
+def _short(path: str) -> str:
+    """The path from the folder of the class on."""
+    return os.path.join(*path.split(os.sep)[-2:])
+
+
+def _clear_line() -> None:
+    """Clear the line of the terminal, on which a progress bar may stand."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        write(sys.stderr, f"\r{' ' * (shutil.get_terminal_size().columns - 1)}\r")
+
+
 def _version(path: str) -> Version | None:
     """What says whether a file is the same; None if there is none."""
     with suppress(OSError, ValueError):
@@ -271,5 +317,5 @@ def _version(path: str) -> Version | None:
 
 def _named(paths: Sequence[str]) -> str:
     more = len(paths) - NAMED
-    names = [printable(os.path.join(*path.split(os.sep)[-2:])) for path in paths[:NAMED]]
+    names = [printable(_short(path)) for path in paths[:NAMED]]
     return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")

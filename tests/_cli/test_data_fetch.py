@@ -1,10 +1,13 @@
 """``minicnn data fetch``: the group's help, and small data sets from a server on this machine."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from download_helpers import mnist_npz, serving, sha256
 from minicnn._cli.main import main
+from minicnn.data import load_hdf5
 from minicnn.datasets import mnist
 
 
@@ -33,7 +36,26 @@ def test_fetch(tmp_path, monkeypatch, capsys):
     with serving(tmp_path / "there") as server:
         monkeypatch.setattr(mnist, "URL", f"{server.url}mnist.npz")
         assert main(["data", "fetch", "mnist"]) == 0
-        assert main(["data", "fetch", "mnist"]) == 0
+        assert main(["data", "fetch", "mnist", str(tmp_path / "mnist_train.h5")]) == 0
+        assert main(["data", "fetch", "mnist", str(tmp_path / "mnist_train.h5")]) == 2
     assert server.asked == ["/mnist.npz"]
     assert "train: 6 images (28, 28)" in capsys.readouterr().out
     assert (tmp_path / "home" / "datasets" / "mnist.npz").exists()
+    (x, y), (x_test, _) = mnist.load_data()
+    train = load_hdf5(tmp_path / "mnist_train.h5")
+    np.testing.assert_array_equal(train.x[..., 0], x)
+    np.testing.assert_array_equal(train.y, y)
+    np.testing.assert_array_equal(load_hdf5(tmp_path / "mnist_test.h5").x[..., 0], x_test)
+
+
+def test_no_net_and_no_pooch(tmp_path, monkeypatch, capsys):
+    """Without the one or the other: a line with what to do, and status 2."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(mnist, "URL", "http://127.0.0.1:9/mnist.npz")
+    for said in ("cannot be reached", "pip install pooch"):
+        assert main(["data", "fetch", "mnist"]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert said in error or (said == "cannot be reached" and "pooch" in error)
+        assert "by hand" in error
+        monkeypatch.setitem(sys.modules, "pooch", None)

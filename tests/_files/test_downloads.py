@@ -84,6 +84,16 @@ def test_a_download_that_fails_leaves_nothing(url, said, there):
     assert os.listdir(cache) == []
 
 
+@pytest.mark.parametrize(("how", "times"), [("parts", 5), ("whole", 2)])
+def test_a_transfer_that_breaks_off_is_gone_on_with(how, times, there):
+    """What has come is not asked for again, unless the server sends all; the file is whole."""
+    file, server, cache = there
+    path = fetched("b.bin", f"{server.url}{how}?a.bin", sha256(file), cache)
+    assert path.read_bytes() == file.read_bytes()
+    assert len(server.asked) == times
+    assert os.listdir(cache) == ["b.bin"]
+
+
 def test_nobody_answers(tmp_path):
     """A machine without the net is told so."""
     with pytest.raises(DataError, match=r"cannot be reached.*connected to the net"):

@@ -133,3 +133,23 @@ def test_large_batches_are_not_recorded():
     for _ in range(3):
         program.answer([x])
     assert program.recorded is None
+
+
+def test_what_would_be_missing_from_a_replay_is_found_out():
+    """A layer that says that it replays and computes in NumPy: it is computed one by one."""
+
+    class Doubled(Flatten):
+        replays = True
+
+        def forward(self, x, *, training=False, rng=None):
+            y, cache = super().forward(x)
+            return 2 * y, cache
+
+    model = Sequential(
+        [Input(SHAPE), Conv2D(4, 3), Doubled(), Dense(2)], seed=0, kernels="compiled"
+    )
+    program = Inference(model)
+    for _ in range(4):
+        x = images().astype(np.float32)
+        assert np.array_equal(program.answer([x])[0], one_by_one(model, x))
+    assert program.recorded is None

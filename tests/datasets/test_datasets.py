@@ -5,6 +5,7 @@ import pickle
 import sys
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 
@@ -19,7 +20,8 @@ from download_helpers import (
     sha256,
     write_tar,
 )
-from minicnn.datasets import cifar, cifar10, cifar100, fashion_mnist, mnist
+from minicnn._files.idx import read_idx
+from minicnn.datasets import cats, cifar, cifar10, cifar100, fashion_mnist, mnist
 from minicnn.errors import ConfigError, DataError
 
 pytest.importorskip("pooch")
@@ -152,6 +154,27 @@ def test_cifar100(server, rng, monkeypatch):
         cifar100.load_data("all")
 
 
+def test_cats(server, rng, monkeypatch):
+    """The course's two files, in a folder of their own; a wrong one is not taken."""
+    wanted = []
+    for (name, part), n in zip((("train", "train"), ("test", "test")), (5, 3), strict=True):
+        path = server.folder / f"{name}_catvnoncat.h5"
+        x, y = rng.integers(0, 256, (n, 64, 64, 3)).astype(np.uint8), np.arange(n) % 2
+        with h5py.File(path, "w") as file:
+            file[f"{part}_set_x"], file[f"{part}_set_y"] = x, y
+            file["list_classes"] = np.array([b"non-cat", b"cat"])
+        monkeypatch.setitem(cats.SHA256, path.name, sha256(path))
+        wanted += [x, y]
+    monkeypatch.setattr(cats, "URL", server.url)
+    train, test = cats.load_data()
+    same((*train, *test), wanted)
+    assert len(list((server.cache / "catvnoncat").iterdir())) == 2
+    (server.folder / "test_catvnoncat.h5").write_bytes(b"other")
+    (server.cache / "catvnoncat" / "test_catvnoncat.h5").unlink()
+    with pytest.raises(DataError, match="another file, or a damaged one"):
+        cats.load_data()
+
+
 def test_the_pickles_here_are_like_those_of_python_2(rng):
     """What the tests write is a pickle to Python itself, of an array, a list and bytes."""
     pictures = rng.integers(0, 256, (4, 3072)).astype(np.uint8)
@@ -222,15 +245,15 @@ def test_archives_without_the_batches_are_refused(tmp_path):
 def test_bad_idx_files_are_refused(data, tmp_path):
     """Empty, text, cut, too short, too long and of another kind of numbers."""
     (tmp_path / "a.gz").write_bytes(data)
-    with pytest.raises(DataError, match=r"a\.gz: expected an idx file, .*damaged one"):
-        fashion_mnist.read(tmp_path / "a.gz")
+    with pytest.raises(DataError, match=r"a\.gz: expected an idx file of bytes, .*damaged one"):
+        read_idx(tmp_path / "a.gz")
 
 
 def test_idx_files_that_claim_too_much_are_refused(tmp_path):
     """Terabytes in twenty bytes."""
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"\0\0\x08\x02" + b"\0\xff\xff\xff" * 2))
     with pytest.raises(DataError, match=r"claims .* bytes, too many for a file of"):
-        fashion_mnist.read(tmp_path / "a.gz")
+        read_idx(tmp_path / "a.gz")
 
 
 def test_bad_npz_files_are_refused(tmp_path, server, rng, monkeypatch):

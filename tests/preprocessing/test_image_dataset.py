@@ -1,5 +1,7 @@
 """Data sets of the pictures in a folder, by hand."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,5 +109,78 @@ def test_a_folder_without_pictures(tmp_path):
     """Nothing there, or no folder at all."""
     with pytest.raises(DataError, match="there are no such pictures"):
         made(tmp_path)
-    with pytest.raises(DataError, match="cannot read the folder"):
+    with pytest.raises(DataError, match=r"cannot read the folder"):
         made(tmp_path / "no")
+
+
+def test_what_is_left_out_is_said(folder, capsys):
+    """Other endings that look like pictures, files beside the classes; not what systems leave."""
+    for name in ("a/1.webp", "a/2.HEIC", "b/3.webp", "Thumbs.db", ".DS_Store", "a/._1.png"):
+        (folder / name).touch()
+    Image.new("RGB", (2, 2)).save(folder / "beside.png")
+    data = made(folder)
+    assert len(data.file_paths) == 10
+    assert capsys.readouterr().out.splitlines() == [
+        "Left out 1 picture beside the folders of the classes.",
+        "Left out 2 .webp, 1 .heic: of pictures, those in .bmp, .gif, .jpeg, .jpg, .png files "
+        "are read.",
+        "Found 10 files belonging to 2 classes.",
+    ]
+
+
+def test_classes_that_look_like_a_mistake(folder, tmp_path_factory):
+    """One that is empty, one alone, and one alone that is the folder that was meant."""
+    (folder / "c").mkdir()
+    with pytest.warns(UserWarning, match=r"the folder of the class c has no pictures"):
+        assert made(folder).class_names == ["a", "b", "c"]
+    above = tmp_path_factory.mktemp("above")
+    (above / "pictures").symlink_to(folder)
+    with pytest.warns(
+        UserWarning, match=r"one class alone, 'pictures'.* did you mean '.*pictures'"
+    ):
+        made(above, follow_links=True)
+
+
+def test_folders_that_cannot_be_meant(tmp_path):
+    """Parts of a data set, pictures without classes, other files alone, and a file."""
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    Image.new("RGB", (2, 2)).save(flat / "1.png")
+    with pytest.raises(DataError, match=r"got 1 picture without folders\. labels=None reads them"):
+        made(flat)
+    assert len(made(flat, labels=None).file_paths) == 1
+    for part in ("Train", "test"):
+        (tmp_path / "parts" / part / "cat").mkdir(parents=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / "parts" / part / "cat" / "1.png")
+    with pytest.raises(DataError, match=r"holds Train/ and test/, .*: give one of them, such as"):
+        made(tmp_path / "parts")
+    made(tmp_path / "parts", class_names=["Train", "test"])
+    (tmp_path / "others" / "cat").mkdir(parents=True)
+    for i in range(3):
+        (tmp_path / "others" / "cat" / f"{i}.tiff").touch()
+    with pytest.raises(DataError, match=r"expected files that end in \.bmp, .*, got 3 \.tiff\."):
+        made(tmp_path / "others")
+    with pytest.raises(DataError, match=r"cannot read the folder .*: not a directory"):
+        made(flat / "1.png")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read any folder")
+def test_a_folder_that_may_not_be_read(folder):
+    """It is named, and not passed over in silence."""
+    (folder / "a").chmod(0)
+    try:
+        with pytest.raises(DataError, match=r"cannot read the folder .*a: permission denied"):
+            made(folder)
+    finally:
+        (folder / "a").chmod(0o700)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX names files by any bytes")
+def test_names_of_any_bytes(folder):
+    """They are read, and written in messages without harm."""
+    strange = folder / "a" / os.fsdecode(b"\xff\x1b[31m.png")
+    strange.write_bytes((folder / "b" / "0.png").read_bytes())
+    assert sum(len(x) for x, _ in made(folder)) == 11
+    strange.write_bytes(b"no")
+    with pytest.warns(UserWarning, match=r"a/\\udcff\\x1b\[31m\.png"):
+        assert sum(len(x) for x, _ in made(folder)) == 10

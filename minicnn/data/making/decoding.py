@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ WORTH = 1000
 """Pictures from which on processes are started, which takes as long as some hundred of them."""
 
 
-def decoded(paths: Sequence[Path], shape: Shape, fit: str) -> Decoded:
+def decoded(paths: Sequence[str], shape: Shape, fit: str) -> Decoded:
     """The pictures at these paths."""
     rows = np.empty((len(paths), *shape), np.uint8)
     broken: dict[int, str] = {}
@@ -35,7 +34,7 @@ def decoded(paths: Sequence[Path], shape: Shape, fit: str) -> Decoded:
         try:
             rows[i - len(broken)] = read_picture(path, shape, fit)
         except DataError as error:
-            why = str(error).removeprefix(f"{printable(str(path))}: ")
+            why = str(error).removeprefix(f"{printable(path)}: ")
             broken[i] = why.removeprefix("the picture: ")
         except MemoryError:
             broken[i] = "does not fit in memory."
@@ -50,7 +49,7 @@ class Decoder:
         self._mine = threading.local()
         self._all: list[Any] = []
 
-    def decode(self, paths: Sequence[Path], shape: Shape, fit: str) -> Decoded:
+    def decode(self, paths: Sequence[str], shape: Shape, fit: str) -> Decoded:
         """The pictures at these paths."""
         if not self.apart:
             return decoded(paths, shape, fit)
@@ -64,9 +63,9 @@ class Decoder:
         broken = {i: why[0] for i, (_, why) in enumerate(ones) if why}
         return np.concatenate([rows for rows, _ in ones]), broken
 
-    def _ask(self, paths: Sequence[Path], shape: Shape, fit: str) -> Decoded:
+    def _ask(self, paths: Sequence[str], shape: Shape, fit: str) -> Decoded:
         process = getattr(self._mine, "process", None) or self._start()
-        asked = {"paths": [os.fspath(path) for path in paths], "shape": shape, "fit": fit}
+        asked = {"paths": paths, "shape": shape, "fit": fit}
         process.stdin.write(json.dumps(asked).encode() + b"\n")
         process.stdin.flush()
         answer = process.stdout.readline()
@@ -104,7 +103,7 @@ def serve() -> None:
         for line in sys.stdin.buffer:
             asked = json.loads(line)
             shape = tuple(asked["shape"])
-            rows, broken = decoded([Path(path) for path in asked["paths"]], shape, asked["fit"])
+            rows, broken = decoded(asked["paths"], shape, asked["fit"])
             sys.stdout.buffer.write(json.dumps(broken).encode() + b"\n")
             sys.stdout.buffer.write(rows.data)
             sys.stdout.buffer.flush()

@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-import re
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from minicnn._core.arguments import boolean, choice, whole_number
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array, Shape, pair
-from minicnn._files.atomic import STEM, reason, replacing
+from minicnn._files.atomic import STEM, clear, reason, replacing
 from minicnn._files.lock import held
 from minicnn._files.paths import path_of
 from minicnn._parallel.threads import get_threads
@@ -28,7 +27,7 @@ from minicnn.data.making.journal import Block, Journal
 from minicnn.data.making.opening import open_source
 from minicnn.data.making.pictures import FITS, as_picture
 from minicnn.data.making.sources import Source
-from minicnn.data.making.splitting import check_fractions, joined, parts_of
+from minicnn.data.making.splitting import check_fractions, grouped_by, joined, parts_of
 from minicnn.data.making.writing import check_target, target_of, writing
 from minicnn.errors import ConfigError, DataError
 
@@ -86,6 +85,8 @@ def import_images(
     test: float = 0.0,
     group_by: str | None = None,
     labels: str | os.PathLike[str] | None = None,
+    x_key: str | None = None,
+    y_key: str | None = None,
     seed: int = 0,
     gzip: bool = False,
     overwrite: bool = False,
@@ -93,31 +94,26 @@ def import_images(
 ) -> Imported:
     """Make an HDF5 file in the course's layout of pictures, or of arrays in another file.
 
-    ``source`` is a folder with a folder for each class, a CSV of paths and labels, or a file:
-    ``.npz``, ``.npy`` (``labels`` names that of the labels), IDX as MNIST's, CIFAR's ``.bin``,
-    MATLAB's ``.mat`` or HDF5. Images are uint8 of ``size`` (height, width), by default 64 x 64 for
-    pictures and as they are for arrays; ``color`` is "rgb" or "grey"; ``fit`` says what becomes of
-    another ratio: "stretch", "crop" or "pad". They are in an order that ``seed`` gives.
+    ``source`` is a folder with a folder for each class, a CSV of paths and labels, or a file of
+    arrays (see ``minicnn.data.making.opening``), for which ``labels`` is another file and ``x_key``
+    and ``y_key`` are datasets. Images become uint8 of ``size`` (height, width), by default 64 x 64
+    for pictures and as it is for arrays; ``color`` is "rgb" or "grey"; ``fit`` says what becomes of
+    another ratio: "stretch", "crop" or "pad". ``seed`` gives their order.
 
     The fractions ``validation`` and ``test`` go into files of their own, ``mine_test.h5`` beside
-    ``mine.h5``: of each class in proportion, and what belongs together on one side. That are
-    pictures that show the same (see ``minicnn.data.duplicates``) and those of which ``group_by``
-    finds the same: the name of a column of the CSV, or a regular expression for the file's name,
-    of which the first group counts.
+    ``mine.h5``: of each class in proportion, while pictures that show the same stay together, as do
+    those with the same ``group_by``: a column of the CSV, or a regular expression for their names.
 
-    Broken pictures are left out and listed. After a kill the same call goes on where it was; the
-    files take their names when they are whole. Raises ``DataError`` for a source that cannot be
-    read and ``ConfigError`` for arguments that make no sense and for files that are there.
+    Broken pictures are left out and listed. After a kill the same call goes on where it was. Raises
+    ``DataError`` for a source that cannot be read and ``ConfigError`` for other arguments.
 
     >>> import tempfile
     >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for label in ("cat", "dog"):
-    ...         (Path(folder) / label).mkdir()
-    ...         Image.new("RGB", (80, 60), "red").save(f"{folder}/{label}/1.png")
-    ...     made = import_images(folder, f"{folder}/pets.h5", size=(32, 32))
-    ...     made.class_names, list(made.files.values())
-    (('cat', 'dog'), [2])
+    ...     (Path(folder) / "cat").mkdir()
+    ...     Image.new("RGB", (80, 60), "red").save(f"{folder}/cat/1.png")
+    ...     import_images(folder, f"{folder}/pets.h5", size=(32, 32)).class_names
+    ('cat',)
     """
     who = "import_images"
     out = path_of(who, "out", out)
@@ -125,30 +121,35 @@ def import_images(
     choice(who, "fit", fit, FITS)
     choice(who, "color", color, (*COLORS, None))
     boolean(who, "gzip", gzip)
-    fractions = {"validation": validation, "test": test}
-    fractions = {name: fraction for name, fraction in fractions.items() if fraction}
-    check_fractions(who, fractions)
     check_target(out, overwrite)
-    labels = None if labels is None else path_of(who, "labels", labels)
-    opened = open_source(path_of(who, "source", source), labels)
-    if opened.parts is not None and test:
-        raise ConfigError(f"{source}: has images to test on already. Leave the fraction test out.")
-    parts = {"train": out, **{part: target_of(out, part) for part in fractions}}
-    if opened.parts is not None:
-        parts["test"] = target_of(out, "test")
-    begun = _journal_of(out).exists()  # by the same command, which may have put parts in place
-    for path in parts.values():
-        check_target(path, overwrite or (begun and path != out))
+    fractions = {name: f for name, f in (("validation", validation), ("test", test)) if f}
+    check_fractions(who, fractions)
+    opened = open_source(source, labels, x_key, y_key)
+    parts = _targets(out, fractions, opened, overwrite)
     shape = _shape(who, opened, size, color)
-    named = _groups_by(opened, group_by)
+    named = grouped_by(opened.names, group_by, opened.columns)
     job = _Job(opened, shape, fit, seed, bool(fractions), verbose)
     with ExitStack() as stack:
         journal = job.begin(out, stack)
+        clear(out.parent, *(path.stem[:STEM] for path in parts.values()))
         job.decode(journal)
         made = _finish(job, journal, parts, list(fractions.values()), named, gzip)
         with suppress(OSError):
             journal.path.unlink()
     return made
+
+
+def _targets(
+    out: Path, fractions: Mapping[str, float], source: Source, overwrite: bool
+) -> dict[str, Path]:
+    """The files of the parts; raises ``ConfigError`` if one must not be written."""
+    if source.parts is not None and "test" in fractions:
+        raise ConfigError(f"{out}: the source has images to test on. Leave the fraction test out.")
+    names = [*fractions, *(["test"] if source.parts is not None else [])]
+    begun = _journal_of(out).exists()  # by the same command, which may have put parts in place
+    for name in names:
+        check_target(target_of(out, name), overwrite or begun)
+    return {"train": out, **{name: target_of(out, name) for name in names}}
 
 
 def _journal_of(out: Path) -> Path:
@@ -161,29 +162,6 @@ def _shape(who: str, source: Source, size: Any, color: str | None) -> Shape:
     if size is not None:
         height, width = pair(who, "size", size)
     return height, width, COLORS[color] if color else min(channels, 3)
-
-
-def _groups_by(source: Source, pattern: str | None) -> Array | None:
-    """The number of each image's group, by a column or by its name; without one, its own."""
-    if pattern is None:
-        return None
-    if pattern in source.columns:
-        keys = source.columns[pattern]
-    else:
-        try:
-            wanted = re.compile(pattern)
-        except re.error as error:
-            raise ConfigError(
-                f"group_by: expected a regular expression or a column's name, got {pattern!r} "
-                f"({error})."
-            ) from None
-        found = [wanted.search(name) for name in source.names]
-        keys = [match[min(wanted.groups, 1)] or "" if match else "" for match in found]
-    if not any(keys):
-        there = f", and the columns are {', '.join(source.columns)}" if source.columns else ""
-        raise ConfigError(f"group_by: no name has {pattern!r} in it{there}.")
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(key or f"\0{i}", i) for i, key in enumerate(keys)])
 
 
 class _Job:
@@ -294,6 +272,7 @@ def _finish(
     broken = {source.names[i]: why for i, why in wrong}
     at = np.concatenate([block.at for block in blocks])
     if not len(at):
+        journal.path.unlink()
         name, why = next(iter(broken.items()))
         raise DataError(f"{name}: {why} So are all {len(broken):,} pictures.")
     y = source.y[at]

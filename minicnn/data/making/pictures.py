@@ -34,7 +34,7 @@ FINER = 2
 """How many times finer than asked for a JPEG is decoded at least; the rest is averaged."""
 
 
-def read_picture(path: Path, shape: Shape, fit: str = "stretch") -> Array:
+def read_picture(path: str, shape: Shape, fit: str = "stretch") -> Array:
     """A picture as uint8 of ``shape`` (H, W, C); C is 1 for grey and 3 for colours.
 
     Photographs are turned upright as their EXIF data say; 16 bits become 8; what is transparent is
@@ -52,21 +52,21 @@ def read_picture(path: Path, shape: Shape, fit: str = "stretch") -> Array:
         )
 
 
-def _start_of(path: Path) -> Path | BytesIO:
+def _start_of(path: str) -> Path | BytesIO:
     """A small file in one piece, with as few calls of the system as there can be."""
     try:
         descriptor = os.open(path, os.O_RDONLY | NO_WAITING)
     except (OSError, ValueError):
-        return path  # of which ``opened`` says what is wrong
+        return Path(path)  # of which ``opened`` says what is wrong
     try:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode) and status.st_size <= WHOLE:
             data = os.read(descriptor, status.st_size + 1)
             if len(data) == status.st_size:
                 return BytesIO(data)
-        return path
+        return Path(path)
     except OSError:
-        return path
+        return Path(path)
     finally:
         os.close(descriptor)
 
@@ -83,7 +83,7 @@ def as_picture(x: Array, shape: Shape, fit: str) -> Array:
     return np.asarray(_fitted(picture, height, width, fit)).reshape(shape)
 
 
-def _plain(picture: "Image", path: Path, channels: int) -> "Image":
+def _plain(picture: "Image", path: str, channels: int) -> "Image":
     """The picture upright, with 8 bits a channel and nothing transparent."""
     from PIL import Image, ImageOps
 

@@ -37,7 +37,7 @@ class Source:
     class_names: tuple[str, ...]
     state: str
     """Tells another source, or another state of this one, by names, sizes, times and labels."""
-    paths: Sequence[Path] = ()
+    paths: Sequence[str] = ()
     x: Array | None = None
     """Images uint8 (n, H, W, C) instead."""
     absent: Set[int] = frozenset()
@@ -50,7 +50,7 @@ class Source:
 
 def from_folder(folder: Path) -> Source:
     """The pictures of a folder that has a folder for each class, in the order of their names."""
-    paths: list[Path] = []
+    paths: list[str] = []
     labels: list[str] = []
     for name in _folders(folder):
         found = list(_pictures(folder / name))
@@ -66,7 +66,8 @@ def from_folder(folder: Path) -> Source:
         )
     if set(map(str.lower, labels)) <= set(PARTS):
         raise DataError(
-            f"{folder}: expected folders with the names of classes, got {', '.join(set(labels))}. "
+            f"{folder}: expected folders with the names of classes, got "
+            f"{', '.join(sorted(set(labels)))}. "
             f"Import each of them: minicnn data import {folder / labels[0]} {labels[0]}.h5"
         )
     return _of_pictures(folder, paths, labels, {})
@@ -80,7 +81,7 @@ def _folders(folder: Path) -> list[str]:
         raise DataError(f"{folder}: cannot be read: {reason(error)}.") from None
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def _pictures(folder: Path) -> Iterator[str]:
     """The pictures in a folder and those below it, which are not entered through links."""
 
     def refuse(error: OSError) -> None:
@@ -90,7 +91,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.lower().endswith(ENDINGS) and not name.startswith("."):
-                yield Path(where, name)
+                yield os.path.join(where, name)
 
 
 def from_csv(path: Path) -> Source:
@@ -113,7 +114,7 @@ def from_csv(path: Path) -> Source:
             raise DataError(f"{path}: row {number}: expected {expected} columns, got {len(row)}.")
         if not row[at] or not row[of] or "\0" in row[at]:
             raise DataError(f"{path}: row {number}: expected a path and a label, got none.")
-        paths.append(path.parent / row[at])
+        paths.append(os.path.join(path.parent, row[at]))
         labels.append(row[of])
     columns = {
         name: [row[i] for _, row in rows]
@@ -163,7 +164,7 @@ def classes_of(labels: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
 
 
 def _of_pictures(
-    folder: Path, paths: list[Path], labels: list[str], columns: dict[str, list[str]]
+    folder: Path, paths: list[str], labels: list[str], columns: dict[str, list[str]]
 ) -> Source:
     y, class_names = classes_of(labels)
     state, absent = hashlib.sha256(), set[int]()
@@ -175,6 +176,7 @@ def _of_pictures(
             seen = "absent"
             absent.add(i)
         state.update(f"{path}\0{label}\0{seen}\n".encode(errors="surrogateescape"))
-    names = [os.path.relpath(path, folder) for path in paths]
+    start = os.path.join(folder, "")
+    names = [path.removeprefix(start) for path in paths]
     known = state.hexdigest()
     return Source(names, y, class_names, known, paths, absent=absent, columns=columns)

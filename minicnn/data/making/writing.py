@@ -1,17 +1,16 @@
 """Data files in the course's layout, written whole or not at all, row by row."""
 
-import errno
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Shape
+from minicnn._core.shapes import Array, DType, Shape
 from minicnn._files.atomic import replacing
 from minicnn.errors import ConfigError
 
@@ -26,7 +25,7 @@ LONGEST_NAME = 255
 BESIDE = 1 << 20
 """Bytes that a file needs besides its images, about."""
 
-ERRNO = re.compile(r"errno = (\d+)")
+BYTE = np.dtype(np.uint8)
 
 
 def target_of(path: Path, part: str) -> Path:
@@ -52,19 +51,22 @@ def check_target(path: Path, overwrite: bool) -> None:
 class Writer:
     """An open data file that takes its images in order."""
 
-    def __init__(self, file: Any, part: str, n: int, shape: Shape, gzip: bool) -> None:
-        row = int(np.prod(shape))
+    def __init__(
+        self, file: Any, drive: "_Drive", part: str, n: int, shape: Shape, gzip: bool, dtype: DType
+    ) -> None:
+        self._drive = drive
+        row = int(np.prod(shape)) * dtype.itemsize
         self.rows = max(1, min(n, CHUNK // max(row, 1)))
         self.x = file.create_dataset(
             f"{part}_set_x",
             (n, *shape),
-            np.uint8,
+            dtype,
             chunks=(self.rows, *shape),
             compression="gzip" if gzip else None,
             compression_opts=1 if gzip else None,
         )
         self.done = 0
-        self._waiting = np.empty((self.rows, *shape), np.uint8)
+        self._waiting = np.empty((self.rows, *shape), dtype)
         self._count = 0
 
     def add(self, x: Array) -> None:
@@ -77,6 +79,7 @@ class Writer:
             if self._count == self.rows or self.done + self._count == len(self.x):
                 self.x[self.done : self.done + self._count] = self._waiting[: self._count]
                 self.done, self._count = self.done + self._count, 0
+                self._drive.check()
 
 
 @contextmanager
@@ -88,36 +91,65 @@ def writing(
     class_names: Sequence[str],
     names: Sequence[str] = (),
     gzip: bool = False,
+    dtype: DType = BYTE,
 ) -> Iterator[Writer]:
     """The ``Writer`` of a file with ``len(y)`` images, which takes its name when all is well.
 
-    The file has ``{part}_set_x`` (n, H, W, C) uint8 in chunks of whole images, ``{part}_set_y``
+    The file has ``{part}_set_x`` (n, H, W, C) in chunks of whole images, ``{part}_set_y``
     (n,) int64, ``list_classes`` and, where they are given, the images' ``names``. Raises
     ``ConfigError`` with one line where it cannot be written.
     """
     import h5py
 
-    needed = len(y) * int(np.prod(shape)) + BESIDE
+    needed = len(y) * int(np.prod(shape)) * dtype.itemsize + BESIDE
     if not gzip and path.parent.is_dir() and shutil.disk_usage(path.parent).free < needed:
         raise ConfigError(
             f"{path}: cannot be written: {needed:,} bytes are needed, and the disk has fewer."
         )
-    with replacing(path) as unfinished:
+    with replacing(path) as unfinished, _Drive(unfinished, "r+b") as drive:
+        with h5py.File(drive, "w") as file:
+            yield (writer := Writer(file, drive, part, len(y), shape, gzip, dtype))
+            drive.check()
+            assert writer.done == len(y)
+            file[f"{part}_set_y"] = np.asarray(y, np.int64)
+            if class_names:
+                file["list_classes"] = np.array([_bytes(name) for name in class_names])
+            if names:
+                file["names"] = np.array([_bytes(name)[-LONGEST_NAME:] for name in names])
+        drive.check()
+
+
+class _Drive(FileIO):
+    """A file that seems to take all that is written, and says afterwards what went wrong.
+
+    The HDF5 library crashes when it cannot write out what it has at the end.
+    """
+
+    failed: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write all of it."""
+        rest = memoryview(data).cast("B")
+        count = len(rest)
         try:
-            with h5py.File(unfinished, "w", locking=False) as file:
-                yield (writer := Writer(file, part, len(y), shape, gzip))
-                assert writer.done == len(y)
-                file[f"{part}_set_y"] = np.asarray(y, np.int64)
-                if class_names:
-                    file["list_classes"] = np.array([_bytes(name) for name in class_names])
-                if names:
-                    file["names"] = np.array([_bytes(name)[-LONGEST_NAME:] for name in names])
-        except (OSError, RuntimeError) as error:
-            # The HDF5 library says in a long text what the system said.
-            if found := ERRNO.search(str(error)):
-                number = int(found[1])
-                raise OSError(number, os.strerror(number)) from None
-            raise OSError(errno.EIO, str(error).partition("\n")[0]) from None
+            while rest and not self.failed:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failed = error
+        return count
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut the file, or make it longer."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failed = self.failed or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise ``OSError`` if something went wrong."""
+        if self.failed:
+            raise self.failed
 
 
 def _bytes(name: str) -> bytes:

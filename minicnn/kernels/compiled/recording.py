@@ -10,7 +10,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType
 from minicnn.kernels.capabilities import Recording
-from minicnn.kernels.compiled.library import current, loaded
+from minicnn.kernels.compiled.library import Loaded, current, loaded
 
 SIGNATURES = ("aiaffaaaaa", "aiaaaaa", "aaiiiffa", "aaaaaafiiaa", "aaaiiiiia", "iiiiiifaaaa")
 """In the order of replay.c."""
@@ -23,7 +23,7 @@ class Calls(Recording):
 
     def __init__(self) -> None:
         self.complete = True
-        self.dtype = ""
+        self.library: Loaded | None = None
         self.rows: list[bytes] = []
         self.held: list[Any] = []
         self.table: Array | None = None
@@ -32,8 +32,8 @@ class Calls(Recording):
         self, dtype: DType, function: Any, signature: str, given: Sequence[Any], made: Sequence[Any]
     ) -> None:
         """Note a call, with the arrays that it was given and with their addresses."""
-        self.dtype = dtype.name
-        if signature not in SIGNATURES:
+        self.library = loaded(dtype.name)
+        if signature not in SIGNATURES or self.library is None:
             self.complete = False
             return
         place = ctypes.cast(function, ctypes.c_void_p).value
@@ -46,10 +46,11 @@ class Calls(Recording):
 
     def replay(self) -> None:
         """See ``Recording``."""
+        if not self.rows:
+            return
         if self.table is None:
-            found = loaded(self.dtype)
-            assert found is not None
-            self.function = found.library.replay_calls
+            assert self.library is not None
+            self.function = self.library.library.replay_calls
             self.function.argtypes = [ctypes.c_void_p, ctypes.c_int64]
             self.function.restype = None
             self.table = np.frombuffer(bytearray(b"".join(self.rows)), np.uint8)

@@ -7,7 +7,9 @@ import minicnn
 from layouts import LAYOUTS, laid_out
 from minicnn import Conv2D, Dense, Flatten, Input, MaxPool, Sequential
 from minicnn.kernels import KERNELS, Scale, Tail
-from minicnn.kernels.compiled.convolution import convolve, convolve_backward
+from minicnn.kernels.base import PLAIN
+from minicnn.kernels.compiled.convolution import convolve, convolve_backward, place_of
+from minicnn.kernels.compiled.library import Function
 
 COMPILED, REFERENCE, VECTORIZED = (KERNELS[k] for k in ("compiled", "reference", "vectorized"))
 NONE = ((0, 0), (0, 0))
@@ -34,7 +36,8 @@ class Setting:
         self.layout = LAYOUTS[int(rng.integers(len(LAYOUTS)))]
         self.groups = g = int(rng.choice([1, 1, 1, 2, 3]))
         some = [rng.integers(1, 9), rng.integers(14, 50)]
-        c, filters = g * int(rng.choice(some)), g * int(rng.integers(1, 50))
+        few = g == 1 and rng.random() < 0.4
+        c, filters = g * int(rng.choice(some)), g * int(rng.integers(1, 13 if few else 50))
         kernel = (3, 3) if rng.random() < 0.5 else numbers(rng, 1, 6)
         self.dilation = numbers(rng, 1, 4) if rng.random() < 0.3 else (1, 1)
         apart = max(self.dilation) > 1  # no set takes both
@@ -42,7 +45,8 @@ class Setting:
         self.pads = (numbers(rng, 0, 4), numbers(rng, 0, 4))
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, self.dilation, strict=True)]
         fewest = [max(1, r - sum(p)) for r, p in zip(reach, self.pads, strict=True)]
-        image = [int(rng.integers(f, f + 9)) for f in fewest]
+        most = (fewest[0] + 9, fewest[1] + (40 if few else 9))
+        image = numbers(rng, fewest, most)
         self.out = tuple(
             (n + sum(p) - r) // s + 1
             for n, p, r, s in zip(image, self.pads, reach, self.strides, strict=True)
@@ -149,7 +153,7 @@ def test_it_is_the_loops_in_many_more_settings(seed, threads):
         compare(Setting(rng), threads)
 
 
-@pytest.mark.parametrize("shape", [(3, 3, 3, 8), (3, 3, 40, 40), (1, 1, 16, 5)])
+@pytest.mark.parametrize("shape", [(3, 3, 3, 8), (3, 3, 40, 40), (1, 1, 16, 5), (3, 3, 4, 2)])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_the_number_of_threads_changes_no_bit(shape, dtype, threads):
     """Of either gradient, nor of the output: sums are cut by the shapes alone."""
@@ -197,6 +201,49 @@ def test_pooling_windows_of_any_size_find_their_winner(size):
         model.fit(x, np.ones(2), epochs=1, verbose=0)
         found.append(model.get_weights()[0])
     np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
+
+
+def planar(shape, kernel, tail=PLAIN, strides=(1, 1), dtype="f4"):
+    """Whether vectors hold columns of that convolution (planar.c)."""
+    place = place_of(shape, kernel, strides, NONE, (1, 1), 1, tail, False)
+    return bool(Function("planar_pays", "a", "i")(np.dtype(dtype), place.numbers))
+
+
+def test_few_filters_of_wide_images_are_computed_by_columns():
+    """On any processor, where filters would leave most of a vector empty; and else they are not."""
+    assert planar((1, 20, 132, 4), (5, 5, 4, 5))
+    assert not planar((1, 20, 132, 4), (5, 5, 4, 5), strides=(1, 2))
+    assert not planar((1, 20, 5, 4), (5, 5, 4, 8))
+    assert not planar((1, 20, 132, 4), (5, 5, 4, 64))
+
+
+def test_many_of_the_settings_are_computed_by_columns():
+    """The settings that are compared above take that path too."""
+    rng = np.random.default_rng(0)
+    settings = [Setting(rng) for _ in range(400)]
+    taken = [
+        s.groups == 1 and planar(s.shape, s.kernel, s.tail, s.strides, s.dtype) for s in settings
+    ]
+    assert sum(taken) >= 20
+
+
+@pytest.mark.parametrize("filters", [1, 3, 6, 8, 11])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_of_equal_pixels_the_first_wins_and_of_all_the_first_nan(filters, dtype):
+    """The winners of windows full of ties, infinities and NaN are those of argmax."""
+    rng = np.random.default_rng(filters)
+    x = rng.choice([-1.0, 0.0, 1.0, 2.0], (2, 9, 70, 2)).astype(dtype)
+    x[rng.random(x.shape) < 0.02] = np.nan
+    x[rng.random(x.shape) < 0.02] = np.inf
+    kernel = rng.choice([-1.0, 0.0, 1.0], (2, 2, 2, filters)).astype(dtype)
+    plain, _ = convolve(x, kernel, None, (1, 1), NONE)
+    windows = plain.reshape(2, 4, 2, 23, 3, filters).transpose(0, 1, 3, 5, 2, 4)
+    windows = windows.reshape(2, 4, 23, filters, 6)
+    y, trace = convolve(x, kernel, None, (1, 1), NONE, Tail(False, "max", (2, 3)), training=True)
+    winners = windows.argmax(axis=-1)
+    assert np.array_equal(trace.kept, winners)
+    wanted = np.take_along_axis(windows, winners[..., None], -1)[..., 0]
+    assert np.array_equal(y, wanted, equal_nan=True)
 
 
 def test_a_tie_goes_to_the_first_pixel():

@@ -89,11 +89,11 @@ INLINE Vector splat(T a) { return a - (Vector){0}; }
 #if DOUBLE
 typedef int64_t Lane;
 typedef Lane Lanes __attribute__((vector_size(VECTOR_BYTES)));
-typedef uint8_t Bytes __attribute__((vector_size(VECTOR_BYTES / 8)));
+typedef uint8_t Bytes __attribute__((vector_size(VECTOR_BYTES / 8), aligned(1), may_alias));
 #else
 typedef int32_t Lane;
 typedef Lane Lanes __attribute__((vector_size(VECTOR_BYTES)));
-typedef uint8_t Bytes __attribute__((vector_size(VECTOR_BYTES / 4)));
+typedef uint8_t Bytes __attribute__((vector_size(VECTOR_BYTES / 4), aligned(1), may_alias));
 #endif
 INLINE Vector choose(Lanes which, Vector yes, Vector no) {
     return (Vector)((which & (Lanes)yes) | (~which & (Lanes)no));

@@ -22,6 +22,9 @@
  * beginnings of the runs are the "taps". Images with padding, or of bytes, are first laid into
  * scratch memory with zeros around them, some rows at a time, which stay in the cache from there on
  * through ReLU and pooling.
+ *
+ * Two kinds of convolutions take other ways: those with few filters (planar.c), and large ones of 3x3
+ * (winograd.c).
  */
 #include "convolution.h"
 
@@ -222,6 +225,10 @@ Source NAME(source_of_task)(const Pass *pass, const T *images, Index row, Index 
 static void convolve_task(void *context, Index task, Index worker) {
     const Pass *pass = context;
     const Convolution *it = &pass->it;
+    if (pass->planar.taps) {
+        NAME(planar_task)(pass, task, worker);
+        return;
+    }
     Index image, images, row, rows;
     const T *from = NAME(images_of_task)(pass, task, worker, &image, &images, &row, &rows);
     if (rows <= 0)
@@ -249,6 +256,8 @@ Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double of
 Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, const T *kernel,
                     const T *bias) {
     const Convolution *it = &pass->it;
+    if (forward && NAME(planar_pays)(it))
+        return NAME(prepare_planar)(pass, memory, threads, kernel, bias);
     Scratch scratch = {(uintptr_t)memory};
     Index merged = it->groups == 1 && it->dw == 1;
     Index taps = it->kh * (merged ? 1 : it->kw), run = it->c / it->groups * (merged ? it->kw : 1);

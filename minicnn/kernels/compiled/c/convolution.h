@@ -57,6 +57,21 @@ typedef struct {
     Index image, row, h, w, top, left;
 } Source;
 
+/* A convolution whose vectors hold columns (planar.c). */
+typedef struct {
+    Index taps; /* numbers of a window; 0 where the convolution is not computed so */
+    const Index *tap;       /* offsets; and of each vector of columns in what is read, and in y */
+    const Index *from, *to;
+    const T *kernel, *bias; /* packed in blocks of filters */
+    Index relu;
+    Index columns, reach; /* of a row that is made, in whole vectors; of one that is read */
+    Index planes, high;   /* filters, in whole blocks; rows that are made at a time */
+    Index apart;          /* numbers from filter to filter of what is made */
+    Index wide;           /* and from pixel to pixel, when it has been turned */
+} Planar;
+
+EXPORT Index NAME(planar_pays)(const Convolution *it);
+
 /* A convolution of 3x3 by Winograd's method (winograd.c). */
 typedef struct {
     Index inputs, outputs;
@@ -75,6 +90,15 @@ Index NAME(winograd_sums_numbers)(Index inputs, Index outputs);
 void NAME(winograd_sums)(const Winograd *it, const Source *from, Index images, Index rows,
                          Index columns, const T *dz, T *sums, T *scratch);
 void NAME(winograd_kernel_gradient)(const T *sums, Index inputs, Index outputs, T *dkernel);
+
+/* Small whole numbers as bytes. */
+INLINE void store_bytes(uint8_t *to, Lanes v, Index left) {
+    Bytes narrow = __builtin_convertvector(v, Bytes);
+    if (left >= LANES)
+        memcpy(to, &narrow, LANES);
+    else
+        copy_some(to, &narrow, left, sizeof narrow);
+}
 
 INLINE Index widened(Index n) { return (n + LANES - 1) / LANES * LANES; }
 /* Tiles of 2x2 in so many pixels. */
@@ -139,11 +163,29 @@ typedef struct {
     Winograd winograd;   /* where it is computed so: else inputs is 0 */
     T *tiles;            /* scratch of each worker for that */
     Index tiles_size;
+    Planar planar;
     Index framed;        /* whether images are laid into a frame, or read where they are */
     Correlation *groups; /* one for each group */
     T *frames, *made;    /* scratch of each worker: images, and what is to be pooled */
     Index frame_size, made_size, wide; /* numbers; those of a pixel that is made */
 } Pass;
+
+Index NAME(prepare_planar)(Pass *pass, char *memory, Index threads, const T *kernel, const T *bias);
+void NAME(planar_task)(const Pass *pass, Index task, Index worker);
+
+/* Where a worker has the planes that it reads and makes, rows of them pooled, and those as pixels. */
+typedef struct {
+    T *frame, *z, *best, *place, *pixels, *places;
+} Made;
+
+/* Filters that are turned together into pixels; they are rounded up to them there. */
+enum { TURNED = VECTOR_BYTES / sizeof(T) < 8 ? VECTOR_BYTES / sizeof(T) : 8 };
+
+/* Pixels as planes: to[c * apart + w] = from[w * channels + c]. */
+void NAME(to_planes)(const T *from, Index columns, Index channels, T *to, Index apart);
+
+/* Rows first <= r < first + rows of an image have been made: what follows, and y. */
+void NAME(planar_tail)(const Pass *pass, const Made *made, Index image, Index first, Index rows);
 
 Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double offset);
 

@@ -11,15 +11,6 @@
  */
 #include "convolution.h"
 
-/* Small whole numbers as bytes. */
-INLINE void store_bytes(uint8_t *to, Lanes v, Index left) {
-    Bytes narrow = __builtin_convertvector(v, Bytes);
-    if (left >= LANES)
-        memcpy(to, &narrow, LANES);
-    else
-        copy_some(to, &narrow, left, sizeof narrow);
-}
-
 /* Rows of the convolution pooled, a vector of filters at a time: windows side by side.
  *
  *     winner = 0;
@@ -27,13 +18,13 @@ INLINE void store_bytes(uint8_t *to, Lanes v, Index left) {
  *       if (z[k] > z[winner] || isnan(z[k]) && !isnan(z[winner]))
  *         winner = k;
  */
-static void pool_window(const Pass *pass, const T *made, Index left, T *y, uint8_t *kept) {
-    const Convolution *it = &pass->it;
-    Vector best = load(made), zero = {0}, count = splat((T)(it->ph * it->pw));
+INLINE void pool_window(const Convolution *it, const T *made, Index wide, T part, Index left, T *y,
+                        uint8_t *kept) {
+    Vector best = load(made), zero = {0};
     Lanes winner = {0};
     for (Index i = 0, k = 0; i < it->ph; i++)
         for (Index j = 0; j < it->pw; j++, k++) {
-            Vector z = load(made + (i * it->ow + j) * pass->wide);
+            Vector z = load(made + (i * it->ow + j) * wide);
             if (it->pool == MAX_POOL) {
                 Lanes better = ~(z <= best) & (best == best);
                 best = choose(better, z, best);
@@ -42,7 +33,7 @@ static void pool_window(const Pass *pass, const T *made, Index left, T *y, uint8
                 best += z;
         }
     if (it->pool == MEAN_POOL)
-        best /= count;
+        best *= splat(part);
     else if (it->relu)
         best = choose(best < zero, zero, best);
     store_some(y, best, left);
@@ -51,40 +42,46 @@ static void pool_window(const Pass *pass, const T *made, Index left, T *y, uint8
 }
 
 void NAME(pool_rows)(const Pass *pass, const T *made, Index first, Index rows, Index image) {
-    const Convolution *it = &pass->it;
-    Index high = it->oh / it->ph, across = it->ow / it->pw;
+    const Convolution here = pass->it, *it = &here; /* which what is written to y cannot change */
+    Index high = it->oh / it->ph, across = it->ow / it->pw, wide = pass->wide;
+    uint8_t *kept = it->pool == MAX_POOL ? pass->kept : 0;
+    T *y = pass->y, part = (T)1 / (it->ph * it->pw);
     for (Index r = 0; r < rows / it->ph; r++) {
         Index at = ((image * high + first / it->ph + r) * across) * it->filters;
         for (Index w = 0; w < across; w++, at += it->filters) {
-            const T *from = made + (r * it->ph * it->ow + w * it->pw) * pass->wide;
+            const T *from = made + (r * it->ph * it->ow + w * it->pw) * wide;
             for (Index f = 0; f < it->filters; f += LANES)
-                pool_window(pass, from + f, it->filters - f, pass->y + at + f,
-                            it->pool == MAX_POOL && pass->kept ? pass->kept + at + f : 0);
+                pool_window(it, from + f, wide, part, it->filters - f, y + at + f,
+                            kept ? kept + at + f : 0);
         }
     }
     if (it->pool == MEAN_POOL && it->relu && pass->kept)
         for (Index p = 0; p < rows * it->ow; p++) {
             uint8_t *passed = pass->kept + ((image * it->oh + first) * it->ow + p) * it->filters;
             for (Index f = 0; f < it->filters; f += LANES)
-                store_bytes(passed + f, load(made + p * pass->wide + f) > (Vector){0},
-                            it->filters - f);
+                store_bytes(passed + f, load(made + p * wide + f) > (Vector){0}, it->filters - f);
         }
 }
 
+/* Bytes as lanes, twice as wide in each step: GCC 12 takes one number at a time for more. */
 INLINE Lanes load_bytes(const uint8_t *from, Index left) {
+    typedef uint16_t Words __attribute__((vector_size(2 * VECTOR_BYTES / sizeof(T))));
+    typedef uint32_t Wider __attribute__((vector_size(4 * VECTOR_BYTES / sizeof(T))));
     Bytes v = {0};
     if (left >= LANES)
-        memcpy(&v, from, LANES);
+        v = *(const Bytes *)from;
     else
         copy_some(&v, from, left, sizeof v);
-    return __builtin_convertvector(v, Lanes);
+    Words words = __builtin_convertvector(v, Words);
+    return __builtin_convertvector(__builtin_convertvector(words, Wider), Lanes);
 }
 
 /* Columns first <= q < last of a row of dz, (q, f). A vector is written at a time, and what it has
  * written too much of is written over by the next. */
-static void gradient_of_row(const Gradient *from, Index image, Index h, Index first, Index last,
+static void gradient_of_row(const Gradient *gradient, Index image, Index h, Index first, Index last,
                             T *dz) {
-    const Convolution *it = from->it;
+    const Gradient given = *gradient, *from = &given; /* which what is written cannot change */
+    const Convolution here = *from->it, *it = &here;
     Index filters = it->filters, high = it->oh / it->ph, across = it->ow / it->pw;
     Index row = (image * high + h / it->ph) * across * filters; /* of dy */
     Index all = it->n * high * across * filters, down = h % it->ph * it->pw;

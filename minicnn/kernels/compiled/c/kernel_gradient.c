@@ -23,28 +23,35 @@ enum { MOST_PARTS = 16, SUMS_BYTES = 2 << 20 }; /* all parts' sums, if there are
 enum { CHUNK = 256, FEW = 16 };                 /* pixels that are added up in T alone */
 enum { SPARSE = 16 };                           /* pixels of a window of which one has a gradient */
 
-/* sums[k][q] += the sum over pixels of x[from[p] + k] * dz[p * filters + vector q]. */
+/* sums[k][q] += the sum over pixels of x[from[p] + k] * dz[p * filters + vector q]. Every other pixel
+ * has sums of its own where there are few: an addition need not wait then for the one before. */
 #define SUMS(name, V, NUMBERS, VECTORS)                                                            \
     static void name(const T *x, const Index *from, const T *dz, Index filters, Index pixels,      \
                      T *sums) {                                                                    \
-        V sum[NUMBERS][VECTORS];                                                                   \
-        for (int k = 0; k < NUMBERS; k++)                                                          \
-            for (int q = 0; q < VECTORS; q++)                                                      \
-                sum[k][q] = (V){0};                                                                \
-        _Pragma("GCC unroll 2") for (Index p = 0; p < pixels; p++, dz += filters) {                \
-            const T *at = x + from[p];                                                             \
-            V z[VECTORS];                                                                          \
-            for (int q = 0; q < VECTORS; q++)                                                      \
-                z[q] = ((const V *)dz)[q];                                                         \
-            for (int k = 0; k < NUMBERS; k++) {                                                    \
-                V number = at[k] - (V){0};                                                         \
+        enum { SETS = NUMBERS * VECTORS <= 6 ? 2 : 1 };                                            \
+        V sum[SETS][NUMBERS][VECTORS];                                                             \
+        for (int s = 0; s < SETS; s++)                                                             \
+            for (int k = 0; k < NUMBERS; k++)                                                      \
                 for (int q = 0; q < VECTORS; q++)                                                  \
-                    sum[k][q] += number * z[q];                                                    \
+                    sum[s][k][q] = (V){0};                                                         \
+        _Pragma("GCC unroll 2") for (Index p = 0; p < pixels; p += SETS)                           \
+            for (int s = 0; s < SETS; s++, dz += filters) {                                        \
+                if (SETS > 1 && p + s == pixels)                                                   \
+                    break;                                                                         \
+                const T *at = x + from[p + s];                                                     \
+                V z[VECTORS];                                                                      \
+                for (int q = 0; q < VECTORS; q++)                                                  \
+                    z[q] = ((const V *)dz)[q];                                                     \
+                for (int k = 0; k < NUMBERS; k++) {                                                \
+                    V number = at[k] - (V){0};                                                     \
+                    for (int q = 0; q < VECTORS; q++)                                              \
+                        sum[s][k][q] += number * z[q];                                             \
+                }                                                                                  \
             }                                                                                      \
-        }                                                                                          \
         for (int k = 0; k < NUMBERS; k++)                                                          \
             for (int q = 0; q < VECTORS; q++)                                                      \
-                ((V *)sums)[k * VECTORS + q] += sum[k][q];                                         \
+                for (int s = 0; s < SETS; s++)                                                     \
+                    ((V *)sums)[k * VECTORS + q] += sum[s][k][q];                                  \
     }
 
 #define SUMS_OF_ALL(name, V, VECTORS)                                                              \
