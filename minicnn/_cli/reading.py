@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from minicnn._core.console import say
+from minicnn._core.memory import installed_memory
 from minicnn._core.shapes import Array
 from minicnn.data import Dataset, HDF5Dataset, load_hdf5
-from minicnn.models.memory import installed_memory
 
 LOOKED_AT = 64
 """Images of a stream that stand for all."""
