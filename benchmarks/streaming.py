@@ -89,8 +89,8 @@ def write(path, some, y, layout):
 def read_alone(source):
     """Images a second of one pass that only draws the batches."""
     began = time.perf_counter()
-    for _ in drawn(source, BATCH, order_of(source, 0)):
-        pass
+    for one in drawn(source, BATCH, order_of(source, 0)):
+        one.x.take(one.places, axis=0)
     return len(source) / (time.perf_counter() - began)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from minicnn._cli.convert import read_model
 from minicnn._core.console import warn
 from minicnn._core.shapes import Array
-from minicnn.data import Dataset
+from minicnn.data import Dataset, HDF5Dataset
 from minicnn.errors import ConfigError, DataError
 from minicnn.evaluation import probabilities
 from minicnn.layers import Layer, Rescaling
@@ -37,15 +37,16 @@ class Score:
         )
 
 
-def scored(model: Model, data: Dataset) -> Score:
+def scored(model: Model, data: Dataset | HDF5Dataset) -> Score:
     """Evaluate a model on images with labels."""
     logs = model.evaluate(data, return_dict=True)
     assert isinstance(logs, dict)
-    guesses, _ = classes(model, data.x)
-    return Score(logs["loss"], int(np.sum(guesses == data.y)), len(data))
+    x, y = (data.x, data.y) if isinstance(data, Dataset) else (data, data.labels)
+    guesses, _ = classes(model, x)
+    return Score(logs["loss"], int(np.sum(guesses == y)), len(data))
 
 
-def classes(model: Model, x: Array) -> tuple[Array, Array]:
+def classes(model: Model, x: Array | HDF5Dataset) -> tuple[Array, Array]:
     """(class, its probability) for each image; a single output is the probability of class 1."""
     scores = probabilities(model, x)
     return scores.argmax(axis=-1), scores.max(axis=-1)

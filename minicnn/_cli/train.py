@@ -27,6 +27,7 @@ import numpy as np
 import minicnn
 from minicnn._cli.classifying import check_names, check_range, scored
 from minicnn._cli.options import Commands, add_keys, positive, seed, whole
+from minicnn._cli.reading import read, some
 from minicnn._core.console import say
 from minicnn._core.shapes import Shape
 from minicnn._files.archive import json_object
@@ -35,7 +36,7 @@ from minicnn._files.hdf5 import regular_file_size
 from minicnn._training import checkpoints
 from minicnn.applications import NETWORKS, RATES
 from minicnn.callbacks.history import History
-from minicnn.data import Dataset, load_hdf5
+from minicnn.data import Dataset, HDF5Dataset
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ShapeError
 from minicnn.models.model import Model
 from minicnn.optimizers import Adam
@@ -47,7 +48,7 @@ DEFAULTS = {"model": "small", "epochs": 20, "batch_size": 64, "seed": 0}
 
 OPTIONS = (
     *("train", "test", "x_key", "y_key"),
-    *("model", "epochs", "batch_size", "learning_rate", "seed"),
+    *("model", "epochs", "batch_size", "learning_rate", "seed", "stream"),
 )
 """The settings that define a run."""
 
@@ -79,6 +80,13 @@ def add(commands: Commands) -> None:
         "lenet5, resnet50 and vgg",
     )
     command.add_argument("--seed", type=seed, metavar="N", help="default: 0")
+    command.add_argument(
+        "--stream",
+        action="store_true",
+        default=None,
+        help="read the images while the network trains, as is done anyway where they would take "
+        "half of the free memory",
+    )
     command.add_argument("--out", type=Path, metavar="DIR", help="default: the next runs/NAME-N")
     command.add_argument(
         "--resume",
@@ -122,10 +130,9 @@ def train(options: argparse.Namespace) -> int:
     options.train, options.test = _data_files(options)
     if options.resume is None:
         _check_folder(options.out)
-    train = load_hdf5(options.train, options.x_key, options.y_key)
-    test = load_hdf5(options.test, options.x_key, options.y_key)
+    train, test = read(options.train, options), read(options.test, options)
     classes = _check_pair(options.train, train, options.test, test)
-    model = _network(options, options.train, train.x.shape[1:], classes)
+    model = _network(options, options.train, _shape(train), classes)
     # The rate falls to 0: with full steps to the end, the last epoch's result would be random.
     steps = options.epochs * -(-len(train) // options.batch_size)
     options.learning_rate = options.learning_rate or RATES.get(options.model, 1e-3)
@@ -178,11 +185,14 @@ def arguments_of(run: Path) -> list[str]:
         raise ConfigError(f"{run}: expected a run with a checkpoint, got one without.")
     settings = json_object(str(path), text, ConfigError)
     known = {name: settings.get(name) for name in OPTIONS}
-    missing = [name for name, value in known.items() if value is None and "key" not in name]
+    optional = ("x_key", "y_key", "stream")
+    missing = [name for name, value in known.items() if value is None and name not in optional]
     if missing:
         raise ConfigError(f"{path}: expected the settings of a run, got none of {missing[0]}.")
     return [
-        f"--{name.replace('_', '-')}={value}" for name, value in known.items() if value is not None
+        f"--{name.replace('_', '-')}" + f"={value}" * (value is not True)
+        for name, value in known.items()
+        if value is not None
     ]
 
 
@@ -226,16 +236,26 @@ def _network(
         ) from None
 
 
-def _check_pair(train_file: Path, train: Dataset, test_file: Path, test: Dataset) -> int:
+def _shape(data: Dataset | HDF5Dataset) -> Shape:
+    """That of an image."""
+    return (data.x if isinstance(data, Dataset) else data).shape[1:]
+
+
+def _check_pair(
+    train_file: Path,
+    train: Dataset | HDF5Dataset,
+    test_file: Path,
+    test: Dataset | HDF5Dataset,
+) -> int:
     """The number of classes of two files; raises ``DataError`` if they do not go together."""
-    if train.x.shape[1:] != test.x.shape[1:]:
+    if _shape(train) != _shape(test):
         raise DataError(
-            f"{test_file}: expected images of shape {train.x.shape[1:]}, as in {train_file}, "
-            f"got {test.x.shape[1:]}."
+            f"{test_file}: expected images of shape {_shape(train)}, as in {train_file}, "
+            f"got {_shape(test)}."
         )
     check_names(train_file, train.class_names, test_file, test.class_names)
-    check_range(train_file, train.x)
-    check_range(test_file, test.x)
+    check_range(train_file, some(train))
+    check_range(test_file, some(test))
     classes = max(train.classes, test.classes)
     if classes < 2:
         raise DataError(f"{train_file}: expected images of two classes or more, got {classes}.")

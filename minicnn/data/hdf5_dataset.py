@@ -28,7 +28,7 @@ from minicnn.data.hdf5 import (
 from minicnn.data.streaming import Source
 from minicnn.errors import ConfigError, DataError
 
-RUN_BYTES = 256 << 10
+RUN_BYTES = 1 << 20
 """The least that is read at once: smaller chunks are taken together."""
 
 FEW = 16
@@ -97,19 +97,22 @@ class HDF5Dataset(Source):
         """Refuse chunks that do not fit, and warn of those that do not mix."""
         largest = self._block * self.row_bytes
         fitting, blocks = self.half_bytes // largest, len(self.bounds) - 1
-        remedy = "Write the file anew in chunks of about 1 MB, or give a larger buffer_mb="
-        size = f"{largest / 2**20:.3g} MB"
+        few = min(FEW, blocks)
+        if fitting >= few:
+            return
+        size = f"chunks of {largest / 2**20:.3g} MB"
+        remedy = f"Give buffer_mb={math.ceil(2 * few * largest / 2**20)}"
+        remedy += ", or write the file anew in chunks of about 1 MB" * (largest > 2**21)
         if not fitting:
             raise DataError(
                 f"{self.name}: expected chunks that fit into half of buffer_mb="
-                f"{2 * self.half_bytes / 2**20:g}, got chunks of {size}. {remedy}."
+                f"{2 * self.half_bytes / 2**20:g}, got {size}. {remedy}."
             )
-        if fitting < min(FEW, blocks):
-            warn(
-                f"{self.name}: its chunks are of {size}, so that only {fitting} of {blocks} are "
-                f"shuffled together. {remedy}.",
-                UserWarning,
-            )
+        warn(
+            f"{self.name}: of its {size} only {fitting} of {blocks} are shuffled together. "
+            f"{remedy}.",
+            UserWarning,
+        )
 
     @property
     def _block(self) -> int:

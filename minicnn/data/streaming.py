@@ -134,10 +134,13 @@ class Window(NamedTuple):
     """The pass."""
     runs: Array
     """(first row, last) of neighbouring blocks, in their order."""
-    places: Array
-    """Of its images, in the order in which they are drawn."""
+    order: Array | None
+    """In which its images are drawn; None: as they lie."""
+    images: int
     skipped: int
-    """How many images of the pass were drawn before."""
+    """How many of them were drawn before."""
+    before: int
+    """How many images of the pass come before them."""
     last: bool
     """Whether the pass ends with it."""
 
@@ -146,12 +149,14 @@ class Window(NamedTuple):
         """The row of each place."""
         return np.concatenate([np.arange(first, last) for first, last in self.runs])
 
-    def cut(self, size: int) -> Iterator[tuple[Array, int, bool]]:
+    def cut(self, size: int) -> Iterator[tuple[Array | slice, int, bool]]:
         """(places, the batch that they belong to, whether it ends with them)."""
-        n = len(self.places)
-        for a, b in pairwise(dict.fromkeys([0, *range(size - self.skipped % size, n, size), n])):
-            end = self.skipped + b
-            yield self.places[a:b], (end - 1) // size, not end % size or (self.last and b == n)
+        n, first = self.images, self.skipped
+        ends = range(first + size - (self.before + first) % size, n, size)
+        for a, b in pairwise([first, *ends, n]):
+            places = slice(a, b) if self.order is None else self.order[a:b]
+            end = self.before + b
+            yield places, (end - 1) // size, not end % size or (self.last and b == n)
 
 
 class Order(NamedTuple):
@@ -169,12 +174,12 @@ class Order(NamedTuple):
         before = 0
         for k, blocks in enumerate(sets):
             n = int((self.bounds[blocks + 1] - self.bounds[blocks]).sum())
-            places = np.arange(n) if rng is None else rng.permutation(n)
+            order = None if rng is None else rng.permutation(n)
             if before + n > drawn:
                 skipped = max(0, drawn - before)
                 last = k == len(sets) - 1
                 runs = self.bounds[neighbours(blocks)]
-                yield Window(number, runs, places[skipped:], before + skipped, last)
+                yield Window(number, runs, order, n, skipped, before, last)
             before += n
 
 
@@ -184,11 +189,14 @@ def order_of(source: Source, seed: int | None) -> Order:
 
 
 class Drawn(NamedTuple):
-    """The images of a batch, their rows, and where it comes in which pass."""
+    """A batch: images that are in memory until the next one, and which of them it is."""
 
     x: Array
     rows: Array
+    """Those of the images."""
+    places: Array | slice
     number: int
+    """The pass, and the batch in it."""
     step: int
 
 
@@ -221,10 +229,13 @@ def drawn(
                 half = 1 - half
                 reading.begin(half, after.runs)
             for places, step, ends in window.cut(size):
-                parts.append((_gathered(x, places), rows[places]))
+                if ends and not parts:
+                    yield Drawn(x, rows, places, window.number, step)
+                    continue
+                parts.append((x[places].copy(), rows[places]))  # x is written over soon
                 if ends:
-                    images, numbers = map(_joined, zip(*parts, strict=True))
-                    yield Drawn(images, numbers, window.number, step)
+                    images, numbers = map(np.concatenate, zip(*parts, strict=True))
+                    yield Drawn(images, numbers, slice(0, len(numbers)), window.number, step)
                     parts = []
             window = after
     finally:
@@ -246,7 +257,7 @@ class SourceLoader(BatchLoader):
         if sample_weight is not None:
             self.weights = weights_of(who, sample_weight, len(source))
         rows = np.arange(min(batch_size, len(source)))
-        self.sample = self.batch(Drawn(source.images(rows), rows, 0, 0)).data
+        self.sample = self._data_of(source.images(rows), rows, 0)
 
     @property
     def batch_size(self) -> int:
@@ -277,16 +288,25 @@ class SourceLoader(BatchLoader):
 
     def once(self) -> Iterator[Batch]:
         """See ``Loader``."""
-        return map(self.batch, drawn(self.source, self.size, order_of(self.source, None)))
+        found = drawn(self.source, self.size, order_of(self.source, None))
+        return (batch for _, batch in self.batches(found))
 
     def stream(self, rng: np.random.Generator | None, endless: bool) -> "SourceStream":
         """See ``Loader``."""
         return SourceStream(self, rng)
 
-    def batch(self, one: Drawn) -> Batch:
+    def batches(self, drawn: Iterator[Drawn]) -> Iterator[tuple[Drawn, Batch]]:
         """What was drawn, as training and evaluation take it."""
-        weights = () if self.weights is None else (self.weights[one.rows],)
-        return self.load((one.x, self.source.labels[one.rows], *weights), one.step)
+        images = data = None
+        for one in drawn:
+            if one.x is not images:
+                images, data = one.x, self._data_of(one.x, one.rows, one.step)
+            assert data is not None
+            yield one, Batch(data, one.places)
+
+    def _data_of(self, x: Array, rows: Array, step: int) -> Data:
+        weights = () if self.weights is None else (self.weights[rows],)
+        return self.load((x, self.source.labels[rows], *weights), step).data
 
 
 class SourceStream:
@@ -300,7 +320,8 @@ class SourceStream:
         """The present pass."""
         self.taken = 0
         """Batches of it that were taken."""
-        self._batches: Generator[Drawn] | None = None
+        self._drawn: Generator[Drawn] | None = None
+        self._batches: Iterator[tuple[Drawn, Batch]] | None = None
 
     def __iter__(self) -> Self:
         return self
@@ -311,10 +332,11 @@ class SourceStream:
                 self.seed = int(self.rng.integers(1 << 62))
             source, size = self.loader.source, self.loader.batch_size
             order, place = order_of(source, self.seed), (self.number, self.taken)
-            self._batches = drawn(source, size, order, *place, endless=True)
-        one = next(self._batches)
+            self._drawn = drawn(source, size, order, *place, endless=True)
+            self._batches = self.loader.batches(self._drawn)
+        one, batch = next(self._batches)
         self.number, self.taken = one.number, one.step + 1
-        return self.loader.batch(one)
+        return batch
 
     def get_state(self) -> dict[str, Any]:
         """The seed, the pass, and the position in it."""
@@ -330,15 +352,6 @@ class SourceStream:
 
     def close(self) -> None:
         """End what reads ahead."""
-        if self._batches is not None:
-            self._batches.close()
-            self._batches = None
-
-
-def _gathered(x: Array, places: Array) -> Array:
-    """Some of the images, in memory of their own."""
-    return x.take(places, axis=0) if x.flags.c_contiguous else np.ascontiguousarray(x[places])
-
-
-def _joined(parts: tuple[Array, ...]) -> Array:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if self._drawn is not None:
+            self._drawn.close()
+            self._drawn = self._batches = None

@@ -181,7 +181,9 @@ def to_predict(
     """(the inputs of so many batches, or of all, their number if known) of what gives batches."""
     if isinstance(x, Source):
         check_batch_size(batch_size)
-        given: Iterator[Any] = (one.x for one in drawn(x, batch_size, order_of(x, None)))
+        given: Iterator[Any] = (
+            one.x[one.places] for one in drawn(x, batch_size, order_of(x, None))
+        )
         known: int | None = -(-len(x) // batch_size)
     else:
         given, known = inputs_from("predict", x), length(x)
