@@ -14,14 +14,20 @@ from minicnn.data.synthetic import fingers
 from minicnn.errors import DataError
 from spoiled_data import hands, textures, write, write_folder
 
-DATASETS = Path("/work/shared/datasets")
-needs_datasets = pytest.mark.skipif(not DATASETS.is_dir(), reason="the real files are not here")
+DATASETS = Path(__file__).parents[3] / "datasets"
 
 
-@needs_datasets
+def real(name):
+    """The files of one of the course's data sets, for training and test, or a skip."""
+    files = [DATASETS / f"{part}_{name}.h5" for part in ("train", "test")]
+    if not all(file.is_file() for file in files):
+        pytest.skip(f"{name}: the files are not in datasets/")
+    return files
+
+
 def test_the_cats_have_a_test_image_among_the_training_images():
     """Test image 17 is training image 146, and always answering "cat" is right on 66%."""
-    found = data.inspect(*(DATASETS / f"{part}_catvnoncat.h5" for part in ("train", "test")))
+    found = data.inspect(*real("catvnoncat"))
     (one,) = (one for one in found.findings if one.name == "test images in training")
     assert one.where == {"test": [17], "training": [146]}
     assert "test image 17 is training image 146" in one.sentence
@@ -39,11 +45,10 @@ def exchanged(y, classes, count, seed):
     return y, set(places.tolist())
 
 
-@needs_datasets
 @pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
 def test_exchanged_labels_of_sign_digits_are_doubted(seed):
     """Of 5% of all labels, at least 80% of the 50 most doubted; none is found in the originals."""
-    files = [DATASETS / f"{part}_signdigits.h5" for part in ("train", "test")]
+    files = real("signdigits")
     train, test = map(data.load_hdf5, files)
     x, y = np.concatenate([train.x, test.x]), np.concatenate([train.y, test.y])
     if not seed:
