@@ -1,6 +1,6 @@
 """A fully connected layer whose bias and activation are one pass."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -88,11 +88,11 @@ class FusedDense:
         return self.dense.multiply_adds(input_shape)
 
     def split_activation(self) -> tuple[Unit | None, str | None]:
-        """The same without its softmax, which belongs to a loss."""
-        if self.dense.activation != "softmax":
+        """The same without its activation, which may belong to a loss."""
+        linear, name = self.dense.split_activation()
+        if name is None:
             return self, None
-        linear: Any = self.dense.split_activation()[0]
-        return FusedDense(self.kernels, linear), "softmax"
+        return FusedDense(self.kernels, cast(Dense, linear)), name
 
 
 def can_be_fused(node: Node) -> bool:

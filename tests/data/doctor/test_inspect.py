@@ -175,7 +175,7 @@ def test_images_without_labels():
         np.zeros(5),
         (np.zeros((3, 0, 4, 1)), None),
     ],
-    ids=str,
+    ids=["nothing", "3", "a dictionary", "missing", "a generator", "a row", "empty images"],
 )
 def test_what_cannot_be_read_is_one_line(given):
     """``DataError``, whatever it is."""
