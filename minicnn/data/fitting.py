@@ -60,6 +60,9 @@ class Data(NamedTuple):
         return self.like([None if a is None else a[samples] for a in self.arrays])
 
 
+LARGEST_CLASS = 1 << 31
+"""Numbers above it are no class's."""
+
 Take = Callable[..., Data]
 """(who, x, y, sample_weight) -> the data, checked."""
 
@@ -192,5 +195,7 @@ def classes_of(y: Array) -> Array | None:
     if y.ndim == 2 and y.shape[1] > 1:
         return np.asarray(y.argmax(axis=1))
     if y.ndim > 2 or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
+        return None
+    if y.dtype.kind == "f" and y.size and float(np.abs(y).max()) > LARGEST_CLASS:
         return None
     return y.reshape(len(y)).astype(np.intp)

@@ -249,11 +249,11 @@ class Graph:
         if before is None:
             return one
         out = one if over and one.dtype == before.dtype else None
-        if self._rectifier is None or one.dtype != before.dtype or one.dtype.char not in "fd":
+        rectifier = self._rectifier()
+        if rectifier is None or one.dtype != before.dtype or one.dtype.char not in "fd":
             return np.add(before, one, out=out)
-        return self._rectifier.rectify(before, ALONE, one, out)
+        return rectifier.rectify(before, ALONE, one, out)
 
-    @cached_property
     def _rectifier(self) -> Rectifier | None:
         """What adds arrays on all cores, if the layers' kernels have that."""
         sets = (getattr(node.layer, "kernels", None) for node in self.nodes)

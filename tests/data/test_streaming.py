@@ -89,6 +89,7 @@ def test_what_is_in_memory_together_comes_from_everywhere():
         assert np.bincount(some // 100).tolist() == [10] * 10
 
 
+@pytest.mark.filterwarnings("ignore:fit")
 def test_it_is_taken_as_arrays_are(write):
     """fit, evaluate, predict and validation_data give what they give for the arrays."""
     path = write(**LAYOUTS["gzip"])
