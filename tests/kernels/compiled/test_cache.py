@@ -59,6 +59,7 @@ HARM = [
 ]
 
 
+@pytest.mark.slow
 def test_what_is_no_more_what_was_kept_is_built_anew(tmp_path, bin_):
     """A library that was harmed, or that others could have, is never loaded."""
     _, path, total, _ = look(tmp_path, bin_)
@@ -78,6 +79,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.slow
 def test_another_processor_flags_or_pages_have_another_library(tmp_path, bin_):
     """A home that several machines share holds a library for each."""
     found = [look(tmp_path, bin_, before)[:3] for before in ("", *OTHERS)]
@@ -85,6 +87,7 @@ def test_another_processor_flags_or_pages_have_another_library(tmp_path, bin_):
     assert {(kernels, total) for kernels, _, total in found} == {("compiled", found[0][2])}
 
 
+@pytest.mark.slow
 def test_another_version_of_the_compiler_has_another_library(tmp_path, bin_):
     """A compiler that was upgraded builds anew."""
     look(tmp_path, bin_)
@@ -230,6 +233,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, bin_):
     until(lambda: not any(map(is_alive, compiling(bin_))))
 
 
+@pytest.mark.slow
 def test_old_libraries_go(tmp_path, bin_):
     """Of twenty the sixteen that were used last are kept."""
     _, path, _, _ = look(tmp_path, bin_)

@@ -57,6 +57,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_compiler_is_named_and_the_next_is_tried(tmp_path, name):
     """Alone it leaves the work to NumPy, with one line; beside a good one it is passed over."""
@@ -109,6 +110,7 @@ def test_cc_comes_first_and_may_have_arguments(tmp_path):
     assert (kernels, links(tmp_path / "mine"), links(tmp_path / "bin")) == ("compiled", 1, 0)
 
 
+@pytest.mark.slow
 def test_cc_that_is_no_command_is_passed_over(tmp_path):
     """A name that nobody has, or a quotation mark too many."""
     compiler(tmp_path / "bin")
