@@ -145,7 +145,7 @@ def _sheet(part: Part) -> Markup:
     parts: list[Any] = [pairs(shown_)] if shown_ else [note("There are no pictures to show.")]
     if len(rows) > CLASSES:
         parts.append(note(f"{len(rows) - CLASSES:,} more classes are left out."))
-    title = f"{part.noun.capitalize()}s by class"
+    title = f"A look at the {part.noun}s"
     return section(f"sheet-{part.what}", title, tag("div", *parts, class_="sheet"))
 
 
