@@ -92,13 +92,13 @@ class CutError(RefusedError):
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more."""
     file: Any = None
-    _end_with_parent()
+    end_with_parent()
     try:
-        _warm_up()
+        warm_up()
     except Exception:
         sys.exit(3)  # h5py is not there, or does not work
     limits = Limits()
-    while (request := _received(requests)) is not None:
+    while (request := received(requests)) is not None:
         answer: dict[str, Any] = {}
         pieces: Iterator[Any] = iter(())
         try:
@@ -106,7 +106,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
                 limits.of_file(request["size"])
                 if not request["open"]:
                     limits.earn(0, request["size"])  # its bytes come next
-                file = _open(request, requests)
+                file = open_file(request, requests)
                 limits.no_more_files()
                 answer = _contents(file, request, limits)
             elif "read" in request:
@@ -115,19 +115,19 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             else:
                 file = file.close()
         except (RefusedError, MemoryError, *DAMAGE) as problem:
-            answer = _why(problem)
-        _send(answers, json.dumps(answer).encode())
+            answer = why(problem)
+        send(answers, json.dumps(answer).encode())
         try:
             for piece in pieces:
-                _send(answers, piece)
+                send(answers, piece)
         except (RefusedError, MemoryError, *DAMAGE) as problem:
-            _send(answers, b"")
-            _send(answers, json.dumps(_why(problem)).encode())
+            send(answers, b"")
+            send(answers, json.dumps(why(problem)).encode())
         answers.flush()
         limits.wait(idle=file is None)
 
 
-def _why(problem: Exception) -> dict[str, Any]:
+def why(problem: Exception) -> dict[str, Any]:
     """What is known of why there is no answer."""
     if isinstance(problem, CutError):
         return {"cut": problem.args[0]}
@@ -139,17 +139,17 @@ def _why(problem: Exception) -> dict[str, Any]:
     return {"unclosed": True} if OPEN_ELSEWHERE in text else {"damaged": True}
 
 
-def _received(requests: BinaryIO) -> dict[str, Any] | None:
+def received(requests: BinaryIO) -> dict[str, Any] | None:
     length = requests.read(LENGTH.size)
     return json.loads(requests.read(*LENGTH.unpack(length))) if length else None
 
 
-def _send(answers: BinaryIO, data: Any) -> None:
+def send(answers: BinaryIO, data: Any) -> None:
     answers.write(LENGTH.pack(len(data)))
     answers.write(data)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """On Linux: end at once, even if stopped, when whoever asks is no more, however it ends."""
     if sys.platform == "linux":
         import ctypes
@@ -157,7 +157,7 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, ctypes.c_ulong(signal.SIGKILL))  # PR_SET_PDEATHSIG
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Import h5py, and let it import what it does at first use: now files may still be opened."""
     global h5py
     import h5py
@@ -245,7 +245,7 @@ class Limits:
             signal.alarm(IDLE_SECONDS if idle else 0)
 
 
-def _open(request: dict[str, Any], requests: BinaryIO) -> Any:
+def open_file(request: dict[str, Any], requests: BinaryIO) -> Any:
     source = request["open"] or BytesIO(requests.read(request["size"]))
     if isinstance(source, str) and not h5py.is_hdf5(source):
         raise RefusedError("expected an HDF5 file, got a file of another kind")
@@ -330,7 +330,7 @@ def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, A
                 found.datasets[full] = _unread(damaged=True)
                 continue
             if isinstance(thing, h5py.h5d.DatasetID):
-                found.datasets[full] = _described(thing, request["space"])
+                found.datasets[full] = described(thing, request["space"])
             elif isinstance(thing, h5py.h5g.GroupID):
                 address = h5py.h5o.get_info(thing).addr
                 if address not in met:
@@ -345,7 +345,7 @@ def _unread(**why: Any) -> dict[str, Any]:
     return {"shape": [], "dtype": "", **why}
 
 
-def _described(dataset: Any, space: int) -> dict[str, Any]:
+def described(dataset: Any, space: int) -> dict[str, Any]:
     """What is said of a dataset, which is the HDF5 library's: h5py's objects cost more time."""
     try:
         try:

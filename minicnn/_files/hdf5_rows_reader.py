@@ -26,13 +26,13 @@ LARGEST = 256 << 20
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Open the files of the first request, then read the runs of each that follows."""
-    reader._end_with_parent()
+    reader.end_with_parent()
     try:
-        reader._warm_up()
+        reader.warm_up()
     except Exception:
         sys.exit(3)
     limits, rows = reader.Limits(), _Rows()
-    while (request := reader._received(requests)) is not None:
+    while (request := reader.received(requests)) is not None:
         answer: dict[str, Any] = {}
         try:
             if "open" in request:
@@ -43,8 +43,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             else:
                 rows.read(request["runs"], limits)
         except (reader.RefusedError, MemoryError, *reader.DAMAGE) as problem:
-            answer = reader._why(problem) | {"file": rows.at}
-        reader._send(answers, reader.json.dumps(answer).encode())
+            answer = reader.why(problem) | {"file": rows.at}
+        reader.send(answers, reader.json.dumps(answer).encode())
         answers.flush()
         limits.wait(idle=False)
 
@@ -68,13 +68,13 @@ class _Rows:
         """Open each file's dataset; raises ``RefusedError`` if it is not as it was."""
         for self.at, one in enumerate(request["open"]):
             limits.earn(1)
-            file = reader._open({"open": one["path"], "size": one["size"]}, sys.stdin.buffer)
+            file = reader.open_file({"open": one["path"], "size": one["size"]}, sys.stdin.buffer)
             access = reader.h5py.h5p.create(reader.h5py.h5p.DATASET_ACCESS)
             # Each chunk is read once, and whole. HDF5 reads a part of a row number by number from
             # what is not in its cache.
             access.set_chunk_cache(1, one["cache"], 1.0)
             dataset = reader.h5py.h5d.open(file.id, one["key"].encode(), access)
-            found = reader._described(dataset, request["size"])
+            found = reader.described(dataset, request["size"])
             if why := found.get("refused"):
                 raise reader.RefusedError(why)
             if (found["shape"], found["dtype"]) != (one["shape"], one["dtype"]):

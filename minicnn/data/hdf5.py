@@ -58,7 +58,7 @@ def load_hdf5(
         answers = Answers.read(path, file, *keys)
         _take_memory(file, keys[0], x, answers.turned)
     who = f"{path}: {keys[0]}"
-    x = _images(who, _in_order(who, x, count_of(answers.y, len(x)), answers.turned))
+    x = _images(who, in_order(who, x, count_of(answers.y, len(x)), answers.turned))
     return Dataset(x, *answers.checked(len(x)), path.name)
 
 
@@ -67,10 +67,10 @@ def load_images(path: str | os.PathLike[str], x_key: str | None = None) -> Array
     path = path_of("load_images", "path", path, DataError)
     check_kind(path)
     with hdf5.opened(path, DataError, attributes=False) as file:
-        x_key = _key(path, file, x_key, "_set_x", "x_key")
+        x_key = key_of(path, file, x_key, "_set_x", "x_key")
         x, turned = file.read(x_key), file.datasets[x_key].matlab
         _take_memory(file, x_key, x, turned)
-    x = _images(f"{path}: {x_key}", _in_order(f"{path}: {x_key}", x, None, turned))
+    x = _images(f"{path}: {x_key}", in_order(f"{path}: {x_key}", x, None, turned))
     if turned:
         warn(f"{path}: {x_key} has its axes as MATLAB writes them, and was put in order.")
     return x
@@ -135,11 +135,12 @@ def check_kind(path: Path) -> None:
 
 def keys_of(path: Path, file: hdf5.File, x_key: str | None, y_key: str | None) -> tuple[str, str]:
     """The datasets of the images and of the labels."""
-    found = _key(path, file, x_key, "_set_x", "x_key")
-    return found, _key(path, file, y_key, "_set_y", "y_key")
+    found = key_of(path, file, x_key, "_set_x", "x_key")
+    return found, key_of(path, file, y_key, "_set_y", "y_key")
 
 
-def _key(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument: str) -> str:
+def key_of(path: Path, file: hdf5.File, wanted: str | None, ending: str, argument: str) -> str:
+    """The name of a dataset: the one that was asked for, or the one that ends so."""
     names = list(file.datasets)
     there = _listed(names) or "no datasets"
     if wanted is not None:
@@ -171,7 +172,7 @@ def count_of(y: Array, images: int) -> int | None:
     return int(y.size) if plain else None
 
 
-def _in_order(who: str, x: Array, m: int | None, turned: bool) -> Array:
+def in_order(who: str, x: Array, m: int | None, turned: bool) -> Array:
     """Images as (m, H, W, C); raises ``DataError`` for those in another order."""
     if turned and x.ndim == 3 and m == 1 and x.shape[0] in COLOURS:
         return np.ascontiguousarray(x.T[None])

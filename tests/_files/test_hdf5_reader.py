@@ -49,8 +49,8 @@ def behaving(tmp_path, monkeypatch):
         script.write_text(
             f"import sys; sys.path.insert(0, {FOLDER!r})\n"
             "import hdf5_reader as reader\n"
-            "reader._warm_up()\n"
-            "reader._warm_up = lambda: None\n"
+            "reader.warm_up()\n"
+            "reader.warm_up = lambda: None\n"
             "reader.CPU_SECONDS = 0.3\n"
             f"def contents(*arguments):\n    {lines}\n"
             "    return {'groups': {}, 'datasets': {}, 'writing': False}\n"

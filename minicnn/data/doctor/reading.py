@@ -16,7 +16,7 @@ from minicnn.data.doctor import folder, labels, layout
 from minicnn.data.doctor.finding import ADVICE, ERROR, Finding, number_of
 from minicnn.data.doctor.measuring import Measures, measured
 from minicnn.data.doctor.part import MOST, Part, sample
-from minicnn.data.hdf5 import _in_order, _key, check_kind, count_of
+from minicnn.data.hdf5 import check_kind, count_of, in_order, key_of
 from minicnn.data.hdf5_dataset import HDF5Dataset
 from minicnn.data.streaming import Source
 from minicnn.errors import DataError, printable, shown
@@ -106,7 +106,7 @@ def _of_file(
     y = y.T if y is not None and turned else y
     m = None if y is None else count_of(y, len(x))
     if x_found.matlab:
-        x = _in_order(f"{path}: {x_key}", x, m, True)
+        x = in_order(f"{path}: {x_key}", x, m, True)
     x, found = _pictures(f"{path}: {x_key}", x, m, noun)
     part = _part(x, what, noun, path.name, seed)
     part.findings += [*findings, *found, *layout.findings(x_key, x_found, noun)]
@@ -146,7 +146,7 @@ def _keys(
                         ADVICE,
                     )
                 )
-    x_key = _key(path, file, x_key, "_set_x", "x_key")
+    x_key = key_of(path, file, x_key, "_set_x", "x_key")
     if y_key is None and not any(name.endswith("_set_y") for name in usual):
         found.append(
             Finding(
@@ -157,7 +157,7 @@ def _keys(
             )
         )
         return x_key, None, found
-    return x_key, _key(path, file, y_key, "_set_y", "y_key"), found
+    return x_key, key_of(path, file, y_key, "_set_y", "y_key"), found
 
 
 def _may_label(shape: Shape, images: Shape) -> bool:
