@@ -33,7 +33,10 @@
  */
 #include "winograd.h"
 
-enum { GROUP_BYTES = 160 << 10 }; /* V and M of a group of tiles */
+enum {
+    GROUP_BYTES = 160 << 10, /* V and M of a group of tiles */
+    FEWEST_TILES = 32,
+};
 
 /* V of a tile, for a vector of channels. */
 INLINE void to_points(Vector d[4][4], T *v) {
@@ -68,9 +71,10 @@ INLINE void from_points(const T *m, Vector y[2][2]) {
 }
 
 /* Where there are enough channels for products, but not so many that the 16 matrices, larger than the
- * kernel, are read from far away again and again. */
+ * kernel, are read from far away again and again; and enough tiles to make these matrices for. */
 Index NAME(winograd_pays)(const Convolution *it) {
-    return it->c * it->filters <= 128 * 128 && it->kh == 3 && it->kw == 3 && it->sh == 1
+    return it->n * tiles_of(it->oh, it->ow) >= FEWEST_TILES
+           && it->c * it->filters <= 128 * 128 && it->kh == 3 && it->kw == 3 && it->sh == 1
            && it->sw == 1 && it->dh == 1 && it->dw == 1 && it->groups == 1 && it->c >= 16
            && it->filters >= 16 && it->oh > 2 && it->ow > 2;
 }
