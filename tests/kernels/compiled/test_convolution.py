@@ -34,13 +34,16 @@ class Setting:
         self.rng = rng
         self.dtype = np.dtype(rng.choice(["f4", "f8"]))
         self.layout = LAYOUTS[int(rng.integers(len(LAYOUTS)))]
-        self.groups = g = int(rng.choice([1, 1, 1, 2, 3]))
+        deep = rng.random() < 0.15  # as Winograd's method wants it
+        self.groups = g = 1 if deep else int(rng.choice([1, 1, 1, 2, 3]))
         some = [rng.integers(1, 9), rng.integers(14, 50)]
         few = g == 1 and rng.random() < 0.4
         c, filters = g * int(rng.choice(some)), g * int(rng.integers(1, 13 if few else 50))
-        kernel = (3, 3) if rng.random() < 0.5 else numbers(rng, 1, 6)
-        self.dilation = numbers(rng, 1, 4) if rng.random() < 0.3 else (1, 1)
-        apart = max(self.dilation) > 1  # no set takes both
+        if deep:
+            c, filters = numbers(rng, 16, 50)
+        kernel = (3, 3) if deep or rng.random() < 0.5 else numbers(rng, 1, 6)
+        self.dilation = numbers(rng, 1, 4) if rng.random() < 0.3 and not deep else (1, 1)
+        apart = deep or max(self.dilation) > 1  # no set takes both
         self.strides = numbers(rng, 1, 4) if rng.random() < 0.5 and not apart else (1, 1)
         self.pads = (numbers(rng, 0, 4), numbers(rng, 0, 4))
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, self.dilation, strict=True)]
@@ -203,10 +206,15 @@ def test_pooling_windows_of_any_size_find_their_winner(size):
     np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
 
 
-def planar(shape, kernel, tail=PLAIN, strides=(1, 1), dtype="f4"):
+def pays(function, shape, kernel, tail=PLAIN, strides=(1, 1), dtype="f4", pads=NONE):
+    """Whether a convolution of one group is computed that way."""
+    place = place_of(shape, kernel, strides, pads, (1, 1), 1, tail, False)
+    return bool(Function(function, "a", "i")(np.dtype(dtype), place.numbers))
+
+
+def planar(*how, **more):
     """Whether vectors hold columns of that convolution (planar.c)."""
-    place = place_of(shape, kernel, strides, NONE, (1, 1), 1, tail, False)
-    return bool(Function("planar_pays", "a", "i")(np.dtype(dtype), place.numbers))
+    return pays("planar_pays", *how, **more)
 
 
 def test_few_filters_of_wide_images_are_computed_by_columns():
@@ -217,14 +225,19 @@ def test_few_filters_of_wide_images_are_computed_by_columns():
     assert not planar((1, 20, 132, 4), (5, 5, 4, 64))
 
 
-def test_many_of_the_settings_are_computed_by_columns():
-    """The settings that are compared above take that path too."""
+def test_many_of_the_settings_are_computed_by_columns_or_by_winograd():
+    """The settings that are compared above take these paths too."""
     rng = np.random.default_rng(0)
     settings = [Setting(rng) for _ in range(400)]
     taken = [
         s.groups == 1 and planar(s.shape, s.kernel, s.tail, s.strides, s.dtype) for s in settings
     ]
     assert sum(taken) >= 20
+    plain = [s for s in settings if s.groups == 1 and s.dilation == (1, 1)]
+    of_winograd = [
+        pays("winograd_pays", s.shape, s.kernel, s.tail, s.strides, s.dtype, s.pads) for s in plain
+    ]
+    assert sum(of_winograd) >= 20
 
 
 @pytest.mark.parametrize("filters", [1, 3, 6, 8, 11])

@@ -80,7 +80,7 @@ typedef struct {
     Index relu;
 } Winograd;
 
-Index NAME(winograd_pays)(const Convolution *it);
+EXPORT Index NAME(winograd_pays)(const Convolution *it);
 Index NAME(winograd_numbers)(Index inputs, Index outputs);
 void NAME(winograd_kernel)(const T *kernel, Index turned, T factor, Index inputs, Index outputs,
                            T *to);

@@ -72,7 +72,7 @@ INLINE void from_points(const T *m, Vector y[2][2]) {
 
 /* Where there are enough channels for products, but not so many that the 16 matrices, larger than the
  * kernel, are read from far away again and again; and enough tiles to make these matrices for. */
-Index NAME(winograd_pays)(const Convolution *it) {
+EXPORT Index NAME(winograd_pays)(const Convolution *it) {
     return it->n * tiles_of(it->oh, it->ow) >= FEWEST_TILES
            && it->c * it->filters <= 128 * 128 && it->kh == 3 && it->kw == 3 && it->sh == 1
            && it->sw == 1 && it->dh == 1 && it->dw == 1 && it->groups == 1 && it->c >= 16
