@@ -88,7 +88,7 @@ class Inference:
         if Recorded.worth(self.inferring, self.kernels, xs):
             made = Recorded(self.inferring, self.folded, self.kernels, xs)
             outputs = self.outputs(xs)
-            with made.workspace:
+            with self.workspace:
                 right = made.gives(xs, outputs)
             if right:
                 self.recorded, self.workspace = made, self.kernels.workspace()

@@ -35,6 +35,7 @@ class Recorded:
         self.like = likeness(xs)
         self.xs = [np.zeros(x.shape, x.dtype) for x in xs]
         self.workspace = kernels.workspace()
+        """Where the calls compute; nobody else may take memory from it, which could move it."""
         self.count = _replayable(graph)
         held = -1
         while held != self.workspace.nbytes:  # until all memory lies where it will be

@@ -123,15 +123,18 @@ static void largest_down(const Planar *it, const T *z, Index filters, Index ph, 
         }
 }
 
+/* Rows of windows, which a byte holds; behind the last filter there may be anything. */
+INLINE Lanes rows_at(const T *place) { return (Lanes)load(place) & 255; }
+
 /* The same across the columns of a window, of a vector of filters. */
 INLINE void largest_across(const Convolution *it, const T *best, const T *place, Index wide,
                            Index left, T *y, uint8_t *kept) {
     Vector largest = load(best), zero = {0};
     const Lanes across = (Lane)it->pw - (Lanes){0};
-    Lanes winner = (Lanes)load(place) * across;
+    Lanes winner = rows_at(place) * across;
     for (Index j = 1; j < it->pw; j++) {
         Vector z = load(best + j * wide);
-        Lanes k = (Lanes)load(place + j * wide) * across + (Lane)j;
+        Lanes k = rows_at(place + j * wide) * across + (Lane)j;
         Lanes same = (z == largest) | ((z != z) & (largest != largest));
         Lanes better = (~(z <= largest) & (largest == largest)) | (same & (k < winner));
         largest = choose(better, z, largest);
