@@ -88,7 +88,7 @@ class Checkpoints:
         self.about = about
         self.given = given
         self.network = network
-        self.machine = machine()
+        self.machine = machine(about)
         self.cost = 0.0
         """Seconds that the last one took."""
         self.last = time.monotonic()

@@ -130,8 +130,10 @@ def checksum_of(array: Array) -> int:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """What the bits depend on, besides the run."""
+def machine(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What the bits of a run depend on, besides what ``described_run`` says of it."""
+    model = about.get("model")
+    compiled = isinstance(model, Mapping) and model.get("kernels") == "compiled"
     blas = [
         [pool["internal_api"], pool.get("version"), pool.get("architecture")]
         for pool in threads.controller().info()
@@ -145,7 +147,7 @@ def machine() -> dict[str, Any]:
         "the processor": platform.machine(),
         "the BLAS": blas,
         "the number of threads": threads.get_threads(),
-        "the compiler of the kernels": compiler_version(),
+        "the compiler of the kernels": compiler_version() if compiled else None,
     }
 
 

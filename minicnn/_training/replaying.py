@@ -353,7 +353,7 @@ def _take_schedule(model: Model, tree: Tree) -> None:
 def _tell_machine(path: Path, tree: Tree, about: Tree) -> None:
     changed = [
         f"{what} was {then} and is now {now}"
-        for what, then, now in other_bits(tree, about, machine())
+        for what, then, now in other_bits(tree, about, machine(about))
     ]
     if changed:
         warn(f"{path}: {'; '.join(changed[:8])}. The bits may differ from those of the run.")

@@ -163,7 +163,7 @@ def speed(run: RunFolder, model: Model | None, predicted: tuple[int, float] | No
 
 def environment(run: RunFolder) -> Markup:
     """The section of versions and machine: those of the run, and what is known only of now."""
-    then, now = run.tree.get("machine"), machine()
+    then, now = run.tree.get("machine"), machine(about(run))
     on = (run.tree.get("ran") or {}).get("on") or {}
     said = "Of the run, as its checkpoint has it."
     if not isinstance(then, Mapping):

@@ -11,7 +11,7 @@ import minicnn
 from checkpoint_helpers import X, Y, network
 from minicnn import Adam, Dropout
 from minicnn._files import checkpoint
-from minicnn._training import checkpoints
+from minicnn._training import checkpoints, fingerprint
 from minicnn.callbacks import LambdaCallback, TimeBudget
 from minicnn.callbacks import time_budget as clock
 from minicnn.data.arrays import Stream
@@ -53,14 +53,23 @@ def test_rates_on_resuming(tmp_path):
 def test_another_machine_is_told(tmp_path, monkeypatch):
     """Where the bits may differ there is one warning that says why."""
     fit(network(), tmp_path)
-    same = checkpoints.machine()
+    same = checkpoints.machine({})
     other = same | {"the version of NumPy": "1.0", "the number of threads": 99}
-    monkeypatch.setattr(checkpoints, "machine", lambda: other)
+    monkeypatch.setattr(checkpoints, "machine", lambda about: other)
     with pytest.warns(
         RuntimeWarning, match="NumPy was .* and is now '1.0'; the number of thr"
     ) as w:
         fit(network(), tmp_path, resume=True)
     assert len(w) == 1
+
+
+def test_a_library_that_a_run_does_not_use_is_not_its_machine(tmp_path, monkeypatch):
+    """Another model of the process may compute with compiled kernels."""
+    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
+    monkeypatch.setattr(fingerprint, "compiler_version", lambda: "cc 1.0")
+    fit(network(), tmp_path)
+    monkeypatch.setattr(fingerprint, "compiler_version", lambda: None)
+    fit(network(), tmp_path, 3, resume=True)
 
 
 def test_other_kernels_are_told(tmp_path, monkeypatch):
