@@ -15,7 +15,7 @@ from minicnn._files import checkpoint
 from minicnn._parallel import threads
 from minicnn._training.model import Model
 from minicnn.data.loaders import Loader
-from minicnn.kernels import compiler_version
+from minicnn.kernels import compiler_of
 from minicnn.layers.building import walk
 
 KERNELS = "model.kernels"
@@ -133,7 +133,7 @@ def checksum_of(array: Array) -> int:
 def machine(about: Mapping[str, Any]) -> dict[str, Any]:
     """What the bits of a run depend on, besides what ``described_run`` says of it."""
     model = about.get("model")
-    compiled = isinstance(model, Mapping) and model.get("kernels") == "compiled"
+    kernels = model.get("kernels") if isinstance(model, Mapping) else None
     blas = [
         [pool["internal_api"], pool.get("version"), pool.get("architecture")]
         for pool in threads.controller().info()
@@ -147,7 +147,7 @@ def machine(about: Mapping[str, Any]) -> dict[str, Any]:
         "the processor": platform.machine(),
         "the BLAS": blas,
         "the number of threads": threads.get_threads(),
-        "the compiler of the kernels": compiler_version() if compiled else None,
+        "the compiler of the kernels": compiler_of(kernels),
     }
 
 

@@ -58,7 +58,7 @@ __all__ = [
     "check_kernels",
     "choose",
     "compiled",
-    "compiler_version",
+    "compiler_of",
     "kernel_set",
     "reference",
     "vectorized",
@@ -100,6 +100,15 @@ def kernel_set(name: str | None, dtype: str = "float32") -> KernelSet:
     True
     """
     return KERNELS[choose("kernels", name, dtype) if name in (None, "compiled") else name]
+
+
+def compiler_of(name: str | None) -> str | None:
+    """The compiler that made the set of that name; None where none had to.
+
+    >>> compiler_of("vectorized")
+    """
+    found = KERNELS.get(name) if name else None
+    return compiler_version() if found is compiled.COMPILED else None
 
 
 def check_kernels(who: str, name: str) -> str:

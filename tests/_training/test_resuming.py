@@ -9,9 +9,9 @@ import pytest
 
 import minicnn
 from checkpoint_helpers import X, Y, network
-from minicnn import Adam, Dropout
+from minicnn import Adam, Dropout, kernels
 from minicnn._files import checkpoint
-from minicnn._training import checkpoints, fingerprint
+from minicnn._training import checkpoints
 from minicnn.callbacks import LambdaCallback, TimeBudget
 from minicnn.callbacks import time_budget as clock
 from minicnn.data.arrays import Stream
@@ -66,9 +66,9 @@ def test_another_machine_is_told(tmp_path, monkeypatch):
 def test_a_library_that_a_run_does_not_use_is_not_its_machine(tmp_path, monkeypatch):
     """Another model of the process may compute with compiled kernels."""
     monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
-    monkeypatch.setattr(fingerprint, "compiler_version", lambda: "cc 1.0")
+    monkeypatch.setattr(kernels, "compiler_version", lambda: "cc 1.0")
     fit(network(), tmp_path)
-    monkeypatch.setattr(fingerprint, "compiler_version", lambda: None)
+    monkeypatch.setattr(kernels, "compiler_version", lambda: None)
     fit(network(), tmp_path, 3, resume=True)
 
 
