@@ -197,6 +197,7 @@ NOISE = [
 @pytest.mark.parametrize("layer", NOISE, ids=repr)
 def test_noise_in_keras(layer, keras):
     """Mean, deviation and quantiles of 100,000 numbers are Keras', and what is drawn in common."""
+    keras.utils.set_random_seed(0)
     theirs = getattr(keras.layers, type(layer).__name__)(**layer.get_config())
     x = np.full((500, 5, 4, 10), 2.0, np.float32)
     y, cache = layer.forward(x, training=True, rng=np.random.default_rng(0))
