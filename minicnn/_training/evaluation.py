@@ -9,7 +9,7 @@ import numpy as np
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
 from minicnn._parallel.workers import filled
-from minicnn._training.kept import inference
+from minicnn._training import kept
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
 from minicnn._training.program import Program, at_work
@@ -24,11 +24,11 @@ def evaluate(
     model: Model, loader: Loader, verbose: str | int = 0, steps: int | None = None
 ) -> Logs:
     """The loss and the metrics over so many batches, or all, outside training."""
-    program = Program(model)
-    loader, metrics = program.prepared(model, loader)
-    steps = min((n for n in (steps, loader.steps) if n is not None), default=None)
-    with Progress(verbose).watch("evaluate", steps) as show, at_work():
-        return evaluated(program, loader, metrics, steps, show=show)
+    with kept.program(model) as program:
+        loader, metrics = program.prepared(model, loader)
+        steps = min((n for n in (steps, loader.steps) if n is not None), default=None)
+        with Progress(verbose).watch("evaluate", steps) as show, at_work():
+            return evaluated(program, loader, metrics, steps, show=show)
 
 
 def evaluated(
@@ -74,7 +74,7 @@ def predict_batches(
         for xs in batches:
             if program is None:
                 compare("predict", model.pixels, xs[0])
-                program = stack.enter_context(inference(model))
+                program = stack.enter_context(kept.inference(model))
             made.append([y.copy() for y in program.outputs(xs)])
             show({}, 1)
     if not made:
@@ -90,12 +90,12 @@ def predict(
     check_verbose(verbose)
     images = len(xs[0])
     if images <= batch_size and not verbose:
-        with inference(model) as program:
+        with kept.inference(model) as program:
             return tuple(y.astype(program.dtype, order="C") for y in program.answer(xs))
     todo = list(batches(images, batch_size))
     seen = 0
     watch = Progress(verbose).watch("predict", len(todo))
-    with watch as show, inference(model) as program, at_work():
+    with watch as show, kept.inference(model) as program, at_work():
 
         def fill(ys: Sequence[Array], first: int, last: int, elsewhere: bool) -> None:
             nonlocal seen

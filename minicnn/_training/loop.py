@@ -12,6 +12,7 @@ from minicnn._core.console import say
 from minicnn._parallel import blas
 from minicnn._training.checkpointing import Checkpointing
 from minicnn._training.checkpoints import reserved
+from minicnn._training.kept import Kept
 from minicnn._training.mistakes import advise
 from minicnn._training.model import Model
 from minicnn._training.observers import (
@@ -85,6 +86,7 @@ def fit(
         at_work(),
     ):
         model.stop_training = False
+        model.kept = Kept()  # the memory of other plans
         checkpointing = None
         if options.checkpoint is not None:
             held_out_data = None if held_out is None else held_out[0]

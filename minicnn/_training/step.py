@@ -3,9 +3,10 @@
 import numpy as np
 
 from minicnn._core.console import Logs
+from minicnn._training import kept
 from minicnn._training.divergence import divergence
 from minicnn._training.model import Model
-from minicnn._training.program import Program, at_work
+from minicnn._training.program import at_work
 from minicnn.data.fitting import Data
 from minicnn.data.loaders import ArrayLoader
 
@@ -15,10 +16,9 @@ def train(model: Model, data: Data) -> Logs:
 
     Raises ``DivergenceError`` if the loss is no number.
     """
-    program = Program(model)
-    loader, metrics = program.prepared(model, ArrayLoader(data, data.samples))
-    data = loader.sample
-    with at_work():
+    with kept.program(model) as program, at_work():
+        loader, metrics = program.prepared(model, ArrayLoader(data, data.samples))
+        data = loader.sample
         workers = program.workers(data, data.samples, data.samples, model.rng)
         numbers = np.arange(data.samples)
         loss, predictions, grads, losses = workers.gradients(data.arrays, numbers)

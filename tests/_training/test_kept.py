@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from minicnn import (
+    SGD,
+    Adam,
     Add,
     BatchNorm,
     Conv2D,
@@ -24,6 +26,9 @@ from minicnn import (
 )
 from minicnn._training import kept
 from minicnn._training.program import Inference
+from minicnn.constraints import MaxNorm
+from minicnn.losses import SparseCategoricalCrossentropy
+from minicnn.regularizers import L2
 
 X = np.random.default_rng(3).standard_normal((2, 8, 8, 3)).astype(np.float32)
 
@@ -120,6 +125,72 @@ def test_after_a_change_predictions_are_those_of_a_new_plan(name):
         assert before.shape != expected.shape or np.abs(before - expected).max() > 1e-6
 
 
+def recompiled(*args, **options):
+    return lambda model: model.compile(*copy.deepcopy(args), **options)
+
+
+TRAINING_CHANGES = {
+    name: change for name, change in CHANGES.items() if name not in ("pop", "add")
+} | {
+    "another optimizer": recompiled(Adam(), "sparse_categorical_crossentropy"),
+    "another loss": recompiled(SGD(0.1), "mse"),
+    "a loss's attribute": lambda model: setattr(model.loss, "reduction", "sum"),
+    "another weight": recompiled(SGD(0.1), "sparse_categorical_crossentropy", loss_weights=[3.0]),
+    "more metrics": recompiled(SGD(0.1), "sparse_categorical_crossentropy", ["accuracy"]),
+    "a convolution frozen": attribute("third", "trainable", False),
+    "a regularizer": attribute("third", "kernel_regularizer", L2(0.5)),
+    "a constraint": attribute("third", "kernel_constraint", MaxNorm(0.1)),
+    "all frozen but the last": lambda model: [
+        setattr(layer, "trainable", False) for layer in model.layers[:-1]
+    ],
+}
+
+
+def steps(model, y):
+    """What two steps and an evaluation give, and the weights that they leave."""
+    found = [model.train_on_batch(X, y, return_dict=True) for _ in range(2)]
+    found.append(model.evaluate(X, y, verbose=0, return_dict=True))
+    return found, model.get_weights()
+
+
+@pytest.mark.parametrize("name", TRAINING_CHANGES)
+def test_after_a_change_steps_are_those_of_a_new_plan(name):
+    """A plan kept from step to step trains and evaluates to the bit as one made just now."""
+    model, like, unchanged = (network() for _ in range(3))
+    for one in (model, like, unchanged):
+        one.compile(SGD(0.1), "sparse_categorical_crossentropy")
+        steps(one, np.array([0, 1]))
+    for one in (model, like):
+        TRAINING_CHANGES[name](one)
+    like.kept = kept.Kept()
+    y = np.eye(3, dtype=np.float32)[:2] if name == "another loss" else np.array([0, 1])
+    (logs, weights), (expected, expected_weights) = steps(model, y), steps(like, y)
+    assert logs == expected
+    assert all(map(np.array_equal, weights, expected_weights))
+    if name not in ("another loss", "more metrics", "fuse"):
+        before, weights_before = steps(unchanged, y)
+        assert logs != before or not all(map(np.array_equal, weights, weights_before))
+
+
+def test_a_plan_to_train_is_kept_until_fit_and_for_the_librarys_losses_alone():
+    model = network()
+    model.compile(SGD(0.1), "sparse_categorical_crossentropy")
+    steps(model, np.array([0, 1]))
+    held = model.kept.program.plan
+    steps(model, np.array([0, 1]))
+    assert held is not None
+    assert model.kept.program.plan is held
+    model.fit(X, np.array([0, 1]), verbose=0)
+    assert model.kept.program.plan is None
+
+    class Ours(SparseCategoricalCrossentropy):
+        pass
+
+    model.compile(SGD(0.1), Ours())
+    steps(model, np.array([0, 1]))
+    assert model.kept.program.plan is None
+
+
 def test_loaded_weights_count(tmp_path):
     model, other = network(), network()
     other.set_weights([array + 0.1 for array in other.get_weights()])
@@ -134,23 +205,23 @@ def test_other_kernels_by_the_environment_are_noticed(monkeypatch):
     monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
     model = network()
     model.predict(X)
-    held = model.kept.inference
+    held = model.kept.inference.plan
     monkeypatch.setenv("MINICNN_KERNELS", "reference")
     model.predict(X)
-    assert model.kept.inference is not held
+    assert model.kept.inference.plan is not held
 
 
 def test_a_plan_is_kept_as_long_as_nothing_changes():
     model = network()
     model.predict(X)
-    held = model.kept.inference
+    held = model.kept.inference.plan
     model.predict(X[:1])
     model.predict_on_batch(X)
     assert held is not None
-    assert model.kept.inference is held
+    assert model.kept.inference.plan is held
     model.get_layer("first").activation = None
     model.predict(X)
-    assert model.kept.inference is not held
+    assert model.kept.inference.plan is not held
 
 
 def test_copies_and_pickles_have_plans_of_their_own():
@@ -159,7 +230,7 @@ def test_copies_and_pickles_have_plans_of_their_own():
     twins = [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), model.twin()]
     for twin in twins:
         assert twin.kept is not model.kept
-        assert twin.kept.inference is None
+        assert twin.kept.inference.plan is None
         same(twin.predict(X), before)
     for twin in twins[:2]:
         twin.get_layer("first").params["kernel"][...] = 0
@@ -191,7 +262,7 @@ class Doubling(ReLU):
 def test_nothing_is_kept_of_classes_that_are_not_the_librarys(monkeypatch):
     model = Sequential([Input((8, 8, 3)), Conv2D(3, 3), Doubling()], seed=0)
     before = model.predict(X)
-    assert model.kept.inference is None
+    assert model.kept.inference.plan is None
     monkeypatch.setattr(Doubling, "factor", 3)
     np.testing.assert_allclose(model.predict(X), before * 1.5, rtol=1e-6)
     monkeypatch.delattr(Doubling, "forward")
@@ -245,14 +316,14 @@ def test_a_prediction_that_fails_lets_go(monkeypatch):
         with pytest.raises(ZeroDivisionError):
             model.predict_on_batch(X)
     same(model.predict_on_batch(X), before)
-    assert not model.kept.lock.locked()
+    assert not model.kept.inference.lock.locked()
 
 
 def test_large_memory_is_given_back_after_a_prediction(monkeypatch):
     model = network()
     monkeypatch.setattr(kept, "MOST_MEMORY", -1)
     model.predict(X)
-    assert model.kept.inference is None
+    assert model.kept.inference.plan is None
 
 
 def test_predictions_are_arrays_of_the_user():

@@ -61,7 +61,7 @@ def replayed(model, x):
     """What a prediction gives that is replayed, which is made sure of."""
     for _ in range(3):
         found = model.predict(x)
-    assert model.kept.inference.recorded.count == 6
+    assert model.kept.inference.plan.recorded.count == 6
     return found
 
 
