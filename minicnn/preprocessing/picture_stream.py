@@ -35,6 +35,9 @@ KEPT = 1 << 30
 """Bytes of images that all data sets together keep at most, so that later passes need not decode
 these files; an eighth of the memory, where that is less."""
 
+SHELF = 16 << 20
+"""Bytes that are taken at once for images that are kept."""
+
 QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 """Pillow warns of odd files. Threads have no filters of their own: this one is the process'."""
 
@@ -96,6 +99,8 @@ class Pictures:
         """The passes that were begun."""
         self.broken: dict[str, str] = {}
         self._kept: dict[str, tuple[Read, Array]] = {}
+        self._shelves = np.empty(0, np.uint8)
+        """Memory for more of them."""
         self._taken = [0]
         weakref.finalize(self, _room.give_back, self._taken)
         self._versions: dict[str, Version] = {}
@@ -200,17 +205,35 @@ class Pictures:
 
     def _keep(self, path: str, found: Read, image: Array) -> None:
         """Keep a picture for later passes, while there is room."""
-        bytes_ = image.size if found.whole else image.nbytes
+        dtype = np.dtype(np.uint8) if found.whole else image.dtype
         with _room.lock:
-            if path not in self._kept:  # else its file was changed
-                if bytes_ > _room.left:
-                    return
-                _room.left -= bytes_
-                self._taken[0] += bytes_
-        try:
-            self._kept[path] = found, image.astype(np.uint8 if found.whole else image.dtype)
-        except MemoryError:
-            _room.left = 0
+            if path in self._kept:  # its file was changed
+                self._kept.pop(path)
+            memory = self._shelf(image.size * dtype.itemsize)
+        if memory is not None:
+            copy = memory.view(dtype).reshape(image.shape)
+            copy[...] = image
+            self._kept[path] = found, copy
+
+    def _shelf(self, bytes_: int) -> Array | None:
+        """So many bytes of what is left of the room, or None.
+
+        They are cut from pieces that are large enough for the system to give in huge pages: in
+        small ones it takes longer to have it than to fill it.
+        """
+        if bytes_ > self._shelves.size:
+            size = min(max(SHELF, bytes_), bytes_ * len(self.paths), _room.left)
+            if size < bytes_:
+                return None
+            try:
+                self._shelves = np.empty(size, np.uint8)
+            except MemoryError:
+                _room.left = 0
+                return None
+            _room.left -= size
+            self._taken[0] += size
+        memory, self._shelves = self._shelves[:bytes_], self._shelves[-(-bytes_ // 64) * 64 :]
+        return memory
 
     def _batch(self, numbers: Array, results: Iterator[Any]) -> Any:
         """The next batch, None if no picture of it can be read."""

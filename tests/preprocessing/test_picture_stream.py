@@ -72,6 +72,22 @@ def test_the_same_for_any_threads_and_kernels(folder, monkeypatch):
     same(passes(made(folder), 3), wanted)
 
 
+def test_as_many_are_kept_as_there_is_room_for(folder, monkeypatch):
+    """Each in memory of its own; the rest is read again."""
+    monkeypatch.setattr(picture_stream._room, "left", 7 * 384 + 100)  # 6 x 5 x 3 floats, and rest
+    monkeypatch.setattr(picture_stream, "SHELF", 1000)
+    data = made(folder)
+    first, *later = passes(data, 3)
+    kept = data.origin._kept
+    assert len(kept) in (6, 7)
+    assert picture_stream._room.left < 384
+    images = np.concatenate([x for x, _ in first])
+    for _, image in kept.values():
+        assert any(np.array_equal(image, one) for one in images)
+    monkeypatch.setattr(picture_stream._room, "left", 0)
+    same([first, *later], passes(made(folder), 3))
+
+
 def spoil(folder):
     """Three of the files: not a picture, cut short, empty."""
     (folder / "a" / "00.jpg").write_bytes(b"hello")
