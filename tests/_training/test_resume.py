@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -243,8 +244,8 @@ def run(script, folder, how):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """What comes of each script when it is left alone."""
-    return {script: run(script, tmp_path_factory.mktemp(script), "alone") for script in SCRIPTS}
+    """What comes of a script when it is left alone, which is found out once."""
+    return cache(lambda script: run(script, tmp_path_factory.mktemp(script), "alone"))
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,7 @@ def alone(tmp_path_factory):
 def test_killed_and_resumed(script, how, alone, tmp_path):
     """SIGKILL, Ctrl-C and SIGTERM leave no trace in what comes of a training."""
     assert run(script, tmp_path, how) is None
-    assert run(script, tmp_path, "none::0:epoch") == alone[script]
+    assert run(script, tmp_path, "none::0:epoch") == alone(script)
     assert not list((tmp_path / "run").glob(".checkpoint*"))
 
 
@@ -285,7 +286,7 @@ def test_killed_and_resumed_again_and_again(script, alone, tmp_path):
             if run(script, folder, how) is not None:
                 break  # it was through before
             hits += 1
-        assert run(script, folder, "none::0:epoch") == alone[script], how
+        assert run(script, folder, "none::0:epoch") == alone(script), how
         assert not list((folder / "run").glob(".checkpoint*"))
         if hits >= 10:
             return

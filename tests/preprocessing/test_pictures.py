@@ -1,5 +1,7 @@
 """Single pictures: read, as arrays, and written."""
 
+import struct
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -85,7 +87,15 @@ def truncated(path):
 
 
 def bomb(path):
-    Image.new("1", (40_000, 40_000)).save(path)
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
     return path
 
 
