@@ -306,8 +306,13 @@ FILES = {
     "one image": (X[0], Y[:1], "Store one image as x[None]."),
     "rows": (X.reshape(N, -1), Y, "x.reshape(-1, 12, 12, 3)"),
     "columns": (X.reshape(N, -1).T, Y, "x.T.reshape(-1, 12, 12, 3)"),
-    "16 bits": (X.astype("u2") * 257, Y, "up to 65535. Store (x // 257).astype('uint8')."),
-    "whole numbers": (X.astype(int), Y, "got int64 up to 255. Store x.astype('uint8')."),
+    "16 bits": (X.astype("u2") * 257, Y, "from 0 to 65535. Store (x // 257).astype('uint8')."),
+    "whole numbers": (X.astype(int), Y, "Store x.astype('uint8')."),
+    "32 bits": (X.astype(int) * 1000, Y, "Store numbers from 0 to 255, as uint8."),
+    "below 0": (X.astype("i2") - 128, Y, "Store numbers from 0 to 255, as uint8."),
+    "black and white": (X > 100, Y, "got bool. Store 255 * x.astype('uint8')."),
+    "one-hot columns": (X, np.eye(6)[Y], "Store one-hot labels as rows: y.T."),
+    "endless labels": (X, np.where(Y == 1, np.inf, Y), "as whole numbers, got inf."),
 }
 
 
