@@ -10,7 +10,7 @@ import minicnn
 from minicnn import SGD, Conv2D, Dense, Flatten, Input, MaxPool, Rescaling, Sequential
 from minicnn.data import Dataset, load_hdf5, load_images
 from minicnn.data.arrays import images_and_labels
-from minicnn.data.axis_order import order_of
+from minicnn.data.axis_order import order_of, remedy
 from minicnn.errors import MiniCNNError, shown
 from minicnn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from mistake_helpers import NAMES, ONE_HOT, SPARSE, N, X, Y, network
@@ -378,3 +378,10 @@ def test_a_missing_file_says_where_it_was_looked_for(folder):
         with pytest.raises(MiniCNNError) as error:
             load_hdf5(path)
         assert wanted in str(error.value)
+
+
+def test_grey_images_for_colours_are_not_taken_for_another_order():
+    """Three grey images of the right size lack colours; they are not colours of three images."""
+    said = " np.repeat(x, 3, axis=-1) gives grey images three channels."
+    assert remedy((8, 8, 3), (3, 8, 8, 1)) == said
+    assert "x.transpose(3, 1, 2, 0)" in remedy((8, 9, 3), (3, 8, 9, 5))
