@@ -27,7 +27,7 @@ from minicnn._files.hdf5 import regular_file_size
 from minicnn._files.paths import path_of
 from minicnn._training.checkpoints import NEWEST, PREVIOUS, damage, put_back, put_weights
 from minicnn.callbacks.history import History
-from minicnn.data import Dataset, load_hdf5
+from minicnn.data import Dataset, HDF5Dataset, load_hdf5
 from minicnn.errors import ConfigError, ModelFileError
 from minicnn.layers.registry import with_custom_objects
 from minicnn.models.configs import custom_classes
@@ -146,8 +146,10 @@ class RunFolder:
         self,
         train: str | os.PathLike[str] | None = None,
         test: str | os.PathLike[str] | None = None,
-    ) -> tuple[Dataset, Dataset | None]:
+    ) -> tuple[Dataset | HDF5Dataset, Dataset | HDF5Dataset | None]:
         """What the run learned from and what it was tested on: its files, or those given.
+
+        A run that streamed has them as streams, which stay on the disk.
 
         Raises ``ConfigError`` for a run of a script, whose data are not known, without a file.
         """
@@ -155,14 +157,22 @@ class RunFolder:
         tested = test or self.settings.get("test")
         return known, self._read("test", test) if tested else None
 
-    def _read(self, part: str, given: str | os.PathLike[str] | None = None) -> Dataset:
+    def _read(
+        self, part: str, given: str | os.PathLike[str] | None = None
+    ) -> Dataset | HDF5Dataset:
         file = given or self.settings.get(part)
         if file is None:
             raise ConfigError(
                 f"{self.folder}: expected a run of minicnn train, which knows its files, got one "
                 "of a script. Give its files: --train FILE --test FILE."
             )
-        return load_hdf5(file, self.settings.get("x_key"), self.settings.get("y_key"))
+        return self.open(file, self.settings.get("x_key"), self.settings.get("y_key"))
+
+    def open(
+        self, file: str | os.PathLike[str], x_key: str | None = None, y_key: str | None = None
+    ) -> Dataset | HDF5Dataset:
+        """An HDF5 file as the run reads its own: in memory, or as a stream."""
+        return (HDF5Dataset if self.settings.get("stream") else load_hdf5)(file, x_key, y_key)
 
 
 def _newest(there: list[Path]) -> Tree:

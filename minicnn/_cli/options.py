@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from minicnn.errors import ConfigError
@@ -16,10 +17,18 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+        self.register("type", Path, path)
 
     def error(self, message: str) -> NoReturn:
         """Raise ``ConfigError`` that names the command's help."""
         raise ConfigError(f"{message} (see '{self.prog} --help').")
+
+
+def path(text: str) -> Path:
+    """A path, which "" is not: it would be the folder that one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got ''")
+    return Path(text)
 
 
 def add_keys(command: argparse.ArgumentParser, *options: str) -> None:

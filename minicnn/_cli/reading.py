@@ -1,13 +1,12 @@
 """The images of a run: in memory, or read while it trains where they would fill it."""
 
 import argparse
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from minicnn._core.console import say
-from minicnn._core.memory import installed_memory
+from minicnn._core.memory import free_memory
 from minicnn._core.shapes import Array
 from minicnn.data import Dataset, HDF5Dataset, load_hdf5
 
@@ -38,13 +37,3 @@ def some(data: Dataset | HDF5Dataset) -> Array:
     if isinstance(data, Dataset):
         return data.x
     return data.images(np.unique(np.linspace(0, len(data) - 1, LOOKED_AT).astype(int)))
-
-
-def free_memory() -> int:
-    """Bytes that programs can still take; 0 where nobody says."""
-    found = installed_memory()
-    with suppress(OSError, ValueError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free = next(line for line in lines if line.startswith("MemAvailable"))
-        found = min(found, int(free.split()[1]) * 1024)
-    return found

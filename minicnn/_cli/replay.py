@@ -9,11 +9,13 @@ from typing import Any
 from minicnn._cli.options import Commands, add_keys, keys_of, positive, whole
 from minicnn._core.console import figure_text, say
 from minicnn.callbacks.history import History
-from minicnn.data import Dataset, load_hdf5
+from minicnn.data import Dataset, HDF5Dataset
 from minicnn.errors import ConfigError, printable
 from minicnn.explain.replay import Replay
 from minicnn.optimizers.schedules import CosineDecay
 from minicnn.runs import RunFolder, load_run
+
+Data = Dataset | HDF5Dataset
 
 
 def add(commands: Commands) -> None:
@@ -74,7 +76,7 @@ def _check(out: Path) -> None:
         raise ConfigError(f"{out}: cannot be written: {out.parent} is read-only.")
 
 
-def _data(found: RunFolder, options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
+def _data(found: RunFolder, options: argparse.Namespace) -> tuple[Data, Data | None]:
     """The run's data, or those of the files that are given; those to test on are for a branch."""
     keys = keys_of("replay", options, found.settings)
     files = [options.train or found.settings.get("train"), options.test]
@@ -82,13 +84,13 @@ def _data(found: RunFolder, options: argparse.Namespace) -> tuple[Dataset, Datas
         found.data()
     if options.train is None and options.test is None and options.learning_rate is not None:
         files[1] = found.settings.get("test")
-    train, test = [None if file is None else load_hdf5(file, *keys) for file in files]
+    train, test = [None if file is None else found.open(file, *keys) for file in files]
     assert train is not None
     return train, test
 
 
 def _branch(
-    options: argparse.Namespace, found: RunFolder, replay: Replay, test: Dataset | None
+    options: argparse.Namespace, found: RunFolder, replay: Replay, test: Data | None
 ) -> None:
     rate: Any = options.learning_rate
     assert replay.model.optimizer is not None

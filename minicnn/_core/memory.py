@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["installed_memory"]
+__all__ = ["free_memory", "installed_memory"]
 
 
 def installed_memory() -> int:
@@ -16,3 +16,13 @@ def installed_memory() -> int:
     with suppress(OSError, ValueError):
         found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return max(found, 0)
+
+
+def free_memory() -> int:
+    """Bytes that programs can still take; 0 where nobody says."""
+    found = installed_memory()
+    with suppress(OSError, ValueError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = next(line for line in lines if line.startswith("MemAvailable"))
+        found = min(found, int(free.split()[1]) * 1024)
+    return found

@@ -57,6 +57,8 @@ TEXT = 16
 
 TOO_MUCH_TEXT = "has more text than a file of its size should"
 
+LINK = "is a link, which minicnn does not follow: name the dataset that it leads to, in its file"
+
 TEXTS = 100
 PIECE = 4 << 20
 CHUNKS = 4096
@@ -322,7 +324,7 @@ def _contents(file: Any, request: dict[str, Any], limits: Limits) -> dict[str, A
             limits.earn(1)
             found.take(OBJECT + len(full))
             if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
-                found.datasets[full] = _unread(refused="is a link, which minicnn does not follow")
+                found.datasets[full] = _unread(refused=LINK)
                 continue
             try:
                 thing = h5py.h5o.open(group.id, key)
@@ -423,6 +425,10 @@ def _read(dataset: Any, request: dict[str, Any], limits: Limits) -> tuple[Any, I
     if dataset.dtype.kind not in "biuf" and not marked:
         got = "text" if strings else str(dataset.dtype)
         got = f"a table of {', '.join(dataset.dtype.names)}" if dataset.dtype.names else got
+        if h5py.check_ref_dtype(dataset.dtype):
+            got = "references, as cell arrays of MATLAB's are: save it there as a matrix of numbers"
+        if h5py.check_vlen_dtype(dataset.dtype) and not strings:
+            got = "rows of different lengths: store those of images as one array (m, H, W, C)"
         raise RefusedError(f"expected numbers, got {got}")
     count = math.prod(_cuts(dataset))
     if count > CHUNKS + limits.size:

@@ -104,6 +104,8 @@ def _for_images(expected: tuple[int | str, ...], batch: Shape) -> str:
     fixed = len(sizes) == 3
     *_, channels = expected
     if len(batch) == 4:
+        if fixed and batch[1:3] == expected[:2] and batch[3] in COLOURS:
+            return _other_channels(channels, batch[3])
         if fixed:
             orders = (*ORDERS, *permutations(range(4)))
             fits = [o for o in orders if [batch[axis] for axis in o[1:]] == sizes]

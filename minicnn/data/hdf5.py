@@ -31,6 +31,9 @@ KINDS = {
 }
 """The remedy for files that something else reads, by the ending of their names."""
 
+AT_ONCE = 1 << 22
+"""Bytes of images that are looked at together."""
+
 LARGEST_LABEL = 2**53
 """The largest whole number below which double precision holds all."""
 
@@ -42,9 +45,10 @@ def load_hdf5(
 
     Images are the dataset ``x_key``, or the one whose name ends in ``_set_x``: (m, H, W, C) or (m,
     H, W), uint8 or floating point, and keep their dtype. Labels are ``y_key``, or ``*_set_y``:
-    class numbers (m,), (1, m) or (m, 1), or one-hot (m, classes). ``list_classes``, if it is there,
-    holds the names as bytes or numbers. Arrays that MATLAB wrote (-v7.3) are put in order, with a
-    warning. Raises ``DataError`` with one line that says what is wrong with the file.
+    class numbers or names (m,), (1, m) or (m, 1), or one-hot (m, classes). ``list_classes``, if it
+    is there, holds the classes' names as bytes or numbers; else those that labels name are in
+    alphanumeric order. Arrays that MATLAB wrote (-v7.3) are put in order, with a warning. Raises
+    ``DataError`` with one line that says what is wrong with the file.
 
     >>> train = load_hdf5("datasets/train_signs.h5")  # doctest: +SKIP
     >>> train.x.shape, train.class_names  # doctest: +SKIP
@@ -90,8 +94,10 @@ class Answers(NamedTuple):
     @classmethod
     def read(cls, path: Path, file: hdf5.File, x_key: str, y_key: str) -> "Answers":
         """Those that go with the images ``x_key``."""
-        y = file.read(y_key)
+        y = file.read(y_key, text=True)
         names = file.read("list_classes", text=True) if "list_classes" in file.datasets else None
+        if y.dtype.kind == "O":
+            y, names = numbered(f"{path}: {y_key}", y, names)
         # Labels become whole numbers, and names texts.
         file.budget.take(f"dataset {y_key!r}", 16 * y.size)
         if names is not None:
@@ -177,7 +183,12 @@ def in_order(who: str, x: Array, m: int | None, turned: bool) -> Array:
     if turned and x.ndim == 3 and m == 1 and x.shape[0] in COLOURS:
         return np.ascontiguousarray(x.T[None])
     axes = axes_in_order(who, x.shape, m, turned)
-    return np.ascontiguousarray(x.transpose(axes)) if turned else x
+    if not turned or axes[0]:
+        return np.ascontiguousarray(x.transpose(axes)) if turned else x
+    y = x.reshape([x.shape[axis] for axis in axes])
+    for i in range(len(x)):  # each in its own place: there is no room for all of them twice
+        y[i] = x[i].transpose([axis - 1 for axis in axes[1:]]).copy()
+    return y
 
 
 def axes_in_order(who: str, shape: Shape, m: int | None, turned: bool) -> tuple[int, ...]:
@@ -221,32 +232,61 @@ def _check_order(who: str, shape: Shape, m: int | None) -> None:
 def _images(who: str, x: Array) -> Array:
     if x.ndim == 3:
         x = x[..., None]
-    most = x.max() if x.dtype.kind in "iu" and x.dtype != np.uint8 and x.size else 0
-    check_images(who, x.shape, x.dtype, most)
+    whole = x.dtype.kind in "iu" and x.dtype != np.uint8 and x.size
+    check_images(who, x.shape, x.dtype, (int(x.min()), int(x.max())) if whole else None)
     check_finite(who, x, 0)
     return x
 
 
-def check_images(who: str, shape: Shape, dtype: DType, most: int | None = None) -> None:
-    """Raise ``DataError`` unless these can be images (m, H, W, C); numbers may reach ``most``."""
+def check_images(
+    who: str, shape: Shape, dtype: DType, reach: tuple[int, int] | None = None
+) -> None:
+    """Raise ``DataError`` unless these are images (m, H, W, C); ``reach``: their numbers."""
     if len(shape) != 4:
         raise DataError(f"{who}: expected images of shape (m, H, W, C), got {shape}.")
     if 0 in shape:
         raise DataError(f"{who}: expected images, got none (shape {shape}).")
     if dtype != np.uint8 and dtype.kind != "f":
-        wide = dtype == np.uint16 if most is None else 255 < most < 2**16
-        remedy = "(x // 257).astype('uint8')" if wide else "x.astype('uint8')"
-        reach = "" if most is None else f" up to {most}"
+        low, high = reach or (0, 65535 if dtype == np.uint16 else 255)
+        remedy = "x.astype('uint8')"
+        if dtype.kind == "b":
+            remedy = "255 * x.astype('uint8')"
+        elif low < 0 or high > 65535 or (reach is None and dtype != np.uint16):
+            remedy = "numbers from 0 to 255, as uint8"
+        elif high > 255:
+            remedy = "(x // 257).astype('uint8')"
+        so_far = "" if reach is None else f" from {low} to {high}"
         raise DataError(
-            f"{who}: expected uint8 or floating-point images, got {dtype}{reach}. Store {remedy}."
+            f"{who}: expected uint8 or floating-point images, got {dtype}{so_far}. Store {remedy}."
         )
 
 
 def check_finite(who: str, x: Array, first: int) -> None:
     """Raise ``DataError`` if a number is none; ``first`` is the number of the first image."""
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        broken = first + int(np.argmin(np.isfinite(x).all(axis=(1, 2, 3))))
-        raise DataError(f"{who}: expected finite numbers, got NaN or infinity in image {broken}.")
+    step = max(1, AT_ONCE // max(1, x[:1].nbytes))
+    for start in range(0, len(x) if x.dtype.kind == "f" else 0, step):
+        finite = np.isfinite(x[start : start + step]).all(axis=(1, 2, 3))
+        if not finite.all():
+            broken = first + start + int(np.argmin(finite))
+            raise DataError(
+                f"{who}: expected finite numbers, got NaN or infinity in image {broken}."
+            )
+
+
+def numbered(who: str, y: Array, names: Array | None) -> tuple[Array, Array]:
+    """Labels that are texts as numbers, and the names of the classes, as given or in order."""
+    texts = np.array([_text(label) for label in y.flat], object).reshape(y.shape)
+    if names is None:
+        found, numbers = np.unique(texts.reshape(-1), return_inverse=True)
+        return numbers.reshape(y.shape), found
+    known = {_text(name): i for i, name in enumerate(names.flat)}
+    unknown = [label for label in texts.flat if label not in known]
+    if unknown:
+        raise DataError(
+            f"{who}: expected labels that list_classes has, got {unknown[0]!r:.60}. It has "
+            f"{_listed(list(known))}."
+        )
+    return np.array([known[label] for label in texts.flat], np.int64).reshape(y.shape), names
 
 
 def _labels(who: str, y: Array, images: int) -> Array:
@@ -256,16 +296,19 @@ def _labels(who: str, y: Array, images: int) -> Array:
         raise DataError(f"{who}: expected labels of shape (m,), (1, m) or one-hot, got {y.shape}.")
     count = len(y) if one_hot else y.size
     if count != images:
+        remedy = " Store one-hot labels as rows: y.T." * (one_hot and y.shape[1] == images)
         raise DataError(
-            f"{who}: expected {images} labels, as many as there are images, got {count}."
+            f"{who}: expected {images} labels, as many as there are images, got {count}.{remedy}"
         )
     if one_hot:
         if not (((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()):
             raise DataError(f"{who}: expected one-hot rows, a single 1 in each, got others.")
         return np.asarray(y.argmax(axis=1), dtype=np.int64)
     y = y.reshape(-1)
-    if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.floor(y)).all()):
-        raise DataError(f"{who}: expected labels as whole numbers, got {y[y != np.floor(y)][0]}.")
+    wrong = ~(np.isfinite(y) & (y == np.floor(y)))
+    if wrong.any():
+        raise DataError(f"{who}: expected labels as whole numbers, got {y[wrong][0]}.")
+    y = y.astype(np.float64) if y.dtype.kind == "f" else y
     if y.dtype.kind in "fu" and y.size and y.max() > LARGEST_LABEL:
         raise DataError(f"{who}: expected small whole numbers, got {y.max():.3g}.")
     return y.astype(np.int64)

@@ -26,7 +26,7 @@ from minicnn.data.hdf5 import (
     keys_of,
 )
 from minicnn.data.streaming import Source
-from minicnn.errors import ConfigError, DataError
+from minicnn.errors import ConfigError, DataError, shown
 
 RUN_BYTES = 1 << 20
 """The least that is read at once: smaller chunks are taken together."""
@@ -140,10 +140,20 @@ class HDF5Dataset(Source):
 
     def __getitem__(self, key: Any) -> Any:
         """An image with its label, or for a slice or several numbers a ``Dataset`` in memory."""
-        numbers = np.arange(len(self))[key]
+        try:
+            numbers = np.arange(len(self))[key]
+        except IndexError:
+            raise DataError(
+                f"{self.name}: expected the number of an image below {len(self):,}, several, a "
+                f"slice or a choice of booleans, got {shown(key)}."
+            ) from None
         if not numbers.ndim:
             return self.images(numbers[None])[0], int(self.labels[key])
         return Dataset(self.images(numbers), self.labels[numbers], self.class_names, self.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the processes that read, of which a copy starts its own."""
+        return self.__dict__ | {"_resting": None}
 
     def __iter__(self) -> Iterator[Any]:
         raise DataError(

@@ -111,6 +111,8 @@ def decoded(
             yield picture
     except DataError:
         raise
+    except MemoryError:
+        raise DataError(f"{name}: does not fit in memory.") from None
     except Exception as error:  # Pillow raises nearly any kind on bytes that make no sense
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{name}: cannot be read: {reason(error)}.") from None

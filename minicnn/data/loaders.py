@@ -16,7 +16,7 @@ from minicnn._core.shapes import Array
 from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
 from minicnn.data.passes import Passes
-from minicnn.data.pipeline import Dataset
+from minicnn.data.pipeline import INFINITE_CARDINALITY, Dataset
 from minicnn.data.py_dataset import PyDataset, Sequence
 from minicnn.errors import ConfigError, DataError, shown
 
@@ -375,4 +375,14 @@ def check_steps(who: str, name: str, loader: Loader, steps: int | None, passes: 
         raise ConfigError(
             f"{who}: expected {name}, the number of batches to draw each time, with a "
             f"{type(loader.source).__name__}, which has no length and begins only once; got none."
+        )
+    check_end(who, name, getattr(loader, "source", None), steps)
+
+
+def check_end(who: str, name: str, source: Any, steps: int | None) -> None:
+    """Raise ``ConfigError`` for a chain without end that is to be drawn to its end."""
+    if isinstance(source, Dataset) and source.cardinality() == INFINITE_CARDINALITY and not steps:
+        raise ConfigError(
+            f"{who}: expected {name}, the number of batches to draw, with a Dataset that repeats "
+            "without end; got none."
         )

@@ -20,7 +20,7 @@ from minicnn._training.program import Program
 from minicnn.callbacks import TimeBudget
 from minicnn.callbacks.history import History
 from minicnn.data.arrays import gives_batches
-from minicnn.data.loaders import ArrayLoader, Loader, check_steps
+from minicnn.data.loaders import ArrayLoader, Loader, check_end, check_steps
 from minicnn.data.pixels import Pixels, compare, pixels_of
 from minicnn.data.streaming import Source
 from minicnn.errors import ConfigError, shown
@@ -261,6 +261,7 @@ class Model(OldVerbs, Explaining, BaseModel):
         if steps is not None:
             whole_number("evaluate", "steps", steps)
         size = 32 if batch_size is None else batch_size
+        check_end("evaluate", "steps", x, steps)
         loader = taking.to_evaluate(self, "evaluate", x, y, sample_weight, size)
         compare("evaluate", self.pixels, loader.sample.x)
         return self._listed(evaluation.evaluate(self, loader, verbose, steps), return_dict)

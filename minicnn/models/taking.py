@@ -24,6 +24,7 @@ from minicnn.data.loaders import (
     Loader,
     batch_loader,
     check_alone,
+    check_end,
     inputs_from,
     length,
 )
@@ -186,6 +187,7 @@ def to_predict(
         )
         known: int | None = -(-len(x) // batch_size)
     else:
+        check_end("predict", "steps", x, steps)
         given, known = inputs_from("predict", x), length(x)
     batches = (model.arrays_of("predict", one) for one in islice(given, steps))
     return batches, known if steps is None else steps

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from minicnn._core.memory import free_memory
 from minicnn._files.atomic import replacing
 from minicnn._files.paths import path_of
 from minicnn._training.checkpoints import NEWEST, damage
 from minicnn._training.fingerprint import checksum_of
-from minicnn.data import Dataset, load_hdf5
+from minicnn.data import Dataset, HDF5Dataset, load_hdf5
 from minicnn.errors import ConfigError, DataError, MiniCNNError, shown
 from minicnn.evaluation.predicting import class_numbers
 from minicnn.explain import diagnose, grad_cam
@@ -128,6 +129,12 @@ class _Report:
                 self.notes.append(note(f"The {what} file is no longer there: {file}."))
                 return None
             try:
+                if settings.get("stream"):
+                    streamed = HDF5Dataset(file, *keys)
+                    if len(streamed) * streamed.row_bytes > free_memory() / 2:
+                        told = f"The {what} images, which the run streamed, would fill the memory, "
+                        self.notes.append(note(f"{told}and are left out: {file}."))
+                        return None
                 return self._compared(what, load_hdf5(file, *keys))
             except DataError as error:
                 self.notes.append(note(str(error)))
@@ -269,7 +276,7 @@ class _Report:
 
     def _findings(self) -> Markup:
         """What ails the run, and what is wrong with the data."""
-        found = [*(self.ailments or []), *self.dangers]
+        found: list[Any] = [*(self.ailments or []), *self.dangers]
         items = [
             tag(
                 "li",

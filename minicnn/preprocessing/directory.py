@@ -30,15 +30,23 @@ def subfolders(who: str, directory: Any) -> list[str]:
 def files_within(who: str, folder: str | Path, follow_links: bool) -> Iterator[str]:
     """The paths of all files in a folder and those within, in alphanumeric order, from the folder.
 
-    ``follow_links`` also looks into folders that are links. Raises ``DataError`` for a folder that
-    cannot be read.
+    ``follow_links`` also looks into folders that are links, but not into those that lead back to a
+    folder on the way. Raises ``DataError`` for a folder that cannot be read.
     """
 
     def fail(error: OSError) -> None:
         name = printable(str(error.filename))
         raise DataError(f"{who}: cannot read the folder {name}: {reason(error)}.") from None
 
-    for root, _, names in sorted(os.walk(folder, onerror=fail, followlinks=follow_links)):
+    found: list[tuple[str, list[str]]] = []
+    ways: dict[str, frozenset[str]] = {}
+    for root, folders, names in os.walk(folder, onerror=fail, followlinks=follow_links):
+        found.append((root, names))
+        if follow_links:
+            way = ways.pop(root, frozenset()) | {os.path.realpath(root)}
+            folders[:] = [f for f in folders if os.path.realpath(os.path.join(root, f)) not in way]
+            ways |= {os.path.join(root, f): way for f in folders}
+    for root, names in sorted(found):
         inside = os.path.relpath(root, folder)
         for name in sorted(names):
             yield name if inside == os.curdir else os.path.join(inside, name)

@@ -170,7 +170,10 @@ class _Given(NamedTuple):
         made: list[Dataset] = []
         for files in _parts(order, self.validation_split, self.subset):
             if not len(files):
-                raise DataError(f"{self.who}: there are no such pictures in {source}.")
+                raise DataError(
+                    f"{self.who}: expected validation_split={self.validation_split} to leave "
+                    f"pictures for each part, got {n} in {source}."
+                )
             part = Pictures(
                 self.who, (found.paths, labels), files, reader, self.batch_size,
                 seed if self.shuffle and not made else None, self.verbose,
@@ -224,9 +227,16 @@ def _labels(found: Files, label_mode: str | None) -> Array | None:
     """The labels in the form that was asked for."""
     if found.numbers is None or found.names is None:
         return None
-    labels = found.numbers
+    labels, n = found.numbers, len(found.names)
+    if label_mode != "int" and (
+        labels.dtype.kind == "f" or not 0 <= labels.min() <= labels.max() < n
+    ):
+        raise DataError(
+            f"{WHO}: expected labels from 0 to {n - 1} for label_mode={label_mode!r}, as there are "
+            f"{n} different ones, got {shown(found.names)}."
+        )
     if label_mode == "binary":
         labels = labels.astype(np.float32)[:, None]
     if label_mode == "categorical":
-        labels = (labels[:, None] == np.arange(len(found.names))).astype(np.float32)
+        labels = (labels[:, None] == np.arange(n)).astype(np.float32)
     return labels

@@ -11,7 +11,8 @@ import numpy as np
 from minicnn._core.console import say, warn
 from minicnn._core.shapes import Array
 from minicnn._files.atomic import reason
-from minicnn._files.paths import path_of
+from minicnn._files.paths import named_in, path_of
+from minicnn.data.arrays import numbers
 from minicnn.errors import ConfigError, DataError, printable, shown
 from minicnn.preprocessing.directory import files_within, subfolders
 
@@ -49,8 +50,8 @@ def in_folder(
     verbose: bool,
 ) -> Files:
     """The pictures of a folder, in alphanumeric order."""
-    folder = os.fspath(directory) if isinstance(directory, os.PathLike) else directory
-    found = [name for name in subfolders(who, folder) if not name.startswith(".")]
+    found = [name for name in subfolders(who, directory) if not name.startswith(".")]
+    folder = os.fspath(directory) or os.curdir
     search = _Search(who, folder, follow_links)
     if not isinstance(labels, str):
         if class_names is not None:
@@ -61,7 +62,11 @@ def in_folder(
     else:
         if class_names is None:
             search.check_classes(found)
-        elif not set(class_names) <= set(found):
+        elif (
+            isinstance(class_names, str)
+            or not set(class_names) <= set(found)
+            or len(set(class_names)) < len(class_names)
+        ):
             raise ConfigError(
                 f"{who}: expected class_names as names of folders in {folder}, which are "
                 f"{shown(found)}, got {shown(class_names)}."
@@ -76,14 +81,16 @@ def in_folder(
     return files
 
 
-def _labelled(who: str, files: Files, folder: str, labels: Sequence[int]) -> Files:
-    if len(labels) != len(files.paths):
+def _labelled(who: str, files: Files, folder: str, labels: Sequence[float]) -> Files:
+    y = numbers(who, "labels", labels)
+    if y.shape != (len(files.paths),):
         raise DataError(
             f"{who}: expected a label for each of the {len(files.paths)} pictures in {folder}, "
-            f"got {len(labels)}."
+            f"got {len(y) if y.ndim == 1 else f'shape {y.shape}'}."
         )
-    names = [str(one) for one in sorted(set(labels))]
-    return Files(files.paths, np.array(labels, np.int32), names)
+    whole = y.dtype.kind != "f" or (y == np.floor(y)).all()
+    y = y.astype(np.int32 if whole else np.float32)
+    return Files(files.paths, y, [str(one) for one in np.unique(y)])
 
 
 class _Search:
@@ -186,7 +193,7 @@ def in_table(who: str, table: Any, class_names: Sequence[str] | None) -> Files:
     path = path_of(who, "csv_file", table)
     folder, paths, labels, lines = os.path.dirname(path), [], [], []
     for line, name, label in _rows(who, path):
-        paths.append(os.path.join(folder, name))
+        paths.append(named_in(folder, name))
         labels.append(label)
         lines.append(line)
     if not paths:

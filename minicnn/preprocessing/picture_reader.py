@@ -210,5 +210,5 @@ def _inside(image: Pair, size: Pair) -> tuple[slice, slice]:
     ratio = max(np.float32(n) / np.float32(m) for n, m in zip(image, size, strict=True))
     fitting = [np.float32(n) / ratio for n in image]
     starts = [max(0, int((m - n) / 2)) for n, m in zip(fitting, size, strict=True)]
-    rows, columns = (slice(a, a + int(n)) for a, n in zip(starts, fitting, strict=True))
+    rows, columns = (slice(a, a + max(1, int(n))) for a, n in zip(starts, fitting, strict=True))
     return rows, columns

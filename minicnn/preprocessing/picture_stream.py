@@ -181,7 +181,14 @@ class Pictures:
 
     def _runs(self, numbers: Array) -> Iterator[_Run]:
         """A batch's pictures, and its memory, which is taken when the first of them is begun."""
-        images = np.empty((len(numbers), *self.reader.shape), self.reader.dtype)
+        shape = (len(numbers), *self.reader.shape)
+        try:
+            images = np.empty(shape, self.reader.dtype)
+        except (MemoryError, ValueError):
+            raise DataError(
+                f"{self.who}: a batch of shape {shape} does not fit in memory. Take a smaller "
+                "image_size or batch_size."
+            ) from None
         for start in range(0, len(numbers), RUN):
             some = slice(start, start + RUN)
             yield _Run(numbers[some], images[some])

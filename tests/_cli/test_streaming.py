@@ -1,6 +1,7 @@
 """``minicnn train`` on files that stay on the disk."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 
 from minicnn._cli import reading
 from minicnn._cli.main import main
+from minicnn.data import HDF5Dataset
 from minicnn.data.synthetic import fingers
+from minicnn.pages import reporting
+from minicnn.runs import load_run
 
 
 @pytest.fixture
@@ -43,3 +47,18 @@ def test_images_that_fill_the_memory_are_streamed(train, capsys, monkeypatch):
     monkeypatch.setattr(reading, "free_memory", lambda: 100_000)
     assert main([*train, "--epochs", "1"]) == 0
     assert "train_few.h5: 0 MB of images, read while" in capsys.readouterr().out
+
+
+def test_a_run_that_streamed_is_replayed_and_reported(train, capsys, monkeypatch):
+    """Its steps are done again in its order; images that fill the memory stay on the disk."""
+    assert main([*train, "--stream", "--epochs", "2", "--batch-size", "16"]) == 0
+    assert main(["replay", "runs/few-1", "--step", "5"]) == 0
+    assert main(["replay", "runs/few-1", "--step", "2", "--learning-rate", "0.01"]) == 0
+    assert "A branch from before step 2" in capsys.readouterr().out
+    assert isinstance(load_run("runs/few-1").data()[1], HDF5Dataset)
+    assert main(["report", "runs/few-1"]) == 0
+    whole = Path("runs/few-1/report.html").read_text()
+    monkeypatch.setattr(reporting, "free_memory", lambda: 100_000)
+    assert main(["report", "runs/few-1"]) == 0
+    assert "would fill the memory, and are left out" in Path("runs/few-1/report.html").read_text()
+    assert "would fill the memory" not in whole

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import re
+import tracemalloc
 import warnings
 import zlib
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from minicnn.data import Dataset, batches, load_hdf5, load_images
+from minicnn.data.hdf5_dataset import HDF5Dataset
 from minicnn.data.images import load_image, silence
 from minicnn.errors import ConfigError, DataError
 
@@ -62,6 +64,47 @@ def test_labels_in_every_form(write, labels):
     data = load_hdf5(write(train_set_y=labels))
     np.testing.assert_array_equal(data.y, Y)
     assert data.y.dtype == np.int64
+
+
+@pytest.mark.parametrize("names", [NAMES, None])
+@pytest.mark.parametrize("kind", ["S5", object])
+def test_labels_that_are_texts(write, names, kind):
+    """They are the classes of list_classes, or else those that there are, in order."""
+    texts = NAMES[Y].astype(str).astype(kind)
+    path = write(train_set_y=texts[:, None], list_classes=names)
+    for data, y in ((load_hdf5(path), "y"), (HDF5Dataset(path), "labels")):
+        assert [data.class_names[i] for i in getattr(data, y)] == NAMES[Y].astype(str).tolist()
+        assert data.class_names == (
+            ("maybe", "no", "yes") if names is None else ("no", "yes", "maybe")
+        )
+
+
+def test_labels_of_any_width(write):
+    """Labels in half precision, in the other order of bytes, are numbers without a warning."""
+    np.testing.assert_array_equal(load_hdf5(write(train_set_y=Y.astype(">f2"))).y, Y)
+
+
+@pytest.mark.filterwarnings("ignore:.*put in order:RuntimeWarning")
+@pytest.mark.parametrize("kind", ["matlab", "float"])
+def test_large_images_are_held_once(write, kind):
+    """Neither to put them in order nor to look for NaN is there another copy of all of them."""
+    x = rng.integers(0, 256, (300, 64, 48, 3), dtype=np.uint8)
+    if kind == "float":
+        x = x.astype(np.float32)
+
+    def stored(file, key):
+        matlab = kind == "matlab"
+        made = file.create_dataset(key, data=x.transpose(0, 3, 2, 1) if matlab else x)
+        if matlab:
+            made.attrs["MATLAB_class"] = np.bytes_("uint8")
+
+    path = write(train_set_x=stored, train_set_y=np.arange(300) % 3)
+    tracemalloc.start()
+    data = load_hdf5(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(data.x, x)
+    assert most < x.nbytes + 2_000_000
 
 
 def test_one_image_with_one_hot_or_plain_label(write):
@@ -137,7 +180,7 @@ WRONG = {
     "one-hot twice": ({"train_set_y": np.ones((6, 3))}, "a single 1 in each"),
     "halves": ({"train_set_y": Y + 0.5}, "whole numbers"),
     "nan label": ({"train_set_y": Y * np.nan}, "whole numbers"),
-    "text labels": ({"train_set_y": np.array([b"a"] * 6)}, "expected numbers, got"),
+    "text labels": ({"train_set_y": np.array([b"a"] * 6)}, "labels that list_classes has, got 'a'"),
     "no images": ({"train_set_x": X[:0], "train_set_y": Y[:0]}, "expected images, got none"),
     "no pixels": ({"train_set_x": X[:, :0]}, r"got none \(shape \(6, 0, 5, 3\)\)"),
     "int images": ({"train_set_x": X.astype(int)}, "uint8 or floating-point images, got int64"),

@@ -10,7 +10,7 @@ import minicnn
 from minicnn import SGD, Conv2D, Dense, Flatten, Input, MaxPool, Rescaling, Sequential
 from minicnn.data import Dataset, load_hdf5, load_images
 from minicnn.data.arrays import images_and_labels
-from minicnn.data.axis_order import order_of
+from minicnn.data.axis_order import order_of, remedy
 from minicnn.errors import MiniCNNError, shown
 from minicnn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from mistake_helpers import NAMES, ONE_HOT, SPARSE, N, X, Y, network
@@ -306,8 +306,13 @@ FILES = {
     "one image": (X[0], Y[:1], "Store one image as x[None]."),
     "rows": (X.reshape(N, -1), Y, "x.reshape(-1, 12, 12, 3)"),
     "columns": (X.reshape(N, -1).T, Y, "x.T.reshape(-1, 12, 12, 3)"),
-    "16 bits": (X.astype("u2") * 257, Y, "up to 65535. Store (x // 257).astype('uint8')."),
-    "whole numbers": (X.astype(int), Y, "got int64 up to 255. Store x.astype('uint8')."),
+    "16 bits": (X.astype("u2") * 257, Y, "from 0 to 65535. Store (x // 257).astype('uint8')."),
+    "whole numbers": (X.astype(int), Y, "Store x.astype('uint8')."),
+    "32 bits": (X.astype(int) * 1000, Y, "Store numbers from 0 to 255, as uint8."),
+    "below 0": (X.astype("i2") - 128, Y, "Store numbers from 0 to 255, as uint8."),
+    "black and white": (X > 100, Y, "got bool. Store 255 * x.astype('uint8')."),
+    "one-hot columns": (X, np.eye(6)[Y], "Store one-hot labels as rows: y.T."),
+    "endless labels": (X, np.where(Y == 1, np.inf, Y), "as whole numbers, got inf."),
 }
 
 
@@ -373,3 +378,10 @@ def test_a_missing_file_says_where_it_was_looked_for(folder):
         with pytest.raises(MiniCNNError) as error:
             load_hdf5(path)
         assert wanted in str(error.value)
+
+
+def test_grey_images_for_colours_are_not_taken_for_another_order():
+    """Three grey images of the right size lack colours; they are not colours of three images."""
+    said = " np.repeat(x, 3, axis=-1) gives grey images three channels."
+    assert remedy((8, 8, 3), (3, 8, 8, 1)) == said
+    assert "x.transpose(3, 1, 2, 0)" in remedy((8, 9, 3), (3, 8, 9, 5))

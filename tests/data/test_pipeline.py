@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minicnn import Dense, Input, Sequential
 from minicnn.data.pipeline import Dataset, Spec
 from minicnn.errors import ConfigError, DataError
 
@@ -118,3 +119,22 @@ def test_mistakes_are_one_line(call, message):
     with pytest.raises((ConfigError, DataError), match=message) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_a_chain_without_end_needs_steps():
+    """To fit, evaluate, predict or validate on it would never end: one line says what to give."""
+    x, y = np.zeros((4, 3)), np.arange(4) % 2
+    chain = Dataset.from_tensor_slices((x, y)).batch(2)
+    model = Sequential([Input((3,)), Dense(2, activation="softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    endless = chain.repeat()
+    for work, name in (
+        (lambda: model.fit(endless, verbose=0), "fit: expected steps_per_epoch"),
+        (lambda: model.fit(chain, validation_data=endless, verbose=0), "validation_steps"),
+        (lambda: model.evaluate(endless, verbose=0), "evaluate: expected steps"),
+        (lambda: model.predict(endless, verbose=0), "predict: expected steps"),
+    ):
+        with pytest.raises(ConfigError, match=f"{name}.* without end; got none"):
+            work()
+    assert model.predict(endless, steps=3, verbose=0).shape == (6, 2)
+    assert len(model.fit(endless, steps_per_epoch=3, epochs=2, verbose=0).epoch) == 2

@@ -1,6 +1,8 @@
 """Training from HDF5 files that stay on the disk: the order, the numbers, and what goes wrong."""
 
+import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -370,3 +372,18 @@ def test_threads_and_processes_read_one_file(write):
     assert model.evaluate(data) == found[0]
     assert int(other.communicate()[0]) == int(X.astype(int).sum())
     assert minicnn.HDF5Dataset is HDF5Dataset
+
+
+@pytest.mark.parametrize("key", [len(X), -len(X) - 1, "a", 1.5, [0, len(X)]])
+def test_what_is_no_image_of_the_file(write, key):
+    """A number that is too large, or none, is one line that says how many there are."""
+    with pytest.raises(DataError, match=f"the number of an image below {len(X):,}"):
+        HDF5Dataset(write())[key]
+
+
+def test_a_copy_reads_for_itself(write):
+    """A data set that has read is copied and pickled, and reads the same then."""
+    data = HDF5Dataset(write())
+    first = data[:5].x
+    for twin in (copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
+        np.testing.assert_array_equal(twin[:5].x, first)

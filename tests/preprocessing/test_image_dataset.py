@@ -94,7 +94,7 @@ def test_other_ratios(folder):
         ({"batch_size": 0}, "expected batch_size as a whole number"),
         (
             {"subset": "training", "validation_split": 0.01, "seed": 1},
-            "there are no such pictures",
+            "to leave pictures for each part, got 10 in",
         ),
     ],
 )
@@ -184,3 +184,74 @@ def test_names_of_any_bytes(folder):
     strange.write_bytes(b"no")
     with pytest.warns(UserWarning, match=r"a/\\udcff\\x1b\[31m\.png"):
         assert sum(len(x) for x, _ in made(folder)) == 10
+
+
+def test_links_in_a_circle_end(folder):
+    """Links that lead up, to itself, or to and fro give each picture once by each way."""
+    (folder / "a" / "up").symlink_to("..")
+    (folder / "a" / "beside").symlink_to(folder / "b")
+    (folder / "b" / "beside").symlink_to(folder / "a")
+    (folder / "b" / "here").symlink_to(".")
+    data = made(folder, follow_links=True, verbose=False)
+    assert len(data.file_paths) == len(set(data.file_paths)) == 25
+    assert len(made(folder, verbose=False).file_paths) == 10
+
+
+@pytest.mark.parametrize(
+    ("labels", "mode", "message"),
+    [
+        (["a"] * 10, "int", "expected labels as an array of numbers"),
+        ([[1]] * 10, "int", r"for each of the 10 pictures in .*, got shape \(10, 1\)"),
+        ([5] * 10, "categorical", "expected labels from 0 to 0 for label_mode='categorical'"),
+        ([1, 2] * 5, "binary", "expected labels from 0 to 1 for label_mode='binary'"),
+        ([0.5, 1] * 5, "binary", "expected labels from 0 to 1"),
+    ],
+)
+def test_labels_that_fit_no_picture(folder, labels, mode, message):
+    """Labels that are no numbers, or no classes where classes are needed, are one line."""
+    with pytest.raises(DataError, match=message):
+        made(folder, labels=labels, label_mode=mode)
+
+
+def test_labels_to_regress_on(folder):
+    """Numbers that are not whole stay what they are, and whole ones become int32."""
+    data = made(folder, labels=[i / 4 for i in range(10)], shuffle=False, verbose=False)
+    assert data[0][1].tolist() == [i / 4 for i in range(10)]
+    assert made(folder, labels=[2.0] * 10, verbose=False)[0][1].dtype == np.int32
+
+
+@pytest.mark.parametrize("names", ["ab", ["a", "a"]])
+def test_class_names_are_a_list_without_repetition(folder, names):
+    """A text, or a folder twice, gives no classes."""
+    with pytest.raises(ConfigError, match="expected class_names as names of folders"):
+        made(folder, class_names=names)
+
+
+def test_slender_pictures_and_huge_batches(folder):
+    """A line of pixels is padded to a line of pixels; what no memory holds is one line."""
+    Image.fromarray(np.full((900, 1, 3), 250, np.uint8)).save(folder / "a" / "line.png")
+    data = made(folder, labels=None, shuffle=False, pad_to_aspect_ratio=True, verbose=False)
+    assert data[0].max() == 250
+    assert not data.broken
+    huge = image_dataset_from_directory(folder, image_size=10**6, verbose=False)
+    with pytest.raises(DataError, match=r"does not fit in memory. Take a smaller image_size"):
+        next(iter(huge))
+
+
+def test_a_picture_for_which_memory_is_short_is_not_called_damaged(folder, monkeypatch):
+    """It says that it does not fit."""
+
+    def none(*given):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "load", none)
+    with pytest.raises(DataError, match="does not fit in memory"):
+        next(iter(made(folder, verbose=False)))
+
+
+def test_the_folder_one_is_in_has_a_name(folder, monkeypatch):
+    """It is ".", and "" is a mistake, such as a variable that was never set."""
+    monkeypatch.chdir(folder)
+    assert len(made(".", verbose=False).file_paths) == 10
+    with pytest.raises(ConfigError, match="expected directory as a path, got ''"):
+        made("")

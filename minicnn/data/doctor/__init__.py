@@ -4,7 +4,7 @@ Each module has one family of findings, as functions that look at a ``Part`` and
 ``inspect`` calls them, what must be put right first coming first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from minicnn.data.doctor import labels, leaks, pixels, twins
@@ -14,6 +14,7 @@ from minicnn.data.doctor.finding import Finding as Finding
 from minicnn.data.doctor.finding import severity_first
 from minicnn.data.doctor.inspection import Inspection as Inspection
 from minicnn.data.doctor.leaks import baselines
+from minicnn.data.doctor.models import Neighbours
 from minicnn.data.doctor.part import Part
 from minicnn.data.doctor.reading import part_of
 
@@ -45,16 +46,38 @@ def inspect(
     first = part_of(train, "training", alone, x_key, y_key, seed)
     second = None if alone else part_of(test, "test", alone, x_key, y_key, seed)
     parts = [first] if second is None else [first, second]
-    found = [one for part in parts for one in part.findings]
-    found += _of_parts(first, second)
-    likeness = twins.likenesses(first, second)
-    found += twins.twins(parts, likeness)
-    found += leaks.leaks(first)
+    found, likeness = _found(first, second)
     doubts, finding = doubted(parts, seed)
-    found += finding
     return Inspection(
-        severity_first(found), doubts, baselines(first, second, likeness), tuple(parts)
+        severity_first([*found, *finding]),
+        doubts,
+        baselines(first, second, likeness),
+        tuple(parts),
     )
+
+
+def look(parts: Mapping[str, Any], seed: int = 0) -> list[Finding]:
+    """What ``inspect`` finds in "training" and "test" data, of which one may be missing.
+
+    No model is trained, so that labels are not doubted.
+
+    >>> [one.name for one in look({"test": (np.zeros((20, 8, 8, 3), np.uint8), np.arange(20) % 2)})]
+    ['constant images']
+    """
+    alone = len(parts) == 1
+    read = [part_of(given, what, alone, None, None, seed) for what, given in parts.items()]
+    return severity_first(_found(*read)[0]) if read else []
+
+
+def _found(train: Part, test: Part | None = None) -> tuple[list[Finding], list[Neighbours]]:
+    """The findings, and how like each other the images are."""
+    parts = [train] if test is None else [train, test]
+    found = [one for part in parts for one in part.findings]
+    found += _of_parts(train, test)
+    likeness = twins.likenesses(train, test)
+    found += twins.twins(parts, likeness)
+    found += leaks.leaks(train)
+    return found, likeness
 
 
 def _of_parts(train: Part, test: Part | None) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from minicnn.data.doctor import folder, labels, layout
 from minicnn.data.doctor.finding import ADVICE, ERROR, Finding, number_of
 from minicnn.data.doctor.measuring import Measures, measured
 from minicnn.data.doctor.part import MOST, Part, sample
-from minicnn.data.hdf5 import check_kind, count_of, in_order, key_of
+from minicnn.data.hdf5 import check_kind, count_of, in_order, key_of, numbered
 from minicnn.data.hdf5_dataset import HDF5Dataset
 from minicnn.data.streaming import Source
 from minicnn.errors import DataError, printable, shown
@@ -95,14 +95,18 @@ def _of_file(
         y = None if y_key is None else file.read(y_key, text=True)
         turned = y_key is not None and file.datasets[y_key].matlab
         listed = "list_classes" in file.datasets
-        texts = file.read("list_classes", text=True).reshape(-1) if listed else ()
+        texts = file.read("list_classes", text=True).reshape(-1) if listed else None
         others = [name for name in file.datasets if name not in (x_key, y_key, "list_classes")]
     if large:
         part = _of_source(HDF5Dataset(path, x_key, y_key), what, noun, seed)
         part.findings += [*findings, *layout.findings(x_key, x_found, noun)]
         part.facts.insert(-1, layout.described(x_key, x_found))
         return part
-    names = tuple(printable(" ".join(str(text).split())) for text in texts)
+    if y is not None and y.dtype.kind == "O":
+        y, texts = numbered(f"{path}: {y_key}", y, texts)
+    names = tuple(
+        printable(" ".join(str(text).split())) for text in (() if texts is None else texts)
+    )
     y = y.T if y is not None and turned else y
     m = None if y is None else count_of(y, len(x))
     if x_found.matlab:

@@ -4,6 +4,8 @@ import hashlib
 import importlib.util
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -28,8 +30,11 @@ CIFAR_NAMES = {1: ("batches.meta.txt", 10), 2: ("fine_label_names.txt", 100)}
 """By the labels of an image: the file with the classes' names, and how many there are."""
 
 
-def from_npz(path: Path) -> Source:
-    """The arrays x_train, y_train, x_test and y_test of a ``.npz`` file, or x and y or the like."""
+def from_npz(path: Path, x_key: str | None, y_key: str | None) -> Source:
+    """The arrays x_train, y_train, x_test and y_test of a ``.npz`` file, or x and y or the like.
+
+    ``x_key`` and ``y_key`` name others.
+    """
     with opened(path, ".npz", DataError) as archive:
         names = {
             name.removesuffix(".npy").lower(): name
@@ -38,8 +43,9 @@ def from_npz(path: Path) -> Source:
         }
 
         def read(name: str) -> Array:
-            data = BytesIO(archive.read(names[name]))
-            return np.asarray(np.lib.format.read_array(data, allow_pickle=False))
+            with _plain(path, name):
+                data = BytesIO(archive.read(names[name]))
+                return np.asarray(np.lib.format.read_array(data, allow_pickle=False))
 
         whole = [(x, y) for x, y in PAIRS if x in names and y in names]
         divided = [
@@ -47,11 +53,14 @@ def from_npz(path: Path) -> Source:
             for x, y in PAIRS
             if f"{x}_train" in names and f"{y}_train" in names
         ]
+        if x_key or y_key:
+            divided, whole = [], [(str(x_key).lower(), str(y_key).lower())]
         found = [read(name) for name in (*divided, *whole, ())[0] if name in names]
     if len(found) not in (2, 4):
         there = ", ".join(sorted(names)[:8]) or "none"
         raise DataError(
             f"{path}: expected arrays x and y, or x_train, y_train, x_test and y_test, got {there}."
+            " Name others with --x-key and --y-key (x_key=..., y_key=...)."
         )
     parts = None
     if len(found) == 4:
@@ -62,7 +71,8 @@ def from_npz(path: Path) -> Source:
         parts = np.repeat([0, 1], [len(found[0]), len(found[2])])
         for x, y in (found[:2], found[2:]):
             _check_count(path, x, y)
-        found = [np.concatenate([found[i], found[i + 2]]) for i in (0, 1)]
+        answers = [_labels(path, y, len(x)) for x, y in (found[:2], found[2:])]
+        found = [np.concatenate(found[::2]), np.array([*answers[0], *answers[1]])]
     return source_of(path, found[0], found[1], parts=parts)
 
 
@@ -93,10 +103,28 @@ def _beside(path: Path, changes: tuple[tuple[str, str], ...]) -> Path:
 def _npy(path: Path) -> Array:
     regular_file_size(path, DataError)
     try:
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        with _plain(path):
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return found
+    except DataError:
+        raise
     except Exception:  # ValueError, EOFError and others on bytes that make no sense
+        found = None
+    raise DataError(f"{path}: expected a .npy file of numbers, got another kind, or a damaged one.")
+
+
+@contextmanager
+def _plain(path: Path, name: str = "the array") -> Iterator[None]:
+    """Raise ``DataError`` for an array of Python objects, to which NumPy says no."""
+    try:
+        yield
+    except ValueError as error:
+        if not any(word in str(error) for word in ("allow_pickle", "Python objects")):
+            raise
         raise DataError(
-            f"{path}: expected a .npy file of numbers, got another kind, or a damaged one."
+            f"{path}: {name} holds Python objects, which are not read: they can run programs. "
+            "Store it as numbers or texts, with a dtype of its own."
         ) from None
 
 
@@ -159,9 +187,10 @@ def from_mat(path: Path, x_key: str | None, y_key: str | None) -> Source:
         raise DataError(f"{path}: expected {x_key!r} and {y_key!r}, got {there}.") from None
     except Exception:  # SciPy raises nearly any kind
         raise DataError(f"{path}: expected a MATLAB file, got a damaged one.") from None
+    m = y.size if y.ndim == 1 or 1 in y.shape else len(y)
     if x.ndim == 3:
-        x = x[..., None, :] if x.shape[-1] == y.size else x[..., None]
-    if x.ndim == 4 and x.shape[0] != y.size == x.shape[-1]:
+        x = x[..., None, :] if x.shape[-1] == m else x[..., None]
+    if x.ndim == 4 and x.shape[0] != m == x.shape[-1]:
         x = x.transpose(3, 0, 1, 2)  # H x W x C x m is how MATLAB has them
     return source_of(path, x, y)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._files.atomic import make_folder, reason
+from minicnn._files.lock import held
 from minicnn._files.paths import path_of
 from minicnn._parallel.threads import get_threads
 from minicnn.data.hdf5_dataset import HDF5Dataset
@@ -55,18 +56,18 @@ def export(
     names = folder_names(data.class_names or [str(i) for i in range(data.classes)])
     unfinished = folder.with_name(f".{folder.name}.export")
     _begin(unfinished, source)
-    for label in np.unique(data.labels):
-        make_folder(unfinished / names[label])
     step = min(AT_ONCE, max(1, data.rows_in_order))
     try:
-        with ThreadPoolExecutor(get_threads()) as pool:
+        with held(unfinished, by="export"), ThreadPoolExecutor(get_threads()) as pool:
+            for label in np.unique(data.labels):
+                make_folder(unfinished / names[label])
             for first in range(0, len(data), step):
                 at = range(first, min(first + step, len(data)))
                 paths = [unfinished / names[data.labels[i]] / f"{i:06}.png" for i in at]
                 if not all(path.exists() for path in paths):
                     list(pool.map(_save, paths, data.images(np.array(at))))
-        (unfinished / STATE).unlink()
-        unfinished.rename(folder)
+            (unfinished / STATE).unlink()
+            unfinished.rename(folder)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {reason(error)}.") from None
     counts = np.bincount(data.labels, minlength=len(names))

@@ -121,14 +121,14 @@ def import_images(
     choice(who, "fit", fit, FITS)
     choice(who, "color", color, (*COLORS, None))
     boolean(who, "gzip", gzip)
-    check_target(out, overwrite)
+    check_target(out, overwrite, [source])
     fractions = {name: f for name, f in (("validation", validation), ("test", test)) if f}
     check_fractions(who, fractions)
     opened = open_source(source, labels, x_key, y_key)
-    parts = _targets(out, fractions, opened, overwrite)
     shape = _shape(who, opened, size, color)
     named = grouped_by(opened.names, group_by, opened.columns)
     job = _Job(opened, shape, fit, seed, bool(fractions), verbose)
+    parts = _targets(out, fractions, opened, overwrite or job.begun(out), source)
     with ExitStack() as stack:
         journal = job.begin(out, stack)
         clear(out.parent, *(path.stem[:STEM] for path in parts.values()))
@@ -140,15 +140,14 @@ def import_images(
 
 
 def _targets(
-    out: Path, fractions: Mapping[str, float], source: Source, overwrite: bool
+    out: Path, fractions: Mapping[str, float], opened: Source, overwrite: bool, source: Any
 ) -> dict[str, Path]:
     """The files of the parts; raises ``ConfigError`` if one must not be written."""
-    if source.parts is not None and "test" in fractions:
+    if opened.parts is not None and "test" in fractions:
         raise ConfigError(f"{out}: the source has images to test on. Leave the fraction test out.")
-    names = [*fractions, *(["test"] if source.parts is not None else [])]
-    begun = _journal_of(out).exists()  # by the same command, which may have put parts in place
+    names = [*fractions, *(["test"] if opened.parts is not None else [])]
     for name in names:
-        check_target(target_of(out, name), overwrite or begun)
+        check_target(target_of(out, name), overwrite, [source])
     return {"train": out, **{name: target_of(out, name) for name in names}}
 
 
@@ -175,6 +174,12 @@ class _Job:
         self.order = np.random.default_rng(seed).permutation(len(source.names))
         said = f"{source.state} {shape} {fit} {seed} {prints}"
         self.state = hashlib.sha256(said.encode()).hexdigest()
+
+    def begun(self, out: Path) -> bool:
+        """Whether the same import was begun, which may have put parts in place."""
+        with suppress(OSError), _journal_of(out).open("rb") as journal:
+            return journal.readline(len(self.state) + 2) == f"{self.state}\n".encode()
+        return False
 
     def begin(self, out: Path, stack: ExitStack) -> Journal:
         """The journal beside the target, for this process alone."""

@@ -5,6 +5,8 @@ with another file of labels, CIFAR's ``.bin``, MATLAB's ``.mat``, or HDF5.
 """
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 from minicnn._files.hdf5 import regular_file_size
 from minicnn._files.paths import path_of
@@ -17,7 +19,7 @@ from minicnn.data.making.arrays import (
     from_npz,
 )
 from minicnn.data.making.sources import Source, from_csv, from_folder
-from minicnn.errors import DataError
+from minicnn.errors import ConfigError, DataError
 
 
 def open_source(
@@ -29,26 +31,37 @@ def open_source(
     """The images at a path; raises ``DataError`` for what is no source of images."""
     path = path_of("import_images", "source", source)
     labels = None if labels is None else path_of("import_images", "labels", labels)
+    kind, read = _reader_of(path)
+    given = {"labels": labels, "x_key": x_key, "y_key": y_key}
+    taken = read.__code__.co_varnames[1 : read.__code__.co_argcount]
+    for name, value in given.items():
+        if value is not None and name not in taken:
+            raise ConfigError(f"{path}: expected no {name} for {kind}, got {str(value)!r}.")
+    return read(path, *(given[name] for name in taken))
+
+
+def _reader_of(path: Path) -> tuple[str, Callable[..., Source]]:
+    """What is there, and the function that reads it."""
     if path.is_dir():
-        return from_folder(path)
+        return "a folder", from_folder
     regular_file_size(path, DataError)
     with path.open("rb") as file:
         start = file.read(10)
     name = path.name.lower()
     if name.endswith((".csv", ".tsv")):
-        return from_csv(path)
+        return "a CSV", from_csv
     if start.startswith(b"PK"):
-        return from_npz(path)
+        return "a .npz file", from_npz
     if start.startswith(b"\x93NUMPY"):
-        return from_npy(path, labels)
+        return "a .npy file", from_npy
     if start.startswith((b"\x89HDF", b"MATLAB 7.3")):
-        return from_hdf5(path, x_key, y_key)
+        return "an HDF5 file", from_hdf5
     if start.startswith(b"MATLAB 5"):
-        return from_mat(path, x_key, y_key)
+        return "a MATLAB file", from_mat
     if name.endswith(".bin"):
-        return from_cifar(path)
+        return "CIFAR's files", from_cifar
     if "idx" in name or start.startswith(b"\0\0\x08"):
-        return from_idx(path, labels)
+        return "an IDX file", from_idx
     raise DataError(
         f"{path}: expected a folder, a CSV, or a .npz, .npy, IDX, CIFAR .bin, MATLAB or HDF5 file, "
         "got another file."

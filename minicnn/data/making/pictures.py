@@ -93,7 +93,8 @@ def _plain(picture: "Image", path: str, channels: int) -> "Image":
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):  # 16 bits, in a mode of 32 in some files
         pixels = np.asarray(picture)
-        if pixels.size and not 0 <= int(pixels.min()) <= int(pixels.max()) < 1 << 16:
+        wide = pixels.size and not 0 <= int(pixels.min()) <= int(pixels.max()) < 1 << 16
+        if wide or (picture.mode == "I" and picture.format == "TIFF"):
             raise DataError(f"{path}: expected 8 or 16 bits a channel, got 32.")
         picture = Image.fromarray((pixels >> 8).astype(np.uint8))
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:

@@ -53,7 +53,7 @@ def split(
     out = path_of(who, "out", out)
     parts = {"train": out, **{part: target_of(out, part) for part in fractions}}
     for path in parts.values():
-        check_target(path, overwrite)
+        check_target(path, overwrite, [source])
     stored = _Stored.of(path_of(who, "source", source), x_key, y_key)
     if group_by is not None and not stored.names:
         raise DataError(f"{source}: expected names of the images for group_by, got a file without.")
@@ -78,9 +78,9 @@ def merge(
     of different shapes or dtypes, and for files with and without names of classes.
     """
     out = path_of("merge", "out", out)
-    check_target(out, overwrite)
     if isinstance(sources, str | os.PathLike) or not sources:
         raise ConfigError(f"merge: expected a list of files, got {shown(sources)}.")
+    check_target(out, overwrite, sources)
     stored = [_Stored.of(path_of("merge", "each source", path), x_key, y_key) for path in sources]
     first = stored[0]
     class_names = list(first.data.class_names)
@@ -124,7 +124,7 @@ def subset(
     """
     who = "subset"
     out = path_of(who, "out", out)
-    check_target(out, overwrite)
+    check_target(out, overwrite, [source])
     if classes is None and per_class is None and every is None:
         raise ConfigError("subset: expected classes, per_class or every, got none.")
     stored = _Stored.of(path_of(who, "source", source), x_key, y_key)

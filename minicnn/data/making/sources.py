@@ -14,6 +14,7 @@ from minicnn._core.console import warn
 from minicnn._core.shapes import Array
 from minicnn._files.atomic import reason
 from minicnn._files.hdf5 import regular_file_size
+from minicnn._files.paths import named_in
 from minicnn.data.making.pictures import ENDINGS
 from minicnn.errors import DataError
 
@@ -114,7 +115,7 @@ def from_csv(path: Path) -> Source:
             raise DataError(f"{path}: row {number}: expected {expected} columns, got {len(row)}.")
         if not row[at] or not row[of] or "\0" in row[at]:
             raise DataError(f"{path}: row {number}: expected a path and a label, got none.")
-        paths.append(os.path.join(path.parent, row[at]))
+        paths.append(named_in(path.parent, row[at]))
         labels.append(row[of])
     columns = {
         name: [row[i] for _, row in rows]

@@ -2,8 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,11 @@ def target_of(path: Path, part: str) -> Path:
     return path.with_name(f"{path.stem.removesuffix('_train')}_{part}{path.suffix}")
 
 
-def check_target(path: Path, overwrite: bool) -> None:
-    """Raise ``ConfigError`` for a name that has another ending, or that a file has."""
+def check_target(path: Path, overwrite: bool, sources: Iterable[Any] = ()) -> None:
+    """Raise ``ConfigError`` for a name that has another ending, or that a file has.
+
+    Not even with ``overwrite`` is one of the ``sources`` replaced.
+    """
     if path.suffix.lower() not in ENDINGS:
         raise ConfigError(f"{path}: expected the name of a file that ends in .h5.")
     if os.path.lexists(path) and not overwrite:
@@ -46,6 +49,17 @@ def check_target(path: Path, overwrite: bool) -> None:
             f"{path}: expected a new file, got one that is there. Take another name, or replace it "
             "with --overwrite (overwrite=True)."
         )
+    if any(_same(source, path) for source in sources):
+        raise ConfigError(
+            f"{path}: expected another file than the one that is read. Take another name."
+        )
+
+
+def _same(source: Any, path: Path) -> bool:
+    """Whether both are names of one file that is there."""
+    with suppress(OSError, ValueError, TypeError):
+        return os.path.samefile(source, path)
+    return False
 
 
 class Writer:

@@ -9,7 +9,7 @@ import pytest
 from download_helpers import idx, mnist_npz
 from minicnn.data import load_hdf5
 from minicnn.data.making import arrays, import_images
-from minicnn.errors import MiniCNNError
+from minicnn.errors import ConfigError, DataError, MiniCNNError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*pixels from:RuntimeWarning")
 
@@ -157,7 +157,7 @@ X = np.zeros((4, 8, 8, 3), np.uint8)
 BAD = {
     "other names": ("x.npz", npz(a=X, b=X), "expected arrays x and y, .* got a, b"),
     "half": ("x.npz", npz(x=X), "got x"),
-    "objects": ("x.npz", npz(x=np.array([None] * 4), y=np.arange(4)), "got another kind"),
+    "objects": ("x.npz", npz(x=np.array([None] * 4), y=np.arange(4)), "x holds Python objects"),
     "few labels": ("x.npz", npz(x=X, y=np.arange(3)), "expected as many labels as images"),
     "flat": ("x.npz", npz(x=X.reshape(4, -1), y=np.arange(4)), "expected images"),
     "first": ("x.npz", npz(x=X.transpose(0, 3, 1, 2), y=np.arange(4)), r"Store x\.transpose"),
@@ -186,3 +186,94 @@ def test_bad_files(tmp_path, name):
         import_images(tmp_path / file, tmp_path / "out.h5")
     assert "\n" not in str(caught.value)
     assert set(tmp_path.iterdir()) == before
+
+
+def test_npz_with_other_names(tmp_path, rng):
+    """Its arrays are named as the datasets of a file are; a name that it has not is one line."""
+    x, y = images(rng)
+    np.savez(tmp_path / "a.npz", Pictures=x, kinds=y)
+    import_images(tmp_path / "a.npz", tmp_path / "b.h5", x_key="Pictures", y_key="kinds")
+    same(tmp_path / "b.h5", x, y, list("0123"))
+    for x_key, y_key in ((None, None), ("pictures", None), ("pictures", "other")):
+        with pytest.raises(DataError, match=r"got kinds, pictures\. Name others with --x-key"):
+            import_images(tmp_path / "a.npz", tmp_path / "c.h5", x_key=x_key, y_key=y_key)
+
+
+def test_npz_with_labels_of_two_forms(tmp_path, rng):
+    """One-hot to train on and numbers to test on are the same classes."""
+    x, y = images(rng)
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.eye(4)[y], x_test=x[:8], y_test=y[:8, None])
+    made = import_images(tmp_path / "a.npz", tmp_path / "b.h5")
+    same(tmp_path / "b.h5", x, y, list("0123"))
+    same(list(made.files)[1], x[:8], y[:8], list("0123"))
+
+
+def test_labels_of_objects_or_of_another_file(tmp_path, rng):
+    """Python objects are not read, as they can run programs; an archive is no array of labels."""
+    x, y = images(rng)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y.astype(object))
+    np.savez(tmp_path / "y.npz", **{str(i): y for i in range(20)})
+    for labels, said in (("y.npy", "holds Python objects"), ("y.npz", "expected a .npy file")):
+        with pytest.raises(DataError, match=said):
+            import_images(tmp_path / "x.npy", tmp_path / "b.h5", labels=tmp_path / labels)
+
+
+def test_what_a_source_does_not_take(tmp_path, rng):
+    """Keys of a folder, or labels beside those that are in the file, are not passed over."""
+    x, y = images(rng)
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    for source, given in ((tmp_path, {"x_key": "x"}), (tmp_path / "a.npz", {"labels": "b.npy"})):
+        with pytest.raises(ConfigError, match=r"expected no (x_key|labels) for a"):
+            import_images(source, tmp_path / "b.h5", **given)
+
+
+def matlab(x, y, forms):
+    """The arrays as MATLAB's users keep them."""
+    first, last = np.moveaxis(x, 0, 3), y[:, None] + 1
+    return {
+        "H x W x C x m": ({"X": first, "y": last}, {}),
+        "m x H x W x C": ({"x": x, "labels": y.astype(float)}, {}),
+        "with keys": ({"A": first, "B": first, "y": y}, {"x_key": "A", "y_key": "y"}),
+        "one-hot": ({"X": first, "y": np.eye(4)[y]}, {"y_key": "y"}),
+        "texts": ({"X": first, "y": np.array(["ant", "bee", "cat", "dog"])[y]}, {}),
+        "0 to 1": ({"X": first / 255, "y": y}, {}),
+    }[forms]
+
+
+@pytest.mark.parametrize(
+    "forms", ["H x W x C x m", "m x H x W x C", "with keys", "one-hot", "texts", "0 to 1"]
+)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_old_files_of_matlab_s(tmp_path, rng, forms, compressed):
+    """Images and labels in any order that MATLAB's users have come as they were."""
+    scipy_io = pytest.importorskip("scipy.io")
+    x, y = images(rng)
+    contents, keys = matlab(x, y, forms)
+    scipy_io.savemat(tmp_path / "a.mat", contents, do_compression=compressed)
+    import_images(tmp_path / "a.mat", tmp_path / "b.h5", **keys)
+    names = {"texts": ["ant", "bee", "cat", "dog"], "H x W x C x m": list("1234")}
+    same(tmp_path / "b.h5", x, y, names.get(forms, list("0123")))
+
+
+def test_old_files_of_matlab_s_that_will_not_do(tmp_path, rng):
+    """No images, several arrays of labels, a cut file and a compressed bomb are one line each."""
+    scipy_io = pytest.importorskip("scipy.io")
+    x, y = images(rng)
+    first = np.moveaxis(x, 0, 3)
+    zeros = np.zeros((500, 500, 3, 60), np.uint8)
+    for contents, said in (
+        ({"a": 1}, "expected one array of images, got none"),
+        ({"X": first, "y": y, "id": y}, "expected one array of labels, got y, id"),
+        ({"X": first, "y": np.array(["a", "b"] * 10, object)}, "expected one array of labels"),
+        ({"X": zeros, "y": np.zeros(60)}, "too many for a file of"),
+    ):
+        scipy_io.savemat(tmp_path / "a.mat", contents, do_compression=True)
+        with pytest.raises(DataError, match=said) as caught:
+            import_images(tmp_path / "a.mat", tmp_path / "b.h5")
+        assert "\n" not in str(caught.value)
+    scipy_io.savemat(tmp_path / "a.mat", {"X": first, "y": y})
+    whole = (tmp_path / "a.mat").read_bytes()
+    (tmp_path / "a.mat").write_bytes(whole[:140])
+    with pytest.raises(DataError, match="got a damaged one"):
+        import_images(tmp_path / "a.mat", tmp_path / "b.h5")

@@ -17,6 +17,7 @@ from minicnn.data import load_hdf5
 from minicnn.data.making import decoding, import_images, importing
 from minicnn.data.synthetic import fingers
 from minicnn.errors import ConfigError, DataError, MiniCNNError
+from minicnn.utils import image_dataset_from_csv
 
 
 def contents(path, part="train"):
@@ -284,6 +285,41 @@ def test_a_csv(tmp_path):
     assert (
         import_images(tmp_path / "b.csv", tmp_path / "b.h5", size=24).files[tmp_path / "b.h5"] == 24
     )
+
+
+def test_a_csv_of_windows(tmp_path):
+    """Backslashes are slashes, but in the name of a file that is there."""
+    draw_folder(tmp_path / "p", 6)
+    names = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "p").rglob("*.*"))
+    (tmp_path / "p" / "odd\\name.png").write_bytes((tmp_path / names[0]).read_bytes())
+    rows = [name.replace("/", "\\") for name in names] + ["p/odd\\name.png"]
+    (tmp_path / "a.csv").write_text("\n".join(f"{row},{i % 2}" for i, row in enumerate(rows)))
+    assert not import_images(tmp_path / "a.csv", tmp_path / "a.h5").broken
+    data = image_dataset_from_csv(tmp_path / "a.csv", image_size=(8, 8), batch_size=None)
+    assert len(list(data)) == len(rows) == 7
+    assert not data.broken
+
+
+def test_another_s_file_is_not_replaced(tmp_path, monkeypatch):
+    """A test set that is there stays, though an import with other options has been broken off."""
+    draw_folder(tmp_path / "p", 20)
+    monkeypatch.setattr(importing, "_finish", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        import_images(tmp_path / "p", tmp_path / "a.h5", size=8)
+    monkeypatch.undo()
+    (tmp_path / "a_test.h5").write_text("mine")
+    with pytest.raises(ConfigError, match=r"a_test\.h5: expected a new file"):
+        import_images(tmp_path / "p", tmp_path / "a.h5", size=9, test=0.2)
+    assert (tmp_path / "a_test.h5").read_text() == "mine"
+
+
+def test_pictures_of_32_bits_are_not_taken_for_black(tmp_path):
+    """Whole numbers of 32 bits have no known range: such a picture is broken."""
+    draw_folder(tmp_path / "p", 6)
+    wide = Image.fromarray(np.full((9, 9), 200, np.int32))
+    wide.save(next((tmp_path / "p").iterdir()) / "wide.tif")
+    made = import_images(tmp_path / "p", tmp_path / "a.h5")
+    assert list(made.broken.values()) == ["expected 8 or 16 bits a channel, got 32."]
 
 
 def test_pictures_of_every_kind(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from minicnn._cli.main import main
+from minicnn._files.lock import held
 from minicnn.data import load_hdf5
 from minicnn.data.making import export, exporting, import_images, merge, split, subset
 from minicnn.data.synthetic import fingers
@@ -158,6 +159,33 @@ def test_an_export_that_was_killed_goes_on(tmp_path):
     (tmp_path / "out").rename(tmp_path / ".out.export")
     with pytest.raises(ConfigError, match="was begun from another file"):
         export(tmp_path / "a.h5", tmp_path / "out")
+
+
+def test_what_is_read_is_not_replaced(tmp_path):
+    """Not even with overwrite, and by no other name of it."""
+    write(tmp_path / "a.h5", 30)
+    write(tmp_path / "b_test.h5", 30, part="test")
+    (tmp_path / "link.h5").symlink_to("a.h5")
+    a, link, test = (tmp_path / name for name in ("a.h5", "link.h5", "b_test.h5"))
+    before = {path: path.read_bytes() for path in (a, test)}
+    for work in (
+        lambda: subset(a, link, every=2, overwrite=True),
+        lambda: merge([test, a], a, overwrite=True),
+        lambda: split(test, tmp_path / "b.h5", test=0.5, overwrite=True),
+        lambda: import_images(a, tmp_path / "." / "a.h5", size=4, overwrite=True),
+    ):
+        with pytest.raises(ConfigError, match="expected another file than the one that is read"):
+            work()
+    assert before == {path: path.read_bytes() for path in (a, test)}
+
+
+def test_two_exports_at_once(tmp_path):
+    """The second says that there is another one."""
+    write(tmp_path / "a.h5", 30)
+    exporting._begin(tmp_path / ".out.export", tmp_path / "a.h5")
+    with held(tmp_path / ".out.export"), pytest.raises(ConfigError, match="by another export"):
+        export(tmp_path / "a.h5", tmp_path / "out")
+    assert sum(export(tmp_path / "a.h5", tmp_path / "out").values()) == 30
 
 
 def test_mistakes(tmp_path):
