@@ -84,7 +84,9 @@ def _cached(fname: Any, url: str, cache_subdir: Any, cache_dir: Any) -> Path:
     from urllib.parse import urlsplit
 
     home = keras_home() if cache_dir is None else path_of("get_file", "cache_dir", cache_dir)
-    folder = home.expanduser() / path_of("get_file", "cache_subdir", cache_subdir)
+    folder = home.expanduser()
+    if cache_subdir != "":
+        folder /= path_of("get_file", "cache_subdir", cache_subdir)
     name = (
         path_of("get_file", "fname", fname) if fname else Path(os.path.basename(urlsplit(url).path))
     )
