@@ -93,8 +93,9 @@ class Layer(Parametrized):
     gradients add up."""
 
     random: ClassVar[bool] = False
-    """Whether it draws from ``rng`` in training, where each shard of a batch has another.
-    Subclasses inherit it unless they declare otherwise."""
+    """Whether it draws from ``rng`` in training. A shard of a batch gets its rows of what is drawn
+    with the batch as the first axis; the rest is alike in all shards. Subclasses inherit it unless
+    they declare otherwise."""
 
     in_place_of_call = (
         "forward",
