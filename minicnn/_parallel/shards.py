@@ -109,6 +109,8 @@ class Shards:
         self.random = random and count > 1
         self.rng = rng
         self.smallest = SMALLEST if smallest is None else smallest
+        self.moved_by = 0
+        """The shard that moves the generator on, as the whole batch would."""
 
     def cut(self, data: Arrays, numbers: Array) -> Batch:
         """The batch of those of the samples; one that is too small is one shard."""
@@ -126,12 +128,12 @@ class Shards:
         return self.compute(batch.of(number), fraction, self.generator(batch, number))
 
     def generator(self, batch: Batch, number: int) -> np.random.Generator:
-        """What the random layers of a shard draw from; the first moves that of the run on."""
+        """What the random layers of a shard draw from."""
         if batch.state is None:
             return self.rng
         first = sum(map(len, batch.parts[:number]))
         rows = slice(first, first + len(batch.parts[number]))
-        rng = self.drawing(batch.state) if number else self.rng
+        rng = self.rng if number == self.moved_by else self.drawing(batch.state)
         return PartOfBatch(rng, rows, batch.samples)
 
     def drawing(self, state: Any) -> np.random.Generator:

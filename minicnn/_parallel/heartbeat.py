@@ -1,0 +1,64 @@
+"""Signs of life that ranks send each other, so that nobody waits for one that is gone.
+
+A thread of each rank sends a byte to the next one every second. A process that was stopped or
+killed, or whose machine cannot be reached, sends none; one that is only slow goes on sending.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+EVERY = 1.0
+"""Seconds between two beats."""
+
+LIMIT = 20.0
+"""Seconds without a beat after which a rank is given up."""
+
+
+class Heartbeat:
+    """Beats to the next rank, and listens to the one before; ``silent(rank, seconds)`` is called
+    when that one is not heard of any more."""
+
+    def __init__(self, comm: Any, silent: Callable[[int, float], None]) -> None:
+        self.comm = comm
+        self.silent = silent
+        self.over = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, where MPI allows calls by several threads."""
+        from mpi4py import MPI
+
+        if self.comm.Get_size() < 2 or MPI.Query_thread() < MPI.THREAD_MULTIPLE:
+            return
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._beat, name="minicnn heartbeat", daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self.over.set()
+        if self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join()
+        self.thread = None
+
+    def _beat(self) -> None:
+        number, count = self.comm.Get_rank(), self.comm.Get_size()
+        before, after = (number - 1) % count, (number + 1) % count
+        beat, heard = np.zeros(1, np.uint8), np.zeros(1, np.uint8)
+        coming, going = self.comm.Irecv(heard, before), None
+        waited, met = 0.0, False
+        while not self.over.wait(EVERY):
+            if going is None or going.Test():
+                going = self.comm.Isend(beat, after)
+            # Counted, not measured: the time in which this process itself was stopped is no delay.
+            waited += EVERY
+            while coming.Test():
+                waited, met = 0.0, True
+                coming = self.comm.Irecv(heard, before)
+            if met and waited > LIMIT:
+                self.silent(before, waited)
+        coming.Cancel()
+        coming.Wait()
