@@ -29,6 +29,7 @@ from minicnn._core import console
 from minicnn._core.console import say
 from minicnn._files.atomic import reason
 from minicnn._parallel import blas
+from minicnn._parallel.ranks import hidden
 from minicnn.errors import MiniCNNError
 
 COMPUTING = ("train", "evaluate", "compare", "predict", "replay", "report", "run")
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lost = console.unheard()
         return _not_printed(lost) if lost else status
     except MiniCNNError as error:
-        return _complain(str(error))
+        return 2 if hidden(error) else _complain(str(error))
     except OSError as error:
         return _complain(f"{error.filename or 'output'}: {reason(error)}.")
     except MemoryError:

@@ -26,6 +26,8 @@ class Heartbeat:
         self.silent = silent
         self.over = threading.Event()
         self.thread: threading.Thread | None = None
+        self.watching = False
+        """Whether the others are known to beat."""
 
     def start(self) -> None:
         """Begin, where MPI allows calls by several threads."""
@@ -42,23 +44,23 @@ class Heartbeat:
         self.over.set()
         if self.thread is not None and self.thread is not threading.current_thread():
             self.thread.join()
-        self.thread = None
+        self.thread, self.watching = None, False
 
     def _beat(self) -> None:
         number, count = self.comm.Get_rank(), self.comm.Get_size()
         before, after = (number - 1) % count, (number + 1) % count
         beat, heard = np.zeros(1, np.uint8), np.zeros(1, np.uint8)
         coming, going = self.comm.Irecv(heard, before), None
-        waited, met = 0.0, False
+        waited = 0.0
         while not self.over.wait(EVERY):
             if going is None or going.Test():
                 going = self.comm.Isend(beat, after)
             # Counted, not measured: the time in which this process itself was stopped is no delay.
-            waited += EVERY
+            waited += EVERY if self.watching else 0.0
             while coming.Test():
-                waited, met = 0.0, True
+                waited = 0.0
                 coming = self.comm.Irecv(heard, before)
-            if met and waited > LIMIT:
+            if waited > LIMIT:
                 self.silent(before, waited)
         coming.Cancel()
         coming.Wait()

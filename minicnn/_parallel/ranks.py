@@ -32,8 +32,8 @@ PAUSE = 5e-5
 SPINS = 500
 """A rank looks so many times whether the others are there before it pauses between two looks."""
 
-LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_RANK")
-"""Variables that those who start ranks give them."""
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
+"""Variables in which those who start ranks say how many there are, on all hosts or on one."""
 
 
 class Ranks:
@@ -127,8 +127,9 @@ class Ranks:
         return [flat[place].reshape(a.shape) for place, a in zip(places, arrays, strict=True)]
 
     def meet(self) -> None:
-        """Wait until all are here."""
+        """Wait until all are here; from then on nobody waits for one that is gone."""
         self._wait(self.comm.Ibarrier())
+        self.heartbeat.watching = True
 
     def _wait(self, request: Any) -> None:
         looks = 0
@@ -156,7 +157,7 @@ class Ranks:
             self.meet()
         except BaseException as error:
             if not self._shared(error):
-                self._end((show or _show)(error))
+                self._end((show or show_error)(error))
             if self.number:
                 _hidden.append(error)
             _known.append(error)
@@ -213,7 +214,12 @@ _known: list[BaseException] = []
 
 def launched() -> bool:
     """Whether this process was started with others, by mpiexec or the like."""
-    return any(name in os.environ for name in LAUNCHED)
+    return "PMIX_RANK" in os.environ or any(os.environ.get(name, "1") != "1" for name in SIZES)
+
+
+def hidden(error: BaseException) -> bool:
+    """Whether another rank shows the exception."""
+    return any(error is one for one in _hidden)
 
 
 def world(who: str) -> Ranks | None:
@@ -259,7 +265,7 @@ def _watch(ranks: Ranks) -> None:
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if any(error is one for one in _hidden):
+        if hidden(error):
             return
         before(kind, error, trace)
         if not any(error is one for one in _known):
@@ -268,7 +274,8 @@ def _watch(ranks: Ranks) -> None:
     sys.excepthook = hook
 
 
-def _show(error: BaseException) -> int:
+def show_error(error: BaseException) -> int:
+    """Print the exception of this rank; returns the exit status."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     say(f"minicnn: an exception on {_world[0].name} ends the run:", error=True)

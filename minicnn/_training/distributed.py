@@ -71,6 +71,7 @@ class Joint:
         self, model: Model, loader: Loader, validation: Loader | None, options: FitOptions
     ) -> None:
         """Raise ``ConfigError`` unless all ranks are about to do the same; begin as rank 0 does."""
+        self.ranks.meet()
         settings = {name: getattr(options, name) for name in EXACT}
         run = described_run(model, loader, validation, settings | {"epochs": options.epochs})
         run.pop("seed")
