@@ -17,6 +17,7 @@ from minicnn._cli import (
     doctor,
     evaluate,
     explain,
+    launch,
     predict,
     replay,
     report,
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}")
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    others = (summary, convert, run, check_script, doctor)
+    others = (summary, convert, run, launch, check_script, doctor)
     every = (train, evaluate, compare, predict, explain, replay, report, data, *others)
     for command in every:
         command.add(commands)
