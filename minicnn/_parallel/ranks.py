@@ -7,6 +7,7 @@ of as many shards in one process, and as little travels as with any reduction.
 Nobody waits forever: see ``minicnn._parallel.heartbeat``. mpi4py is imported by ``world`` alone.
 """
 
+import faulthandler
 import os
 import pickle
 import sys
@@ -28,6 +29,9 @@ from minicnn.errors import ConfigError
 GRACE = 3.0
 """Seconds in which a mistake that all ranks make shows on all."""
 
+ABORTED = 3.0
+"""Seconds in which MPI can end the others; then this rank ends by itself."""
+
 PAUSE = 5e-5
 SPINS = 500
 """A rank looks so many times whether the others are there before it pauses between two looks."""
@@ -47,7 +51,7 @@ class Ranks:
         self.failures = comm.Dup()
         self.number: int = comm.Get_rank()
         self.count: int = comm.Get_size()
-        self.heartbeat = Heartbeat(comm.Dup(), self._silent)
+        self.heartbeat = Heartbeat(comm.Dup(), self._silent, lambda: self._end(1))
         self.inside = False
         self.quiet = False
         """Whether what this rank says is heard by nobody."""
@@ -198,8 +202,11 @@ class Ranks:
         with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            os.dup2(nowhere, 2)
+        # To a host that cannot be reached the word may take minutes, in which no thread runs.
+        faulthandler.dump_traceback_later(ABORTED, exit=True, file=nowhere)
         self.comm.Abort(status)
         os._exit(status)
 

@@ -1,10 +1,12 @@
 """Several ranks train as one process does: started by mpiexec, with the MPI of the wheel."""
 
-import importlib.util
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,29 +16,10 @@ import rank_networks
 from minicnn._parallel.shards import Shards
 from minicnn._parallel.workers import InProcess
 from minicnn._training.program import Program
+from rank_helpers import mpiexec, needs_mpi
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("mpi4py") is None or shutil.which("mpiexec") is None,
-        reason="needs mpi4py and mpiexec: pip install 'minicnn[mpi]'",
-    ),
-]
-HELPERS = Path(rank_networks.__file__).parent
-SCRIPT = HELPERS / "rank_networks.py"
-
-
-def mpiexec(count, *arguments, cwd=None, timeout=120, **environment):
-    """(exit status, standard output, standard error) of so many ranks of a Python script."""
-    found = subprocess.run(
-        ["mpiexec", "-n", str(count), sys.executable, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(HELPERS)} | environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        cwd=cwd,
-    )
-    return found.returncode, found.stdout, found.stderr
+pytestmark = [pytest.mark.slow, needs_mpi]
+SCRIPT = Path(rank_networks.__file__)
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +203,51 @@ def test_ctrl_c_on_any_rank_saves_once_and_the_run_goes_on(script, tmp_path):
         whole = np.load(script.parent / "weights-calm.npz")
         for i, name in enumerate(whole):
             np.testing.assert_allclose(resumed[i], whole[name], atol=1e-5)
+
+
+def test_killed_at_random_moments_a_run_ends_in_the_same_bits(script, tmp_path):
+    """A run of two ranks, of which one is killed again and again, 20 times in all, has the weights
+    and the history of one that nobody killed, to the bit."""
+    epochs, kills, resumed = 12, 0, 0
+    status, wanted, errors = ended(script, "slow", epochs=epochs, folder=tmp_path / "whole")
+    assert not status, errors
+    weights = dict(np.load(script.parent / "weights-slow.npz"))
+    rng = random.Random(0)
+    folder = tmp_path / "killed"
+    while kills < 20:
+        command = ["mpiexec", "-n", "2", sys.executable, script, "slow", str(epochs), folder]
+        with (tmp_path / "output").open("w") as output:
+            run = subprocess.Popen(
+                command, stdout=output, stderr=output, cwd=script.parent, start_new_session=True
+            )
+        time.sleep(rng.uniform(0.5, 2.5))
+        if run.poll() is not None:  # it has ended: from the beginning, once more
+            shutil.rmtree(folder)
+            continue
+        children = descendants(run.pid)
+        if children:
+            os.kill(rng.choice(children), signal.SIGKILL)
+            kills += 1
+        run.wait(30)
+        resumed += "Going on from" in (tmp_path / "output").read_text()
+    assert resumed > 3
+    status, output, errors = ended(script, "slow", epochs=epochs, folder=folder)
+    assert not status, errors
+    history = [line for line in output.splitlines() if line.startswith("history")]
+    assert history == [line for line in wanted.splitlines() if line.startswith("history")]
+    found = np.load(script.parent / "weights-slow.npz")
+    for name, array in weights.items():
+        assert np.array_equal(found[name], array)
+
+
+def descendants(pid):
+    """The Python processes that a process has begun, and those that these have."""
+    found = []
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        try:
+            if b"ending.py" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+            found += descendants(child)
+        except OSError:
+            continue
+    return found
