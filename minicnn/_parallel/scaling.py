@@ -80,22 +80,26 @@ def most_ranks(
     return found
 
 
-def measured(ranks: Ranks, repeats: int = 15) -> Network:
-    """The network between the ranks, measured by the calls that training makes."""
+def measured(ranks: Ranks, repeats: int = 9) -> Network:
+    """The network between the ranks, measured by the calls that training makes.
 
-    def seconds(call: Callable[[], object]) -> float:
+    Calls follow each other, as in training: no rank begins one before it has the last one's result.
+    """
+
+    def seconds(call: Callable[[], object], count: int) -> float:
         took = []
-        for _ in range(repeats + 2):
+        for _ in range(repeats):
             ranks.meet()
             begun = time.perf_counter()
-            call()
-            took.append(time.perf_counter() - begun)
-        return float(np.median(ranks.gathered(np.array(took[2:])).max(axis=0)))
+            for _ in range(count):
+                call()
+            took.append((time.perf_counter() - begun) / count)
+        return float(np.median(ranks.gathered(np.array(took[1:])).max(axis=0)))
 
     rounds = math.ceil(math.log2(ranks.count))
     nothing = np.zeros(1)
-    latency = seconds(lambda: ranks.gathered(nothing)) / rounds
+    latency = seconds(lambda: ranks.gathered(nothing), 50) / rounds
     small, large = (np.ones(nbytes // 4, np.float32) for nbytes in (SMALL, LARGE))
-    times = seconds(lambda: ranks.summed([small])), seconds(lambda: ranks.summed([large]))
+    times = seconds(lambda: ranks.summed([small]), 2), seconds(lambda: ranks.summed([large]), 2)
     travel = 2 * (ranks.count - 1) / ranks.count * (LARGE - SMALL)
     return Network(latency, travel / max(times[1] - times[0], 1e-9))
