@@ -107,9 +107,9 @@ def test_every_name_in_the_package_is_public_or_of_the_engine():
 
 
 def test_importing_is_cheap():
-    """``import minicnn`` loads neither h5py nor matplotlib, tqdm, Pillow, threadpoolctl, onnx or
-    pooch."""
-    heavy = {"h5py", "matplotlib", "tqdm", "PIL", "threadpoolctl", "onnx", "pooch"}
+    """``import minicnn`` loads neither h5py nor matplotlib, tqdm, Pillow, threadpoolctl, onnx,
+    mpi4py or pooch."""
+    heavy = {"h5py", "matplotlib", "tqdm", "PIL", "threadpoolctl", "onnx", "pooch", "mpi4py"}
     code = f"import sys, minicnn; print({heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 

@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 import minicnn
+from minicnn._cli import doctor_mpi
 from minicnn._cli.options import Commands, add_keys, keys_of
 from minicnn._core.console import say
 from minicnn._parallel import blas
@@ -36,6 +37,11 @@ def add(commands: Commands) -> None:
         "--test", type=Path, metavar="FILE", help="HDF5 file to test on; default: the run's"
     )
     add_keys(command, "--x-key", "--y-key")
+    command.add_argument(
+        "--mpi",
+        action="store_true",
+        help="show the MPI that is here, its latency and bandwidth, and what scaling to expect",
+    )
     command.set_defaults(run=run)
 
 
@@ -43,6 +49,8 @@ def run(options: argparse.Namespace) -> int:
     """Print what was found of a run, or of the machine."""
     if options.folder is not None:
         return _diagnose(options)
+    if options.mpi:
+        return doctor_mpi.report()
     for name in ("train", "test", "x_key", "y_key"):
         if getattr(options, name) is not None:
             raise ConfigError(

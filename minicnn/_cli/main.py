@@ -17,6 +17,7 @@ from minicnn._cli import (
     doctor,
     evaluate,
     explain,
+    launch,
     predict,
     replay,
     report,
@@ -29,6 +30,7 @@ from minicnn._core import console
 from minicnn._core.console import say
 from minicnn._files.atomic import reason
 from minicnn._parallel import blas
+from minicnn._parallel.ranks import hidden
 from minicnn.errors import MiniCNNError
 
 COMPUTING = ("train", "evaluate", "compare", "predict", "replay", "report", "run")
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lost = console.unheard()
         return _not_printed(lost) if lost else status
     except MiniCNNError as error:
-        return _complain(str(error))
+        return 2 if hidden(error) else _complain(str(error))
     except OSError as error:
         return _complain(f"{error.filename or 'output'}: {reason(error)}.")
     except MemoryError:
@@ -100,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}")
     parser.set_defaults(run=_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    others = (summary, convert, run, check_script, doctor)
+    others = (summary, convert, run, launch, check_script, doctor)
     every = (train, evaluate, compare, predict, explain, replay, report, data, *others)
     for command in every:
         command.add(commands)

@@ -18,6 +18,7 @@ import platform
 import shlex
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ from minicnn._core.shapes import Shape
 from minicnn._files.archive import json_object
 from minicnn._files.atomic import clear, make_folder, replacing
 from minicnn._files.hdf5 import regular_file_size
+from minicnn._parallel.ranks import Ranks, launched, show_error
 from minicnn._training import checkpoints
+from minicnn._training.distributed import together
 from minicnn.applications import NETWORKS, RATES
 from minicnn.callbacks.history import History
 from minicnn.data import Dataset, HDF5Dataset
@@ -122,14 +125,34 @@ def run(command: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Begin a run, or resume that in the folder ``options.resume``; returns the exit status."""
+    """Begin a run, or resume that in the folder ``options.resume``; returns the exit status.
+
+    Where it was started by mpiexec, the processes train together.
+    """
+    with together(launched(), _show) as ranks:
+        return _train(options, ranks)
+
+
+def _show(error: BaseException) -> int:
+    """Print the error of one rank of several; returns the exit status."""
+    if isinstance(error, MiniCNNError | OSError):
+        say(f"minicnn: {' '.join(str(error).split())}", error=True)
+        return 2
+    return show_error(error)
+
+
+def _train(options: argparse.Namespace, ranks: Ranks | None) -> int:
     started = time.perf_counter()
+    first = ranks is None or not ranks.number
     for name, value in DEFAULTS.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    options.train, options.test = _data_files(options)
-    if options.resume is None:
-        _check_folder(options.out)
+    if first:
+        options.train, options.test = _data_files(options)
+        if options.resume is None:
+            _check_folder(options.out)
+    if ranks is not None:
+        options.train, options.test = ranks.first((options.train, options.test))
     train, test = read(options.train, options), read(options.test, options)
     classes = _check_pair(options.train, train, options.test, test)
     model = _network(options, options.train, _shape(train), classes)
@@ -143,8 +166,11 @@ def train(options: argparse.Namespace) -> int:
             f"{len(train):,} images to learn from, {len(test):,} to test on, {classes} classes; "
             f"network {options.model}, seed {options.seed}"
         )
-    with _folder(options, model) as folder:
-        _write_settings(folder, options)
+    with _folder(options, model) if first else nullcontext(None) as folder:
+        if folder is not None:
+            _write_settings(folder, options)
+        if ranks is not None:
+            folder = ranks.first(folder)
         history = model.fit(
             train,
             batch_size=options.batch_size,
@@ -153,7 +179,11 @@ def train(options: argparse.Namespace) -> int:
             validation_data=test,
             checkpoint=folder,
             resume=options.resume is not None,
+            distributed=ranks is not None,
         )
+    if not first:
+        return history.exit_status
+    assert folder is not None
     score = scored(model, test)
     _write_results(folder, model, history)
     _write_settings(folder, options, epochs_done=len(history.epoch))

@@ -7,10 +7,11 @@ threads, and its shards are added up in order: the results are the same wherever
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn._core.drawing import PartOfBatch
 from minicnn._core.shapes import Array
 from minicnn._parallel import threads
 
@@ -39,12 +40,17 @@ class Result(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch that has been cut: its data, the numbers of each shard's samples, and a seed."""
+    """A batch that has been cut: its data, and the numbers of each shard's samples."""
 
     data: Arrays
     parts: list[Array]
-    seed: int
-    """For the layers that draw."""
+    state: Any = None
+    """That of the generator before any layer draws; None if none does, or it is not cut."""
+
+    @property
+    def samples(self) -> int:
+        """How many there are in all shards."""
+        return sum(map(len, self.parts))
 
     def of(self, number: int) -> Arrays:
         """The samples of a shard."""
@@ -82,8 +88,8 @@ class Shards:
     """How the batches of a run are cut, and what computes a shard.
 
     ``count`` is into how many shards a batch of ``batch_size`` samples of data such as ``like`` is
-    cut. A single shard draws from ``rng``. Of several, if there are layers that draw (``random``),
-    a seed is drawn from it for each batch, and from that and its number each shard has a generator.
+    cut, if each has ``smallest`` of them. Layers that draw (``random``) draw for each image what
+    they would if the batch were not cut.
     """
 
     def __init__(
@@ -94,6 +100,7 @@ class Shards:
         count: int,
         random: bool,
         rng: np.random.Generator,
+        smallest: int | None = None,
     ) -> None:
         self.compute = compute
         self.like = like
@@ -101,24 +108,39 @@ class Shards:
         self.count = count
         self.random = random and count > 1
         self.rng = rng
+        self.smallest = SMALLEST if smallest is None else smallest
+        self.moved_by = 0
+        """The shard that moves the generator on, as the whole batch would."""
 
     def cut(self, data: Arrays, numbers: Array) -> Batch:
         """The batch of those of the samples; one that is too small is one shard."""
         n, count = len(numbers), self.count
-        if n < count * SMALLEST:
+        if n < count * self.smallest:
             count = 1
         parts = [numbers[n * i // count : n * (i + 1) // count] for i in range(count)]
-        return Batch(data, parts, int(self.rng.integers(1 << 62)) if self.random else 0)
+        draws = self.random and count > 1
+        return Batch(data, parts, self.rng.bit_generator.state if draws else None)
 
     def result(self, batch: Batch, number: int) -> Result:
         """What comes of one shard of a batch, computed here and now."""
         part = batch.parts[number]
-        fraction = len(part) / sum(map(len, batch.parts))
-        return self.compute(batch.of(number), fraction, self.generator(number, batch.seed))
+        fraction = len(part) / batch.samples
+        return self.compute(batch.of(number), fraction, self.generator(batch, number))
 
-    def generator(self, number: int, seed: int) -> np.random.Generator:
+    def generator(self, batch: Batch, number: int) -> np.random.Generator:
         """What the random layers of a shard draw from."""
-        return np.random.default_rng((seed, number)) if self.random else self.rng
+        if batch.state is None:
+            return self.rng
+        first = sum(map(len, batch.parts[:number]))
+        rows = slice(first, first + len(batch.parts[number]))
+        rng = self.rng if number == self.moved_by else self.drawing(batch.state)
+        return PartOfBatch(rng, rows, batch.samples)
+
+    def drawing(self, state: Any) -> np.random.Generator:
+        """A generator as that of the run was in that state."""
+        bits = type(self.rng.bit_generator)(0)
+        bits.state = state
+        return np.random.Generator(bits)
 
 
 def reduced(results: Sequence[Result]) -> Result:

@@ -14,15 +14,17 @@ its run.
 
 import gc
 import os
+import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from mmap import mmap
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from minicnn._core.drawing import PartOfBatch
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel import threads
 from minicnn._parallel.processes import ForkedProcess, may_fork
@@ -31,6 +33,10 @@ from minicnn._parallel.shards import Arrays, Batch, Result, Shards, reduced, som
 WORTH_FORKING = 1_000_000_000
 """Multiply-adds of a whole run, in the forward passes, from which forked workers are worth the tens
 of milliseconds that they take to start."""
+
+
+SPARE = 256
+"""Bytes by which a generator's state, pickled, may grow."""
 
 
 class Workers(Protocol):
@@ -124,9 +130,9 @@ class Forked:
             gc.freeze()
         try:
             self.now = {name: _shared(a.shape, a.dtype) for name, a in self.params.items()}
-            for number in range(1, self.shards.count):
+            for _ in range(1, self.shards.count):
                 self.workers.append(_ShardWorker(self))
-                self.workers[-1].start(partial(self.workers[-1].serve, self, number))
+                self.workers[-1].start(partial(self.workers[-1].serve, self))
         except OSError:
             self.close()
 
@@ -167,8 +173,11 @@ class _ShardWorker(ForkedProcess):
         super().__init__("train")
         shards, (output_shapes, dtype) = forked.shards, forked.outputs
         most = -(-shards.batch_size // shards.count)
-        self.asked = _shared((3,), np.dtype(np.int64))
-        """How many samples the shard has, how many the batch, and a seed."""
+        self.asked = _shared((4,), np.dtype(np.int64))
+        """The first sample of the shard, the one after its last, how many the batch has, and the
+        bytes of ``state``."""
+        self.state = _shared((len(pickle.dumps(_state_of(shards))) + SPARE,), np.dtype(np.uint8))
+        """That of the batch's generator, pickled."""
         self.data = tuple(
             None if a is None else _shared((most, *a.shape[1:]), a.dtype) for a in shards.like
         )
@@ -183,19 +192,23 @@ class _ShardWorker(ForkedProcess):
         pairs = list(zip(self.data, batch.of(number), strict=True))
         if not all(_fits(array, place) for place, array in pairs):
             return False
-        self.asked[:] = samples, sum(map(len, batch.parts)), batch.seed
+        first, state = sum(map(len, batch.parts[:number])), pickle.dumps(batch.state)
+        self.asked[:] = first, first + samples, batch.samples, len(state)
+        self.state[: len(state)] = np.frombuffer(state, np.uint8)
         for place, array in pairs:
             if place is not None:
                 place[:samples] = array
         self.ask()
         return True
 
-    def serve(self, forked: Forked, number: int) -> None:
+    def serve(self, forked: Forked) -> None:
         """In the process: compute the shard."""
         for name, array in forked.params.items():
             array[...] = forked.now[name]
-        n, batch, seed = map(int, self.asked)
-        rng = forked.shards.generator(number, seed)
+        first, end, batch, size = map(int, self.asked)
+        n, state, rng = end - first, pickle.loads(self.state[:size].tobytes()), forked.shards.rng
+        if state is not None:
+            rng = PartOfBatch(forked.shards.drawing(state), slice(first, end), batch)
         result = forked.shards.compute(some_of(self.data, slice(n)), n / batch, rng)
         self.made[:2] = result.loss, bool(result.grads)
         self.made[2 : 2 + len(result.losses)] = result.losses
@@ -212,7 +225,7 @@ class _ShardWorker(ForkedProcess):
         if not self.answers(seconds):
             return None
         grads = self.grads if self.made[1] else {}
-        predictions = tuple(place[: self.asked[0]] for place in self.predictions)
+        predictions = tuple(place[: self.asked[1] - self.asked[0]] for place in self.predictions)
         losses = self.made[2:].tolist() if len(self.predictions) > 1 else ()
         return Result(float(self.made[0]), predictions, grads, tuple(losses))
 
@@ -254,6 +267,10 @@ def filled(
             worker.end()
     # Processes that are forked later copy theirs, too.
     return tuple(y.copy() for y in ys) if workers else ys
+
+
+def _state_of(shards: Shards) -> Any:
+    return shards.rng.bit_generator.state if shards.random else None
 
 
 def _fits(array: Array | None, place: Array | None) -> bool:

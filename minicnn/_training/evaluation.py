@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 
 import numpy as np
 
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
+from minicnn._parallel.ranks import Ranks
 from minicnn._parallel.workers import filled
 from minicnn._training import kept
 from minicnn._training.metrics import RunningMetrics
@@ -15,7 +17,8 @@ from minicnn._training.model import Model
 from minicnn._training.program import Program, at_work
 from minicnn._training.progress import Progress, Show, check_verbose
 from minicnn.data.arrays import batches, check_batch_size
-from minicnn.data.loaders import Loader
+from minicnn.data.fitting import Data
+from minicnn.data.loaders import Batch, Loader
 from minicnn.data.pixels import compare
 from minicnn.errors import DataError
 
@@ -39,17 +42,18 @@ def evaluated(
     stop: Callable[[], bool] = lambda: False,
     show: Show = lambda logs, done: None,
     call: Callable[..., None] = lambda event, *arguments: None,
+    ranks: Ranks | None = None,
 ) -> Logs:
     """The logs of the first ``steps`` batches, or of all, until ``stop``.
 
-    ``call`` is told of each batch, as callbacks are.
+    ``call`` is told of each batch, as callbacks are. Of several ranks each computes some batches.
     """
     penalty = program.penalty()
     metrics.reset()
-    for step, batch in enumerate(islice(loader.once(), steps)):
+    found = _computed(program, islice(loader.once(), steps), ranks)
+    for step, (part, compute) in enumerate(found):
         call("on_test_batch_begin", step, {})
-        part = batch.part()
-        loss, losses, predictions = program.evaluate(part)
+        loss, losses, predictions = compute()
         metrics.update(loss + penalty, part, predictions, losses)
         logs = metrics.logs()
         show(logs, 1)
@@ -57,6 +61,35 @@ def evaluated(
         if stop():
             break
     return metrics.logs()
+
+
+Evaluated = tuple[float, tuple[float, ...], tuple[Array, ...]]
+"""See ``Program.evaluate``."""
+
+
+def _computed(
+    program: Program, batches: Iterator[Batch], ranks: Ranks | None
+) -> Iterator[tuple[Data, Callable[[], Evaluated]]]:
+    """Each batch without need of its images, and what gives its losses and predictions."""
+    if ranks is None:
+        for batch in batches:
+            part = batch.part()
+            yield part, partial(program.evaluate, part)
+        return
+    while True:
+        answers, own = [], None
+        for number, batch in enumerate(islice(batches, ranks.count)):
+            if number == ranks.number:
+                own = program.evaluate(batch.part())
+            answers.append(batch.data.answers(batch.samples))
+        if not answers:
+            return
+        for part, made in zip(answers, ranks.collected(own), strict=False):
+            yield part, partial(_given, made)
+
+
+def _given(made: Evaluated) -> Evaluated:
+    return made
 
 
 def predict_batches(

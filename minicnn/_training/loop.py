@@ -7,11 +7,15 @@ attached to it. ``train`` is the loop: epochs, their batches, the validation. On
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from minicnn._core.console import say
 from minicnn._parallel import blas
-from minicnn._training.checkpointing import Checkpointing
-from minicnn._training.checkpoints import reserved
+from minicnn._parallel.ranks import world
+from minicnn._training.checkpointing import Checkpointing, go_on_from
+from minicnn._training.checkpoints import NEWEST, reserved
+from minicnn._training.distributed import Joint, of_rank
 from minicnn._training.kept import Kept
 from minicnn._training.mistakes import advise
 from minicnn._training.model import Model
@@ -48,11 +52,15 @@ def train_epoch(run: Run) -> bool:
         run.train(batch)
         run.tell("batch_end")
     run.logs = run.metrics.logs()
+    run.agree()
     done = bool(run.step) and (not run.stop or run.step == run.steps)
     if done and run.validates:
         run.validate()
         done = not run.stop
+    if done and run.joint is not None:
+        run.logs = run.joint.epoch_end(run.model, run.logs)
     run.tell("epoch_end" if done else "epoch_cut_short")
+    run.agree()
     return done
 
 
@@ -73,12 +81,15 @@ def fit(
     held_out = None
     if validation is not None:
         held_out = program.prepared(model, validation, "fit, validation_data: ")
+    held_out_data = None if held_out is None else held_out[0]
     advise(model, program, prepared[0].sample, loader.batch_size)
     advise_of(loader, validation, options.shuffle)
     if options.verbose:
         blas.advise_once()
     sigterm = options.checkpoint is not None
     options, backup = backed_up(options)
+    ranks = world("fit") if options.distributed else None
+    options = of_rank(options, ranks)
     with (
         _alone_with(model),
         reserved(options.checkpoint),
@@ -87,16 +98,25 @@ def fit(
     ):
         model.stop_training = False
         model.kept = Kept()  # the memory of other plans
+        joint = None
+        if ranks is not None:
+            joint = Joint(ranks, stop)
+            joint.begin(model, prepared[0], held_out_data, options)
         checkpointing = None
         if options.checkpoint is not None:
-            held_out_data = None if held_out is None else held_out[0]
             checkpointing = Checkpointing(model, prepared[0], held_out_data, options)
-        found = checkpointing is not None and checkpointing.found is not None
-        resumed = found or begin is not None
-        run = Run(model, program, prepared, held_out, options, stop, resumed)
+        found = checkpointing and checkpointing.found
+        if ranks is not None:
+            found = ranks.first(found)
+            if found is not None and checkpointing is None:
+                begin = partial(go_on_from, tree=found, path=Path(NEWEST))
+        resumed = found is not None or begin is not None
+        run = Run(model, program, prepared, held_out, options, stop, resumed, joint)
         run.observers = [FiniteNumbers(), ProgressBar(options.verbose), StartWorkers(), Callbacks()]
         run.observers += [Recorder(), *([checkpointing] if checkpointing else [])]
         with run:
+            if joint is not None:
+                joint.begin_stream(run.stream)
             _train_all(run, checkpointing, begin)
         complete = model.stop_training or run.epoch >= options.epochs
         if complete and backup and backup.delete_checkpoint and checkpointing:

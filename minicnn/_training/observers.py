@@ -61,7 +61,8 @@ class StartWorkers(Observer):
         options = run.options
         size, steps = run.loader.batch_size, run.steps or MANY
         images = steps * size * (1 if changing else options.epochs)
-        run.workers = run.program.workers(run.loader.sample, size, images, run.model.rng)
+        sample, rng = run.loader.sample, run.model.rng
+        run.workers = run.program.workers(sample, size, images, rng, run.ranks)
         run.workers.start()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from minicnn._core.arguments import whole_number
+from minicnn._core.arguments import boolean, whole_number
 from minicnn._training.progress import check_verbose
 from minicnn.callbacks import BackupAndRestore
 from minicnn.callbacks.callback_list import flat
@@ -60,6 +60,8 @@ class FitOptions:
     stopped. Only ``epochs`` may be raised; another seed, setting, model or data is refused by
     name. A learning rate that is a number, and which layers are trainable, come from the
     checkpoint. Without ``resume`` a folder that has one is refused, and so is one in use."""
+    distributed: bool = False
+    """Whether the processes that were started together, by mpiexec, train one model."""
     checkpoint_freq: Literal["epoch"] | int | None = None
     """None: as often as costs little; "epoch": after each; a number: after so many batches."""
 
@@ -76,6 +78,7 @@ class FitOptions:
         check_batch_size(self.batch_size)
         check_batch_size(self.validation_batch_size)
         check_verbose(self.verbose)
+        boolean("fit", "distributed", self.distributed)
         if not isinstance(self.checkpoint, str | os.PathLike | None):
             raise ConfigError(f"fit: expected checkpoint as a folder, got {self.checkpoint!r}.")
         name = os.fspath(self.checkpoint or "")

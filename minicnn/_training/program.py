@@ -15,10 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn._core.console import warn
+from minicnn._core.parts import Gather
 from minicnn._core.shapes import Array
 from minicnn._core.traits import computes_as, keeps
 from minicnn._parallel import threads
+from minicnn._parallel.ranks import Ranks
 from minicnn._parallel.shards import Arrays, Result, Shards, shards_of
+from minicnn._parallel.spread import Spread
 from minicnn._parallel.workers import Workers, workers_for
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
@@ -30,9 +34,17 @@ from minicnn.errors import ConfigError, DataError
 from minicnn.kernels import kernel_set
 from minicnn.layers import Layer
 from minicnn.layers.building import walk
-from minicnn.layers.graph import Unit
+from minicnn.layers.graph import Graph, Unit
 from minicnn.losses import Loss, SparseCategoricalCrossentropy
 from minicnn.regularizers import Regularizer
+
+SMALLEST_OF_RANK = 2
+"""Samples in the shard of a rank."""
+
+WHOLE = (
+    "fit: a layer or a loss of this model does not say that a batch is the sum of its parts "
+    "(additive = True), so every rank computes whole batches: right, and no faster than one."
+)
 
 
 class Inference:
@@ -129,6 +141,8 @@ class Program(Inference):
         self.optimizer = model.optimizer
         self.params = model.params
         self.penalties = penalties(model)
+        self.joined: Graph | None = None
+        """The graph for parts of batches of which other ranks compute the others."""
 
     def _of_one_softmax(self) -> bool:
         loss = self.losses[0]
@@ -191,8 +205,10 @@ class Program(Inference):
         There are no gradients if the loss is not a number. The workspace is open to the nodes
         alone: a custom loss may keep what it computes.
         """
+        joins = self.joined is not None and fraction != 1
+        graph = self.joined if self.joined is not None and joins else self.graph
         with self.workspace:
-            zs, caches = self.graph.forward(self._read(part.xs), True, rng)
+            zs, caches = graph.forward(self._read(part.xs), True, rng)
         mean_losses, dzs, predictions = self._scored(part, zs)
         losses = tuple(loss * fraction for loss in mean_losses)
         loss = self._total(losses)
@@ -202,12 +218,12 @@ class Program(Inference):
         grads = {}
         if np.isfinite(loss):
             with self.workspace:
-                grads = self.graph.backward(dzs, caches, need_dx=False)[1]
+                grads = graph.backward(dzs, caches, need_dx=False)[1]
             for name, param in self.params.items():
                 if name not in grads:  # no loss depends on it
                     grads[name] = np.zeros_like(param)
-            if fraction == 1:
-                self.graph.apply_state(caches)
+            if fraction == 1 or joins:
+                graph.apply_state(caches)
         return Result(loss, predictions, grads, losses if len(losses) > 1 else ())
 
     def _scored(
@@ -250,18 +266,30 @@ class Program(Inference):
         self.optimizer.step(self.params, grads)
 
     def workers(
-        self, like: Data, batch_size: int, images: int, rng: np.random.Generator
+        self,
+        like: Data,
+        batch_size: int,
+        images: int,
+        rng: np.random.Generator,
+        ranks: Ranks | None = None,
     ) -> Workers:
         """What computes the gradients of batches of such data, of so many images in all."""
         batch_size = min(batch_size, like.samples)
         losses = [loss for loss in self.losses if loss is not None]
-        cut = may_be_cut(self.layers, (*(node.layer for node in self.graph.nodes), *losses))
-        count = shards_of(batch_size, self.multiply_adds) if cut else 1
+        parts = (*(node.layer for node in self.graph.nodes), *losses)
         random = any(layer.random for layer in walk(self.layers))
 
         def compute(arrays: Arrays, fraction: float, rng: np.random.Generator) -> Result:
             return self.gradients(like.like(arrays), fraction, rng)
 
+        if ranks is not None:
+            count = ranks.count if may_be_spread(self.layers, parts) else 1
+            if count == 1:
+                warn(WHOLE)
+            self.joined = joined(self.graph, ranks.gathered) if count > 1 else None
+            shards = Shards(compute, like.arrays, batch_size, count, random, rng, SMALLEST_OF_RANK)
+            return Spread(shards, ranks)
+        count = shards_of(batch_size, self.multiply_adds) if may_be_cut(self.layers, parts) else 1
         shards = Shards(compute, like.arrays, batch_size, count, random, rng)
         work = self.multiply_adds * images
         return workers_for(shards, self.params, self.output_shapes, self.dtype, work)
@@ -315,6 +343,23 @@ def may_be_cut(layers: Sequence[Any], parts: Sequence[Unit | Loss]) -> bool:
     if any(layer.kernels.threaded for layer in layers):
         return False
     return all(keeps(part, "additive") for part in (*layers, *parts))
+
+
+def may_be_spread(layers: Sequence[Any], parts: Sequence[Unit | Loss]) -> bool:
+    """The same for ranks, which tell each other what BatchNorm must know of the whole batch."""
+    layers = [layer for layer in walk(layers) if isinstance(layer, Layer)]
+    return all(keeps(part, "additive") or keeps(part, "joins_parts") for part in (*layers, *parts))
+
+
+def joined(graph: Graph, gather: Gather) -> Graph | None:
+    """The graph for a part of a batch; None if no node must know of the others."""
+    nodes = []
+    for node in graph.nodes:
+        layer: Any = node.layer
+        joins = keeps(layer, "joins_parts")
+        nodes.append(node._replace(layer=layer.joined(gather)) if joins else node)
+    alike = all(one is other for one, other in zip(nodes, graph.nodes, strict=True))
+    return None if alike else Graph(graph.given, tuple(nodes), graph.outputs)
 
 
 @contextmanager

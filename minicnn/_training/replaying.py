@@ -302,7 +302,7 @@ def _recorded(run: _Replay, batch: Batch) -> Replayed:
     for i, part in enumerate(cut.parts):
         of = run.program.graph
         program.graph = graph = RecordedGraph(of.given, of.nodes, of.outputs)
-        fraction, rng = len(part) / len(batch.numbers), shards.generator(i, cut.seed)
+        fraction, rng = len(part) / len(batch.numbers), shards.generator(cut, i)
         results.append(program.gradients(batch.data.like(cut.of(i)), fraction, rng))
         graphs.append(graph)
     result = reduced(results)

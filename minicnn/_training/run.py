@@ -7,7 +7,9 @@ from typing import Any, Self
 import numpy as np
 
 from minicnn._core.console import Logs, warn
+from minicnn._parallel.ranks import Ranks
 from minicnn._parallel.workers import Workers
+from minicnn._training.distributed import Joint
 from minicnn._training.divergence import divergence
 from minicnn._training.evaluation import evaluated
 from minicnn._training.metrics import RunningMetrics
@@ -53,6 +55,7 @@ class Run:
         options: FitOptions,
         stop: Stop,
         resumed: bool,
+        joint: Joint | None = None,
     ) -> None:
         self.model = model
         self.program = program
@@ -62,6 +65,9 @@ class Run:
         self.stop = stop
         """Whether a signal has asked the run to end."""
         self.resumed = resumed
+        self.joint = joint
+        """What the ranks agree upon, where there are several."""
+        self.time_is_up = False
         self.steps = options.steps_per_epoch or self.loader.steps
         """The batches of an epoch; None: as many as there are."""
         rng = model.rng if options.shuffle else None
@@ -80,13 +86,19 @@ class Run:
             "validation": validation is not None,
             "resumed": resumed,
         }
-        self.callbacks = CallbackList(options.callbacks, model, params)
+        first = joint is None or not joint.ranks.number
+        self.callbacks = CallbackList(options.callbacks, model, params, first)
         self.history = model.history = self.callbacks.history
         self.history.params = params
         self.callbacks.set_run(self)
         self.workers: Workers | None = None
         self.observers: list[Observer] = []
         """In the order in which they are told of an end; of a beginning the last is told first."""
+
+    @property
+    def ranks(self) -> Ranks | None:
+        """The ranks that make the run together, where there are several."""
+        return None if self.joint is None else self.joint.ranks
 
     def tell(self, moment: str) -> None:
         """Tell all that is attached."""
@@ -110,10 +122,19 @@ class Run:
         rest = None if self.steps is None else self.steps - self.step
         for batch in islice(self.stream, 0 if self.step and self.model.stop_training else rest):
             yield batch
+            self.agree(batch)
             if self.ending:
                 return
         if not self.step or (self.steps is not None and self.step < self.steps):
             self._note_end()
+
+    def agree(self, batch: Batch | None = None) -> None:
+        """Let all ranks know whether the run is to end, and see that they had the same batch."""
+        self.time_is_up = self.callbacks.time_is_up
+        if self.joint is not None:
+            drawn = None if self.loader.in_memory else batch
+            asked = self.model.stop_training, self.time_is_up, drawn
+            self.model.stop_training, self.time_is_up = self.joint.agree(*asked)
 
     def _note_end(self) -> None:
         """End the run, as there are no more batches."""
@@ -137,6 +158,8 @@ class Run:
             xs = [x[numbers].astype(self.model.dtype, copy=False) for x in data.xs]
             raise divergence(self.model, xs, loss)
         self.program.update(grads)
+        if self.joint is not None:
+            self.joint.update(self.program.params)
         self.metrics.update(loss, data.answers(batch.samples), predictions, losses)
         self.step += 1
         self.logs = self.metrics.logs()
@@ -150,18 +173,23 @@ class Run:
             Program(self.model) if callbacks.foreign else self.program,
             *self.validation,
             options.validation_steps,
-            stop=lambda: bool(self.stop) or callbacks.time_is_up,
+            stop=self._ends_validation,
             call=callbacks,
+            ranks=self.ranks,
         )
         callbacks("on_test_end", logs)
-        if not callbacks.time_is_up:
+        if not self.time_is_up:
             self.logs |= {f"val_{name}": value for name, value in logs.items()}
+
+    def _ends_validation(self) -> bool:
+        self.agree()
+        return bool(self.stop) or self.time_is_up
 
     @property
     def validates(self) -> bool:
         """Whether the model is evaluated after this epoch."""
         due = self.validation is not None and self.options.validates(self.epoch)
-        return due and not self.callbacks.time_is_up
+        return due and not self.time_is_up
 
     def end_workers(self) -> None:
         """End what computes the batches, if it was started."""

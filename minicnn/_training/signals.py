@@ -16,7 +16,10 @@ class Stop:
     NAMES: ClassVar = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
     def __init__(self) -> None:
+        self.heard = 0
         self.number = 0
+        self.alone = True
+        """Whether what is heard counts at once, and not only when all ranks know of it."""
         self.told = False
         """Whether whoever called knows, or will be told by an exception."""
 
@@ -30,8 +33,10 @@ class Stop:
 
     def note(self, number: int, frame: Any) -> None:
         """The first signal is noted; a second one leaves at once."""
-        if not self.number:
-            self.number = number
+        if not self.heard:
+            self.heard = number
+            if self.alone:
+                self.number = number
             return
         self.told = True
         if number == signal.SIGINT:
@@ -59,5 +64,5 @@ def signals_set_a_flag(sigterm: bool) -> Iterator[Stop]:
     finally:
         for number, how in before.items():
             signal.signal(number, how)
-        if stop and not stop.told:
-            signal.raise_signal(stop.number)  # it came when nobody was looking any more
+        if stop.heard and not stop.told:
+            signal.raise_signal(stop.heard)  # it came when nobody was looking any more

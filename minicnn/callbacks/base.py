@@ -26,6 +26,10 @@ class Callback(Guarded):
     model: Any = None
     params: Mapping[str, Any] = {}
 
+    first_rank_only: ClassVar[bool] = False
+    """Whether rank 0 alone has it in a run of several ranks, as it writes files or looks at clocks.
+    All others see the same logs on every rank."""
+
     kept: ClassVar[tuple[str, ...]] = ()
     """The attributes that a checkpoint keeps: numbers, texts, lists, arrays."""
 

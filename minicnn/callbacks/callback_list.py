@@ -59,11 +59,14 @@ def nothing(*arguments: Any, **named: Any) -> None:
 class CallbackList:
     """The callbacks of a run. A callback is an object with the methods it needs.
 
-    Raises ``ConfigError`` for something that is no callback.
+    On other ranks than the ``first`` those are left out that say ``first_rank_only``, as they write
+    files. Raises ``ConfigError`` for something that is no callback.
     """
 
-    def __init__(self, callbacks: Any, model: Any, params: Mapping[str, Any]) -> None:
-        self.callbacks = flat(callbacks)
+    def __init__(
+        self, callbacks: Any, model: Any, params: Mapping[str, Any], first: bool = True
+    ) -> None:
+        self.callbacks = [each for each in flat(callbacks) if first or not _of_first_rank(each)]
         self.methods = {
             event: [found for each in self.callbacks if (found := _method(each, event, other))]
             for event, other in EVENTS.items()
@@ -130,6 +133,10 @@ def _method(callback: Any, *names: str) -> Any:
     """The first of these methods that the callback defines."""
     methods = (getattr(callback, name, nothing) for name in names)
     return next((m for m in methods if getattr(m, "__func__", m) is not nothing), None)
+
+
+def _of_first_rank(callback: Any) -> bool:
+    return bool(getattr(callback, "first_rank_only", False))
 
 
 def _is_foreign(callback: Any) -> bool:

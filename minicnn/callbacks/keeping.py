@@ -34,6 +34,8 @@ class ModelCheckpoint(Watching):
     True
     """
 
+    first_rank_only = True
+
     kept = ("best", "batches", "epoch")
 
     def __init__(
@@ -146,6 +148,8 @@ class CSVLogger(Callback):
     ...     log.filename.read_text().splitlines()
     ['epoch,loss,val_loss,hits', '0,0.5,NA,NA', '1,0.25,NA,3']
     """
+
+    first_rank_only = True
 
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False

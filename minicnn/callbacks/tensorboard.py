@@ -38,6 +38,8 @@ class TensorBoard(Callback):
     PosixPath('runs/first')
     """
 
+    first_rank_only = True
+
     def __init__(
         self,
         log_dir: str | os.PathLike[str] = "logs",

@@ -24,6 +24,8 @@ class TimeBudget(Callback):
     5400.0
     """
 
+    first_rank_only = True
+
     def __init__(self, budget: str | float) -> None:
         self.seconds = _seconds(budget)
         self.started = self.begun = self.longest = 0.0

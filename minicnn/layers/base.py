@@ -63,9 +63,9 @@ class OnnxOperator(NamedTuple):
 class Layer(Parametrized):
     """A node of a network: its forward and backward pass.
 
-    The traits ``additive``, ``reads_bytes``, ``replays`` and ``ends_in_activation`` describe a
-    class's passes: a subclass that overrides one of ``passes`` does not inherit them and must
-    declare them again.
+    The traits ``additive``, ``joins_parts``, ``reads_bytes``, ``replays`` and
+    ``ends_in_activation`` describe a class's passes: a subclass that overrides one of ``passes``
+    does not inherit them and must declare them again.
     """
 
     keras_module = "keras.layers"
@@ -92,9 +92,14 @@ class Layer(Parametrized):
     """Whether a batch is the sum of its shards in training: outputs and dx lie side by side, and
     gradients add up."""
 
+    joins_parts: ClassVar[bool] = False
+    """Whether ``joined(gather)`` gives a layer that computes a part of a batch as the whole batch
+    would be, with what the other parts tell it."""
+
     random: ClassVar[bool] = False
-    """Whether it draws from ``rng`` in training, where each shard of a batch has another.
-    Subclasses inherit it unless they declare otherwise."""
+    """Whether it draws from ``rng`` in training. A shard of a batch gets its rows of what is drawn
+    with the batch as the first axis; the rest is alike in all shards. Subclasses inherit it unless
+    they declare otherwise."""
 
     in_place_of_call = (
         "forward",

@@ -1,14 +1,16 @@
 """Batch normalization."""
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn._core.arguments import number
+from minicnn._core.parts import Gather, moments_of_all
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
-from minicnn.kernels import Channels
+from minicnn.kernels import ALONE, Channels
 from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
 
@@ -21,6 +23,8 @@ class BatchNormCache(NamedTuple):
     inverse_deviation: Array
     mean: Array | None
     variance: Array | None
+    samples: int
+    """How many numbers of a channel mean and variance are of."""
 
 
 class CompiledCache(NamedTuple):
@@ -30,6 +34,7 @@ class CompiledCache(NamedTuple):
     channels: Channels
     mean: Array | None
     variance: Array | None
+    samples: int
 
 
 class BatchNorm(Layer):
@@ -52,6 +57,9 @@ class BatchNorm(Layer):
 
     axis_argument = "axis"
     keras_name = "BatchNormalization"
+    joins_parts = True
+    gather: Gather | None = None
+    """What tells other parts of a batch of this one, where it is cut: see ``joined``."""
 
     def __init__(
         self,
@@ -116,11 +124,14 @@ class BatchNorm(Layer):
             y = self.kernels.normalization.normalize(x, cache.channels)
             return self._restored(y), cache
         mean = variance = None
+        count = x.size // x.shape[-1]
         if training and self.trainable:
-            count = x.size // x.shape[-1]
             mean = self.kernels.channel_sums(x) / count
             centred = x - mean
             variance = self.kernels.channel_sums(np.square(centred)) / count
+            if self.gather is not None:
+                mean, variance, count = moments_of_all(self.gather, mean, variance, count)
+                centred = x - mean
             used = variance
         else:
             centred = x - self.state["moving_mean"]
@@ -131,7 +142,7 @@ class BatchNorm(Layer):
         y = x_hat * self.params["gamma"] if self.scale else x_hat.copy()
         if self.center:
             y += self.params["beta"]
-        return self._restored(y), BatchNormCache(x_hat, inverse_deviation, mean, variance)
+        return self._restored(y), BatchNormCache(x_hat, inverse_deviation, mean, variance, count)
 
     def backward(self, dy: Array, cache: BatchNormCache | CompiledCache) -> tuple[Array, Grads]:
         """The gradient also flows through the batch's mean and variance, in training.
@@ -143,23 +154,53 @@ class BatchNorm(Layer):
         if isinstance(cache, CompiledCache):
             assert self.kernels.normalization is not None
             made = self.kernels.normalization.backward(
-                dy, cache.x, cache.channels, batch=cache.mean is not None
+                dy, cache.x, cache.channels, batch=cache.mean is not None and self.gather is None
             )
             assert made.dx is not None
-            return self._restored(made.dx), self.named(made.dscale, made.dshift)
-        x_hat, inverse_deviation, mean, _ = cache
+            dx = self.joined_dx(made.dx, cache, made.dscale, made.dshift)
+            return self._restored(dx), self.named(made.dscale, made.dshift)
+        x_hat, inverse_deviation, mean, _, count = cache
         sum_dy = self.kernels.channel_sums(dy)
         sum_dy_x_hat = self.kernels.channel_sums(dy * x_hat)
         factor = inverse_deviation * self.params["gamma"] if self.scale else inverse_deviation
         if mean is None:
             dx = dy * factor
         else:
-            count = x_hat.size // x_hat.shape[-1]
-            dx = x_hat * (-sum_dy_x_hat / count)
+            of_x_hat, of_all = self.joined_sums(sum_dy_x_hat, sum_dy)
+            dx = x_hat * (-of_x_hat / count)
             dx += dy
-            dx -= sum_dy / count
+            dx -= of_all / count
             dx *= factor
         return self._restored(dx), self.named(sum_dy_x_hat, sum_dy)
+
+    def joined(self, gather: Gather) -> "BatchNorm":
+        """The layer for one part of a batch: with mean, variance and sums of all parts.
+
+        The gradients of gamma and beta are those of the part, which add up.
+        """
+        twin = copy.copy(self)
+        vars(twin)["gather"] = gather
+        return twin
+
+    def joined_sums(self, dgamma: Array, dbeta: Array) -> tuple[Array, Array]:
+        """Both sums, of all parts of the batch."""
+        if self.gather is None:
+            return dgamma, dbeta
+        found = self.gather(np.stack([dgamma, dbeta]).astype(np.float64)).sum(axis=0)
+        return found[0].astype(dgamma.dtype), found[1].astype(dbeta.dtype)
+
+    def joined_dx(self, dx: Array, cache: CompiledCache, dgamma: Array, dbeta: Array) -> Array:
+        """dx of a part whose mean and variance are those of all, from what it is without them."""
+        if self.gather is None or cache.mean is None:
+            return dx
+        assert self.kernels.normalization is not None
+        of_x_hat, of_all = self.joined_sums(dgamma, dbeta)
+        mean, inverse_deviation, scale, _ = cache.channels
+        factor = scale / -cache.samples
+        through = Channels(
+            mean, inverse_deviation, factor * inverse_deviation * of_x_hat, factor * of_all
+        )
+        return self.kernels.normalization.normalize(cache.x, through, ALONE, dx)
 
     def named(self, dgamma: Array, dbeta: Array) -> Grads:
         """The gradients of those of gamma and beta that there are."""
@@ -169,15 +210,20 @@ class BatchNorm(Layer):
     def compiled_cache(self, x: Array, training: bool) -> CompiledCache:
         """What happens to each channel of x, for kernels that normalize by themselves."""
         mean = variance = None
+        count = x.size // x.shape[-1]
         if training and self.trainable:
             assert self.kernels.normalization is not None
-            mean, variance = used = self.kernels.normalization.moments(x)
+            mean, variance = self.kernels.normalization.moments(x)
+            if self.gather is not None:
+                mean, variance, count = moments_of_all(self.gather, mean, variance, count)
+            used = mean, variance
         else:
             used = self.state["moving_mean"], self.state["moving_variance"]
         inverse_deviation = 1 / np.sqrt(used[1] + float(self.epsilon))
         scale = inverse_deviation * self.params["gamma"] if self.scale else inverse_deviation
         shift = self.params["beta"] if self.center else np.zeros_like(scale)
-        return CompiledCache(x, Channels(used[0], inverse_deviation, scale, shift), mean, variance)
+        channels = Channels(used[0], inverse_deviation, scale, shift)
+        return CompiledCache(x, channels, mean, variance, count)
 
     def next_state(self, cache: Any) -> dict[str, Array]:
         """The moving statistics, one step nearer to the batch's."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn._core.arguments import number
+from minicnn._core.drawing import drawn
 from minicnn._core.shapes import Array, Shape
 from minicnn.activations import SELU_ALPHA, SELU_SCALE
 from minicnn.errors import ConfigError, ShapeError
@@ -29,10 +30,9 @@ class Dropout(Layer):
     from the model's generator. Srivastava et al. (2014).
 
     ``noise_shape`` is the mask's shape, with the batch axis, as in Keras: along an axis with 1 all
-    numbers are dropped together, and None stands for the size of x. (Each shard of a batch that
-    several processes compute has another mask.) ``seed`` is accepted as in Keras and changes
-    nothing. Raises ``ConfigError`` for wrong arguments, ``ShapeError`` for a ``noise_shape`` that
-    does not fit x.
+    numbers are dropped together, and None stands for the size of x. ``seed`` is accepted as in
+    Keras and changes nothing. Raises ``ConfigError`` for wrong arguments, ``ShapeError`` for a
+    ``noise_shape`` that does not fit x.
 
     >>> y, _ = Dropout(0.5).forward(np.ones((1, 8)), training=True, rng=np.random.default_rng(0))
     >>> sorted(set(y[0].tolist()))
@@ -150,9 +150,13 @@ class AlphaDropout(Dropout):
 
 def _kept(rng: np.random.Generator, rate: float, shape: Shape) -> Array:
     """True with probability 1 - rate, to 1 / 65536: 16 random bits decide on each number."""
-    size = int(np.prod(shape))
-    bits = rng.integers(1 << 64, size=-(-size // 4), dtype=np.uint64).view(np.uint16)[:size]
-    kept: Array = bits.reshape(shape) >= round(rate * (1 << 16))
+
+    def bits(rng: np.random.Generator, shape: Shape) -> Array:
+        size = int(np.prod(shape))
+        found = rng.integers(1 << 64, size=-(-size // 4), dtype=np.uint64)
+        return found.view(np.uint16)[:size].reshape(shape)
+
+    kept: Array = drawn(rng, shape, bits) >= round(rate * (1 << 16))
     return kept
 
 

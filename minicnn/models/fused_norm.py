@@ -1,9 +1,11 @@
 """BatchNorm in one pass with what follows it: a sum with another array, a ReLU, a pooling."""
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn._core.parts import Gather
 from minicnn._core.shapes import Array, Pair
 from minicnn._core.traits import computes_as
 from minicnn.kernels import Normalization, Then
@@ -27,6 +29,8 @@ class FusedNorm:
     that of ``other`` in the memory of y. With ``over_x`` dx is written over x, which nobody else
     needs.
     """
+
+    joins_parts = True
 
     def __init__(
         self,
@@ -98,12 +102,22 @@ class FusedNorm:
     def _backward(
         self, dy: Array, cache: FusedNormCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
-        (x, channels, mean, _), y = cache
-        batch = mean is not None
+        (x, channels, mean, *_), y = cache
+        joins = self.norm.gather is not None and mean is not None
+        batch, over_x = mean is not None and not joins, self.over_x and not joins
         made = self.kernels.backward(
-            dy, x, channels, self.then, y, batch, need_dx, self.over_x, self.pool
+            dy, x, channels, self.then, y, batch, need_dx, over_x, self.pool
         )
-        return made.dx, self.norm.named(made.dscale, made.dshift)
+        dx = made.dx
+        if joins and dx is not None:
+            dx = self.norm.joined_dx(dx, cache.norm, made.dscale, made.dshift)
+        return dx, self.norm.named(made.dscale, made.dshift)
+
+    def joined(self, gather: Gather) -> "FusedNorm":
+        """See ``BatchNorm.joined``."""
+        twin = copy.copy(self)
+        twin.norm = self.norm.joined(gather)
+        return twin
 
     def next_state(self, cache: FusedNormCache) -> dict[str, Array]:
         """The moving statistics, one step nearer to the batch's."""

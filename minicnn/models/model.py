@@ -14,6 +14,7 @@ from minicnn._core.console import Logs
 from minicnn._core.settings import channels_last
 from minicnn._core.signatures import checked
 from minicnn._training import evaluation, loop, step
+from minicnn._training.distributed import together
 from minicnn._training.objective import by_output
 from minicnn._training.options import FitOptions
 from minicnn._training.program import Program
@@ -185,6 +186,7 @@ class Model(OldVerbs, Explaining, BaseModel):
         time_budget: str | float | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        distributed: bool = False,
     ) -> History:
         """Train on arrays x and y, a dataset or batches, and return the metrics of each epoch.
 
@@ -198,29 +200,34 @@ class Model(OldVerbs, Explaining, BaseModel):
         * ``sample_weight``, ``class_weight``: what counts in the loss, sum(weight * loss) / N.
         * ``time_budget``: seconds or "5min": no epoch begins that would end later.
         * ``checkpoint``: a folder; ``resume=True`` goes on from there to the same bits.
+        * ``distributed``: each process that mpiexec started computes its part of every batch.
 
         Raises ``DataError``, ``ShapeError``, ``ConfigError``, ``DivergenceError``; ``FitOptions``
         and docs/resuming.md say more. Ctrl-C ends the run after a batch and keeps what was learned.
         """
-        size = 32 if batch_size is None else batch_size
-        sizes = size, size if validation_batch_size is None else validation_batch_size
-        arguments = (sample_weight, class_weight, validation_split, validation_data, sizes)
-        loader, validation = taking.to_fit(self, x, y, *arguments)
-        options = FitOptions(
-            batch_size=loader.batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks if time_budget is None else [callbacks, TimeBudget(time_budget)],
-            shuffle=shuffle,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_batch_size=sizes[1],
-            validation_freq=validation_freq,
-            checkpoint=checkpoint,
-            resume=resume,
-        )
-        return self._fit(loader, validation, options, x)
+        with together(distributed):
+            size = 32 if batch_size is None else batch_size
+            sizes = size, size if validation_batch_size is None else validation_batch_size
+            if time_budget is not None:
+                callbacks = [callbacks, TimeBudget(time_budget)]
+            arguments = (sample_weight, class_weight, validation_split, validation_data, sizes)
+            loader, validation = taking.to_fit(self, x, y, *arguments)
+            options = FitOptions(
+                batch_size=loader.batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                shuffle=shuffle,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_batch_size=sizes[1],
+                validation_freq=validation_freq,
+                checkpoint=checkpoint,
+                resume=resume,
+                distributed=distributed,
+            )
+            return self._fit(loader, validation, options, x)
 
     def _fit(
         self, loader: Loader, validation: Loader | None, options: FitOptions, given: Any

@@ -93,28 +93,35 @@ def test_a_batch_that_is_more_than_its_parts_is_not_cut(pids):
     assert not pids
 
 
-def test_each_shard_draws_from_a_generator_of_its_own(pids, monkeypatch):
-    """Dropout is cut: the same bits with and without workers, other masks in each shard."""
+def test_images_draw_the_same_however_their_batch_is_cut(pids, monkeypatch):
+    """Dropout is cut: the same bits with and without workers, the same masks in any number of
+    shards, and the generator goes on from the same place."""
     with_workers = trained(2, network(minicnn.Dropout(0.5)))
     assert pids
     monkeypatch.setattr(workers, "may_fork", lambda: False)
     assert same(with_workers, trained(2, network(minicnn.Dropout(0.5))))
-    masks = []
+    layers = minicnn.Dropout(0.3), minicnn.GaussianNoise(0.5), minicnn.RandomTranslation(0.1, 0.2)
 
-    def compute(part, share, rng):
-        masks.append(rng.random(4).tolist())
-        return shards.Result(0.0, np.zeros((len(part[0]), 1)), {})
+    def drawn(count):
+        made = []
 
-    def drawn(random, count):
+        def compute(part, fraction, rng):
+            x = part[0]
+            made.append([layer.forward(x, training=True, rng=rng)[0] for layer in layers])
+            made[-1] += [rng.normal(size=(len(x), 3)), np.stack([rng.integers(9, size=2)] * len(x))]
+            return shards.Result(0.0, (np.zeros((len(x), 1)),), {})
+
         rng = np.random.default_rng(0)
-        cut = workers.InProcess(shards.Shards(compute, data(16), 16, count, random, rng))
-        cut.gradients(data(16), np.arange(16))
-        cut.gradients(data(16), np.arange(16))
-        return [masks.pop() for _ in range(2 * count)]
+        x = np.random.default_rng(1).random((27, 4, 5, 3))
+        cut = workers.InProcess(shards.Shards(compute, (x,), 27, count, True, rng))
+        cut.gradients((x,), np.arange(27))
+        joined = [np.concatenate(parts) for parts in zip(*made, strict=True)]
+        return [*joined, rng.random(3)]
 
-    assert len(set(map(tuple, drawn(True, 2)))) == 4
-    alone = np.random.default_rng(0)
-    assert drawn(True, 1)[::-1] == [alone.random(4).tolist() for _ in range(2)]
+    alone = drawn(1)
+    for count in (2, 3):
+        for one, other in zip(alone, drawn(count), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_layer_of_someone_s_own_is_not_cut(pids):

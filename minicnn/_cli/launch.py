@@ -1,0 +1,59 @@
+"""``minicnn launch``: a script or a command on several processes of this machine, by mpiexec."""
+
+import argparse
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from minicnn._cli.options import Commands, whole
+from minicnn.errors import ConfigError
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "launch",
+        help="run a script, or a command such as train, on several processes",
+        description="Run a script whose fit has distributed=True, or a command of minicnn such as "
+        "train, on so many processes of this machine: mpiexec -n N for those who have not used it. "
+        "An exception of one process ends all.",
+    )
+    command.add_argument("-n", type=whole, metavar="N", required=True, help="how many processes")
+    command.add_argument("script", metavar="SCRIPT", help="a .py file, or a command")
+    command.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="...", help="what it is given"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Become mpiexec; it does not come back."""
+    path = Path(options.script)
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise ConfigError(f"{path}: expected a script, got no such file.")
+        what = ["-m", "mpi4py", str(path)]
+    else:
+        what = ["-m", "minicnn", options.script]
+    become(options.n, [*what, *options.arguments])
+    return 0
+
+
+def become(count: int, arguments: Sequence[str]) -> None:
+    """Put so many processes of this Python in the place of this one.
+
+    Raises ``ConfigError`` where there is no MPI.
+    """
+    beside = Path(sys.executable).parent / "mpiexec"
+    mpiexec = str(beside) if beside.is_file() else shutil.which("mpiexec")
+    missing = "mpiexec" if mpiexec is None else "mpi4py"
+    if mpiexec is None or importlib.util.find_spec("mpi4py") is None:
+        raise ConfigError(
+            f"expected MPI to run {count} processes, got no {missing}. Install it: "
+            "pip install 'minicnn[mpi]'."
+        )
+    sys.stdout.flush()
+    os.execv(mpiexec, [mpiexec, "-n", str(count), sys.executable, *arguments])
