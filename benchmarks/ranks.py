@@ -27,6 +27,9 @@ EPOCHS = 4
 """In a process; the first is not measured."""
 
 STEPS = {"small": 20, "vgg": 4}
+LIMIT = 300
+"""Seconds: ranks of a peer may wait for each other for ever."""
+
 CONTESTANTS = ("minicnn", "torch", "torch-channels-last")
 
 
@@ -80,7 +83,12 @@ def measure(key, network, ranks):
         subprocess.Popen(one, env=with_it, stdout=subprocess.PIPE, text=True)
         for one, with_it in zip(begun, each, strict=True)
     ]
-    said = [process.communicate()[0] for process in processes]
+    try:
+        said = [process.communicate(timeout=LIMIT)[0] for process in processes]
+    except subprocess.TimeoutExpired:
+        for process in processes:
+            process.kill()
+        sys.exit(f"ranks: {key} on {network} has not ended after {LIMIT} s.")
     if any(process.returncode for process in processes):
         sys.exit(f"ranks: {key} on {network} failed.")
     found = json.loads(said[0].strip().splitlines()[-1])
@@ -149,6 +157,7 @@ def torch_rank(key, network, name):
         contestant.train(1)
         seconds.append(since(begun))
     if ranks > 1:
+        torch.distributed.barrier()
         torch.distributed.destroy_process_group()
     return rank, ranks, seconds
 
