@@ -14,7 +14,7 @@ from minicnn.applications import NETWORKS
 from minicnn.models.model import Model
 
 BATCH = 64
-SHOWN = (1, 2, 4, 8, 16, 64, 256)
+SHOWN = (1, 2, 4, 16, 64, 256)
 SIZES = {"small": (64, 64, 3), "vgg": (32, 32, 3)}
 """The networks that are measured, and the shapes of their images."""
 
@@ -71,8 +71,8 @@ def _print(hosts: list[str], network: Network, steps: dict[str, tuple[float, int
         say(f"{label:<18}{value}")
     counts = "".join(f"{n:>9}" for n in SHOWN)
     say(f"Images a second to expect over this network, in batches of {BATCH} a rank:")
-    say(f"{'ranks':<18}{counts}   of use")
+    say(f"{'ranks':<8}{counts}   of use")
     for name, (compute, nbytes) in steps.items():
         rates = [n * BATCH / step_seconds(n, compute, nbytes, network) for n in SHOWN]
         most = most_ranks(compute, nbytes, network)
-        say(f"{name:<18}{''.join(f'{rate:>9,.0f}' for rate in rates)}   up to {most}")
+        say(f"{name:<8}{''.join(f'{rate:>9,.0f}' for rate in rates)}   up to {most:,}")

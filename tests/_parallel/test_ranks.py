@@ -240,6 +240,26 @@ def test_killed_at_random_moments_a_run_ends_in_the_same_bits(script, tmp_path):
         assert np.array_equal(found[name], array)
 
 
+def test_the_doctor_says_what_to_expect_in_80_columns(tmp_path):
+    """Started alone it measures two ranks of this machine; none makes more images than one alone."""
+    found = subprocess.run(
+        [sys.executable, "-m", "minicnn", "doctor", "--mpi"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    lines = found.stdout.splitlines()
+    assert not found.returncode, found.stderr
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("ranks") and "2: 2 on" in line for line in lines)
+    for name in ("small", "vgg"):
+        (row,) = [line for line in lines if line.startswith(name)]
+        rates = [int(one.replace(",", "")) for one in row.split()[1:7]]
+        assert 0 < rates[1] <= 2 * rates[0] + 2  # rounded
+        assert row.rstrip()[-1].isdigit()
+
+
 def descendants(pid):
     """The Python processes that a process has begun, and those that these have."""
     found = []
