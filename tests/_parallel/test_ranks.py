@@ -241,7 +241,7 @@ def test_killed_at_random_moments_a_run_ends_in_the_same_bits(script, tmp_path):
 
 
 def test_the_doctor_says_what_to_expect_in_80_columns(tmp_path):
-    """Started alone it measures two ranks of this machine; none makes more images than one alone."""
+    """Started alone it measures two ranks of this machine; two make at most twice the images."""
     found = subprocess.run(
         [sys.executable, "-m", "minicnn", "doctor", "--mpi"],
         capture_output=True,
