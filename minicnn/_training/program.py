@@ -141,8 +141,10 @@ class Program(Inference):
         self.optimizer = model.optimizer
         self.params = model.params
         self.penalties = penalties(model)
+        self.spread = False
+        """Whether other ranks compute the other parts of batches."""
         self.joined: Graph | None = None
-        """The graph for parts of batches of which other ranks compute the others."""
+        """The graph for these, where a node must know of the others."""
 
     def _of_one_softmax(self) -> bool:
         loss = self.losses[0]
@@ -202,8 +204,9 @@ class Program(Inference):
     def gradients(self, part: Data, fraction: float, rng: np.random.Generator) -> Result:
         """Forward and backward pass of that part, and fraction, of a batch.
 
-        There are no gradients if the loss is not a number. The workspace is open to the nodes
-        alone: a custom loss may keep what it computes.
+        There are no gradients if the loss is not a number, unless other ranks compute the other
+        parts: they wait for what the nodes tell them. The workspace is open to the nodes alone: a
+        custom loss may keep what it computes.
         """
         joins = self.joined is not None and fraction != 1
         graph = self.joined if self.joined is not None and joins else self.graph
@@ -216,7 +219,7 @@ class Program(Inference):
             if dz is not None and fraction * goal.weight != 1:
                 dz *= fraction * goal.weight
         grads = {}
-        if np.isfinite(loss):
+        if np.isfinite(loss) or (self.spread and fraction != 1):
             with self.workspace:
                 grads = graph.backward(dzs, caches, need_dx=False)[1]
             for name, param in self.params.items():
@@ -286,7 +289,8 @@ class Program(Inference):
             count = ranks.count if may_be_spread(self.layers, parts) else 1
             if count == 1:
                 warn(WHOLE)
-            self.joined = joined(self.graph, ranks.gathered) if count > 1 else None
+            self.spread = count > 1
+            self.joined = joined(self.graph, ranks.gathered) if self.spread else None
             shards = Shards(compute, like.arrays, batch_size, count, random, rng, SMALLEST_OF_RANK)
             return Spread(shards, ranks)
         count = shards_of(batch_size, self.multiply_adds) if may_be_cut(self.layers, parts) else 1
