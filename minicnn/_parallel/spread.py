@@ -42,6 +42,10 @@ class Spread:
         grads = dict(zip(own.grads, summed, strict=True)) if math.isfinite(loss) else {}
         return Result(loss, predictions, grads, tuple(others))
 
+    def own_rows(self, n: int) -> slice:
+        """Those of a batch of n samples that this rank computes."""
+        return (self.shards.rows(n) * self.ranks.count)[self.ranks.number]
+
     def close(self) -> None:
         """See ``Workers.close``: there is nothing to do."""
 

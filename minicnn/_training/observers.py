@@ -4,12 +4,14 @@ import copy
 from contextlib import AbstractContextManager
 from typing import Any
 
+from minicnn._parallel.spread import Spread
 from minicnn._training.divergence import check_finite
 from minicnn._training.model import Model
 from minicnn._training.objective import goals
 from minicnn._training.program import Program, may_be_cut
 from minicnn._training.progress import Progress, Show
 from minicnn._training.run import Observer, Run
+from minicnn.data.passes import Part
 
 MANY = 100
 """How many batches an epoch is taken to have, where that is not known."""
@@ -64,6 +66,8 @@ class StartWorkers(Observer):
         sample, rng = run.loader.sample, run.model.rng
         run.workers = run.program.workers(sample, size, images, rng, run.ranks)
         run.workers.start()
+        if isinstance(run.workers, Spread):
+            run.stream.take_part(Part(run.workers.own_rows, run.workers.ranks.gathered))
 
 
 def _as_it_is(model: Model) -> Model:

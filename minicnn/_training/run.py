@@ -161,7 +161,8 @@ class Run:
         loss, predictions, grads, losses = self.workers.gradients(data.arrays, numbers)
         loss += self.program.penalty()
         if not np.isfinite(loss):
-            xs = [x[numbers].astype(self.model.dtype, copy=False) for x in data.xs]
+            some = numbers if batch.own is None else numbers[batch.own]
+            xs = [x[some].astype(self.model.dtype, copy=False) for x in data.xs]
             raise divergence(self.model, xs, loss)
         self.program.update(grads)
         if self.joint is not None:
