@@ -43,6 +43,9 @@ between two looks: it is late after each pause, and then the others wait for it.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
 """Variables in which those who start ranks say how many there are, on all hosts or on one."""
 
+NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+"""The same of a rank's number."""
+
 
 class Ranks:
     """The process among those that were started with it. ``comm`` is a communicator of mpi4py.
@@ -247,6 +250,11 @@ def launched() -> bool:
     return "PMIX_RANK" in os.environ or any(os.environ.get(name, "1") != "1" for name in SIZES)
 
 
+def launched_first() -> bool:
+    """Whether it is the first of these, or the only one."""
+    return next((os.environ[name] for name in NUMBERS if name in os.environ), "0") == "0"
+
+
 def hidden(error: BaseException) -> bool:
     """Whether another rank shows the exception."""
     return any(error is one for one in _hidden)
@@ -295,10 +303,11 @@ def _watch(ranks: Ranks) -> None:
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if hidden(error):
-            return
-        before(kind, error, trace)
-        if not any(error is one for one in _known):
+        known = any(error is one for one in _known)
+        alike = known or ranks._shared(error)
+        if not (hidden(error) or (alike and not known and ranks.number)):
+            before(kind, error, trace)
+        if not alike:
             ranks._end(1)
 
     sys.excepthook = hook

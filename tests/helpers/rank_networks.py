@@ -3,13 +3,13 @@
 Each case is trained, and rank 0 leaves its weights and history in FOLDER.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
 import minicnn
+from minicnn._parallel.ranks import launched_first, rank_count
 from minicnn.data import HDF5Dataset
 from minicnn.layers import (
     Add,
@@ -166,6 +166,5 @@ if __name__ == "__main__":
     folder, cases = Path(sys.argv[1]), sys.argv[2:]
     for case in cases:
         weights, history = trained(case, folder, distributed=True)
-        if os.environ["PMI_RANK"] == "0":
-            size = os.environ["PMI_SIZE"]
-            np.savez(folder / f"{case}-{size}.npz", *weights, **history)
+        if launched_first():
+            np.savez(folder / f"{case}-{rank_count()}.npz", *weights, **history)
