@@ -12,6 +12,12 @@ from minicnn._cli.options import Commands, whole
 from minicnn._parallel.ranks import launched
 from minicnn.errors import ConfigError
 
+OVERSUBSCRIBE = {
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}
+"""Lets Open MPI start more processes than there are cores, as MPICH does."""
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -20,8 +26,8 @@ def add(commands: Commands) -> None:
         help="run a script, or a command such as train, on several processes",
         description="Run a script whose fit has distributed=True, or a command of minicnn such as "
         "train, on so many processes of this machine: mpiexec -n N for those who have not used it. "
-        "An exception of one process ends all. Under mpiexec or srun, which know how many there are, "
-        "it needs no -n.",
+        "An exception of one process ends all. Under mpiexec or srun, which know how many there "
+        "are, it needs no -n.",
     )
     command.add_argument("-n", type=whole, metavar="N", help="how many processes")
     command.add_argument("script", metavar="SCRIPT", help="a .py file, or a command")
@@ -62,4 +68,5 @@ def become(count: int, arguments: Sequence[str]) -> None:
             "pip install 'minicnn[mpi]'."
         )
     sys.stdout.flush()
-    os.execv(mpiexec, [mpiexec, "-n", str(count), sys.executable, *arguments])
+    command = [mpiexec, "-n", str(count), sys.executable, *arguments]
+    os.execve(mpiexec, command, os.environ | OVERSUBSCRIBE)
