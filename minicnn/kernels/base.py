@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 from minicnn._core.resampling import Taps
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.errors import ConfigError
-from minicnn.kernels.capabilities import Crossentropy, DenseKernels, Fold, Recording
+from minicnn.kernels.capabilities import Crossentropy, DenseKernels, Fold, Moments, Recording
 from minicnn.kernels.rules import OptimizerStep
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
@@ -220,6 +220,8 @@ class Normalization(NamedTuple):
     """The gradients; ``batch`` says whether mean and variance are those of x. y is given where a
     ReLU followed a sum with another array, and becomes g, the other's gradient. dx is written over
     x where ``over_x`` says that nobody else needs it."""
+    noted: Callable[[], Moments] | None = None
+    """What finds the moments of a convolution's output while it is made, if kernels do."""
 
 
 class Rows(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from minicnn._core.parts import Gather
 from minicnn._core.shapes import Array, Pair
 from minicnn._core.traits import computes_as
-from minicnn.kernels import Normalization, Then
+from minicnn.kernels import Moments, Normalization, Then
 from minicnn.layers.base import Grads
 from minicnn.layers.batchnorm import BatchNorm, CompiledCache
 from minicnn.layers.graph import Node, Unit
@@ -47,6 +47,8 @@ class FusedNorm:
         self.merges = adds
         self.over_x = over_x
         self.pool = pool
+        self.noted: Moments | None = None
+        """What has the moments of x, if what makes x finds them."""
         self.stands_for: tuple[str, ...] = ()
         """The names of the nodes that it computes."""
 
@@ -84,7 +86,8 @@ class FusedNorm:
     ) -> tuple[Array, FusedNormCache]:
         """The output of the last of the layers."""
         x, other = x if self.merges else (x, None)
-        cache = self.norm.compiled_cache(x.astype(self.norm.dtype, copy=False), training)
+        x = x.astype(self.norm.dtype, copy=False)
+        cache = self.norm.compiled_cache(x, training, self.noted)
         y = self.kernels.normalize(cache.x, cache.channels, self.then, other, self.pool)
         return y, FusedNormCache(cache, y if self.merges and self.then.relu else None)
 

@@ -12,7 +12,7 @@ of them that there are (``KernelSet.normalization``), a ``FusedReLU`` that of Ad
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from minicnn._core.shapes import Array, Pair, Shape
 from minicnn._core.traits import computes_as, keeps
-from minicnn.kernels import ALONE, PLAIN, Fusion, Scale, Tail, Then
+from minicnn.kernels import ALONE, PLAIN, Fusion, Moments, Scale, Tail, Then
 from minicnn.layers.activated import apart
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads
@@ -251,7 +251,19 @@ class _Planner:
             pool = self._max_pool_after(places)
         kernels = layer.kernels.normalization
         unit = FusedNorm(kernels, layer, then, found is not None, over_x, pool)
+        if kernels.noted is not None and layer.trainable and node.training is not False:
+            unit.noted = self._noted(node.reads[0], kernels.noted)
         self._put_unit(unit, node._replace(reads=reads, shape=shape), places)
+
+    def _noted(self, number: int, noted: Callable[[], Moments]) -> Moments | None:
+        """What finds the moments of a number as it is made, if a convolution makes it."""
+        for i in reversed(range(len(self.entries))):
+            made, node = self.entries[i]
+            if made == number and _finds_moments(node.layer):
+                moments = node.moments or noted()
+                self.entries[i] = made, node._replace(moments=moments)
+                return moments
+        return None
 
     def _relu(self, place: int, node: Node) -> None:
         """A ReLU, or an Add of two with or without one."""
@@ -332,6 +344,12 @@ def _can_be_fused(node: Node) -> bool:
         and (layer.groups, layer.dilation) == (1, (1, 1))
         and not layer.place(node.shape).far
     )
+
+
+def _finds_moments(layer: Unit) -> bool:
+    if isinstance(layer, FusedConv):
+        return not layer.tail.pool
+    return computes_as(layer, DepthwiseConv2D) and layer.activation in (None, "linear")
 
 
 def _scale(layer: Unit) -> Scale | None:
