@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Pair, Shape
+from minicnn._core.shapes import Array, Pair
 from minicnn._core.traits import computes_as, keeps
 from minicnn.kernels import ALONE, PLAIN, Fusion, Moments, Scale, Tail, Then
 from minicnn.layers.activated import apart
@@ -32,6 +32,7 @@ from minicnn.layers.merging import Add
 from minicnn.layers.pooling import AvgPool, MaxPool
 from minicnn.models import fused_dense, fused_norm
 from minicnn.models.fused_dense import FusedDense
+from minicnn.models.fused_layer import FusedLayer
 from minicnn.models.fused_norm import FusedNorm
 from minicnn.models.fused_relu import FusedReLU, then_of
 
@@ -46,50 +47,27 @@ class FusedConvCache(NamedTuple):
     trace: Any
 
 
-class FusedConv:
+class FusedConv(FusedLayer[Conv2D]):
     """Rescaling, convolution, ReLU and pooling in one node; the arrays are the convolution's."""
 
-    state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     additive = True
     reads_bytes = True
     replays = True
-    merges = False
     fresh_dx = True
     """Whether dx is an array that nobody else has."""
 
     def __init__(self, fusion: Fusion, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
+        super().__init__(conv)
         self.fusion = fusion
-        self.conv = conv
         self.tail = tail
         self.scale = scale
-        self.stands_for: tuple[str, ...] = ()
-        """The names of the nodes that it computes, but for the scaling before it."""
-
-    @property
-    def who(self) -> str:
-        """The convolution, as errors name it."""
-        return self.conv.who
-
-    @property
-    def name(self) -> str | None:
-        """The convolution's name."""
-        return self.conv.name
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """The convolution's parameters."""
-        return self.conv.params
-
-    def learned(self) -> dict[str, Array]:
-        """Those of the convolution's that training changes."""
-        return self.conv.learned()
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, FusedConvCache]:
         """The output of the last of the layers."""
-        place = self.conv.windows(x.shape[1:])
-        kernel, bias = self.conv.param("kernel"), self.conv.params.get("bias")
+        place = self.layer.windows(x.shape[1:])
+        kernel, bias = self.layer.param("kernel"), self.layer.params.get("bias")
         y, trace = self.fusion.convolve(
             x, kernel, bias, place.strides, place.pads, self.tail, self.scale, training
         )
@@ -108,35 +86,21 @@ class FusedConv:
     def _backward(
         self, dy: Array, cache: FusedConvCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
-        place = self.conv.windows(cache.x.shape[1:])
+        place = self.layer.windows(cache.x.shape[1:])
         dx, dkernel, dbias = self.fusion.convolve_backward(
             dy,
             cache.x,
             cache.trace,
-            self.conv.params["kernel"],
+            self.layer.params["kernel"],
             place.strides,
             place.pads,
             self.tail,
             self.scale,
             need_dx,
         )
-        return dx, {"kernel": dkernel, "bias": dbias} if self.conv.use_bias else {"kernel": dkernel}
-
-    def next_state(self, cache: FusedConvCache) -> dict[str, Array]:
-        """There is none."""
-        return self.state
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """That of the convolution, before any pooling."""
-        return self.conv.output_shape(input_shape)
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        """Those of the convolution."""
-        return self.conv.multiply_adds(input_shape)
-
-    def split_activation(self) -> tuple[Unit | None, str | None]:
-        """The node itself: its activation is no loss's."""
-        return self, None
+        return dx, {"kernel": dkernel, "bias": dbias} if self.layer.use_bias else {
+            "kernel": dkernel
+        }
 
 
 def fused(graph: Graph) -> Graph:

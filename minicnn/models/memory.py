@@ -213,7 +213,7 @@ def _owners(held: Any) -> Iterator[Array]:
 def _conv(node: Node) -> tuple[WorkOf, Convolution] | None:
     """A convolution among the nodes, and what its kernels say of their memory."""
     unit = node.layer
-    conv = unit.conv if isinstance(unit, FusedConv) else unit
+    conv = unit.layer if isinstance(unit, FusedConv) else unit
     if not isinstance(conv, Conv2D) or conv.kernels.work_of is None:
         return None
     seen, (_, strides, pads, _), dilation = conv.seen(np.empty((0, *node.shape), conv.dtype))
