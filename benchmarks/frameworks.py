@@ -46,8 +46,6 @@ class Framework:
     in_notebook = False
     """Whether it works in a notebook's kernel."""
     batch = BATCH
-    forks = False
-    """Whether a process for each thread but the first may share the work."""
 
     @classmethod
     def applies(cls):
@@ -194,10 +192,6 @@ class MiniCNN(KerasLike):
         return self.kernels or minicnn.Sequential().kernels
 
     @property
-    def forks(self):
-        return self._kernel_set() != "compiled"
-
-    @property
     def version(self):
         from threadpoolctl import threadpool_info
 
@@ -221,7 +215,7 @@ class MiniCNNVectorized(MiniCNN):
 
 
 class MiniCNNInNotebook(MiniCNN):
-    """The same in a notebook's kernel, which has threads of its own and may not be forked."""
+    """The same in a notebook's kernel, which has threads of its own."""
 
     title = "minicnn, in a notebook"
     modules = ("minicnn", "nbclient", "ipykernel")
