@@ -6,29 +6,28 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._parallel.ranks import Ranks
-from minicnn._parallel.shards import Arrays, Result, Shards
+from minicnn._parallel.shards import Arrays, Compute, Result, Shards
 
 
-class Spread:
-    """Computes this rank's shard of each batch, and adds up those of all: see ``Workers``.
+class Spread(Shards):
+    """Computes this rank's shard of each batch, and adds up those of all.
 
     A batch that cannot be cut is computed whole by every rank.
     """
 
-    def __init__(self, shards: Shards, ranks: Ranks) -> None:
-        self.shards = shards
-        self.shards.moved_by = ranks.number
+    def __init__(
+        self, compute: Compute, rng: np.random.Generator, count: int, random: bool, ranks: Ranks
+    ) -> None:
+        super().__init__(compute, rng, count, random)
+        self.moved_by = ranks.number
         self.ranks = ranks
 
-    def start(self) -> None:
-        """See ``Workers.start``: there is nothing to do."""
-
     def gradients(self, data: Arrays, numbers: Array) -> Result:
-        """See ``Workers.gradients``."""
-        batch, ranks = self.shards.cut(data, numbers), self.ranks
+        """See ``Shards``."""
+        batch, ranks = self.cut(data, numbers), self.ranks
         if len(batch.parts) == 1:
-            return self.shards.result(batch, 0)
-        own = self.shards.result(batch, ranks.number)
+            return self.result(batch, 0)
+        own = self.result(batch, ranks.number)
         losses = ranks.gathered(np.array([own.loss, *own.losses]))
         lengths = [len(part) for part in batch.parts]
         predictions = tuple(ranks.rows(one, lengths) for one in own.predictions)
@@ -38,9 +37,6 @@ class Spread:
             summed = ranks.summed(list(own.grads.values()))
             grads = dict(zip(own.grads, summed, strict=True))
         return Result(loss, predictions, grads, tuple(others))
-
-    def close(self) -> None:
-        """See ``Workers.close``: there is nothing to do."""
 
 
 def _sum(losses: list[float]) -> float:

@@ -372,7 +372,7 @@ class KernelSet:
     and zooms images as random layers do, and ``affine`` as ImageDataGenerator; ``resize`` brings
     pictures from files to one size; ``fold`` folds a BatchNorm into a convolution; ``recording``
     notes calls, to make them again at once, which a set with functions of other code cannot have;
-    with ``threaded`` each function uses all cores by itself, and no batch is cut into shards.
+    with ``threaded`` each function uses all cores by itself.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
