@@ -17,7 +17,6 @@ from frameworks import MiniCNNVectorized, cores
 from networks import BATCH, NETWORKS, pictures
 
 import minicnn
-from minicnn._parallel import shards
 from minicnn.kernels.vectorized import convolution, strips, workspace
 from minicnn.models import fusing
 
@@ -27,11 +26,6 @@ MEASURED = ("signs", "lenet", "vgg")
 
 def nothing():
     """nothing"""
-
-
-def partners():
-    """processes for the shares of a batch (threads instead)"""
-    shards.WORTH_CUTTING = float("inf")
 
 
 def cores_but_one():
@@ -46,7 +40,7 @@ def memory_again():
 
 
 def cache_blocks():
-    """blocks that fit the cache (columns of a whole share)"""
+    """blocks that fit the cache (columns of a whole shard)"""
     strips.BLOCK_BYTES = strips.GROUP_BYTES = 1 << 40
 
 
@@ -80,7 +74,6 @@ WITHOUT = {
     variant.__name__: variant
     for variant in (
         nothing,
-        partners,
         cores_but_one,
         cache_blocks,
         strips_of_outputs,

@@ -25,17 +25,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from frameworks import (
-    FRAMEWORKS,
-    INFERENCE,
-    LATENCY,
-    LEFT_OUT,
-    OURS,
-    STEP,
-    better_coretype,
-    cores,
-    processor,
-)
+from framework import INFERENCE, LATENCY, STEP
+from frameworks import FRAMEWORKS, LEFT_OUT, OURS, better_coretype, cores, processor
 from networks import BATCH, NETWORKS
 from report import (
     ABOVE_IMPORTS,

@@ -3,7 +3,8 @@
 import csv
 from typing import NamedTuple
 
-from frameworks import FRAMEWORKS, INFERENCE, LATENCY, OURS, STEP
+from framework import INFERENCE, LATENCY, STEP
+from frameworks import FRAMEWORKS, OURS
 
 PEAK, ABOVE_IMPORTS = "peak memory", "peak memory above imports"
 IMPORT, TRAINED = "import", "start to trained signs"

@@ -76,8 +76,8 @@ def small(**options):
     return minicnn.Sequential([*layers, Dense(CLASSES, "softmax")], seed=5, **options)
 
 
-def sharded():
-    """A network without BatchNorm, whose batches are cut and computed by several processes."""
+def large():
+    """A network large enough for several threads."""
     layers = [Input((32, 32, 3)), Rescaling(1 / 255), Conv2D(16, 3, activation="relu"), MaxPool(2)]
     layers += [Conv2D(32, 3, activation="relu"), MaxPool(2), Dropout(0.3), Flatten()]
     return minicnn.Sequential([*layers, Dense(CLASSES, "softmax")], seed=6)
@@ -157,8 +157,8 @@ def cases():
         yield name, lambda name=name: case(small, optimizer=name)
     yield "schedule", lambda: case(small, callbacks=[halved], shuffle=False, steps_per_epoch=2)
     yield "clipped", lambda: case(small, optimizer=lambda: minicnn.Adam(0.01, clipnorm=0.1))
-    yield "workers", lambda: case(sharded, n=480, batch=64)
-    yield "workers, own callback", lambda: case(sharded, n=480, batch=64, callbacks=[Shrink])
+    yield "threads", lambda: case(large, n=480, batch=64)
+    yield "threads, own callback", lambda: case(large, n=480, batch=64, callbacks=[Shrink])
 
 
 def halved():

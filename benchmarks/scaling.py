@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from frameworks import FRAMEWORKS, INFERENCE, STEP, cores
+from framework import INFERENCE, STEP
+from frameworks import FRAMEWORKS, cores
 from workers import BenchmarkError, Worker
 
 NETWORK = "small"

@@ -134,22 +134,17 @@ def environment(key, threads):
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def peak_memory(helpers):
-    """The most memory, in bytes, that this process and so many helpers of it have had so far.
-
-    A helper's is taken for that of the largest, and what it shares with this process counts again.
-    """
+def peak_memory():
+    """The most memory, in bytes, that this process has had so far."""
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    others = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit * helpers
     status = Path("/proc/self/status")
     if status.exists():
         # Not getrusage: on Linux its peak begins with that of the process that started this one.
         lines = status.read_text(encoding="utf-8").splitlines()
-        own = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-        return own + others
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + others
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class Server:
@@ -157,8 +152,7 @@ class Server:
 
     def __init__(self, key, threads):
         self.framework = FRAMEWORKS[key](threads)
-        self.helpers = threads - 1 if self.framework.forks else 0
-        self.imported = peak_memory(self.helpers)
+        self.imported = peak_memory()
 
     def do(self, request):
         """The answer to a request."""
@@ -188,7 +182,7 @@ class Server:
                     times.append(timed(self.framework.predict_one, len(times) % count))
                 return statistics.median(times)
             case {"do": "memory"}:
-                peak = peak_memory(self.helpers)
+                peak = peak_memory()
                 return {"peak": peak, "above imports": peak - self.imported}
 
 

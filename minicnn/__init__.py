@@ -1,7 +1,6 @@
 """A mini deep-learning framework on NumPy that reads like Keras, and can be read."""
 
 from minicnn import activations as activations
-from minicnn import applications as applications
 from minicnn import callbacks as callbacks
 from minicnn import constraints as constraints
 from minicnn import initializers as initializers
@@ -31,6 +30,7 @@ from minicnn.saving import load_model as load_model
 __version__ = "0.1.0"
 
 _LATER = (
+    "applications",
     "backend",
     "config",
     "datasets",

@@ -38,5 +38,5 @@ def no_power_cut(monkeypatch):
 
 @pytest.fixture
 def vectorized(monkeypatch):
-    """Models compute with NumPy, whose batches are cut into shards."""
+    """Models compute with NumPy."""
     monkeypatch.setenv("MINICNN_KERNELS", "vectorized")

@@ -74,7 +74,8 @@ def test_the_networks_are_those_of_the_applications(benchmarks, name):
 
 def test_tables_of_six_networks_fit_a_terminal(benchmarks):
     """Three networks a table: no line is longer than 100 characters, and each figure is there."""
-    from frameworks import FRAMEWORKS, INFERENCE, LATENCY, STEP
+    from framework import INFERENCE, LATENCY, STEP
+    from frameworks import FRAMEWORKS
     from networks import NETWORKS
     from report import Figure, tables
 

@@ -2,6 +2,7 @@
 
 import math
 import operator
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -54,6 +55,15 @@ def _finite(value: Any) -> bool:
         return False
 
 
+def masked_arrays() -> "tuple[type[np.ma.MaskedArray[Any, Any]], ...]":
+    """The class of arrays with a mask; none before numpy.ma is loaded, which takes a while.
+
+    >>> isinstance(np.ones(3), masked_arrays())
+    False
+    """
+    return (np.ma.MaskedArray,) if "numpy.ma" in sys.modules else ()
+
+
 def check_array(who: str, value: Any) -> None:
     """Raise ``DataError`` for what NumPy would drop in silence: a mask, an imaginary part.
 
@@ -62,7 +72,8 @@ def check_array(who: str, value: Any) -> None:
     if type(value) is np.ndarray and value.dtype.kind != "c":
         return
     parts = value if isinstance(value, list | tuple) else (value,)
-    if any(map(np.ma.is_masked, parts)):
+    kinds = masked_arrays()
+    if any(isinstance(part, kinds) and np.ma.is_masked(part) for part in parts):
         raise DataError(
             f"{who}: expected numbers, got a masked array of which some are not there. "
             "Say what they are: .filled(...)."

@@ -5,10 +5,10 @@ or crash. So it runs here, in a process apart that may not do much: it has the t
 memory that a sound file needs for what is asked of it, and, once the file is open, no other file.
 When it dies of that, a new process reads the next file.
 
-This file is run as a script and imports nothing of minicnn. On its standard input come requests,
-on its standard output go answers, each as its length in eight bytes and then JSON. After the
-answer to "read" come the dataset's bytes, piece by piece, each after its length; a length of
-0 ends them early, and an answer that says why follows.
+This file is run as a script and imports nothing of minicnn but its neighbour. On its standard
+input come requests, on its standard output go answers, each as its length in eight bytes and then
+JSON. After the answer to "read" come the dataset's bytes, piece by piece, each after its length; a
+length of 0 ends them early, and an answer that says why follows.
 """
 
 import importlib.util
@@ -16,37 +16,24 @@ import json
 import math
 import os
 import re
-import signal
 import struct
 import sys
-import time
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
 
-if os.name == "posix":
-    import resource
+if __package__:
+    from minicnn._files.hdf5_limits import Limits, end_with_parent
+else:
+    sys.path.insert(0, os.path.dirname(__file__))
+    from hdf5_limits import Limits, end_with_parent  # type: ignore[import-not-found, no-redef]
+
+    del sys.path[0]
 
 h5py: Any = None
 """Imported when the process begins: who asks it imports this file too, and has no use for h5py."""
-
-CPU_SECONDS = 1.0
-BYTES_A_SECOND = 50e6
-PART_SECONDS = 1.5e-4
-"""Processor time for any file, how fast what it gives earns it more, and what each object that is
-listed, each attribute and each piece or chunk that is read earns it. Waiting for a disk, or for
-other programs, costs none."""
-
-PART_BYTES = 128
-"""The least that an object, an attribute or a chunk takes in a file. No more of them earn time."""
-
-ALLOWED = 192 << 20
-"""Bytes of memory that any file may take, besides four times its size and what is read at once."""
-
-IDLE_SECONDS = 60
-"""How long the process waits for another file before it ends."""
 
 BFLOAT16 = "|V2"
 """How h5py gives the numbers that Keras marks as bfloat16 by an attribute."""
@@ -151,14 +138,6 @@ def send(answers: BinaryIO, data: Any) -> None:
     answers.write(data)
 
 
-def end_with_parent() -> None:
-    """On Linux: end at once, even if stopped, when whoever asks is no more, however it ends."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, ctypes.c_ulong(signal.SIGKILL))  # PR_SET_PDEATHSIG
-
-
 def warm_up() -> None:
     """Import h5py, and let it import what it does at first use: now files may still be opened."""
     global h5py
@@ -175,76 +154,6 @@ def warm_up() -> None:
         file.attrs["b"] = ["text"]
         _contents(file, {"space": PIECE, "most": PIECE, "attributes": True}, Limits())
         file["a"].asstr()[()]
-
-
-class Limits:
-    """What this process may use, as the system is told; systems without such limits set none."""
-
-    def __init__(self) -> None:
-        self.until = 0.0
-        """The processor time at which a file has had its part; 0 before the first file."""
-        self.parts = 0
-        """How many objects, attributes and chunks may still earn time."""
-        self.size = 0
-        """Bytes of the file."""
-        self.memory = 0
-        """Bytes that this process may have, before anything is read."""
-        if os.name == "posix":
-            self.files = resource.getrlimit(resource.RLIMIT_NOFILE)
-
-    def of_file(self, size: int) -> None:
-        """Allow time, memory and files for a file of that size."""
-        self.until = time.process_time() + CPU_SECONDS
-        self.parts = size // PART_BYTES
-        self.size = size
-        if os.name == "posix":
-            resource.setrlimit(resource.RLIMIT_NOFILE, self.files)
-        if sys.platform == "linux":
-            try:
-                with open("/proc/self/statm", encoding="ascii") as statm:
-                    used = int(statm.read().split()[0]) * resource.getpagesize()
-            except OSError:  # /proc is not there
-                used = 1 << 30
-            self.memory = used + ALLOWED + 4 * size
-        self.allow(0)
-        self.begin()
-
-    def allow(self, space: int) -> None:
-        """Allow so many more bytes of memory than to open the file; raises ``MemoryError``."""
-        if sys.platform == "linux":
-            wanted, (_, hard) = self.memory + space, resource.getrlimit(resource.RLIMIT_AS)
-            if hard != resource.RLIM_INFINITY and hard < wanted:
-                if space:
-                    raise MemoryError
-                wanted = hard
-            resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-
-    def no_more_files(self) -> None:
-        """Allow no more files than are open."""
-        if os.name == "posix":
-            free = os.dup(0)  # the lowest number that no open file has
-            os.close(free)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (free, self.files[1]))
-
-    def earn(self, parts: int, given: int = 0) -> None:
-        """More time, for so many objects or chunks and bytes that come next."""
-        if self.until:
-            parts = min(parts, self.parts)
-            self.parts -= parts
-            self.until += parts * PART_SECONDS + given / BYTES_A_SECOND
-            self.begin()
-
-    def begin(self) -> None:
-        """Let the system end this process if it computes too long."""
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_PROF, max(self.until - time.process_time(), 0.001))
-            signal.alarm(0)
-
-    def wait(self, idle: bool) -> None:
-        """Let time pass until the next request, but not for long without a file."""
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            signal.alarm(IDLE_SECONDS if idle else 0)
 
 
 def open_file(request: dict[str, Any], requests: BinaryIO) -> Any:

@@ -88,7 +88,7 @@ def held_by_others(path: Path) -> bool:
 
 
 def _leave() -> None:
-    """In a worker process, which may outlive this one: leave the folders alone."""
+    """In a forked process, which may outlive this one: leave the folders alone."""
     while _held:
         os.close(_held.pop())
 

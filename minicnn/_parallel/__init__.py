@@ -1,1 +1,1 @@
-"""Threads, the BLAS, and the workers that compute a batch's shards."""
+"""Threads, the BLAS, and how a batch is cut into shards for several ranks."""

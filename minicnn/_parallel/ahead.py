@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 __all__ = ["READER", "ahead"]
 
 READER = "minicnn reader"
-"""The name of these threads, which is another than that of those that are at rest between calls."""
+"""The name of these threads."""
 
 T = TypeVar("T")
 S = TypeVar("S")

@@ -1,8 +1,7 @@
 """A batch in shards, and how their losses and gradients are added up.
 
-The gradient of a batch is the sum of those of its shards, so each shard can be computed elsewhere:
-see ``minicnn._parallel.workers``. Where a batch is cut depends on its size and on the number of
-threads, and its shards are added up in order: the results are the same wherever they come from.
+The gradient of a batch is the sum of those of its shards, so each can be computed elsewhere: see
+``minicnn._parallel.spread``. One process computes its batches whole.
 """
 
 import math
@@ -13,12 +12,8 @@ import numpy as np
 
 from minicnn._core.drawing import PartOfBatch
 from minicnn._core.shapes import Array
-from minicnn._parallel import threads
 
-WORTH_CUTTING = 10_000_000
-"""Multiply-adds of a batch, in the forward pass, from which it is cut into shards."""
-
-SMALLEST = 8
+SMALLEST = 2
 """Samples in a shard."""
 
 Arrays = tuple[Array | None, ...]
@@ -62,13 +57,6 @@ Compute = Callable[[Arrays, float, np.random.Generator], Result]
 of them."""
 
 
-def shards_of(batch_size: int, work: int) -> int:
-    """Into how many shards a batch is cut, when a sample is so many multiply-adds."""
-    if work * batch_size < WORTH_CUTTING:
-        return 1
-    return max(1, min(threads.get_threads(), batch_size // SMALLEST))
-
-
 def some_of(data: Arrays, samples: Array | slice) -> Arrays:
     """Some of the samples.
 
@@ -85,32 +73,28 @@ def _some(array: Array, samples: Array | slice) -> Array:
 
 
 class Shards:
-    """How the batches of a run are cut, and what computes a shard.
+    """Computes the batches of a run, in so many shards (``count``), here one after another.
 
-    ``count`` is into how many shards a batch of ``batch_size`` samples of data such as ``like`` is
-    cut, if each has ``smallest`` of them. Layers that draw (``random``) draw for each image what
-    they would if the batch were not cut.
+    Layers that draw (``random``) draw for each image what they would if the batch were not cut.
     """
 
     def __init__(
-        self,
-        compute: Compute,
-        like: Arrays,
-        batch_size: int,
-        count: int,
-        random: bool,
-        rng: np.random.Generator,
-        smallest: int | None = None,
+        self, compute: Compute, rng: np.random.Generator, count: int = 1, random: bool = False
     ) -> None:
         self.compute = compute
-        self.like = like
-        self.batch_size = batch_size
-        self.count = count
-        self.random = random and count > 1
         self.rng = rng
-        self.smallest = SMALLEST if smallest is None else smallest
+        self.count = count
+        self.random = random
         self.moved_by = 0
         """The shard that moves the generator on, as the whole batch would."""
+
+    def gradients(self, data: Arrays, numbers: Array) -> Result:
+        """What comes of the batch of those of the samples.
+
+        The parameters and the data are read as they are at that moment.
+        """
+        batch = self.cut(data, numbers)
+        return reduced([self.result(batch, i) for i in range(len(batch.parts))])
 
     def cut(self, data: Arrays, numbers: Array) -> Batch:
         """The batch of those of the samples; one that is too small is one shard."""
@@ -120,25 +104,25 @@ class Shards:
 
     def rows(self, n: int) -> list[slice]:
         """Where a batch of n samples is cut."""
-        count = 1 if n < self.count * self.smallest else self.count
+        count = 1 if n < self.count * SMALLEST else self.count
         return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
 
     def result(self, batch: Batch, number: int) -> Result:
         """What comes of one shard of a batch, computed here and now."""
         part = batch.parts[number]
         fraction = len(part) / batch.samples
-        return self.compute(batch.of(number), fraction, self.generator(batch, number))
+        return self.compute(batch.of(number), fraction, self._generator(batch, number))
 
-    def generator(self, batch: Batch, number: int) -> np.random.Generator:
+    def _generator(self, batch: Batch, number: int) -> np.random.Generator:
         """What the random layers of a shard draw from."""
         if batch.state is None:
             return self.rng
         first = sum(map(len, batch.parts[:number]))
         rows = slice(first, first + len(batch.parts[number]))
-        rng = self.rng if number == self.moved_by else self.drawing(batch.state)
+        rng = self.rng if number == self.moved_by else self._drawing(batch.state)
         return PartOfBatch(rng, rows, batch.samples)
 
-    def drawing(self, state: Any) -> np.random.Generator:
+    def _drawing(self, state: Any) -> np.random.Generator:
         """A generator as that of the run was in that state."""
         bits = type(self.rng.bit_generator)(0)
         bits.state = state

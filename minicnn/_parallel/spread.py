@@ -6,30 +6,29 @@ import numpy as np
 
 from minicnn._core.shapes import Array
 from minicnn._parallel.ranks import Ranks, padded
-from minicnn._parallel.shards import Arrays, Result, Shards
+from minicnn._parallel.shards import Arrays, Compute, Result, Shards
 
 
-class Spread:
-    """Computes this rank's shard of each batch, and adds up those of all: see ``Workers``.
+class Spread(Shards):
+    """Computes this rank's shard of each batch, and adds up those of all.
 
     A batch that cannot be cut is computed whole by every rank.
     """
 
-    def __init__(self, shards: Shards, ranks: Ranks) -> None:
-        self.shards = shards
-        self.shards.moved_by = ranks.number
+    def __init__(
+        self, compute: Compute, rng: np.random.Generator, count: int, random: bool, ranks: Ranks
+    ) -> None:
+        super().__init__(compute, rng, count, random)
+        self.moved_by = ranks.number
         self.ranks = ranks
 
-    def start(self) -> None:
-        """See ``Workers.start``: there is nothing to do."""
-
     def gradients(self, data: Arrays, numbers: Array) -> Result:
-        """See ``Workers.gradients``."""
-        batch, ranks = self.shards.cut(data, numbers), self.ranks
+        """See ``Shards``."""
+        batch, ranks = self.cut(data, numbers), self.ranks
         ranks.heard = None
         if len(batch.parts) == 1:
-            return self.shards.result(batch, 0)
-        own = self.shards.result(batch, ranks.number)
+            return self.result(batch, 0)
+        own = self.result(batch, ranks.number)
         lengths = [len(part) for part in batch.parts]
         made = [padded(one, max(lengths)) for one in own.predictions]
         along = ranks.told, np.array([own.loss, *own.losses]), *made
@@ -44,10 +43,7 @@ class Spread:
 
     def own_rows(self, n: int) -> slice:
         """Those of a batch of n samples that this rank computes."""
-        return (self.shards.rows(n) * self.ranks.count)[self.ranks.number]
-
-    def close(self) -> None:
-        """See ``Workers.close``: there is nothing to do."""
+        return (self.rows(n) * self.ranks.count)[self.ranks.number]
 
 
 def _sum(losses: list[float]) -> float:

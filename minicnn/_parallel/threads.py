@@ -8,8 +8,7 @@ its threads wait for each other, spinning, many times in a step: with one of two
 elsewhere, a run of 18 seconds was seen to take 106.
 
 Where work is cut depends on the work alone, and sums are added up in order: the results are the
-same to the bit, whatever the number of threads. (``minicnn._parallel.shards`` cuts the batches of
-a run before that, by the number of threads.)
+same to the bit, whatever the number of threads.
 """
 
 import os
@@ -28,13 +27,10 @@ from minicnn._core.shapes import Array
 from minicnn.errors import ConfigError
 
 __all__ = [
-    "WORKER",
     "alone",
-    "blas_workers",
     "chosen_threads",
     "controller",
     "get_threads",
-    "may_start",
     "product",
     "set_threads",
     "shards",
@@ -117,9 +113,8 @@ def set_threads(n: int | None) -> None:
 
     Without it their number is that in OPENBLAS_NUM_THREADS, OMP_NUM_THREADS,
     MKL_NUM_THREADS or BLIS_NUM_THREADS, or else the number of cores that the process may use.
-    Training repeats to the bit at one number of threads, not from one number to another; what a
-    model predicts is the same at any. Raises ``ConfigError`` unless n is a whole number of at
-    least 1.
+    The results are the same to the bit at any number. Raises ``ConfigError`` unless n is a whole
+    number of at least 1.
 
     >>> set_threads(1)
     >>> get_threads()
@@ -189,7 +184,6 @@ def working() -> Iterator[None]:
     The limit on BLAS is one for the whole process. When runs overlap in threads, the first to come
     sets it, and the last to go puts it back to what that one has found.
     """
-    _pools()
     with _team.lock:
         if not _team.runs:
             _team.count = chosen_threads()[0]
@@ -222,36 +216,15 @@ def _limit(counts: Sequence[int]) -> None:
 
 
 @contextmanager
-def alone(really: bool = True) -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Within, ``shards`` leaves the other threads at rest."""
     before = hasattr(_inside, "shard")
-    if really:
-        _inside.shard = True
+    _inside.shard = True
     try:
         yield
     finally:
-        if really and not before:
+        if not before:
             del _inside.shard
-
-
-def may_start() -> bool:
-    """Whether the system lets this process have one more thread.
-
-    >>> may_start()
-    True
-    """
-    thread = threading.Thread(target=int, name=WORKER)
-    try:
-        thread.start()
-    except (RuntimeError, MemoryError):
-        return False
-    thread.join()
-    return True
-
-
-def blas_workers() -> int:
-    """How many threads BLAS keeps besides the one that calls it."""
-    return sum(pool["num_threads"] - 1 for pool in _pools() if pool["user_api"] == "blas")
 
 
 def shards_of(n: int, cost: float, most: int = MOST_SHARDS) -> int:
@@ -346,9 +319,3 @@ def controller() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-@cache
-def _pools() -> Any:
-    """The pools of threads as they were before they were first limited."""
-    return controller().info()

@@ -9,7 +9,7 @@ Each holds a tree (``minicnn._files.checkpoint``):
                 are: a resumed run must have the same
     given       what the script may change: a resumed run takes what stands here
     network     the network and how it was compiled, from which ``load_run`` makes the model anew
-    machine     versions, BLAS and threads: with others the bits may differ
+    machine     versions and BLAS: with others the bits may differ
     ran         for reports: where, the seconds that each epoch took, and how many were asked for
     epoch, step how many epochs are done, and how many batches of the next one
     epochs      how many there are to be

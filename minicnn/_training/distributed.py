@@ -80,7 +80,6 @@ class Joint:
         run = described_run(model, loader, validation, settings | {"epochs": options.epochs})
         run.pop("seed")
         facts = machine(run) | {"the processor": blas.processor()}
-        facts.pop("the number of threads")
         must = {name: facts.pop(name) for name in MUST_BE_ALIKE}
         found = self.ranks.collected((must | {"the script": _script()}, run, facts))
         for number, other in enumerate(found):

@@ -10,7 +10,6 @@ import numpy as np
 from minicnn._core.console import Logs
 from minicnn._core.shapes import Array
 from minicnn._parallel.ranks import Ranks
-from minicnn._parallel.workers import filled
 from minicnn._training import kept
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
@@ -126,21 +125,12 @@ def predict(
         with kept.inference(model) as program:
             return tuple(y.astype(program.dtype, order="C") for y in program.answer(xs))
     todo = list(batches(images, batch_size))
-    seen = 0
     watch = Progress(verbose).watch("predict", len(todo))
     with watch as show, kept.inference(model) as program, at_work():
-
-        def fill(ys: Sequence[Array], first: int, last: int, elsewhere: bool) -> None:
-            nonlocal seen
-            for batch in todo[first:last]:
-                for y, made in zip(ys, program.outputs([x[batch] for x in xs]), strict=True):
-                    y[batch] = made
-                if not elsewhere:
-                    seen += 1
-                    show({}, 1)
-
-        shapes = [(images, *shape) for shape in program.output_shapes]
-        work = 0 if program.threaded else program.multiply_adds * images
-        ys = filled(shapes, program.dtype, len(todo), fill, work)
-        show({}, len(todo) - seen)
+        shapes = program.output_shapes
+        ys = tuple(np.empty((images, *shape), program.dtype) for shape in shapes)
+        for batch in todo:
+            for y, made in zip(ys, program.outputs([x[batch] for x in xs]), strict=True):
+                y[batch] = made
+            show({}, 1)
     return ys

@@ -146,7 +146,6 @@ def machine(about: Mapping[str, Any]) -> dict[str, Any]:
         "the version of Python": platform.python_version(),
         "the processor": platform.machine(),
         "the BLAS": blas,
-        "the number of threads": threads.get_threads(),
         "the compiler of the kernels": compiler_of(kernels),
     }
 

@@ -22,9 +22,9 @@ from minicnn._training.model import Model
 from minicnn._training.observers import (
     Callbacks,
     FiniteNumbers,
+    Programs,
     ProgressBar,
     Recorder,
-    StartWorkers,
 )
 from minicnn._training.options import FitOptions, backed_up
 from minicnn._training.program import Program, at_work
@@ -112,7 +112,7 @@ def fit(
                 begin = partial(go_on_from, tree=found, path=Path(NEWEST))
         resumed = found is not None or begin is not None
         run = Run(model, program, prepared, held_out, options, stop, resumed, joint)
-        run.observers = [FiniteNumbers(), ProgressBar(options.verbose), StartWorkers(), Callbacks()]
+        run.observers = [FiniteNumbers(), ProgressBar(options.verbose), Programs(), Callbacks()]
         run.observers += [Recorder(), *([checkpointing] if checkpointing else [])]
         with run:
             if joint is not None:

@@ -1,20 +1,18 @@
-"""What is attached to every run: its callbacks, its history, its workers and its progress bar."""
+"""What is attached to every run: its callbacks, its history, its program and its progress bar."""
 
 import copy
 from contextlib import AbstractContextManager
 from typing import Any
 
+from minicnn._core.traits import keeps
 from minicnn._parallel.spread import Spread
 from minicnn._training.divergence import check_finite
 from minicnn._training.model import Model
 from minicnn._training.objective import goals
-from minicnn._training.program import Program, may_be_cut
+from minicnn._training.program import Program
 from minicnn._training.progress import Progress, Show
 from minicnn._training.run import Observer, Run
 from minicnn.data.passes import Part
-
-MANY = 100
-"""How many batches an epoch is taken to have, where that is not known."""
 
 
 class Callbacks(Observer):
@@ -48,41 +46,32 @@ class Recorder(Observer):
         run.epoch, run.step = run.epoch + 1, 0
 
 
-class StartWorkers(Observer):
-    """Starts what computes the batches; for each epoch again if a callback may change a layer."""
+class Programs(Observer):
+    """Gives the run its program; for each epoch another if a callback may change a layer."""
 
     def epoch_begin(self, run: Run) -> None:
         changing = run.callbacks.foreign
-        if run.workers is not None and not changing:
+        if run.shards is not None and not changing:
             return
-        run.end_workers()
         if changing:
             run.program = Program(_as_it_is(run.model))
         elif run.resumed:
             run.program = Program(run.model)  # the checkpoint says which layers are trainable
-        options = run.options
-        size, steps = run.loader.batch_size, run.steps or MANY
-        images = steps * size * (1 if changing else options.epochs)
-        sample, rng = run.loader.sample, run.model.rng
-        run.workers = run.program.workers(sample, size, images, rng, run.ranks)
-        run.workers.start()
-        if isinstance(run.workers, Spread):
-            run.stream.take_part(Part(run.workers.own_rows, run.workers.ranks.gathered))
+        run.shards = run.program.shards(run.loader.sample, run.model.rng, run.ranks)
+        if isinstance(run.shards, Spread):
+            run.stream.take_part(Part(run.shards.own_rows, run.shards.ranks.gathered))
 
 
 def _as_it_is(model: Model) -> Model:
     """The model with the arguments that its layers and its losses have now, for the next epoch.
 
-    Learned arrays are shared; frozen arrays are copies, as in each worker.
+    Arrays are shared.
     """
     twin = model.twin()
     for _, copied in twin.leaves():
         copied.params = dict(copied.params)
-        if not copied.trainable:
-            copied.params = {name: array.copy() for name, array in copied.params.items()}
-            copied.state = {name: array.copy() for name, array in copied.state.items()}
     losses = [goal.loss for goal in goals(model) if goal.loss is not None]
-    if may_be_cut((), losses):
+    if all(keeps(loss, "additive") for loss in losses):
         twin.loss = copy.deepcopy(model.loss)
     return twin
 

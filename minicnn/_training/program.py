@@ -21,9 +21,8 @@ from minicnn._core.shapes import Array
 from minicnn._core.traits import computes_as, keeps
 from minicnn._parallel import threads
 from minicnn._parallel.ranks import Ranks
-from minicnn._parallel.shards import Arrays, Result, Shards, shards_of
+from minicnn._parallel.shards import Arrays, Result, Shards
 from minicnn._parallel.spread import Spread
-from minicnn._parallel.workers import Workers, workers_for
 from minicnn._training.metrics import RunningMetrics
 from minicnn._training.model import Model
 from minicnn._training.objective import goals, objective
@@ -37,9 +36,6 @@ from minicnn.layers.building import walk
 from minicnn.layers.graph import Graph, Unit
 from minicnn.losses import Loss, SparseCategoricalCrossentropy
 from minicnn.regularizers import Regularizer
-
-SMALLEST_OF_RANK = 2
-"""Samples in the shard of a rank."""
 
 WHOLE = (
     "fit: a layer or a loss of this model does not say that a batch is the sum of its parts "
@@ -64,8 +60,6 @@ class Inference:
         """Those of one image in the forward pass."""
         self.reads_bytes = self.graph.reads_bytes()
         self.kernels = kernel_set(model.kernels, model.dtype.name)
-        self.threaded = self.kernels.threaded
-        """Whether the kernels use all cores by themselves."""
         self.workspace = self.kernels.workspace()
         self.recorded: Recorded | None = None
         self.last: Likeness | None = None
@@ -268,35 +262,22 @@ class Program(Inference):
         assert self.optimizer is not None
         self.optimizer.step(self.params, grads)
 
-    def workers(
-        self,
-        like: Data,
-        batch_size: int,
-        images: int,
-        rng: np.random.Generator,
-        ranks: Ranks | None = None,
-    ) -> Workers:
-        """What computes the gradients of batches of such data, of so many images in all."""
-        batch_size = min(batch_size, like.samples)
-        losses = [loss for loss in self.losses if loss is not None]
-        parts = (*(node.layer for node in self.graph.nodes), *losses)
-        random = any(layer.random for layer in walk(self.layers))
+    def shards(self, like: Data, rng: np.random.Generator, ranks: Ranks | None = None) -> Shards:
+        """What computes the gradients of batches of such data, for itself or with other ranks."""
 
         def compute(arrays: Arrays, fraction: float, rng: np.random.Generator) -> Result:
             return self.gradients(like.like(arrays), fraction, rng)
 
-        if ranks is not None:
-            count = ranks.count if may_be_spread(self.layers, parts) else 1
-            if count == 1:
-                warn(WHOLE)
-            self.spread = count > 1
-            self.joined = joined(self.graph, ranks.gathered) if self.spread else None
-            shards = Shards(compute, like.arrays, batch_size, count, random, rng, SMALLEST_OF_RANK)
-            return Spread(shards, ranks)
-        count = shards_of(batch_size, self.multiply_adds) if may_be_cut(self.layers, parts) else 1
-        shards = Shards(compute, like.arrays, batch_size, count, random, rng)
-        work = self.multiply_adds * images
-        return workers_for(shards, self.params, self.output_shapes, self.dtype, work)
+        if ranks is None:
+            return Shards(compute, rng)
+        losses = [loss for loss in self.losses if loss is not None]
+        additive = may_be_cut(self.layers, (*(node.layer for node in self.graph.nodes), *losses))
+        if not additive:
+            warn(WHOLE)
+        self.spread = additive
+        self.joined = joined(self.graph, ranks.gathered) if additive else None
+        random = any(layer.random for layer in walk(self.layers))
+        return Spread(compute, rng, ranks.count if additive else 1, random, ranks)
 
     def _mean_losses(self, data: Data, zs: Sequence[Array]) -> tuple[float, ...]:
         """That of each output; 0 if it has no loss."""
@@ -341,16 +322,8 @@ def penalties(model: Model) -> list[Penalty]:
 def may_be_cut(layers: Sequence[Any], parts: Sequence[Unit | Loss]) -> bool:
     """Whether the gradient of a batch is the sum of those of its shards: all promise it.
 
-    Kernels that use all cores by themselves are given whole batches.
+    A shard is told what BatchNorm must know of the whole batch.
     """
-    layers = [layer for layer in walk(layers) if isinstance(layer, Layer)]
-    if any(layer.kernels.threaded for layer in layers):
-        return False
-    return all(keeps(part, "additive") for part in (*layers, *parts))
-
-
-def may_be_spread(layers: Sequence[Any], parts: Sequence[Unit | Loss]) -> bool:
-    """The same for ranks, which tell each other what BatchNorm must know of the whole batch."""
     layers = [layer for layer in walk(layers) if isinstance(layer, Layer)]
     return all(keeps(part, "additive") or keeps(part, "joins_parts") for part in (*layers, *parts))
 

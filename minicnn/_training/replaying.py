@@ -17,7 +17,7 @@ from minicnn._core.console import warn
 from minicnn._core.shapes import Array
 from minicnn._files import checkpoint
 from minicnn._files.checkpoint import Tree
-from minicnn._parallel.shards import Result, reduced
+from minicnn._parallel.shards import Result
 from minicnn._training.checkpointing import go_on_from, state_of_run
 from minicnn._training.checkpoints import NEWEST, damage, files, schedule
 from minicnn._training.fingerprint import described_run, machine, network, other_bits, other_run
@@ -26,9 +26,9 @@ from minicnn._training.model import Model
 from minicnn._training.observers import (
     Callbacks,
     FiniteNumbers,
+    Programs,
     ProgressBar,
     Recorder,
-    StartWorkers,
 )
 from minicnn._training.options import EXACT, FitOptions
 from minicnn._training.program import Program, at_work
@@ -149,7 +149,7 @@ class RecordedGraph(Graph):
             yield step
 
     def steps_back(self, *args: Any, **kwargs: Any) -> Iterator[Step]:
-        """See ``Graph``; the gradients are copies, as those of shards are added up in place."""
+        """See ``Graph``; the gradients are copies, to which the penalties' are not added."""
         for step in super().steps_back(*args, **kwargs):
             grads = {name: grad.copy() for name, grad in step.cache.items()}
             self.backwards.append(step._replace(cache=grads))
@@ -165,8 +165,8 @@ class Replayed(NamedTuple):
     path: Path
     """The checkpoint from which it was reached."""
     batch: Batch
-    shards: list[RecordedGraph]
-    """The network at work on each part of the batch."""
+    graph: RecordedGraph
+    """The network at work on the batch."""
     loss: float
     result: Result
     grads: dict[str, Array]
@@ -205,7 +205,7 @@ def replayed(
     run = _Replay(model, program, prepared, validation, options, Stop(), resumed=True)
     run.wanted, run.was, run.before = step, kept.history, copy.deepcopy(tree)
     shown = [ProgressBar(options.verbose)] if step - done(tree) > 1 else []
-    run.observers = [FiniteNumbers(), *shown, StartWorkers(), Callbacks(), Recorder(), _Before()]
+    run.observers = [FiniteNumbers(), *shown, Programs(), Callbacks(), Recorder(), _Before()]
     with at_work(), run:
         run.callbacks("on_train_begin", {})
         go_on_from(run, tree, path)
@@ -264,7 +264,7 @@ class _Replay(Run):
                 f"replay: epoch {self.epoch} of the run had the loss {was}, and has {now} now: the "
                 "step is not the run's to the bit. Callbacks that change what is learned, such as "
                 "one for the learning rate, must be given, what draws batches must be made anew, "
-                "and versions and threads be the same."
+                "and versions be the same."
             )
 
     def _then(self) -> dict[str, Any]:
@@ -293,26 +293,18 @@ class _Before(Observer):
 
 def _recorded(run: _Replay, batch: Batch) -> Replayed:
     """One step, as ``Run.train`` makes it."""
-    assert run.workers is not None
     assert run.model.optimizer is not None
-    program, shards = copy.copy(run.program), run.workers.shards
+    program, of = copy.copy(run.program), run.program.graph
     program.workspace = Workspace()  # nothing is written over
-    cut = shards.cut(batch.data.arrays, batch.numbers)
-    graphs, results = [], []
-    for i, part in enumerate(cut.parts):
-        of = run.program.graph
-        program.graph = graph = RecordedGraph(of.given, of.nodes, of.outputs)
-        fraction, rng = len(part) / len(batch.numbers), shards.generator(cut, i)
-        results.append(program.gradients(batch.data.like(cut.of(i)), fraction, rng))
-        graphs.append(graph)
-    result = reduced(results)
+    program.graph = graph = RecordedGraph(of.given, of.nodes, of.outputs)
+    result = program.gradients(batch.part(), 1, run.model.rng)
     loss = result.loss + program.penalty()
     grads = result.grads if np.isfinite(loss) else {}
     if grads:
         program.add_penalties(grads)
         program.optimize({name: grad.copy() for name, grad in grads.items()})
     rate = run.model.optimizer.rate
-    made = batch, graphs, loss, result, grads, rate
+    made = batch, graph, loss, result, grads, rate
     return Replayed(run.model, run.before, Path(), *made, run.steps, run.loader)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from minicnn._core.console import Logs, warn
 from minicnn._parallel.ranks import Ranks
-from minicnn._parallel.workers import Workers
+from minicnn._parallel.shards import Shards
 from minicnn._training.distributed import Joint
 from minicnn._training.divergence import divergence
 from minicnn._training.evaluation import evaluated
@@ -91,7 +91,8 @@ class Run:
         self.history = model.history = self.callbacks.history
         self.history.params = params
         self.callbacks.set_run(self)
-        self.workers: Workers | None = None
+        self.shards: Shards | None = None
+        """What computes the batches."""
         self.observers: list[Observer] = []
         """In the order in which they are told of an end; of a beginning the last is told first."""
 
@@ -154,11 +155,11 @@ class Run:
 
     def train(self, batch: Batch) -> None:
         """One step: forward and backward passes of the batch's shards, their sum, the update."""
-        assert self.workers is not None
+        assert self.shards is not None
         data, numbers = batch.data, batch.numbers
         if self.joint is not None:
             self.joint.tell(*self._asked(batch))
-        loss, predictions, grads, losses = self.workers.gradients(data.arrays, numbers)
+        loss, predictions, grads, losses = self.shards.gradients(data.arrays, numbers)
         loss += self.program.penalty()
         if not np.isfinite(loss):
             some = numbers if batch.own is None else numbers[batch.own]
@@ -198,17 +199,11 @@ class Run:
         due = self.validation is not None and self.options.validates(self.epoch)
         return due and not self.time_is_up
 
-    def end_workers(self) -> None:
-        """End what computes the batches, if it was started."""
-        if self.workers is not None:
-            self.workers.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """End the workers, and let go of what is attached."""
-        self.end_workers()
+        """Let go of what is attached."""
         self.stream.close()
         for observer in self.observers:
             observer.close(*error)

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from minicnn._core.arguments import masked_arrays
 from minicnn._core.console import html_table
 from minicnn._core.shapes import Array, Shape
 from minicnn.data.axis_order import order_of, transposition
@@ -301,9 +302,10 @@ def as_array(who: str, value: Any, what: str = "an array") -> Array:
     """``value`` as an array; raises ``DataError`` where something would be lost."""
     if type(value) is np.ndarray:
         return value
-    if isinstance(value, list | tuple) and any(isinstance(v, np.ma.MaskedArray) for v in value):
+    kinds = masked_arrays()
+    if isinstance(value, list | tuple) and any(isinstance(v, kinds) for v in value):
         value = np.ma.array(value)
-    if isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, kinds):
         masked = np.count_nonzero(np.ma.getmaskarray(value))
         if masked:
             raise DataError(

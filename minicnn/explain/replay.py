@@ -64,8 +64,8 @@ class ReplayedNode:
     x: Any
     """What it took; a tuple of arrays if it merges."""
     y: Array
-    caches: tuple[Any, ...]
-    """Of each part of the batch: one, or more where it was cut to be computed on several cores."""
+    cache: Any
+    """What its backward pass takes."""
     dy: Array | None
     """The gradient of the loss at y; None where nothing that learns needs it."""
     dx: Any
@@ -252,30 +252,25 @@ def replay(
 
 
 def _nodes(found: Replayed) -> list[ReplayedNode]:
-    """The nodes, with what they did on the parts of the batch put together again."""
-    graph = found.shards[0]
+    """The nodes, with what they did."""
+    graph = found.graph
     names = [*(f"input {i + 1}" for i in range(graph.given)), *(n.name for n in graph.nodes)]
-    backwards = [{id(step.node): step for step in shard.backwards} for shard in found.shards]
+    backwards = {id(step.node): step for step in graph.backwards}
     made = []
-    for place, node in enumerate(graph.nodes):
-        steps = [shard.forwards[place] for shard in found.shards]
-        back = [shard[id(node)] for shard in backwards if id(node) in shard]
-        grads: dict[str, Array] = {}
-        for one in back:
-            for name, grad in one.cache.items():
-                grads[name] = grads[name] + grad if name in grads else grad
+    for node, step in zip(graph.nodes, graph.forwards, strict=True):
+        back = backwards.get(id(node))
         made.append(
             ReplayedNode(
                 name=node.name,
                 stands_for=_names(node),
                 layer=node.layer,
                 reads=tuple(names[i] for i in node.reads),
-                x=_joined([step.taken for step in steps]),
-                y=_joined([step.made for step in steps]),
-                caches=tuple(step.cache for step in steps),
-                dy=_joined([step.taken for step in back]) if back else None,
-                dx=_joined([step.made for step in back]) if back else None,
-                grads=grads,
+                x=step.taken,
+                y=step.made,
+                cache=step.cache,
+                dy=None if back is None else back.taken,
+                dx=None if back is None else back.made,
+                grads={} if back is None else back.cache,
             )
         )
     return made
@@ -283,15 +278,6 @@ def _nodes(found: Replayed) -> list[ReplayedNode]:
 
 def _names(node: Node) -> tuple[str, ...]:
     return getattr(node.layer, "stands_for", ()) or (node.name,)
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    """Arrays of parts of a batch as those of the batch."""
-    if len(parts) == 1 or parts[0] is None:
-        return parts[0]
-    if isinstance(parts[0], tuple):
-        return tuple(_joined(one) for one in zip(*parts, strict=True))
-    return np.concatenate(parts)
 
 
 def _one(values: Sequence[Any]) -> Any:

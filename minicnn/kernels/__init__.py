@@ -28,7 +28,7 @@ from minicnn.kernels.base import (
     WorkOf,
     Workspace,
 )
-from minicnn.kernels.capabilities import DenseKernels
+from minicnn.kernels.capabilities import DenseKernels, Moments
 from minicnn.kernels.compiled.library import compiler_version, loaded
 from minicnn.kernels.rules import Moved, Rule
 
@@ -43,6 +43,7 @@ __all__ = [
     "Fusion",
     "KernelSet",
     "LayerNormalization",
+    "Moments",
     "Moved",
     "Normalization",
     "NormalizationGrads",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 from minicnn._core.resampling import Taps
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.errors import ConfigError
-from minicnn.kernels.capabilities import Crossentropy, DenseKernels, Fold, Recording
+from minicnn.kernels.capabilities import Crossentropy, DenseKernels, Fold, Moments, Recording
 from minicnn.kernels.rules import OptimizerStep
 
 Pool = Callable[[Array, Pair, Pair, Pads], Array]
@@ -225,6 +225,8 @@ class Normalization(NamedTuple):
     ReLU followed a sum with another array, and becomes g, the other's gradient. dx is written over
     x where ``over_x`` says that nobody else needs it. ``join`` is called where x is a part of the
     batch, between the sums and dx."""
+    noted: Callable[[], Moments] | None = None
+    """What finds the moments of a convolution's output while it is made, if kernels do."""
 
 
 class Rows(NamedTuple):
@@ -375,7 +377,7 @@ class KernelSet:
     and zooms images as random layers do, and ``affine`` as ImageDataGenerator; ``resize`` brings
     pictures from files to one size; ``fold`` folds a BatchNorm into a convolution; ``recording``
     notes calls, to make them again at once, which a set with functions of other code cannot have;
-    with ``threaded`` each function uses all cores by itself, and no batch is cut into shards.
+    with ``threaded`` each function uses all cores by itself.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 

@@ -26,6 +26,26 @@ class DenseKernels(NamedTuple):
     """(dy, y of a ReLU or None) -> (dz, dbias)."""
 
 
+class Moments:
+    """Mean and variance of what a convolution makes within ``with moments:``, in this thread."""
+
+    def of(self, x: Array) -> tuple[Array, Array]:
+        """(mean, variance) of each channel of x, which are there already if x was made within."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Begin to look at what is made."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Look no more."""
+
+
 class Recording:
     """The calls that a thread makes of a kernel set within ``with recording:``."""
 

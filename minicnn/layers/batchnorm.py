@@ -10,7 +10,7 @@ from minicnn._core.parts import Gather, moments_of_all
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
-from minicnn.kernels import Channels
+from minicnn.kernels import Channels, Moments
 from minicnn.kernels.base import Join
 from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
@@ -205,13 +205,19 @@ class BatchNorm(Layer):
         grads = {"gamma": dgamma} if self.scale else {}
         return grads | {"beta": dbeta} if self.center else grads
 
-    def compiled_cache(self, x: Array, training: bool) -> CompiledCache:
-        """What happens to each channel of x, for kernels that normalize by themselves."""
+    def compiled_cache(
+        self, x: Array, training: bool, noted: Moments | None = None
+    ) -> CompiledCache:
+        """What happens to each channel of x, for kernels that normalize by themselves.
+
+        ``noted`` may have mean and variance already.
+        """
         mean = variance = None
         count = x.size // x.shape[-1]
         if training and self.trainable:
             assert self.kernels.normalization is not None
-            mean, variance = self.kernels.normalization.moments(x)
+            moments = self.kernels.normalization.moments if noted is None else noted.of
+            mean, variance = moments(x)
             if self.gather is not None:
                 mean, variance, count = moments_of_all(self.gather, mean, variance, count)
             used = mean, variance

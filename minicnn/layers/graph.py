@@ -19,7 +19,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn._core.traits import keeps
 from minicnn.errors import ConfigError
-from minicnn.kernels import ALONE, KernelSet
+from minicnn.kernels import ALONE, KernelSet, Moments
 from minicnn.kernels.base import Rectifier
 from minicnn.layers.base import Grads
 
@@ -67,12 +67,22 @@ class Node(NamedTuple):
     """The shape of what it takes, without the batch axis; a tuple of shapes if its layer merges."""
     training: bool | None = None
     """What it was called with: False for a layer that is to run as outside training."""
+    moments: Moments | None = None
+    """What is to find the moments of its output in training, where a normalization wants them."""
 
     def taken(self, values: Sequence[Array]) -> Any:
         """What its layer takes of all values."""
         if self.layer.merges:
             return tuple(values[i] for i in self.reads)
         return values[self.reads[0]]
+
+    def forward(self, x: Any, training: bool, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        """What its layer makes of what it takes, and the cache."""
+        training = training if self.training is None else training and self.training
+        if self.moments is None or not training:
+            return self.layer.forward(x, training=training, rng=rng)
+        with self.moments:
+            return self.layer.forward(x, training=training, rng=rng)
 
 
 class Step(NamedTuple):
@@ -123,8 +133,7 @@ class Graph:
         """The forward pass, node by node: ``values`` grows, and lets go of what nobody needs."""
         for node, done in zip(self.nodes, self._done, strict=True):
             x = node.taken(values)
-            mode = training if node.training is None else training and node.training
-            y, cache = node.layer.forward(x, training=mode, rng=rng)
+            y, cache = node.forward(x, training, rng)
             values.append(y)
             for i in done:
                 values[i] = None

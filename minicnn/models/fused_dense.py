@@ -11,6 +11,7 @@ from minicnn.kernels import DenseKernels
 from minicnn.layers.base import Grads
 from minicnn.layers.dense import Dense
 from minicnn.layers.graph import Node, Unit
+from minicnn.models.fused_layer import FusedLayer
 
 
 class FusedDenseCache(NamedTuple):
@@ -21,47 +22,31 @@ class FusedDenseCache(NamedTuple):
     """The output of the activation, if there is one."""
 
 
-class FusedDense:
+class FusedDense(FusedLayer[Dense]):
     """y = activation(x @ kernel + bias) of rows x; the arrays are the layer's."""
 
-    state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     additive = True
-    merges = False
     replays = True
     fresh_dx = True
     """Whether dx is an array that nobody else has."""
 
     def __init__(self, kernels: DenseKernels, dense: Dense) -> None:
+        super().__init__(dense)
         self.kernels = kernels
-        self.dense = dense
-
-    @property
-    def who(self) -> str:
-        """The layer, as errors name it."""
-        return self.dense.who
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """The layer's parameters."""
-        return self.dense.params
-
-    def learned(self) -> dict[str, Array]:
-        """Those of the layer's that training changes."""
-        return self.dense.learned()
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, FusedDenseCache]:
         """The product, the bias and the activation."""
-        x, kernel = self.dense.check_input(x), self.dense.param("kernel")
-        activation: Any = self.dense.activation or "linear"
-        y = self.kernels.forward(x, kernel, self.dense.params.get("bias"), activation)
+        x, kernel = self.layer.check_input(x), self.layer.param("kernel")
+        activation: Any = self.layer.activation or "linear"
+        y = self.kernels.forward(x, kernel, self.layer.params.get("bias"), activation)
         return y, FusedDenseCache(x, None if activation == "linear" else y)
 
     def backward(self, dy: Array, cache: FusedDenseCache) -> tuple[Array, Grads]:
         """dx, and the gradients of kernel and bias."""
         dz, grads = self._backward(dy, cache)
-        return self.dense.image_gradient(dz), grads
+        return self.layer.image_gradient(dz), grads
 
     def param_grads(self, dy: Array, cache: FusedDenseCache) -> Grads:
         """The gradients of kernel and bias alone."""
@@ -69,27 +54,15 @@ class FusedDense:
 
     def _backward(self, dy: Array, cache: FusedDenseCache) -> tuple[Array, Grads]:
         y = cache.y
-        if y is not None and self.dense.activation == "softmax":
+        if y is not None and self.layer.activation == "softmax":
             dy, y = softmax_gradient(dy, y), None
         dz, dbias = self.kernels.backward(dy, y)
-        grads = {"kernel": self.dense.kernel_gradient(dz, cache.x)}
-        return dz, grads | {"bias": dbias} if self.dense.use_bias else grads
-
-    def next_state(self, cache: FusedDenseCache) -> dict[str, Array]:
-        """There is none."""
-        return self.state
-
-    def output_shape(self, input_shape: Any) -> Any:
-        """The layer's."""
-        return self.dense.output_shape(input_shape)
-
-    def multiply_adds(self, input_shape: Any) -> int:
-        """The layer's."""
-        return self.dense.multiply_adds(input_shape)
+        grads = {"kernel": self.layer.kernel_gradient(dz, cache.x)}
+        return dz, grads | {"bias": dbias} if self.layer.use_bias else grads
 
     def split_activation(self) -> tuple[Unit | None, str | None]:
         """The same without its activation, which may belong to a loss."""
-        linear, name = self.dense.split_activation()
+        linear, name = self.layer.split_activation()
         if name is None:
             return self, None
         return FusedDense(self.kernels, cast(Dense, linear)), name

@@ -8,10 +8,11 @@ import numpy as np
 from minicnn._core.parts import Gather
 from minicnn._core.shapes import Array, Pair
 from minicnn._core.traits import computes_as
-from minicnn.kernels import Normalization, Then
+from minicnn.kernels import Moments, Normalization, Then
 from minicnn.layers.base import Grads
 from minicnn.layers.batchnorm import BatchNorm, CompiledCache
-from minicnn.layers.graph import Node, Unit
+from minicnn.layers.graph import Node
+from minicnn.models.fused_layer import FusedLayer
 
 
 class FusedNormCache(NamedTuple):
@@ -22,7 +23,7 @@ class FusedNormCache(NamedTuple):
     """Where a ReLU follows a sum: what it let through."""
 
 
-class FusedNorm:
+class FusedNorm(FusedLayer[BatchNorm]):
     """y = relu(norm(x) + other), or its maximum in windows of size ``pool``; in one pass.
 
     The arrays are the BatchNorm's. With ``adds`` it takes (x, other), and gives both gradients:
@@ -41,38 +42,14 @@ class FusedNorm:
         over_x: bool,
         pool: Pair | None,
     ) -> None:
+        super().__init__(norm)
         self.kernels = kernels
-        self.norm = norm
         self.then = then
         self.merges = adds
         self.over_x = over_x
         self.pool = pool
-        self.stands_for: tuple[str, ...] = ()
-        """The names of the nodes that it computes."""
-
-    @property
-    def who(self) -> str:
-        """The BatchNorm, as errors name it."""
-        return self.norm.who
-
-    @property
-    def name(self) -> str | None:
-        """The BatchNorm's name."""
-        return self.norm.name
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """The BatchNorm's parameters."""
-        return self.norm.params
-
-    @property
-    def state(self) -> dict[str, Array]:
-        """The BatchNorm's moving statistics."""
-        return self.norm.state
-
-    def learned(self) -> dict[str, Array]:
-        """Those of the BatchNorm's arrays that training changes."""
-        return self.norm.learned()
+        self.noted: Moments | None = None
+        """What has the moments of x, if what makes x finds them."""
 
     @property
     def fresh_dx(self) -> bool:
@@ -84,7 +61,8 @@ class FusedNorm:
     ) -> tuple[Array, FusedNormCache]:
         """The output of the last of the layers."""
         x, other = x if self.merges else (x, None)
-        cache = self.norm.compiled_cache(x.astype(self.norm.dtype, copy=False), training)
+        x = x.astype(self.layer.dtype, copy=False)
+        cache = self.layer.compiled_cache(x, training, self.noted)
         y = self.kernels.normalize(cache.x, cache.channels, self.then, other, self.pool)
         return y, FusedNormCache(cache, y if self.merges and self.then.relu else None)
 
@@ -103,33 +81,29 @@ class FusedNorm:
         self, dy: Array, cache: FusedNormCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
         (x, channels, mean, *_), y = cache
-        join, batch = self.norm.join(cache.norm), mean is not None
+        join, batch = self.layer.join(cache.norm), mean is not None
         made = self.kernels.backward(
             dy, x, channels, self.then, y, batch, need_dx, self.over_x, self.pool, join
         )
-        return made.dx, self.norm.named(made.dscale, made.dshift)
+        return made.dx, self.layer.named(made.dscale, made.dshift)
 
     def joined(self, gather: Gather) -> "FusedNorm":
         """See ``BatchNorm.joined``."""
         twin = copy.copy(self)
-        twin.norm = self.norm.joined(gather)
+        twin.layer = self.layer.joined(gather)
         return twin
 
     def next_state(self, cache: FusedNormCache) -> dict[str, Array]:
         """The moving statistics, one step nearer to the batch's."""
-        return self.norm.next_state(cache.norm)
+        return self.layer.next_state(cache.norm)
 
     def output_shape(self, input_shape: Any) -> Any:
         """That of x, before any pooling."""
-        return self.norm.output_shape(input_shape[0] if self.merges else input_shape)
+        return super().output_shape(input_shape[0] if self.merges else input_shape)
 
     def multiply_adds(self, input_shape: Any) -> int:
         """Those of the BatchNorm."""
-        return self.norm.multiply_adds(input_shape[0] if self.merges else input_shape)
-
-    def split_activation(self) -> tuple[Unit | None, str | None]:
-        """The node itself: its activation is no loss's."""
-        return self, None
+        return super().multiply_adds(input_shape[0] if self.merges else input_shape)
 
 
 def can_be_fused(node: Node) -> bool:

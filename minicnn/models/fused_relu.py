@@ -8,8 +8,9 @@ from minicnn._core.shapes import Array
 from minicnn._core.traits import computes_as
 from minicnn.kernels import Rectifier, Then
 from minicnn.layers.activation import Activation, LeakyReLU, ReLU
-from minicnn.layers.base import Grads
+from minicnn.layers.base import Grads, Layer
 from minicnn.layers.graph import Unit
+from minicnn.models.fused_layer import FusedLayer
 
 NAMED = {"relu": Then(True), "relu6": Then(True, 6.0), "leaky_relu": Then(True, slope=0.2)}
 """What activations of these names do."""
@@ -22,38 +23,24 @@ class FusedReLUCache(NamedTuple):
     """None where there is no ReLU."""
 
 
-class FusedReLU:
-    """y = relu(x + other), or one of the two, in one pass.
+class FusedReLU(FusedLayer[Layer]):
+    """y = relu(x + other), or one of the two, in one pass: the layer is the Add, or else the ReLU.
 
     With ``adds`` it takes (x, other). With ``over_x`` y is written over x, which nobody else needs;
     the gradient is written over y.
     """
 
-    params: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
-    state: dict[str, Array] = {}  # noqa: RUF012
     additive = True
     replays = True
 
     def __init__(
-        self, kernels: Rectifier, first: Unit, then: Then, adds: bool, over_x: bool
+        self, kernels: Rectifier, first: Layer, then: Then, adds: bool, over_x: bool
     ) -> None:
+        super().__init__(first)
         self.kernels = kernels
-        self.first = first
-        """The Add, or the ReLU if there is none."""
         self.then = then
         self.merges = adds
         self.over_x = over_x
-        self.stands_for: tuple[str, ...] = ()
-        """The names of the nodes that it computes."""
-
-    @property
-    def who(self) -> str:
-        """The first layer, as errors name it."""
-        return self.first.who
-
-    def learned(self) -> dict[str, Array]:
-        """Nothing."""
-        return {}
 
     def forward(
         self, x: Any, *, training: bool = False, rng: np.random.Generator | None = None
@@ -72,22 +59,6 @@ class FusedReLU:
     def param_grads(self, dy: Array, cache: FusedReLUCache) -> Grads:
         """There are none."""
         return {}
-
-    def next_state(self, cache: FusedReLUCache) -> dict[str, Array]:
-        """There is none."""
-        return self.state
-
-    def output_shape(self, input_shape: Any) -> Any:
-        """That of x."""
-        return input_shape[0] if self.merges else input_shape
-
-    def multiply_adds(self, input_shape: Any) -> int:
-        """None."""
-        return 0
-
-    def split_activation(self) -> tuple[Unit | None, str | None]:
-        """The node itself: its activation is no loss's."""
-        return self, None
 
 
 def then_of(layer: Unit) -> Then | None:

@@ -12,15 +12,15 @@ of them that there are (``KernelSet.normalization``), a ``FusedReLU`` that of Ad
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn._core.shapes import Array, Pair, Shape
+from minicnn._core.shapes import Array, Pair
 from minicnn._core.traits import computes_as, keeps
-from minicnn.kernels import ALONE, PLAIN, Fusion, Scale, Tail, Then
+from minicnn.kernels import ALONE, PLAIN, Fusion, Moments, Scale, Tail, Then
 from minicnn.layers.activated import apart
 from minicnn.layers.activation import Activation, ReLU
 from minicnn.layers.base import Grads
@@ -32,6 +32,7 @@ from minicnn.layers.merging import Add
 from minicnn.layers.pooling import AvgPool, MaxPool
 from minicnn.models import fused_dense, fused_norm
 from minicnn.models.fused_dense import FusedDense
+from minicnn.models.fused_layer import FusedLayer
 from minicnn.models.fused_norm import FusedNorm
 from minicnn.models.fused_relu import FusedReLU, then_of
 
@@ -46,50 +47,27 @@ class FusedConvCache(NamedTuple):
     trace: Any
 
 
-class FusedConv:
+class FusedConv(FusedLayer[Conv2D]):
     """Rescaling, convolution, ReLU and pooling in one node; the arrays are the convolution's."""
 
-    state: dict[str, Array] = {}  # noqa: RUF012 - nothing is ever put into it
     additive = True
     reads_bytes = True
     replays = True
-    merges = False
     fresh_dx = True
     """Whether dx is an array that nobody else has."""
 
     def __init__(self, fusion: Fusion, conv: Conv2D, tail: Tail, scale: Scale | None) -> None:
+        super().__init__(conv)
         self.fusion = fusion
-        self.conv = conv
         self.tail = tail
         self.scale = scale
-        self.stands_for: tuple[str, ...] = ()
-        """The names of the nodes that it computes, but for the scaling before it."""
-
-    @property
-    def who(self) -> str:
-        """The convolution, as errors name it."""
-        return self.conv.who
-
-    @property
-    def name(self) -> str | None:
-        """The convolution's name."""
-        return self.conv.name
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """The convolution's parameters."""
-        return self.conv.params
-
-    def learned(self) -> dict[str, Array]:
-        """Those of the convolution's that training changes."""
-        return self.conv.learned()
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, FusedConvCache]:
         """The output of the last of the layers."""
-        place = self.conv.windows(x.shape[1:])
-        kernel, bias = self.conv.param("kernel"), self.conv.params.get("bias")
+        place = self.layer.windows(x.shape[1:])
+        kernel, bias = self.layer.param("kernel"), self.layer.params.get("bias")
         y, trace = self.fusion.convolve(
             x, kernel, bias, place.strides, place.pads, self.tail, self.scale, training
         )
@@ -108,35 +86,21 @@ class FusedConv:
     def _backward(
         self, dy: Array, cache: FusedConvCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
-        place = self.conv.windows(cache.x.shape[1:])
+        place = self.layer.windows(cache.x.shape[1:])
         dx, dkernel, dbias = self.fusion.convolve_backward(
             dy,
             cache.x,
             cache.trace,
-            self.conv.params["kernel"],
+            self.layer.params["kernel"],
             place.strides,
             place.pads,
             self.tail,
             self.scale,
             need_dx,
         )
-        return dx, {"kernel": dkernel, "bias": dbias} if self.conv.use_bias else {"kernel": dkernel}
-
-    def next_state(self, cache: FusedConvCache) -> dict[str, Array]:
-        """There is none."""
-        return self.state
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """That of the convolution, before any pooling."""
-        return self.conv.output_shape(input_shape)
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        """Those of the convolution."""
-        return self.conv.multiply_adds(input_shape)
-
-    def split_activation(self) -> tuple[Unit | None, str | None]:
-        """The node itself: its activation is no loss's."""
-        return self, None
+        return dx, {"kernel": dkernel, "bias": dbias} if self.layer.use_bias else {
+            "kernel": dkernel
+        }
 
 
 def fused(graph: Graph) -> Graph:
@@ -251,7 +215,19 @@ class _Planner:
             pool = self._max_pool_after(places)
         kernels = layer.kernels.normalization
         unit = FusedNorm(kernels, layer, then, found is not None, over_x, pool)
+        if kernels.noted is not None and layer.trainable and node.training is not False:
+            unit.noted = self._noted(node.reads[0], kernels.noted)
         self._put_unit(unit, node._replace(reads=reads, shape=shape), places)
+
+    def _noted(self, number: int, noted: Callable[[], Moments]) -> Moments | None:
+        """What finds the moments of a number as it is made, if a convolution makes it."""
+        for i in reversed(range(len(self.entries))):
+            made, node = self.entries[i]
+            if made == number and _finds_moments(node.layer):
+                moments = node.moments or noted()
+                self.entries[i] = made, node._replace(moments=moments)
+                return moments
+        return None
 
     def _relu(self, place: int, node: Node) -> None:
         """A ReLU, or an Add of two with or without one."""
@@ -332,6 +308,12 @@ def _can_be_fused(node: Node) -> bool:
         and (layer.groups, layer.dilation) == (1, (1, 1))
         and not layer.place(node.shape).far
     )
+
+
+def _finds_moments(layer: Unit) -> bool:
+    if isinstance(layer, FusedConv):
+        return not layer.tail.pool
+    return computes_as(layer, DepthwiseConv2D) and layer.activation in (None, "linear")
 
 
 def _scale(layer: Unit) -> Scale | None:

@@ -1,7 +1,7 @@
 """How much memory ``fit`` and ``predict`` will take.
 
     training   = weights + gradients + slots + batch_size * image + work
-    predicting = weights + processes * (batch_size * image + work)
+    predicting = weights + batch_size * image + work
 
 *Weights* are all arrays of the layers; *gradients* are as large as those that are learned, and so
 is each *slot* of the optimizer, of which Adam has two.
@@ -17,12 +17,6 @@ An *image* adds what one image of zeros shows on its way through the model's nod
 
 *Work* is what the threads use and give back: what the kernels say of the largest convolution
 (``KernelSet.work_of``), and what was measured of BLAS, the allocator and Python.
-
-Where a batch is cut into shards (``_parallel/shards.py``), each process has the images and the work
-of its shard. The weights that are learned lie once more in memory that all see, and each worker
-adds a copy and its gradients, twice: as they are made and where all see them. In
-predicting each process has its batches. Kernels that use all cores by themselves
-(``KernelSet.threaded``) have one process.
 """
 
 import dataclasses
@@ -35,8 +29,6 @@ import numpy as np
 from minicnn._core.memory import installed_memory
 from minicnn._core.shapes import Array, DType, Shape
 from minicnn._parallel import threads
-from minicnn._parallel.shards import shards_of
-from minicnn._training.program import may_be_cut
 from minicnn.errors import ConfigError
 from minicnn.kernels import PLAIN, Convolution, KernelSet, Work, WorkOf, kernel_set
 from minicnn.layers import Conv2D
@@ -57,11 +49,6 @@ as is the next, on Linux with NumPy 2.4 and OpenBLAS 0.3.31."""
 A_THREAD = 1_000_000
 """Bytes for each thread: what BLAS packs its matrices into, and what the allocator wastes."""
 
-
-A_WORKER = 3_000_000
-"""Bytes of Python's objects that a forked process copies by counting references."""
-
-
 WITHIN = {"gelu": 7, "silu": 3, "swish": 3, "mish": 3}
 """How many arrays as large as its output an activation makes for a moment, where that is not two:
 exp(-|x|) and the like."""
@@ -77,7 +64,6 @@ class Network(Protocol):
     def graph(self, input_shape: Any = None) -> Graph: ...  # noqa: D102
     def folded(self) -> tuple[Graph, list[Any]]: ...  # noqa: D102
 
-    stack: list[Any]
     dtype: DType
     kernels: str
 
@@ -94,13 +80,10 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
 
     Measured on Linux it is true within 25%, or 8 MB where that is more. What another layer makes
     for a moment within itself is not seen, nor what evaluation between the epochs adds; images
-    are thought to be bytes where the model begins with Rescaling and Conv2D. Of a batch that is
-    cut into shards, and in predicting, all processes together are meant; without workers it is
-    less.
+    are thought to be bytes where the model begins with Rescaling and Conv2D.
     """
     weights = sum(array.nbytes for array in model.arrays().values())
     learned = sum(array.nbytes for array in model.learned().values())
-    layers, units = model.stack, [node.layer for node in graph.nodes]
     kernels = kernel_set(model.kernels, model.dtype.name)
     images = [
         np.zeros((1, *shape), np.uint8 if from_bytes and _scaled(graph, i) else model.dtype)
@@ -112,24 +95,15 @@ def memory_use(model: Network, graph: Graph, optimizer: Optimizer, batch_size: i
     convs, inferring_convs = (
         [conv for node in each.nodes if (conv := _conv(node))] for each in (graph, inferring)
     )
-    work = sum(node.layer.multiply_adds(node.shape) for node in model.graph().nodes)
-    shards = shards_of(batch_size, work) if may_be_cut(layers, units) else 1
-    count = threads.get_threads()
-    shard, training_threads = -(-batch_size // shards), count if shards == 1 else 1
-    processes, predicting_threads = (1, count) if kernels.threaded else (count, 1)
+    fixed, count = weights + AT_LEAST, threads.get_threads()
     return MemoryUse(
-        weights
+        fixed
         + learned * (1 + len(optimizer.slot_names))
         + batch_size * of_an_image(graph, kernels, images, training=True)
-        + AT_LEAST
-        + shards * _work(convs, shard, training_threads).training
-        + (learned if shards > 1 else 0)
-        + (shards - 1) * (3 * learned + A_WORKER),
-        weights
-        + processes * (batch_size * of_an_image(inferring, kernels, images, training=False))
-        + AT_LEAST
-        + processes * _work(inferring_convs, batch_size, predicting_threads).predicting
-        + (processes - 1) * A_WORKER,
+        + _work(convs, batch_size, count).training,
+        fixed
+        + batch_size * of_an_image(inferring, kernels, images, training=False)
+        + _work(inferring_convs, batch_size, count).predicting,
     )
 
 
@@ -213,7 +187,7 @@ def _owners(held: Any) -> Iterator[Array]:
 def _conv(node: Node) -> tuple[WorkOf, Convolution] | None:
     """A convolution among the nodes, and what its kernels say of their memory."""
     unit = node.layer
-    conv = unit.conv if isinstance(unit, FusedConv) else unit
+    conv = unit.layer if isinstance(unit, FusedConv) else unit
     if not isinstance(conv, Conv2D) or conv.kernels.work_of is None:
         return None
     seen, (_, strides, pads, _), dilation = conv.seen(np.empty((0, *node.shape), conv.dtype))
@@ -225,7 +199,7 @@ def _conv(node: Node) -> tuple[WorkOf, Convolution] | None:
 
 
 def _work(convs: Sequence[tuple[WorkOf, Convolution]], images: int, threads: int) -> Work:
-    """The most that so many threads of a process use for a moment."""
+    """The most that so many threads use for a moment."""
     found = [Work(0, 0), *(work_of(conv, images, threads) for work_of, conv in convs)]
     predicting, training = (max(each) + threads * A_THREAD for each in zip(*found, strict=True))
     return Work(predicting, training)

@@ -48,10 +48,10 @@ def behaving(tmp_path, monkeypatch):
         script = tmp_path / "reader.py"
         script.write_text(
             f"import sys; sys.path.insert(0, {FOLDER!r})\n"
-            "import hdf5_reader as reader\n"
+            "import hdf5_limits, hdf5_reader as reader\n"
             "reader.warm_up()\n"
             "reader.warm_up = lambda: None\n"
-            "reader.CPU_SECONDS = 0.3\n"
+            "hdf5_limits.CPU_SECONDS = 0.3\n"
             f"def contents(*arguments):\n    {lines}\n"
             "    return {'groups': {}, 'datasets': {}, 'writing': False}\n"
             "reader._contents = contents\n"

@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 
 import rank_networks
-from minicnn._parallel.shards import Shards
-from minicnn._parallel.workers import InProcess
-from minicnn._training.program import Program
 from rank_helpers import mpiexec, needs_mpi
+from shard_helpers import in_shards
 
 pytestmark = [pytest.mark.slow, needs_mpi]
 SCRIPT = Path(rank_networks.__file__)
@@ -66,15 +64,8 @@ def test_ranks_have_the_bits_of_shards(folder, monkeypatch):
     for count in (2, 4):
         status, _, errors = mpiexec(count, SCRIPT, folder, *cases)
         assert not status, errors
-        workers = Program.workers
-
-        def in_shards(self, *arguments, count=count, workers=workers):
-            made = workers(self, *arguments).shards
-            how = made.compute, made.like, made.batch_size, count, True, made.rng, 2
-            return InProcess(Shards(*how))
-
         with monkeypatch.context() as patch:
-            patch.setattr(Program, "workers", in_shards)
+            in_shards(patch, count)
             for case in cases:
                 weights, history = rank_networks.trained(case, folder)
                 found = np.load(folder / f"{case}-{count}.npz")

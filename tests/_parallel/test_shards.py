@@ -1,105 +1,99 @@
-"""A batch in shards, with workers or without, gives what the batch gives."""
-
-import os
-import signal
-import sys
+"""A batch in shards gives what the batch gives; one is cut if all parts promise to be additive."""
 
 import numpy as np
 import pytest
 
 import minicnn
-from minicnn._parallel import shards, workers
-from minicnn._training.run import Run
+from minicnn._parallel.shards import Result, Shards, reduced
+from minicnn._parallel.spread import Spread
+from minicnn._training.program import WHOLE, Program
+from minicnn.data.fitting import Data
 from minicnn.errors import DivergenceError
-from shard_helpers import at_batch, data, network, same, trained
+from minicnn.layers import Concatenate, Conv2D, Dense, Flatten, Input
+from minicnn.models import Model, clone_model
+from shard_helpers import data, in_shards, network
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="workers are for Linux"),
-    pytest.mark.usefixtures("cut_all"),
-    # Python 3.12 says so of what the callbacks here fork while BLAS has threads.
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
-]
+# Training --------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def kernels_of_numpy(monkeypatch):
-    """Compiled ones use all cores by themselves, and no workers."""
-    monkeypatch.setenv("MINICNN_KERNELS", "vectorized")
+def trained(monkeypatch, count, model=None, **options):
+    model = model or network()
+    with monkeypatch.context() as patch:
+        in_shards(patch, count)
+        history = model.fit(*data(), batch_size=8, epochs=3, verbose=0, **options)
+    return model.get_weights(), history.history
 
 
-def test_workers_change_no_bit(pids, monkeypatch):
-    """With workers, and with the same shards computed one after another, all bits are equal."""
-    with_workers = trained(3)
-    assert len(pids) == 2
-    monkeypatch.setattr(workers, "may_fork", lambda: False)
-    assert same(with_workers, trained(3))
-    assert len(pids) == 2
+def same(one, other):
+    return one[1] == other[1] and all(map(np.array_equal, one[0], other[0]))
 
 
-def test_shards_add_up_to_the_batch():
+@pytest.mark.parametrize("options", [{}, {"shuffle": False}])
+@pytest.mark.parametrize("kernels", ["vectorized", "compiled"])
+def test_shards_add_up_to_the_batch(options, kernels, monkeypatch):
     """Three shards of unequal size train as the whole batch does, but for the last digits."""
-    (weights, history), (whole, wanted) = trained(3), trained(1)
+    monkeypatch.setenv("MINICNN_KERNELS", kernels)
+    weights, history = trained(monkeypatch, 3, **options)
+    whole, wanted = trained(monkeypatch, 1, **options)
     for a, b in zip(weights, whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
     assert history["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
     assert history["accuracy"] == wanted["accuracy"]
 
 
-def test_batches_in_order_are_cut_too(pids):
-    """Without shuffling the shards are the same images as in the whole batch."""
-    (weights, _), (whole, _) = trained(2, shuffle=False), trained(1, shuffle=False)
-    for a, b in zip(weights, whole, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
-    assert len(pids) == 1
+@pytest.mark.parametrize("weighted", ["sample_weight", "class_weight"])
+def test_shards_with_weights_and_penalties_add_up(weighted, monkeypatch):
+    """A batch cut in three trains as the whole one does, penalties counted once."""
+    options = {"sample_weight": np.linspace(0, 3, 23), "class_weight": {0: 3, 1: 0.1}}
+    found = []
+    for count in (1, 3):
+        layers = [Input((6, 6, 2)), Conv2D(3, 3, activation="relu", kernel_regularizer="l2")]
+        layers += [Flatten(), Dense(3, activation="softmax", bias_regularizer="l1")]
+        model = minicnn.Sequential(layers, seed=0, dtype="float64")
+        model.compile(minicnn.SGD(0.001), "sparse_categorical_crossentropy")
+        found.append(trained(monkeypatch, count, model, **{weighted: options[weighted]}))
+    (one, got), (other, wanted) = found
+    assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-10)
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
 
 
-def test_a_worker_that_is_killed_is_missed_by_no_bit(pids, monkeypatch):
-    """When the system kills a worker, its shards are computed here, with the same result."""
-    undisturbed, killed = trained(2), []
-    step = Run.train
-
-    def kill_first(*arguments):
-        if len(pids) == 2 and not killed:
-            killed.append(os.kill(pids[-1], signal.SIGKILL))
-        return step(*arguments)
-
-    monkeypatch.setattr(Run, "train", kill_first)
-    with pytest.warns(RuntimeWarning, match="A process that helped to train has ended"):
-        disturbed = trained(2)
-    assert same(undisturbed, disturbed)
-    assert len(pids) == 2
-
-
-def test_where_no_process_can_be_had_training_goes_on(pids, monkeypatch):
-    """When the system refuses the second worker, the first ends, and all is computed here."""
-    with_workers = trained(3)
-    fork, opened = os.fork, len(os.listdir("/proc/self/fd"))
-
-    def once():
-        if len(pids) > 2:
-            raise BlockingIOError("no more processes")
-        return fork()
-
-    monkeypatch.setattr(os, "fork", once)
-    assert same(with_workers, trained(3))
-    assert len(pids) == 3
-    assert len(os.listdir("/proc/self/fd")) == opened
+def test_shards_of_several_inputs_and_outputs_add_up(monkeypatch):
+    """Each shard has its part of every input, label and loss."""
+    image, row = Input((6, 6, 2)), Input((4,))
+    whole = Concatenate()([Flatten()(Conv2D(3, 3)(image)), Dense(3)(row)])
+    outputs = {"c": Dense(3, activation="softmax")(whole), "n": Dense(1)(whole)}
+    model, rng, found = Model([image, row], outputs), np.random.default_rng(0), []
+    xs = rng.standard_normal((32, 6, 6, 2)), rng.standard_normal((32, 4))
+    ys = {"c": rng.integers(0, 3, 32), "n": rng.standard_normal((32, 1))}
+    for count in (1, 2):
+        copied = clone_model(model)
+        copied.set_weights([np.full(w.shape, 0.1) for w in model.get_weights()])
+        copied.compile("sgd", {"c": "sparse_categorical_crossentropy", "n": "mse"})
+        with monkeypatch.context() as patch:
+            in_shards(patch, count)
+            losses = copied.fit(list(xs), ys, batch_size=16, verbose=0, shuffle=False).history
+        found.append([*copied.get_weights(), *losses.values()])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_that_is_more_than_its_parts_is_not_cut(pids):
-    """Batch normalization sees the whole batch, whatever the number of threads."""
-    extra = minicnn.BatchNorm
-    assert same(trained(1, network(extra())), trained(3, network(extra())))
-    assert not pids
+def test_a_loss_that_is_no_number_is_met_in_any_shard(monkeypatch):
+    """A loss that overflows in a shard ends the training with the layer's name."""
+    in_shards(monkeypatch, 2)
+    layers = [Input((6, 6, 2)), Conv2D(4, 3), Flatten(), Dense(3)]
+    model = minicnn.Sequential(layers, seed=3)
+    model.compile(minicnn.SGD(1e30), "mse")
+    x = data()[0]
+    with pytest.raises(DivergenceError, match="the first to go was the output of Dense"):
+        model.fit(x, np.ones((len(x), 3)), batch_size=8, epochs=3, verbose=0)
 
 
-def test_images_draw_the_same_however_their_batch_is_cut(pids, monkeypatch):
-    """Dropout is cut: the same bits with and without workers, the same masks in any number of
-    shards, and the generator goes on from the same place."""
-    with_workers = trained(2, network(minicnn.Dropout(0.5)))
-    assert pids
-    monkeypatch.setattr(workers, "may_fork", lambda: False)
-    assert same(with_workers, trained(2, network(minicnn.Dropout(0.5))))
+# Drawing ---------------------------------------------------------------------------------
+
+
+def test_images_draw_the_same_however_their_batch_is_cut():
+    """The same masks in any number of shards, and the generator goes on from the same place."""
     layers = minicnn.Dropout(0.3), minicnn.GaussianNoise(0.5), minicnn.RandomTranslation(0.1, 0.2)
 
     def drawn(count):
@@ -109,12 +103,11 @@ def test_images_draw_the_same_however_their_batch_is_cut(pids, monkeypatch):
             x = part[0]
             made.append([layer.forward(x, training=True, rng=rng)[0] for layer in layers])
             made[-1] += [rng.normal(size=(len(x), 3)), np.stack([rng.integers(9, size=2)] * len(x))]
-            return shards.Result(0.0, (np.zeros((len(x), 1)),), {})
+            return Result(0.0, (np.zeros((len(x), 1)),), {})
 
         rng = np.random.default_rng(0)
         x = np.random.default_rng(1).random((27, 4, 5, 3))
-        cut = workers.InProcess(shards.Shards(compute, (x,), 27, count, True, rng))
-        cut.gradients((x,), np.arange(27))
+        Shards(compute, rng, count, random=True).gradients((x,), np.arange(27))
         joined = [np.concatenate(parts) for parts in zip(*made, strict=True)]
         return [*joined, rng.random(3)]
 
@@ -124,240 +117,150 @@ def test_images_draw_the_same_however_their_batch_is_cut(pids, monkeypatch):
             np.testing.assert_array_equal(one, other)
 
 
-def test_a_layer_of_someone_s_own_is_not_cut(pids):
-    """A layer from elsewhere may forget to say that it needs the whole batch."""
-
-    class Centred(minicnn.Layer):
-        def forward(self, x, *, training=False, rng=None):
-            return x - x.mean(axis=0), None
-
-        def backward(self, dy, cache):
-            return dy - dy.mean(axis=0), {}
-
-    assert same(trained(1, network(Centred())), trained(3, network(Centred())))
-    assert not pids
-
-
-def test_a_loss_that_is_no_number_is_met_in_any_shard(pids):
-    """A loss that overflows in a worker's shard ends the training with the layer's name."""
-    minicnn.set_threads(2)
-    layers = [minicnn.Input((6, 6, 2)), minicnn.Conv2D(4, 3), minicnn.Flatten(), minicnn.Dense(3)]
-    model = minicnn.Sequential(layers, seed=3)
-    model.compile(minicnn.SGD(1e30), "mse")
-    x = data()[0]
-    with pytest.raises(DivergenceError, match="the first to go was the output of Dense"):
-        model.fit(x, np.ones((len(x), 3)), batch_size=8, epochs=3, verbose=0)
-    assert pids
-
-
-def test_ctrl_c_ends_the_workers_too(pids, monkeypatch):
-    """An interrupt, which reaches all processes of a terminal, ends the training as ever."""
-    step = Run.train
-
-    def interrupted(*arguments):
-        for pid in (*pids, os.getpid()):
-            os.kill(pid, signal.SIGINT)
-        return step(*arguments)
-
-    monkeypatch.setattr(Run, "train", interrupted)
-    minicnn.set_threads(2)
-    history = network().fit(*data(), batch_size=8, epochs=3, verbose=0)
-    assert history.interrupted
-    assert pids
-
-
-def test_the_program_s_signal_handlers_are_not_the_workers(pids, monkeypatch, tmp_path):
-    """A handler that saves the model on SIGTERM runs in the program alone."""
-    seen = tmp_path / "seen"
-
-    def note(signum, frame):
-        with seen.open("a", encoding="utf-8") as file:
-            file.write(f"{os.getpid()}\n")
-
-    step, before = Run.train, signal.signal(signal.SIGTERM, note)
-
-    def terminated(*arguments):
-        if not seen.exists():
-            for pid in (*pids, os.getpid()):
-                os.kill(pid, signal.SIGTERM)
-        return step(*arguments)
-
-    monkeypatch.setattr(Run, "train", terminated)
-    try:
-        trained(2)  # nor does SIGTERM end the workers, of which there would be a warning
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert seen.read_text(encoding="utf-8").split() == [str(os.getpid())]
-
-
-def test_no_pipe_left_means_no_workers(pids, monkeypatch):
-    """When no more files can be opened, nothing stays open and training goes on."""
-    with_workers = trained(2)
-    pipe, made, opened = os.pipe, [], len(os.listdir("/proc/self/fd"))
-
-    def first_only():
-        if made:
-            raise OSError(24, "Too many open files")
-        made.append(pipe())
-        return made[0]
-
-    monkeypatch.setattr(os, "pipe", first_only)
-    assert same(with_workers, trained(2))
-    assert len(pids) == 1
-    assert len(os.listdir("/proc/self/fd")) == opened
-
-
-def test_predictions_are_the_same_with_workers(pids, monkeypatch):
-    """Runs of whole batches, filled by three processes, are what one process fills."""
-    minicnn.set_threads(3)
-    model, x = network(), data(50)[0]
-    predicted = model.predict(x, batch_size=8)
-    assert len(pids) == 2
-    monkeypatch.setattr(workers, "may_fork", lambda: False)
-    np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
-    np.testing.assert_array_equal(
-        predicted, np.concatenate([model.predict(x[i : i + 8]) for i in range(0, 50, 8)])
+def test_augmentation_differs_from_shard_to_shard(monkeypatch):
+    """A batch in two shards draws for each image by itself, and the same again from a seed."""
+    in_shards(monkeypatch, 2)
+    drawn, draw = [], minicnn.RandomRotation.draw
+    monkeypatch.setattr(
+        minicnn.RandomRotation, "draw", lambda *args: drawn.append(draw(*args)) or drawn[-1]
     )
+    for _ in range(2):
+        network(minicnn.RandomRotation(0.5)).fit(*data(22), batch_size=22, verbose=0)
+    first, second, *again = (angles.tolist() for angles in drawn)
+    assert len(first) == len(second) == 11
+    assert not set(first) & set(second)
+    assert again == [first, second]
 
 
-def test_predictions_go_on_where_no_process_can_be_had(pids, monkeypatch):
-    """When the system refuses all workers but one, the program fills the rest."""
-    minicnn.set_threads(4)
-    model, x = network(), data(50)[0]
-    predicted, fork = model.predict(x, batch_size=8), os.fork
-
-    def once():
-        if len(pids) > 3:
-            raise BlockingIOError("no more processes")
-        return fork()
-
-    monkeypatch.setattr(os, "fork", once)
-    np.testing.assert_array_equal(predicted, model.predict(x, batch_size=8))
-    assert len(pids) == 4
+# What may be cut -------------------------------------------------------------------------
 
 
-class Fails(minicnn.Layer):
-    """Fails in a worker, or everywhere."""
+class Cubed(minicnn.Layer):
+    """y = gain * x ** 3, each number by itself."""
 
-    here = None
+    additive = True
+
+    def build(self, input_shape, rng, dtype):
+        super().build(input_shape, rng, dtype)
+        self.add_param("gain", input_shape[-1:], rng, "ones")
 
     def forward(self, x, *, training=False, rng=None):
-        if os.getpid() != self.here:
-            raise RuntimeError("not here")
-        return x, None
+        return self.params["gain"] * x**3, x
+
+    def backward(self, dy, cache):
+        gain = (dy * cache**3).sum(axis=tuple(range(dy.ndim - 1)))
+        return 3 * dy * cache**2 * self.params["gain"], {"gain": gain}
 
 
-def test_what_a_worker_leaves_undone_is_predicted_here(pids):
-    """When a worker fails, its run is filled by the program, or fails there with its error."""
-    minicnn.set_threads(2)
-    layer = Fails()
-    model = minicnn.Sequential([minicnn.Input((4,)), layer, minicnn.Dense(2)], seed=0)
-    layer.here = os.getpid()
-    x = np.random.default_rng(0).standard_normal((40, 4))
-    predicted = model.predict(x, batch_size=8)
-    np.testing.assert_array_equal(predicted[-8:], model.predict(x[-8:]))
-    layer.here = None
-    with pytest.raises(RuntimeError, match="not here"):
-        model.predict(x, batch_size=8)
-    assert pids
+class Silent(Cubed):
+    """The same, and promises nothing of its pass."""
+
+    def backward(self, dy, cache):
+        return super().backward(dy, cache)
 
 
-def test_predictions_are_the_program_s_own():
-    """What a process that is forked later writes into them does not come back."""
-    minicnn.set_threads(2)
-    predicted = network().predict(data(50)[0], batch_size=8)
-    before = predicted.copy()
-    if not (child := os.fork()):
-        predicted[...] = 7
-        os._exit(0)
-    os.waitpid(child, 0)
-    np.testing.assert_array_equal(predicted, before)
+class Mine(minicnn.ReLU):
+    """The library's passes, by another name."""
 
 
-def test_a_training_within_a_training_has_workers_of_its_own(pids):
-    """A callback may train and predict with another model while the workers wait."""
-    other = []
+class Doubled(minicnn.losses.MeanSquaredError):
+    """Another loss of each sample."""
 
-    def train():
-        other.append(trained(2, network(minicnn.ReLU())))
-        other.append(network().predict(data()[0], batch_size=8))
+    def per_sample(self, y_true, y_pred):
+        return 2 * super().per_sample(y_true, y_pred)
 
-    undisturbed, alone = (
-        trained(2, callbacks=at_batch(1, lambda: None)),
-        trained(2, network(minicnn.ReLU())),
-    )
-    forked = len(pids)
-    assert same(undisturbed, trained(2, callbacks=at_batch(1, train)))
-    assert same(alone, other[0])
-    assert len(pids) > 2 * forked - 2
+    def slope(self, y_true, y_pred):
+        return 2 * super().slope(y_true, y_pred)
 
 
-def change_images(x, y, weights):
-    x[...] = 255 - x
+class ThreeRanks:
+    """As much of ranks as a program asks for."""
+
+    number, count = 1, 3
+
+    def gathered(self, numbers):
+        raise NotImplementedError
 
 
-def change_labels(x, y, weights):
-    y[...] = (y + 1) % 3
+def shards_of(model):
+    """Into how many shards three ranks cut the model's batches."""
+    x, y = data()
+    like = Data((x,), (np.eye(3)[y],), (None,))
+    made = Program(model).shards(like, model.rng, ThreeRanks())
+    assert isinstance(made, Spread)
+    assert made.moved_by == ThreeRanks.number
+    return made.count
 
 
-def change_weights(x, y, weights):
-    weights[::2] = 0
+def test_the_librarys_layers_share_the_work():
+    """Those that draw, and BatchNorm, whose shards tell each other what it must know."""
+    assert shards_of(network(minicnn.Dropout(0.5), minicnn.BatchNorm())) == 3
 
 
-@pytest.mark.parametrize("change", [change_images, change_labels, change_weights])
-@pytest.mark.parametrize("event", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
-def test_data_changed_in_place_count_with_workers_as_without(change, event, pids, monkeypatch):
-    """Images, labels and sample weights that a callback changes count from the next batch on."""
-
-    def found(really):
-        x, y = data()
-        weights, seen = np.ones(len(y)), []
-        model = network()
-
-        def act(number, logs):
-            seen.append(number)
-            if really and len(seen) == 2:
-                change(x, y, weights)
-
-        minicnn.set_threads(2)
-        callback = minicnn.callbacks.LambdaCallback(**{event: act})
-        options = {"sample_weight": weights, "callbacks": callback}
-        history = model.fit(x, y, batch_size=8, epochs=3, verbose=0, **options)
-        return model.get_weights(), history.history
-
-    changed = found(True)
-    assert len(pids) == 3
-    monkeypatch.setattr(workers, "may_fork", lambda: False)
-    assert same(changed, found(True))
-    assert not same((changed[0], 0), (found(False)[0], 0))
+@pytest.mark.parametrize("extra", [Cubed, Mine])
+def test_layers_that_promise_it_share_the_work(extra, monkeypatch):
+    """A user's own too, which train in shards as in one piece."""
+    assert shards_of(network(extra())) == 3
+    weights, history = trained(monkeypatch, 3, network(extra()))
+    whole, wanted = trained(monkeypatch, 1, network(extra()))
+    assert history["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
+    for a, b in zip(weights, whole, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("what", ["loss", "array"])
-def test_arguments_count_from_the_next_epoch_with_workers_as_without(what, pids, monkeypatch):
-    """So do an argument of the loss, and an array that is put in the place of a layer's."""
+def test_a_layer_that_promises_nothing_is_not_cut():
+    """The whole batch, with a warning, whatever the number of ranks."""
+    with pytest.warns(RuntimeWarning) as warned:
+        assert shards_of(network(Silent())) == 1
+    assert str(warned[0].message) == WHOLE
 
-    def found(really):
-        model = network()
-        loss = minicnn.losses.Huber()
-        model.compile(minicnn.Adam(0.01), loss, ["accuracy"])
 
-        def change():
-            if what == "loss":
-                loss.delta = 0.05
-            else:
-                layer = model.layers[1]
-                layer.params["kernel"] = layer.params["kernel"] + 0.1
+@pytest.mark.filterwarnings("ignore:fit. a layer or a loss:RuntimeWarning")
+@pytest.mark.parametrize("additive", [False, True])
+def test_a_loss_is_cut_if_it_promises_it(additive):
+    """A custom loss is shared only if it says so."""
+    model = network()
+    model.compile("sgd", type("Own", (Doubled,), {"additive": True} if additive else {})())
+    assert shards_of(model) == (3 if additive else 1)
 
-        x, y = data()
-        minicnn.set_threads(2)
-        callback = at_batch(0, change if really else lambda: None)
-        history = model.fit(x, np.eye(3)[y], batch_size=8, epochs=2, verbose=0, callbacks=callback)
-        return model.get_weights(), history.history
 
-    changed, forked = found(True), len(pids)
-    assert forked
-    monkeypatch.setattr(workers, "may_fork", lambda: False)
-    assert same(changed, found(True))
-    unchanged = found(False)
-    assert changed[1]["loss"][0] == unchanged[1]["loss"][0]
-    assert changed[1]["loss"][1] != unchanged[1]["loss"][1]
+# Adding up -------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_too_small_is_one_shard():
+    """Its samples are computed together, by all alike."""
+    seen = []
+
+    def compute(part, fraction, rng):
+        seen.append((part[0].tolist(), fraction))
+        return Result(1.0, (part[0],), {})
+
+    made = Shards(compute, np.random.default_rng(0), 3)
+    made.gradients((np.arange(9),), np.arange(5))
+    made.gradients((np.arange(9),), np.arange(1, 7))
+    assert seen == [([0, 1, 2, 3, 4], 1), ([1, 2], 1 / 3), ([3, 4], 1 / 3), ([5, 6], 1 / 3)]
+
+
+def test_shards_are_added_up_in_order():
+    """The sums are those of the first and the second, then the third; nothing else is as exact."""
+
+    def shard(value):
+        return Result(value, (np.full((1, 1), value),), {"w": np.array([value], np.float32)})
+
+    big, small = 1.0, 2.0**-24
+    assert reduced([shard(big), shard(small), shard(small)]).grads["w"] == np.float32(1)
+    assert reduced([shard(small), shard(small), shard(big)]).grads["w"] > np.float32(1)
+    (predictions,) = reduced([shard(1.0), shard(2.0), shard(3.0)]).predictions
+    assert predictions.tolist() == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_loss_that_is_no_number_has_no_gradients(bad, where):
+    """In whichever shard it came up."""
+    parts = [Result(1.0, (np.zeros((1, 1)),), {"w": np.ones(1)}) for _ in range(2)]
+    parts[where] = Result(bad, (np.zeros((1, 1)),), {})
+    result = reduced(parts)
+    assert not np.isfinite(result.loss)
+    assert result.grads == {}
+    assert len(result.predictions[0]) == 2

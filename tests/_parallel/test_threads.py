@@ -232,8 +232,10 @@ def trained(count):
     return model.get_weights()
 
 
-def test_training_gives_the_same_bits_at_any_number_of_threads(monkeypatch):
+@pytest.mark.parametrize("kernels", ["compiled", "vectorized"])
+def test_training_gives_the_same_bits_at_any_number_of_threads(kernels, monkeypatch):
     """One thread, two or five: where work is cut, and the order of each sum, stay the same."""
+    monkeypatch.setenv("MINICNN_KERNELS", kernels)
     monkeypatch.setattr(threads, "WORTH_SHARDS", 0)
     monkeypatch.setattr(threads, "SHARD", 1000)
     runs = [trained(1), trained(2), trained(5), trained(5)]
@@ -242,7 +244,7 @@ def test_training_gives_the_same_bits_at_any_number_of_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("allowed", [0, 1])
-def test_where_no_thread_can_be_started_the_others_do_the_work(allowed, monkeypatch):
+def test_where_no_thread_can_be_started_the_others_do_the_work(allowed, monkeypatch, vectorized):
     """At the system's limit there are fewer helpers, or none; the results are the same."""
     monkeypatch.setattr(threads, "WORTH_SHARDS", 0)
     monkeypatch.setattr(threads, "SHARD", 1000)

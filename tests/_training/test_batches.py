@@ -14,7 +14,6 @@ from minicnn import (
     Sequential,
     callbacks,
 )
-from minicnn._parallel import shards, workers
 from minicnn.errors import MiniCNNError
 from minicnn.utils import PyDataset
 
@@ -171,43 +170,6 @@ def test_several_inputs_and_outputs():
         model.fit(data, shuffle=False, verbose=0)
         same(wanted, model)
         assert len(model.predict(data)) == 2
-
-
-@pytest.mark.parametrize("forked", [False, True])
-def test_batches_are_cut_into_shards(forked, monkeypatch):
-    """Batches of any size: what workers have no place for is computed here, the same bits."""
-    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(shards, "SMALLEST", 2)
-    monkeypatch.setattr(workers, "WORTH_FORKING", 0)
-    monkeypatch.setattr(workers.threads, "get_threads", lambda: 2)
-    kind = Sequential([Input((6,)), Dense(8, activation="tanh"), Dense(3)], seed=0)
-
-    class Uneven(PyDataset):
-        def __len__(self):
-            return 4
-
-        def __getitem__(self, i):
-            x, y = X[: 4 + 9 * i], np.eye(3)[Y][: 4 + 9 * i]
-            return (x, y) if i != 2 else (x.astype(np.float64), y, W[: len(x)])
-
-    def trained():
-        kind.set_weights(start)
-        kind.compile("sgd", "mse")
-        kind.fit(Uneven(), epochs=2, shuffle=False, verbose=0)
-        return kind.get_weights()
-
-    start = kind.get_weights()
-    if not forked:
-        monkeypatch.setattr(workers, "may_fork", lambda: False)
-        alone = trained()
-        monkeypatch.setattr(shards, "WORTH_CUTTING", 10**9)
-        for a, b in zip(alone, trained(), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-        return
-    with_workers = trained()
-    monkeypatch.setattr(workers, "may_fork", lambda: False)
-    for a, b in zip(with_workers, trained(), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("source", ["PyDataset", "endless generator", "iterable"])

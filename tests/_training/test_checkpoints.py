@@ -345,7 +345,7 @@ def test_a_folder_in_use(tmp_path):
 
 
 def test_a_folder_in_use_by_another_process(tmp_path):
-    """It is refused as long as that process lives, its partners or not, and no longer."""
+    """It is refused as long as that process lives, and no longer."""
     script = (
         "import os, sys, time; from pathlib import Path; from minicnn._files.lock import held\n"
         "with held(Path(sys.argv[1])):\n"

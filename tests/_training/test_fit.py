@@ -10,7 +10,6 @@ import pytest
 
 import minicnn
 from minicnn import SGD, Adam, BatchNorm, Conv2D, Dense, Flatten, Input, ReLU, Residual, Sequential
-from minicnn._parallel import shards, workers
 from minicnn.callbacks import CSVLogger, LambdaCallback
 from minicnn.data import Dataset
 from minicnn.errors import ConfigError, DataError, MiniCNNError, ModelFileError, ShapeError
@@ -346,31 +345,6 @@ def test_frozen_layers_have_no_penalty():
 
 def images(n=24):
     return rng.normal(size=(n, 6, 6, 2)), rng.integers(0, 3, n)
-
-
-@pytest.mark.parametrize("weighted", ["sample_weight", "class_weight"])
-def test_shares_with_weights_and_penalties_add_up(weighted, monkeypatch):
-    """A batch cut in three trains as the whole one does, penalties counted once."""
-    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(workers, "WORTH_FORKING", 0)
-    monkeypatch.setattr(shards, "SMALLEST", 2)
-    x, y = images()
-    given = {"sample_weight": np.linspace(0, 3, 24), "class_weight": {0: 3, 1: 0.1}}
-    found = []
-    for threads in (1, 3):
-        layers = [Input((6, 6, 2)), Conv2D(3, 3, activation="relu", kernel_regularizer="l2")]
-        layers += [Flatten(), Dense(3, activation="softmax", bias_regularizer="l1")]
-        model = Sequential(layers, seed=0, dtype="float64")
-        model.compile(SGD(0.1), "sparse_categorical_crossentropy", ["accuracy"])
-        minicnn.set_threads(threads)
-        try:
-            found.append(fitted(x, y, model, **{weighted: given[weighted]}))
-        finally:
-            minicnn.set_threads(None)
-    (one, got), (other, wanted) = found
-    assert one.history["loss"] == pytest.approx(other.history["loss"], rel=1e-10)
-    for a, b in zip(got, wanted, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
 
 
 # A Residual in training ------------------------------------------------------------------

@@ -22,7 +22,6 @@ import pytest
 import minicnn
 from minicnn import Adam, Input, Sequential
 from minicnn._cli.main import main as command
-from minicnn._parallel import shards, workers
 from minicnn._training import checkpoints
 from minicnn._training.program import Program
 from minicnn._training.run import Run
@@ -88,10 +87,7 @@ def in_order_with_a_schedule(folder):
     return model, {"x": X, "y": Y, "batch_size": 8, "validation_data": (X, Y), **often}
 
 
-def partners(folder):
-    shards.WORTH_CUTTING = workers.WORTH_FORKING = 0
-    shards.SMALLEST = 2
-    minicnn.set_threads(2)
+def class_weights(folder):
     model = network(minicnn.Conv2D(4, 3), minicnn.Dropout(0.3), minicnn.RandomContrast(0.2))
     model.compile(AdamW(0.01), "sparse_categorical_crossentropy", ["accuracy"])
     return model, {"x": X, "y": Y, "batch_size": 8, "class_weight": {0: 2.0}}
@@ -138,7 +134,7 @@ SCRIPTS = {
         adam_with_callbacks_and_augmentation,
         weights_and_few_steps,
         in_order_with_a_schedule,
-        partners,
+        class_weights,
         callbacks_of_ones_own,
         backup_and_restore,
     )
@@ -256,7 +252,7 @@ def alone(tmp_path_factory):
         ("adam_with_callbacks_and_augmentation", "SIGKILL:write:10:batch"),
         ("weights_and_few_steps", "SIGKILL:replace:12:batch"),
         ("in_order_with_a_schedule", "SIGTERM:batch:11:epoch"),
-        ("partners", "SIGKILL:batch:9:epoch"),
+        ("class_weights", "SIGKILL:batch:9:epoch"),
         ("callbacks_of_ones_own", "SIGINT:batch:8:epoch"),
         ("backup_and_restore", "SIGKILL:fsync:5:epoch"),
     ],

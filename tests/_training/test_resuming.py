@@ -54,10 +54,10 @@ def test_another_machine_is_told(tmp_path, monkeypatch):
     """Where the bits may differ there is one warning that says why."""
     fit(network(), tmp_path)
     same = checkpoints.machine({})
-    other = same | {"the version of NumPy": "1.0", "the number of threads": 99}
+    other = same | {"the version of NumPy": "1.0", "the processor": "abacus"}
     monkeypatch.setattr(checkpoints, "machine", lambda about: other)
     with pytest.warns(
-        RuntimeWarning, match="NumPy was .* and is now '1.0'; the number of thr"
+        RuntimeWarning, match="NumPy was .* and is now '1.0'; the processor was"
     ) as w:
         fit(network(), tmp_path, resume=True)
     assert len(w) == 1

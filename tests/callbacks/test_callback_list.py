@@ -1,14 +1,11 @@
 """The moments of a run, which callbacks are called then, and with what."""
 
-import os
-
 import numpy as np
 import pytest
 
 import minicnn
 from callback_helpers import X, Y, fit, network
 from minicnn import Adam, Dense, Dropout, Sequential
-from minicnn._parallel import shards, workers
 from minicnn.callbacks import (
     BackupAndRestore,
     Callback,
@@ -272,17 +269,21 @@ def test_what_is_foreign():
     assert not callbacks(library, None, {}).foreign
 
 
-# Callbacks and workers -------------------------------------------------------------------
+# What a callback changes -----------------------------------------------------------------
 
 
-def set_weights(model, epoch, batch):
+def scale(model, batch):
     if batch == 1:
         model.set_weights([0.9 * weights for weights in model.get_weights()])
 
 
-def set_an_argument(model, epoch, batch):
-    if (epoch, batch) == (0, 0):
-        model.layers[3].rate = 0.7
+def scale_a_kernel(model, batch):
+    if batch == 1:
+        model.layers[1].params["kernel"][...] *= 2
+
+
+def set_a_rate(model, epoch, batch):
+    model.layers[3].rate = 0.7
 
 
 def freeze(model, epoch, batch):
@@ -290,56 +291,135 @@ def freeze(model, epoch, batch):
         model.layers[1].trainable = epoch == 1
 
 
-def set_what_is_frozen(model, epoch, batch):
+def freeze_all_along(model, epoch, batch):
     model.layers[1].trainable = False
-    if batch == 1:
-        model.layers[1].params["kernel"][...] *= 2
 
 
-@pytest.mark.usefixtures("vectorized")
-@pytest.mark.parametrize("change", [set_weights, set_an_argument, freeze, set_what_is_frozen])
+def set_an_array(model, epoch, batch):
+    if epoch == batch == 0:
+        kernel = model.layers[1].params["kernel"]
+        model.layers[1].params["kernel"] = np.full_like(kernel, 0.1)
+
+
+def set_the_loss(model, epoch, batch):
+    model.loss.delta = 0.05
+
+
+def nothing(*given):
+    pass
+
+
 @pytest.mark.parametrize("event", ["on_train_batch_end", "on_train_batch_begin", "on_epoch_end"])
-def test_what_a_callback_changes_counts_with_workers_too(change, event, monkeypatch):
-    """Weights from the next batch, arguments from the next epoch: the same bits as without."""
-    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(workers, "WORTH_FORKING", 0)
-    monkeypatch.setattr(shards, "SMALLEST", 2)
-    forked, found, fork = [], [], os.fork
-
-    def watched():
-        forked.append(fork())
-        return forked[-1]
-
-    monkeypatch.setattr(os, "fork", watched)
+@pytest.mark.parametrize(
+    ("weights", "arguments"),
+    [
+        (scale, nothing),
+        (scale_a_kernel, freeze_all_along),
+        (nothing, set_a_rate),
+        (nothing, freeze),
+        (nothing, set_an_array),
+        (nothing, set_the_loss),
+    ],
+)
+@pytest.mark.parametrize("kernels", ["compiled", "vectorized"])
+def test_when_a_change_counts(weights, arguments, event, kernels, monkeypatch):
+    """Weights count from the next batch, arguments from the next epoch, as when batches are trained
+    on one by one, and arguments are changed between epochs."""
+    monkeypatch.setenv("MINICNN_KERNELS", kernels)
     x = rng.normal(size=(24, 6, 6, 2)).astype(np.float32)
-    y = rng.integers(0, 3, 24)
-    for forking in (True, False, None):
-        monkeypatch.setattr(workers, "may_fork", lambda forking=forking: forking)
+    y = np.eye(3)[rng.integers(0, 3, 24)]
+
+    def made():
         layers = [minicnn.Input((6, 6, 2)), minicnn.Rescaling(2)]
         layers += [minicnn.Conv2D(4, 3, activation="relu", kernel_regularizer="l2")]
         layers += [minicnn.Flatten(), Dropout(0.1), Dense(3, activation="softmax")]
         model = Sequential(layers, seed=3)
-        model.compile(Adam(0.01), "sparse_categorical_crossentropy")
-        at = [0]
+        model.compile(Adam(0.01), minicnn.losses.Huber())
+        return model
 
-        def act(number, logs, model=model, at=at):
-            if event == "on_epoch_end":
-                change(model, number, 0)
-                change(model, number, 1)
-            else:
-                change(model, at[0], number)
+    model, at = made(), [0]
 
-        def note(epoch, logs, at=at):
-            at[0] = epoch
+    def act(number, logs):
+        for batch in (0, 1) if event == "on_epoch_end" else (number,):
+            weights(model, batch)
+            arguments(model, at[0], batch)
 
-        callback = LambdaCallback(**{"on_epoch_begin": note, event: act})
-        callbacks = callback if forking is not None else None
-        minicnn.set_threads(2)
-        try:
-            model.fit(x, y, batch_size=8, epochs=4, verbose=0, callbacks=callbacks)
-        finally:
-            minicnn.set_threads(None)
-        found.append([weights.tobytes() for weights in model.get_weights()])
-    assert len(forked) == 4
-    assert found[0] == found[1]
-    assert found[0] != found[2]
+    def note(epoch, logs):
+        at[0] = epoch
+
+    callback = LambdaCallback(**{"on_epoch_begin": note, event: act})
+    model.fit(x, y, batch_size=8, epochs=4, verbose=0, shuffle=False, callbacks=callback)
+
+    wanted = made()
+    for epoch in range(4):
+        for batch in range(3):
+            if event == "on_train_batch_begin":
+                weights(wanted, batch)
+            wanted.train_on_batch(x[8 * batch : 8 * batch + 8], y[8 * batch : 8 * batch + 8])
+            if event == "on_train_batch_end":
+                weights(wanted, batch)
+        if event == "on_epoch_end":
+            weights(wanted, 1)
+        for batch in range(3 if "batch" in event else 2):
+            arguments(wanted, epoch, batch)
+    for a, b in zip(model.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def change_images(x, y, weights):
+    x[...] = 255 - x
+
+
+def change_labels(x, y, weights):
+    y[...] = (y + 1) % 3
+
+
+def change_weights(x, y, weights):
+    weights[::2] = 0
+
+
+@pytest.mark.parametrize("change", [change_images, change_labels, change_weights])
+@pytest.mark.parametrize("event", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
+def test_data_changed_in_place_count_from_the_next_batch(change, event):
+    """Images, labels and sample weights, as when batches are trained on one by one."""
+
+    def given():
+        generator = np.random.default_rng(1)
+        x = generator.integers(0, 256, (24, 6), np.uint8)
+        return x, generator.integers(0, 3, 24), np.ones(24)
+
+    def made():
+        layers = minicnn.Input((6,)), minicnn.Rescaling(1 / 255), Dense(3, activation="softmax")
+        model = Sequential(layers, seed=0)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    def changing(data):
+        seen = []
+
+        def act(*number):
+            seen.append(number)
+            if len(seen) == 2:
+                change(*data)
+
+        return act
+
+    model, data = made(), given()
+    callback, options = LambdaCallback(**{event: changing(data)}), {"epochs": 3, "verbose": 0}
+    x, y, w = data
+    model.fit(x, y, 8, sample_weight=w, shuffle=False, callbacks=callback, **options)
+
+    wanted, data = made(), given()
+    act = changing(data)
+    for _ in range(3):
+        for batch in range(3):
+            if event == "on_train_batch_begin":
+                act()
+            x, y, w = (array[8 * batch : 8 * batch + 8] for array in data)
+            wanted.train_on_batch(x, y, w)
+            if event == "on_train_batch_end":
+                act()
+        if event == "on_epoch_end":
+            act()
+    for a, b in zip(model.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

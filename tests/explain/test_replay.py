@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import minicnn
 from minicnn import (
     Dense,
     Flatten,
@@ -16,13 +15,11 @@ from minicnn import (
     optimizers,
     runs,
 )
-from minicnn._parallel import shards
 from minicnn._training.program import Program
 from minicnn.callbacks import LearningRateScheduler, ReduceLROnPlateau
 from minicnn.data.loaders import PyDataset
 from minicnn.errors import ConfigError, DivergenceError, ModelFileError
 from minicnn.optimizers.schedules import CosineDecay, ExponentialDecay
-from shard_helpers import data, network
 
 X = np.random.default_rng(0).integers(0, 256, (44, 8, 8, 1)).astype(np.uint8)
 Y = np.arange(44) % 3
@@ -143,30 +140,6 @@ def test_a_run_that_was_resumed_with_another_schedule(tmp_path, gradients):
         for name, param in replay.params.items():
             np.testing.assert_array_equal(param.after, gradients[step][2][name])
         assert replay.learning_rate == CosineDecay(0.01, 14 if step < 15 else 28)(step - 1)
-
-
-@pytest.mark.usefixtures("vectorized")
-def test_a_batch_that_was_cut(tmp_path, monkeypatch, gradients):
-    """The parts of a batch are put together again, and their gradients are the run's."""
-    monkeypatch.setattr(shards, "WORTH_CUTTING", 1)
-    monkeypatch.setattr(shards, "SMALLEST", 2)
-    threads = minicnn.get_threads()
-    minicnn.set_threads(3)
-    try:
-        model = network(layers.Dropout(0.5))
-        model.fit(*data(), batch_size=8, epochs=2, checkpoint=tmp_path, verbose=0)
-        replay = model.replay(tmp_path, 5, *data())
-    finally:
-        minicnn.set_threads(threads)
-    _, grads, _ = gradients[5]
-    first, *_ = replay.nodes
-    assert len(first.caches) == 3
-    assert first.stands_for == ("conv2d", "re_lu", "max_pooling2d")
-    np.testing.assert_array_equal(first.x, replay.x)
-    for node in replay.nodes:
-        for name, grad in node.grads.items():
-            np.testing.assert_array_equal(grad, grads[f"{node.name}.{name}"])
-    assert replay["max_pooling2d"].dy.shape == first.y.shape == (8, 3, 3, 4)
 
 
 def test_what_a_step_has(tmp_path):

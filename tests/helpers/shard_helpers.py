@@ -1,8 +1,10 @@
-"""A network whose batches are cut, and what watches its workers."""
+"""A network, and what lets one process compute its batches in shards, as several ranks do."""
 
 import numpy as np
 
 import minicnn
+from minicnn._parallel.shards import Shards
+from minicnn._training.program import Program
 
 
 def network(*extra):
@@ -19,25 +21,11 @@ def data(n=23):
     return rng.integers(0, 256, (n, 6, 6, 2), np.uint8), rng.integers(0, 3, n)
 
 
-def trained(count, model=None, **options):
-    minicnn.set_threads(count)
-    model = model or network()
-    history = model.fit(*data(), batch_size=8, epochs=3, verbose=0, **options)
-    return model.get_weights(), history.history
+def in_shards(monkeypatch, count):
+    """Batches are cut into so many shards, computed here one after another."""
+    whole = Program.shards
 
+    def cut(self, like, rng, ranks=None):
+        return Shards(whole(self, like, rng).compute, rng, count, random=True)
 
-def same(one, other):
-    assert one[1] == other[1]
-    return all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
-
-
-def at_batch(number, act, epoch=0):
-    """A callback that acts once, after that batch of that epoch."""
-    seen = []
-
-    def note(batch, logs):
-        seen.append(batch)
-        if len(seen) == epoch * 3 + number + 1:
-            act()
-
-    return minicnn.callbacks.LambdaCallback(on_train_batch_end=note)
+    monkeypatch.setattr(Program, "shards", cut)

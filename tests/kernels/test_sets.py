@@ -21,7 +21,6 @@ from minicnn import (
     ReLU,
     Sequential,
 )
-from minicnn._parallel import shards
 from minicnn.errors import ConfigError
 from minicnn.kernels import DEFAULT, KERNELS, Convolution, KernelSet, Tail, Workspace
 from minicnn.models.memory import memory_use
@@ -135,29 +134,6 @@ def test_a_set_without_capabilities_is_neither_fused_nor_given_a_workspace(added
         for model in (model, network("vectorized", fuse=False))
     )
     assert 0 < plain.training < whole.training  # what it takes for a moment is not known
-
-
-@pytest.mark.parametrize("threaded", [False, True])
-def test_a_batch_is_not_cut_for_threaded_kernels(threaded, added, monkeypatch):
-    """They use all cores; the batch stays whole, whatever the number of threads."""
-    added("mine", replace(KERNELS["vectorized"], threaded=threaded))
-    monkeypatch.setattr(shards, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(shards, "SMALLEST", 2)
-    seen, cut = [], shards.Shards.cut
-
-    def watched(self, data, numbers):
-        seen.append(self.count)
-        return cut(self, data, numbers)
-
-    monkeypatch.setattr(shards.Shards, "cut", watched)
-    minicnn.set_threads(2)
-    try:
-        model = Sequential([Input((4,)), Dense(2)], seed=0, kernels="mine")
-        model.compile("sgd", "mse")
-        model.fit(np.ones((8, 4)), np.ones((8, 2)), batch_size=8, verbose=0)
-    finally:
-        minicnn.set_threads(None)
-    assert seen == [1 if threaded else 2]
 
 
 def test_what_is_no_set_is_refused(added):

@@ -377,24 +377,6 @@ def test_layers_come_back_from_a_file(tmp_path, monkeypatch):
     assert histories[0] == histories[1]
 
 
-def test_shards_differ(monkeypatch):
-    """A batch in two shards draws for each image by itself, and the same again from a seed."""
-    monkeypatch.setattr(minicnn._parallel.shards, "WORTH_CUTTING", 1)
-    monkeypatch.setattr(minicnn._parallel.threads, "get_threads", lambda: 2)
-    drawn = []
-    draw = RandomRotation.draw
-    monkeypatch.setattr(
-        RandomRotation, "draw", lambda *args: drawn.append(draw(*args)) or drawn[-1]
-    )
-    for _ in range(2):
-        model = network(RandomRotation(0.5), kernels="vectorized")
-        model.fit(IMAGES, LABELS, batch_size=40, verbose=0)
-    first, second, *again = (angles.tolist() for angles in drawn)
-    assert len(first) == len(second) == 20
-    assert not set(first) & set(second)
-    assert again == [first, second]
-
-
 def test_the_benchmark_runs(monkeypatch, capsys):
     """One round of a step gives a row for each layer."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")

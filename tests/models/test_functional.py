@@ -376,28 +376,6 @@ def test_steps_on_one_batch():
         np.testing.assert_array_equal(a, b)
 
 
-def test_workers_compute_the_same_bits(monkeypatch):
-    """A batch that is cut, here or in forked workers, of several inputs and outputs."""
-    image, row = Input((6, 6, 2)), Input((4,))
-    whole = Concatenate()([Flatten()(Conv2D(3, 3)(image)), Dense(3)(row)])
-    found = []
-    for fork in (True, False):
-        monkeypatch.setattr("minicnn._parallel.shards.WORTH_CUTTING", 1)
-        monkeypatch.setattr("minicnn._parallel.workers.WORTH_FORKING", 1)
-        if not fork:
-            monkeypatch.setattr("minicnn._parallel.workers.may_fork", lambda: False)
-        minicnn.set_threads(2)
-        outputs = {"c": Dense(3, activation="softmax")(whole), "n": Dense(1)(whole)}
-        model = clone_model(Model([image, row], outputs))
-        model.set_weights([np.full(w.shape, 0.1) for w in model.get_weights()])
-        model.compile("sgd", {"c": "sparse_categorical_crossentropy", "n": "mse"})
-        xs, ys = data(32)
-        model.fit(xs, ys, batch_size=16, shuffle=False, verbose=0)
-        found.append(model.get_weights() + list(model.predict(xs, batch_size=8).values()))
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 # Files and runs --------------------------------------------------------------------------
 
 

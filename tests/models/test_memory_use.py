@@ -2,10 +2,8 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +27,7 @@ from minicnn import (
     applications,
     set_threads,
 )
-from minicnn._parallel.processes import ForkedProcess
-from minicnn._parallel.workers import WORTH_FORKING
 from minicnn.losses import SparseCategoricalCrossentropy
-from minicnn.metrics import Metric
 from minicnn.models.memory import memory_use, of_an_image
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -83,71 +78,32 @@ def network(name):
     return Sequential(stack, seed=0)
 
 
-def status(entry, process="self"):
-    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+def status(entry):
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(entry))
-
-
-def private(process="self"):
-    """What a process has for itself, all that it shares with the one that forked it left out."""
-    rollup = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
-    shared = re.findall(r"Shared_\w+: +(\d+) kB", rollup)
-    return status("VmHWM", process) - 1024 * sum(map(int, shared))
-
-
-class Workers(Metric):
-    """Watches how much the processes that were forked have had for themselves."""
-
-    most = 0
-
-    def reset_state(self):
-        pass
-
-    def result(self):
-        return 0.0
-
-    def update_state(self, y_true, y_pred):
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-        Workers.most = max(self.most, sum(private(child) for child in children.split()))
 
 
 def run(name, verb, batch):
     """(figure, measured): the peak while ``fit`` or ``predict`` runs, above that before the model
-    was made, without the data; what it took to draw the first weights does not count. With it
-    what the workers of this process have for themselves: the rest they share with it."""
+    was made, without the data; what it took to draw the first weights does not count."""
     set_threads(2)
-    start = ForkedProcess.start
-    told = tempfile.NamedTemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - until the end
-
-    def tell(work):
-        work()
-        told.write(str(private()))
-        told.flush()
-
-    if verb == "predict":
-        ForkedProcess.start = lambda self, work: start(self, lambda: tell(work))
     rng = np.random.default_rng(0)
     before = status("VmRSS")
     model = network(name)
-    work = sum(layer.multiply_adds(layer.input_shape) for layer in model.stack)
-    n = 4 * batch if verb == "fit" else max(4 * batch, -(-WORTH_FORKING // work))
+    n = 4 * batch
     if isinstance(model.stack[1], Rescaling):
         x = rng.integers(0, 256, (n, *model.input_shape), dtype=np.uint8)
     else:
         x = rng.random((n, *model.input_shape), dtype=np.float32)
     y = rng.integers(0, 6, n)
     logits = getattr(model.stack[-1], "activation", None) is None
-    workers = Workers("workers")
-    model.compile(Adam(), SparseCategoricalCrossentropy(from_logits=logits), [workers])
+    model.compile(Adam(), SparseCategoricalCrossentropy(from_logits=logits))
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     if verb == "fit":
-        epochs = max(2, -(-WORTH_FORKING // (work * len(x))))
-        model.fit(x, y, batch_size=batch, epochs=epochs, verbose=0)
+        model.fit(x, y, batch_size=batch, epochs=2, verbose=0)
     else:
         model.predict(x, batch_size=batch)
-        told.seek(0)
-        Workers.most = int(told.read() or 0)
-    measured = status("VmHWM") - before - x.nbytes - y.nbytes + Workers.most
+    measured = status("VmHWM") - before - x.nbytes - y.nbytes
     use = memory_use(model, model.fused(), model.optimizer, batch)
     return use.training if verb == "fit" else use.predicting, measured
 
@@ -172,7 +128,7 @@ def agree(figure, measured):
 @pytest.mark.parametrize("kernels", ["compiled", "vectorized"])
 def test_memory_is_as_said(kernels):
     """The default network, with BatchNorm and Dropout; predicting, which keeps no caches, takes
-    less than training even in two processes."""
+    less than training."""
     trained, predicted = (
         in_a_new_process("small", verb, 128, kernels) for verb in ("fit", "predict")
     )

@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from minicnn.errors import printable
-from minicnn.kernels.compiled.compilers import QUIET, X86, Compiler, Failed
+from minicnn.kernels.compiled.compilers import X86, Compiler, Failed
 
 PAGES = Path(__file__).parent / "c"
 
@@ -23,6 +24,9 @@ ONCE = ("replay", "threads")
 
 PATIENCE = 120
 """Seconds in which a build must end. The first one of ``zig cc`` on Windows takes over a minute."""
+
+A_LOOK = 0.005
+"""Seconds between looks at which of the compilers at work has ended."""
 
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
@@ -101,31 +105,49 @@ def _libraries(compiler: Compiler, processor: Sequence[str]) -> list[str]:
 def _run(commands: Sequence[Sequence[str]], folder: Path, end: float) -> None:
     """Run commands, as many at a time as there are cores; raises ``Failed`` if one fails."""
     cores = os.cpu_count() or 1
-    waiting, running = list(commands), list[tuple[str, subprocess.Popen[bytes]]]()
+    waiting, running = list(enumerate(commands)), list[Running]()
     surroundings = os.environ | {"LC_ALL": "C", "TMPDIR": str(folder)}
     if sys.platform != "win32":  # where zig needs libraries that it builds once and keeps
         surroundings |= {f"ZIG_{which}_CACHE_DIR": str(folder) for which in ("LOCAL", "GLOBAL")}
     try:
         while waiting or running:
             while waiting and len(running) < cores:
-                command = waiting.pop(0)
-                apart = os.name == "posix"  # so that all of it can be ended
-                one = subprocess.Popen(
-                    command, **QUIET, env=surroundings, cwd=folder, start_new_session=apart
-                )
-                running.append((command[0], one))
-            name, one = running[0]
-            said, _ = one.communicate(timeout=max(0.0, end - time.monotonic()))
-            running.pop(0)
-            if one.returncode:
-                raise Failed(f"{name} failed: {_gist(said, one.returncode)}")
-    except subprocess.TimeoutExpired as error:
-        raise Failed(f"{error.cmd[0]} was not done after {PATIENCE} seconds") from None
+                number, command = waiting.pop(0)
+                running.append(_started(command, folder / f"{number}.said", surroundings))
+            ended = next((one for one in running if one.process.poll() is not None), None)
+            if ended is not None:
+                running.remove(ended)
+                if ended.process.returncode:
+                    what = _gist(ended.said.read_bytes(), ended.process.returncode)
+                    raise Failed(f"{ended.name} failed: {what}")
+            elif time.monotonic() < end:
+                time.sleep(A_LOOK)
+            else:
+                raise Failed(f"{running[0].name} was not done after {PATIENCE} seconds")
     except (OSError, ValueError) as error:
         raise Failed(f"a compiler cannot be run: {printable(str(error))}") from None
     finally:
-        for _, one in running:
-            _end(one)
+        for one in running:
+            _end(one.process)
+
+
+class Running(NamedTuple):
+    """A compiler at work."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    said: Path
+    """The file of what it says."""
+
+
+def _started(command: Sequence[str], said: Path, surroundings: dict[str, str]) -> Running:
+    apart = os.name == "posix"  # so that all of it can be ended
+    with said.open("wb") as file:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            env=surroundings, cwd=said.parent, start_new_session=apart,
+        )  # fmt: skip
+    return Running(command[0], process, said)
 
 
 def _gist(said: bytes, code: int) -> str:
@@ -143,5 +165,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         else:
             process.kill()
     process.wait()
-    if process.stdout:
-        process.stdout.close()

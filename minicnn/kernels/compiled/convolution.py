@@ -14,12 +14,13 @@ import numpy as np
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.kernels.base import PLAIN, Scale, Tail
 from minicnn.kernels.compiled.library import Function, address, plain, threads_now
+from minicnn.kernels.compiled.normalization import moments_found, moments_wanted
 from minicnn.kernels.vectorized import workspace
 
 convolve_scratch = Function("convolve_scratch", "aiff", "i")
 kernel_scratch = Function("kernel_gradient_scratch", "aiff", "i")
 image_scratch = Function("image_gradient_scratch", "ai", "i")
-convolve_c = Function("convolve", "aiaffaaaaa")
+convolve_c = Function("convolve", "aiaffaaaaaa")
 kernel_gradient = Function("kernel_gradient", "aiaffaaaaaa")
 image_gradient = Function("image_gradient", "aiaaaaafaa")
 
@@ -63,6 +64,7 @@ def place_of(
     groups: int,
     tail: Tail,
     bytes_: bool,
+    moments: bool = False,
 ) -> Place:
     """Where the windows are."""
     oh, ow = (
@@ -70,7 +72,7 @@ def place_of(
         for n, p, k, d, s in zip(x[1:3], pads, kernel, dilation, strides, strict=False)
     )
     numbers = [*x, *kernel[:2], kernel[3], groups, *strides, *dilation, *pads[0], *pads[1], oh, ow]
-    numbers += [bytes_, tail.relu, POOLS[tail.pool], *tail.size]
+    numbers += [bytes_, tail.relu, POOLS[tail.pool], *tail.size, moments]
     return Place(numbers, (oh, ow), x[0] * oh * ow * math.prod(kernel))
 
 
@@ -109,7 +111,11 @@ def convolve(
     """See ``Fusion``."""
     dtype, (factor, offset) = kernel.dtype, scale or (1.0, 0.0)
     x, kernel = _images(x, dtype), plain(kernel)
-    place = place_of(x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE)
+    found = moments_wanted(kernel.shape[3], dtype) if not tail.pool else None
+    place = place_of(
+        x.shape, kernel.shape, strides, pads, dilation, groups, tail, x.dtype == BYTE,
+        found is not None,
+    )  # fmt: skip
     (oh, ow), (ph, pw), n, filters = place.out, tail.size, len(x), kernel.shape[3]
     y = workspace.empty((n, oh // ph, ow // pw, filters), dtype)
     kept = None
@@ -120,7 +126,10 @@ def convolve(
     threads = threads_for(place)
     memory = scratch(convolve_scratch, dtype, place, threads, factor, offset)
     bias = None if bias is None else plain(bias, dtype)
-    convolve_c(dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, memory)
+    convolve_c(
+        dtype, place.numbers, threads, x, factor, offset, kernel, bias, y, kept, found, memory
+    )
+    moments_found(y, found)
     return y, Trace(y, kept)
 
 

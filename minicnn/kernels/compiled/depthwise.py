@@ -7,13 +7,17 @@ import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pads, Pair, Shape
 from minicnn.kernels.compiled.library import Function, plain, threads_now
+from minicnn.kernels.compiled.normalization import moments_found, moments_wanted, slot_of
 from minicnn.kernels.vectorized import workspace
 
-_depthwise = Function("depthwise", "aiaaaaa")
+_depthwise = Function("depthwise", "aiaaaaaaa")
 _depthwise_backward = Function("depthwise_backward", "aiaaaaaaaaa")
 
 WORTH_THREADS = 1 << 19
 """Multiplications from which on several threads share them."""
+
+BAND_BYTES = 64 << 10
+"""Of the rows that are gone through at a time."""
 
 A_PART = 128
 """Pixels of dy, at least, of which the gradients are added up apart from the others."""
@@ -25,9 +29,9 @@ WIDEST = 16
 
 @lru_cache(maxsize=1024)
 def _place(
-    x: Shape, kernel: Shape, strides: Pair, pads: Pads, dilation: Pair
-) -> tuple[Array, Pair, int, int]:
-    """The numbers for C, the size of y, and the parts and threads at most for such work."""
+    x: Shape, kernel: Shape, strides: Pair, pads: Pads, dilation: Pair, itemsize: int
+) -> tuple[Array, Pair, int, int, int]:
+    """The numbers for C, the size of y, and the bands, parts and threads at most for such work."""
     down, across = (
         (n + sum(p) - (k - 1) * d - 1) // s + 1
         for n, p, k, d, s in zip(x[1:3], pads, kernel, dilation, strides, strict=False)
@@ -36,8 +40,9 @@ def _place(
     parts = max(1, min(MOST_PARTS, pixels // A_PART))
     threads = 1 if pixels * math.prod(kernel) < WORTH_THREADS else MOST_THREADS
     numbers = [*x, *kernel[:2], *strides, *dilation, pads[0][0], pads[1][0], down, across]
-    numbers += [parts, kernel[2] + WIDEST]
-    return np.array(numbers, np.int64), (down, across), parts, threads
+    bands = max(1, x[0] * max(down * across, x[1] * x[2]) * x[3] * itemsize // BAND_BYTES)
+    numbers += [parts, kernel[2] + WIDEST, bands]
+    return np.array(numbers, np.int64), (down, across), bands, parts, threads
 
 
 def depthwise(
@@ -51,12 +56,17 @@ def depthwise(
     """See ``KernelSet``."""
     dtype = np.result_type(x, kernel)
     kernel, x = _flat(kernel, dtype), _repeated(x, kernel.shape[3], dtype)
-    place, out, _, most = _place(x.shape, kernel.shape, strides, pads, dilation)
+    size = dtype.itemsize
+    place, out, bands, _, most = _place(x.shape, kernel.shape, strides, pads, dilation, size)
     threads = min(most, threads_now())
     y = workspace.empty((len(x), *out, kernel.shape[2]), dtype)
     if bias is not None:
         bias = plain(bias, dtype)
-    _depthwise(dtype, place, threads, x, kernel, bias, y, _memory(kernel, threads))
+    c, memory = kernel.shape[2], _memory(kernel, threads)
+    found = moments_wanted(c, dtype)
+    slots = None if found is None else np.empty((bands, slot_of(c)))
+    _depthwise(dtype, place, threads, x, kernel, bias, y, memory, slots, found)
+    moments_found(y, found)
     return y
 
 
@@ -73,7 +83,8 @@ def depthwise_backward(
     dtype, times = np.result_type(dy, x, kernel), kernel.shape[3]
     flat, wide_x = _flat(kernel, dtype), _repeated(x, times, dtype)
     dy = plain(dy, dtype)
-    place, _, parts, most = _place(wide_x.shape, flat.shape, strides, pads, dilation)
+    size = dtype.itemsize
+    place, *_, parts, most = _place(wide_x.shape, flat.shape, strides, pads, dilation, size)
     threads = min(most, threads_now())
     dx = workspace.empty(wide_x.shape, dtype) if need_dx else None
     dkernel, dbias = np.empty_like(flat), np.empty(flat.shape[2], dtype)

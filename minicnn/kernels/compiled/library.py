@@ -68,6 +68,7 @@ class _Current(threading.local):
     """Of a thread what notes the calls that it makes, if anything does (``recording.Calls``)."""
 
     calls: Any = None
+    moments: Any = None
 
 
 _state, current = _State(), _Current()

@@ -1,11 +1,15 @@
 """Batch normalization by the C pages ``normalization.c`` and ``normalization_pooled.c``."""
 
+from types import TracebackType
+from typing import Self
+
 import numpy as np
 
-from minicnn._core.shapes import Array, Pair
+from minicnn._core.shapes import Array, DType, Pair
 from minicnn.kernels.base import ALONE, Channels, Join, Normalization, NormalizationGrads, Then
+from minicnn.kernels.capabilities import Moments
 from minicnn.kernels.compiled.activations import kind_of
-from minicnn.kernels.compiled.library import Function, plain, threads_now
+from minicnn.kernels.compiled.library import Function, current, plain, threads_now
 from minicnn.kernels.vectorized import workspace
 
 _moments = Function("channel_moments", "aiiiiaaa")
@@ -36,9 +40,55 @@ def moments(x: Array) -> tuple[Array, Array]:
     x = plain(x)
     rows, c, parts, threads = _parts(x, MOST_PARTS)
     mean, variance = np.empty(c, x.dtype), np.empty(c, x.dtype)
-    sums = np.empty((parts, 2, c))
+    sums = np.empty((parts, slot_of(c)))
     _moments(x.dtype, x, rows, c, parts, threads, sums, mean, variance)
     return mean, variance
+
+
+class NotedMoments(Moments):
+    """What a convolution finds within ``with moments:``, in this thread."""
+
+    def __init__(self) -> None:
+        self.found: tuple[Array, Array] | None = None
+        """What was made, and its mean and variance."""
+
+    def of(self, x: Array) -> tuple[Array, Array]:
+        """See ``Moments``."""
+        found, self.found = self.found, None
+        if found is None or found[0] is not x:
+            return moments(x)
+        mean, variance = found[1]
+        return mean, variance
+
+    def __enter__(self) -> Self:
+        """Find the moments of the next convolution in this thread."""
+        self.before, current.moments = current.moments, self
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Find no more."""
+        current.moments = self.before
+
+
+def slot_of(c: int) -> int:
+    """Numbers of which mean and variance are made: see ``slot_of`` in normalization.h."""
+    return 1 + 2 * c
+
+
+def moments_wanted(c: int, dtype: DType) -> Array | None:
+    """Where mean and variance of c channels are to be written, if they are wanted."""
+    return None if current.moments is None else np.empty((2, c), dtype)
+
+
+def moments_found(y: Array, found: Array | None) -> None:
+    """Tell who wants to know that these are y's mean and variance."""
+    if found is not None:
+        current.moments.found = y, found
 
 
 def normalize(
@@ -113,4 +163,4 @@ def _normalize_pooled(x: Array, channels: Channels, then: Then, pool: Pair) -> A
     return y
 
 
-NORMALIZATION = Normalization(MOST_POOLED, moments, normalize, normalize_backward)
+NORMALIZATION = Normalization(MOST_POOLED, moments, normalize, normalize_backward, NotedMoments)

@@ -12,7 +12,7 @@ from minicnn._core.shapes import Array, DType
 from minicnn.kernels.capabilities import Recording
 from minicnn.kernels.compiled.library import Loaded, current, loaded
 
-SIGNATURES = ("aiaffaaaaa", "aiaaaaa", "aaiiiffa", "aaaaaafiiaa", "aaaiiiiia", "iiiiiifaaaa")
+SIGNATURES = ("aiaffaaaaaa", "aiaaaaaaa", "aaiiiffa", "aaaaaafiiaa", "aaaiiiiia", "iiiiiifaaaa")
 """In the order of replay.c."""
 
 MOST_ARGUMENTS = 12

@@ -2,6 +2,7 @@
 
 import math
 
+from minicnn._core.shapes import FEW
 from minicnn._parallel.threads import shards_of
 from minicnn.kernels.base import Convolution, Work
 from minicnn.kernels.vectorized.convolution import backward_method, most_sums
@@ -13,7 +14,9 @@ def work_of(conv: Convolution, n: int, threads: int) -> Work:
 
     Each thread has a group of its images, padded; the convolution's output or its gradient for
     them, and as much again to pool it; and a block of columns. A shard may be smaller than a group.
-    In the backward pass each shard has gradients of the kernel besides, before they are added up.
+    In the backward pass each shard has a gradient of the kernel besides, before they are added up,
+    and each thread more arrays as large: the kernel turned around, what a block adds to the
+    gradient, and of many blocks what was added before, in double precision.
     Groups of channels go one after another; the phases of a dilated convolution are smaller than
     its images.
     """
@@ -31,4 +34,6 @@ def work_of(conv: Convolution, n: int, threads: int) -> Work:
     arrays = min(threads, count) * (group + columns) * itemsize
     gradient = math.prod(kernel) * itemsize
     sums = shards_of(n, n * backward_method(place, need_dx=True)[1], most_sums(gradient))
-    return Work(arrays, arrays + gradient * sums)
+    blocks = -(-n // sums // cut.images) * -(-oh // cut.rows)
+    more = 4 if blocks > FEW else 2
+    return Work(arrays, arrays + gradient * (sums + more * min(threads, sums)))

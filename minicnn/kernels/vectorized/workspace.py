@@ -10,10 +10,15 @@ Smaller arrays, which come and go within a step, are left to the allocator. That
 gives freed memory back to the system when the array was larger than a threshold, 128 KiB at
 first, and raises the threshold to the largest such array it has seen freed. ``Buffers`` therefore
 takes and frees one of just under 32 MiB, the highest threshold, without touching it.
+
+What is kept lies in large pages where Linux has them (2 MiB instead of 4 KiB): a pass over tens of
+megabytes then waits less for the processor to find where its pages are.
 """
 
 import math
+import mmap
 import threading
+from contextlib import suppress
 from sys import getrefcount
 from types import TracebackType
 from typing import Self
@@ -25,6 +30,8 @@ from minicnn.kernels.base import Workspace
 
 LARGEST_KEPT = 31 << 20
 """Bytes; an array of that size, freed, makes glibc keep the memory of all smaller ones."""
+
+HUGE_PAGE = 2 << 20
 
 UNUSED = next(map(getrefcount, [np.empty(0)]))
 """References to an array that only a list has, as ``map`` counts them."""
@@ -74,11 +81,21 @@ class Buffers(Workspace):
                 if size <= found < held or (held < size and held < found):
                     place, held = i, found
         if place < 0:
-            self.arrays.append(np.empty(size, np.uint8))
+            self.arrays.append(fresh(size))
         elif held < size:
-            self.arrays[place] = np.empty(size, np.uint8)
+            self.arrays[place] = fresh(size)
         array: Array = self.arrays[place][:size].view(dtype).reshape(shape)
         return array
+
+
+def fresh(size: int) -> Array:
+    """So many bytes that nobody has, in large pages if they fill some."""
+    if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # no large pages, or no memory, which NumPy says better
+            memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            memory.madvise(mmap.MADV_HUGEPAGE)
+            return np.frombuffer(memory, np.uint8)
+    return np.empty(size, np.uint8)
 
 
 def scratch(size: int) -> Array:
@@ -87,7 +104,7 @@ def scratch(size: int) -> Array:
     if buffers is None:
         return np.empty(size, np.uint8)
     if buffers.scratch.nbytes < size:
-        buffers.scratch = np.empty(size, np.uint8)
+        buffers.scratch = fresh(size)
     return buffers.scratch[:size]
 
 

@@ -27,6 +27,7 @@
  * (winograd.c).
  */
 #include "convolution.h"
+#include "normalization.h"
 
 /* How many pixels are summed at a time: with so many vectors of filters, as many as there are
  * registers for. */
@@ -222,13 +223,8 @@ Source NAME(source_of_task)(const Pass *pass, const T *images, Index row, Index 
                     it->top - row, it->left};
 }
 
-static void convolve_task(void *context, Index task, Index worker) {
-    const Pass *pass = context;
+static void direct_task(const Pass *pass, Index task, Index worker) {
     const Convolution *it = &pass->it;
-    if (pass->planar.taps) {
-        NAME(planar_task)(pass, task, worker);
-        return;
-    }
     Index image, images, row, rows;
     const T *from = NAME(images_of_task)(pass, task, worker, &image, &images, &row, &rows);
     if (rows <= 0)
@@ -245,6 +241,21 @@ static void convolve_task(void *context, Index task, Index worker) {
                         to + g * (it->filters / it->groups));
     for (Index i = 0; it->pool && i < images; i++)
         NAME(pool_rows)(pass, to + i * rows * it->ow * pass->wide, row, rows, image + i);
+}
+
+static void convolve_task(void *context, Index task, Index worker) {
+    const Pass *pass = context;
+    const Convolution *it = &pass->it;
+    (pass->planar.taps ? NAME(planar_task) : direct_task)(pass, task, worker);
+    if (!it->moments)
+        return;
+    /* What was made is still in the cache. */
+    Index image = task / pass->tasks.bands * pass->tasks.images;
+    Index row = task % pass->tasks.bands * pass->tasks.rows;
+    Index images = least(pass->tasks.images, it->n - image), rows = least(pass->tasks.rows, it->oh - row);
+    NAME(moments_of_rows)(pass->y + (image * it->oh + row) * it->ow * it->filters,
+                          images * most(rows, 0) * it->ow, it->filters,
+                          pass->slots + task * slot_of(it->filters));
 }
 
 Pass NAME(pass_of)(const Convolution *it, const void *x, double scale, double offset) {
@@ -280,7 +291,8 @@ Index NAME(prepare)(Pass *pass, char *memory, Index threads, Index forward, cons
     pass->frame_size = pass->framed ? images * reach * row + LANES : 0;
     pass->made_size = forward && it->pool ? images * rows * it->ow * pass->wide + LANES : 0;
 
-    Index pixels = images * rows * it->ow;
+    Index pixels = images * rows * it->ow, slots = forward && it->moments ? pass->tasks.count : 0;
+    pass->slots = take(&scratch, slots * slot_of(it->filters) * sizeof(double));
     Index *from = take(&scratch, pixels * sizeof(Index)), *to = take(&scratch, pixels * sizeof(Index));
     Index *tap = take(&scratch, taps * it->groups * sizeof(Index));
     Index matrices = 16 * widened(it->c) * widened(it->filters);
@@ -339,13 +351,15 @@ EXPORT Index NAME(convolve_scratch)(const Convolution *it, Index threads, double
 }
 
 /* y, and of pooling in training what its gradient needs: the winner of each window, or for the mean
- * of a ReLU which pixels passed it. */
+ * of a ReLU which pixels passed it; and, if they are wanted, ``moments``: y's mean and variance. */
 EXPORT void NAME(convolve)(const Convolution *it, Index threads, const void *x, double scale,
                            double offset, const T *kernel, const T *bias, T *y, uint8_t *kept,
-                           char *scratch) {
+                           T *moments, char *scratch) {
     Pass pass = NAME(pass_of)(it, x, scale, offset);
     pass.y = y;
     pass.kept = kept;
     NAME(prepare)(&pass, scratch, threads, 1, kernel, bias);
     minicnn_parallel_for(pass.tasks.count, threads, convolve_task, &pass);
+    if (it->moments)
+        NAME(finish_moments)(pass.slots, pass.tasks.count, it->filters, moments, moments + it->filters);
 }

@@ -28,6 +28,7 @@ typedef struct {
     Index bytes;                    /* whether the images are uint8 */
     Index relu;                     /* whether a ReLU follows */
     Index pool, ph, pw;             /* what pooling follows, and its window */
+    Index moments;                  /* whether mean and variance of y are wanted; then none follows */
 } Convolution;
 
 /* For each of some pixels that are made, the sum over taps and a run of numbers
@@ -158,6 +159,7 @@ typedef struct {
     const void *x;
     T *y;
     uint8_t *kept;
+    double *slots; /* of each task: see normalization.h */
     Tasks tasks;
     Frame frame;
     Winograd winograd;   /* where it is computed so: else inputs is 0 */

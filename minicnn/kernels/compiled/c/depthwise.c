@@ -28,7 +28,7 @@
  * around; with a stride of s it is s of them along that axis, for every s-th pixel of x is met by
  * the same taps. The rows of dy and x are cut into bands that stay in the cache for both.
  */
-#include "common.h"
+#include "normalization.h"
 
 /* As the caller gives it: all are Index. */
 typedef struct {
@@ -39,12 +39,12 @@ typedef struct {
     Index oh, ow;         /* rows and columns of windows */
     Index parts;          /* in which the gradients are added up */
     Index wide;           /* numbers kept for each tap's sums: c, and a vector more */
+    Index bands;          /* of rows, that are gone through one at a time */
 } Depthwise;
 
 enum {
     TOGETHER = 8,          /* pixels of a row */
     FEW = 256,             /* numbers that are added up in T; the sums of these in double */
-    BAND_BYTES = 64 << 10, /* of the rows that are gone through at a time */
 };
 
 /* For few channels: a narrow vector, or a single number. */
@@ -266,13 +266,19 @@ typedef struct {
     T *few;      /* for each worker */
     double *all; /* for each part */
     Index images;
+    double *slots;
 } Pass;
 
 static void forward_band(void *context, Index band, Index worker) {
     const Pass *pass = context;
-    Index rows = pass->images * pass->ahead.down.made;
-    for (Index r = band * rows / pass->bands; r < (band + 1) * rows / pass->bands; r++)
-        do_row(&pass->ahead, r, pass->memory + worker * 2 * pass->taps, 0);
+    const Correlation *it = &pass->ahead;
+    Index rows = pass->images * it->down.made, wide = it->across.made;
+    Index first = band * rows / pass->bands, last = (band + 1) * rows / pass->bands;
+    for (Index r = first; r < last; r++)
+        do_row(it, r, pass->memory + worker * 2 * pass->taps, 0);
+    if (pass->slots) /* what was made is still in the cache */
+        NAME(moments_of_rows)(it->made + first * wide * it->channels, (last - first) * wide,
+                              it->channels, pass->slots + band * slot_of(it->channels));
 }
 
 static void backward_part(void *context, Index part, Index worker) {
@@ -293,10 +299,6 @@ static void backward_part(void *context, Index part, Index worker) {
     add_few(&sums);
 }
 
-static Index bands_of(const Depthwise *it) {
-    return most(it->n * most(it->oh * it->ow, it->h * it->w) * it->c * sizeof(T) / BAND_BYTES, 1);
-}
-
 static Axis down_axis(const Depthwise *it) {
     return axis(it->h, it->oh, it->kh, it->sh, it->dh, it->top);
 }
@@ -305,13 +307,16 @@ static Axis across_axis(const Depthwise *it) {
     return axis(it->w, it->ow, it->kw, it->sw, it->dw, it->left);
 }
 
-/* y. ``memory`` holds twice as many Index as there are taps, for each thread. */
+/* y. ``memory`` holds twice as many Index as there are taps, for each thread. If they are wanted,
+ * also ``moments``, y's mean and variance, by way of ``slots`` for each band (normalization.h). */
 EXPORT void NAME(depthwise)(const Depthwise *it, Index threads, const T *x, const T *kernel,
-                            const T *bias, T *y, Index *memory) {
+                            const T *bias, T *y, Index *memory, double *slots, T *moments) {
     Correlation ahead = {down_axis(it), across_axis(it), it->c, x, kernel, bias, y};
-    Pass pass = {.ahead = ahead, .bands = bands_of(it), .memory = memory, .images = it->n,
-                 .taps = it->kh * it->kw};
+    Pass pass = {.ahead = ahead, .bands = it->bands, .memory = memory, .images = it->n,
+                 .taps = it->kh * it->kw, .slots = slots};
     minicnn_parallel_for(pass.bands, threads, forward_band, &pass);
+    if (slots)
+        NAME(finish_moments)(slots, pass.bands, it->c, moments, moments + it->c);
 }
 
 /* dx (unless it is NULL), dkernel and dbias. ``few`` and ``all`` have (kh * kw + 1) * wide numbers
@@ -323,7 +328,7 @@ EXPORT void NAME(depthwise_backward)(const Depthwise *it, Index threads, const T
     Index taps = it->kh * it->kw, wide = it->wide, lanes = width_for(it->c)->lanes;
     Pass pass = {.ahead = {down, across, it->c, x, kernel, 0, (T *)dy},
                  .back = {backward(down), backward(across), it->c, dy, kernel, 0, dx},
-                 .parts = it->parts, .bands = most(bands_of(it) / it->parts, 1),
+                 .parts = it->parts, .bands = most(it->bands / it->parts, 1),
                  .memory = memory, .taps = taps, .wide = wide, .few = few, .all = all,
                  .images = it->n};
     minicnn_parallel_for(it->parts, threads, backward_part, &pass);

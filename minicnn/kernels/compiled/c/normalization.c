@@ -13,8 +13,8 @@
  *     dx[r][c] = scale[c] * (g[r][c] - mean of g - x_hat[r][c] * mean of g * x_hat)
  *
  * There is next to nothing to compute, so what counts is how often the memory is gone through: once
- * for mean and variance, once for y with all that follows it; backward once for the two sums,
- * once for dx. Whether the ReLU let z through is computed anew from x, which is read anyway, but
+ * for mean and variance, where the convolution that made x has not found them while its rows were
+ * still in the cache; once for y with all that follows it; backward once for the two sums, once for dx. Whether the ReLU let z through is computed anew from x, which is read anyway, but
  * where ``other`` was added, which nobody keeps: there y tells.
  *
  * Mean and variance in one pass: of a block of rows, x - near and its squares are summed, where
@@ -155,7 +155,9 @@ RARE void put_together(double *sum, double *squares, double n, const double *mor
 static void moments_of_part(void *context, Index part, Index worker) {
     const Norm *it = context;
     (void)worker;
-    double *sum = it->sums + part * 2 * it->c, *squares = sum + it->c;
+    double *slot = it->sums + part * slot_of(it->c);
+    double *sum = slot + NUMBERS_OF_SLOT, *squares = sum + it->c;
+    slot[ROWS_OF_SLOT] = it->rows * (part + 1) / it->parts - it->rows * part / it->parts;
     memset(sum, 0, 2 * it->c * sizeof(double));
     for (Index column = 0; column < it->c; column += WIDEST) {
         Piece p = piece_of(it, part, column);
@@ -168,19 +170,31 @@ static void moments_of_part(void *context, Index part, Index worker) {
     }
 }
 
-/* Mean and variance of each channel; ``sums`` is (parts, 2, c). */
+void NAME(moments_of_rows)(const T *x, Index rows, Index c, double *slot) {
+    Norm it = {.x = x, .rows = rows, .c = c, .parts = 1, .sums = slot};
+    moments_of_part(&it, 0, 0);
+}
+
+void NAME(finish_moments)(double *slots, Index count, Index c, T *mean, T *variance) {
+    double *all = slots + NUMBERS_OF_SLOT, rows = slots[ROWS_OF_SLOT];
+    for (Index k = 1; k < count; k++) {
+        double *slot = slots + k * slot_of(c), *more = slot + NUMBERS_OF_SLOT, n = slot[ROWS_OF_SLOT];
+        if (n > 0)
+            put_together(all, all + c, rows, more, more + c, n, c);
+        rows += n;
+    }
+    for (Index j = 0; j < c; j++) {
+        mean[j] = all[j] / rows;
+        variance[j] = all[c + j] / rows;
+    }
+}
+
+/* Mean and variance of each channel; ``sums`` is (parts, 1 + 2 c). */
 EXPORT void NAME(channel_moments)(const T *x, Index rows, Index c, Index parts, Index threads,
                                   double *sums, T *mean, T *variance) {
     Norm it = {.x = x, .rows = rows, .c = c, .parts = parts, .sums = sums};
     minicnn_parallel_for(parts, threads, moments_of_part, &it);
-    for (Index part = 1; part < parts; part++) {
-        double *more = sums + part * 2 * c, n = rows * part / parts;
-        put_together(sums, sums + c, n, more, more + c, rows * (part + 1) / parts - n, c);
-    }
-    for (Index j = 0; j < c; j++) {
-        mean[j] = sums[j] / rows;
-        variance[j] = sums[c + j] / rows;
-    }
+    NAME(finish_moments)(sums, parts, c, mean, variance);
 }
 
 /* The normalization -------------------------------------------------------------------------- */

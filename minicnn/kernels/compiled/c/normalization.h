@@ -21,6 +21,13 @@ typedef struct {
     T most;
 } Norm;
 
+/* Mean and variance of some rows of c channels, found where the rows are made: a "slot" of 1 + 2 c
+ * numbers for each piece of them, and then of all slots. */
+enum { ROWS_OF_SLOT, NUMBERS_OF_SLOT };
+INLINE Index slot_of(Index c) { return NUMBERS_OF_SLOT + 2 * c; }
+void NAME(moments_of_rows)(const T *x, Index rows, Index c, double *slot);
+void NAME(finish_moments)(double *slots, Index count, Index c, T *mean, T *variance);
+
 /* Of the sums of all parts: the sum of g, that of g * x_hat, and what dx is made of. */
 void NAME(finish_sums)(const Norm *it, T *dshift, T *dscale, T *pull, T *middle);
 

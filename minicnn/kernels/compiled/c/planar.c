@@ -21,6 +21,7 @@
  * turned into pixels, F numbers side by side. Anything else is turned as it is (planar_tail.c).
  */
 #include "convolution.h"
+#include "normalization.h"
 
 /* Vectors of columns times filters, as many as there are registers for. */
 #if MANY_REGISTERS
@@ -220,6 +221,8 @@ Index NAME(prepare_planar)(Pass *pass, char *memory, Index threads, const T *ker
     pass->made_size = planar->planes * (planar->apart + 2 * planar->columns)
                       + 2 * (planar->columns * planar->wide + LANES);
 
+    Index slots = it->moments ? pass->tasks.count * slot_of(it->filters) : 0;
+    pass->slots = take(&scratch, slots * sizeof(double));
     Index *tap = take(&scratch, planar->taps * sizeof(Index));
     Index vectors = planar->apart / LANES;
     Index *from = take(&scratch, vectors * sizeof(Index)), *to = take(&scratch, vectors * sizeof(Index));

@@ -30,8 +30,8 @@ typedef struct {
 #define A(i) ((Array)it->arguments[i].array)
 #define I(i) (it->arguments[i].whole)
 #define F(i) (it->arguments[i].number)
-typedef void Convolve(Array, Index, Array, double, double, Array, Array, Array, Array, Array);
-typedef void Depthwise(Array, Index, Array, Array, Array, Array, Array);
+typedef void Convolve(Array, Index, Array, double, double, Array, Array, Array, Array, Array, Array);
+typedef void Depthwise(Array, Index, Array, Array, Array, Array, Array, Array, Array);
 typedef void Rectify(Array, Array, Index, Index, Index, double, double, Array);
 typedef void Fold(Array, Array, Array, Array, Array, Array, double, Index, Index, Array, Array);
 typedef void Sums(Index, Index, Index, Index, Index, Index, double, Array, Array, Array, Array);
@@ -41,10 +41,11 @@ EXPORT void replay_calls(const Call *calls, Index count) {
     for (const Call *it = calls; it < calls + count; it++)
         switch (it->signature) {
         case 0:
-            ((Convolve *)it->function)(A(0), I(1), A(2), F(3), F(4), A(5), A(6), A(7), A(8), A(9));
+            ((Convolve *)it->function)(A(0), I(1), A(2), F(3), F(4), A(5), A(6), A(7), A(8), A(9),
+                                       A(10));
             break;
         case 1:
-            ((Depthwise *)it->function)(A(0), I(1), A(2), A(3), A(4), A(5), A(6));
+            ((Depthwise *)it->function)(A(0), I(1), A(2), A(3), A(4), A(5), A(6), A(7), A(8));
             break;
         case 2:
             ((Rectify *)it->function)(A(0), A(1), I(2), I(3), I(4), F(5), F(6), A(7));
