@@ -11,6 +11,8 @@ from minicnn._parallel import threads
 from minicnn._parallel.ranks import launched, world
 from minicnn._parallel.scaling import Network, measured, most_ranks, step_seconds
 from minicnn.applications import NETWORKS
+from minicnn.layers import BatchNorm
+from minicnn.layers.building import walk
 from minicnn.models.model import Model
 
 BATCH = 64
@@ -36,8 +38,8 @@ def report() -> int:
     return 0
 
 
-def _step(name: str) -> tuple[float, int]:
-    """(seconds, bytes of gradients) of a step of a network on one rank."""
+def _step(name: str) -> tuple[float, int, int]:
+    """(seconds, bytes of gradients, calls) of a step of a network on one rank."""
     rng = np.random.default_rng(0)
     x = rng.random((BATCH, *SIZES[name]), np.float32)
     y = rng.integers(0, 10, BATCH)
@@ -48,10 +50,12 @@ def _step(name: str) -> tuple[float, int]:
         begun = time.perf_counter()
         model.train_on_batch(x, y)
         took.append(time.perf_counter() - begun)
-    return float(np.median(took[1:])), sum(array.nbytes for array in model.params.values())
+    calls = 2 * sum(isinstance(layer, BatchNorm) for layer in walk(model.stack))
+    nbytes = sum(array.nbytes for array in model.params.values())
+    return float(np.median(took[1:])), nbytes, calls
 
 
-def _print(hosts: list[str], network: Network, steps: dict[str, tuple[float, int]]) -> None:
+def _print(hosts: list[str], network: Network, steps: dict[str, tuple[float, int, int]]) -> None:
     import mpi4py
     from mpi4py import MPI
 
@@ -60,7 +64,7 @@ def _print(hosts: list[str], network: Network, steps: dict[str, tuple[float, int
     rows = {
         "minicnn": minicnn.__version__,
         "mpi4py": mpi4py.__version__,
-        "MPI": MPI.Get_library_version().strip("\0\n").splitlines()[0].replace("\t", " "),
+        "MPI": MPI.Get_library_version().strip("\0\n").splitlines()[0].replace("\t", " ")[:60],
         "ranks": f"{len(hosts)}: {machines}",
         "threads": f"{threads.get_threads()} in rank 0",
         "signs of life": "yes" if several else "no: this MPI allows no calls by several threads",
@@ -72,7 +76,7 @@ def _print(hosts: list[str], network: Network, steps: dict[str, tuple[float, int
     counts = "".join(f"{n:>9}" for n in SHOWN)
     say(f"Images a second to expect over this network, in batches of {BATCH} a rank:")
     say(f"{'ranks':<8}{counts}   of use")
-    for name, (compute, nbytes) in steps.items():
-        rates = [n * BATCH / step_seconds(n, compute, nbytes, network) for n in SHOWN]
-        most = most_ranks(compute, nbytes, network)
+    for name, (compute, nbytes, calls) in steps.items():
+        rates = [n * BATCH / step_seconds(n, compute, nbytes, network, calls) for n in SHOWN]
+        most = most_ranks(compute, nbytes, network, calls)
         say(f"{name:<8}{''.join(f'{rate:>9,.0f}' for rate in rates)}   up to {most:,}")

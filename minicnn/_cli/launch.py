@@ -1,4 +1,4 @@
-"""``minicnn launch``: a script or a command on several processes of this machine, by mpiexec."""
+"""``minicnn launch``: a script or a command on several processes, by mpiexec if need be."""
 
 import argparse
 import importlib.util
@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minicnn._cli.options import Commands, whole
+from minicnn._parallel.ranks import launched
 from minicnn.errors import ConfigError
+
+OVERSUBSCRIBE = {
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}
+"""Lets Open MPI start more processes than there are cores, as MPICH does."""
 
 
 def add(commands: Commands) -> None:
@@ -19,9 +26,10 @@ def add(commands: Commands) -> None:
         help="run a script, or a command such as train, on several processes",
         description="Run a script whose fit has distributed=True, or a command of minicnn such as "
         "train, on so many processes of this machine: mpiexec -n N for those who have not used it. "
-        "An exception of one process ends all.",
+        "An exception of one process ends all. Under mpiexec or srun, which know how many there "
+        "are, it needs no -n.",
     )
-    command.add_argument("-n", type=whole, metavar="N", required=True, help="how many processes")
+    command.add_argument("-n", type=whole, metavar="N", help="how many processes")
     command.add_argument("script", metavar="SCRIPT", help="a .py file, or a command")
     command.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="...", help="what it is given"
@@ -30,14 +38,18 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Become mpiexec; it does not come back."""
+    """Become mpiexec, or what it has started; it does not come back."""
     path = Path(options.script)
     if path.suffix == ".py":
         if not path.is_file():
             raise ConfigError(f"{path}: expected a script, got no such file.")
-        what = ["-m", "mpi4py", str(path)]
+        what = ["-m", "minicnn._cli.ranked", str(path)]
     else:
         what = ["-m", "minicnn", options.script]
+    if launched():
+        os.execv(sys.executable, [sys.executable, *what, *options.arguments])
+    if options.n is None:
+        raise ConfigError("launch: expected -n N, the number of processes, got none.")
     become(options.n, [*what, *options.arguments])
     return 0
 
@@ -56,4 +68,5 @@ def become(count: int, arguments: Sequence[str]) -> None:
             "pip install 'minicnn[mpi]'."
         )
     sys.stdout.flush()
-    os.execv(mpiexec, [mpiexec, "-n", str(count), sys.executable, *arguments])
+    command = [mpiexec, "-n", str(count), sys.executable, *arguments]
+    os.execve(mpiexec, command, os.environ | OVERSUBSCRIBE)

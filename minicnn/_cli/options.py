@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
+from minicnn._parallel.ranks import launched_first
 from minicnn.errors import ConfigError
 
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
@@ -20,8 +21,17 @@ class Parser(argparse.ArgumentParser):
         self.register("type", Path, path)
 
     def error(self, message: str) -> NoReturn:
-        """Raise ``ConfigError`` that names the command's help."""
+        """Raise ``ConfigError`` that names the command's help.
+
+        Of several ranks, which all have the same arguments, the first alone says so.
+        """
+        if not launched_first():
+            raise SystemExit(2)
         raise ConfigError(f"{message} (see '{self.prog} --help').")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if launched_first():
+            super()._print_message(message, file)
 
 
 def path(text: str) -> Path:

@@ -132,14 +132,18 @@ class Rows:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def begin(self, half: int, runs: Sequence[tuple[int, int, int]]) -> None:
-        """Ask for runs (file, first row, last), one after another, into a half."""
+    def begin(
+        self, half: int, runs: Sequence[tuple[int, int, int]], wanted: Sequence[bool]
+    ) -> None:
+        """Ask for the wanted of runs (file, first row, last), one after another, into a half; where
+        the others would be it stays as it is."""
         place = half * self.size
         self.runs = []
-        for file, first, last in runs:
+        for (file, first, last), want in zip(runs, wanted, strict=True):
             one = self.files[file]
             chunks = one.across * (-(-last // one.deep) - first // one.deep) if one.deep else 1
-            self.runs.append([file, first, last, chunks, place])
+            if want:
+                self.runs.append([file, first, last, chunks, place])
             place += (last - first) * one.row_bytes
         n, k = len(self.runs), len(self.readers)
         for i, reader in enumerate(self.readers):

@@ -2,7 +2,9 @@
 
 Each computes its part of every batch; gradients travel as one flat buffer, of which each rank adds
 up one slice, in the order of the ranks, and gives it to all. So the sum has the same bits as that
-of as many shards in one process, and as little travels as with any reduction.
+of as many shards in one process, and as little travels as with any reduction. Two ranks swap the
+whole buffer, which is as much and one exchange less. What else they tell each other of a batch
+goes along: every exchange is a moment in which all wait for the slowest.
 
 Nobody waits forever: see ``minicnn._parallel.heartbeat``. mpi4py is imported by ``world`` alone.
 """
@@ -15,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -33,11 +36,15 @@ ABORTED = 3.0
 """Seconds in which MPI can end the others; then this rank ends by itself."""
 
 PAUSE = 5e-5
-SPINS = 500
-"""A rank looks so many times whether the others are there before it pauses between two looks."""
+AWAKE = 2e-3
+"""Seconds in which a rank looks again and again whether the others are there, before it pauses
+between two looks: it is late after each pause, and then the others wait for it."""
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
 """Variables in which those who start ranks say how many there are, on all hosts or on one."""
+
+NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+"""The same of a rank's number."""
 
 
 class Ranks:
@@ -55,6 +62,10 @@ class Ranks:
         self.inside = False
         self.quiet = False
         """Whether what this rank says is heard by nobody."""
+        self.told: Array = np.zeros(0, np.int64)
+        """What this rank tells the others along with the next gradients."""
+        self.heard: Array | None = None
+        """(ranks, ...): what all told with the last; None if they came without."""
         self._buffers: dict[tuple[int, str], tuple[Array, Array, Array]] = {}
         self.hosts: list[str] = comm.allgather(_host())
         """The machine of each rank."""
@@ -80,22 +91,9 @@ class Ranks:
     def collected(self, value: Any) -> list[Any]:
         """Any object from every rank."""
         own = np.frombuffer(pickle.dumps(value), np.uint8)
-        return [pickle.loads(one.tobytes()) for one in self._parts(own)]
-
-    def _parts(self, own: Array) -> list[Array]:
         sizes = self.gathered(np.array([own.size], np.int64)).ravel().tolist()
-        return self._of_lengths(own, sizes)
-
-    def rows(self, own: Array, lengths: Sequence[int]) -> Array:
-        """Arrays, of which each rank has so many rows, one after another."""
-        return np.concatenate(self._of_lengths(own, lengths))
-
-    def _of_lengths(self, own: Array, lengths: Sequence[int]) -> list[Array]:
-        """The rows of each rank, which travel as if all had as many."""
-        padded = np.zeros((max(lengths), *own.shape[1:]), own.dtype)
-        padded[: len(own)] = own
-        found = self.gathered(padded)
-        return [part[:length] for part, length in zip(found, lengths, strict=True)]
+        found = self.gathered(padded(own, max(sizes)))
+        return [pickle.loads(one[:n].tobytes()) for one, n in zip(found, sizes, strict=True)]
 
     def first(self, value: Any = None) -> Any:
         """The object that rank 0 has."""
@@ -105,16 +103,24 @@ class Ranks:
         self._wait(self.comm.Ibcast([found, int(size), _byte()], 0))
         return value if not self.number else pickle.loads(found.tobytes())
 
-    def summed(self, arrays: Sequence[Array]) -> list[Array]:
-        """The arrays, each added up over the ranks in their order; in memory that is used again.
+    def summed(
+        self, arrays: Sequence[Array], along: Sequence[Array] = ()
+    ) -> tuple[list[Array], list[Array]]:
+        """The arrays, each added up over the ranks in their order, in memory that is used again;
+        and (ranks, ...) of each of those that go ``along``.
 
-        All have one dtype.
+        Those that are added have one dtype.
         """
-        size = sum(array.size for array in arrays)
-        slice_size = max(1, -(-size // self.count))
+        words = [np.empty((self.count, *array.shape), array.dtype) for array in along]
+        telling = [([one] * self.count, of_all) for one, of_all in zip(along, words, strict=True)]
+        if not arrays:
+            self.swap(*telling)
+            return [], words
+        size, pieces = sum(array.size for array in arrays), self.count if self.count > 2 else 1
         key = size, arrays[0].dtype.str
         if key not in self._buffers:
-            made = [np.zeros((self.count, slice_size), arrays[0].dtype) for _ in range(3)]
+            shape = self.count, -(-size // pieces)
+            made = [np.zeros(shape, arrays[0].dtype) for _ in range(3)]
             self._buffers = {key: (made[0], made[1], made[2])}
         own, received, total = self._buffers[key]
         flat, places, at = own.reshape(-1), [], 0
@@ -122,25 +128,42 @@ class Ranks:
             flat[at : at + array.size] = array.ravel()
             places.append(slice(at, at + array.size))
             at += array.size
-        self._wait(self.comm.Ialltoall(_bytes(own), _bytes(received)))
+        if pieces == 1:
+            self.swap(([own[0]] * self.count, received), *telling)
+            total = received
+        else:
+            self.swap((list(own), received))
         part = received[0]
         for other in received[1:]:
             part += other
-        self._wait(self.comm.Iallgather(_bytes(part), _bytes(total)))
+        if pieces > 1:
+            self.swap(([part] * self.count, total), *telling)
         flat = total.reshape(-1)
-        return [flat[place].reshape(a.shape) for place, a in zip(places, arrays, strict=True)]
+        return [flat[p].reshape(a.shape) for p, a in zip(places, arrays, strict=True)], words
+
+    def swap(self, *pairs: tuple[Sequence[Array], Array]) -> None:
+        """Of each pair (out, into): send ``out[i]`` to rank i, and have in ``into[i]`` its own."""
+        others = [(self.number + k) % self.count for k in range(1, self.count)]
+        coming, going = [], []
+        for tag, (out, into) in enumerate(pairs):
+            coming += [self.comm.Irecv(_bytes(into[i]), i, tag) for i in reversed(others)]
+            going += [self.comm.Isend(_bytes(out[i]), i, tag) for i in others]
+            into[self.number] = out[self.number]
+        self._wait(*coming, *going)
 
     def meet(self) -> None:
         """Wait until all are here; from then on nobody waits for one that is gone."""
         self._wait(self.comm.Ibarrier())
         self.heartbeat.watching = True
 
-    def _wait(self, request: Any) -> None:
-        looks = 0
-        while not request.Test():
-            looks += 1
-            if looks > SPINS:
+    def _wait(self, *requests: Any) -> None:
+        done = requests[0].Test if len(requests) == 1 else partial(requests[0].Testall, requests)
+        until = time.perf_counter() + AWAKE
+        while not done():
+            if time.perf_counter() > until:
                 time.sleep(PAUSE)
+            else:
+                _yield()
 
     # When something fails --------------------------------------------------------------
 
@@ -211,6 +234,9 @@ class Ranks:
         os._exit(status)
 
 
+_yield = getattr(os, "sched_yield", lambda: None)
+"""Lets another process have the core, if one waits for it."""
+
 _world: list[Ranks] = []
 _hidden: list[BaseException] = []
 """Those that rank 0 shows."""
@@ -222,6 +248,11 @@ _known: list[BaseException] = []
 def launched() -> bool:
     """Whether this process was started with others, by mpiexec or the like."""
     return "PMIX_RANK" in os.environ or any(os.environ.get(name, "1") != "1" for name in SIZES)
+
+
+def launched_first() -> bool:
+    """Whether it is the first of these, or the only one."""
+    return next((os.environ[name] for name in NUMBERS if name in os.environ), "0") == "0"
 
 
 def hidden(error: BaseException) -> bool:
@@ -272,10 +303,11 @@ def _watch(ranks: Ranks) -> None:
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if hidden(error):
-            return
-        before(kind, error, trace)
-        if not any(error is one for one in _known):
+        known = any(error is one for one in _known)
+        alike = known or ranks._shared(error)
+        if not (hidden(error) or (alike and not known and ranks.number)):
+            before(kind, error, trace)
+        if not alike:
             ranks._end(1)
 
     sys.excepthook = hook
@@ -288,6 +320,17 @@ def show_error(error: BaseException) -> int:
     say(f"minicnn: an exception on {_world[0].name} ends the run:", error=True)
     sys.__excepthook__(type(error), error, error.__traceback__)
     return 1
+
+
+def padded(rows: Array, count: int) -> Array:
+    """So many rows, the last of them 0.
+
+    >>> padded(np.ones((1, 2)), 2).tolist()
+    [[1.0, 1.0], [0.0, 0.0]]
+    """
+    made = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    made[: len(rows)] = rows
+    return made
 
 
 def _host() -> str:

@@ -98,12 +98,14 @@ class Shards:
 
     def cut(self, data: Arrays, numbers: Array) -> Batch:
         """The batch of those of the samples; one that is too small is one shard."""
-        n, count = len(numbers), self.count
-        if n < count * SMALLEST:
-            count = 1
-        parts = [numbers[n * i // count : n * (i + 1) // count] for i in range(count)]
-        draws = self.random and count > 1
+        parts = [numbers[rows] for rows in self.rows(len(numbers))]
+        draws = self.random and len(parts) > 1
         return Batch(data, parts, self.rng.bit_generator.state if draws else None)
+
+    def rows(self, n: int) -> list[slice]:
+        """Where a batch of n samples is cut."""
+        count = 1 if n < self.count * SMALLEST else self.count
+        return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
 
     def result(self, batch: Batch, number: int) -> Result:
         """What comes of one shard of a batch, computed here and now."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minicnn._core.shapes import Array
-from minicnn._parallel.ranks import Ranks
+from minicnn._parallel.ranks import Ranks, padded
 from minicnn._parallel.shards import Arrays, Compute, Result, Shards
 
 
@@ -25,18 +25,25 @@ class Spread(Shards):
     def gradients(self, data: Arrays, numbers: Array) -> Result:
         """See ``Shards``."""
         batch, ranks = self.cut(data, numbers), self.ranks
+        ranks.heard = None
         if len(batch.parts) == 1:
             return self.result(batch, 0)
         own = self.result(batch, ranks.number)
-        losses = ranks.gathered(np.array([own.loss, *own.losses]))
         lengths = [len(part) for part in batch.parts]
-        predictions = tuple(ranks.rows(one, lengths) for one in own.predictions)
+        made = [padded(one, max(lengths)) for one in own.predictions]
+        along = ranks.told, np.array([own.loss, *own.losses]), *made
+        summed, (ranks.heard, losses, *found) = ranks.summed(list(own.grads.values()), along)
+        predictions = tuple(
+            np.concatenate([part[:n] for part, n in zip(parts, lengths, strict=True)])
+            for parts in found
+        )
         loss, *others = (_sum(column) for column in losses.T.tolist())
-        grads = dict[str, Array]()
-        if math.isfinite(loss) and own.grads:
-            summed = ranks.summed(list(own.grads.values()))
-            grads = dict(zip(own.grads, summed, strict=True))
+        grads = dict(zip(own.grads, summed, strict=True)) if math.isfinite(loss) else {}
         return Result(loss, predictions, grads, tuple(others))
+
+    def own_rows(self, n: int) -> slice:
+        """Those of a batch of n samples that this rank computes."""
+        return (self.rows(n) * self.ranks.count)[self.ranks.number]
 
 
 def _sum(losses: list[float]) -> float:

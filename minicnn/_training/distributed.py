@@ -66,6 +66,10 @@ class Joint:
         stop.alone = False
         self.unlike = False
         """Whether machines differ, so that the same update may have other last bits."""
+        self.asks = True
+        """Whether callbacks of a batch may ask for an end, of which the others then must hear."""
+        self.late = False
+        """Whether something else has, of which they hear with the next batch."""
 
     def begin(
         self, model: Model, loader: Loader, validation: Loader | None, options: FitOptions
@@ -90,22 +94,35 @@ class Joint:
         if self.ranks.number:
             put_back(model, state)
 
-    def begin_stream(self, stream: BatchStream) -> None:
-        """Let batches come in the order of rank 0, also where no seed says which."""
-        state = self.ranks.first(stream.get_state())
+    def begin_stream(self, stream: BatchStream, asks: bool) -> None:
+        """Let batches come in the order of rank 0, also where no seed says which.
+
+        ``asks`` says whether callbacks are called with each batch.
+        """
+        state, self.asks = self.ranks.first((stream.get_state(), asks))
         if self.ranks.number:
             stream.set_state(state)
+
+    def tell(self, stop_training: bool, time_is_up: bool, batch: Batch | None) -> None:
+        """Let the others know along with the gradients of the batch; see ``agree``."""
+        sum_ = 0 if batch is None else _sum_of(batch)
+        asked = self.stop.heard, stop_training or self.late, time_is_up, sum_
+        self.ranks.told = np.array(asked, np.int64)
 
     def agree(
         self, stop_training: bool, time_is_up: bool, batch: Batch | None
     ) -> tuple[bool, bool]:
         """Both as rank 0 has them; a signal that any rank has heard counts for all.
 
-        Raises ``ConfigError`` if the ranks had other batches.
+        After a batch that is what all told with its gradients, unless a callback may have asked for
+        an end since. Raises ``ConfigError`` if the ranks had other batches.
         """
-        sum_ = 0 if batch is None else _sum_of(batch)
-        own = np.array([self.stop.heard, stop_training, time_is_up, sum_], np.int64)
-        found = self.ranks.gathered(own)
+        found, self.ranks.heard = self.ranks.heard, None
+        if found is None or self.asks:
+            self.tell(stop_training, time_is_up, batch)
+            found = self.ranks.gathered(self.ranks.told)
+            stop_training = False  # it is told
+        self.late = stop_training
         self.stop.number = int(found[:, 0].max())
         others = np.flatnonzero(found[:, 3] != found[0, 3])
         if len(others):
@@ -152,10 +169,10 @@ def digest(model: Model) -> int:
 
 
 def _sum_of(batch: Batch) -> int:
-    """A checksum of the labels, and of the first image and the last."""
+    """A checksum of the labels and, where this rank has all images, of the first and the last."""
     part = batch.data.answers(batch.samples)
-    numbers = batch.numbers
-    images = [x[i] for x in batch.data.xs for i in (numbers[0], numbers[-1])]
+    ends = () if batch.own else batch.numbers[[0, -1]]
+    images = [x[i] for x in batch.data.xs for i in ends]
     found = 0
     for array in (*part.ys, *images):
         found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)

@@ -116,7 +116,7 @@ def fit(
         run.observers += [Recorder(), *([checkpointing] if checkpointing else [])]
         with run:
             if joint is not None:
-                joint.begin_stream(run.stream)
+                joint.begin_stream(run.stream, run.callbacks.of_batches)
             _train_all(run, checkpointing, begin)
         complete = model.stop_training or run.epoch >= options.epochs
         if complete and backup and backup.delete_checkpoint and checkpointing:

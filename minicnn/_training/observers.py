@@ -5,12 +5,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from minicnn._core.traits import keeps
+from minicnn._parallel.spread import Spread
 from minicnn._training.divergence import check_finite
 from minicnn._training.model import Model
 from minicnn._training.objective import goals
 from minicnn._training.program import Program
 from minicnn._training.progress import Progress, Show
 from minicnn._training.run import Observer, Run
+from minicnn.data.passes import Part
 
 
 class Callbacks(Observer):
@@ -56,6 +58,8 @@ class Programs(Observer):
         elif run.resumed:
             run.program = Program(run.model)  # the checkpoint says which layers are trainable
         run.shards = run.program.shards(run.loader.sample, run.model.rng, run.ranks)
+        if isinstance(run.shards, Spread):
+            run.stream.take_part(Part(run.shards.own_rows, run.shards.ranks.gathered))
 
 
 def _as_it_is(model: Model) -> Model:

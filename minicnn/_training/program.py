@@ -135,8 +135,10 @@ class Program(Inference):
         self.optimizer = model.optimizer
         self.params = model.params
         self.penalties = penalties(model)
+        self.spread = False
+        """Whether other ranks compute the other parts of batches."""
         self.joined: Graph | None = None
-        """The graph for parts of batches of which other ranks compute the others."""
+        """The graph for these, where a node must know of the others."""
 
     def _of_one_softmax(self) -> bool:
         loss = self.losses[0]
@@ -196,8 +198,9 @@ class Program(Inference):
     def gradients(self, part: Data, fraction: float, rng: np.random.Generator) -> Result:
         """Forward and backward pass of that part, and fraction, of a batch.
 
-        There are no gradients if the loss is not a number. The workspace is open to the nodes
-        alone: a custom loss may keep what it computes.
+        There are no gradients if the loss is not a number, unless other ranks compute the other
+        parts: they wait for what the nodes tell them. The workspace is open to the nodes alone: a
+        custom loss may keep what it computes.
         """
         joins = self.joined is not None and fraction != 1
         graph = self.joined if self.joined is not None and joins else self.graph
@@ -210,7 +213,7 @@ class Program(Inference):
             if dz is not None and fraction * goal.weight != 1:
                 dz *= fraction * goal.weight
         grads = {}
-        if np.isfinite(loss):
+        if np.isfinite(loss) or (self.spread and fraction != 1):
             with self.workspace:
                 grads = graph.backward(dzs, caches, need_dx=False)[1]
             for name, param in self.params.items():
@@ -271,7 +274,8 @@ class Program(Inference):
         additive = may_be_cut(self.layers, (*(node.layer for node in self.graph.nodes), *losses))
         if not additive:
             warn(WHOLE)
-        self.joined = joined(self.graph, ranks.gathered) if additive else None
+        self.spread = additive and ranks.count > 1
+        self.joined = joined(self.graph, ranks.gathered) if self.spread else None
         random = any(layer.random for layer in walk(self.layers))
         return Spread(compute, rng, ranks.count if additive else 1, random, ranks)
 

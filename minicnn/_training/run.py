@@ -133,9 +133,13 @@ class Run:
         """Let all ranks know whether the run is to end, and see that they had the same batch."""
         self.time_is_up = self.callbacks.time_is_up
         if self.joint is not None:
-            drawn = None if self.loader.in_memory else batch
-            asked = self.model.stop_training, self.time_is_up, drawn
+            asked = self._asked(batch)
             self.model.stop_training, self.time_is_up = self.joint.agree(*asked)
+
+    def _asked(self, batch: Batch | None) -> tuple[bool, bool, Batch | None]:
+        """What the ranks are to agree upon, as this one has it."""
+        drawn = None if self.loader.in_memory else batch
+        return self.model.stop_training, self.callbacks.time_is_up, drawn
 
     def _note_end(self) -> None:
         """End the run, as there are no more batches."""
@@ -153,10 +157,13 @@ class Run:
         """One step: forward and backward passes of the batch's shards, their sum, the update."""
         assert self.shards is not None
         data, numbers = batch.data, batch.numbers
+        if self.joint is not None:
+            self.joint.tell(*self._asked(batch))
         loss, predictions, grads, losses = self.shards.gradients(data.arrays, numbers)
         loss += self.program.penalty()
         if not np.isfinite(loss):
-            xs = [x[numbers].astype(self.model.dtype, copy=False) for x in data.xs]
+            some = numbers if batch.own is None else numbers[batch.own]
+            xs = [x[some].astype(self.model.dtype, copy=False) for x in data.xs]
             raise divergence(self.model, xs, loss)
         self.program.update(grads)
         if self.joint is not None:

@@ -108,6 +108,12 @@ class CallbackList:
                 callback.set_state(states[name])
 
     @property
+    def of_batches(self) -> bool:
+        """Whether any of them is called with each batch of training."""
+        methods = self.methods
+        return bool(methods["on_train_batch_begin"] or methods["on_train_batch_end"])
+
+    @property
     def foreign(self) -> bool:
         """Whether any of them may do anything, such as change a layer."""
         return any(map(_is_foreign, self.callbacks))

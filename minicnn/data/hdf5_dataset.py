@@ -28,6 +28,9 @@ from minicnn.data.hdf5 import (
 from minicnn.data.streaming import Source
 from minicnn.errors import ConfigError, DataError, shown
 
+GAP = 64 << 10
+"""Bytes that are read on between rows that are needed, where nothing is to be unpacked."""
+
 RUN_BYTES = 1 << 20
 """The least that is read at once: smaller chunks are taken together."""
 
@@ -119,6 +122,14 @@ class HDF5Dataset(Source):
         """The rows of the largest block."""
         return int(np.diff(self.bounds).max())
 
+    def pieces(self, rows: Array) -> tuple[Array, int]:
+        """See ``Source``: chunks, or rows where there are none."""
+        deep = np.array([max(1, one.deep) for one in self.files])
+        file = np.searchsorted(self.firsts, rows, "right") - 1
+        numbers = (rows - self.firsts[file]) // deep[file] + file * len(self)
+        packed = any(one.packed for one in self.files)
+        return numbers, 0 if packed else GAP // int(self.row_bytes * deep.max())
+
     def open(self, rows: int) -> "_Reading":
         """See ``Source``."""
         found, self._resting = self._resting, None
@@ -180,16 +191,18 @@ class _Reading:
         self.runs: dict[int, list[tuple[int, int, int]]] = {}
         """(file, first row in it, last) of what is in each half."""
 
-    def begin(self, half: int, runs: Array) -> None:
-        firsts, split = self.source.firsts, []
-        for first, last in runs.tolist():
+    def begin(self, half: int, runs: Array, needed: Array | None = None) -> None:
+        firsts, split, wanted = self.source.firsts, [], []
+        every = [True] * len(runs) if needed is None else needed.tolist()
+        for (first, last), want in zip(runs.tolist(), every, strict=True):
             while first < last:
                 file = int(np.searchsorted(firsts, first, side="right")) - 1
                 end, start = min(last, int(firsts[file + 1])), int(firsts[file])
                 split.append((file, first - start, end - start))
+                wanted.append(want)
                 first = end
         self.runs[half] = split
-        self.rows.begin(half, split)
+        self.rows.begin(half, split, wanted)
 
     def images(self, half: int) -> Array:
         self.rows.wait()

@@ -15,7 +15,7 @@ import numpy as np
 from minicnn._core.shapes import Array
 from minicnn.data.arrays import Stream, batches, check_batch_size
 from minicnn.data.fitting import Data, Take
-from minicnn.data.passes import Passes
+from minicnn.data.passes import Part, Passes
 from minicnn.data.pipeline import INFINITE_CARDINALITY, Dataset
 from minicnn.data.py_dataset import PyDataset, Sequence
 from minicnn.errors import ConfigError, DataError, shown
@@ -28,6 +28,8 @@ class Batch(NamedTuple):
 
     data: Data
     samples: Array | slice
+    own: slice | None = None
+    """Which of them have their images; None: all."""
 
     @property
     def numbers(self) -> Array:
@@ -52,6 +54,9 @@ class BatchStream(Protocol):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from there; raises ``ValueError``, ``TypeError`` or ``KeyError``."""
+
+    def take_part(self, part: Part) -> None:
+        """Leave out, where it saves work, the images of other rows; before the first batch."""
 
     def close(self) -> None:
         """The run is over."""
@@ -128,6 +133,9 @@ class OrderedStream:
 
     def __next__(self) -> Batch:
         return self.load(next(self.order))
+
+    def take_part(self, part: Part) -> None:
+        """See ``BatchStream``: images in memory are there."""
 
     def close(self) -> None:
         """Nothing is held."""
@@ -217,6 +225,7 @@ class IteratorLoader(BatchLoader):
         self.passes: Passes | None = getattr(source, "passes", None)
         self.begun = self.origin.begun if self.origin else 0
         """The passes of its origin before the first one here."""
+        self.part: Part | None = None
         self.batches = iter(source)
         self.renewable = self.batches is not source
         self.first = list(islice(self.batches, 1))
@@ -263,8 +272,7 @@ class IteratorLoader(BatchLoader):
         self.batches = iter(self.source)
         if skip and self.passes is not None and self.steps is not None:
             passes, first = divmod(state["drawn"], self.steps)
-            found = self.passes.beginning_at(begun + passes, first)
-            self.batches = map(self.source.shown, found)
+            self.begin_pass(begun + passes, first)
 
     def draws(self, endless: bool) -> Iterator[Any]:
         """Batch after batch as it is given; unless ``endless``, END after each pass."""
@@ -278,7 +286,16 @@ class IteratorLoader(BatchLoader):
                 return
             if not endless:
                 yield END
-            self.batches = iter(self.source)
+            if self.part is None or self.passes is None:
+                self.batches = iter(self.source)
+            else:
+                self.begin_pass(self.passes.begun, 0)
+
+    def begin_pass(self, number: int, first: int) -> None:
+        """Be at batch ``first`` of a pass of a source that can."""
+        assert self.passes is not None
+        found = self.passes.beginning_at(number, first, self.part)
+        self.first, self.batches = [], map(self.source.shown, found)
 
 
 END = object()
@@ -300,7 +317,16 @@ class IteratorStream:
         if given is END:
             raise StopIteration
         self.drawn += 1
-        return self.loader.load(given, self.drawn - 1)
+        batch, part = self.loader.load(given, self.drawn - 1), self.loader.part
+        return batch if part is None else batch._replace(own=part.rows(batch.data.samples))
+
+    def take_part(self, part: Part) -> None:
+        """See ``BatchStream``: of a source that can begin anywhere."""
+        loader = self.loader
+        if loader.passes is not None and loader.steps is not None and loader.part is None:
+            loader.part = part
+            passes, first = divmod(self.drawn, loader.steps)
+            loader.begin_pass(loader.begun + passes, first)
 
     def get_state(self) -> dict[str, Any]:
         """How many batches were drawn, and from which passes of its origin."""

@@ -21,6 +21,8 @@ from minicnn._files import checkpoint
 from minicnn.data.arrays import check_batch_size
 from minicnn.data.fitting import Data, Take, weights_of
 from minicnn.data.loaders import Batch, BatchLoader
+from minicnn.data.needed import runs_of, wanted_of
+from minicnn.data.passes import Part
 
 IN_ORDER_BYTES = 16 << 20
 """How much is read ahead where nothing is shuffled."""
@@ -29,8 +31,9 @@ IN_ORDER_BYTES = 16 << 20
 class Reading(Protocol):
     """A source at work, with memory in two halves."""
 
-    def begin(self, half: int, runs: Array) -> None:
-        """Begin to read runs (first row, last) into a half, one after another."""
+    def begin(self, half: int, runs: Array, needed: Array | None = None) -> None:
+        """Begin to read runs (first row, last) into a half, one after another. Those that are not
+        ``needed`` leave a gap."""
 
     def images(self, half: int) -> Array:
         """The images there, when they have come, as long as no others are read into it."""
@@ -59,6 +62,11 @@ class Source(ABC):
     @abstractmethod
     def open(self, rows: int) -> Reading:
         """Get ready to read so many rows at once."""
+
+    def pieces(self, rows: Array) -> tuple[Array, int]:
+        """(of each row the number of what is read whole with it, how many such are read on rather
+        than left out between two)."""
+        return np.searchsorted(self.bounds, rows, "right"), 0
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -207,11 +215,24 @@ def drawn(
     number: int = 0,
     taken: int = 0,
     endless: bool = False,
+    part: Part | None = None,
 ) -> Generator[Drawn]:
     """Batches of so many images: of a pass after those ``taken``, and if ``endless`` of the next.
 
-    While a window is drawn from, the next one is read.
+    While a window is drawn from, the next one is read, or what is needed of it for a ``part`` of
+    each batch. What is in memory for all passes is read whole.
     """
+    part = part if order.at_once < len(order.bounds) - 1 else None
+
+    def wanted(window: Window) -> tuple[Array, ...]:
+        if part is None:
+            return (window.runs,)
+        rows = window.rows
+        own = wanted_of(part, window.before, window.images, size, len(source))
+        if window.order is not None:
+            own[window.order] = own.copy()
+        return runs_of(rows, *source.pieces(rows), own)
+
     windows = chain(
         order.windows(number, taken * size),
         *([chain.from_iterable(map(order.windows, count(number + 1)))] if endless else []),
@@ -221,13 +242,14 @@ def drawn(
     reading = source.open(order.at_once * int(np.diff(order.bounds).max()))
     half, parts = 0, list[tuple[Array, Array]]()
     try:
-        reading.begin(half, first.runs)
+        there = wanted(first)
+        reading.begin(half, *there)
         while window is not None:
             x, rows = reading.images(half), window.rows
             after = next(windows, None)
-            if after is not None and not np.array_equal(after.runs, window.runs):
-                half = 1 - half
-                reading.begin(half, after.runs)
+            if after is not None and not all(map(np.array_equal, wanted(after), there)):
+                half, there = 1 - half, wanted(after)
+                reading.begin(half, *there)
             for places, step, ends in window.cut(size):
                 if ends and not parts:
                     yield Drawn(x, rows, places, window.number, step)
@@ -295,14 +317,18 @@ class SourceLoader(BatchLoader):
         """See ``Loader``."""
         return SourceStream(self, rng)
 
-    def batches(self, drawn: Iterator[Drawn]) -> Iterator[tuple[Drawn, Batch]]:
+    def batches(
+        self, drawn: Iterator[Drawn], part: Part | None = None
+    ) -> Iterator[tuple[Drawn, Batch]]:
         """What was drawn, as training and evaluation take it."""
         images = data = None
         for one in drawn:
             if one.x is not images:
                 images, data = one.x, self._data_of(one.x, one.rows, one.step)
             assert data is not None
-            yield one, Batch(data, one.places)
+            batch = Batch(data, one.places)
+            own = None if part is None else part.rows(len(batch.numbers))
+            yield one, batch._replace(own=own)
 
     def _data_of(self, x: Array, rows: Array, step: int) -> Data:
         weights = () if self.weights is None else (self.weights[rows],)
@@ -320,6 +346,7 @@ class SourceStream:
         """The present pass."""
         self.taken = 0
         """Batches of it that were taken."""
+        self.part: Part | None = None
         self._drawn: Generator[Drawn] | None = None
         self._batches: Iterator[tuple[Drawn, Batch]] | None = None
 
@@ -332,8 +359,8 @@ class SourceStream:
                 self.seed = int(self.rng.integers(1 << 62))
             source, size = self.loader.source, self.loader.batch_size
             order, place = order_of(source, self.seed), (self.number, self.taken)
-            self._drawn = drawn(source, size, order, *place, endless=True)
-            self._batches = self.loader.batches(self._drawn)
+            self._drawn = drawn(source, size, order, *place, endless=True, part=self.part)
+            self._batches = self.loader.batches(self._drawn, self.part)
         one, batch = next(self._batches)
         self.number, self.taken = one.number, one.step + 1
         return batch
@@ -349,6 +376,10 @@ class SourceStream:
             raise ValueError
         self.close()
         self.seed, self.number, self.taken = state["seed"], number, taken
+
+    def take_part(self, part: Part) -> None:
+        """See ``BatchStream``."""
+        self.part = part
 
     def close(self) -> None:
         """End what reads ahead."""

@@ -176,6 +176,9 @@ class NormalizationGrads(NamedTuple):
     """The sum of g, the gradient of beta."""
 
 
+Join = Callable[[Array, Array], tuple[Array, Array]]
+"""Of this part of a batch, the sums of g * x_hat and of g -> their means over all parts."""
+
 if TYPE_CHECKING:
 
     class Normalize(Protocol):  # noqa: D101
@@ -200,6 +203,7 @@ if TYPE_CHECKING:
             need_dx: bool = True,
             over_x: bool = False,
             pool: Pair | None = None,
+            join: Join | None = None,
         ) -> NormalizationGrads: ...
 
 
@@ -219,7 +223,8 @@ class Normalization(NamedTuple):
     backward: "NormalizeBackward"
     """The gradients; ``batch`` says whether mean and variance are those of x. y is given where a
     ReLU followed a sum with another array, and becomes g, the other's gradient. dx is written over
-    x where ``over_x`` says that nobody else needs it."""
+    x where ``over_x`` says that nobody else needs it. ``join`` is called where x is a part of the
+    batch, between the sums and dx."""
     noted: Callable[[], Moments] | None = None
     """What finds the moments of a convolution's output while it is made, if kernels do."""
 

@@ -10,7 +10,8 @@ from minicnn._core.parts import Gather, moments_of_all
 from minicnn._core.shapes import Array, DType, Shape, axis_of, check_axis
 from minicnn.constraints import Constraint
 from minicnn.initializers import Initializer
-from minicnn.kernels import ALONE, Channels, Moments
+from minicnn.kernels import Channels, Moments
+from minicnn.kernels.base import Join
 from minicnn.layers.base import ExpectedShape, Grads, Layer
 from minicnn.regularizers import Regularizer
 
@@ -154,11 +155,10 @@ class BatchNorm(Layer):
         if isinstance(cache, CompiledCache):
             assert self.kernels.normalization is not None
             made = self.kernels.normalization.backward(
-                dy, cache.x, cache.channels, batch=cache.mean is not None and self.gather is None
+                dy, cache.x, cache.channels, batch=cache.mean is not None, join=self.join(cache)
             )
             assert made.dx is not None
-            dx = self.joined_dx(made.dx, cache, made.dscale, made.dshift)
-            return self._restored(dx), self.named(made.dscale, made.dshift)
+            return self._restored(made.dx), self.named(made.dscale, made.dshift)
         x_hat, inverse_deviation, mean, _, count = cache
         sum_dy = self.kernels.channel_sums(dy)
         sum_dy_x_hat = self.kernels.channel_sums(dy * x_hat)
@@ -189,18 +189,16 @@ class BatchNorm(Layer):
         found = self.gather(np.stack([dgamma, dbeta]).astype(np.float64)).sum(axis=0)
         return found[0].astype(dgamma.dtype), found[1].astype(dbeta.dtype)
 
-    def joined_dx(self, dx: Array, cache: CompiledCache, dgamma: Array, dbeta: Array) -> Array:
-        """dx of a part whose mean and variance are those of all, from what it is without them."""
+    def join(self, cache: CompiledCache) -> Join | None:
+        """What makes the means of all parts of the batch from such sums; None if it is whole."""
         if self.gather is None or cache.mean is None:
-            return dx
-        assert self.kernels.normalization is not None
-        of_x_hat, of_all = self.joined_sums(dgamma, dbeta)
-        mean, inverse_deviation, scale, _ = cache.channels
-        factor = scale / -cache.samples
-        through = Channels(
-            mean, inverse_deviation, factor * inverse_deviation * of_x_hat, factor * of_all
-        )
-        return self.kernels.normalization.normalize(cache.x, through, ALONE, dx)
+            return None
+
+        def means(dgamma: Array, dbeta: Array) -> tuple[Array, Array]:
+            of_x_hat, of_all = self.joined_sums(dgamma, dbeta)
+            return of_x_hat / cache.samples, of_all / cache.samples
+
+        return means
 
     def named(self, dgamma: Array, dbeta: Array) -> Grads:
         """The gradients of those of gamma and beta that there are."""

@@ -81,15 +81,11 @@ class FusedNorm(FusedLayer[BatchNorm]):
         self, dy: Array, cache: FusedNormCache, need_dx: bool
     ) -> tuple[Array | None, Grads]:
         (x, channels, mean, *_), y = cache
-        joins = self.layer.gather is not None and mean is not None
-        batch, over_x = mean is not None and not joins, self.over_x and not joins
+        join, batch = self.layer.join(cache.norm), mean is not None
         made = self.kernels.backward(
-            dy, x, channels, self.then, y, batch, need_dx, over_x, self.pool
+            dy, x, channels, self.then, y, batch, need_dx, self.over_x, self.pool, join
         )
-        dx = made.dx
-        if joins and dx is not None:
-            dx = self.layer.joined_dx(dx, cache.norm, made.dscale, made.dshift)
-        return dx, self.layer.named(made.dscale, made.dshift)
+        return made.dx, self.layer.named(made.dscale, made.dshift)
 
     def joined(self, gather: Gather) -> "FusedNorm":
         """See ``BatchNorm.joined``."""

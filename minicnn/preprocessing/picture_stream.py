@@ -20,6 +20,7 @@ from minicnn._core.shapes import Array
 from minicnn._files.checkpoint import checksum
 from minicnn._parallel.ahead import ahead
 from minicnn._parallel.threads import get_threads
+from minicnn.data.passes import Part
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import DataError, printable
 from minicnn.preprocessing.picture_reader import Read, Reader, Version
@@ -139,10 +140,11 @@ class Pictures:
         self.begun += 1
         yield from self.beginning_at(self.begun - 1, 0)
 
-    def beginning_at(self, number: int, first: int) -> Iterator[Any]:
-        """The batches of pass ``number`` from batch ``first`` on; those before are not read."""
+    def beginning_at(self, number: int, first: int, part: Part | None = None) -> Iterator[Any]:
+        """The batches of pass ``number`` from batch ``first`` on; those before are not read, nor
+        the rows that are not of the ``part``."""
         self.begun = number + 1
-        return self._batches(self._order(number), first)
+        return self._batches(self._order(number), first, part)
 
     def _order(self, number: int) -> Array:
         n = len(self.paths)
@@ -152,7 +154,7 @@ class Pictures:
         seeds = [int(draw.integers(1 << 62)) for _ in range(number + 1)]
         return np.random.default_rng(seeds[-1]).permutation(n)
 
-    def _batches(self, order: Array, first: int) -> Iterator[Any]:
+    def _batches(self, order: Array, first: int, part: Part | None) -> Iterator[Any]:
         from PIL import Image
 
         Image.init()  # before threads all do
@@ -163,12 +165,12 @@ class Pictures:
         bytes_ = RUN * int(np.prod(reader.shape)) * reader.dtype.itemsize
         most = max(2 * threads, min(2 * -(-size // RUN) + threads, AHEAD // bytes_))
         starts = range(first * size, len(order), size)
-        runs = (run for start in starts for run in self._runs(order[start : start + size]))
+        runs = (run for start in starts for run in self._runs(order[start : start + size], part))
         try:
             with closing(ahead(self._read, runs, threads, most)) as results:
                 for start in starts:
                     numbers = order[start : start + size]
-                    given = self._batch(numbers, results)
+                    given = self._batch(numbers, results, part)
                     if given is None:
                         given = self._next_sound(np.roll(order, -start - size))
                     if start == starts[-1]:
@@ -179,18 +181,19 @@ class Pictures:
             with suppress(Warning):  # where warnings are errors, of a pass that was dropped
                 self._report()
 
-    def _runs(self, numbers: Array) -> Iterator[_Run]:
+    def _runs(self, numbers: Array, part: Part | None = None) -> Iterator[_Run]:
         """A batch's pictures, and its memory, which is taken when the first of them is begun."""
         shape = (len(numbers), *self.reader.shape)
         try:
-            images = np.empty(shape, self.reader.dtype)
+            images = (np.empty if part is None else np.zeros)(shape, self.reader.dtype)
         except (MemoryError, ValueError):
             raise DataError(
                 f"{self.who}: a batch of shape {shape} does not fit in memory. Take a smaller "
                 "image_size or batch_size."
             ) from None
-        for start in range(0, len(numbers), RUN):
-            some = slice(start, start + RUN)
+        rows = _rows(numbers, part)
+        for start in range(rows.start, rows.stop, RUN):
+            some = slice(start, min(start + RUN, rows.stop))
             yield _Run(numbers[some], images[some])
 
     def _read(self, run: _Run) -> tuple[Array, list[Read | str]]:
@@ -242,16 +245,25 @@ class Pictures:
         memory, self._shelves = self._shelves[:bytes_], self._shelves[-(-bytes_ // 64) * 64 :]
         return memory
 
-    def _batch(self, numbers: Array, results: Iterator[Any]) -> Any:
+    def _batch(self, numbers: Array, results: Iterator[Any], part: Part | None) -> Any:
         """The next batch, None if no picture of it can be read."""
         found: list[Read | str] = []
-        while len(found) < len(numbers):
+        rows = _rows(numbers, part)
+        while len(found) < rows.stop - rows.start:
             images, some = next(results)
             found += some
-        sound = np.array([self._noted(*one) for one in zip(numbers, found, strict=True)])
+        images = images if images.base is None else images.base
+        sound = np.ones(len(numbers), bool)
+        sound[rows] = [self._noted(*one) for one in zip(numbers[rows], found, strict=True)]
+        if part is not None and not part.gather(sound).all():
+            # The parts of a smaller batch are others.
+            for i in {*range(len(numbers))} - {*range(rows.start, rows.stop)}:
+                one = slice(i, i + 1)
+                (read,) = self._read(_Run(numbers[one], images[one]))[1]
+                sound[i] = self._noted(numbers[i], read)
+            sound = np.logical_and.reduce(part.gather(sound))
         if not sound.any():
             return None
-        images = images if images.base is None else images.base
         if not sound.all():
             images, numbers = images[sound], numbers[sound]
         return self._example(images, numbers)
@@ -317,6 +329,11 @@ class Pictures:
                 f"they were read before: {_named(changed)}. A resumed run will differ.",
                 UserWarning,
             )
+
+
+def _rows(numbers: Array, part: Part | None) -> slice:
+    """Those of a batch that are to be read."""
+    return slice(0, len(numbers)) if part is None else part.rows(len(numbers))
 
 
 def shuffled(n: int, seed: int) -> Array:

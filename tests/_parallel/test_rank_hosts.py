@@ -42,7 +42,7 @@ model.compile("adam", "sparse_categorical_crossentropy")
 epochs, often = int(sys.argv[1]), float(sys.argv[2])
 wait = minicnn.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(often))
 keep = minicnn.callbacks.BackupAndRestore("run", save_freq=3, delete_checkpoint=False)
-print("pid", os.getpid(), file=sys.stderr, flush=True)
+os.write(2, f"pid {os.getpid()}\n".encode())  # lines of two would mix
 history = model.fit(x, y, epochs=epochs, callbacks=[wait, keep], distributed=True)
 if os.environ["PMI_RANK"] == "0":
     print("epochs", history.epoch[-1] + 1, flush=True)

@@ -79,7 +79,8 @@ ENDING = """
 import os, signal, sys, time, numpy as np
 import minicnn
 from minicnn.layers import *
-how, rank = sys.argv[1], int(os.environ["PMI_RANK"])
+number = os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK"))
+how, rank = sys.argv[1], int(number)
 rng = np.random.default_rng(0)
 x, y = rng.random((256, 8, 8, 3), np.float32), rng.integers(0, 3, 256)
 layers = Input((8, 8, 3)), Conv2D(4, 3), Flatten(), Dropout(0.2), Dense(3, activation="softmax")
@@ -249,6 +250,40 @@ def test_the_doctor_says_what_to_expect_in_80_columns(tmp_path):
         rates = [int(one.replace(",", "")) for one in row.split()[1:7]]
         assert 0 < rates[1] <= 2 * rates[0] + 2  # rounded
         assert row.rstrip()[-1].isdigit()
+
+
+EARLY = """
+import os, minicnn
+number = os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK"))
+if number == "1" or os.environ.get("ALL"):
+    raise RuntimeError("before the fit")
+minicnn.Sequential([minicnn.Input((1,)), minicnn.Dense(1)]).fit([0], [0], distributed=True)
+"""
+
+
+@pytest.mark.parametrize("where", ["one", "all"])
+def test_a_script_that_fails_before_its_fit_ends_all(tmp_path, where):
+    """On one process or on all: started by launch, alone or under mpiexec, it says so once."""
+    (tmp_path / "early.py").write_text(EARLY)
+    launch = [sys.executable, "-m", "minicnn", "launch"]
+    environment = os.environ | ({"ALL": "1"} if where == "all" else {})
+    for begun in ([*launch, "-n", "2"], ["mpiexec", "-n", "2", *launch]):
+        found = subprocess.run(
+            [*begun, "early.py"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            env=environment,
+        )
+        assert found.returncode
+        assert found.stderr.count("RuntimeError: before the fit") == 1
+
+
+def test_a_mistyped_option_is_said_once():
+    """By the first rank; all end with status 2."""
+    status, _, errors = mpiexec(2, "-m", "minicnn", "train", "--epochs", "x")
+    assert (status, errors.count("minicnn: argument --epochs")) == (2, 1)
 
 
 def descendants(pid):

@@ -3,13 +3,13 @@
 Each case is trained, and rank 0 leaves its weights and history in FOLDER.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
 import minicnn
+from minicnn._parallel.ranks import launched_first, rank_count
 from minicnn.data import HDF5Dataset
 from minicnn.layers import (
     Add,
@@ -102,6 +102,12 @@ def stream(folder):
     }
 
 
+def windows(folder):
+    """A stream of which each rank reads the chunks that it needs."""
+    found = HDF5Dataset(folder / "many.h5", x_key="x", y_key="y", buffer_mb=1)
+    return (found,), {"batch_size": 32, "steps_per_epoch": 60}
+
+
 def pictures(folder):
     found = minicnn.utils.image_dataset_from_directory(
         str(folder / "pictures"), image_size=SHAPE[:2], batch_size=24, seed=3, verbose=False
@@ -115,7 +121,13 @@ def generator(folder):
 
 
 NETWORKS = {"plain": plain, "random": random, "graph": graph}
-SOURCES = {"arrays": arrays, "stream": stream, "pictures": pictures, "generator": generator}
+SOURCES = {
+    "arrays": arrays,
+    "stream": stream,
+    "windows": windows,
+    "pictures": pictures,
+    "generator": generator,
+}
 
 
 def write_data(folder):
@@ -127,6 +139,10 @@ def write_data(folder):
     with h5py.File(folder / "images.h5", "w") as file:
         file.create_dataset("x", data=x, chunks=(7, *SHAPE), compression="gzip")
         file["y"] = y
+    many = data(3000)
+    with h5py.File(folder / "many.h5", "w") as file:
+        file.create_dataset("x", data=many[0], chunks=(1, *SHAPE), compression="gzip")
+        file["y"] = many[1]
     for i, (image, label) in enumerate(zip(x, y, strict=True)):
         (folder / f"pictures/{label}").mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"pictures/{label}/{i}.png")
@@ -150,6 +166,5 @@ if __name__ == "__main__":
     folder, cases = Path(sys.argv[1]), sys.argv[2:]
     for case in cases:
         weights, history = trained(case, folder, distributed=True)
-        if os.environ["PMI_RANK"] == "0":
-            size = os.environ["PMI_SIZE"]
-            np.savez(folder / f"{case}-{size}.npz", *weights, **history)
+        if launched_first():
+            np.savez(folder / f"{case}-{rank_count()}.npz", *weights, **history)

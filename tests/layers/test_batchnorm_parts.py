@@ -17,7 +17,7 @@ def passes(unit, xs, dy):
     return [y, *(dx if unit.merges else (dx,))], grads, unit.next_state(cache)
 
 
-@pytest.mark.parametrize("kind", ["vectorized", "compiled", "fused", "fused sum"])
+@pytest.mark.parametrize("kind", ["vectorized", "compiled", "fused", "fused sum", "pooled"])
 def test_parts_that_tell_each_other_give_the_batch_s_numbers(kind):
     """Outputs and dx of two unequal parts are those of the batch, its gradients their sum, and
     the moving statistics of both are the batch's."""
@@ -30,9 +30,10 @@ def test_parts_that_tell_each_other_give_the_batch_s_numbers(kind):
     unit = layer
     if kind != "vectorized" and layer.kernels.normalization is None:
         pytest.skip("there is no compiler")
-    if kind.startswith("fused"):
-        how = Then(relu=True), kind == "fused sum", True, None
+    if kind.startswith("fused") or kind == "pooled":
+        how = Then(relu=True), kind == "fused sum", True, (2, 2) if kind == "pooled" else None
         unit = FusedNorm(layer.kernels.normalization, layer, *how)
+    dy = dy[:, ::2, ::2] if kind == "pooled" else dy
     whole = passes(unit, (x.copy(), other.copy()), dy)
     cuts, told, found = (slice(0, 5), slice(5, 12)), [None, None], [None, None]
     meeting = threading.Barrier(2, timeout=10)

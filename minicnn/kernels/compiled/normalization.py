@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from minicnn._core.shapes import Array, DType, Pair
-from minicnn.kernels.base import ALONE, Channels, Normalization, NormalizationGrads, Then
+from minicnn.kernels.base import ALONE, Channels, Join, Normalization, NormalizationGrads, Then
 from minicnn.kernels.capabilities import Moments
 from minicnn.kernels.compiled.activations import kind_of
 from minicnn.kernels.compiled.library import Function, current, plain, threads_now
@@ -14,9 +14,9 @@ from minicnn.kernels.vectorized import workspace
 
 _moments = Function("channel_moments", "aiiiiaaa")
 _normalize = Function("normalize", "aaiiiiaaaifa")
-_normalize_backward = Function("normalize_backward", "aaaiiiiaaaaifiaaaaaa")
+_normalize_backward = Function("normalize_backward", "aaaiiiiaaaaifiiaaaaaa")
 _pooled = Function("normalize_pooled", "aiiiiiiiaaaifa")
-_pooled_backward = Function("normalize_pooled_backward", "aaiiiiiiiiaaaaifiaaaaa")
+_pooled_backward = Function("normalize_pooled_backward", "aaiiiiiiiiaaaaifiiaaaaa")
 
 PART = 128 << 10
 """Bytes of an array that one thread is given."""
@@ -122,6 +122,7 @@ def normalize_backward(
     need_dx: bool = True,
     over_x: bool = False,
     pool: Pair | None = None,
+    join: Join | None = None,
 ) -> NormalizationGrads:
     """See ``Normalization``."""
     x = plain(x)
@@ -131,15 +132,23 @@ def normalize_backward(
     dx = (x if over_x else workspace.empty(x.shape, dtype)) if need_dx else None
     two, sums = np.empty((2, c), dtype), np.empty((parts, 2, c))
     made = NormalizationGrads(dx, np.empty(c, dtype), np.empty(c, dtype))
-    of_channels = *channels, kind_of(then), then.most, batch, sums, two, dx
-    if pool is None:
-        _normalize_backward(
-            dtype, dy, x, y, rows, c, parts, threads, *of_channels, y, made.dshift, made.dscale
-        )
-    else:
-        _pooled_backward(
-            dtype, dy, x, *x.shape, *pool, parts, threads, *of_channels, made.dshift, made.dscale
-        )
+    of_channels = *channels, kind_of(then), then.most, batch
+
+    def run(given: bool, dx: Array | None) -> None:
+        made_of = *of_channels, given, sums, two, dx
+        dsums = made.dshift, made.dscale
+        if pool is None:
+            _normalize_backward(dtype, dy, x, y, rows, c, parts, threads, *made_of, y, *dsums)
+        else:
+            _pooled_backward(dtype, dy, x, *x.shape, *pool, parts, threads, *made_of, *dsums)
+
+    if join is None or dx is None:
+        run(False, dx)
+        return made
+    run(False, None)
+    of_x_hat, of_all = join(made.dscale, made.dshift)
+    two[0], two[1] = -of_x_hat * channels.inverse_deviation, of_all
+    run(True, dx)
     return made
 
 

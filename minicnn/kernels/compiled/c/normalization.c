@@ -343,18 +343,21 @@ void NAME(finish_sums)(const Norm *it, T *dshift, T *dscale, T *pull, T *middle)
  *
  * Where ``other`` was added y is given, and g, its gradient, is made: it may be y itself. dx may be
  * x, or NULL if nobody wants it. ``batch``: whether mean and variance are those of x. ``two`` is
- * memory of (2, c).
+ * memory of (2, c), from which, with ``given``, dx is made: it holds then what the sums of all parts of
+ * a batch give, of which this is one, and no sums are made here.
  */
 EXPORT void NAME(normalize_backward)(const T *dy, const T *x, const T *y, Index rows, Index c,
                                      Index parts, Index threads, const T *mean, const T *inverse,
                                      const T *scale, const T *shift, Index kind, double most,
-                                     Index batch, double *sums, T *two, T *dx, T *g, T *dshift,
-                                     T *dscale) {
+                                     Index batch, Index given, double *sums, T *two, T *dx, T *g,
+                                     T *dshift, T *dscale) {
     Norm it = {.x = x, .dy = dy, .y = (T *)y, .dx = dx, .g = g, .mean = mean, .inverse = inverse,
                .scale = scale, .shift = shift, .pull = two, .middle = two + c, .sums = sums,
                .rows = rows, .c = c, .parts = parts, .kind = kind, .batch = batch, .most = most};
-    minicnn_parallel_for(parts, threads, sums_of_part, &it);
-    NAME(finish_sums)(&it, dshift, dscale, two, two + c);
+    if (!given) {
+        minicnn_parallel_for(parts, threads, sums_of_part, &it);
+        NAME(finish_sums)(&it, dshift, dscale, two, two + c);
+    }
     if (!dx)
         return;
     if (y) { /* its ReLU is done with */

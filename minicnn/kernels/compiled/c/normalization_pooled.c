@@ -199,14 +199,16 @@ EXPORT void NAME(normalize_pooled_backward)(const T *dy, const T *x, Index n, In
                                             Index c, Index ph, Index pw, Index parts, Index threads,
                                             const T *mean, const T *inverse, const T *scale,
                                             const T *shift, Index kind, double most, Index batch,
-                                            double *sums, T *two, T *dx, T *dshift, T *dscale) {
+                                            Index given, double *sums, T *two, T *dx, T *dshift, T *dscale) {
     Pooled it = {.norm = {.x = x, .dy = dy, .dx = dx, .mean = mean, .inverse = inverse,
                           .scale = scale, .shift = shift, .pull = two, .middle = two + c,
                           .sums = sums, .rows = n * h * w, .c = c, .parts = parts, .kind = kind,
                           .batch = batch, .most = most},
                  .h = h, .w = w, .ph = ph, .pw = pw, .bands = (h + ph - 1) / ph};
-    minicnn_parallel_for(parts, threads, pooled_sums, &it);
-    NAME(finish_sums)(&it.norm, dshift, dscale, two, two + c);
+    if (!given) {
+        minicnn_parallel_for(parts, threads, pooled_sums, &it);
+        NAME(finish_sums)(&it.norm, dshift, dscale, two, two + c);
+    }
     if (dx)
         minicnn_parallel_for(n * it.bands, threads, pooled_dx, &it);
 }

@@ -1,0 +1,66 @@
+"""What a rank tells the others in a step, seen in one process whose others are its echo."""
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn._parallel.ranks import Ranks
+from minicnn._training.program import Program
+from minicnn.layers import BatchNorm, Conv2D, Dense, Flatten, Input
+
+
+class Echo(Ranks):
+    """Ranks that all say what this one says."""
+
+    def __init__(self, count):
+        self.number, self.count, self._buffers = 0, count, {}
+        self.told, self.heard = np.array([7]), None
+        self.gathers = self.swaps = 0
+
+    def gathered(self, numbers):
+        self.gathers += 1
+        return np.stack([numbers] * self.count)
+
+    def swap(self, *pairs):
+        self.swaps += 1
+        for out, into in pairs:
+            into[...] = out[0]
+
+
+@pytest.fixture
+def program():
+    x = np.random.default_rng(0).random((12, 6, 6, 2), np.float32)
+    layers = [Input((6, 6, 2)), Conv2D(3, 3), BatchNorm(), Flatten(), Dense(2)]
+    model = minicnn.Sequential(layers, seed=0)
+    model.compile("sgd", "mse")
+    model.evaluate(x, np.zeros((12, 2)), verbose=0)
+    return Program(model), minicnn.data.fitting.data_of("fit", x, np.zeros((12, 2), np.float32))
+
+
+@pytest.mark.parametrize(("count", "swaps"), [(2, 1), (3, 2)])
+def test_a_step_is_few_exchanges(program, count, swaps):
+    """Gradients, loss, predictions and what else is told travel at once, in two halves from three
+    ranks on; a BatchNorm takes two exchanges more."""
+    made, data = program
+    ranks = Echo(count)
+    workers = made.workers(data, 12, 12, np.random.default_rng(0), ranks)
+    found = workers.gradients(data.arrays, np.arange(12))
+    assert (ranks.swaps, ranks.gathers) == (swaps, 2)
+    assert ranks.heard.tolist() == [[7]] * count
+    assert found.predictions[0].shape == (12, 2)
+    own = workers.shards.result(workers.shards.cut(data.arrays, np.arange(12)), 0)
+    assert found.loss == pytest.approx(count * own.loss)
+    for name, grad in own.grads.items() if count == 2 else ():  # others have other slices
+        np.testing.assert_allclose(found.grads[name], count * grad, rtol=1e-6)
+
+
+def test_a_part_whose_loss_is_no_number_tells_as_much(program):
+    """The others, whose loss may be one, wait for what its BatchNorm tells in the backward pass."""
+    made, data = program
+    data.xs[0][0] = np.nan
+    ranks = Echo(2)
+    workers = made.workers(data, 12, 12, np.random.default_rng(0), ranks)
+    found = workers.gradients(data.arrays, np.arange(12))
+    assert not np.isfinite(found.loss)
+    assert not found.grads
+    assert (ranks.swaps, ranks.gathers) == (1, 2)
