@@ -43,12 +43,12 @@ def test_a_step_is_few_exchanges(program, count, swaps):
     ranks on; a BatchNorm takes two exchanges more."""
     made, data = program
     ranks = Echo(count)
-    workers = made.workers(data, 12, 12, np.random.default_rng(0), ranks)
-    found = workers.gradients(data.arrays, np.arange(12))
+    shards = made.shards(data, np.random.default_rng(0), ranks)
+    found = shards.gradients(data.arrays, np.arange(12))
     assert (ranks.swaps, ranks.gathers) == (swaps, 2)
     assert ranks.heard.tolist() == [[7]] * count
     assert found.predictions[0].shape == (12, 2)
-    own = workers.shards.result(workers.shards.cut(data.arrays, np.arange(12)), 0)
+    own = shards.result(shards.cut(data.arrays, np.arange(12)), 0)
     assert found.loss == pytest.approx(count * own.loss)
     for name, grad in own.grads.items() if count == 2 else ():  # others have other slices
         np.testing.assert_allclose(found.grads[name], count * grad, rtol=1e-6)
@@ -59,8 +59,8 @@ def test_a_part_whose_loss_is_no_number_tells_as_much(program):
     made, data = program
     data.xs[0][0] = np.nan
     ranks = Echo(2)
-    workers = made.workers(data, 12, 12, np.random.default_rng(0), ranks)
-    found = workers.gradients(data.arrays, np.arange(12))
+    shards = made.shards(data, np.random.default_rng(0), ranks)
+    found = shards.gradients(data.arrays, np.arange(12))
     assert not np.isfinite(found.loss)
     assert not found.grads
     assert (ranks.swaps, ranks.gathers) == (1, 2)
