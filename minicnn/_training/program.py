@@ -274,8 +274,8 @@ class Program(Inference):
         additive = may_be_cut(self.layers, (*(node.layer for node in self.graph.nodes), *losses))
         if not additive:
             warn(WHOLE)
-        self.spread = additive
-        self.joined = joined(self.graph, ranks.gathered) if additive else None
+        self.spread = additive and ranks.count > 1
+        self.joined = joined(self.graph, ranks.gathered) if self.spread else None
         random = any(layer.random for layer in walk(self.layers))
         return Spread(compute, rng, ranks.count if additive else 1, random, ranks)
 
