@@ -42,7 +42,7 @@ model.compile("adam", "sparse_categorical_crossentropy")
 epochs, often = int(sys.argv[1]), float(sys.argv[2])
 wait = minicnn.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(often))
 keep = minicnn.callbacks.BackupAndRestore("run", save_freq=3, delete_checkpoint=False)
-os.write(2, f"pid {os.getpid()}\n".encode())  # lines of two would mix
+os.write(2, b"pid %d\\n" % os.getpid())  # lines of two would mix
 history = model.fit(x, y, epochs=epochs, callbacks=[wait, keep], distributed=True)
 if os.environ["PMI_RANK"] == "0":
     print("epochs", history.epoch[-1] + 1, flush=True)
