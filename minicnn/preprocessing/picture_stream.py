@@ -20,6 +20,7 @@ from minicnn._core.shapes import Array
 from minicnn._files.checkpoint import checksum
 from minicnn._parallel.ahead import ahead
 from minicnn._parallel.threads import get_threads
+from minicnn.data.images import keep_memory
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import DataError, printable
 from minicnn.preprocessing.picture_reader import Read, Reader, Version
@@ -159,6 +160,7 @@ class Pictures:
         if QUIET not in warnings.filters:
             warnings.filterwarnings("ignore", module=QUIET[3].pattern)
         size, threads = self.batch_size or 1, get_threads()
+        keep_memory(threads)
         reader = self.reader
         bytes_ = RUN * int(np.prod(reader.shape)) * reader.dtype.itemsize
         most = max(2 * threads, min(2 * -(-size // RUN) + threads, AHEAD // bytes_))
