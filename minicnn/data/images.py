@@ -133,11 +133,10 @@ def decoded(
 
 def keep_memory(threads: int) -> None:
     """Let Pillow keep what it used for a picture for the next ones, unless it does already."""
-    from PIL import Image
+    from PIL import _imaging
 
-    with suppress(AttributeError):  # which is no public name
-        kept = max(Image.core.get_blocks_max(), KEPT_BLOCKS * threads)
-        Image.core.set_blocks_max(kept)
+    with suppress(AttributeError):  # what Pillow says of it is for its own use
+        _imaging.set_blocks_max(max(_imaging.get_blocks_max(), KEPT_BLOCKS * threads))
 
 
 class _Silence:
