@@ -3,6 +3,7 @@
 import ctypes
 import os
 import stat
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from minicnn.data.images import NO_WAITING, WHOLE, decoded
 from minicnn.errors import ConfigError, DataError
 from minicnn.kernels import kernel_set
 from minicnn.preprocessing.pictures import COLOR_MODES, channels_first, resized_to
+from minicnn.preprocessing.plain_png import plain_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -100,7 +102,7 @@ class Reader:
                 raise DataError(f"{path}: the file is empty.")
             with (
                 _source(descriptor, status.st_size) as source,
-                decoded(path, source, status.st_size, FORMATS) as picture,
+                _picture(path, source, status.st_size) as picture,
             ):
                 if self.channels == 1:
                     picture.draft("L", None)  # the grey of a JPEG file itself, as TensorFlow has it
@@ -109,6 +111,8 @@ class Reader:
                 whole = self._resize(pixels, y.transpose(1, 2, 0) if self.first else y)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
+        except MemoryError:
+            raise DataError(f"{path}: does not fit in memory.") from None
         finally:
             os.close(descriptor)
         return Read((status.st_mtime_ns, status.st_size), turned is not None, whole)
@@ -151,6 +155,13 @@ def _source(descriptor: int, size: int) -> Any:
         return BytesIO(data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return open(descriptor, "rb", buffering=0, closefd=False)
+
+
+def _picture(path: str, source: Any, size: int) -> "AbstractContextManager[Image]":
+    """A context with the picture of a file."""
+    if isinstance(source, BytesIO) and (plain := plain_png(source.getvalue())) is not None:
+        return nullcontext(plain)
+    return decoded(path, source, size, FORMATS)
 
 
 def _upright(picture: "Image") -> "Image | None":
