@@ -104,26 +104,37 @@ def test_threads_read_until_processes_have_begun(folder, started):
 def test_pictures_that_end_or_hold_a_process(folder, started, monkeypatch, tmp_path):
     """They are broken, and no other one is."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys, time\n"
+        "import os, signal, sys\n"
         "if sys.orig_argv[-1].endswith('picture_apart'):\n"
-        "    import io\n"
         "    opened = os.open\n"
         "    def watched(path, *arguments, **options):\n"
         "        if str(path).endswith('07.png'):\n"
         "            os.abort()\n"
         "        if str(path).endswith('30.jpg'):\n"
-        "            time.sleep(1000)\n"
+        "            os.kill(os.getpid(), signal.SIGSTOP)\n"
         "        return opened(path, *arguments, **options)\n"
         "    os.open = watched\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(Runs, "read", elsewhere)
-    monkeypatch.setattr(apart, "PATIENCE", 2.0)
     data = image_dataset_from_directory(folder, image_size=(6, 5), verbose=False)
     with pytest.warns(UserWarning, match="left out 2 of 40"):
         assert sum(len(x) for x, _ in data) == 38
     assert {os.path.basename(path) for path in data.broken} == {"07.png", "30.jpg"}
     assert set(data.broken.values()) == {"the decoder crashes on it, or does not end."}
+
+
+def test_a_process_that_says_nothing(tmp_path, monkeypatch):
+    """It is given up after a while."""
+    (tmp_path / "silent.py").write_text("def serve(requests, answers): requests.read()")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(apart, "PATIENCE", 0.25)
+    process = apart.Apart("silent")
+    try:
+        with pytest.raises(OSError, match="it does not answer"):
+            process.ask({})
+    finally:
+        process.end()
 
 
 def test_a_pass_that_is_dropped_leaves_nobody(folder, started):
