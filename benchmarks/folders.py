@@ -1,17 +1,21 @@
 """Pictures a second from a folder of files, beside Keras' and PyTorch's loaders if they are there.
 
-    python benchmarks/folders.py [--peers keras torch] [--rounds 5] [--train]
+    python benchmarks/folders.py [--peers keras torch] [--rounds 3] [--train] [--epochs 5]
 
 Photographs (JPEG, 500 x 375) brought to 180 x 180, and small PNG files as they are, in shuffled
 batches of 32: a first pass over all of them, and later ones, for which minicnn keeps what fits into
-its memory for that. With ``--train`` a small convolutional network learns from the same batches in
-later epochs, in each framework on its own layers. They take turns, and of each the quickest round
-counts. PyTorch's is a Dataset that opens files with Pillow, and a DataLoader with as many
-workers as there are cores; torchvision is not used.
+its memory for that. With ``--train`` a small convolutional network learns from the same batches, in
+each framework on its own layers: its first epoch, which reads the files, the later ones, and
+all together. They take turns, each in a process of its own (TensorFlow and PyTorch in one may
+crash), and of each the quickest round counts. PyTorch's is a Dataset that opens files with Pillow,
+and a DataLoader with as many workers as there are cores; torchvision is not used.
 """
 
 import argparse
 import os
+import select
+import subprocess
+import sys
 import time
 from contextlib import redirect_stdout
 from io import StringIO
@@ -156,48 +160,115 @@ class Torch:
 LOADERS = {"minicnn": MiniCNN, "keras": Keras, "torch": Torch}
 
 
+PATIENCE = 120
+"""Seconds for one round of one framework, after which it is left out."""
+
+
+class Peer:
+    """A framework in a process of its own."""
+
+    def __init__(self, name, folder, size):
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", name, folder, *map(str, size)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def seconds(self, what, epochs):
+        """The seconds of one round: of a pass, or of each of the epochs; none if it is left out."""
+        if self.process is None:
+            return []
+        print(what, epochs, file=self.process.stdin, flush=True)
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        answer = self.process.stdout.readline() if ready else ""
+        if not answer:
+            how = "has ended" if ready else f"takes more than {PATIENCE} seconds"
+            print(f"{self.name} {how} and is left out", file=sys.stderr)
+            self.end()
+        return [float(part) for part in answer.split()]
+
+    def end(self):
+        """End the process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+        self.process = None
+
+
+def serve(name, folder, size):
+    """Answer in a process: do what each line says, and print how many seconds it took."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    make, loader = LOADERS[name], None
+    make(folder, size)  # imports are not counted
+    for line in sys.stdin:
+        what, epochs = line.split()
+        if what != "later":
+            del loader  # and all that it kept
+            loader = make(folder, size)
+        took = []
+        for _ in range(int(epochs)):
+            started = time.perf_counter()
+            loader.train() if what == "train" else loader.read()
+            took.append(time.perf_counter() - started)
+        print(*took, file=answers, flush=True)
+
+
 def main(arguments=None):
     """Print a row for each kind of files."""
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(description=about, usage=argparse.SUPPRESS)
     parser.add_argument("--peers", nargs="*", choices=["keras", "torch"], default=[])
-    parser.add_argument("--rounds", type=int, default=5, help="the quickest of them counts")
+    parser.add_argument("--rounds", type=int, default=3, help="the quickest of them counts")
     parser.add_argument("--pictures", type=int, default=2000, help="of each kind")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
     parser.add_argument("--train", action="store_true", help="train a small network as well")
+    parser.add_argument("--epochs", type=int, default=5, help="of such a training")
+    parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.serve:
+        name, folder, *size = options.serve
+        serve(name, folder, tuple(map(int, size)))
+        return
     names = ["minicnn", *options.peers]
     print(f"| pictures a second | {' | '.join(names)} | times |")
     print(f"|---|{'--:|' * (len(names) + 1)}")
-    for ending, (shape, size) in KINDS.items():
+    for ending in options.kinds:
+        shape, size = KINDS[ending]
+        title = f"{ending}, {shape[1]} x {shape[0]} to {size[1]} x {size[0]}"
         with TemporaryDirectory() as folder:
             write_pictures(folder, ending, shape, options.pictures)
-            loaders = {name: LOADERS[name](folder, size) for name in names}
-            passes = {
-                "first": "read",
-                "later": "read",
-                **({"train": "train"} if options.train else {}),
+            peers = [Peer(name, folder, size) for name in names]
+            try:
+                for what, rates in measured(peers, options):
+                    best = max(rates[1:], default=rates[0])
+                    figures = " | ".join(f"{rate:,.0f}" if rate else "-" for rate in rates)
+                    times = f"{rates[0] / best:.2f}" if best else "-"
+                    print(f"| {title}, {what} | {figures} | {times} |", flush=True)
+            finally:
+                for peer in peers:
+                    peer.end()
+
+
+def measured(peers, options):
+    """The rows: of what, and the pictures a second of each framework in its quickest round."""
+    kinds = {"first": 1, "later": 1} | ({"train": options.epochs} if options.train else {})
+    for kind, epochs in kinds.items():
+        took = {peer: [] for peer in peers}
+        for _ in range(options.rounds):
+            for peer in peers:
+                took[peer].append(peer.seconds(kind, epochs) or [float("inf")] * epochs)
+        parts = {f"{kind} pass": slice(0, 1)}
+        if kind == "train":
+            parts = {
+                "first epoch": slice(0, 1),
+                "later epochs": slice(1, None),
+                f"{epochs} epochs": slice(None),
             }
-            for what, method in passes.items():
-                fresh = what == "first"
-                rates = rates_of(loaders, method, options.rounds, (folder, size) if fresh else ())
-                best = max([rates[name] for name in options.peers], default=rates["minicnn"])
-                figures = " | ".join(f"{rates[name]:,.0f}" for name in names)
-                title = f"{ending}, {shape[1]} x {shape[0]} to {size[1]} x {size[0]}, {what}"
-                print(f"| {title} | {figures} | {rates['minicnn'] / best:.2f} |", flush=True)
-
-
-def rates_of(loaders, method, rounds, anew=()):
-    """Pictures a second of each, in its quickest round but for one before; or ``anew`` in each."""
-    rates = dict.fromkeys(loaders, 0.0)
-    for number in range(rounds + (not anew)):
-        for name in loaders:
-            if anew and number:
-                loaders[name] = LOADERS[name](*anew)
-            started = time.perf_counter()
-            n = getattr(loaders[name], method)()
-            rate = n / (time.perf_counter() - started)
-            rates[name] = max(rates[name], rate) if number or anew else rates[name]
-    return rates
+        for title, part in parts.items():
+            n = options.pictures * len(range(epochs)[part])
+            yield title, [n / min(sum(one[part]) for one in took[peer]) for peer in peers]
 
 
 if __name__ == "__main__":

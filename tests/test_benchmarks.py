@@ -235,5 +235,5 @@ def test_folders_are_measured(benchmarks, capsys):
 
     folders.main(["--pictures", "40", "--rounds", "1", "--train"])
     rows = capsys.readouterr().out.splitlines()
-    assert len(rows) == 2 + 3 * len(folders.KINDS)
+    assert len(rows) == 2 + 5 * len(folders.KINDS)
     assert all(row.endswith(" | 1.00 |") for row in rows[2:])

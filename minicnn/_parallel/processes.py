@@ -1,5 +1,6 @@
 """Waiting for a child process that may be stopped, or gone."""
 
+import math
 import os
 import select
 
@@ -10,19 +11,20 @@ STOPPED = 4
 """Looks, one after another, at which it must be stopped: Ctrl-Z and ``fg`` are not at fault."""
 
 
-def is_ready(pid: int, descriptor: int, writing: bool = False) -> bool:
+def is_ready(pid: int, descriptor: int, writing: bool = False, seconds: float = math.inf) -> bool:
     """Wait until the child's pipe can be read, or written to, or has ended.
 
-    Returns False if it is stopped, as by SIGSTOP, and stays so.
+    Returns False if that takes more than so many seconds, or if it is stopped, as by SIGSTOP.
     """
     if not hasattr(select, "poll"):
         return True  # Windows, where nothing is stopped either
-    waiting, stopped = select.poll(), 0
+    waiting, waited, stopped = select.poll(), 0.0, 0
     waiting.register(descriptor, select.POLLOUT if writing else select.POLLIN)
     while not waiting.poll(1000 * TICK):
         # Counted, not measured: the time in which this process itself was stopped is no delay.
+        waited += TICK
         stopped = stopped + 1 if _is_stopped(pid) else 0
-        if stopped == STOPPED:
+        if waited >= seconds or stopped == STOPPED:
             return False
     return True
 

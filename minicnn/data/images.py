@@ -38,9 +38,15 @@ A_PIXEL_OF = {"WEBP": 20}
 LONGEST_SIDE = 50_000
 """Pixels; Pillow takes memory for each row besides."""
 
-
 WHOLE = 16 << 20
 """Bytes up to which a file is read in one piece."""
+
+NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""With which a pipe is opened at once, also where nobody writes to it."""
+
+KEPT_BLOCKS = 8
+"""Megabytes that Pillow keeps for the pixels of the next pictures, for each thread: it takes about
+as long to have new memory of the system as to fill it."""
 
 
 def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
@@ -123,6 +129,14 @@ def decoded(
                 f"{name}: expected a picture, got a damaged or shortened one."
             ) from None
         raise DataError(f"{name}: expected a picture (PNG, JPEG, ...), got another file.") from None
+
+
+def keep_memory(threads: int) -> None:
+    """Let Pillow keep what it used for a picture for the next ones, unless it does already."""
+    from PIL import _imaging
+
+    with suppress(AttributeError):  # what Pillow says of it is for its own use
+        _imaging.set_blocks_max(max(_imaging.get_blocks_max(), KEPT_BLOCKS * threads))
 
 
 class _Silence:

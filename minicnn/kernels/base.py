@@ -376,8 +376,7 @@ class KernelSet:
     the same bits as the optimizer's ``update``, or says that it cannot; ``resample`` turns, moves
     and zooms images as random layers do, and ``affine`` as ImageDataGenerator; ``resize`` brings
     pictures from files to one size; ``fold`` folds a BatchNorm into a convolution; ``recording``
-    notes calls, to make them again at once, which a set with functions of other code cannot have;
-    with ``threaded`` each function uses all cores by itself.
+    notes calls, to make them again at once, which a set with functions of other code cannot have.
 
     A custom set is an entry in ``KERNELS``. This one counts the convolutions of the loops:
 
@@ -423,7 +422,6 @@ class KernelSet:
     resample: Resample | None = None
     affine: Affine | None = None
     resize: Resize | None = None
-    threaded: bool = False
 
     def __post_init__(self) -> None:
         """See the class."""

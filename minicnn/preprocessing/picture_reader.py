@@ -3,6 +3,7 @@
 import ctypes
 import os
 import stat
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,10 +14,11 @@ from minicnn._core.arguments import choice
 from minicnn._core.resampling import INTERPOLATIONS, Taps, framed, taps, to_ratio
 from minicnn._core.shapes import Array, Pair, Shape, pair
 from minicnn._files.atomic import reason
-from minicnn.data.images import WHOLE, decoded
+from minicnn.data.images import NO_WAITING, WHOLE, decoded
 from minicnn.errors import ConfigError, DataError
 from minicnn.kernels import kernel_set
 from minicnn.preprocessing.pictures import COLOR_MODES, channels_first, resized_to
+from minicnn.preprocessing.plain_png import plain_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +34,8 @@ TURNED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 
 ORIENTATION = 0x0112
 """The number by which EXIF knows it."""
+
+NO_FILE = "expected a file, got something else."
 
 Version = tuple[int, int]
 """When a file was last written, and its bytes."""
@@ -73,6 +77,14 @@ class Reader:
         self.first = channels_first(who, data_format)
         self.dtype = np.dtype(np.uint8 if self.how == "nearest" else np.float32)
         self.kernels = kernel_set(None)
+        places = "channels_first" if self.first else "channels_last"
+        self.arguments = who, self.size, color_mode, self.how, crop, pad, places
+        """What another one that reads the same is made of."""
+
+    @property
+    def bytes(self) -> int:
+        """An image's bytes."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
 
     @property
     def shape(self) -> Shape:
@@ -81,18 +93,28 @@ class Reader:
 
     def read(self, path: str, y: Array) -> Read:
         """Read a picture into ``y``, of ``shape`` and ``dtype``; raises ``DataError``."""
-        with open(_regular(path), "rb", buffering=0) as file:
-            status = os.fstat(file.fileno())
+        descriptor = _opened(path)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError(f"{path}: {NO_FILE}")
             if not status.st_size:
                 raise DataError(f"{path}: the file is empty.")
-            small = status.st_size <= WHOLE
-            source = BytesIO(file.read()) if small else file
-            with decoded(path, source, status.st_size, FORMATS) as picture:
+            with (
+                _source(descriptor, status.st_size) as source,
+                _picture(path, source, status.st_size) as picture,
+            ):
                 if self.channels == 1:
                     picture.draft("L", None)  # the grey of a JPEG file itself, as TensorFlow has it
                 turned = _upright(picture)
                 pixels = _pixels(turned or picture, self.channels)
                 whole = self._resize(pixels, y.transpose(1, 2, 0) if self.first else y)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
+        except MemoryError:
+            raise DataError(f"{path}: does not fit in memory.") from None
+        finally:
+            os.close(descriptor)
         return Read((status.st_mtime_ns, status.st_size), turned is not None, whole)
 
     def _resize(self, x: Array, y: Array) -> bool:
@@ -114,16 +136,32 @@ class Reader:
         return size == x.shape[:2]
 
 
-def _regular(path: str) -> str:
-    """The path, if it is a file's: to open a pipe or a device could wait for ever."""
+def _opened(path: str) -> int:
+    """A descriptor of the file; one of a pipe does not wait for who writes to it."""
     try:
-        if stat.S_ISREG(os.stat(path).st_mode):
-            return path
+        return os.open(path, os.O_RDONLY | NO_WAITING)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {reason(error)}.") from None
+        other = os.path.exists(path) and not os.path.isfile(path)  # such as a folder in Windows
+        why = NO_FILE if other else f"cannot be read: {reason(error)}."
+        raise DataError(f"{path}: {why}") from None
     except ValueError:
         raise DataError(f"{path!r}: cannot be read: no file can have this name.") from None
-    raise DataError(f"{path}: expected a file, got something else.")
+
+
+def _source(descriptor: int, size: int) -> Any:
+    """What Pillow can read a file of: a small one is read in one piece, with few calls of the
+    system, at each of which threads change places."""
+    if size <= WHOLE and len(data := os.read(descriptor, size + 1)) == size:
+        return BytesIO(data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return open(descriptor, "rb", buffering=0, closefd=False)
+
+
+def _picture(path: str, source: Any, size: int) -> "AbstractContextManager[Image]":
+    """A context with the picture of a file."""
+    if isinstance(source, BytesIO) and (plain := plain_png(source.getvalue())) is not None:
+        return nullcontext(plain)
+    return decoded(path, source, size, FORMATS)
 
 
 def _upright(picture: "Image") -> "Image | None":

@@ -260,9 +260,9 @@ def test_a_resumed_run_goes_on_in_its_order(folder, tmp_path_factory):
         data = made(folder, seed=seed)
         read, examples = [], type(data.passes)._read
 
-        def noted(run):
+        def noted(reading, run):
             read.append(len(run.numbers))
-            return examples(data.passes, run)
+            return examples(data.passes, reading, run)
 
         data.passes._read = noted
         model = Sequential(

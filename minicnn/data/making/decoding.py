@@ -1,29 +1,25 @@
 """Processes that decode pictures: Pillow holds Python's one lock for much of a small picture.
 
-Each is a Python of its own that runs this file: a line of JSON asks for the pictures at some paths,
-a line of JSON and the pixels answer. A picture on which the decoder crashes ends one of them and is
-broken.
+A picture on which the decoder crashes ends one of them and is broken.
 """
 
-import json
-import os
-import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
 from minicnn._core.shapes import Array, Shape
-from minicnn.data.images import silence
+from minicnn._parallel.apart import Apart, answer, questions
+from minicnn.data.images import keep_memory, silence
 from minicnn.data.making.pictures import read_picture
 from minicnn.errors import DataError, printable
 
 Decoded = tuple[Array, dict[int, str]]
 """The pictures that were read, uint8 (n, H, W, C), and what is wrong with the others, by place."""
 
-WORTH = 1000
-"""Pictures from which on processes are started, which takes as long as some hundred of them."""
+WORTH = 3000
+"""Pictures from which on processes are started: that takes as long as two thousand small ones."""
 
 
 def decoded(paths: Sequence[str], shape: Shape, fit: str) -> Decoded:
@@ -45,17 +41,18 @@ class Decoder:
     """Decodes for several threads, each with a process of its own where that is worth it."""
 
     def __init__(self, pictures: int) -> None:
-        self.apart = pictures >= WORTH and not getattr(sys, "frozen", False)
+        self.apart = pictures >= WORTH
         self._mine = threading.local()
-        self._all: list[Any] = []
+        self._all: list[Apart] = []
 
     def decode(self, paths: Sequence[str], shape: Shape, fit: str) -> Decoded:
         """The pictures at these paths."""
-        if not self.apart:
+        process = self._process() if self.apart else None
+        if process is None:
             return decoded(paths, shape, fit)
         try:
-            return self._ask(paths, shape, fit)
-        except (OSError, EOFError, ValueError):
+            return _asked(process, paths, shape, fit)
+        except OSError:
             self._mine.process = None
         if len(paths) == 1:
             return np.empty((0, *shape), np.uint8), {0: "the decoder crashes on it."}
@@ -63,51 +60,35 @@ class Decoder:
         broken = {i: why[0] for i, (_, why) in enumerate(ones) if why}
         return np.concatenate([rows for rows, _ in ones]), broken
 
-    def _ask(self, paths: Sequence[str], shape: Shape, fit: str) -> Decoded:
-        process = getattr(self._mine, "process", None) or self._start()
-        asked = {"paths": paths, "shape": shape, "fit": fit}
-        process.stdin.write(json.dumps(asked).encode() + b"\n")
-        process.stdin.flush()
-        answer = process.stdout.readline()
-        broken = {int(i): str(why) for i, why in json.loads(answer).items()}
-        rows = np.empty((len(paths) - len(broken), *shape), np.uint8)
-        if process.stdout.readinto(rows.reshape(-1)) != rows.nbytes:
-            raise EOFError
-        return rows, broken
-
-    def _start(self) -> Any:
-        import subprocess
-
-        known = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
-        self._mine.process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": known, "OPENBLAS_NUM_THREADS": "1"},
-            process_group=0,  # Ctrl-C is for the process that asks
-        )
-        self._all.append(self._mine.process)
-        return self._mine.process
+    def _process(self) -> Apart | None:
+        """The process of the thread, or None if there can be none."""
+        if getattr(self._mine, "process", None) is None:
+            try:
+                self._mine.process = Apart(__name__)
+            except OSError:
+                return None
+            self._all.append(self._mine.process)
+        process: Apart = self._mine.process
+        return process
 
     def close(self) -> None:
         """End the processes."""
         for process in self._all:
-            process.kill()
-            process.communicate()
+            process.end()
 
 
-def serve() -> None:
-    """Answer until nobody asks any more."""
+def _asked(process: Apart, paths: Sequence[str], shape: Shape, fit: str) -> Decoded:
+    said = process.ask({"paths": paths, "shape": shape, "fit": fit})
+    broken = {int(i): str(why) for i, why in said.items()}
+    rows = np.empty((len(paths) - len(broken), *shape), np.uint8)
+    process.fill(rows)
+    return rows, broken
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """In the process: decode what is asked for."""
+    keep_memory(1)
     with silence():
-        for line in sys.stdin.buffer:
-            asked = json.loads(line)
-            shape = tuple(asked["shape"])
-            rows, broken = decoded(asked["paths"], shape, asked["fit"])
-            sys.stdout.buffer.write(json.dumps(broken).encode() + b"\n")
-            sys.stdout.buffer.write(rows.data)
-            sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    serve()
+        for asked in questions(requests, answers):
+            rows, broken = decoded(asked["paths"], tuple(asked["shape"]), asked["fit"])
+            answer(answers, broken, rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minicnn._core.shapes import Array, Shape
-from minicnn.data.images import WHOLE, opened
+from minicnn.data.images import NO_WAITING, WHOLE, opened
 from minicnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ ENDINGS = (
 FITS = ("stretch", "crop", "pad")
 """What is done with pictures of another ratio: nothing, the middle alone is taken, or black edges
 are added."""
-
-NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""With which a pipe is opened at once, also where nobody writes to it."""
 
 MODES = {1: "L", 3: "RGB"}
 

@@ -59,6 +59,5 @@ COMPILED = replace(
     rectifier=RECTIFIER,
     resample=resample,
     resize=resize,
-    threaded=True,
     work_of=work_of,
 )

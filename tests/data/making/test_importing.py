@@ -226,9 +226,9 @@ def test_a_decoder_that_crashes(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
         "if any('decoding' in part for part in sys.orig_argv):\n"
-        "    from minicnn.data.making import pictures\n"
-        "    read = pictures.read_picture\n"
-        f"    pictures.read_picture = lambda path, *a: os.abort() if str(path) == {str(crash)!r}"
+        "    from minicnn.data.making import decoding\n"
+        "    read = decoding.read_picture\n"
+        f"    decoding.read_picture = lambda path, *a: os.abort() if str(path) == {str(crash)!r}"
         " else read(path, *a)\n"
     )
     monkeypatch.setattr(decoding, "WORTH", 0)
