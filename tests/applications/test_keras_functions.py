@@ -105,7 +105,7 @@ def test_a_module_that_is_called_is_like_the_function(name):
 
 def test_importing_minicnn_loads_none_of_them():
     """Nor what downloads their weights."""
-    code = "import sys, minicnn; print(*sys.modules)"
+    code = "import sys, minicnn; minicnn.applications.small; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert "minicnn.applications.networks" in loaded
     modules = {f"minicnn.applications.{name}" for name in applications._MODULES}
