@@ -9,7 +9,6 @@ A question is JSON, and so is an answer, each after its length; bytes may follow
 
 import json
 import os
-import select
 import struct
 import sys
 from collections.abc import Iterator
@@ -50,17 +49,6 @@ class Apart:
         )
         self.begun = False
 
-    def has_begun(self) -> bool:
-        """Whether it is ready for questions; False while it starts, or if it has ended."""
-        if not self.begun and hasattr(select, "poll"):
-            coming = select.poll()
-            coming.register(self._output, select.POLLIN)
-            if not coming.poll(0):
-                return False
-        with suppress(OSError):
-            self._begin()
-        return self.begun
-
     def ask(self, asked: Any) -> Any:
         """The answer. Raises ``OSError`` if none comes: it has ended, or is stopped, or hangs."""
         self._begin()
@@ -72,15 +60,12 @@ class Apart:
         """Read what follows the answer into an array; raises ``OSError`` as ``ask`` does."""
         self._read_into(array.reshape(-1).view("u1").data)
 
-    def kill(self) -> None:
-        """End it, unless it is another's child; who waits for an answer has none."""
-        if self.owner == os.getpid():
-            self.process.kill()
-            self.process.wait()
-
     def end(self) -> None:
-        """The same where no thread waits."""
-        self.kill()
+        """End it, unless it is another's child. No thread waits for an answer."""
+        if self.owner != os.getpid():
+            return
+        self.process.kill()
+        self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
             with suppress(OSError):

@@ -77,9 +77,6 @@ class Reader:
         self.first = channels_first(who, data_format)
         self.dtype = np.dtype(np.uint8 if self.how == "nearest" else np.float32)
         self.kernels = kernel_set(None)
-        places = "channels_first" if self.first else "channels_last"
-        self.arguments = who, self.size, color_mode, self.how, crop, pad, places
-        """What another one that reads the same is made of."""
 
     @property
     def bytes(self) -> int:

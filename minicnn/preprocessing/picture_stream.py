@@ -9,7 +9,6 @@ import warnings
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +24,6 @@ from minicnn.data.images import keep_memory
 from minicnn.data.passes import Part
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import DataError, printable
-from minicnn.preprocessing.picture_apart import Runs
 from minicnn.preprocessing.picture_reader import Read, Reader, Version
 from minicnn.preprocessing.transforms import random_state
 
@@ -169,17 +167,13 @@ class Pictures:
         most = max(2 * threads, min(2 * -(-size // RUN) + threads, AHEAD // (RUN * reader.bytes)))
         starts = range(first * size, len(order), size)
         runs = (run for start in starts for run in self._runs(order[start : start + size], part))
-        unread = len(order) - first * size - len(self._kept)
         try:
-            with (
-                closing(Runs(reader, unread)) as reading,
-                closing(ahead(partial(self._read, reading), runs, threads, most)) as results,
-            ):
+            with closing(ahead(self._read, runs, threads, most)) as results:
                 for start in starts:
                     numbers = order[start : start + size]
-                    given = self._batch(reading, numbers, results, part)
+                    given = self._batch(numbers, results, part)
                     if given is None:
-                        given = self._next_sound(reading, np.roll(order, -start - size))
+                        given = self._next_sound(np.roll(order, -start - size))
                     if start == starts[-1]:
                         results.close()
                         self._report()
@@ -203,17 +197,12 @@ class Pictures:
             some = slice(start, min(start + RUN, rows.stop))
             yield _Run(numbers[some], images[some])
 
-    def _read(self, reading: Runs, run: _Run) -> tuple[Array, list[Read | str]]:
+    def _read(self, run: _Run) -> tuple[Array, list[Read | str]]:
         """The memory of the run's images, and for each what is known of it, or why it is broken."""
-        paths = [self.paths[number] for number in run.numbers]
-        found: list[Any] = list(map(self._again, paths, run.images))
-        new = [i for i, one in enumerate(found) if one is None]
-        read = reading.read([paths[i] for i in new], [run.images[i] for i in new]) if new else []
-        for i, one in zip(new, read, strict=True):
-            found[i] = one
-            if isinstance(one, Read):
-                self._keep(paths[i], one, run.images[i])
-        return run.images, found
+        return run.images, [
+            self._again(path, image) or self._new(path, image)
+            for path, image in zip((self.paths[i] for i in run.numbers), run.images, strict=True)
+        ]
 
     def _again(self, path: str, image: Array) -> Read | None:
         """What is known of a picture that is kept, once it is in its place."""
@@ -221,6 +210,15 @@ class Pictures:
             return None
         image[...] = kept[1]
         return kept[0]
+
+    def _new(self, path: str, image: Array) -> Read | str:
+        """The same of a picture whose file is read, which is then kept; or why it cannot be."""
+        try:
+            found = self.reader.read(path, image)
+        except DataError as error:
+            return str(error).removeprefix(f"{path}: ")
+        self._keep(path, found, image)
+        return found
 
     def _keep(self, path: str, found: Read, image: Array) -> None:
         """Keep a picture for later passes, while there is room."""
@@ -254,9 +252,7 @@ class Pictures:
         memory, self._shelves = self._shelves[:bytes_], self._shelves[-(-bytes_ // 64) * 64 :]
         return memory
 
-    def _batch(
-        self, reading: Runs, numbers: Array, results: Iterator[Any], part: Part | None
-    ) -> Any:
+    def _batch(self, numbers: Array, results: Iterator[Any], part: Part | None) -> Any:
         """The next batch, None if no picture of it can be read."""
         found: list[Read | str] = []
         rows = _rows(numbers, part)
@@ -270,7 +266,7 @@ class Pictures:
             # The parts of a smaller batch are others.
             for i in {*range(len(numbers))} - {*range(rows.start, rows.stop)}:
                 one = slice(i, i + 1)
-                (read,) = self._read(reading, _Run(numbers[one], images[one]))[1]
+                (read,) = self._read(_Run(numbers[one], images[one]))[1]
                 sound[i] = self._noted(numbers[i], read)
             sound = np.logical_and.reduce(part.gather(sound))
         if not sound.any():
@@ -301,12 +297,12 @@ class Pictures:
             self._turned.add(path)
         return True
 
-    def _next_sound(self, reading: Runs, numbers: Array) -> Any:
+    def _next_sound(self, numbers: Array) -> Any:
         """In place of a batch without a sound picture: the next that is one, so that a pass has
         as many batches as were said. Raises ``DataError`` if there is none."""
         for number in numbers:
             run = next(self._runs(np.array([number])))
-            images, (found,) = self._read(reading, run)
+            images, (found,) = self._read(run)
             if self._noted(number, found):
                 return self._example(images, run.numbers)
         path, why = next(iter(self.broken.items()))
