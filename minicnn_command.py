@@ -18,7 +18,8 @@ def command() -> int:
             signal.signal(signal.SIGINT, _stop)
         from minicnn._cli.main import command
 
-        signal.signal(signal.SIGINT, before)
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, before)
         return command()
     except KeyboardInterrupt:
         _stop()

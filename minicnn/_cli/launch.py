@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minicnn._cli.options import Commands, whole
-from minicnn._parallel.ranks import launched
+from minicnn._parallel.ranks import launched, launched_first
 from minicnn.errors import ConfigError
 
 OVERSUBSCRIBE = {
@@ -47,6 +47,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         what = ["-m", "minicnn", options.script]
     if launched():
+        if options.n is not None and launched_first():
+            raise ConfigError(
+                f"launch: expected no -n where mpiexec or srun say how many there are, got -n "
+                f"{options.n}. Leave it out."
+            )
+        if options.n is not None:
+            return 2
         os.execv(sys.executable, [sys.executable, *what, *options.arguments])
     if options.n is None:
         raise ConfigError("launch: expected -n N, the number of processes, got none.")

@@ -12,10 +12,15 @@ from minicnn._parallel.ranks import world
 
 def main() -> None:
     """Run the script that the arguments name."""
-    world("launch")
+    ranks = world("launch")
     del sys.argv[0]
     sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as error:
+        if ranks is not None and error.code:
+            ranks.exit(error)
+        raise
 
 
 if __name__ == "__main__":

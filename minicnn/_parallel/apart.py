@@ -21,6 +21,12 @@ from minicnn._parallel.processes import is_ready
 
 LENGTH = struct.Struct("<q")
 
+LONGEST = 1 << 30
+"""Bytes of an answer; more is no answer, but something else that was printed."""
+
+PIECE = 4096
+"""Bytes that a pipe takes at once when it takes any."""
+
 PATIENCE = 600.0
 """Seconds without a byte after which it is taken to hang: a drive may take minutes to wake."""
 
@@ -28,7 +34,7 @@ PATIENCE = 600.0
 class Apart:
     """A process that serves as ``module`` says. Raises ``OSError`` if there can be none.
 
-    Whoever makes one calls ``end``.
+    Whoever makes one calls ``begin``, and at last ``end``.
     """
 
     def __init__(self, module: str) -> None:
@@ -37,7 +43,7 @@ class Apart:
         if getattr(sys, "frozen", False) or not sys.executable:
             raise OSError("there is no Python to start")
         known = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
-        self.owner = os.getpid()
+        self.owner, self.ended = os.getpid(), False
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-W", "ignore", bare.__file__, module],
             bufsize=0,
@@ -47,13 +53,15 @@ class Apart:
             env=os.environ | {"PYTHONPATH": known, "OPENBLAS_NUM_THREADS": "1"},
             process_group=0,  # Ctrl-C is for the process that asks
         )
-        self.begun = False
+
+    def begin(self) -> None:
+        """Wait until it takes questions; raises ``OSError`` as ``ask`` does."""
+        if self._length():
+            raise OSError("it prints something else")
 
     def ask(self, asked: Any) -> Any:
         """The answer. Raises ``OSError`` if none comes: it has ended, or is stopped, or hangs."""
-        self._begin()
-        assert self.process.stdin is not None
-        self.process.stdin.write(_packed(asked))
+        self._write(memoryview(_packed(asked)))
         return json.loads(self._bytes(self._length()))
 
     def fill(self, array: Array) -> None:
@@ -62,8 +70,9 @@ class Apart:
 
     def end(self) -> None:
         """End it, unless it is another's child. No thread waits for an answer."""
-        if self.owner != os.getpid():
+        if self.owner != os.getpid() or self.ended:
             return
+        self.ended = True
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
@@ -71,18 +80,10 @@ class Apart:
             with suppress(OSError):
                 pipe.close()
 
-    def _begin(self) -> None:
-        if not self.begun:
-            self._length()
-            self.begun = True
-
-    @property
-    def _output(self) -> int:
-        assert self.process.stdout is not None
-        return self.process.stdout.fileno()
-
     def _length(self) -> int:
         length: int = LENGTH.unpack(self._bytes(LENGTH.size))[0]
+        if not 0 <= length <= LONGEST:
+            raise OSError("it prints something else")
         return length
 
     def _bytes(self, count: int) -> bytearray:
@@ -90,11 +91,19 @@ class Apart:
         self._read_into(memoryview(data))
         return data
 
-    def _read_into(self, rest: memoryview) -> None:
+    def _write(self, rest: memoryview) -> None:
+        pipe: Any = self.process.stdin
         while rest:
-            if not is_ready(self.process.pid, self._output, seconds=PATIENCE):
+            if not is_ready(self.process.pid, pipe.fileno(), writing=True, seconds=PATIENCE):
+                raise OSError("it does not listen")
+            rest = rest[pipe.write(rest[:PIECE]) :]
+
+    def _read_into(self, rest: memoryview) -> None:
+        pipe: Any = self.process.stdout
+        while rest:
+            if not is_ready(self.process.pid, pipe.fileno(), seconds=PATIENCE):
                 raise OSError("it does not answer")
-            count = self.process.stdout.readinto(rest)  # type: ignore[union-attr]
+            count = pipe.readinto(rest)
             if not count:
                 raise OSError("it has ended")
             rest = rest[count:]

@@ -11,7 +11,7 @@ import sys
 import types
 from typing import BinaryIO
 
-BARE = ("minicnn", "minicnn.data", "minicnn.data.making", "minicnn.preprocessing")
+BARE = ("minicnn", "minicnn.data", "minicnn.data.making")
 """Packages of which the modules are found, but nothing is run."""
 
 

@@ -193,6 +193,13 @@ class Ranks:
             self.heartbeat.stop()
             self.inside = False
 
+    def exit(self, error: SystemExit) -> None:
+        """End all ranks with a script that ends early on this one alone."""
+        if not self._shared(error):
+            if isinstance(error.code, str):
+                say(error.code, error=True)
+            self._end(show_error(error))
+
     def _shared(self, error: BaseException) -> bool:
         """Whether all ranks have the same exception, a moment after this one."""
         text = f"{type(error).__name__}: {error}"

@@ -32,6 +32,8 @@ class Result(NamedTuple):
     grads: dict[str, Array]
     losses: tuple[float, ...] = ()
     """Those of the outputs, where there are several."""
+    settle: Callable[[], None] | None = None
+    """What moves the layers' state on, once the loss of the whole batch is known to be a number."""
 
 
 class Batch(NamedTuple):
@@ -135,7 +137,7 @@ def reduced(results: Sequence[Result]) -> Result:
     The sums are made in the gradients of the first shard.
 
     >>> shard = lambda loss, g: Result(loss, (np.zeros((1, 2)),), {"bias": np.array([g])})
-    >>> loss, (predictions,), grads, _ = reduced([shard(0.5, 1.0), shard(0.25, 2.0)])
+    >>> loss, (predictions,), grads, *_ = reduced([shard(0.5, 1.0), shard(0.25, 2.0)])
     >>> loss, predictions.shape, grads["bias"].tolist()
     (0.75, (2, 2), [3.0])
     """

@@ -31,15 +31,18 @@ class Spread(Shards):
         own = self.result(batch, ranks.number)
         lengths = [len(part) for part in batch.parts]
         made = [padded(one, max(lengths)) for one in own.predictions]
-        along = ranks.told, np.array([own.loss, *own.losses]), *made
+        along = ranks.told, np.array([own.loss, *own.losses], np.float64), *made
         summed, (ranks.heard, losses, *found) = ranks.summed(list(own.grads.values()), along)
         predictions = tuple(
             np.concatenate([part[:n] for part, n in zip(parts, lengths, strict=True)])
             for parts in found
         )
         loss, *others = (_sum(column) for column in losses.T.tolist())
-        grads = dict(zip(own.grads, summed, strict=True)) if math.isfinite(loss) else {}
-        return Result(loss, predictions, grads, tuple(others))
+        if not math.isfinite(loss):
+            return Result(loss, predictions, {}, tuple(others))
+        if own.settle is not None:
+            own.settle()
+        return Result(loss, predictions, dict(zip(own.grads, summed, strict=True)), tuple(others))
 
     def own_rows(self, n: int) -> slice:
         """Those of a batch of n samples that this rank computes."""

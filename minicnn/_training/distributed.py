@@ -20,12 +20,13 @@ from minicnn._core.shapes import Array
 from minicnn._parallel import blas
 from minicnn._parallel.ranks import Ranks, world
 from minicnn._training.checkpoints import put_back, state_of
+from minicnn._training.divergence import NOWHERE
 from minicnn._training.fingerprint import described_run, differences, machine
 from minicnn._training.model import Model
 from minicnn._training.options import EXACT, FitOptions
 from minicnn._training.signals import Stop
 from minicnn.data.loaders import Batch, BatchStream, Loader
-from minicnn.errors import ConfigError
+from minicnn.errors import ConfigError, DivergenceError
 
 MUST_BE_ALIKE = ("the version of minicnn", "the version of NumPy", "the version of Python")
 """Of the facts about a machine; where others differ, the bits of an update may."""
@@ -64,6 +65,7 @@ class Joint:
         self.ranks = ranks
         self.stop = stop
         stop.alone = False
+        ranks.heard = None
         self.unlike = False
         """Whether machines differ, so that the same update may have other last bits."""
         self.asks = True
@@ -102,6 +104,11 @@ class Joint:
         state, self.asks = self.ranks.first((stream.get_state(), asks))
         if self.ranks.number:
             stream.set_state(state)
+
+    def diagnosis(self, error: DivergenceError) -> DivergenceError:
+        """The error that all ranks raise: of one that found the layer in its part of the batch."""
+        found = self.ranks.collected(str(error))
+        return DivergenceError(next((text for text in found if NOWHERE not in text), found[0]))
 
     def tell(self, stop_training: bool, time_is_up: bool, batch: Batch | None) -> None:
         """Let the others know along with the gradients of the batch; see ``agree``."""

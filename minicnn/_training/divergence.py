@@ -12,6 +12,9 @@ from minicnn.layers import InputLayer, Rescaling
 
 SMALLER = "Try a smaller learning rate."
 
+NOWHERE = "the loss itself"
+"""Where the numbers went wrong, if not in a layer."""
+
 LARGE = 16.0
 """What comes to the weights of a network is smaller, unless someone forgot to scale it."""
 
@@ -19,7 +22,7 @@ LARGE = 16.0
 def divergence(model: Model, xs: Sequence[Array], loss: float) -> DivergenceError:
     """Say where the numbers went wrong: the first layer whose output is not finite."""
     graph, largest = model.graph(), max(np.abs(x).max(initial=0) for x in xs)
-    where, remedy = "the loss itself", SMALLER
+    where, remedy = NOWHERE, SMALLER
     if largest > LARGE and not any(type(node.layer) is Rescaling for node in graph.nodes):
         remedy = f"{SMALLER[:-1]}, or scale the images, as Rescaling(1 / 255) does."
     for step in graph.steps(list(xs), False, None):

@@ -2,7 +2,7 @@
 
 ``fit`` puts a run together: the program that computes, the data with their metrics, and what is
 attached to it. ``train`` is the loop: epochs, their batches, the validation. One step is
-``Run.train``: forward and backward passes, the sum of the shards, the update.
+``Run.train``: forward and backward passes, here and on other ranks, and the update.
 """
 
 from collections.abc import Callable, Iterator

@@ -11,6 +11,7 @@ Nothing in it is the user's: metrics are copies, and the layers are only read.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -219,9 +220,10 @@ class Program(Inference):
             for name, param in self.params.items():
                 if name not in grads:  # no loss depends on it
                     grads[name] = np.zeros_like(param)
-            if fraction == 1 or joins:
+            if fraction == 1:
                 graph.apply_state(caches)
-        return Result(loss, predictions, grads, losses if len(losses) > 1 else ())
+        settle = partial(graph.apply_state, caches) if joins else None
+        return Result(loss, predictions, grads, losses if len(losses) > 1 else (), settle)
 
     def _scored(
         self, part: Data, zs: Sequence[Array]
@@ -325,7 +327,15 @@ def may_be_cut(layers: Sequence[Any], parts: Sequence[Unit | Loss]) -> bool:
     A shard is told what BatchNorm must know of the whole batch.
     """
     layers = [layer for layer in walk(layers) if isinstance(layer, Layer)]
-    return all(keeps(part, "additive") or keeps(part, "joins_parts") for part in (*layers, *parts))
+    return all(map(_adds_up, (*layers, *parts)))
+
+
+def _adds_up(part: Any) -> bool:
+    if keeps(part, "joins_parts"):
+        return True
+    # A state that moves on with the batch would see a part of it.
+    moves = isinstance(part, Layer) and type(part).next_state is not Layer.next_state
+    return keeps(part, "additive") and not moves
 
 
 def joined(graph: Graph, gather: Gather) -> Graph | None:

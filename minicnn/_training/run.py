@@ -154,17 +154,18 @@ class Run:
             self.model.stop_training = True
 
     def train(self, batch: Batch) -> None:
-        """One step: forward and backward passes of the batch's shards, their sum, the update."""
+        """One step: forward and backward passes, here and on other ranks, and the update."""
         assert self.shards is not None
         data, numbers = batch.data, batch.numbers
         if self.joint is not None:
             self.joint.tell(*self._asked(batch))
-        loss, predictions, grads, losses = self.shards.gradients(data.arrays, numbers)
+        loss, predictions, grads, losses, _ = self.shards.gradients(data.arrays, numbers)
         loss += self.program.penalty()
         if not np.isfinite(loss):
             some = numbers if batch.own is None else numbers[batch.own]
             xs = [x[some].astype(self.model.dtype, copy=False) for x in data.xs]
-            raise divergence(self.model, xs, loss)
+            error = divergence(self.model, xs, loss)
+            raise error if self.joint is None else self.joint.diagnosis(error)
         self.program.update(grads)
         if self.joint is not None:
             self.joint.update(self.program.params)

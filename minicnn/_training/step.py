@@ -19,7 +19,7 @@ def train(model: Model, data: Data) -> Logs:
     with kept.program(model) as program, at_work():
         loader, metrics = program.prepared(model, ArrayLoader(data, data.samples))
         data = loader.sample
-        loss, predictions, grads, losses = program.gradients(data, 1, model.rng)
+        loss, predictions, grads, losses, _ = program.gradients(data, 1, model.rng)
         loss += program.penalty()
         if not np.isfinite(loss):
             raise divergence(model, [x.astype(model.dtype, copy=False) for x in data.xs], loss)

@@ -44,9 +44,9 @@ WHOLE = 16 << 20
 NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """With which a pipe is opened at once, also where nobody writes to it."""
 
-KEPT_BLOCKS = 8
-"""Megabytes that Pillow keeps for the pixels of the next pictures, for each thread: it takes about
-as long to have new memory of the system as to fill it."""
+KEPT_BLOCKS = 2
+"""Blocks, of 16 MiB at most, that Pillow keeps for the next pictures, for each thread: it takes
+about as long to have new memory of the system as to fill it."""
 
 
 def load_image(path: str | os.PathLike[str], shape: Shape) -> Array:
@@ -137,6 +137,14 @@ def keep_memory(threads: int) -> None:
 
     with suppress(AttributeError):  # what Pillow says of it is for its own use
         _imaging.set_blocks_max(max(_imaging.get_blocks_max(), KEPT_BLOCKS * threads))
+
+
+def let_memory_go() -> None:
+    """Have Pillow give back what it has kept."""
+    from PIL import _imaging
+
+    with suppress(AttributeError):
+        _imaging.clear_cache(0)
 
 
 class _Silence:

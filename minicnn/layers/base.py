@@ -89,8 +89,8 @@ class Layer(Parametrized):
     """The methods that the traits describe: the passes, and the methods that they call."""
 
     additive: ClassVar[bool] = False
-    """Whether a batch is the sum of its shards in training: outputs and dx lie side by side, and
-    gradients add up."""
+    """Whether a batch is the sum of its shards in training: outputs and dx lie side by side,
+    gradients add up, and no state moves on with the batch."""
 
     joins_parts: ClassVar[bool] = False
     """Whether ``joined(gather)`` gives a layer that computes a part of a batch as the whole batch

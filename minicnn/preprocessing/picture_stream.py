@@ -20,7 +20,7 @@ from minicnn._core.shapes import Array
 from minicnn._files.checkpoint import checksum
 from minicnn._parallel.ahead import ahead
 from minicnn._parallel.threads import get_threads
-from minicnn.data.images import keep_memory
+from minicnn.data.images import keep_memory, let_memory_go
 from minicnn.data.passes import Part
 from minicnn.data.pipeline import Dataset
 from minicnn.errors import DataError, printable
@@ -179,6 +179,7 @@ class Pictures:
                         self._report()
                     yield given
         finally:
+            let_memory_go()
             with suppress(Warning):  # where warnings are errors, of a pass that was dropped
                 self._report()
 

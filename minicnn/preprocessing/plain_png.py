@@ -7,6 +7,8 @@ import struct
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from minicnn.data.images import LONGEST_SIDE
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -32,20 +34,16 @@ def plain_png(data: bytes) -> "Image | None":
         return None
     width, height, kind, check = HEADER.unpack_from(data, len(START))
     mode = MODES.get(kind)
-    if mode is None or not 0 < width * height <= MOST or check != crc32(data[12:29]):
+    if mode is None or not 0 < width * height <= MOST or max(width, height) > LONGEST_SIDE:
         return None
-    pieces, at, last = [], 33, len(data) - len(END)
-    while at < last:
-        length = int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] != b"IDAT":
-            return None
-        pieces.append(data[at + 8 : at + 8 + length])
-        at += 12 + length
-    if at != last:
+    if check != crc32(data[12:29]):
         return None
+    pixels = len(data) - len(END) - 45  # in one piece, between its name and its checksum
+    if data[33:41] != pixels.to_bytes(4, "big", signed=False) + b"IDAT":
+        return None  # of several pieces Pillow says if they are too short
     from PIL import Image
 
     try:
-        return Image.frombytes(mode, (width, height), b"".join(pieces), "zip", (mode, 0))
+        return Image.frombytes(mode, (width, height), data[41 : 41 + pixels], "zip", (mode, 0))
     except (OSError, ValueError, MemoryError):
         return None

@@ -280,6 +280,24 @@ def test_a_script_that_fails_before_its_fit_ends_all(tmp_path, where):
         assert found.stderr.count("RuntimeError: before the fit") == 1
 
 
+def test_a_script_that_exits_early_on_one_rank_ends_all(tmp_path):
+    """``sys.exit(3)`` of one process before its fit is the status of all."""
+    (tmp_path / "early.py").write_text(
+        "import os, sys, minicnn\n"
+        "from minicnn._parallel.ranks import world\n"
+        "ranks = world('test')\n"
+        "if ranks.number:\n"
+        "    sys.exit(3)\n"
+        "ranks.meet()\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-m", "minicnn", "launch", "-n", "2", "early.py"],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert found.returncode == 3
+    assert "Traceback" not in found.stderr
+
+
 def test_a_mistyped_option_is_said_once():
     """By the first rank; all end with status 2."""
     status, _, errors = mpiexec(2, "-m", "minicnn", "train", "--epochs", "x")

@@ -5,7 +5,9 @@ import pytest
 
 import minicnn
 from minicnn._parallel.ranks import Ranks
-from minicnn._training.program import Program
+from minicnn._training.distributed import Joint
+from minicnn._training.program import Program, may_be_cut
+from minicnn.errors import DivergenceError
 from minicnn.layers import BatchNorm, Conv2D, Dense, Flatten, Input
 
 
@@ -64,3 +66,32 @@ def test_a_part_whose_loss_is_no_number_tells_as_much(program):
     assert not np.isfinite(found.loss)
     assert not found.grads
     assert (ranks.swaps, ranks.gathers) == (1, 2)
+    assert made.layers[2].state["moving_mean"].tolist() == [0, 0, 0]
+
+
+def test_a_layer_whose_state_moves_on_computes_whole_batches():
+    """It would see a part of the batch, even if it says that its gradients add up."""
+
+    class Counting(BatchNorm):
+        additive, joins_parts = True, False
+
+        def next_state(self, cache):
+            return super().next_state(cache)
+
+    for layer, cut in ((Counting(), False), (BatchNorm(), True)):
+        model = minicnn.Sequential([Input((4,)), layer, Dense(2)], seed=0)
+        model.compile("sgd", "mse")
+        model.build()
+        assert may_be_cut(model.layers, model.layers) == cut
+
+
+def test_all_ranks_raise_what_the_first_that_knows_found():
+    """A rank whose part of the batch is sound has nothing better to say than the others."""
+
+    class Three(Echo):
+        def collected(self, value):
+            return ["the loss itself. A", "conv2d. B", "dense. C"]
+
+    joint = Joint.__new__(Joint)
+    joint.ranks = Three(3)
+    assert str(joint.diagnosis(DivergenceError("the loss itself. A"))) == "conv2d. B"

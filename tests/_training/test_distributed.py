@@ -38,6 +38,16 @@ def test_launch_says_what_is_missing(monkeypatch, tmp_path, capsys):
     assert "got no mpiexec. Install it: pip install" in capsys.readouterr().err
 
 
+def test_launch_takes_no_number_from_who_was_launched(monkeypatch, tmp_path, capsys):
+    """Under mpiexec -n is a mistake, which the first process says."""
+    (tmp_path / "a.py").touch()
+    monkeypatch.setenv("PMI_SIZE", "2")
+    for number, said in (("0", 1), ("1", 0)):
+        monkeypatch.setenv("PMI_RANK", number)
+        assert main(["launch", "-n", "4", str(tmp_path / "a.py")]) == 2
+        assert capsys.readouterr().err.count("got -n 4. Leave it out.") == said
+
+
 def test_processes_that_were_started_together_are_known(monkeypatch):
     """By the variables of MPICH, Open MPI and Slurm; one process alone is none."""
     for name in (*ranks.SIZES, "PMIX_RANK"):

@@ -54,6 +54,7 @@ class Decoder:
             return _asked(process, paths, shape, fit)
         except OSError:
             self._mine.process = None
+            process.end()
         if len(paths) == 1:
             return np.empty((0, *shape), np.uint8), {0: "the decoder crashes on it."}
         ones = [self.decode([path], shape, fit) for path in paths]
@@ -64,12 +65,15 @@ class Decoder:
         """The process of the thread, or None if there can be none."""
         if getattr(self._mine, "process", None) is None:
             try:
-                self._mine.process = Apart(__name__)
+                process = Apart(__name__)
+                self._all.append(process)
+                process.begin()
             except OSError:
+                self.apart = False
                 return None
-            self._all.append(self._mine.process)
-        process: Apart = self._mine.process
-        return process
+            self._mine.process = process
+        found: Apart = self._mine.process
+        return found
 
     def close(self) -> None:
         """End the processes."""

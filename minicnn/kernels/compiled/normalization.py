@@ -1,7 +1,7 @@
 """Batch normalization by the C pages ``normalization.c`` and ``normalization_pooled.c``."""
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class NotedMoments(Moments):
     def __init__(self) -> None:
         self.found: tuple[Array, Array] | None = None
         """What was made, and its mean and variance."""
+        self.before: Any = None
+        """What looked on before, in this thread."""
 
     def of(self, x: Array) -> tuple[Array, Array]:
         """See ``Moments``."""

@@ -91,7 +91,8 @@ class Buffers(Workspace):
 def fresh(size: int) -> Array:
     """So many bytes that nobody has, in large pages if they fill some."""
     if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # no large pages, or no memory, which NumPy says better
+        # No large pages, or no memory, which NumPy says better.
+        with suppress(OSError, OverflowError):
             memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             memory.madvise(mmap.MADV_HUGEPAGE)
             return np.frombuffer(memory, np.uint8)

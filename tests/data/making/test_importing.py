@@ -238,6 +238,22 @@ def test_a_decoder_that_crashes(tmp_path, monkeypatch):
     check_whole(tmp_path / "a.h5", 20, [4])
 
 
+@pytest.mark.skipif(not os.path.exists("/bin/false"), reason="there is no /bin/false")
+@pytest.mark.parametrize("noisy", [False, True])
+def test_decoders_that_cannot_start(tmp_path, monkeypatch, noisy):
+    """Where no Python starts, or something else is printed, pictures are decoded here."""
+    draw_folder(tmp_path / "p", 20)
+    if noisy:
+        (tmp_path / "sitecustomize.py").write_text("print('hello, this is a shell')\n")
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(decoding, "WORTH", 0)
+    made = import_images(tmp_path / "p", tmp_path / "a.h5", size=24)
+    assert not made.broken
+    check_whole(tmp_path / "a.h5", 20, [])
+
+
 def test_copies_stay_on_one_side(tmp_path):
     """Near duplicates, and pictures whose names say that they belong together, are not divided."""
     hands, y = fingers(60, seed=0)

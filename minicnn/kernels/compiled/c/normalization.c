@@ -14,8 +14,9 @@
  *
  * There is next to nothing to compute, so what counts is how often the memory is gone through: once
  * for mean and variance, where the convolution that made x has not found them while its rows were
- * still in the cache; once for y with all that follows it; backward once for the two sums, once for dx. Whether the ReLU let z through is computed anew from x, which is read anyway, but
- * where ``other`` was added, which nobody keeps: there y tells.
+ * still in the cache; once for y with all that follows it; backward once for the two sums, once for
+ * dx. Whether the ReLU let z through is computed anew from x, which is read anyway, but where
+ * ``other`` was added, which nobody keeps: there y tells.
  *
  * Mean and variance in one pass: of a block of rows, x - near and its squares are summed, where
  * ``near`` is the mean of the block's first rows, so that no digits are lost if all numbers lie far
@@ -176,7 +177,7 @@ void NAME(moments_of_rows)(const T *x, Index rows, Index c, double *slot) {
 }
 
 void NAME(finish_moments)(double *slots, Index count, Index c, T *mean, T *variance) {
-    double *all = slots + NUMBERS_OF_SLOT, rows = slots[ROWS_OF_SLOT];
+    double *all = slots + NUMBERS_OF_SLOT, rows = count ? slots[ROWS_OF_SLOT] : 0;
     for (Index k = 1; k < count; k++) {
         double *slot = slots + k * slot_of(c), *more = slot + NUMBERS_OF_SLOT, n = slot[ROWS_OF_SLOT];
         if (n > 0)
@@ -184,8 +185,8 @@ void NAME(finish_moments)(double *slots, Index count, Index c, T *mean, T *varia
         rows += n;
     }
     for (Index j = 0; j < c; j++) {
-        mean[j] = all[j] / rows;
-        variance[j] = all[c + j] / rows;
+        mean[j] = (rows > 0 ? all[j] : 0) / rows;
+        variance[j] = (rows > 0 ? all[c + j] : 0) / rows;
     }
 }
 
