@@ -264,7 +264,7 @@ class _Replay(Run):
                 f"replay: epoch {self.epoch} of the run had the loss {was}, and has {now} now: the "
                 "step is not the run's to the bit. Callbacks that change what is learned, such as "
                 "one for the learning rate, must be given, what draws batches must be made anew, "
-                "and versions be the same."
+                "and versions and the number of ranks be the same."
             )
 
     def _then(self) -> dict[str, Any]:

@@ -247,9 +247,11 @@ def drawn(
         while window is not None:
             x, rows = reading.images(half), window.rows
             after = next(windows, None)
-            if after is not None and not all(map(np.array_equal, wanted(after), there)):
-                half, there = 1 - half, wanted(after)
-                reading.begin(half, *there)
+            if after is not None:
+                before, there = there, wanted(after)
+                if not all(map(np.array_equal, there, before)):
+                    half = 1 - half
+                    reading.begin(half, *there)
             for places, step, ends in window.cut(size):
                 if ends and not parts:
                     yield Drawn(x, rows, places, window.number, step)
