@@ -47,13 +47,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         what = ["-m", "minicnn", options.script]
     if launched():
-        if options.n is not None and launched_first():
+        if options.n is not None:
+            if not launched_first():
+                return 2
             raise ConfigError(
                 f"launch: expected no -n where mpiexec or srun say how many there are, got -n "
                 f"{options.n}. Leave it out."
             )
-        if options.n is not None:
-            return 2
         os.execv(sys.executable, [sys.executable, *what, *options.arguments])
     if options.n is None:
         raise ConfigError("launch: expected -n N, the number of processes, got none.")

@@ -199,7 +199,8 @@ EXPORT void NAME(normalize_pooled_backward)(const T *dy, const T *x, Index n, In
                                             Index c, Index ph, Index pw, Index parts, Index threads,
                                             const T *mean, const T *inverse, const T *scale,
                                             const T *shift, Index kind, double most, Index batch,
-                                            Index given, double *sums, T *two, T *dx, T *dshift, T *dscale) {
+                                            Index given, double *sums, T *two, T *dx, T *dshift,
+                                            T *dscale) {
     Pooled it = {.norm = {.x = x, .dy = dy, .dx = dx, .mean = mean, .inverse = inverse,
                           .scale = scale, .shift = shift, .pull = two, .middle = two + c,
                           .sums = sums, .rows = n * h * w, .c = c, .parts = parts, .kind = kind,
